@@ -1,0 +1,219 @@
+/**
+ * The consent rule, written once: what each fact does to a chat.
+ *
+ * Facts are events; {@link transition} says what the chat is afterwards. It is pure, and nothing else in the
+ * project knows the rule: storages fold it, commands look at what it changed.
+ */
+
+import type {
+  Chat,
+  ChatEvent,
+  ChatState,
+  Fact,
+  InheritedEvent,
+  MemberEvent,
+  MessageEvent,
+  MigratedEvent,
+  OperatorEvent,
+  RemovedReason,
+  UserInfo,
+} from "./chat_event.ts";
+
+export type * from "./chat_event.ts";
+
+/** The chat after the event; the very same value where nothing changes. `undefined` is a chat nobody knows. */
+export function transition(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
+  switch (event.kind) {
+    case "start":
+    case "stop":
+    case "message":
+      return onMessage(chat, event);
+    case "removed":
+    case "returned":
+      return onMembership(chat, event);
+    case "saved":
+      return chat === undefined ? registered(event, 0) : activated(withUserInfo(chat, event.userInfo));
+    case "deactivated":
+      return chat?.is_active ? deactivated(chat, "stopped", event.at) : chat;
+    case "reactivated":
+      return chat && activated(chat);
+    case "stale":
+      return chat?.is_active && chat.last_active === event.lastActive
+        ? deactivated(chat, "inactive", event.at)
+        : chat;
+    case "inherited":
+      return onInherited(chat, event);
+    case "migrated":
+      return chat && onMigrated(chat, event);
+  }
+}
+
+/** The chat after all of them, in order. */
+export function fold(chat: ChatState | undefined, events: readonly ChatEvent[]): ChatState | undefined {
+  return events.reduce(transition, chat);
+}
+
+/** Whether the event is a message from the chat. */
+export function isMessage(event: ChatEvent): event is MessageEvent {
+  return event.kind === "start" || event.kind === "stop" || event.kind === "message";
+}
+
+/** The chat as users see it: a copy, without what is not known of it. */
+export function chatOf(chatId: number, state: ChatState): Chat {
+  const known = Object.entries(state).filter(([, value]) => value !== undefined);
+  return structuredClone({ chat_id: chatId, ...Object.fromEntries(known) }) as Chat;
+}
+
+/** Whether the chat is out of its own will, so that only /start or the operator may bring it back. */
+export function isStopped(chat: ChatState): boolean {
+  return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");
+}
+
+function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState | undefined {
+  if (chat === undefined) {
+    return event.kind === "start" || (event.kind === "message" && event.registers)
+      ? registered(event, 1)
+      : undefined;
+  }
+  if (isHeld(chat.last_update_id, chat, event)) return chat;
+  const counted = {
+    ...withUserInfo(chat, event.userInfo),
+    message_count: chat.message_count + 1,
+    last_active: iso(Math.max(event.at, time(chat.last_active) ?? event.at)),
+    last_update_id: event.updateId ?? chat.last_update_id,
+  };
+  if (event.kind === "stop") return isStopped(counted) ? counted : deactivated(counted, "stopped", event.at);
+  const returns = event.kind === "start" || (event.registers && !isStopped(counted));
+  return returns ? activated(counted) : counted;
+}
+
+function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatState | undefined {
+  if (chat === undefined) {
+    return event.kind === "returned" && event.registers ? registered(event, 0) : undefined;
+  }
+  if (isHeld(chat.last_member_update_id, chat, event) || isOlderThanLastMessage(chat, event)) return chat;
+  const noted = event.updateId === undefined ? chat : { ...chat, last_member_update_id: event.updateId };
+  if (event.kind === "removed") {
+    return chat.is_active ? deactivated(noted, event.reason ?? "gone", event.at) : noted;
+  }
+  return event.registers && !isStopped(chat) ? activated(withUserInfo(noted, event.userInfo)) : noted;
+}
+
+/**
+ * The supergroup takes over its group's standing, counts and `added_at`, once. Where messages have made it known
+ * before, its own standing holds, except that a /stop said in either chat holds in both.
+ */
+function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent): ChatState {
+  const { is_active, removed_at, removed_reason, added_at, last_active, message_count, user_info } = from;
+  const inherited = { migrated_from: from.chat_id, added_at };
+  if (chat === undefined) {
+    return { is_active, removed_at, removed_reason, last_active, message_count, user_info, ...inherited };
+  }
+  if (chat.migrated_from !== undefined) return chat;
+  const merged = {
+    ...chat,
+    ...inherited,
+    added_at: added_at ?? chat.added_at,
+    message_count: chat.message_count + message_count,
+    user_info: { ...user_info, ...chat.user_info },
+  };
+  return isStopped(from) && chat.is_active ? deactivated(merged, "stopped", at) : merged;
+}
+
+function onMigrated(chat: ChatState, { to, at }: MigratedEvent): ChatState {
+  if (!chat.is_active && chat.removed_reason === "migrated" && chat.migrated_to === to) return chat;
+  return { ...deactivated(chat, "migrated", at), migrated_to: to };
+}
+
+function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCount: number): ChatState {
+  const updateId = "updateId" in event ? event.updateId : undefined;
+  const isMember = event.kind === "removed" || event.kind === "returned";
+  return {
+    is_active: true,
+    added_at: iso(event.at),
+    last_active: iso(event.at),
+    message_count: messageCount,
+    user_info: merged({}, event.userInfo),
+    removed_at: null,
+    last_update_id: isMember ? undefined : updateId,
+    last_member_update_id: isMember ? updateId : undefined,
+  };
+}
+
+function activated(chat: ChatState): ChatState {
+  if (chat.is_active) return chat;
+  return { ...chat, is_active: true, removed_at: null, removed_reason: undefined, migrated_to: undefined };
+}
+
+function deactivated(chat: ChatState, reason: RemovedReason, at: number): ChatState {
+  return { ...chat, is_active: false, removed_at: iso(at), removed_reason: reason };
+}
+
+function withUserInfo(chat: ChatState, userInfo: UserInfo | undefined): ChatState {
+  const user_info = merged(chat.user_info, userInfo);
+  return user_info === chat.user_info ? chat : { ...chat, user_info };
+}
+
+/** What is known stays where the news has nothing to say; the same object where there is no news. */
+function merged(known: UserInfo, news: UserInfo = {}): UserInfo {
+  const changes = Object.entries(news).filter(([key, value]) =>
+    value !== undefined && value !== null && value !== "" && known[key] !== value
+  );
+  return changes.length === 0 ? known : { ...known, ...Object.fromEntries(changes) };
+}
+
+/** Whether the chat holds this event already, by the last id of the event's own stream. */
+function isHeld(lastId: number | undefined, chat: ChatState, event: MessageEvent | MemberEvent): boolean {
+  return event.updateId !== undefined && lastId !== undefined && event.updateId <= lastId &&
+    !idsMayHaveRestarted(chat, event) && !isLaterWord(chat, event);
+}
+
+/** A /stop or /start that is later than all that the chat has said is new, whatever its id: neither is passed over. */
+function isLaterWord(chat: ChatState, { kind, at }: MessageEvent | MemberEvent): boolean {
+  const lastActive = time(chat.last_active);
+  return (kind === "stop" || kind === "start") &&
+    (lastActive === undefined || at > lastActive || lastActive - at > sixDaysMs);
+}
+
+const sixDaysMs = 6 * 24 * 60 * 60 * 1000;
+
+/** After a week without updates Telegram chooses the next id at random (Bot API, `Update.update_id`). */
+function idsMayHaveRestarted(chat: ChatState, event: Fact): boolean {
+  const lastActive = time(chat.last_active);
+  return lastActive !== undefined && event.at - lastActive > sixDaysMs;
+}
+
+/** Telegram dates messages in whole seconds, so only a whole second tells; ids tell within one. */
+function isOlderThanLastMessage(chat: ChatState, event: MemberEvent): boolean {
+  if (isHeld(chat.last_update_id, chat, event)) return true;
+  const lastActive = time(chat.last_active);
+  return lastActive !== undefined && wholeSecond(event.at) < wholeSecond(lastActive);
+}
+
+/** The second that a time lies in, in seconds since 1970. */
+export function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1000);
+}
+
+/** Milliseconds since 1970 of any ISO 8601 form; `undefined` where there is none to read. */
+export function time(text: string | undefined): number | undefined {
+  const ms = text === undefined ? NaN : Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** The one form that is written: `2024-01-15T10:30:00.000Z`. */
+export function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/**
+ * Refuses what can be no chat: Telegram's ids are integers of at most 52 significant bits.
+ * @throws {TypeError} Before anything is sent.
+ */
+export function assertChatId(chatId: number): void {
+  if (Number.isSafeInteger(chatId) && Math.abs(chatId) < 2 ** 52 && chatId !== 0) return;
+  throw new TypeError(
+    `Cannot use the chat as "chatId" must be a whole number of up to 52 bits, negative for groups: ` +
+      `current value is ${typeof chatId === "string" ? JSON.stringify(chatId) : String(chatId)}`,
+  );
+}

@@ -1,0 +1,26 @@
+/** Runs every `test/*.test.ts` (or those whose name has an argument in it). */
+import { readdirSync } from "node:fs";
+import process from "node:process";
+import { run } from "uvu/run";
+
+const here = new URL(".", import.meta.url);
+const wanted = process.argv.slice(2);
+const suites = readdirSync(here)
+  .filter((name) => name.endsWith(".test.ts"))
+  .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  .sort()
+  // uvu puts "file:///" before it.
+  .map((name) => ({ name, file: new URL(name, here).pathname.slice(1) }));
+
+const { bun, deno, node } = process.versions;
+console.log(deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`);
+
+await run(suites, { bail: false });
+
+// Not before run(): uvu looks only once, when it is first imported, whether a runner is there.
+const { report } = await import("./harness.ts");
+
+setTimeout(() => {
+  report("still running 3 s after the last test: something was left open");
+  process.exit(1);
+}, 3000).unref();
