@@ -1,0 +1,50 @@
+/** Keeps the bot's token out of errors: fetch puts the URL into its messages, and the URL holds the token. */
+import type { Transformer } from "grammy/web";
+
+/** The text without the secret. */
+export function withoutSecret(text: string, secret: string): string {
+  return text.replaceAll(secret, "<token>").replaceAll(encodeURIComponent(secret), "<token>");
+}
+
+/** Takes the secret out of an error and of every error that it stands for, in place. */
+export function scrub(error: unknown, secret: string, seen: Set<unknown> = new Set()): void {
+  if (typeof error !== "object" || error === null || seen.has(error)) return;
+  seen.add(error);
+  for (const key of Object.getOwnPropertyNames(error)) {
+    const value = valueOf(error, key);
+    if (typeof value !== "string") scrub(value, secret, seen);
+    else if (withoutSecret(value, secret) !== value) {
+      const isShown = key !== "message" && key !== "stack";
+      const clean = {
+        value: withoutSecret(value, secret),
+        writable: true,
+        configurable: true,
+        enumerable: isShown,
+      };
+      Reflect.defineProperty(error, key, clean);
+    }
+  }
+}
+
+function valueOf(error: object, key: string): unknown {
+  try {
+    return (error as Record<string, unknown>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Scrubs what a call to Telegram throws, and the words with which Telegram, or who stands in for it, refuses it. */
+export function secretKept(secret: string): Transformer {
+  return async (prev, method, payload, signal) => {
+    try {
+      const answer = await prev(method, payload, signal);
+      return answer?.ok === false
+        ? { ...answer, description: withoutSecret(String(answer.description), secret) }
+        : answer;
+    } catch (error) {
+      scrub(error, secret);
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * An item of the table as a chat. Other programs write to the table too, so every attribute may be missing, of
+ * another type, or in another form; what cannot be read is taken as absent, and never as a reason to fail.
+ */
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import type { ChatState, RemovedReason, UserInfo } from "../chat.ts";
+
+export type Item = Record<string, AttributeValue>;
+
+const reasons: readonly string[] = ["stopped", "blocked", "left", "gone", "inactive", "migrated"];
+
+/** What the item says of its chat. */
+export function stateOf(item: Item): ChatState {
+  const raw: Record<string, unknown> = unmarshall(item, { wrapNumbers: Number });
+  const is_active = raw["is_active"] === true;
+  const removed_at = textOf(raw["removed_at"]) ?? null;
+  return {
+    is_active,
+    added_at: textOf(raw["added_at"]),
+    last_active: textOf(raw["last_active"]),
+    message_count: numberOf(raw["message_count"]) ?? 0,
+    user_info: isMap(raw["user_info"]) ? raw["user_info"] as UserInfo : {},
+    removed_at,
+    removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
+    migrated_to: numberOf(raw["migrated_to"]),
+    migrated_from: numberOf(raw["migrated_from"]),
+    last_update_id: numberOf(raw["last_update_id"]),
+    last_member_update_id: numberOf(raw["last_member_update_id"]),
+  };
+}
+
+/** The item's key. */
+export function chatIdOf(item: Item): number {
+  return Number(item["chat_id"]?.N);
+}
+
+/**
+ * The Python bot sets its own `removed_at` (`…+00:00`) and leaves our reason behind, so the reason counts only
+ * beside a time in our form.
+ */
+function reasonOf(value: unknown, removedAt: string | null): RemovedReason | undefined {
+  const isOurs = removedAt?.endsWith("Z") === true && reasons.includes(value as string);
+  return isOurs ? value as RemovedReason : undefined;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Set) && !(value instanceof Uint8Array);
+}

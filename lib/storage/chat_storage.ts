@@ -1,0 +1,218 @@
+/** The port behind which chats are kept, and what everyone may do with any storage, said in its few methods. */
+import {
+  assertChatId,
+  type Chat,
+  type ChatEvent,
+  type ChatState,
+  isStopped,
+  time,
+  type UserInfo,
+} from "../chat.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { createLimit } from "../limit.ts";
+import { consoleLogger, type Logger } from "../log.ts";
+
+/** What a batch of events did: the chat before the first and after the last; `undefined` is a chat nobody knows. */
+export interface Applied {
+  readonly before: ChatState | undefined;
+  readonly after: ChatState | undefined;
+}
+
+/** What the caller takes a chat for. A right guess saves a read; a wrong one costs a request and nothing else. */
+export type Belief = "absent" | "active";
+
+/** Figures over all chats of a storage. */
+export interface ChatStatistics {
+  readonly totalChats: number;
+  readonly activeChats: number;
+  readonly inactiveChats: number;
+  readonly totalMessages: number;
+  /** 0 where there are no chats. */
+  readonly averageMessagesPerChat: number;
+}
+
+/** How one waits for what may take long. */
+export interface Work {
+  /** Ends it: then it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called whenever it shows itself at work: the table is being made, a page has been read. */
+  readonly onProgress?: (() => void) | undefined;
+}
+
+export interface CleanupOptions {
+  /** Chats that have not written for longer than this many days: any finite number above 0. */
+  readonly daysThreshold: number;
+}
+
+export interface ChatStorageOptions {
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+const cleanupsAtOnce = 8;
+const dayMs = 24 * 60 * 60 * 1000;
+
+/**
+ * Where chats are kept. To bring a storage of your own, extend this class with its abstract methods.
+ * Every method that cannot read or write throws: "unknown" is never said of a chat that could not be read.
+ */
+export abstract class ChatStorage {
+  protected readonly clock: Clock;
+  protected readonly logger: Logger;
+
+  constructor({ clock = systemClock, logger = consoleLogger }: ChatStorageOptions = {}) {
+    this.clock = clock;
+    this.logger = logger;
+  }
+
+  /** What `initialize()` reports: `"dynamodb"`, `"memory"`, or a name of your own. */
+  abstract readonly kind: string;
+
+  /** Makes the storage ready; harmless where it is. */
+  abstract createTableIfNotExists(work?: Work): Promise<void>;
+
+  /**
+   * Folds the consent rule over the events and keeps the result, all of it or nothing: exact under any number of
+   * writers and any redelivery, as long as each writer hands over one chat's updates in their order.
+   */
+  abstract apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied>;
+
+  /** One chat; `undefined` if there is none. */
+  abstract getChat(chatId: number): Promise<Chat | undefined>;
+
+  /** All chats, a page at a time, in no order. */
+  abstract scan(): AsyncIterable<Chat[]>;
+
+  /** The ids of all active chats: the whole set, or an error. */
+  async loadActiveChats({ signal, onProgress }: Work = {}): Promise<Set<number>> {
+    const active = new Set<number>();
+    for await (const page of this.scan()) {
+      signal?.throwIfAborted();
+      onProgress?.();
+      for (const chat of page) if (chat.is_active) active.add(chat.chat_id);
+    }
+    return active;
+  }
+
+  /** Figures over all chats, counted now. */
+  async getStatistics(): Promise<ChatStatistics> {
+    const count = { chats: 0, active: 0, messages: 0 };
+    for await (const page of this.scan()) {
+      for (const chat of page) {
+        count.chats++;
+        if (chat.is_active) count.active++;
+        count.messages += chat.message_count;
+      }
+    }
+    return statistics(count.chats, count.active, count.messages);
+  }
+
+  /**
+   * Registers a chat by hand, with a message count of 0, and keeps all that is known of one that exists.
+   * It is the operator's word: it also brings back a chat that said /stop.
+   */
+  async saveChat(chatId: number, userInfo: UserInfo = {}): Promise<"created" | "reactivated" | "unchanged"> {
+    assertUserInfo(userInfo);
+    const event: ChatEvent = { kind: "saved", at: this.clock.now(), userInfo };
+    const { before } = await this.apply(chatId, [event], "absent");
+    if (before === undefined) return "created";
+    return before.is_active ? "unchanged" : "reactivated";
+  }
+
+  /** Ends a subscription as /stop does; true if it was active. A chat nobody knows stays unknown. */
+  async deactivateChat(chatId: number): Promise<boolean> {
+    const event: ChatEvent = { kind: "deactivated", at: this.clock.now() };
+    const { before } = await this.apply(chatId, [event], "active");
+    return before?.is_active === true;
+  }
+
+  /** The operator's way back for a known chat, even one that said /stop; true if it was inactive. */
+  async reactivateChat(chatId: number): Promise<boolean> {
+    const { before } = await this.apply(chatId, [{ kind: "reactivated", at: this.clock.now() }]);
+    return before?.is_active === false;
+  }
+
+  /**
+   * Deactivates every active chat that has not written for `daysThreshold` days, and tells how many those were.
+   * Mind that this also ends the subscription of people who read every signal and never write.
+   * A chat without a readable `last_active` is left alone, and one that wrote meanwhile stays.
+   */
+  async cleanupInactiveChats({ daysThreshold }: CleanupOptions): Promise<number> {
+    assertDays(daysThreshold);
+    const limit = createLimit(cleanupsAtOnce);
+    const before = this.clock.now() - daysThreshold * dayMs;
+    let unreadable = 0;
+    let deactivated = 0;
+    for await (const page of this.scan()) {
+      const active = page.filter((chat) => chat.is_active);
+      unreadable += active.filter((chat) => time(chat.last_active) === undefined).length;
+      const stale = active.filter((chat) => (time(chat.last_active) ?? Infinity) < before);
+      const done = await Promise.all(stale.map((chat) => limit(() => this.#deactivateStale(chat))));
+      deactivated += done.filter(Boolean).length;
+    }
+    if (unreadable > 0) {
+      this.logger.warn(`Cleanup left ${unreadable} active chats alone that have no readable last_active.`);
+    }
+    return deactivated;
+  }
+
+  async #deactivateStale({ chat_id, last_active = "" }: Chat): Promise<boolean> {
+    const event: ChatEvent = { kind: "stale", at: this.clock.now(), lastActive: last_active };
+    const { before, after } = await this.apply(chat_id, [event]);
+    return before?.is_active === true && after?.is_active === false;
+  }
+
+  /** Ends what the storage holds open. */
+  close(): void {}
+}
+
+/** Hands a supergroup its group's standing, then closes the group; harmless when said again, or resumed half-way. */
+export async function migrateChat(
+  storage: ChatStorage,
+  from: number,
+  to: number,
+  at: number,
+): Promise<Applied | undefined> {
+  assertChatId(to);
+  const old = await storage.getChat(from);
+  if (old === undefined || old.removed_reason === "migrated") return undefined;
+  const inherited = await storage.apply(to, [{ kind: "inherited", from: old, at }], "absent");
+  const { before } = await storage.apply(from, [{ kind: "migrated", to, at }]);
+  // What the group said between the two: a /stop is not lost.
+  const wasStopped = before !== undefined && isStopped(before) && !isStopped(old);
+  return wasStopped ? await storage.apply(to, [{ kind: "deactivated", at }], "active") : inherited;
+}
+
+/** The figures from their counts. */
+export function statistics(totalChats: number, activeChats: number, totalMessages: number): ChatStatistics {
+  return {
+    totalChats,
+    activeChats,
+    inactiveChats: totalChats - activeChats,
+    totalMessages,
+    averageMessagesPerChat: totalChats === 0 ? 0 : totalMessages / totalChats,
+  };
+}
+
+function assertUserInfo(userInfo: UserInfo): void {
+  const isMap = typeof userInfo === "object" && userInfo !== null && !Array.isArray(userInfo);
+  const odd = isMap && Object.entries(userInfo).find(([, value]) => !isPlain(value));
+  if (isMap && odd === undefined) return;
+  const name = odd ? `userInfo.${odd[0]}` : "userInfo";
+  const rule = odd ? "a text, a number up to 2^53, true or false" : 'an object such as { username: "ada" }';
+  throw new TypeError(
+    `Cannot save the chat as "${name}" must be ${rule}: current value is ${String(odd ? odd[1] : userInfo)}`,
+  );
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  return value === undefined || value === null || typeof value === "string" || typeof value === "boolean";
+}
+
+function assertDays(daysThreshold: number): void {
+  if (Number.isFinite(daysThreshold) && daysThreshold > 0) return;
+  throw new RangeError(
+    `Cannot clean up as "daysThreshold" must be a finite number above 0: current value is ${daysThreshold}`,
+  );
+}

@@ -1,0 +1,247 @@
+/** Chats in DynamoDB, through the raw client: one conditional UpdateItem for whatever happens to a chat. */
+import process from "node:process";
+import {
+  type AttributeValue,
+  type DynamoDBClient,
+  GetItemCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
+import { createLimit } from "../limit.ts";
+import { chatIdOf, type Item, stateOf } from "./chat_item.ts";
+import {
+  type Applied,
+  type Belief,
+  type ChatStatistics,
+  ChatStorage,
+  type ChatStorageOptions,
+  statistics,
+  type Work,
+} from "./chat_storage.ts";
+import { ensureTable } from "./chat_table.ts";
+import {
+  activeSuffices,
+  type ChatUpdate,
+  type Ground,
+  groundOf,
+  guessAbsent,
+  guessActive,
+  isWritten,
+  updateOf,
+} from "./chat_update.ts";
+import {
+  answerWithinMs,
+  createDynamoDBClient,
+  requestsAtOnce,
+  type SdkRequest,
+  type Table,
+} from "./client.ts";
+import { pages, scanInParallel } from "./scan.ts";
+import { errorName, StorageError, storageError } from "./storage_error.ts";
+
+export interface DynamoDBStorageOptions extends ChatStorageOptions {
+  /** Default: TELEGRAM_CHATS_TABLE, or `telegram-chats`. */
+  readonly tableName?: string | undefined;
+  /** Default: AWS_REGION, or `us-east-1`. */
+  readonly regionName?: string | undefined;
+  /**
+   * A client of your own; it is used as it is, and stays yours to close. Under Deno the SDK's own way to the network
+   * repeats a request whose answer was lost without saying so: then `saveChat` may call a chat "unchanged" that it has
+   * just created. Counts stay exact.
+   */
+  readonly client?: DynamoDBClient | undefined;
+}
+
+/** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
+const maxRounds = 100;
+
+/**
+ * Keeps chats in a DynamoDB table of the key `chat_id` (N).
+ *
+ * Needs `dynamodb:` CreateTable (only where there is no table yet), DescribeTable, GetItem, UpdateItem and Scan on
+ * the table, and nothing else. Every method rejects with a {@link StorageError} when DynamoDB does not do its part.
+ */
+export class TelegramDynamoDBStorage extends ChatStorage {
+  readonly kind = "dynamodb";
+  readonly tableName: string;
+  readonly regionName: string;
+  readonly #client: DynamoDBClient;
+  readonly #ownsClient: boolean;
+  readonly #limit = createLimit(requestsAtOnce);
+  readonly #table: Table;
+
+  constructor(options: DynamoDBStorageOptions = {}) {
+    super(options);
+    this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
+    this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
+    this.#ownsClient = options.client === undefined;
+    this.#client = options.client ?? createDynamoDBClient(this.regionName);
+    this.#table = { tableName: this.tableName, send: (...request) => this.#send(...request) };
+  }
+
+  /**
+   * Creates the table (on-demand billing) if there is none, and waits until it takes writes: up to a minute.
+   * @throws {StorageError} Reason `table` where a table of this name has another key; `denied` at once, with the
+   * action's name.
+   */
+  async createTableIfNotExists(work: Work = {}): Promise<void> {
+    await ensureTable(this.#table, this.clock, work);
+  }
+
+  /** Compare and set: one UpdateItem where the belief is right, else one more for each surprise. */
+  async apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+    assertChatId(chatId);
+    let ground = believed(belief, events) ?? groundOf(await this.#getItem(chatId));
+    for (let round = 0; round < maxRounds; round++) {
+      const before = ground.state;
+      const after = fold(before, events);
+      const update = after === before || after === undefined ? undefined : updateOf(ground, after, events);
+      if (update !== undefined && after !== undefined) {
+        const written = await this.#update(chatId, update, ground, after);
+        if ("old" in written) return { before: written.old, after: fold(written.old, events) };
+        if (written.isOurs) return undone(written.ground.state, before, after);
+        ground = written.ground;
+      } else if (ground.isRead) return { before, after };
+      else ground = groundOf(await this.#getItem(chatId));
+    }
+    throw new StorageError(
+      "throttled",
+      `Cannot update chat ${chatId}: ${maxRounds} other writes to it came first, one after another.`,
+    );
+  }
+
+  async getChat(chatId: number): Promise<Chat | undefined> {
+    assertChatId(chatId);
+    const item = await this.#getItem(chatId);
+    return item && chatOf(chatId, stateOf(item));
+  }
+
+  async *scan(): AsyncGenerator<Chat[]> {
+    for await (const { Items = [] } of pages(this.#table, {})) {
+      yield Items.map((item) => chatOf(chatIdOf(item), stateOf(item)));
+    }
+  }
+
+  /**
+   * The ids of all active chats, read in parallel segments.
+   * @throws {StorageError} If any page could not be read: part of the set is never given for the whole.
+   */
+  override async loadActiveChats({ signal, onProgress }: Work = {}): Promise<Set<number>> {
+    const active = new Set<number>();
+    await scanInParallel(this.#table, {
+      FilterExpression: "#active = :true",
+      ProjectionExpression: "#id",
+      ExpressionAttributeNames: { "#active": "is_active", "#id": "chat_id" },
+      ExpressionAttributeValues: { ":true": { BOOL: true } },
+      // A /stop that was confirmed a moment ago must not be overlooked.
+      ConsistentRead: true,
+    }, ({ Items = [] }) => {
+      for (const item of Items) active.add(chatIdOf(item));
+      onProgress?.();
+    }, signal);
+    return active;
+  }
+
+  /** Figures over all chats, counted by one scan of three attributes; the table's own item count is hours old. */
+  override async getStatistics(): Promise<ChatStatistics> {
+    const count = { chats: 0, active: 0, messages: 0 };
+    await scanInParallel(this.#table, {
+      ProjectionExpression: "#active, #count",
+      ExpressionAttributeNames: { "#active": "is_active", "#count": "message_count" },
+    }, ({ Items = [] }) => {
+      for (const item of Items) {
+        const { is_active, message_count } = stateOf(item);
+        count.chats++;
+        if (is_active) count.active++;
+        count.messages += message_count;
+      }
+    });
+    return statistics(count.chats, count.active, count.messages);
+  }
+
+  override close(): void {
+    if (this.#ownsClient) this.#client.destroy();
+  }
+
+  async #getItem(chatId: number): Promise<Item | undefined> {
+    const command = new GetItemCommand({ ...this.#key(chatId), ConsistentRead: true });
+    const { Item } = await this.#send(
+      "GetItem",
+      (client, abortSignal) => client.send(command, { abortSignal }),
+    );
+    return Item;
+  }
+
+  /**
+   * One conditional write. An item whose own attributes make DynamoDB refuse the expression is read, so that the
+   * next round repairs it; so is one that comes without the item that made the condition fail.
+   */
+  async #update(chatId: number, update: ChatUpdate, ground: Ground, after: ChatState): Promise<Written> {
+    const command = new UpdateItemCommand({ ...this.#key(chatId), ...update });
+    try {
+      const { Attributes } = await this.#send(
+        "UpdateItem",
+        (client, abortSignal) => client.send(command, { abortSignal }),
+      );
+      return { old: Attributes && stateOf(Attributes) };
+    } catch (error) {
+      const cause = (error as Error).cause as ConditionError | undefined;
+      const isItemsFault = errorName(cause) === "ValidationException" && !ground.isRead;
+      if (errorName(cause) !== "ConditionalCheckFailedException" && !isItemsFault) throw error;
+      const now = cause?.Item ? groundOf(cause.Item) : groundOf(await this.#getItem(chatId));
+      // An earlier attempt may have landed and its answer been lost: then the item is what was to be written.
+      const isOurs = (cause?.$metadata?.attempts ?? 1) > 1 && isWritten(now.state, after, ground);
+      return { isOurs, ground: now };
+    }
+  }
+
+  #key(chatId: number): { TableName: string; Key: Record<string, AttributeValue> } {
+    return { TableName: this.tableName, Key: { chat_id: { N: String(chatId) } } };
+  }
+
+  /** The one way to DynamoDB: bounded in number and in time, every error explained. */
+  #send<T>(action: string, request: SdkRequest<T>, signal?: AbortSignal): Promise<T> {
+    return this.#limit(async () => {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), answerWithinMs);
+      const abort = (): void => deadline.abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      try {
+        signal?.throwIfAborted();
+        return await Promise.race([request(this.#client, deadline.signal), aborted(deadline.signal)]);
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        throw storageError(error, { action, tableName: this.tableName, regionName: this.regionName });
+      } finally {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+      }
+    });
+  }
+}
+
+type Written = { readonly old: ChatState | undefined } | Refused;
+type Refused = { readonly isOurs: boolean; readonly ground: Ground };
+
+interface ConditionError extends Error {
+  readonly Item?: Item;
+  readonly $metadata?: { readonly attempts?: number };
+}
+
+function believed(belief: Belief | undefined, events: readonly ChatEvent[]): Ground | undefined {
+  if (belief === "absent") return guessAbsent;
+  return belief === "active" && activeSuffices(events) ? guessActive : undefined;
+}
+
+/** What a write did whose answer was lost; what it counted is taken back, as its ground may be a guess. */
+function undone(now: ChatState | undefined, before: ChatState | undefined, after: ChatState): Applied {
+  if (before === undefined || now === undefined) return { before, after };
+  const counted = after.message_count - before.message_count;
+  return { before: { ...now, ...before, message_count: now.message_count - counted }, after: now };
+}
+
+/** Also bounds what the SDK does before it heeds a signal, such as asking for credentials. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const late = (): Error => new DOMException(`nothing within ${answerWithinMs} ms`, "TimeoutError");
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(late()), { once: true }));
+}

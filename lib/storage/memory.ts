@@ -1,0 +1,34 @@
+/** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
+import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
+import { type Applied, ChatStorage } from "./chat_storage.ts";
+
+/** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
+export class InMemoryChatStorage extends ChatStorage {
+  readonly kind = "memory";
+  readonly #chats = new Map<number, ChatState>();
+
+  createTableIfNotExists(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  // deno-lint-ignore require-await -- async, so that a wrong id rejects as it does with every storage
+  async apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
+    assertChatId(chatId);
+    const before = this.#chats.get(chatId);
+    const after = fold(before, events);
+    if (after !== undefined) this.#chats.set(chatId, after);
+    return { before, after };
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async getChat(chatId: number): Promise<Chat | undefined> {
+    assertChatId(chatId);
+    const chat = this.#chats.get(chatId);
+    return chat && chatOf(chatId, chat);
+  }
+
+  async *scan(): AsyncGenerator<Chat[]> {
+    await Promise.resolve();
+    yield [...this.#chats].map(([chatId, chat]) => chatOf(chatId, chat));
+  }
+}
