@@ -1,0 +1,88 @@
+/** The way of a call through the server: token, record, latency, faults, flood limit, method. */
+import type { Clock } from "../../clock.ts";
+import { ApiError } from "./errors.ts";
+import { type Faults, refusalOf } from "./faults.ts";
+import { FloodGate } from "./floods.ts";
+import type { Payload } from "./form.ts";
+import { type ApiAnswer, type ApiCall, breakConnection } from "./http.ts";
+import { isMessageMethod, methods } from "./methods.ts";
+import type { World } from "./world.ts";
+
+const maxCalls = 10_000;
+
+/** A call that came in with the right token, whatever became of it. */
+export interface BotApiCall {
+  /** As the client wrote it. */
+  readonly method: string;
+  readonly payload: Payload;
+  /** When it came, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** The latest calls, oldest first, and how many there were at all. */
+export class CallRecord {
+  readonly calls: BotApiCall[] = [];
+  readonly #counts: Map<string, number> = new Map();
+
+  add(call: BotApiCall): void {
+    this.calls.push(call);
+    this.#counts.set(call.method.toLowerCase(), this.count(call.method) + 1);
+    if (this.calls.length > maxCalls) this.calls.shift();
+  }
+
+  count(method: string): number {
+    return this.#counts.get(method.toLowerCase()) ?? 0;
+  }
+}
+
+export interface AnswerOptions {
+  readonly token: string;
+  readonly clock: Clock;
+  readonly latencyMs: number;
+  readonly messagesPerSecond: number | undefined;
+  readonly record: CallRecord;
+  readonly faults: Faults;
+}
+
+export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
+  const { token, clock, latencyMs, messagesPerSecond, record, faults } = options;
+  const gate = messagesPerSecond === undefined
+    ? undefined
+    : new FloodGate(messagesPerSecond, () => clock.now());
+
+  return async (call) => {
+    requireToken(call.token, token);
+    const { method, form: { payload }, signal } = call;
+    record.add({ method, payload, at: clock.now() });
+    if (latencyMs > 0) await clock.sleep(latencyMs, signal);
+    const fault = faults.take(method, payload["chat_id"]);
+    const refusal = refusalOf(fault);
+    if (refusal) throw refusal;
+    if (fault === "hang") await aborted(signal);
+    if (fault === "reset") return breakConnection;
+    if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);
+    const result = await handle(world, call, gate);
+    return fault === "lose" ? breakConnection : result;
+  };
+}
+
+async function handle(world: World, { method, form, signal }: ApiCall, gate?: FloodGate): Promise<unknown> {
+  const name = method.toLowerCase();
+  const run = methods.get(name);
+  if (run === undefined) throw new ApiError(404, "Not Found: method not found");
+  if (isMessageMethod(name)) gate?.pass();
+  return await run(world, form, signal);
+}
+
+/** Never says the token, neither the right one nor the wrong one. */
+function requireToken(given: string, token: string): void {
+  if (given === token) return;
+  throw new ApiError(401, given.includes(":") ? "Unauthorized" : "Unauthorized: invalid token specified");
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}

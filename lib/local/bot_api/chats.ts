@@ -1,0 +1,166 @@
+/** The handles by which a test or a sandbox plays the people of a chat. */
+import type { Chat, Message, User } from "grammy/types";
+import { isMember } from "./members.ts";
+import type { Room, Waiter } from "./room.ts";
+import { commandEntities } from "./text.ts";
+import type { World } from "./world.ts";
+
+/** Further fields for a message, as Telegram would send them: `{ message_thread_id: 5 }`. */
+export type MessageFields = Readonly<Record<string, unknown>>;
+
+/** What all chats have: an id, what the bot has sent there, and patience for what it will send. */
+export class LocalChat {
+  protected readonly world: World;
+  protected readonly room: Room;
+
+  /** @ignore Chats are made by the server. */
+  constructor(world: World, room: Room) {
+    this.world = world;
+    this.room = room;
+  }
+
+  get chatId(): number {
+    return this.room.chat.id;
+  }
+
+  /** The chat as it appears in updates. */
+  get chat(): Chat {
+    return this.room.chat;
+  }
+
+  /** What the bot has delivered here, oldest first, each message as it looks now. */
+  get inbox(): readonly Message[] {
+    return this.room.inbox;
+  }
+
+  /**
+   * The first message from the bot that contains the text (in its text or caption) or satisfies the predicate:
+   * one that has come already, or else the next to come or to be edited so.
+   * @throws {Error} If none comes in time. @default timeoutMs 4000
+   */
+  received(wanted: string | ((message: Message) => boolean), timeoutMs: number = 4000): Promise<Message> {
+    const matches = typeof wanted === "string" ? contains(wanted) : wanted;
+    const present = this.room.inbox.find(matches);
+    if (present) return Promise.resolve(present);
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        matches,
+        resolve: (message) => {
+          clearTimeout(timer);
+          this.room.waiters.delete(waiter);
+          resolve(message);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.room.waiters.delete(waiter);
+        reject(new Error(this.#missing(wanted, timeoutMs)));
+      }, timeoutMs);
+      this.room.waiters.add(waiter);
+    });
+  }
+
+  /** Calls back with every message that the bot sends or edits here from now on. Returns what ends it. */
+  onMessage(listener: (message: Message) => void): () => void {
+    this.room.listeners.add(listener);
+    return () => void this.room.listeners.delete(listener);
+  }
+
+  /** Adds a message of this chat and tells the bot of it. */
+  protected send(kind: string, fields: object, extra: MessageFields = {}): Message {
+    const message = this.room.add({ chat: this.room.chat, date: this.world.date, ...fields, ...extra });
+    this.world.tell(this.room, kind, message);
+    return message;
+  }
+
+  #missing(wanted: unknown, timeoutMs: number): string {
+    const { inbox } = this.room;
+    const what = typeof wanted === "string" ? `with ${JSON.stringify(wanted)}` : "that was waited for";
+    const last = inbox.at(-1);
+    const seen = last
+      ? `the last of ${inbox.length} is ${JSON.stringify(wordsOf(last))}`
+      : "it got none at all";
+    return `No message ${what} came to chat ${this.chatId} within ${timeoutMs} ms: ${seen}`;
+  }
+}
+
+/** The text of a message and, where there are any, its `bot_command` entities. */
+export function textFields(text: string): object {
+  const entities = commandEntities(text);
+  return entities.length > 0 ? { text, entities } : { text };
+}
+
+function contains(part: string): (message: Message) => boolean {
+  return (message) => wordsOf(message).includes(part);
+}
+
+function wordsOf(message: Message): string {
+  return message.text ?? message.caption ?? "";
+}
+
+/** A person with a private chat, which opens with the first word. */
+export class LocalUser extends LocalChat {
+  readonly user: User;
+
+  /** @ignore People are made by `server.user()`. */
+  constructor(world: World, room: Room, user: User) {
+    super(world, room);
+    this.user = user;
+  }
+
+  /** Writes to the bot. */
+  say(text: string, extra: MessageFields = {}): Message {
+    return this.#write(textFields(text), extra);
+  }
+
+  /** Sends a photo. */
+  photo(caption?: string): Message {
+    const photo = this.world.addPhoto();
+    return this.#write({ photo, ...(caption === undefined ? {} : { caption }) });
+  }
+
+  sticker(): Message {
+    const sticker = {
+      file_id: "CAACAgIAAxkBAAMBZ0000000000000000000000000",
+      file_unique_id: "AgADAQAD00000000",
+      type: "regular",
+      width: 512,
+      height: 512,
+      is_animated: false,
+      is_video: false,
+      emoji: "👋",
+    };
+    return this.#write({ sticker });
+  }
+
+  /** Changes a text that this person wrote. */
+  edit(message: Message, text: string): Message {
+    const edited = { ...message, ...textFields(text), edit_date: this.world.date } as Message;
+    if (message.entities && !("entities" in textFields(text))) delete edited.entities;
+    this.room.messages.set(message.message_id, edited);
+    this.world.tell(this.room, "edited_message", edited);
+    return edited;
+  }
+
+  /** Stops the bot: it hears of it, and every later message to this person is refused. */
+  block(): void {
+    if (isMember(this.room.bot)) this.world.changeBot(this.room, this.user, "kicked");
+  }
+
+  unblock(): void {
+    if (!isMember(this.room.bot)) this.world.changeBot(this.room, this.user, "member");
+  }
+
+  /** Deletes the account; Telegram tells the bot nothing. */
+  deactivate(): void {
+    this.room.fate = "deactivated";
+  }
+
+  #write(fields: object, extra: MessageFields = {}): Message {
+    if (this.room.fate !== "alive") throw new Error(`Person ${this.user.id} cannot write: deactivated`);
+    if (!isMember(this.room.bot)) {
+      throw new Error(`Person ${this.user.id} cannot write: has blocked the bot; call unblock() first`);
+    }
+    this.room.opened = true;
+    return this.send("message", { from: this.user, ...fields }, extra);
+  }
+}

@@ -1,0 +1,67 @@
+/** What a client sent, whichever of the Bot API's four ways it chose: query, urlencoded, JSON or multipart. */
+import { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import { badRequest } from "./errors.ts";
+import { parseMultipart } from "./multipart.ts";
+
+export type Payload = Record<string, unknown>;
+
+export interface Form {
+  readonly payload: Payload;
+  /** Uploaded files by the name of their part. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Free text: it stays a string even where it looks like a number or like JSON. */
+const textFields = new Set(["text", "caption", "title", "description", "name"]);
+
+/** Reads the query and the body of a request; the body wins where both name a parameter. */
+export async function readForm(request: IncomingMessage, query: URLSearchParams): Promise<Form> {
+  const payload: Payload = {};
+  const files = new Map<string, Uint8Array>();
+  for (const [name, value] of query) payload[name] = typedValue(name, value);
+  const body = await readBody(request);
+  const type = request.headers["content-type"] ?? "";
+  if (body.length === 0) return { payload, files };
+  if (type.startsWith("application/json")) Object.assign(payload, parseJson(body));
+  else if (type.startsWith("multipart/form-data")) readParts(body, type, payload, files);
+  else {for (const [name, value] of new URLSearchParams(body.toString())) {
+      payload[name] = typedValue(name, value);
+    }}
+  return { payload, files };
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function parseJson(body: Buffer): Payload {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Payload;
+  } catch {
+    // Falls through to the same refusal as a body of another shape.
+  }
+  throw badRequest("can't parse request: the body must be a JSON object");
+}
+
+function readParts(body: Buffer, type: string, payload: Payload, files: Map<string, Uint8Array>): void {
+  const parts = parseMultipart(body, type);
+  if (parts === undefined) throw badRequest("can't parse request: malformed multipart body");
+  for (const { name, isFile, content } of parts) {
+    if (isFile) files.set(name, new Uint8Array(content));
+    else payload[name] = typedValue(name, content.toString());
+  }
+}
+
+/** Forms carry strings only: numbers, booleans and JSON get the types that a JSON body would have had. */
+function typedValue(name: string, value: string): unknown {
+  if (textFields.has(name) || !/^(-?\d{1,15}|true|false|[[{].*)$/s.test(value)) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}

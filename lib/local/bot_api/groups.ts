@@ -1,0 +1,126 @@
+/** The handles of groups, supergroups and channels. */
+import type { Message, User } from "grammy/types";
+import { LocalChat, type LocalUser, type MessageFields, textFields } from "./chats.ts";
+import { channelBot, groupAnonymousBot, isMember, type MemberStatus } from "./members.ts";
+import type { Room } from "./room.ts";
+
+/** How the bot is removed; by default as Telegram's apps do it: `left` in groups, `kicked` elsewhere. */
+export interface RemoveOptions {
+  readonly as?: "kicked" | "left";
+}
+
+/** A chat to which bots are added and from which they are removed. */
+class SharedChat extends LocalChat {
+  /** Deletes the chat. Only a basic group is then told from one that has removed the bot. */
+  delete(): void {
+    this.room.fate = "deleted";
+  }
+
+  /** The bot is added: it hears of its new standing, and in a group of the service message too. */
+  addBot(by: LocalUser, as: "administrator" | "member" = "member"): void {
+    const before = isMember(this.room.bot) ? "left" : this.room.bot;
+    this.room.botWasRemoved = false;
+    this.world.changeBot(
+      this.room,
+      by.user,
+      this.room.chat.type === "channel" ? "administrator" : as,
+      before,
+    );
+    if (this.room.chat.type === "channel") return;
+    this.send("message", { from: by.user, new_chat_members: [this.world.bot] });
+  }
+
+  /** The bot is removed: it hears of it, and in a group still sees the service message about itself. */
+  removeBot(by: LocalUser, { as }: RemoveOptions = {}): void {
+    const { type } = this.room.chat;
+    if (!isMember(this.room.bot)) {
+      throw new Error(`Chat ${this.chatId} cannot remove the bot: it is not in it`);
+    }
+    this.room.botWasRemoved = true;
+    this.world.changeBot(this.room, by.user, as ?? (type === "group" ? "left" : "kicked"));
+    if (type === "channel") return;
+    const farewell = this.send("message", { from: by.user, left_chat_member: this.world.bot });
+    this.world.updates.emit("message", farewell);
+  }
+
+  /** The bot becomes an administrator, or an ordinary member again. */
+  setBot(by: LocalUser, status: "administrator" | "member"): void {
+    this.world.changeBot(this.room, by.user, status);
+  }
+}
+
+/** A group or a supergroup. */
+export class LocalGroup extends SharedChat {
+  /** Somebody writes; who was not known to be a member is one from now on. */
+  say({ user }: LocalUser, text: string, extra: MessageFields = {}): Message {
+    if (!this.room.members.has(user.id)) this.room.members.set(user.id, { user, status: "member" });
+    return this.#write({ from: user, ...textFields(text) }, extra);
+  }
+
+  /** An administrator writes in the group's name. */
+  sayAnonymously(text: string, extra: MessageFields = {}): Message {
+    return this.#write({ from: groupAnonymousBot, sender_chat: this.chat, ...textFields(text) }, extra);
+  }
+
+  /** Somebody writes in a channel's name. */
+  sayAsChannel(channel: LocalChannel, text: string, extra: MessageFields = {}): Message {
+    return this.#write({ from: channelBot, sender_chat: channel.chat, ...textFields(text) }, extra);
+  }
+
+  join(user: LocalUser): Message {
+    this.room.members.set(user.user.id, { user: user.user, status: "member" });
+    return this.#write({ from: user.user, new_chat_members: [user.user] });
+  }
+
+  leave(user: LocalUser): Message {
+    this.room.members.set(user.user.id, { user: user.user, status: "left" });
+    return this.#write({ from: user.user, left_chat_member: user.user });
+  }
+
+  /** Makes somebody an administrator, or an ordinary member again. */
+  setMember(user: LocalUser, status: "administrator" | "creator" | "member"): void {
+    this.room.members.set(user.user.id, { user: user.user, status });
+  }
+
+  /** Becomes a supergroup, which is returned: both chats get their service message. */
+  migrate(): LocalGroup {
+    const { chat } = this.room;
+    if (chat.type !== "group") throw new Error(`Chat ${chat.id} cannot migrate: it is a ${chat.type}`);
+    const id = this.world.newGroupId("supergroup");
+    const room = this.world.addRoom({ id, type: "supergroup", title: chat.title }, this.room.bot);
+    for (const [userId, member] of this.room.members) room.members.set(userId, member);
+    const supergroup = new LocalGroup(this.world, room);
+    this.#write({ from: this.#owner(), migrate_to_chat_id: id });
+    this.room.fate = { migratedTo: id };
+    supergroup.#write({ from: groupAnonymousBot, sender_chat: room.chat, migrate_from_chat_id: chat.id });
+    return supergroup;
+  }
+
+  #owner(): User {
+    const members = [...this.room.members.values()];
+    return (members.find(({ status }) => status === "creator") ?? members[0])?.user ?? groupAnonymousBot;
+  }
+
+  #write(fields: object, extra: MessageFields = {}): Message {
+    if (this.room.fate === "alive") return this.send("message", fields, extra);
+    throw new Error(`Nobody can write in chat ${this.chatId}: it was deleted or upgraded`);
+  }
+}
+
+/** A channel: nobody's name stands under its posts. */
+export class LocalChannel extends SharedChat {
+  post(text: string, extra: MessageFields = {}): Message {
+    return this.send("channel_post", { sender_chat: this.chat, ...textFields(text) }, extra);
+  }
+}
+
+/** Puts people into a new group: the first administrator owns it. */
+export function settle(
+  room: Room,
+  administrators: readonly LocalUser[],
+  members: readonly LocalUser[],
+): void {
+  const join = (user: User, status: MemberStatus): void => void room.members.set(user.id, { user, status });
+  for (const { user } of members) join(user, "member");
+  administrators.forEach(({ user }, index) => join(user, index === 0 ? "creator" : "administrator"));
+}

@@ -1,0 +1,24 @@
+/** Loopback stand-ins for the services that the toolkit talks to: for its sandbox, its tests and yours. */
+export {
+  type BotApiServer,
+  type BotApiServerOptions,
+  type LocalChannelOptions,
+  type LocalGroupOptions,
+  type LocalUserOptions,
+  startBotApiServer,
+} from "./bot_api/server.ts";
+export type { BotApiCall } from "./bot_api/answer.ts";
+export type { LocalChat, LocalUser, MessageFields } from "./bot_api/chats.ts";
+export type { ApiErrorParameters } from "./bot_api/errors.ts";
+export type { BotApiFault, BotApiFaultAnswer, BotApiFaultOptions } from "./bot_api/faults.ts";
+export type { LocalChannel, LocalGroup, RemoveOptions } from "./bot_api/groups.ts";
+export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb.ts";
+export {
+  type BeforeForward,
+  type FaultGate,
+  type FaultGateOptions,
+  type GateEntry,
+  startFaultGate,
+} from "./fault_gate.ts";
+export type { Call, Fault, FaultOptions, ServiceError, ThrottlingType } from "./faults.ts";
+export { iamActions, type IamPolicy, iamPolicy } from "./iam.ts";
