@@ -1,0 +1,240 @@
+/** The bot: wiring and lifecycle. */
+import { setMaxListeners } from "node:events";
+import { Bot } from "grammy/web";
+import type { Update } from "grammy/types";
+import { broadcast, type BroadcastMessage, type BroadcastOptions } from "./broadcast.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { chatCommands } from "./commands.ts";
+import { Ending } from "./ending.ts";
+import { createGate, type Gate } from "./gate.ts";
+import { consoleLogger, type Logger } from "./log.ts";
+import { signalMessage } from "./messages.ts";
+import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
+import { createPersist, NotKeptError } from "./persistence.ts";
+import { ask, openRoster, setMenu, whereabouts } from "./opening.ts";
+import { poll } from "./polling.ts";
+import type { BroadcastReport } from "./report.ts";
+import type { BotStatistics, Initialized } from "./self_report.ts";
+import type { Roster } from "./roster.ts";
+import { secretKept } from "./secret.ts";
+import { sendOnce } from "./send_once.ts";
+import type { TradingSignal } from "./signal.ts";
+import { boundHandlers, failureText } from "./user_handlers.ts";
+import type { CleanupOptions } from "./storage/chat_storage.ts";
+
+const callWithinSeconds = 60;
+
+/**
+ * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
+ * to all that are subscribed.
+ *
+ * ```ts
+ * await using bot = new MeanReversionTelegramBot({ botToken });
+ * await bot.startBot();
+ * await bot.sendSignal({ direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980, target: 67800 });
+ * ```
+ */
+export class MeanReversionTelegramBot {
+  readonly #options: BotOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #grammy: Bot;
+  readonly #gate: Gate;
+  readonly #stopping = new AbortController();
+  readonly #closing = new AbortController();
+  readonly #broadcasts = new Set<Promise<unknown>>();
+  readonly #ending: Ending;
+  #roster: Roster | undefined;
+  #commands: ReturnType<typeof chatCommands> | undefined;
+  #initialized: Promise<Initialized> | undefined;
+  #started: Promise<void> | undefined;
+  #polling: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** @throws {ConfigError} Naming every option that is missing or malformed, and its rule. */
+  constructor(options: BotOptions) {
+    assertNoMistakes(mistakesIn(options));
+    const { botToken, apiRoot, clock = systemClock, logger = consoleLogger, messagesPerSecond = 30 } =
+      options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#grammy = new Bot(botToken, {
+      client: { fetch: sendOnce, timeoutSeconds: callWithinSeconds, ...apiRoot && { apiRoot } },
+    });
+    const { signal } = this.#closing;
+    this.#gate = createGate({ messagesPerSecond, clock, logger, signal });
+    this.#grammy.api.config.use(this.#gate.transformer, secretKept(botToken));
+    this.#grammy.lazy(() => this.#commands ?? []);
+    this.#grammy.use(boundHandlers(clock, logger, (updateId, error) => this.#logFailure(updateId, error)));
+    setMaxListeners(0, this.#stopping.signal, signal);
+    this.#ending = new Ending(({ message }) =>
+      logger.error(`The bot hears no commands any more. ${message}`)
+    );
+  }
+
+  /**
+   * The grammY bot, for commands and handlers of your own. Add them before `startBot()`; they run behind the toolkit's,
+   * one chat's updates in their order and different chats' side by side.
+   */
+  get grammy(): Bot {
+    return this.#grammy;
+  }
+
+  /** Settles when polling ends: rejects with what ended it, resolves after `stopBot()`. Logged if nobody asks. */
+  get finished(): Promise<void> {
+    return this.#ending.promise;
+  }
+  /**
+   * Checks the token, creates the table if there is none, loads the active chats, and sets the command menu.
+   * Where DynamoDB cannot be used it says why, once, and goes on in memory. Harmless when called again.
+   * @throws {TelegramError} If Telegram refuses the token, or cannot be reached.
+   */
+  initialize(): Promise<Initialized> {
+    this.#initialized ??= this.#initialize().catch((error) => {
+      this.#initialized = undefined;
+      throw error;
+    });
+    return this.#initialized;
+  }
+
+  /** Initializes if need be, and resolves once commands are heard; rejects where polling has ended by itself. */
+  startBot(): Promise<void> {
+    if (this.#ending.hasFailed) return this.#ending.promise;
+    this.#started ??= this.#start().catch((error) => {
+      this.#started = undefined;
+      throw error;
+    });
+    return this.#started;
+  }
+
+  /**
+   * Ends polling and confirms what was handled; waits for handlers and broadcasts that are under way.
+   * Then the storage is closed, if it is not one of your own.
+   */
+  stopBot(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  /**
+   * Sends a signal to every active chat, as a trader's ticket.
+   * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
+   * @throws {StorageError} If the chats could not be read: then nobody was written to.
+   */
+  async sendSignal(signal: TradingSignal, options?: BroadcastOptions): Promise<BroadcastReport> {
+    return await this.broadcast(signalMessage(signal, this.#clock.now()), options);
+  }
+
+  /**
+   * Sends a text, or a photo with its caption, to every active chat. Nothing in it is parsed: formatting is what
+   * `entities` say. Returns when every chat is accounted for.
+   * @throws {StorageError} If the chats could not be read: then nobody was written to.
+   */
+  async broadcast(message: string | BroadcastMessage, options?: BroadcastOptions): Promise<BroadcastReport> {
+    this.#assertNotStopped();
+    await this.initialize();
+    const { api } = this.#grammy;
+    const surroundings = { api, gate: this.#gate, roster: this.#opened(), clock: this.#clock };
+    const content = typeof message === "string" ? { text: message } : message;
+    const running = broadcast(content, surroundings, options);
+    this.#broadcasts.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#broadcasts.delete(running);
+    }
+  }
+
+  /** Figures of the storage, counted now, and of the bot. */
+  async getStatistics(): Promise<BotStatistics> {
+    const { username } = await this.initialize();
+    const { storage } = this.#opened();
+    const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
+    return { ...await storage.getStatistics(), storage: storage.kind, username, isPolling };
+  }
+
+  /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
+  async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
+    await this.initialize();
+    const roster = this.#opened();
+    const deactivated = await roster.storage.cleanupInactiveChats(options);
+    await roster.load();
+    return deactivated;
+  }
+
+  /** As `stopBot()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stopBot();
+  }
+
+  async #start(): Promise<void> {
+    this.#assertNotStopped();
+    await this.initialize();
+    const { api } = this.#grammy;
+    await this.#ask((signal) => api.deleteWebhook({}, signal));
+    this.#assertNotStopped();
+    this.#polling = poll({
+      api,
+      handle: (update) => this.#handle(update),
+      clock: this.#clock,
+      logger: this.#logger,
+      signal: this.#stopping.signal,
+    });
+    this.#ending.follow(this.#polling);
+  }
+
+  async #initialize(): Promise<Initialized> {
+    const clock = this.#clock;
+    const logger = this.#logger;
+    const { api } = this.#grammy;
+    const { autoRegisterChats = true } = this.#options;
+    this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
+    const { username } = this.#grammy.botInfo;
+    const [roster] = await Promise.all([openRoster(this.#options, clock, logger), setMenu(api, logger)]);
+    this.#roster = roster;
+    const persist = createPersist(clock, logger, this.#stopping.signal);
+    this.#commands = chatCommands({ roster, autoRegisterChats, persist, clock, logger });
+    logger.info(`@${username} is ready: ${roster.size} active chats, kept in ${whereabouts(roster)}.`);
+    return { storage: roster.storage.kind, chats: roster.size, username };
+  }
+
+  #ask<T>(call: Parameters<typeof ask<T>>[0]): Promise<T> {
+    const { apiRoot } = this.#options;
+    return ask(call, { apiRoot, clock: this.#clock, signal: this.#stopping.signal });
+  }
+
+  #assertNotStopped(): void {
+    if (this.#stopped === undefined) return;
+    throw new Error("This bot was stopped. Make a new one to start again.");
+  }
+
+  #opened(): Roster {
+    if (this.#roster === undefined) throw new Error("unreachable: an initialized bot has a roster");
+    return this.#roster;
+  }
+
+  #logFailure(updateId: number, error: unknown): void {
+    this.#logger.error(failureText(updateId, error, this.#options.botToken));
+  }
+
+  /** A handler that fails has had its chance; a write that could not be kept has not, and comes again. */
+  async #handle(update: Update): Promise<void> {
+    try {
+      await this.#grammy.handleUpdate(update);
+    } catch (wrapped) {
+      const error = (wrapped as { error?: unknown }).error ?? wrapped;
+      if (error instanceof NotKeptError) throw error;
+      this.#logFailure(update.update_id, error);
+    }
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new Error("The bot was stopped."));
+    await this.#initialized?.catch(() => {});
+    await this.#polling?.catch(() => {});
+    await Promise.allSettled(this.#broadcasts);
+    this.#closing.abort(new Error("The bot was stopped."));
+    if (this.#options.storage === undefined) this.#roster?.storage.close();
+    this.#ending.end();
+  }
+}

@@ -1,0 +1,45 @@
+/** From the environment to a bot, every mistake reported at once. */
+import process from "node:process";
+import { config } from "dotenv";
+import { MeanReversionTelegramBot } from "./bot.ts";
+import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
+
+const variables = {
+  botToken: "TELEGRAM_BOT_TOKEN",
+  tableName: "TELEGRAM_CHATS_TABLE",
+  regionName: "AWS_REGION",
+  apiRoot: "TELEGRAM_API_ROOT",
+} as const;
+
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
+  ...["false", "0", "no", "off"].map((word) => [word, false] as const),
+]);
+
+/**
+ * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, AWS_REGION, TELEGRAM_AUTO_REGISTER and
+ * TELEGRAM_API_ROOT, and of a `.env` file in the current folder, which never overrides a variable that is set.
+ * The AWS SDK reads its own variables besides. An option given here beats the environment.
+ * @throws {ConfigError} Naming every variable that is missing or malformed, and its rule.
+ */
+export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): MeanReversionTelegramBot {
+  config({ quiet: true });
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const fromEnv = Object.fromEntries(
+    Object.entries(variables).map(([option, name]) => [option, process.env[name] || undefined]),
+  );
+  const merged: Partial<BotOptions> = { ...fromEnv, ...given };
+  const mistakes = mistakesIn(merged, (option) => {
+    const isGiven = option in given || !(option in variables);
+    return isGiven ? option : variables[option as keyof typeof variables];
+  });
+  const autoRegister = process.env["TELEGRAM_AUTO_REGISTER"] || "true";
+  const autoRegisterChats = options.autoRegisterChats ?? truths.get(autoRegister.trim().toLowerCase());
+  if (autoRegisterChats === undefined) {
+    mistakes.push(
+      `TELEGRAM_AUTO_REGISTER must be true or false: current value is ${JSON.stringify(autoRegister)}.`,
+    );
+  }
+  assertNoMistakes(mistakes);
+  return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "", autoRegisterChats });
+}

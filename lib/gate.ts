@@ -1,0 +1,78 @@
+/** The one door for calls to Telegram: messages leave at the bot's pace, and a flood answer holds everything. */
+import type { Transformer } from "grammy/web";
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./log.ts";
+import { createPace } from "./pace.ts";
+
+export interface Gate {
+  /** Resolves when the next message may leave; rejects with the signal's reason. */
+  enter(signal?: AbortSignal): Promise<void>;
+  /** A flood answer: nothing leaves for so long. */
+  pause(seconds: number): void;
+  /** Marks a call's payload as one that has entered: it passes at once, and its flood answer is the caller's. */
+  admit<T extends object>(payload: T): T;
+  /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls only heed a pause. */
+  readonly transformer: Transformer;
+}
+
+export interface GateOptions {
+  /** Messages a second over all chats. */
+  readonly messagesPerSecond: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends every wait; what waited is not sent. */
+  readonly signal: AbortSignal;
+}
+
+/** Flood answers that one call puts up with, and the longest pause that it waits out, before it is given up. */
+export const floodsAtMost = 10;
+export const longestPauseSeconds = 600;
+
+export function createGate({ messagesPerSecond, clock, logger, signal: closed }: GateOptions): Gate {
+  const pace = createPace(messagesPerSecond);
+  const admitted = new WeakSet<object>();
+
+  const wait = async (isMessage: boolean, signal: AbortSignal | undefined): Promise<void> => {
+    const ended = signal === undefined ? closed : AbortSignal.any([closed, signal]);
+    let waitMs = isMessage ? pace.take(clock.now()) : pace.pausedUntil - clock.now();
+    while (waitMs > 0) {
+      await clock.sleep(waitMs, ended);
+      // A pause may have begun while this call waited for its slot.
+      if (pace.pausedUntil <= clock.now()) return;
+      waitMs = isMessage ? pace.take(clock.now()) : pace.pausedUntil - clock.now();
+    }
+    ended.throwIfAborted();
+  };
+
+  const pause = (seconds: number): void => {
+    const now = clock.now();
+    if (pace.pausedUntil <= now) logger.warn(`Telegram limits the rate: no message for ${seconds} s.`);
+    pace.pause(now + seconds * 1000);
+  };
+
+  const transformer: Transformer = async (prev, method, payload, signal) => {
+    if (method === "getUpdates" || admitted.has(payload)) return await prev(method, payload, signal);
+    for (let floods = 0;; floods++) {
+      await wait(isMessage(method), signal as AbortSignal | undefined);
+      const answer = await prev(method, payload, signal);
+      if (answer.ok || answer.error_code !== 429 || floods >= floodsAtMost) return answer;
+      const seconds = answer.parameters?.retry_after ?? 1;
+      if (seconds > longestPauseSeconds) return answer;
+      pause(seconds);
+    }
+  };
+
+  return {
+    enter: (signal) => wait(true, signal),
+    pause,
+    admit(payload) {
+      admitted.add(payload);
+      return payload;
+    },
+    transformer,
+  };
+}
+
+function isMessage(method: string): boolean {
+  return /^(send|copy|forward|edit)/.test(method) && method !== "sendChatAction";
+}

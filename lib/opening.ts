@@ -1,0 +1,106 @@
+/** What a bot does before its first update: it asks who it is, and opens its list of chats. */
+import type { Api } from "grammy/web";
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./log.ts";
+import { menu } from "./messages.ts";
+import type { BotOptions } from "./options.ts";
+import { forGrammy } from "./polling.ts";
+import { Roster } from "./roster.ts";
+import type { ChatStorage } from "./storage/chat_storage.ts";
+import { TelegramDynamoDBStorage } from "./storage/dynamodb.ts";
+import { InMemoryChatStorage } from "./storage/memory.ts";
+import { StorageError } from "./storage/storage_error.ts";
+import { isTokenRefused, tokenRefused, unreachable } from "./telegram_error.ts";
+
+const attempts = 3;
+/** A start that fails does so within five seconds, which is what a person waits for. */
+const startWithinMs = 4700;
+
+interface AskOptions {
+  readonly apiRoot: string | undefined;
+  readonly clock: Clock;
+  /** Ends the waits between the attempts. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks Telegram for something without which the bot cannot start. grammY's own `init()` and `start()` would try a
+ * dead network for ever.
+ * @throws {TelegramError} If the token is refused, or Telegram cannot be reached.
+ */
+export async function ask<T>(
+  call: (signal: ReturnType<typeof forGrammy>) => Promise<T>,
+  { apiRoot, clock, signal }: AskOptions,
+): Promise<T> {
+  const late = AbortSignal.timeout(startWithinMs);
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await call(forGrammy(late));
+    } catch (error) {
+      if (isTokenRefused(error)) throw tokenRefused(error);
+      if (attempt === attempts || late.aborted) throw unreachable(error, apiRoot);
+      await clock.sleep(500 * attempt, signal);
+    }
+  }
+}
+
+/** Sets the command menu; the bot is as good without it. */
+export async function setMenu(api: Api, logger: Logger): Promise<void> {
+  try {
+    await api.setMyCommands(menu, undefined, forGrammy(AbortSignal.timeout(startWithinMs)));
+  } catch (error) {
+    logger.warn(`The command menu could not be set: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * The list of chats, read whole. Where DynamoDB cannot be used, it says why, once, and what stands in for it: a list
+ * in memory that is marked as unread.
+ */
+export async function openRoster(options: BotOptions, clock: Clock, logger: Logger): Promise<Roster> {
+  const storage = options.storage ?? createStorage(options, clock, logger);
+  try {
+    return await openWithin(storage);
+  } catch (error) {
+    if (storage !== options.storage) storage.close();
+    if (!(error instanceof StorageError)) throw error;
+    logger.error(
+      `${error.message}\nGoing on in memory: subscriptions last until this program ends, and only /start subscribes.`,
+    );
+    return new Roster(new InMemoryChatStorage({ clock, logger }), { isUnread: true });
+  }
+}
+
+/** Opens the list, or fails in time; a storage that is at work gets all the time that it needs. */
+async function openWithin(storage: ChatStorage): Promise<Roster> {
+  const late = new AbortController();
+  const reason = new StorageError(
+    "unreachable",
+    `DynamoDB cannot be reached: it took longer than ${
+      startWithinMs / 1000
+    } s to answer. Check the network, proxy ` +
+      `and firewall, and AWS_ENDPOINT_URL_DYNAMODB if it is set.`,
+  );
+  const timer = setTimeout(() => late.abort(reason), startWithinMs);
+  const work = { signal: late.signal, onProgress: () => clearTimeout(timer) };
+  try {
+    await storage.createTableIfNotExists(work);
+    const roster = new Roster(storage);
+    await roster.load(work);
+    return roster;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Where the chats are kept, in words. */
+export function whereabouts({ storage }: Roster): string {
+  if (!(storage instanceof TelegramDynamoDBStorage)) return storage.kind;
+  return `the DynamoDB table "${storage.tableName}" (${storage.regionName})`;
+}
+
+function createStorage(options: BotOptions, clock: Clock, logger: Logger): ChatStorage {
+  const { useDynamoDB = true, tableName, regionName, client } = options;
+  if (!useDynamoDB) return new InMemoryChatStorage({ clock, logger });
+  return new TelegramDynamoDBStorage({ tableName, regionName, client, clock, logger });
+}

@@ -1,0 +1,92 @@
+/** What a bot is told: its options, their defaults, and what is wrong with them, all at once. */
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./log.ts";
+import type { ChatStorage } from "./storage/chat_storage.ts";
+
+export interface BotOptions {
+  /** The token that @BotFather gave. */
+  readonly botToken: string;
+  /** `false` keeps chats in memory only, until the program ends. Default: true. */
+  readonly useDynamoDB?: boolean | undefined;
+  /** Default: `telegram-chats`. */
+  readonly tableName?: string | undefined;
+  /** Default: `us-east-1`. */
+  readonly regionName?: string | undefined;
+  /** Whether any message registers its chat, or only /start. Default: true. */
+  readonly autoRegisterChats?: boolean | undefined;
+  /** The pace of messages over all chats. Default: 30, which is what Telegram allows a bot. */
+  readonly messagesPerSecond?: number | undefined;
+  /** A Bot API server of your own. Default: `https://api.telegram.org`. */
+  readonly apiRoot?: string | undefined;
+  /** Default: the console. */
+  readonly logger?: Logger | undefined;
+  /** A DynamoDB client of your own. */
+  readonly client?: DynamoDBClient | undefined;
+  /** A storage of your own, in place of DynamoDB. */
+  readonly storage?: ChatStorage | undefined;
+  /** Time and chance, for tests. */
+  readonly clock?: Clock | undefined;
+}
+
+/** Something in the configuration is to be put right; the message names it, the rule, and the fix. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Checked = "botToken" | "tableName" | "regionName" | "messagesPerSecond" | "apiRoot";
+
+const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
+  botToken: {
+    isGood: (value: string) => typeof value === "string" && /^\d+:[A-Za-z0-9_-]+$/.test(value),
+    rule:
+      "the token from @BotFather: digits, a colon, then letters, digits, - and _, without spaces or quotes",
+    isSecret: true,
+  },
+  tableName: {
+    isGood: (value: string) => /^[A-Za-z0-9_.-]{3,255}$/.test(value),
+    rule: "3 to 255 letters, digits, _, . and -",
+  },
+  regionName: {
+    isGood: (value: string) => /^[a-z]{2,}(-[a-z0-9]+)+$/.test(value),
+    rule: "an AWS region such as us-east-1",
+  },
+  messagesPerSecond: {
+    isGood: (value: number) => typeof value === "number" && value > 0 && value <= 1000,
+    rule: "a number above 0 and up to 1000",
+  },
+  apiRoot: {
+    isGood: (value: string) => /^https?:$/.test(protocolOf(value)) && !value.endsWith("/"),
+    rule: "an http or https address without a / at its end",
+  },
+};
+
+/** What is wrong, a sentence for each mistake; `nameOf` says what the user calls an option. */
+export function mistakesIn(
+  options: Partial<BotOptions>,
+  nameOf: (option: Checked) => string = (option) => option,
+): string[] {
+  return (Object.keys(rules) as Checked[]).flatMap((option) => {
+    const { isGood, rule, isSecret } = rules[option];
+    const value = options[option];
+    if (option === "botToken" && (value === undefined || value === "")) {
+      return [`${nameOf(option)} is not set: it must be ${rule}.`];
+    }
+    if (value === undefined || isGood(value as never)) return [];
+    const current = isSecret ? "" : `: current value is ${JSON.stringify(value)}`;
+    return [`${nameOf(option)} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
+  });
+}
+
+/** @throws {ConfigError} With every mistake, if there is one. */
+export function assertNoMistakes(mistakes: readonly string[]): void {
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+}
+
+function protocolOf(url: string): string {
+  try {
+    return new URL(url).protocol;
+  } catch {
+    return "";
+  }
+}

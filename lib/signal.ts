@@ -1,0 +1,116 @@
+/** What a strategy found: the facts of a trader's ticket. */
+
+/** A price or an amount. A string keeps its digits exactly (`"1.0850"`); a number is printed in full. */
+export type Decimal = number | string;
+
+export interface TradingSignal {
+  /** `long` buys and gains when the price rises, `short` sells. */
+  readonly direction: "long" | "short";
+  /** The instrument as your market names it: `"BTC-USD"`, `"EURUSD"`. */
+  readonly symbol: string;
+  readonly entry: Decimal;
+  /** The price that ends the trade at a loss: below `entry` for a long, above it for a short. */
+  readonly stop: Decimal;
+  /** The price that ends the trade at a gain: above `entry` for a long, below it for a short. */
+  readonly target: Decimal;
+  /** Position size in units of the instrument (coins, lots, shares): above 0. */
+  readonly size?: Decimal;
+  /** Money lost if the stop is hit, in the account's currency: above 0. */
+  readonly risk?: Decimal;
+  /** The account's currency, shown behind `risk`: `"USD"`. */
+  readonly currency?: string;
+  /** The candles' timeframe: `"5m"`. */
+  readonly timeframe?: string;
+  /** The strategy's name. */
+  readonly strategy?: string;
+  /** The strategy's parameters, shown as they are: `{ "Bollinger": "20 × 2.0", "ATR stop": 1.5 }`. */
+  readonly parameters?: Readonly<Record<string, string | number | boolean>>;
+  /** Why, in a sentence of your own. */
+  readonly note?: string;
+  /** When the signal was found (a Date, or an ISO 8601 string with a zone); shown in UTC. Default: now. */
+  readonly time?: Date | string;
+}
+
+const plainDecimal = /^-?\d+(\.\d+)?$/;
+
+/**
+ * A decimal in full, with the digits that it was given: `"1.0850"` stays, `1e-7` becomes `0.0000001`.
+ * @throws {TypeError} If it is no finite decimal number; `name` says which one.
+ */
+export function decimalText(value: Decimal, name: string): string {
+  const text = typeof value === "number" ? withoutExponent(value) : value;
+  if (typeof text === "string" && plainDecimal.test(text) && Number.isFinite(Number(text))) return text;
+  throw new TypeError(
+    `Cannot use the signal as "${name}" must be a finite number, or a string of plain digits such as "1.0850": ` +
+      `current value is ${show(value)}`,
+  );
+}
+
+/** JavaScript prints numbers below 1e-6 and from 1e21 on with an exponent; a trader's ticket does not. */
+function withoutExponent(value: number): string {
+  const [mantissa = "", exponent] = String(value).split("e");
+  if (exponent === undefined || !Number.isFinite(value)) return mantissa;
+  const [, sign = "", whole = "", fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(mantissa) ?? [];
+  const shift = Number(exponent);
+  if (shift < 0) return `${sign}0.${"0".repeat(-shift - 1)}${whole}${fraction}`;
+  return sign + whole + fraction.padEnd(shift, "0");
+}
+
+/**
+ * Checks a signal before anyone is written to.
+ * @throws {TypeError} If a fact is missing or no finite number.
+ * @throws {RangeError} If the stop or the target is on the wrong side of the entry, or a size is not above 0.
+ */
+export function validateSignal(signal: TradingSignal): void {
+  if (typeof signal !== "object" || signal === null) {
+    throw new TypeError(`Cannot use the signal as it must be an object: current value is ${show(signal)}`);
+  }
+  const { direction, symbol } = signal;
+  if (direction !== "long" && direction !== "short") {
+    throw new TypeError(refusal("direction", '"long" or "short"', direction));
+  }
+  if (typeof symbol !== "string" || symbol.trim() === "") {
+    throw new TypeError(refusal("symbol", 'a name such as "BTC-USD"', symbol));
+  }
+  for (const name of ["entry", "size", "risk"] as const) {
+    const value = signal[name];
+    if (name !== "entry" && value === undefined) continue;
+    if (Number(decimalText(value as Decimal, name)) <= 0) {
+      throw new RangeError(refusal(name, "above 0", value));
+    }
+  }
+  const entry = Number(signal.entry);
+  const side = direction === "long" ? 1 : -1;
+  const below = `below "entry" (${show(signal.entry)}) for a ${direction}`;
+  const above = `above "entry" (${show(signal.entry)}) for a ${direction}`;
+  if ((entry - Number(decimalText(signal.stop, "stop"))) * side <= 0) {
+    throw new RangeError(refusal("stop", side > 0 ? below : above, signal.stop));
+  }
+  if ((Number(decimalText(signal.target, "target")) - entry) * side <= 0) {
+    throw new RangeError(refusal("target", side > 0 ? above : below, signal.target));
+  }
+  signalTime(signal, 0);
+}
+
+/** When the signal was found; `now` (milliseconds) where it does not say. */
+export function signalTime(signal: TradingSignal, now: number): Date {
+  const time = signal.time === undefined ? new Date(now) : new Date(signal.time);
+  const hasZone = typeof signal.time === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(signal.time);
+  const isKnown = signal.time === undefined || signal.time instanceof Date || hasZone;
+  if (isKnown && !Number.isNaN(time.getTime())) return time;
+  throw new TypeError(refusal("time", 'a Date, or an ISO 8601 string with its zone ("…Z")', signal.time));
+}
+
+/** What is gained for each unit risked: |target − entry| / |entry − stop|. */
+export function riskReward(signal: TradingSignal): number {
+  const entry = Number(signal.entry);
+  return Math.abs(Number(signal.target) - entry) / Math.abs(entry - Number(signal.stop));
+}
+
+function refusal(name: string, rule: string, value: unknown): string {
+  return `Cannot use the signal as "${name}" must be ${rule}: current value is ${show(value)}`;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,52 @@
+/** What ends a bot on Telegram's side, each with its fix. */
+
+/** The token is refused; Telegram is out of reach; or another program polls with the same token. */
+export class TelegramError extends Error {
+  override readonly name = "TelegramError";
+  readonly reason: "token" | "unreachable" | "conflict";
+
+  constructor(reason: TelegramError["reason"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** Whether Telegram does not take the token: 401, or 404 where it could not even be one. */
+export function isTokenRefused(error: unknown): boolean {
+  const { error_code } = (error ?? {}) as { error_code?: number };
+  return error_code === 401 || error_code === 404;
+}
+
+export function tokenRefused(cause: unknown): TelegramError {
+  return new TelegramError(
+    "token",
+    "Telegram refused the bot's token. Check TELEGRAM_BOT_TOKEN (botToken) against what @BotFather shows; " +
+      "a token that was revoked stays refused.",
+    { cause },
+  );
+}
+
+export function unreachable(cause: unknown, apiRoot = "https://api.telegram.org"): TelegramError {
+  return new TelegramError(
+    "unreachable",
+    `Telegram cannot be reached at ${apiRoot} (${innermostWords(cause)}). ` +
+      `Check the network, and TELEGRAM_API_ROOT if it is set.`,
+    { cause },
+  );
+}
+
+/** grammY and fetch wrap what happened in errors that only say that something did. */
+function innermostWords(error: unknown): string {
+  const { message, cause, error: wrapped } = error as { message?: string; cause?: unknown; error?: unknown };
+  const inner = cause ?? wrapped;
+  const words = typeof inner === "object" && inner !== null ? innermostWords(inner) : "";
+  return words || (message ?? "").replace(/[.!]$/, "");
+}
+
+export function conflict(cause: unknown): TelegramError {
+  return new TelegramError(
+    "conflict",
+    "Another program has been polling with this bot's token for a minute. Stop it, or use a bot of its own here.",
+    { cause },
+  );
+}

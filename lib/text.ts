@@ -1,0 +1,47 @@
+/** Text with entities. Nothing is ever parsed, so no name, symbol or error text can break or inject formatting. */
+import type { MessageEntity } from "grammy/types";
+
+/** A message's text; offsets and lengths of its entities count UTF-16 units, as JavaScript's strings do. */
+export interface FormattedText {
+  readonly text: string;
+  readonly entities: readonly MessageEntity[];
+}
+
+type Part = string | FormattedText;
+
+/** The parts one after another. */
+export function format(...parts: readonly Part[]): FormattedText {
+  let text = "";
+  const entities: MessageEntity[] = [];
+  for (const part of parts) {
+    if (typeof part !== "string") {
+      for (const entity of part.entities) entities.push({ ...entity, offset: entity.offset + text.length });
+    }
+    text += typeof part === "string" ? part : part.text;
+  }
+  return { text, entities };
+}
+
+/** The text with a replacement character for every half of an emoji: Telegram refuses what is no Unicode. */
+export function wellFormed(text: string): string {
+  return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+}
+
+/** A line for each part; `undefined` leaves its line out. */
+export function lines(...parts: readonly (Part | undefined)[]): FormattedText {
+  const present = parts.filter((part) => part !== undefined);
+  return format(...present.flatMap((part, index) => index === 0 ? [part] : ["\n", part]));
+}
+
+export function bold(text: string): FormattedText {
+  return styled("bold", text);
+}
+
+/** Monospaced: copied by a tap. */
+export function code(text: string): FormattedText {
+  return styled("code", text);
+}
+
+function styled(type: "bold" | "code", text: string): FormattedText {
+  return { text, entities: text === "" ? [] : [{ type, offset: 0, length: text.length }] };
+}

@@ -1,0 +1,98 @@
+/** What an update of Telegram says about a chat, in the words of the consent rule. Pure. */
+import type { Chat as TelegramChat, ChatMember, ChatMemberUpdated, Message, Update } from "grammy/types";
+import type { UserInfo } from "./chat.ts";
+
+/** One fact about one chat; anything else that an update may hold is no concern of ours. */
+export type UpdateFact =
+  | { readonly kind: "message"; readonly message: Message; readonly command: string | undefined }
+  | { readonly kind: "membership"; readonly member: ChatMemberUpdated; readonly isPresent: boolean }
+  | { readonly kind: "migration"; readonly from: number; readonly to: number };
+
+/**
+ * What makes a message one that somebody wrote, in contrast to a service message. Listed one by one, because
+ * Telegram adds kinds of service messages far more often than kinds of content.
+ */
+const contents = [
+  "text",
+  "rich_message",
+  "animation",
+  "audio",
+  "checklist",
+  "contact",
+  "dice",
+  "document",
+  "game",
+  "giveaway",
+  "invoice",
+  "live_photo",
+  "location",
+  "paid_media",
+  "photo",
+  "poll",
+  "sticker",
+  "story",
+  "venue",
+  "video",
+  "video_note",
+  "voice",
+] as const satisfies readonly (keyof Message)[];
+
+/** The fact in an update; `undefined` where it holds none (edits, business and guest messages, queries...). */
+export function factOf(update: Update, botUsername: string): UpdateFact | undefined {
+  const message = update.message ?? update.channel_post;
+  if (message?.migrate_to_chat_id !== undefined) {
+    return { kind: "migration", from: message.chat.id, to: message.migrate_to_chat_id };
+  }
+  if (message?.migrate_from_chat_id !== undefined) {
+    return { kind: "migration", from: message.migrate_from_chat_id, to: message.chat.id };
+  }
+  if (message !== undefined && contents.some((content) => message[content] !== undefined)) {
+    return { kind: "message", message, command: commandOf(message.text ?? "", botUsername) };
+  }
+  const member = update.my_chat_member;
+  return member && { kind: "membership", member, isPresent: isPresent(member.new_chat_member) };
+}
+
+/**
+ * `/stop`, `/STOP now`, `/stop!` and `/stop@this_bot` alike, as Telegram marks commands; `/stop@other_bot` is said to
+ * another bot.
+ */
+function commandOf(text: string, botUsername: string): string | undefined {
+  const [, name, target] = /^\/(\w{1,64})(?:@(\w{3,32}))?(?![\p{L}\p{N}_/<>])/u.exec(text) ?? [];
+  if (target !== undefined && target.toLowerCase() !== botUsername.toLowerCase()) return undefined;
+  return name?.toLowerCase();
+}
+
+function isPresent(member: ChatMember): boolean {
+  if (member.status === "restricted") return member.is_member;
+  return member.status !== "left" && member.status !== "kicked";
+}
+
+/** Who is behind the chat: the person of a private chat, the name of any other. */
+export function userInfoOf(chat: TelegramChat): UserInfo {
+  const { username } = chat;
+  if (chat.type !== "private") return { title: chat.title, username };
+  return { username, first_name: chat.first_name, last_name: chat.last_name, user_id: chat.id };
+}
+
+/** Telegram's `date` (seconds) in milliseconds; `now` where it is none. */
+export function dateMs(date: number, now: number): number {
+  const lastYear = 253_402_300_800;
+  return Number.isFinite(date) && date > 0 && date < lastYear ? Math.floor(date) * 1000 : now;
+}
+
+/** What must be handled in order: the updates of one chat, else of one person. */
+export function sequenceKey(update: Update): number {
+  for (const part of Object.values(update) as (number | Addressed)[]) {
+    if (typeof part !== "object" || part === null) continue;
+    const id = part.chat?.id ?? part.message?.chat?.id ?? part.from?.id;
+    if (typeof id === "number") return id;
+  }
+  return update.update_id;
+}
+
+interface Addressed {
+  readonly chat?: { readonly id?: number };
+  readonly message?: { readonly chat?: { readonly id?: number } };
+  readonly from?: { readonly id?: number };
+}

@@ -1,0 +1,58 @@
+/**
+ * A Telegram bot that registers its subscribers in DynamoDB and broadcasts trading signals to them.
+ *
+ * ```ts
+ * import { createTelegramBotFromEnv } from "telegram-signals";
+ *
+ * const bot = createTelegramBotFromEnv();
+ * await bot.startBot();
+ * await bot.sendSignal({ direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 });
+ * ```
+ *
+ * @module
+ */
+
+// Everyday
+export { createTelegramBotFromEnv } from "./lib/env.ts";
+export { MeanReversionTelegramBot } from "./lib/bot.ts";
+export { ConfigError } from "./lib/options.ts";
+export { TelegramError } from "./lib/telegram_error.ts";
+
+// Storage
+export { TelegramDynamoDBStorage } from "./lib/storage/dynamodb.ts";
+export { InMemoryChatStorage } from "./lib/storage/memory.ts";
+export { ChatStorage } from "./lib/storage/chat_storage.ts";
+export { StorageError } from "./lib/storage/storage_error.ts";
+
+// Advanced: the parts, for a bot of your own
+export { chatCommands } from "./lib/commands.ts";
+export { Roster } from "./lib/roster.ts";
+export { fold, transition } from "./lib/chat.ts";
+export { bold, code, format, lines } from "./lib/text.ts";
+export { signalMessage } from "./lib/messages.ts";
+export { decimalText, riskReward, validateSignal } from "./lib/signal.ts";
+export { outcomeOf } from "./lib/outcome.ts";
+export { consoleLogger } from "./lib/log.ts";
+export { systemClock } from "./lib/clock.ts";
+
+// Types
+export type { BotOptions } from "./lib/options.ts";
+export type { BotStatistics, Initialized } from "./lib/self_report.ts";
+export type { BroadcastMessage, BroadcastOptions } from "./lib/broadcast.ts";
+export type { BroadcastCounts, BroadcastProblem, BroadcastReport } from "./lib/report.ts";
+export type { Decimal, TradingSignal } from "./lib/signal.ts";
+export type { Chat, ChatEvent, ChatState, RemovedReason, UserInfo } from "./lib/chat.ts";
+export type { ChatCommandsOptions } from "./lib/commands.ts";
+export type { DynamoDBStorageOptions } from "./lib/storage/dynamodb.ts";
+export type {
+  Applied,
+  Belief,
+  ChatStatistics,
+  ChatStorageOptions,
+  CleanupOptions,
+} from "./lib/storage/chat_storage.ts";
+export type { StorageFailure } from "./lib/storage/storage_error.ts";
+export type { Outcome } from "./lib/outcome.ts";
+export type { FormattedText } from "./lib/text.ts";
+export type { Logger } from "./lib/log.ts";
+export type { Clock } from "./lib/clock.ts";
