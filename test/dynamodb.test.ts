@@ -1,0 +1,206 @@
+import process from "node:process";
+import type { ChatEvent } from "../lib/chat.ts";
+import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
+import { StorageError } from "../lib/storage/storage_error.ts";
+import { assert, suite } from "./harness.ts";
+import { storageContract } from "./storage_contract.ts";
+import { dayMs, noon } from "./support/chats.ts";
+import {
+  failureOf,
+  pythonItem,
+  sharedTable,
+  type TableFixture,
+  TableName,
+  TestClock,
+  TestLogger,
+} from "./support/storage.ts";
+
+const { freshTable, expectNoTrespass, closeTable } = sharedTable();
+
+const message = (updateId: number, at = noon, kind: "message" | "start" | "stop" = "message"): ChatEvent => ({
+  kind,
+  at,
+  updateId,
+  registers: true,
+});
+
+storageContract("TelegramDynamoDBStorage", async (options) => {
+  const table = await freshTable();
+  return {
+    storage: table.storage(options),
+    interleave: (other) => {
+      const hook = table.gate.before("UpdateItem", async () => {
+        hook.clear();
+        await other();
+      });
+    },
+    requests: () => table.gate.requests,
+  };
+}, expectNoTrespass);
+
+const requests = suite("TelegramDynamoDBStorage: requests");
+
+requests("a new chat, and a message of an active one, cost one UpdateItem each", async () => {
+  const table = await freshTable();
+  const { gate } = table;
+  const storage = table.storage();
+  const cost = async (what: Promise<unknown>): Promise<Record<string, number>> => {
+    gate.resetCounts();
+    await what;
+    return { update: gate.count("UpdateItem"), get: gate.count("GetItem"), all: gate.requests };
+  };
+  const one = { update: 1, get: 0, all: 1 };
+  assert.equal(await cost(storage.saveChat(1, { username: "ada" })), one);
+  assert.equal(await cost(storage.apply(2, [message(1, noon, "start")], "absent")), one);
+  assert.equal(await cost(storage.apply(2, [message(2), message(3), message(4)], "active")), one);
+  const userInfo = { username: "ada" };
+  assert.equal(await cost(storage.apply(2, [{ ...message(5), userInfo } as ChatEvent], "active")), one);
+  assert.equal(await cost(storage.apply(2, [message(6, noon, "stop")], "active")), one);
+  assert.equal(await cost(storage.deactivateChat(1)), one);
+  assert.equal(await cost(storage.getChat(1)), { update: 0, get: 1, all: 1 });
+});
+
+requests("what changes nothing writes nothing", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  await storage.apply(1, [message(1, noon, "start"), message(2)]);
+  table.gate.resetCounts();
+  await storage.apply(1, [message(1), message(2)]);
+  await storage.apply(2, [message(1, noon, "stop")], "absent");
+  await storage.reactivateChat(1);
+  assert.is(table.gate.count("UpdateItem"), 0);
+});
+
+requests("nothing is read twice by a write that loses its race", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  await storage.apply(1, [message(1, noon, "start")]);
+  table.gate.resetCounts();
+  await storage.apply(1, [message(2)], "absent");
+  assert.equal([table.gate.count("UpdateItem"), table.gate.count("GetItem")], [2, 1]);
+});
+
+requests("getStatistics() is one pass, loadActiveChats() reads ids alone", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  for (let id = 1; id <= 20; id++) await storage.saveChat(id);
+  const bodies: Record<string, unknown>[] = [];
+  table.gate.before("Scan", (body) => void bodies.push(body));
+  await storage.loadActiveChats();
+  const segments = bodies.map((body) => body["Segment"]);
+  assert.equal(segments.sort(), [...segments.keys()]);
+  for (const body of bodies) {
+    const names = body["ExpressionAttributeNames"] as Record<string, string>;
+    assert.is(names[String(body["ProjectionExpression"])], "chat_id");
+    assert.is(body["ConsistentRead"], true, "a /stop of a moment ago is not overlooked");
+  }
+  const scans = bodies.length;
+  await storage.getStatistics();
+  assert.is(bodies.length, 2 * scans, "both figures of one pass");
+});
+
+requests("a storage takes table, region, keys and address from the environment", async () => {
+  const table = await freshTable();
+  const names = {
+    TELEGRAM_CHATS_TABLE: TableName,
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "AKIDENV",
+    AWS_SECRET_ACCESS_KEY: "secret",
+    AWS_ENDPOINT_URL_DYNAMODB: table.gate.endpoint,
+  };
+  const saved = Object.keys(names).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, names);
+  const storage = new TelegramDynamoDBStorage();
+  try {
+    assert.is(await storage.saveChat(1), "created");
+    assert.is(storage.tableName, TableName);
+    assert.is(storage.regionName, "us-east-1");
+  } finally {
+    storage.close();
+    for (const [name, value] of saved) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+  assert.ok(await table.item(1));
+});
+
+requests.after(expectNoTrespass);
+requests.run();
+
+const paging = suite("TelegramDynamoDBStorage: paging", {}, 20_000);
+
+/** Items so large that few fit into a page; the first ones of the scan are inactive. */
+async function fillWithBigItems(
+  table: TableFixture,
+  count: number,
+  isActive: (id: number) => boolean,
+): Promise<void> {
+  const note = "x".repeat(330_000);
+  for (let id = 1; id <= count; id++) {
+    const active = { chat_id: { N: String(id) }, is_active: { BOOL: isActive(id) }, note: { S: note } };
+    await table.put(pythonItem(active));
+  }
+}
+
+paging("loadActiveChats(), getStatistics(), scan() and cleanup read all pages, empty ones too", async () => {
+  const table = await freshTable();
+  const count = 24;
+  await fillWithBigItems(table, count, (id) => id === 20);
+  const storage = table.storage({ clock: new TestClock(noon + 90 * dayMs), logger: new TestLogger() });
+  table.gate.resetCounts();
+  assert.equal(await storage.loadActiveChats(), new Set([20]));
+  assert.ok(table.gate.count("Scan") > 6, "there were several pages, most of them empty");
+  const statistics = await storage.getStatistics();
+  assert.is(statistics.totalChats, count);
+  assert.is(statistics.activeChats, 1);
+  assert.is(statistics.totalMessages, count * 42);
+  const seen: number[] = [];
+  for await (const page of storage.scan()) seen.push(...page.map(({ chat_id }) => chat_id));
+  assert.is(seen.length, count);
+  assert.is(new Set(seen).size, count);
+  assert.is(await storage.cleanupInactiveChats({ daysThreshold: 30 }), 1);
+});
+
+paging("a page that fails makes the whole reading fail, wherever it is", async () => {
+  const table = await freshTable();
+  await fillWithBigItems(table, 16, () => true);
+  const storage = table.storage({ clock: new TestClock(noon + 90 * dayMs), logger: new TestLogger() });
+  const readings = [
+    () => storage.loadActiveChats(),
+    () => storage.getStatistics(),
+    () => storage.cleanupInactiveChats({ daysThreshold: 365 }),
+  ];
+  for (const reading of readings) {
+    table.gate.resetCounts();
+    await reading();
+    const scans = table.gate.count("Scan");
+    assert.ok(scans > 4, "there are several pages");
+    for (const failing of [1, 2, scans]) {
+      let seen = 0;
+      const hook = table.gate.before("Scan", () => {
+        if (++seen === failing) throw new Error("broken");
+      });
+      const error = await failureOf(reading());
+      assert.instance(error, StorageError);
+      assert.match(error.message, /Scan/);
+      hook.clear();
+    }
+  }
+});
+
+paging("loadActiveChats() stops when its signal does", async () => {
+  const table = await freshTable();
+  await table.storage().saveChat(1);
+  const stop = new AbortController();
+  table.gate.hang({ action: "Scan" });
+  const loading = failureOf(table.storage().loadActiveChats({ signal: stop.signal }));
+  setTimeout(() => stop.abort(new Error("stopped by the test")), 50);
+  assert.match((await loading).message, /stopped by the test/);
+});
+
+paging.after(async () => {
+  await expectNoTrespass();
+  await closeTable();
+});
+paging.run();

@@ -1,0 +1,211 @@
+/** From the environment to a bot. Each test has an environment and a folder of its own. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { createTelegramBotFromEnv } from "../lib/env.ts";
+import { type BotOptions, ConfigError } from "../lib/options.ts";
+import { assert, suite } from "./harness.ts";
+import { Logs, said, withBot } from "./support/bot.ts";
+
+const token = "123456:AAsecret-token_of-the-tests";
+const ours = [
+  "TELEGRAM_BOT_TOKEN",
+  "TELEGRAM_CHATS_TABLE",
+  "TELEGRAM_AUTO_REGISTER",
+  "TELEGRAM_API_ROOT",
+  "AWS_REGION",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_ENDPOINT_URL_DYNAMODB",
+];
+
+/** Runs the body in an empty folder with these variables and no other of ours. */
+async function withEnvironment(
+  variables: Readonly<Record<string, string>>,
+  body: () => unknown,
+  dotenv?: string,
+): Promise<void> {
+  const before = { ...process.env };
+  const cwd = process.cwd();
+  const folder = await mkdtemp(join(tmpdir(), "env-"));
+  if (dotenv !== undefined) await writeFile(join(folder, ".env"), dotenv);
+  for (const name of ours) delete process.env[name];
+  Object.assign(process.env, variables);
+  process.chdir(folder);
+  try {
+    await body();
+  } finally {
+    process.chdir(cwd);
+    for (const name of ours) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+    await rm(folder, { recursive: true });
+  }
+}
+
+function mistakes(options?: Partial<BotOptions>): string {
+  try {
+    createTelegramBotFromEnv(options);
+  } catch (error) {
+    assert.instance(error, ConfigError);
+    return (error as Error).message;
+  }
+  throw new Error("no mistake was found");
+}
+
+const test = suite("createTelegramBotFromEnv()");
+
+test("the token is all that it needs", async () => {
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token }, () => {
+    assert.is(createTelegramBotFromEnv().grammy.token, token);
+  });
+});
+
+test("a missing token names the variable and where tokens come from", async () => {
+  for (const variables of [{}, { TELEGRAM_BOT_TOKEN: "" }]) {
+    await withEnvironment(variables as Record<string, string>, () => {
+      assert.match(mistakes(), /TELEGRAM_BOT_TOKEN is not set.*@BotFather/);
+    });
+  }
+});
+
+test("a malformed token is never shown", async () => {
+  for (
+    const bad of ["topsecret", '"123:AAtopsecret"', "123:AAtopsecret ", "bot123:topsecret", "123:top/secret"]
+  ) {
+    await withEnvironment({ TELEGRAM_BOT_TOKEN: bad }, () => {
+      const message = mistakes();
+      assert.match(message, "TELEGRAM_BOT_TOKEN must be");
+      assert.not.match(message, "secret");
+    });
+  }
+});
+
+test("every mistake is said at once, by the names that the user knows", async () => {
+  const bad = {
+    TELEGRAM_BOT_TOKEN: "nonsense",
+    TELEGRAM_CHATS_TABLE: "a b",
+    AWS_REGION: "Frankfurt",
+    TELEGRAM_AUTO_REGISTER: "maybe",
+    TELEGRAM_API_ROOT: "ftp://example.org",
+  };
+  await withEnvironment(bad, () => {
+    const message = mistakes({ messagesPerSecond: -1 });
+    for (const name of [...Object.keys(bad), "messagesPerSecond"]) assert.match(message, name);
+    for (const value of ["a b", "Frankfurt", "maybe", "ftp://example.org", "-1"]) {
+      assert.match(message, value);
+    }
+    assert.is(message.split("\n").length, 6);
+  });
+});
+
+test("an option beats its variable, which then need not even be right", async () => {
+  const bad = { TELEGRAM_BOT_TOKEN: "x", TELEGRAM_CHATS_TABLE: "/", TELEGRAM_AUTO_REGISTER: "maybe" };
+  await withEnvironment(bad, () => {
+    const options = { botToken: token, tableName: "chats", autoRegisterChats: false };
+    assert.is(createTelegramBotFromEnv(options).grammy.token, token);
+    assert.match(mistakes({ ...options, tableName: "/" }), /^tableName must be/);
+    assert.match(mistakes({ ...options, botToken: "" }), /^botToken is not set/);
+  });
+});
+
+test("an option that is undefined leaves its variable in force", async () => {
+  const options = { botToken: undefined, tableName: undefined } as unknown as Partial<BotOptions>;
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token }, () => {
+    assert.is(createTelegramBotFromEnv(options).grammy.token, token);
+  });
+});
+
+for (const value of ["true", "TRUE", "1", "yes", "on", "false", "False", "0", "no", "off", ""]) {
+  test(`TELEGRAM_AUTO_REGISTER=${value} is one of the two`, async () => {
+    const variables = { TELEGRAM_BOT_TOKEN: token, TELEGRAM_AUTO_REGISTER: value };
+    await withEnvironment(variables, () => void createTelegramBotFromEnv());
+  });
+}
+
+for (const value of ["maybe", "2", "tru", "constructor", "toString", "__proto__", "valueOf"]) {
+  test(`TELEGRAM_AUTO_REGISTER=${value} is refused, with the rule and the value`, async () => {
+    const variables = { TELEGRAM_BOT_TOKEN: token, TELEGRAM_AUTO_REGISTER: value };
+    await withEnvironment(variables, () => {
+      const message = mistakes();
+      assert.match(message, "TELEGRAM_AUTO_REGISTER must be true or false");
+      assert.match(message, JSON.stringify(value));
+    });
+  });
+}
+
+test(".env is read, silently, and overrides nothing", async () => {
+  const dotenv = `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_CHATS_TABLE="not / good"\nAWS_REGION=us-east-1\n`;
+  const { log, error, warn } = console;
+  const printed: unknown[] = [];
+  console.log = console.error = console.warn = (...words: unknown[]) => void printed.push(words);
+  try {
+    await withEnvironment({ AWS_REGION: "Paris" }, () => {
+      const message = mistakes();
+      assert.match(message, "TELEGRAM_CHATS_TABLE");
+      assert.match(message, "Paris");
+      assert.not.match(message, "TELEGRAM_BOT_TOKEN");
+    }, dotenv);
+  } finally {
+    Object.assign(console, { log, error, warn });
+  }
+  assert.equal(printed, []);
+});
+
+test("the variables alone lead to the server, the table and the rule that they name", async () => {
+  for (const [autoRegister, greetings] of [["true", 1], ["off", 0]] as const) {
+    await withBot(async ({ server, gate, settled }) => {
+      const variables = {
+        TELEGRAM_BOT_TOKEN: server.token,
+        TELEGRAM_API_ROOT: server.apiRoot,
+        TELEGRAM_AUTO_REGISTER: autoRegister,
+        AWS_ENDPOINT_URL_DYNAMODB: gate.endpoint,
+        AWS_ACCESS_KEY_ID: "local",
+        AWS_SECRET_ACCESS_KEY: "local",
+      };
+      await withEnvironment(variables, async () => {
+        await using bot = createTelegramBotFromEnv({ logger: new Logs() });
+        assert.is((await bot.initialize()).storage, "dynamodb");
+        await bot.startBot();
+        const user = server.user();
+        user.say("hello");
+        await settled();
+        assert.is(said(user).length, greetings);
+      });
+    }, { state: "made" });
+  }
+});
+
+test("the table and the region of the environment are those that a refusal names", async () => {
+  await withBot(async ({ server, gate }) => {
+    const variables = {
+      TELEGRAM_BOT_TOKEN: server.token,
+      TELEGRAM_API_ROOT: server.apiRoot,
+      TELEGRAM_CHATS_TABLE: "another-table",
+      AWS_REGION: "eu-central-1",
+      AWS_ENDPOINT_URL_DYNAMODB: gate.endpoint,
+      AWS_ACCESS_KEY_ID: "local",
+      AWS_SECRET_ACCESS_KEY: "local",
+    };
+    const logs = new Logs();
+    await withEnvironment(variables, async () => {
+      await using bot = createTelegramBotFromEnv({ logger: logs });
+      assert.is((await bot.initialize()).storage, "memory");
+      assert.match(logs.of("error")[0] ?? "", 'table "another-table"');
+      const scoped = gate.fail({
+        status: 400,
+        type: "InvalidSignatureException",
+        message: "not a valid region",
+      });
+      await using second = createTelegramBotFromEnv({ logger: logs, tableName: "telegram-chats" });
+      await second.initialize();
+      assert.match(logs.of("error")[1] ?? "", 'region "eu-central-1"');
+      scoped.clear();
+    });
+    assert.ok(gate.log.some(({ table }) => table === "another-table"));
+  }, { state: "made", mayTrespass: true });
+});
+
+test.run();

@@ -1,0 +1,24 @@
+import { iamPolicy } from "../lib/local/iam.ts";
+import { assert, suite } from "./harness.ts";
+
+const test = suite("iam");
+
+test("iamPolicy() allows the seven actions on the one table", () => {
+  const { Version, Statement } = iamPolicy("my-chats");
+  assert.is(Version, "2012-10-17");
+  assert.equal(Statement, [{
+    Effect: "Allow",
+    Action: [
+      "dynamodb:CreateTable",
+      "dynamodb:DescribeTable",
+      "dynamodb:PutItem",
+      "dynamodb:GetItem",
+      "dynamodb:UpdateItem",
+      "dynamodb:Scan",
+      "dynamodb:Query",
+    ],
+    Resource: ["arn:aws:dynamodb:*:*:table/my-chats"],
+  }]);
+});
+
+test.run();

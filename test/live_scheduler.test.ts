@@ -1,0 +1,326 @@
+/** The scheduler's parts together: never a signal twice, and never an end because of Telegram. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readArguments } from "../examples/strategy/arguments.ts";
+import { createDelivery } from "../examples/strategy/delivery.ts";
+import { createMeanReversion } from "../examples/strategy/mean_reversion.ts";
+import { createNotifier, type Notifier, type SignalBot } from "../examples/strategy/notifier.ts";
+import { openSentSignals } from "../examples/strategy/sent_signals.ts";
+import { chooseSeries, resumed } from "../examples/strategy/series.ts";
+import { stopOnSignals } from "../examples/strategy/stop_on_signals.ts";
+import { trade } from "../examples/strategy/trade.ts";
+import { UsageError } from "../examples/strategy/usage_error.ts";
+import type { TradingSignal } from "../mod.ts";
+import { assert, suite } from "./harness.ts";
+
+const test = suite("live_scheduler");
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "scheduler-"));
+  try {
+    await body(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+interface RunOptions {
+  readonly argv?: readonly string[];
+  readonly send?: (signal: TradingSignal) => Promise<string>;
+  readonly signal?: AbortSignal;
+}
+
+/** What the script does between its arguments and its bot, at one candle a millisecond. */
+async function run(state: string, { argv = [], send, signal }: RunOptions): Promise<string[]> {
+  const settings = readArguments(["--interval", "0.001", "--state", state, ...argv]);
+  if (!settings) throw new Error("asked for help");
+  const series = chooseSeries(settings);
+  const sent = await openSentSignals(state, series.feed.name);
+  const handedOn: string[] = [];
+  const notifier = createNotifierOf(async (found) => {
+    handedOn.push(String((found.time as Date).toISOString()));
+    return await send?.(found) ?? "sent 1";
+  });
+  const deliver = createDelivery({ sent, notifier, say: () => {} });
+  const strategy = createMeanReversion(settings);
+  const stopping = signal ? { signal } : {};
+  await trade({ ...resumed(series, sent.last), strategy, deliver, limit: settings.signals, ...stopping });
+  return handedOn;
+}
+
+function createNotifierOf(send: Notifier["send"]): Notifier {
+  return { start: () => Promise.resolve(), stop: () => Promise.resolve(), send };
+}
+
+test("trade() a restart goes on where the last run ended and repeats nothing", () =>
+  inFolder(async (folder) => {
+    const whole = await run(join(folder, "whole.json"), { argv: ["--signals", "5"] });
+    const first = await run(join(folder, "parts.json"), { argv: ["--signals", "2"] });
+    const second = await run(join(folder, "parts.json"), { argv: ["--signals", "3"] });
+    assert.is(new Set(whole).size, 5);
+    assert.equal([...first, ...second], whole);
+  }));
+
+test("trade() a crash while sending loses that signal and does not repeat it", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    const [lost] = await run(state, {
+      argv: ["--signals", "1"],
+      send: () => Promise.resolve("never arrived"),
+    });
+    const [next] = await run(state, { argv: ["--signals", "1"] });
+    assert.ok(lost !== undefined && next !== undefined && lost < next, `${lost}, then ${next}`);
+  }));
+
+test("trade() the time is on disk before the signal is sent", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    let written = "";
+    const send = (): Promise<string> => Promise.resolve(written = readFileSync(state, "utf8"));
+    const [time = "none"] = await run(state, { argv: ["--signals", "1"], send });
+    assert.ok(written.includes(time), `${time} is not in ${written}`);
+  }));
+
+test("trade() aborting lets the signal that is being sent finish, and sends no further one", () =>
+  inFolder(async (folder) => {
+    const controller = new AbortController();
+    let finished = 0;
+    const send = async (): Promise<string> => {
+      controller.abort();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      finished++;
+      return "sent 1";
+    };
+    assert.is((await run(join(folder, "state.json"), { send, signal: controller.signal })).length, 1);
+    assert.is(finished, 1);
+  }));
+
+test("trade() signals carry the feed's caution, and none is found in history", () =>
+  inFolder(async (folder) => {
+    const notes: string[] = [];
+    const send = (found: TradingSignal): Promise<string> =>
+      Promise.resolve(String(notes.push(found.note ?? "")));
+    const [first = ""] = await run(join(folder, "state.json"), { argv: ["--signals", "1"], send });
+    assert.match(notes[0] ?? "", /; synthetic data, not a market$/);
+    assert.ok(first > "2026-01-05T06:00:00.000Z", first);
+  }));
+
+test("chooseSeries() a demonstration waits in trading hours only", async () => {
+  const settings = readArguments(["--interval", "3600"]);
+  if (!settings) throw new Error("asked for help");
+  const { pace } = chooseSeries(settings);
+  const controller = new AbortController();
+  const candle = { open: 1, high: 1, low: 1, close: 1, volume: 1 };
+  await pace({ ...candle, time: Date.UTC(2026, 0, 5, 16, 55) }, controller.signal);
+  const waiting = pace({ ...candle, time: Date.UTC(2026, 0, 5, 16, 50) }, controller.signal);
+  controller.abort();
+  assert.is(await waiting.then(() => "at once", (error) => error.name), "AbortError");
+});
+
+test("chooseSeries() in real time: history up to now, made up the same after a restart on the same day", async () => {
+  const settings = readArguments([]);
+  if (!settings) throw new Error("asked for help");
+  const noon = Date.UTC(2026, 10, 23, 12);
+  const firstOf = async (now: number): Promise<unknown> => {
+    const { value } = await chooseSeries(settings, now).feed.candles()[Symbol.asyncIterator]().next();
+    return value;
+  };
+  assert.is(chooseSeries(settings, noon).liveFrom, noon);
+  assert.equal(await firstOf(noon), await firstOf(noon + 3_600_000));
+  assert.is((await firstOf(noon) as { time: number }).time, Date.UTC(2026, 10, 22));
+});
+
+test("trade() rejects with what went wrong in the feed", async () => {
+  const broken = new Error("feed");
+  const feed = {
+    name: "broken",
+    candles: (): AsyncIterable<never> => ({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(broken) }),
+    }),
+  };
+  const strategy = createMeanReversion({ symbol: "X", account: 1 });
+  const error = await trade({ feed, strategy, deliver: () => Promise.resolve(), liveFrom: 0 }).catch((e) =>
+    e
+  );
+  assert.is(error, broken);
+});
+
+test("createDelivery() does not send what it cannot remember, and says so", async () => {
+  const lines: string[] = [];
+  const sent = { last: -Infinity, record: () => Promise.reject(new Error("disk full")) };
+  const notifier = createNotifierOf(() => Promise.resolve(assert.unreachable("it was sent") as never));
+  const deliver = createDelivery({ sent, notifier, say: (line) => lines.push(line) });
+  const prices = { entry: "1.0850", stop: "1.0800", target: "1.1", size: "3" };
+  await deliver({ direction: "long", symbol: "EURUSD", ...prices, time: new Date("2026-01-05T06:15:00Z") });
+  assert.equal(lines, [
+    "2026-01-05 06:15 UTC  LONG 3 EURUSD at 1.0850, stop 1.0800, target 1.1. Not sent: disk full",
+  ]);
+});
+
+test("openSentSignals() keeps the other feeds of the symbol, and leaves no other file", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "deep", "state.json");
+    await (await openSentSignals(state, "one")).record(Date.UTC(2026, 0, 5));
+    await (await openSentSignals(state, "two")).record(Date.UTC(2026, 0, 6));
+    assert.is((await openSentSignals(state, "one")).last, Date.UTC(2026, 0, 5));
+    assert.is((await openSentSignals(state, "two")).last, Date.UTC(2026, 0, 6));
+    assert.is((await openSentSignals(state, "three")).last, -Infinity);
+    assert.equal(readdirSync(join(folder, "deep")), ["state.json"]);
+  }));
+
+test("openSentSignals() refuses a file that it cannot understand, instead of sending again", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    for (const text of ["", "[]", "null", "{", '{"one": "yesterday"}', '{"one": null}']) {
+      writeFileSync(state, text);
+      const error = await openSentSignals(state, "one").catch((reason) => reason);
+      assert.instance(error, UsageError, text);
+      assert.match(error.message, /^Cannot tell from .*state\.json/);
+    }
+    assert.instance(await openSentSignals(folder, "one").catch((reason) => reason), UsageError);
+  }));
+
+test("readArguments() defaults, and what was asked for", () => {
+  const plain = readArguments([]);
+  assert.equal([plain?.symbol, plain?.state, plain?.signals], ["BTC-USD", ".signals/BTC-USD.json", Infinity]);
+  assert.is(plain?.intervalSeconds, undefined);
+  const argv = [
+    "--symbol",
+    "BTC/USD",
+    "--interval",
+    "0.5",
+    "--signals",
+    "3",
+    "--risk-percent",
+    "0.5",
+    "--seed",
+    "7",
+  ];
+  const asked = readArguments(argv);
+  assert.equal([asked?.state, asked?.intervalSeconds, asked?.signals], [".signals/BTC-USD.json", 0.5, 3]);
+  assert.equal([asked?.riskPercent, asked?.seed], [0.5, 7]);
+  assert.is(readArguments(["--help"]), undefined);
+});
+
+test("readArguments() refuses a mistake in one line that names it", () => {
+  const mistakes = [
+    ["--interval", "0"],
+    ["--interval", "soon"],
+    ["--interval=-1"],
+    ["--signals", "0"],
+    ["--signals", "1.5"],
+    ["--seed", "x"],
+    ["--account", ""],
+    ["--risk-percent", "101"],
+    ["--tick-size", "0"],
+    ["--symbol", " "],
+    ["--signal", "3"],
+    ["--seed"],
+  ];
+  for (const argv of mistakes) {
+    try {
+      readArguments(argv);
+      assert.unreachable(`${argv} was accepted`);
+    } catch (error) {
+      assert.instance(error, UsageError);
+      const name = /^--[a-z-]+/.exec(argv[0] ?? "")?.[0] ?? "";
+      assert.ok((error as Error).message.includes(name) && !(error as Error).message.includes("\n"), name);
+    }
+  }
+  assert.throws(() => readArguments(["file.csv"]), (error: Error) => !error.message.includes("\n"));
+});
+
+const found: TradingSignal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
+
+/** A bot that starts, sends and stops; `changes` say what it does otherwise. */
+function botOf(changes: Partial<SignalBot> = {}): SignalBot {
+  return {
+    initialize: () => Promise.resolve(),
+    startBot: () => Promise.resolve(),
+    finished: new Promise(() => {}),
+    sendSignal: () => Promise.resolve("sent 2"),
+    stopBot: () => Promise.resolve(),
+    ...changes,
+  };
+}
+
+function notifierOf(bots: SignalBot[], fatal?: Error): { notifier: Notifier; lines: string[] } {
+  const lines: string[] = [];
+  const createBot = (): SignalBot => bots.shift() ?? assert.unreachable("one bot too many") as never;
+  const isFatal = (error: unknown): boolean => error === fatal;
+  return { notifier: createNotifier({ createBot, isFatal, say: (line) => lines.push(line) }), lines };
+}
+
+test("createNotifier() starts the bot once and sends through it", async () => {
+  const { notifier, lines } = notifierOf([botOf()]);
+  await notifier.start();
+  assert.is(await notifier.send(found), "sent 2");
+  assert.is(await notifier.send(found), "sent 2");
+  await notifier.stop();
+  assert.equal(lines, []);
+});
+
+test("createNotifier() start() rejects with a fatal error and survives every other", async () => {
+  const refused = new Error("token refused");
+  const down = (error: Error): SignalBot => botOf({ initialize: () => Promise.reject(error) });
+  assert.is(await notifierOf([down(refused)], refused).notifier.start().catch((error) => error), refused);
+  const { notifier, lines } = notifierOf([
+    down(new Error("no route")),
+    down(new Error("still not")),
+    botOf(),
+  ]);
+  await notifier.start();
+  assert.equal(lines, ["Telegram is not there yet (no route); trying again with the next signal."]);
+  assert.is(await notifier.send(found), "Not sent: still not");
+  assert.is(await notifier.send(found), "sent 2");
+});
+
+test("createNotifier() stops a bot that did not come up, before the next attempt", async () => {
+  const events: string[] = [];
+  const half = botOf({
+    startBot: () => Promise.reject(new Error("conflict")),
+    stopBot: () => Promise.reject(new Error(String(events.push("stopped")))),
+  });
+  const { notifier } = notifierOf([half, botOf()]);
+  await notifier.start();
+  assert.equal(events, ["stopped"]);
+  assert.is(await notifier.send(found), "sent 2");
+});
+
+test("createNotifier() a failed send and a failed stop are lines, not ends", async () => {
+  const failing = botOf({
+    sendSignal: () => Promise.reject(new Error("table gone")),
+    stopBot: () => Promise.reject(new Error("slow")),
+  });
+  const { notifier, lines } = notifierOf([failing]);
+  await notifier.start();
+  assert.is(await notifier.send(found), "Not sent: table gone");
+  await notifier.stop();
+  assert.match(lines.at(-1) ?? "", /did not stop cleanly: slow/);
+});
+
+test("createNotifier() says once that polling ended, and goes on sending", async () => {
+  const { notifier, lines } = notifierOf([botOf({ finished: Promise.reject(new Error("another poller")) })]);
+  await notifier.start();
+  assert.is(await notifier.send(found), "sent 2");
+  assert.is(await notifier.send(found), "sent 2");
+  assert.equal(lines, ["No longer listening to Telegram (another poller); signals are still sent."]);
+});
+
+test("stopOnSignals() aborts at the first signal and exits with 130 at the second", () => {
+  const listeners = new Map<string, () => void>();
+  const codes: number[] = [];
+  const source = {
+    on: (event: string, listener: () => void) => listeners.set(event, listener),
+    exit: (code: number) => codes.push(code),
+  };
+  const signal = stopOnSignals(() => {}, source);
+  assert.is(signal.aborted, false);
+  listeners.get("SIGINT")?.();
+  assert.equal([signal.aborted, codes.length], [true, 0]);
+  listeners.get("SIGTERM")?.();
+  assert.equal(codes, [130]);
+});
+
+test.run();

@@ -1,0 +1,75 @@
+/** What the package exports, and what it does not drag in. */
+import { readFile } from "node:fs/promises";
+import * as mod from "../mod.ts";
+import * as local from "../lib/local/mod.ts";
+import { assert, suite } from "./harness.ts";
+
+const test = suite("mod.ts");
+
+test("mod.ts exports these names, and no other", () => {
+  assert.equal(Object.keys(mod).sort(), [
+    "ChatStorage",
+    "ConfigError",
+    "InMemoryChatStorage",
+    "MeanReversionTelegramBot",
+    "Roster",
+    "StorageError",
+    "TelegramDynamoDBStorage",
+    "TelegramError",
+    "bold",
+    "chatCommands",
+    "code",
+    "consoleLogger",
+    "createTelegramBotFromEnv",
+    "decimalText",
+    "fold",
+    "format",
+    "lines",
+    "outcomeOf",
+    "riskReward",
+    "signalMessage",
+    "systemClock",
+    "transition",
+    "validateSignal",
+  ]);
+});
+
+test("lib/local/mod.ts exports these names, and no other", () => {
+  assert.equal(Object.keys(local).sort(), [
+    "iamActions",
+    "iamPolicy",
+    "startBotApiServer",
+    "startDynamoDB",
+    "startFaultGate",
+  ]);
+});
+
+/** The files that a module imports, directly or not, types apart. */
+async function reachable(
+  url: URL,
+  seen: Map<string, Set<string>> = new Map(),
+): Promise<Map<string, Set<string>>> {
+  if (seen.has(url.href)) return seen;
+  const source = await readFile(url, "utf8");
+  const specifiers = [...source.matchAll(/(?:^|\n)(?:import|export)(?! type)[^;]*?from "([^"]+)";/g)]
+    .map(([, specifier = ""]) => specifier);
+  seen.set(url.href, new Set(specifiers));
+  for (const specifier of specifiers) {
+    if (specifier.startsWith(".")) await reachable(new URL(specifier, url), seen);
+  }
+  return seen;
+}
+
+test("mod.ts imports no server for tests, and only the packages that it declares", async () => {
+  const root = new URL("../mod.ts", import.meta.url);
+  const files = await reachable(root);
+  assert.ok(files.size > 20, "the imports were found");
+  assert.equal([...files.keys()].filter((file) => file.includes("/lib/local/")), []);
+  const packages = new Set(
+    [...files.values()].flatMap((each) => [...each]).filter((it) => !it.startsWith(".")),
+  );
+  const foreign = [...packages].filter((name) => !name.startsWith("node:")).sort();
+  assert.equal(foreign, ["@aws-sdk/client-dynamodb", "@aws-sdk/util-dynamodb", "dotenv", "grammy/web"]);
+});
+
+test.run();

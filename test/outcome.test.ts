@@ -1,0 +1,274 @@
+/** Every answer of Telegram's that is known to matter, and what a network says in its place. */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import fc from "fast-check";
+import { Bot } from "grammy/web";
+import { type Outcome, outcomeOf } from "../lib/outcome.ts";
+import { assert, suite } from "./harness.ts";
+import { deadAddress } from "./support/bot.ts";
+import { failureOf } from "./support/storage.ts";
+
+const test = suite("outcomeOf()");
+
+function answered(error_code: number, description: string, parameters?: object): Outcome {
+  return outcomeOf({ ok: false, error_code, description, ...(parameters && { parameters }) });
+}
+
+const gone: [string, "blocked" | "left" | "gone"][] = [
+  ["Forbidden: bot was blocked by the user", "blocked"],
+  ["Forbidden: user is deactivated", "gone"],
+  ["Forbidden: bot was kicked from the group chat", "left"],
+  ["Forbidden: bot was kicked from the supergroup chat", "left"],
+  ["Forbidden: bot was kicked from the channel chat", "left"],
+  ["Forbidden: bot is not a member of the group chat", "left"],
+  ["Forbidden: bot is not a member of the supergroup chat", "left"],
+  ["Forbidden: bot is not a member of the channel chat", "left"],
+  ["Forbidden: the group chat was deleted", "gone"],
+  ["Forbidden: bot can't initiate conversation with a user", "gone"],
+  ["Forbidden: the bot can't send messages to the bot", "gone"],
+  ["Forbidden: bot can't send messages to bots", "gone"],
+];
+
+for (const [description, reason] of gone) {
+  test(`outcomeOf() 403 ${description}: gone, ${reason}`, () => {
+    assert.equal(answered(403, description), { kind: "gone", reason });
+  });
+}
+
+const refused: [number, string][] = [
+  [400, "Bad Request: chat not found"],
+  [400, "Bad Request: private chat not found"],
+  [400, "Bad Request: PEER_ID_INVALID"],
+  [400, "Bad Request: group is deactivated"],
+  [400, "Bad Request: CHANNEL_PRIVATE"],
+  [400, "Bad Request: not enough rights to send text messages to the chat"],
+  [400, "Bad Request: not enough rights to send photos to the chat"],
+  [400, "Bad Request: have no rights to send a message"],
+  [400, "Bad Request: CHAT_WRITE_FORBIDDEN"],
+  [400, "Bad Request: CHAT_RESTRICTED"],
+  [400, "Bad Request: CHAT_SEND_PLAIN_FORBIDDEN"],
+  [400, "Bad Request: CHAT_SEND_PHOTOS_FORBIDDEN"],
+  [400, "Bad Request: TOPIC_CLOSED"],
+  [400, "Bad Request: message thread not found"],
+  [400, "Bad Request: need administrator rights in the channel chat"],
+  [400, "Bad Request: CHAT_ADMIN_REQUIRED"],
+  [400, "Bad Request: SLOWMODE_WAIT_30"],
+  [403, "Forbidden: CHAT_WRITE_FORBIDDEN"],
+  [403, "Forbidden: something of next year"],
+];
+
+for (const [code, description] of refused) {
+  test(`outcomeOf() ${code} ${description}: refused, by this chat`, () => {
+    assert.equal(answered(code, description), { kind: "refused" });
+  });
+}
+
+const faults: [number, string][] = [
+  [400, "Bad Request: can't parse entities: Can't find end tag corresponding to start tag \"b\""],
+  [400, "Bad Request: message is too long"],
+  [400, "Bad Request: message caption is too long"],
+  [400, "Bad Request: message text is empty"],
+  [400, "Bad Request: text must be non-empty"],
+  [400, "Bad Request: wrong file identifier/HTTP URL specified"],
+  [400, "Bad Request: wrong remote file identifier specified: Wrong string length"],
+  [400, "Bad Request: failed to get HTTP URL content"],
+  [400, "Bad Request: wrong type of the web page content"],
+  [400, "Bad Request: BUTTON_URL_INVALID"],
+  [400, "Bad Request: IMAGE_PROCESS_FAILED"],
+  [400, "Bad Request: PHOTO_INVALID_DIMENSIONS"],
+  [400, "Bad Request: ENTITY_BOUNDS_INVALID"],
+  [400, "Bad Request: strings must be encoded in UTF-8"],
+  [413, "Request Entity Too Large"],
+];
+
+for (const [code, description] of faults) {
+  test(`outcomeOf() ${code} ${description}: the message's fault`, () => {
+    assert.equal(answered(code, description), { kind: "message" });
+  });
+}
+
+const bots: [number, string][] = [
+  [401, "Unauthorized"],
+  [404, "Not Found"],
+  [409, "Conflict: terminated by other getUpdates request"],
+  [400, "Bad Request: FROZEN_METHOD_INVALID"],
+];
+
+for (const [code, description] of bots) {
+  test(`outcomeOf() ${code} ${description}: the bot's fault`, () => {
+    assert.equal(answered(code, description), { kind: "bot" });
+  });
+}
+
+test("outcomeOf() 400 with migrate_to_chat_id: moved", () => {
+  const description = "Bad Request: group chat was upgraded to a supergroup chat";
+  const parameters = { migrate_to_chat_id: -1001234567890 };
+  assert.equal(answered(400, description, parameters), { kind: "moved", to: -1001234567890 });
+});
+
+test("outcomeOf() 429: wait, as long as it says, or a second", () => {
+  const description = "Too Many Requests: retry after 35";
+  assert.equal(answered(429, description, { retry_after: 35 }), { kind: "wait", retryAfterSeconds: 35 });
+  assert.equal(answered(429, "Too Many Requests"), { kind: "wait", retryAfterSeconds: 1 });
+});
+
+for (const code of [500, 502, 503, 504]) {
+  test(`outcomeOf() ${code}: unsent`, () => {
+    assert.equal(answered(code, "Internal Server Error"), { kind: "unsent" });
+  });
+}
+
+test("outcomeOf() 400 in unknown words: unclear", () => {
+  assert.equal(answered(400, "Bad Request: SOMETHING_OF_NEXT_YEAR"), { kind: "unclear" });
+  assert.equal(answered(400, "Bad Request: bot was blocked by the user"), { kind: "unclear" });
+});
+
+/** As grammY wraps what fetch throws. */
+function wrapped(error: unknown): Error {
+  return Object.assign(new Error("Network request for 'sendMessage' failed!"), { name: "HttpError", error });
+}
+
+function undici(code: string, message: string = code): Error {
+  return wrapped(new TypeError("fetch failed", { cause: Object.assign(new Error(message), { code }) }));
+}
+
+const url = "http://127.0.0.1/bot1:A/sendMessage";
+const neverSent: Record<string, Error> = {
+  "undici ECONNREFUSED": undici("ECONNREFUSED", "connect ECONNREFUSED 127.0.0.1:1"),
+  "undici ENOTFOUND": undici("ENOTFOUND", "getaddrinfo ENOTFOUND api.telegram.org"),
+  "undici EAI_AGAIN": undici("EAI_AGAIN", "getaddrinfo EAI_AGAIN api.telegram.org"),
+  "undici ENETUNREACH": undici("ENETUNREACH"),
+  "undici EHOSTUNREACH": undici("EHOSTUNREACH"),
+  "undici connect time-out": undici("UND_ERR_CONNECT_TIMEOUT", "Connect Timeout Error"),
+  "undici connect ETIMEDOUT": undici("ETIMEDOUT", "connect ETIMEDOUT 149.154.167.220:443"),
+  "undici, several addresses": wrapped(
+    new TypeError("fetch failed", {
+      cause: new AggregateError([
+        Object.assign(new Error("connect ECONNREFUSED ::1:1"), { code: "ECONNREFUSED" }),
+        Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" }),
+      ]),
+    }),
+  ),
+  "Deno refused": wrapped(
+    new TypeError(
+      `error sending request for url (${url}): client error (Connect): tcp connect error: Connection refused (os error 111)`,
+    ),
+  ),
+  "Deno DNS": wrapped(
+    new TypeError(
+      `error sending request for url (${url}): client error (Connect): dns error: failed to lookup address information: Name or service not known`,
+    ),
+  ),
+};
+
+for (const [name, error] of Object.entries(neverSent)) {
+  test(`outcomeOf() no answer, ${name}: unsent`, () => {
+    assert.equal(outcomeOf(error), { kind: "unsent" });
+  });
+}
+
+const mayHaveArrived: Record<string, Error> = {
+  "undici ECONNRESET": undici("ECONNRESET", "read ECONNRESET"),
+  "undici EPIPE": undici("EPIPE", "write EPIPE"),
+  "undici other side closed": undici("UND_ERR_SOCKET", "other side closed"),
+  "undici headers time-out": undici("UND_ERR_HEADERS_TIMEOUT"),
+  "undici body time-out": undici("UND_ERR_BODY_TIMEOUT"),
+  "undici read ETIMEDOUT": undici("ETIMEDOUT", "read ETIMEDOUT"),
+  "undici terminated": wrapped(new TypeError("terminated")),
+  "an answer that is no JSON": wrapped(new SyntaxError("Unexpected token '<'")),
+  "aborted": wrapped(new DOMException("This operation was aborted", "AbortError")),
+  "grammY's time-out": wrapped(new Error("Request to 'sendMessage' timed out after 60 seconds")),
+  "Deno closed": wrapped(
+    new TypeError(
+      `error sending request for url (${url}): client error (SendRequest): connection closed before message completed`,
+    ),
+  ),
+  "Deno reset": wrapped(
+    new TypeError(
+      `error sending request for url (${url}): client error (SendRequest): connection error: Connection reset by peer (os error 104)`,
+    ),
+  ),
+  "Deno body": wrapped(new TypeError("error decoding response body")),
+  "nothing inside": wrapped(undefined),
+};
+
+for (const [name, error] of Object.entries(mayHaveArrived)) {
+  test(`outcomeOf() no answer, ${name}: unknown`, () => {
+    assert.equal(outcomeOf(error), { kind: "unknown" });
+  });
+}
+
+test("outcomeOf() what was thrown before the call left is the message's fault", () => {
+  assert.equal(outcomeOf(new TypeError("Cannot reuse InputFile data source!")), { kind: "message" });
+});
+
+/** What this runtime's fetch and grammY make of a server that does `behave`. */
+async function thrownBy(behave: (server: Server) => void, signal?: AbortSignal): Promise<Error> {
+  const server = createServer();
+  behave(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    return await thrownAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, signal);
+  } finally {
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}
+
+async function thrownAt(apiRoot: string, signal?: AbortSignal): Promise<Error> {
+  const { api } = new Bot("1:AAtoken", { client: { apiRoot } });
+  return await failureOf(api.getMe(signal as Parameters<typeof api.getMe>[0]));
+}
+
+test("outcomeOf() this runtime, nobody listens: unsent", async () => {
+  assert.equal(outcomeOf(await thrownAt(await deadAddress())), { kind: "unsent" });
+});
+
+test("outcomeOf() this runtime, connection cut after the request: unknown", async () => {
+  const error = await thrownBy((server) => server.on("request", (request) => request.socket.destroy()));
+  assert.equal(outcomeOf(error), { kind: "unknown" });
+});
+
+test("outcomeOf() this runtime, connection cut in the middle of the answer: unknown", async () => {
+  const error = await thrownBy((server) =>
+    server.on("request", (request, response) => {
+      response.writeHead(200, { "content-length": "100" });
+      response.write('{"ok":', () => request.socket.destroy());
+    })
+  );
+  assert.equal(outcomeOf(error), { kind: "unknown" });
+});
+
+test("outcomeOf() this runtime, a proxy's page in place of an answer: unknown", async () => {
+  const error = await thrownBy((server) =>
+    server.on("request", (_request, response) => response.writeHead(502).end("<html>502</html>"))
+  );
+  assert.equal(outcomeOf(error), { kind: "unknown" });
+});
+
+test("outcomeOf() this runtime, no answer in time: unknown", async () => {
+  const error = await thrownBy(
+    (server) => server.on("request", () => {}),
+    AbortSignal.timeout(30),
+  );
+  assert.equal(outcomeOf(error), { kind: "unknown" });
+});
+
+const kinds = ["wait", "gone", "moved", "refused", "message", "unclear", "bot", "unsent", "unknown"];
+
+test("outcomeOf() is one of its kinds for whatever is thrown", () => {
+  fc.assert(fc.property(fc.anything(), (error) => {
+    assert.ok(kinds.includes(outcomeOf(error).kind));
+  }));
+  fc.assert(fc.property(fc.integer(), fc.string(), (error_code, description) => {
+    assert.ok(kinds.includes(outcomeOf({ error_code, description }).kind));
+  }));
+});
+
+test("outcomeOf() an error that is its own cause comes to an end", () => {
+  const error = wrapped(undefined);
+  Object.assign(error, { cause: error, error, errors: [error, error] });
+  assert.equal(outcomeOf(error), { kind: "unknown" });
+});
+
+test.run();

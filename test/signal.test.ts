@@ -1,0 +1,181 @@
+import fc from "fast-check";
+import { decimalText, riskReward, signalTime, type TradingSignal, validateSignal } from "../lib/signal.ts";
+import { assert, suite } from "./harness.ts";
+
+const long: TradingSignal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 95, target: 110 };
+const short: TradingSignal = {
+  direction: "short",
+  symbol: "EURUSD",
+  entry: "1.0850",
+  stop: "1.0900",
+  target: "1.0750",
+};
+
+/** Loosely typed, as a script without types may call it. */
+const changed = (base: TradingSignal, change: Record<string, unknown>): TradingSignal =>
+  ({ ...base, ...change }) as TradingSignal;
+
+function refused(signal: TradingSignal, kind: typeof TypeError | typeof RangeError, message: RegExp): void {
+  assert.throws(
+    () => validateSignal(signal),
+    (error: Error) => error instanceof kind && message.test(error.message),
+    `${message} for ${JSON.stringify(signal)}`,
+  );
+}
+
+const decimals = suite("decimalText()");
+
+decimals("decimalText() keeps a string's digits", () => {
+  for (const text of ["1.0850", "0", "-0.10", "100000000000000000000000.5", "0.00000001", "007"]) {
+    assert.is(decimalText(text, "entry"), text);
+  }
+});
+
+decimals("decimalText() prints a number in full", () => {
+  const numbers: [number, string][] = [
+    [1e-7, "0.0000001"],
+    [-1e-7, "-0.0000001"],
+    [1.5e-7, "0.00000015"],
+    [1.25e-10, "0.000000000125"],
+    [1e21, "1000000000000000000000"],
+    [1.5e21, "1500000000000000000000"],
+    [-1.234e22, "-12340000000000000000000"],
+    [0.1, "0.1"],
+    [-0, "0"],
+    [123456.789, "123456.789"],
+    [Number.MAX_SAFE_INTEGER, "9007199254740991"],
+  ];
+  for (const [value, text] of numbers) assert.is(decimalText(value, "entry"), text);
+});
+
+decimals("decimalText() says of any finite number what the number says", () => {
+  fc.assert(
+    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+      const text = decimalText(value, "entry");
+      assert.match(text, /^-?\d+(\.\d+)?$/);
+      assert.is(Number(text), value === 0 ? 0 : value);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+decimals("decimalText() refuses what is no finite decimal, by name and value", () => {
+  const values = [
+    NaN,
+    Infinity,
+    -Infinity,
+    "",
+    " ",
+    "1e5",
+    "1,5",
+    "1.",
+    ".5",
+    "+1",
+    "0x10",
+    "1 ",
+    "NaN",
+    "1_000",
+  ];
+  for (const value of [...values, "9".repeat(400), null, undefined, true, {}, [1], 5n]) {
+    assert.throws(
+      () => decimalText(value as number, "entry"),
+      (error: Error) =>
+        error instanceof TypeError && error.message.includes('"entry" must be a finite number'),
+      String(value),
+    );
+  }
+  assert.throws(() => decimalText("1e5", "stop"), /"stop".*"1e5"/);
+});
+
+decimals.run();
+
+const validation = suite("validateSignal()");
+
+validation("validateSignal() takes a long and a short, in numbers and in strings", () => {
+  validateSignal(long);
+  validateSignal(short);
+  validateSignal({ ...long, size: "0.001", risk: 1e-9, time: "2026-11-20T12:00:00Z", parameters: { n: 1 } });
+});
+
+validation("validateSignal() refuses a direction or a symbol that says nothing", () => {
+  for (const direction of ["buy", "LONG", "", undefined, null, 1]) {
+    refused(changed(long, { direction }), TypeError, /"direction" must be "long" or "short"/);
+  }
+  for (const symbol of ["", "  ", undefined, null, 7]) {
+    refused(changed(long, { symbol }), TypeError, /"symbol"/);
+  }
+});
+
+validation("validateSignal() refuses prices that are missing or no finite number", () => {
+  for (const name of ["entry", "stop", "target"]) {
+    for (const value of [undefined, null, NaN, Infinity, -Infinity, "", "abc", "1e3", {}, true]) {
+      refused(changed(long, { [name]: value }), TypeError, new RegExp(`"${name}" must be a finite number`));
+    }
+  }
+});
+
+validation("validateSignal() refuses an entry, a size or a risk that is not above 0", () => {
+  for (const name of ["entry", "size", "risk"]) {
+    for (const value of [0, -1, "0", "-0.5", "0.000"]) {
+      refused(changed(long, { [name]: value }), RangeError, new RegExp(`"${name}" must be above 0`));
+    }
+    refused(changed(long, { [name]: NaN }), TypeError, new RegExp(`"${name}"`));
+  }
+});
+
+validation("validateSignal() refuses a stop or a target that is on the wrong side, or at the entry", () => {
+  refused({ ...long, stop: 100 }, RangeError, /"stop" must be below "entry" \(100\) for a long.*100/);
+  refused({ ...long, stop: 105 }, RangeError, /"stop" must be below "entry"/);
+  refused({ ...long, target: 100 }, RangeError, /"target" must be above "entry" \(100\) for a long/);
+  refused({ ...long, target: 90 }, RangeError, /"target" must be above "entry"/);
+  refused({ ...short, stop: "1.0800" }, RangeError, /"stop" must be above "entry" \("1.0850"\) for a short/);
+  refused({ ...short, stop: "1.085" }, RangeError, /"stop" must be above "entry"/);
+  refused({ ...short, target: "1.0900" }, RangeError, /"target" must be below "entry"/);
+});
+
+validation("validateSignal() tells prices in digits as they are, not as text", () => {
+  validateSignal({ ...long, entry: "100", stop: "9", target: "1000" });
+  validateSignal({ ...short, entry: "100", stop: "1000", target: "9" });
+});
+
+validation("validateSignal() refuses a time that is none", () => {
+  for (const time of ["yesterday", "", new Date(NaN)]) {
+    refused({ ...long, time }, TypeError, /"time" must be a Date/);
+  }
+});
+
+validation("signalTime() is the signal's own, or now", () => {
+  assert.is(signalTime(long, 5).getTime(), 5);
+  assert.is(
+    signalTime({ ...long, time: "2026-11-20T13:00:00+01:00" }, 5).toISOString(),
+    "2026-11-20T12:00:00.000Z",
+  );
+  assert.is(signalTime({ ...long, time: new Date(7) }, 5).getTime(), 7);
+});
+
+validation("signalTime() refuses a time without a zone, which every machine would read as another", () => {
+  refused({ ...long, time: "2026-11-20T13:00:00" }, TypeError, /"time"/);
+});
+
+validation("riskReward() is the gain for each unit risked, above 0 for every valid signal", () => {
+  assert.is(riskReward(long), 2);
+  assert.ok(Math.abs(riskReward(short) - 2) < 1e-9);
+  const price = fc.double({ min: 0.001, max: 1e6, noNaN: true });
+  fc.assert(
+    fc.property(price, price, price, fc.constantFrom("long", "short"), (entry, stop, target, direction) => {
+      const signal = { ...long, entry, stop, target, direction } as TradingSignal;
+      const side = direction === "long" ? 1 : -1;
+      const isValid = Math.sign(entry - stop) === side && Math.sign(target - entry) === side;
+      let accepted = true;
+      try {
+        validateSignal(signal);
+      } catch {
+        accepted = false;
+      }
+      assert.is(accepted, isValid);
+      if (isValid) assert.ok(riskReward(signal) > 0);
+    }),
+  );
+});
+
+validation.run();

@@ -1,0 +1,251 @@
+/** A bot between a local Telegram and a table behind the IAM gate, and what tests need to watch it. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { inspect } from "node:util";
+import { MeanReversionTelegramBot } from "../../lib/bot.ts";
+import type { Clock } from "../../lib/clock.ts";
+import {
+  type BotApiServer,
+  type BotApiServerOptions,
+  type FaultGate,
+  type LocalChat,
+  type LocalUser,
+  startBotApiServer,
+} from "../../lib/local/mod.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { BotOptions } from "../../lib/options.ts";
+import { clientAt, type RawItem, startTable, type TableFixture, TestClock } from "./storage.ts";
+
+export interface LogLine {
+  readonly level: "info" | "warn" | "error";
+  readonly message: string;
+}
+
+/** Keeps what was logged, and how loudly. */
+export class Logs implements Logger {
+  readonly lines: LogLine[] = [];
+
+  info(message: string): void {
+    this.lines.push({ level: "info", message });
+  }
+
+  warn(message: string): void {
+    this.lines.push({ level: "warn", message });
+  }
+
+  error(message: string): void {
+    this.lines.push({ level: "error", message });
+  }
+
+  /** The lines of a level that contain the words. */
+  of(level: LogLine["level"], words: string = ""): string[] {
+    return this.lines.filter((line) => line.level === level && line.message.includes(words))
+      .map(({ message }) => message);
+  }
+
+  get text(): string {
+    return this.lines.map(({ level, message }) => `${level}: ${message}`).join("\n");
+  }
+}
+
+/** Real time, so many times as fast. */
+export class FastClock implements Clock {
+  readonly #factor: number;
+  readonly #start: number = Date.now();
+
+  constructor(factor: number) {
+    this.#factor = factor;
+  }
+
+  now(): number {
+    return this.#start + (Date.now() - this.#start) * this.#factor;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const abort = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      }, ms / this.#factor);
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  random(): number {
+    return 0.5;
+  }
+}
+
+/** A clock that moves by a test's hand, and by whoever sleeps on it. */
+export class HandClock extends TestClock {
+  advance(ms: number): void {
+    this.ms += ms;
+  }
+}
+
+export interface Scene {
+  readonly bot: MeanReversionTelegramBot;
+  readonly server: BotApiServer;
+  readonly table: TableFixture;
+  readonly gate: FaultGate;
+  readonly logs: Logs;
+  /** Another bot of the same token on the same table; it is stopped at the end. */
+  another(options?: Partial<BotOptions>): MeanReversionTelegramBot;
+  /** Resolves once the bot has confirmed every update. */
+  settled(): Promise<void>;
+  item(chat: number | LocalChat): Promise<RawItem | undefined>;
+}
+
+export interface SceneOptions {
+  readonly bot?: Partial<BotOptions>;
+  readonly server?: BotApiServerOptions;
+  /** Without a table, as before the first start. */
+  readonly isEmpty?: boolean;
+  /** Done before the bot starts. */
+  readonly before?: (scene: Scene) => unknown;
+  /** For tests that ask for another table, which the policy refuses. */
+  readonly mayTrespass?: true;
+  /** @default "started" */
+  readonly state?: "made" | "initialized" | "started";
+}
+
+/** Starts everything, has the body run, closes everything, and holds the gate to what the policy allows. */
+export async function withBot(
+  body: (scene: Scene) => unknown,
+  options: SceneOptions = {},
+): Promise<void> {
+  const table = await startTable({ isEmpty: options.isEmpty ?? false });
+  const server = await startBotApiServer(options.server);
+  const bots: MeanReversionTelegramBot[] = [];
+  const logs = new Logs();
+  const another = (more: Partial<BotOptions> = {}): MeanReversionTelegramBot => {
+    const bot = botOn(server, table.gate.endpoint, { logger: logs, ...options.bot, ...more });
+    bots.push(bot);
+    return bot;
+  };
+  const scene: Scene = {
+    bot: another(),
+    server,
+    table,
+    gate: table.gate,
+    logs,
+    another,
+    settled: () => until(() => server.pendingUpdates === 0, "the updates were not all confirmed"),
+    item: (chat) => table.item(typeof chat === "number" ? chat : chat.chatId),
+  };
+  try {
+    await options.before?.(scene);
+    if (options.state === "initialized") await scene.bot.initialize();
+    else if (options.state !== "made") await scene.bot.startBot();
+    await body(scene);
+    const trespasses = options.mayTrespass ? [] : table.trespasses();
+    if (trespasses.length > 0) throw new Error(`The policy does not allow ${inspect(trespasses)}`);
+  } finally {
+    table.gate.clear();
+    for (const bot of bots) await soon(bot.stopBot(), 2000);
+    await server.close();
+    await table.close();
+  }
+}
+
+/** A bot as users make it, with its DynamoDB client pointed at `endpoint`. */
+export function botOn(
+  server: Pick<BotApiServer, "token" | "apiRoot">,
+  endpoint: string,
+  options: Partial<BotOptions> = {},
+): MeanReversionTelegramBot {
+  return new MeanReversionTelegramBot({
+    botToken: server.token,
+    apiRoot: server.apiRoot,
+    client: clientAt(endpoint),
+    regionName: "us-east-1",
+    tableName: "telegram-chats",
+    messagesPerSecond: 1000,
+    ...options,
+  });
+}
+
+/** Resolves once the condition holds. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  otherwise: string,
+  limitMs: number = 4000,
+): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!await condition()) {
+    if (Date.now() > deadline) throw new Error(`${otherwise} within ${limitMs} ms`);
+    await pause(2);
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits for the promise to settle, but not for ever; true if it did. */
+export async function soon(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  const settled = promise.then(() => true, () => true);
+  try {
+    return await Promise.race([settled, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What the bot said in a chat, oldest first: the first line of each message. */
+export function said(chat: LocalChat): string[] {
+  return chat.inbox.map(({ text, caption }) => (text ?? caption ?? "").split("\n")[0] ?? "");
+}
+
+/** Makes the server forget the updates that wait. */
+export async function dropUpdates(server: BotApiServer): Promise<void> {
+  const response = await fetch(`${server.apiRoot}/bot${server.token}/deleteWebhook`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ drop_pending_updates: true }),
+  });
+  await response.body?.cancel();
+}
+
+/** Registers a chat in the table as an active one, with nothing said to it. */
+export async function plantActive(table: TableFixture, ...chatIds: number[]): Promise<void> {
+  const ago = new Date(Date.now() - 3_600_000).toISOString();
+  await Promise.all(chatIds.map((chatId) =>
+    table.put({
+      chat_id: { N: String(chatId) },
+      is_active: { BOOL: true },
+      added_at: { S: ago },
+      last_active: { S: ago },
+      message_count: { N: "1" },
+      user_info: { M: {} },
+      removed_at: { NULL: true },
+    })
+  ));
+}
+
+/** People whose chats with the bot are open and who are active in the table; the bot has heard nothing of it. */
+export async function subscribers({ server, table }: Scene, count: number): Promise<LocalUser[]> {
+  const users = Array.from({ length: count }, () => server.user());
+  for (const user of users) user.say("unheard");
+  await dropUpdates(server);
+  await plantActive(table, ...users.map(({ chatId }) => chatId));
+  return users;
+}
+
+/** An address on loopback where nobody listens. */
+export async function deadAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return `http://127.0.0.1:${port}`;
+}

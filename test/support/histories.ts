@@ -1,0 +1,117 @@
+/** Random histories of one chat, each made from a seed: what happened, and how it was handed to a storage. */
+import { type ChatEvent, type ChatState, fold } from "../../lib/chat.ts";
+import type { Belief, ChatStorage } from "../../lib/storage/chat_storage.ts";
+import { noon, secondMs, sinceKnown } from "./chats.ts";
+
+export type Random = () => number;
+
+/** The same numbers in [0, 1) for the same seed (mulberry32). */
+export function randomOf(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export interface History {
+  readonly seed: number;
+  readonly events: readonly ChatEvent[];
+  /** How many hand over the same events at once, each in batches of its own. */
+  readonly writers: number;
+  readonly outcome: ChatState | undefined;
+}
+
+const below = (random: Random, limit: number): number => Math.floor(random() * limit);
+const pick = <T>(random: Random, ...items: T[]): T => items[below(random, items.length)] as T;
+
+/**
+ * The events of a chat since it became known. The operator's word is in it only where there is one writer, as with
+ * several its place among the updates would not be defined.
+ */
+export function historyOf(seed: number): History {
+  const random = randomOf(seed);
+  const writers = pick(random, 1, 1, 1, 2, 2, 3);
+  const registers = random() < 0.8;
+  const length = 2 + below(random, 6);
+  let at = noon;
+  const drawn = Array.from({ length }, (_, index): ChatEvent => {
+    at += pick(random, 0, 0, 1, 2, 3600) * secondMs;
+    return writers === 1 && random() < 0.2
+      ? { kind: pick(random, "saved", "deactivated", "reactivated"), at, userInfo: userOf(random) }
+      : updateOf(random, at, 1000 + index, registers);
+  });
+  const events = sinceKnown(drawn);
+  return { seed, events, writers, outcome: fold(undefined, events) };
+}
+
+function updateOf(random: Random, at: number, updateId: number, registers: boolean): ChatEvent {
+  const kind = pick(random, "message", "message", "message", "start", "stop", "removed", "returned");
+  if (kind === "removed") return { kind, at, updateId, reason: pick(random, "blocked", "left", "gone") };
+  return { kind, at, updateId, registers, userInfo: userOf(random) };
+}
+
+/** Names are never taken back, so that the last one told is the same for every writer. */
+function userOf(random: Random): { username: string } | undefined {
+  return random() < 0.5 ? { username: "ada" } : undefined;
+}
+
+const attempts = 60;
+
+/**
+ * Hands the history to a storage: every writer starts at a point up to which all is durable, goes on in order to the
+ * end, and now and then falls back as after a crash. A call that no answer came to is made again, with another guess.
+ */
+export async function play(
+  history: History,
+  chatId: number,
+  storages: readonly ChatStorage[],
+): Promise<void> {
+  const { seed, events, writers } = history;
+  let durable = 0;
+  const write = async (writer: number): Promise<void> => {
+    const random = randomOf(seed * 31 + writer + 1);
+    const storage = storages[(seed + writer) % storages.length] as ChatStorage;
+    let crashes = below(random, 2);
+    for (let from = 0; from < events.length;) {
+      const to = endOfBatch(events, from, 1 + below(random, 5));
+      // Telegram repeats itself, the operator does not.
+      const isRepeated = from < durable && isOperators(events[from] as ChatEvent);
+      if (!isRepeated) await applied(storage, chatId, events.slice(from, to), random);
+      durable = Math.max(durable, to);
+      from = crashes-- > 0 && random() < 0.4 ? below(random, durable + 1) : to;
+    }
+  };
+  await Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)));
+}
+
+const isOperators = (event: ChatEvent): boolean => !("updateId" in event);
+
+/** The operator's word is always a batch of its own, as the storage's methods make it. */
+function endOfBatch(events: readonly ChatEvent[], from: number, most: number): number {
+  if (isOperators(events[from] as ChatEvent)) return from + 1;
+  const next = events.findIndex((event, index) => index > from && isOperators(event));
+  return Math.min(from + most, next < 0 ? events.length : next);
+}
+
+async function applied(
+  storage: ChatStorage,
+  chatId: number,
+  events: ChatEvent[],
+  random: Random,
+): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      await storage.apply(
+        chatId,
+        events,
+        pick<Belief | undefined>(random, "active", "active", "absent", undefined),
+      );
+      return;
+    } catch (error) {
+      if ((error as { reason?: string }).reason !== "unreachable" || attempt >= attempts) throw error;
+    }
+  }
+}

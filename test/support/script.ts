@@ -1,0 +1,62 @@
+/** Scripts run as users run them, in the runtime of this test. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+export const root: string = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface Ended {
+  readonly status: number | null;
+  /** Standard output and standard error, as they came. */
+  readonly output: string;
+}
+
+export interface Running {
+  kill(signal: "SIGINT" | "SIGTERM" | "SIGKILL"): void;
+  readonly ended: Promise<Ended>;
+  /** Resolves when the output holds the text. */
+  printed(text: string): Promise<void>;
+}
+
+/** `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`. Nobody is at its terminal. */
+export function startScript(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  permissions: string = "-P",
+): Running {
+  const isDeno = process.versions["deno"] !== undefined;
+  const child = spawn(
+    isDeno ? "deno" : process.execPath,
+    isDeno
+      ? ["run", "--quiet", permissions, ...args]
+      : [join(root, "node_modules/tsx/dist/cli.mjs"), ...args],
+    { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let output = "";
+  const waiting = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      for (const check of waiting) check();
+    });
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => resolve({ status, output }));
+  });
+  const printed = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const check = (): void => output.includes(text) ? resolve() : undefined;
+      waiting.add(check);
+      ended.then(() => reject(new Error(`It ended without ${JSON.stringify(text)}:\n${output}`)), reject);
+      check();
+    });
+  // Deno takes a child that it has sent a signal for one that died of it; by its number it does not.
+  const kill: Running["kill"] = (signal) => void (child.pid && process.kill(child.pid, signal));
+  return { kill, ended, printed };
+}
+
+export async function runScript(...args: Parameters<typeof startScript>): Promise<Ended> {
+  return await startScript(...args).ended;
+}

@@ -1,0 +1,222 @@
+/** A table on an embedded DynamoDB behind a gate that lets pass what the toolkit's IAM policy allows, and no more. */
+import type { AttributeValue, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, GetItemCommand, PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import type { Clock } from "../../lib/clock.ts";
+import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb.ts";
+import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/fault_gate.ts";
+import { iamActions } from "../../lib/local/iam.ts";
+import type { Logger } from "../../lib/log.ts";
+import { createDynamoDBClient } from "../../lib/storage/client.ts";
+import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { assert } from "../harness.ts";
+
+export type RawItem = Record<string, AttributeValue>;
+
+export const TableName = "telegram-chats";
+
+export interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+export const testKeys: Keys = { accessKeyId: "AKIDTEST", secretAccessKey: "secret-of-the-tests" };
+
+/** The client exactly as the storage makes it, with its address and keys set here rather than by the environment. */
+export function clientAt(endpoint: string, keys: Keys | undefined = testKeys): DynamoDBClient {
+  const client = createDynamoDBClient("us-east-1");
+  const { hostname, port } = new URL(endpoint);
+  const address = { protocol: "http:", hostname, port: Number(port), path: "/" };
+  Object.assign(client.config, { endpoint: () => Promise.resolve(address), isCustomEndpoint: true });
+  Object.assign(client.config, { credentials: () => Promise.resolve(keys) });
+  return client;
+}
+
+/** A clock that a test sets; sleeping takes no time and moves it on. */
+export class TestClock implements Clock {
+  ms: number;
+
+  constructor(ms: number) {
+    this.ms = ms;
+  }
+
+  now(): number {
+    return this.ms;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    this.ms += ms;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  random(): number {
+    return 0.5;
+  }
+}
+
+/** Keeps what was logged. */
+export class TestLogger implements Logger {
+  readonly lines: string[] = [];
+
+  info(message: string): void {
+    this.lines.push(message);
+  }
+
+  warn(message: string): void {
+    this.lines.push(message);
+  }
+
+  error(message: string): void {
+    this.lines.push(message);
+  }
+}
+
+export interface FixtureOptions {
+  readonly random?: () => number;
+  readonly createTableMs?: number;
+  /** Without the table, as before the first start. */
+  readonly isEmpty?: boolean;
+}
+
+/** Starts the embedded DynamoDB, the gate and, unless told otherwise, creates the table through the storage. */
+export async function startTable(options: FixtureOptions = {}): Promise<TableFixture> {
+  const { random, createTableMs, isEmpty = false } = options;
+  const db = await startDynamoDB(createTableMs === undefined ? {} : { createTableMs });
+  const allow = { actions: iamActions, table: TableName };
+  const gate = await startFaultGate({ target: db.endpoint, allow, ...(random && { random }) });
+  const fixture = new TableFixture(db, gate);
+  if (!isEmpty) await fixture.storage({ clock: new TestClock(0) }).createTableIfNotExists();
+  gate.resetCounts();
+  return fixture;
+}
+
+export class TableFixture {
+  readonly db: LocalDynamoDB;
+  readonly gate: FaultGate;
+  /** Past the gate: what another program does, and what a test looks at. */
+  readonly direct: DynamoDBClient;
+  readonly #clients: DynamoDBClient[] = [];
+
+  constructor(db: LocalDynamoDB, gate: FaultGate) {
+    this.db = db;
+    this.gate = gate;
+    this.direct = clientAt(db.endpoint);
+    this.#clients.push(this.direct);
+  }
+
+  /** A storage behind the gate, with a client of its own. */
+  storage(options: DynamoDBStorageOptions & { readonly keys?: Keys } = {}): TelegramDynamoDBStorage {
+    const { keys = testKeys, ...rest } = options;
+    const client = clientAt(this.gate.endpoint, keys);
+    this.#clients.push(client);
+    return new TelegramDynamoDBStorage({ tableName: TableName, regionName: "us-east-1", client, ...rest });
+  }
+
+  /** Puts an item there as another program would. */
+  async put(item: RawItem): Promise<void> {
+    await this.direct.send(new PutItemCommand({ TableName, Item: item }));
+  }
+
+  /** The item as it stands in the table. */
+  async item(chatId: number): Promise<RawItem | undefined> {
+    const Key = { chat_id: { N: String(chatId) } };
+    const { Item } = await this.direct.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }));
+    return Item;
+  }
+
+  /** How many items there are; for small tables. */
+  async size(): Promise<number> {
+    return (await this.direct.send(new ScanCommand({ TableName, Select: "COUNT" }))).Count ?? 0;
+  }
+
+  async empty(): Promise<void> {
+    for (;;) {
+      const { Items = [] } = await this.direct.send(
+        new ScanCommand({ TableName, ProjectionExpression: "chat_id" }),
+      );
+      if (Items.length === 0) return;
+      await Promise.all(
+        Items.map(({ chat_id }) =>
+          this.direct.send(new DeleteItemCommand({ TableName, Key: { chat_id: chat_id as AttributeValue } }))
+        ),
+      );
+    }
+  }
+
+  /** Which requests did what the policy does not allow. */
+  trespasses(): GateEntry[] {
+    return this.gate.log.filter(({ action, table }) => !iamActions.includes(action) || table !== TableName);
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) client.destroy();
+    await this.gate.close();
+    await this.db.close();
+  }
+}
+
+/** The error that a promise rejects with. */
+export async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("it did not fail");
+}
+
+export interface SharedTable {
+  /** The table, emptied, without faults and with its counts at zero. */
+  freshTable(): Promise<TableFixture>;
+  /** Fails if any request since the start was one that the policy does not allow. */
+  expectNoTrespass(): Promise<void>;
+  closeTable(): Promise<void>;
+}
+
+/** One table for all tests of a file, started when it is first asked for. */
+export function sharedTable(options: FixtureOptions = {}): SharedTable {
+  let shared: Promise<TableFixture> | undefined;
+  return {
+    async freshTable() {
+      const table = await (shared ??= startTable(options));
+      table.gate.clear();
+      await table.empty();
+      table.gate.resetCounts();
+      return table;
+    },
+    async expectNoTrespass() {
+      assert.equal((await shared)?.trespasses(), []);
+    },
+    async closeTable() {
+      await (await shared)?.close();
+    },
+  };
+}
+
+/** An item as the Python bot writes it: its own form of times, keys of its own, none of our attributes. */
+export function pythonItem(more: RawItem = {}): RawItem {
+  return {
+    chat_id: { N: "123456789" },
+    is_active: { BOOL: true },
+    added_at: { S: "2026-01-15T10:30:00.123456+00:00" },
+    last_active: { S: "2026-11-20T11:16:54.224392+00:00" },
+    message_count: { N: "42" },
+    user_info: {
+      M: {
+        username: { S: "johndoe" },
+        first_name: { S: "John" },
+        last_name: { NULL: true },
+        user_id: { N: "123456789" },
+        chat_type: { S: "private" },
+        tags: { L: [{ S: "vip" }, { N: "7" }] },
+        groups: { SS: ["a", "b"] },
+      },
+    },
+    plan: { M: { tier: { S: "gold" }, since: { N: "2024" } } },
+    big: { N: "12345678901234567890123456789" },
+    bytes: { B: new Uint8Array([1, 2, 3]) },
+    ...more,
+  };
+}
+export const pythonId: number = 123456789;

@@ -1,0 +1,117 @@
+/** Updates in the words of the consent rule. What they do to a chat over the wire is in bot_consent. */
+import fc from "fast-check";
+import type { Chat, Update } from "grammy/types";
+import { dateMs, factOf, sequenceKey, userInfoOf } from "../lib/update.ts";
+import { assert, suite } from "./harness.ts";
+
+const test = suite("update");
+
+const chat = { id: 5, type: "private", first_name: "Ada" } as const;
+
+function commandIn(text: string, username = "My_Bot"): string | undefined {
+  const fact = factOf({ update_id: 1, message: { message_id: 1, date: 1, chat, text } } as Update, username);
+  return fact?.kind === "message" ? fact.command : "no message";
+}
+
+const commands: [string, string | undefined][] = [
+  ["/stop", "stop"],
+  ["/STOP", "stop"],
+  ["/stop now", "stop"],
+  ["/stop\nnow", "stop"],
+  ["/stop@my_bot", "stop"],
+  ["/Stop@MY_BOT now", "stop"],
+  ["/stop@other_bot", undefined],
+  ["/stop@my_bot_too", undefined],
+  ["/stop@", "stop"],
+  ["/stopp", "stopp"],
+  ["stop", undefined],
+  [" /stop", undefined],
+  ["/", undefined],
+  ["//stop", undefined],
+  ["/st/op", undefined],
+  ["", undefined],
+];
+
+for (const [text, command] of commands) {
+  test(`factOf() ${JSON.stringify(text)}: ${command ?? "no command"}`, () => {
+    assert.is(commandIn(text), command);
+  });
+}
+
+function membership(new_chat_member: object): unknown {
+  const update = { update_id: 1, my_chat_member: { chat, date: 1, new_chat_member } };
+  return factOf(update as unknown as Update, "bot");
+}
+
+const statuses: [object, boolean][] = [
+  [{ status: "member" }, true],
+  [{ status: "administrator" }, true],
+  [{ status: "creator" }, true],
+  [{ status: "restricted", is_member: true }, true],
+  [{ status: "restricted", is_member: false }, false],
+  [{ status: "left" }, false],
+  [{ status: "kicked" }, false],
+];
+
+for (const [member, isPresent] of statuses) {
+  test(`factOf() my_chat_member ${JSON.stringify(member)}: ${isPresent ? "present" : "absent"}`, () => {
+    assert.is((membership(member) as { isPresent: boolean }).isPresent, isPresent);
+  });
+}
+
+test("factOf() migrations, told on either side", () => {
+  const told = { message_id: 1, date: 1 };
+  const old = { ...told, chat: { id: -5, type: "group", title: "G" }, migrate_to_chat_id: -1005 };
+  const fresh = { ...told, chat: { id: -1005, type: "supergroup", title: "G" }, migrate_from_chat_id: -5 };
+  for (const message of [old, fresh]) {
+    assert.equal(factOf({ update_id: 1, message } as Update, "bot"), {
+      kind: "migration",
+      from: -5,
+      to: -1005,
+    });
+  }
+});
+
+test("factOf() finds nothing in what says nothing", () => {
+  assert.is(factOf({ update_id: 1 }, "bot"), undefined);
+  assert.is(factOf({ update_id: 1, message: { chat, date: 1, message_id: 1 } } as Update, "bot"), undefined);
+});
+
+test("userInfoOf() the person of a private chat, the name of any other", () => {
+  const ada = { id: 5, type: "private", first_name: "Ada", last_name: "L", username: "ada" } as const;
+  assert.equal(userInfoOf(ada), { username: "ada", first_name: "Ada", last_name: "L", user_id: 5 });
+  const group = { id: -5, type: "group", title: "Desk" } as Chat;
+  assert.equal(userInfoOf(group), { title: "Desk", username: undefined });
+});
+
+test("dateMs() turns Telegram's seconds into milliseconds, and what is no date into now", () => {
+  assert.is(dateMs(1_700_000_000, 7), 1_700_000_000_000);
+  for (const date of [0, -1, NaN, Infinity, 1e15, "5", undefined, null]) {
+    assert.is(dateMs(date as number, 7), 7, `${date}`);
+  }
+  fc.assert(fc.property(fc.double(), (date) => {
+    assert.ok(!Number.isNaN(new Date(dateMs(date, 7)).getTime()));
+  }));
+});
+
+test("sequenceKey() is the chat's, wherever the chat stands, else the person's, else the update's own", () => {
+  const message = { chat, from: { id: 9 } };
+  for (const kind of ["message", "edited_message", "channel_post", "my_chat_member", "a_new_kind"]) {
+    assert.is(sequenceKey({ update_id: 1, [kind]: message }), 5, kind);
+  }
+  assert.is(
+    sequenceKey({ update_id: 1, callback_query: { from: { id: 9 }, message } } as unknown as Update),
+    5,
+  );
+  assert.is(sequenceKey({ update_id: 1, inline_query: { from: { id: 9 } } } as unknown as Update), 9);
+  assert.is(sequenceKey({ update_id: 1, poll: { id: "x" } } as unknown as Update), 1);
+  assert.is(sequenceKey({ update_id: 1 }), 1);
+});
+
+test("sequenceKey() is a number for any update", () => {
+  fc.assert(fc.property(fc.dictionary(fc.string(), fc.anything()), fc.nat(), (rest, update_id) => {
+    assert.type(sequenceKey({ ...rest, update_id } as Update), "number");
+  }));
+});
+
+test.run();
