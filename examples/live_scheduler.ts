@@ -1,0 +1,75 @@
+#!/usr/bin/env -S deno run -P
+/**
+ * Trades a mean-reversion strategy on five-minute candles and sends its signals to the bot's subscribers.
+ *
+ *     npx tsx examples/live_scheduler.ts --interval 0.5 --signals 3
+ *     deno run -P examples/live_scheduler.ts --interval 0.5 --signals 3
+ *
+ * Under Deno, candles to replay are read from `.signals/`, or with `--allow-read=.env,.signals,FILE`.
+ * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 2 for a mistake in the arguments, a file
+ * or the bot's settings; 130 for a second SIGINT or SIGTERM.
+ */
+import process from "node:process";
+import { ConfigError, createTelegramBotFromEnv, TelegramError } from "../mod.ts";
+import { help, readArguments, type Settings } from "./strategy/arguments.ts";
+import { createDelivery, utc } from "./strategy/delivery.ts";
+import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";
+import { createNotifier } from "./strategy/notifier.ts";
+import { openSentSignals, type SentSignals } from "./strategy/sent_signals.ts";
+import { chooseSeries, resumed, type Series } from "./strategy/series.ts";
+import { stopOnSignals } from "./strategy/stop_on_signals.ts";
+import { trade } from "./strategy/trade.ts";
+import { UsageError } from "./strategy/usage_error.ts";
+
+const say = (line: string): void => console.log(line);
+
+async function main(): Promise<void> {
+  const settings = readArguments(process.argv.slice(2));
+  if (!settings) return say(help);
+  const series = chooseSeries(settings);
+  const sent = await openSentSignals(settings.state, series.feed.name);
+  introduce(settings, series, sent);
+  const notifier = createNotifier({
+    createBot: () => createTelegramBotFromEnv({ useDynamoDB: true }),
+    isFatal: isSettings,
+    say,
+  });
+  const signal = stopOnSignals(say);
+  try {
+    await notifier.start();
+    const deliver = createDelivery({ sent, notifier, say });
+    const strategy = createMeanReversion(settings);
+    const count = await trade({
+      ...resumed(series, sent.last),
+      strategy,
+      deliver,
+      limit: settings.signals,
+      signal,
+    });
+    say(`${count === 1 ? "1 signal" : `${count} signals`}; stopping.`);
+  } finally {
+    await notifier.stop();
+  }
+}
+
+function introduce(settings: Settings, { feed, liveFrom }: Series, { last }: SentSignals): void {
+  const { symbol, state, replay, intervalSeconds } = settings;
+  const { opensAtHour, closesAtHour } = tradingHours;
+  say(
+    `Mean reversion on ${symbol}, five-minute candles, signals from ${opensAtHour}:00 to ${closesAtHour}:00 UTC.`,
+  );
+  say(`Candles: ${feed.name}${feed.caution ? ` (${feed.caution})` : ""}.`);
+  if (replay === undefined && intervalSeconds === undefined) say("For a day in minutes: --interval 0.5");
+  if (last > liveFrom) say(`Going on after the signal of ${utc(new Date(last))} (${state}).`);
+}
+
+/** What no second attempt mends: a setting that is missing or malformed, or a token that Telegram refuses. */
+function isSettings(error: unknown): boolean {
+  return error instanceof ConfigError || (error instanceof TelegramError && error.reason === "token");
+}
+
+main().catch((error) => {
+  const expected = error instanceof UsageError || isSettings(error);
+  console.error(expected ? error.message : error);
+  process.exitCode = expected ? 2 : 1;
+});

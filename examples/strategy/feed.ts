@@ -1,0 +1,56 @@
+/** Candles and the port they come through: replay, synthetic, or an exchange's feed of your own. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+export const timeframe = "5m";
+export const timeframeMs: number = 5 * 60_000;
+
+export interface Candle {
+  /** When the candle opened, in milliseconds since 1970; a multiple of five minutes. */
+  readonly time: number;
+  readonly open: number;
+  readonly high: number;
+  readonly low: number;
+  readonly close: number;
+  readonly volume: number;
+  /** `false` while the candle is still forming; such a candle moves no indicator. Default: true. */
+  readonly closed?: boolean;
+}
+
+/** Ascending candles of one instrument, first whatever history there is, then each as it closes. */
+export interface CandleFeed {
+  /** Names the series among others of the same symbol: what was sent is remembered under it. */
+  readonly name: string;
+  /** What a reader of its signals must know, such as that they come from no market. */
+  readonly caution?: string;
+  /** Ends with the series; when `signal` aborts, rejects with its reason or an AbortError. */
+  candles(signal?: AbortSignal): AsyncIterable<Candle>;
+}
+
+/** Holds a candle back until it is due; rejects when `signal` aborts. */
+export type Pace = (candle: Candle, signal?: AbortSignal) => Promise<void>;
+
+/** When the candle closed: the moment from which a strategy may know it. */
+export function closeTime(candle: Candle): number {
+  return candle.time + timeframeMs;
+}
+
+/** The feed with its history (candles closed by `liveFrom`, in milliseconds) at once and the others paced. */
+export function paced(feed: CandleFeed, { liveFrom, pace }: { liveFrom: number; pace: Pace }): CandleFeed {
+  return {
+    ...feed,
+    async *candles(signal) {
+      for await (const candle of feed.candles(signal)) {
+        if (closeTime(candle) > liveFrom) await pace(candle, signal);
+        signal?.throwIfAborted();
+        yield candle;
+      }
+    },
+  };
+}
+
+/** One candle every `intervalSeconds`, whatever the time is: for demonstrations. */
+export function every(intervalSeconds: number): Pace {
+  return async (_candle, signal) => {
+    await sleep(intervalSeconds * 1000, undefined, signal ? { signal } : {});
+  };
+}

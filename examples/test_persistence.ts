@@ -1,0 +1,82 @@
+#!/usr/bin/env -S deno run -P
+/**
+ * Shows that the bot's chats outlive it: connects, loads them, counts them, and sends them a test message.
+ *
+ *     npx tsx examples/test_persistence.ts [--yes | --no-send]
+ *     deno run -P examples/test_persistence.ts [--yes | --no-send]
+ *
+ * Exit status: 0; 1 where chats are kept in memory only, or the bot cannot start; 2 for a mistake in the arguments.
+ */
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import { parseArgs } from "node:util";
+import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "../mod.ts";
+
+const usage = `Loads the bot's chats from DynamoDB, shows their statistics, and sends them a test message.
+
+  --yes      sends without asking
+  --no-send  only looks
+  --help`;
+
+const text = "This is a test message: your subscription to trading signals is kept safely.";
+
+async function main(): Promise<void> {
+  const { yes, "no-send": noSend, help } = parse();
+  if (help) return console.log(usage);
+  await using bot = createTelegramBotFromEnv({ useDynamoDB: true });
+  const { storage, chats } = await bot.initialize();
+  if (storage !== "dynamodb") {
+    process.exitCode = 1;
+    return console.log("Chats are kept in memory only: nothing would outlive this program.");
+  }
+  console.log(`Loaded ${count(chats)} from DynamoDB.`);
+  await showStatistics(bot);
+  if (chats === 0) return console.log("Nobody to write to yet: send /start to the bot while it runs.");
+  if (noSend || !(yes || await isWanted(`Send a test message to ${count(chats)}? [y/N] `))) {
+    return console.log("Nothing was sent.");
+  }
+  const report = await bot.broadcast(text);
+  console.log(String(report));
+  for (const { chat_id, outcome, message } of report.errors) {
+    console.log(`  ${chat_id} ${outcome}: ${message}`);
+  }
+}
+
+async function showStatistics(bot: MeanReversionTelegramBot): Promise<void> {
+  const figures = await bot.getStatistics();
+  console.log(`  Chats     ${figures.totalChats}`);
+  console.log(`  Active    ${figures.activeChats}`);
+  console.log(`  Inactive  ${figures.inactiveChats}`);
+  console.log(`  Messages  ${figures.totalMessages}, ${figures.averageMessagesPerChat.toFixed(1)} a chat`);
+}
+
+/** Asks; where nobody is there to answer, the answer is no. */
+async function isWanted(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    console.log("Nobody to ask here: --yes sends without asking.");
+    return false;
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(question);
+  terminal.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function count(chats: number): string {
+  return chats === 1 ? "1 active chat" : `${chats} active chats`;
+}
+
+function parse(): { yes?: boolean; "no-send"?: boolean; help?: boolean } {
+  const flag = { type: "boolean" } as const;
+  try {
+    return parseArgs({ options: { yes: flag, "no-send": flag, help: flag } }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message.split(/\.? To specify/)[0]}; --help lists the options`);
+    process.exit(2);
+  }
+}
+
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
