@@ -236,6 +236,36 @@ test("a second long poll ends the first with 409", () =>
     assert.is((await second).length, 1);
   }));
 
+test("a long poll is held on when the updates that woke it are dropped", () =>
+  withServer(async (server) => {
+    const poll = updates(server, { timeout: 30 });
+    await until(() => server.calls.length === 1);
+    const ada = server.user();
+    const dropped = result(server, "deleteWebhook", { drop_pending_updates: true });
+    ada.say("dropped, or not");
+    await dropped;
+    ada.say("heard");
+    assert.ok((await poll).length > 0, "never an empty answer before its time");
+  }));
+
+test("unheard() lets people act without an update", () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    assert.is(server.unheard(() => ada.say("/start").text), "/start");
+    assert.throws(() =>
+      server.unheard(() => {
+        ada.block();
+        throw new Error("of its own");
+      }), /of its own/);
+    assert.is(server.pendingUpdates, 0);
+    await refused(server, "sendMessage", {
+      chat_id: ada.chatId,
+      text: "x",
+    }, "403 Forbidden: bot was blocked by the user");
+    ada.unblock();
+    assert.is(server.pendingUpdates, 1, "what comes afterwards is heard");
+  }));
+
 test("a client that leaves its long poll disturbs no later one", () =>
   withServer(async (server) => {
     const leaving = new AbortController();

@@ -206,16 +206,6 @@ export function said(chat: LocalChat): string[] {
   return chat.inbox.map(({ text, caption }) => (text ?? caption ?? "").split("\n")[0] ?? "");
 }
 
-/** Makes the server forget the updates that wait. */
-export async function dropUpdates(server: BotApiServer): Promise<void> {
-  const response = await fetch(`${server.apiRoot}/bot${server.token}/deleteWebhook`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ drop_pending_updates: true }),
-  });
-  await response.body?.cancel();
-}
-
 /** Registers a chat in the table as an active one, with nothing said to it. */
 export async function plantActive(table: TableFixture, ...chatIds: number[]): Promise<void> {
   const ago = new Date(Date.now() - 3_600_000).toISOString();
@@ -234,9 +224,7 @@ export async function plantActive(table: TableFixture, ...chatIds: number[]): Pr
 
 /** People whose chats with the bot are open and who are active in the table; the bot has heard nothing of it. */
 export async function subscribers({ server, table }: Scene, count: number): Promise<LocalUser[]> {
-  const users = Array.from({ length: count }, () => server.user());
-  for (const user of users) user.say("unheard");
-  await dropUpdates(server);
+  const users = Array.from({ length: count }, () => server.user({ opened: true }));
   await plantActive(table, ...users.map(({ chatId }) => chatId));
   return users;
 }

@@ -152,6 +152,11 @@ export class BotApiServer implements AsyncDisposable {
     return this.#parts.world.updates.push(update);
   }
 
+  /** Runs the task; the bot is told nothing of what people do in it, as after a day in which it was not there. */
+  unheard<T>(task: () => T): T {
+    return this.#parts.world.updates.unheard(task);
+  }
+
   /** Makes trouble for calls to come. */
   fault(options: BotApiFaultOptions): BotApiFault {
     return this.#parts.faults.add(options);

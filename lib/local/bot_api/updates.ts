@@ -29,6 +29,7 @@ export class UpdateQueue {
   #webhookUrl = "";
   #poll: Poll | undefined;
   #wakeUp: ReturnType<typeof setTimeout> | undefined;
+  #isUnheard = false;
 
   constructor(firstId: number, clock: Clock) {
     this.#nextId = firstId;
@@ -49,8 +50,20 @@ export class UpdateQueue {
     return this.#allowed && [...this.#allowed];
   }
 
+  /** Runs the task without an update of anything that happens in it. */
+  unheard<T>(task: () => T): T {
+    const before = this.#isUnheard;
+    this.#isUnheard = true;
+    try {
+      return task();
+    } finally {
+      this.#isUnheard = before;
+    }
+  }
+
   /** Adds an update, unless the bot did not ask for its kind. */
   emit(kind: string, value: unknown): void {
+    if (this.#isUnheard) return;
     const wanted = this.#allowed === undefined ? !onRequest.has(kind) : this.#allowed.has(kind);
     if (wanted) this.push({ [kind]: value });
   }
@@ -63,7 +76,7 @@ export class UpdateQueue {
     this.#nextId = restarts ? copy.update_id + 1 : Math.max(this.#nextId, copy.update_id + 1);
     this.#updates.push(copy);
     // Telegram too waits a moment, so that updates which come together leave together.
-    if (this.#poll) this.#wakeUp ??= setTimeout(() => this.#poll?.finish(), 1);
+    if (this.#poll) this.#wakeUp ??= setTimeout(() => this.#answerPoll(), 1);
     return copy.update_id;
   }
 
@@ -98,6 +111,12 @@ export class UpdateQueue {
     );
     await this.#wait(options);
     return this.#take(offset, options.limit);
+  }
+
+  /** A poll is answered when there is something to say; updates that were dropped meanwhile are not. */
+  #answerPoll(): void {
+    this.#wakeUp = undefined;
+    if (this.#updates.length > 0) this.#poll?.finish();
   }
 
   /** Forgets the updates below the offset; returns the first id to hand out. */
