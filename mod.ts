@@ -41,8 +41,22 @@ export type { BotStatistics, Initialized } from "./lib/self_report.ts";
 export type { BroadcastMessage, BroadcastOptions } from "./lib/broadcast.ts";
 export type { BroadcastCounts, BroadcastProblem, BroadcastReport } from "./lib/report.ts";
 export type { Decimal, TradingSignal } from "./lib/signal.ts";
-export type { Chat, ChatEvent, ChatState, RemovedReason, UserInfo } from "./lib/chat.ts";
+export type {
+  Chat,
+  ChatEvent,
+  ChatState,
+  Fact,
+  InheritedEvent,
+  MemberEvent,
+  MessageEvent,
+  MigratedEvent,
+  OperatorEvent,
+  RemovedReason,
+  StaleEvent,
+  UserInfo,
+} from "./lib/chat.ts";
 export type { ChatCommandsOptions } from "./lib/commands.ts";
+export type { Persist } from "./lib/persistence.ts";
 export type { DynamoDBStorageOptions } from "./lib/storage/dynamodb.ts";
 export type {
   Applied,
@@ -50,9 +64,10 @@ export type {
   ChatStatistics,
   ChatStorageOptions,
   CleanupOptions,
+  Work,
 } from "./lib/storage/chat_storage.ts";
 export type { StorageFailure } from "./lib/storage/storage_error.ts";
 export type { Outcome } from "./lib/outcome.ts";
-export type { FormattedText } from "./lib/text.ts";
+export type { FormattedText, TextPart } from "./lib/text.ts";
 export type { Logger } from "./lib/log.ts";
 export type { Clock } from "./lib/clock.ts";

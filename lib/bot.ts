@@ -51,7 +51,10 @@ export class MeanReversionTelegramBot {
   #polling: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
-  /** @throws {ConfigError} Naming every option that is missing or malformed, and its rule. */
+  /**
+   * Connects to nothing yet.
+   * @throws {ConfigError} Naming every option that is missing or malformed, and its rule.
+   */
   constructor(options: BotOptions) {
     assertNoMistakes(mistakesIn(options));
     const { botToken, apiRoot, clock = systemClock, logger = consoleLogger, messagesPerSecond = 30 } =

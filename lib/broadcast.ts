@@ -8,14 +8,17 @@ import { type BroadcastCounts, type BroadcastProblem, BroadcastReport } from "./
 import type { Roster } from "./roster.ts";
 import { wellFormed } from "./text.ts";
 
+/** What is sent: a text, or a photo with its caption. */
 export interface BroadcastMessage {
   /** 1 to 4,096 characters; with a photo it is the caption: up to 1,024, and may be empty. */
   readonly text: string;
+  /** Formatting, as `format`, `bold` and `code` make it. Default: none. */
   readonly entities?: readonly MessageEntity[];
   /** A PNG's or JPEG's bytes (uploaded once, up to 10 MB), or a file_id or URL. */
   readonly photo?: Uint8Array | string;
 }
 
+/** How a broadcast is run. */
 export interface BroadcastOptions {
   /** Ends the broadcast early: whoever has not been written to by then is counted as skipped. */
   readonly signal?: AbortSignal;

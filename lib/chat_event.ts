@@ -5,29 +5,39 @@ export type RemovedReason = "stopped" | "blocked" | "left" | "gone" | "inactive"
 
 /** Who is behind a chat. Keys of other programs are kept. */
 export interface UserInfo {
+  /** The public @name, without the @. */
   readonly username?: string | undefined;
+  /** The person's first name, in private chats. */
   readonly first_name?: string | undefined;
+  /** The person's last name, in private chats. */
   readonly last_name?: string | undefined;
   /** The person's Telegram id, in private chats. */
   readonly user_id?: number | undefined;
   /** A group's or channel's name. */
   readonly title?: string | undefined;
+  /** Whatever another program keeps here. */
   readonly [key: string]: unknown;
 }
 
 /** What is known of a chat, in the table's own names. Times are ISO 8601 in UTC. */
 export interface ChatState {
+  /** Whether broadcasts go to the chat. */
   readonly is_active: boolean;
+  /** When the chat was first registered. */
   readonly added_at?: string | undefined;
   /** When the chat last wrote to the bot; the time of registration until it does. */
   readonly last_active?: string | undefined;
   /** Messages from the chat, commands included. */
   readonly message_count: number;
+  /** Who is behind the chat. */
   readonly user_info: UserInfo;
+  /** When the chat became inactive; `null` while it is active. */
   readonly removed_at: string | null;
   /** Absent on an active chat, and where another program wrote `removed_at`. */
   readonly removed_reason?: RemovedReason | undefined;
+  /** The supergroup that this group has become. */
   readonly migrated_to?: number | undefined;
+  /** The group that this supergroup was. */
   readonly migrated_from?: number | undefined;
   /** The last message's update id: what it says twice counts once. */
   readonly last_update_id?: number | undefined;
@@ -37,6 +47,7 @@ export interface ChatState {
 
 /** A chat as users see it: an item of the table. */
 export interface Chat extends ChatState {
+  /** Telegram's id of the chat: negative for groups and channels. The table's key. */
   readonly chat_id: number;
 }
 
@@ -48,41 +59,58 @@ export interface Fact {
 
 /** A message from the chat. `registers` says whether it may register or reactivate (auto-registration). */
 export interface MessageEvent extends Fact {
+  /** Which of the two commands it was, or any other message. */
   readonly kind: "start" | "stop" | "message";
+  /** The update that told it; what is told twice counts once. */
   readonly updateId?: number | undefined;
+  /** News about who is behind the chat. */
   readonly userInfo?: UserInfo | undefined;
+  /** Default: false. A /start needs no leave. */
   readonly registers?: boolean;
 }
 
 /** The bot can (`returned`) or cannot (`removed`) write to the chat any more; without `updateId`, a refused send. */
 export interface MemberEvent extends Fact {
+  /** Whether it cannot, or can again. */
   readonly kind: "removed" | "returned";
+  /** The update that told it; what is told twice counts once. */
   readonly updateId?: number | undefined;
+  /** Why it cannot. Default: `gone`. */
   readonly reason?: "blocked" | "left" | "gone";
+  /** News about who is behind the chat. */
   readonly userInfo?: UserInfo | undefined;
+  /** Whether a return may register or reactivate. Default: false. */
   readonly registers?: boolean;
 }
 
 /** The operator's word, which overrides even a /stop. */
 export interface OperatorEvent extends Fact {
+  /** As `saveChat`, `deactivateChat` and `reactivateChat`. */
   readonly kind: "saved" | "deactivated" | "reactivated";
+  /** News about who is behind the chat. */
   readonly userInfo?: UserInfo | undefined;
 }
 
 /** Cleanup found the chat stale; it holds only while `last_active` still reads as it did then. */
 export interface StaleEvent extends Fact {
+  /** The chat has not written for too long. */
   readonly kind: "stale";
+  /** What cleanup has read, to the letter. */
   readonly lastActive: string;
 }
 
 /** The two halves of a group's move to its supergroup: the new chat inherits, then the old one is closed. */
 export interface InheritedEvent extends Fact {
+  /** Told to the supergroup. */
   readonly kind: "inherited";
+  /** The group, as it was read. */
   readonly from: Chat;
 }
 /** See {@link InheritedEvent}. */
 export interface MigratedEvent extends Fact {
+  /** Told to the group. */
   readonly kind: "migrated";
+  /** The supergroup's id. */
   readonly to: number;
 }
 

@@ -14,13 +14,17 @@ import type { Applied } from "./storage/chat_storage.ts";
 import type { FormattedText } from "./text.ts";
 import { dateMs, factOf, userInfoOf } from "./update.ts";
 
+/** What the commands need, and how they behave. */
 export interface ChatCommandsOptions {
+  /** The chats, loaded. */
   readonly roster: Roster;
   /** Whether any message registers its chat, or only /start. Default: true. */
   readonly autoRegisterChats?: boolean;
   /** How a write is kept at. Default: once; its error then goes to the bot's error handler. */
   readonly persist?: Persist;
+  /** Default: the machine's own. */
   readonly clock?: Clock;
+  /** Default: the console. */
   readonly logger?: Logger;
 }
 

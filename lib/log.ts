@@ -1,7 +1,10 @@
 /** Where the toolkit speaks: one line for what a person would want to know, nothing for the rest. */
 export interface Logger {
+  /** What a person may want to know. */
   info(message: string): void;
+  /** What went wrong and mends itself. */
   warn(message: string): void;
+  /** What somebody has to look at. */
   error(message: string): void;
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 
+/** What a bot is told; only the token is required. */
 export interface BotOptions {
   /** The token that @BotFather gave. */
   readonly botToken: string;
@@ -31,6 +32,7 @@ export interface BotOptions {
 
 /** Something in the configuration is to be put right; the message names it, the rule, and the fix. */
 export class ConfigError extends Error {
+  /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "ConfigError";
 }
 

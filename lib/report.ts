@@ -1,6 +1,7 @@
 /** What a broadcast did, chat by chat counted once. */
 
 export interface BroadcastProblem {
+  /** The chat that was not reached. */
   readonly chat_id: number;
   /** How it was counted. */
   readonly outcome: "deactivated" | "failed" | "unknown";
@@ -10,6 +11,7 @@ export interface BroadcastProblem {
 
 /** Every recipient is counted in exactly one of sent, deactivated, skipped, failed and unknown. */
 export interface BroadcastCounts {
+  /** Telegram has taken it. */
   sent: number;
   /** Refused for good (blocked, removed, deleted): deactivated, with the reason. */
   deactivated: number;
@@ -21,12 +23,19 @@ export interface BroadcastCounts {
   unknown: number;
 }
 
+/** What a broadcast did. Prints as one line, and serialises as it is. */
 export class BroadcastReport implements Readonly<BroadcastCounts> {
+  /** Active chats when the broadcast began: the sum of the five counts. */
   readonly recipients: number;
+  /** Telegram has taken it. */
   readonly sent: number;
+  /** Refused for good (blocked, removed, deleted): deactivated, with the reason. */
   readonly deactivated: number;
+  /** Not written to: it unsubscribed meanwhile, or the broadcast was stopped before. */
   readonly skipped: number;
+  /** Refused or not sent; the chat stays subscribed. */
   readonly failed: number;
+  /** No answer came: the message may have arrived, and is not sent again. */
   readonly unknown: number;
   /** Groups that turned out to be supergroups: re-keyed, and counted by what became of the message there. */
   readonly migrations: readonly { readonly from: number; readonly to: number }[];
@@ -34,8 +43,10 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly errors: readonly BroadcastProblem[];
   /** Why the broadcast was stopped before its end, if it was. */
   readonly stopped: string | undefined;
+  /** From the first read to the last answer, in milliseconds. */
   readonly durationMs: number;
 
+  /** @ignore Reports are made by broadcasts. */
   constructor(facts: Omit<BroadcastReport, "toString">) {
     this.recipients = facts.recipients;
     this.sent = facts.sent;

@@ -5,7 +5,9 @@ import { type Applied, type ChatStorage, migrateChat, type Work } from "./storag
 /** Chats whose last word is remembered; it matters for as long as a send is under way. */
 const heardAtMost = 100_000;
 
+/** The active chats in memory, in step with their storage. */
 export class Roster {
+  /** Where the chats are kept. */
   readonly storage: ChatStorage;
   /** True where the storage stands in for one that could not be read: then "not here" does not mean "unknown". */
   readonly isUnread: boolean;
@@ -20,6 +22,7 @@ export class Roster {
   /** The last write of each chat that is being written. */
   readonly #writes = new Map<number, Promise<unknown>>();
 
+  /** Empty until `load()`. */
   constructor(storage: ChatStorage, { isUnread = false }: { readonly isUnread?: boolean } = {}) {
     this.storage = storage;
     this.isUnread = isUnread;
@@ -30,6 +33,7 @@ export class Roster {
     return this.#active.size;
   }
 
+  /** Whether broadcasts go to the chat, as far as is known here. */
   isActive(chatId: number): boolean {
     return this.#active.has(chatId);
   }
@@ -63,6 +67,7 @@ export class Roster {
     }
   }
 
+  /** One chat, as the storage has it; `undefined` if there is none. */
   getChat(chatId: number): Promise<Chat | undefined> {
     return this.storage.getChat(chatId);
   }

@@ -13,7 +13,10 @@ export interface Initialized {
 
 /** Figures of the storage, counted now, and of the bot. */
 export interface BotStatistics extends ChatStatistics {
+  /** Where chats are kept: `"dynamodb"`, `"memory"`, or a storage of your own. */
   readonly storage: string;
+  /** The bot's own name on Telegram, without the @. */
   readonly username: string;
+  /** Whether commands are heard. */
   readonly isPolling: boolean;
 }

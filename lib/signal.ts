@@ -3,11 +3,13 @@
 /** A price or an amount. A string keeps its digits exactly (`"1.0850"`); a number is printed in full. */
 export type Decimal = number | string;
 
+/** The facts of a trade; direction, symbol, entry, stop and target are required. */
 export interface TradingSignal {
   /** `long` buys and gains when the price rises, `short` sells. */
   readonly direction: "long" | "short";
   /** The instrument as your market names it: `"BTC-USD"`, `"EURUSD"`. */
   readonly symbol: string;
+  /** The price at which the trade begins: above 0. */
   readonly entry: Decimal;
   /** The price that ends the trade at a loss: below `entry` for a long, above it for a short. */
   readonly stop: Decimal;

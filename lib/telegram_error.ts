@@ -2,9 +2,12 @@
 
 /** The token is refused; Telegram is out of reach; or another program polls with the same token. */
 export class TelegramError extends Error {
+  /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "TelegramError";
+  /** Why, in a word. */
   readonly reason: "token" | "unreachable" | "conflict";
 
+  /** @ignore Thrown by the bot. */
   constructor(reason: TelegramError["reason"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;

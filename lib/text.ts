@@ -3,14 +3,17 @@ import type { MessageEntity } from "grammy/types";
 
 /** A message's text; offsets and lengths of its entities count UTF-16 units, as JavaScript's strings do. */
 export interface FormattedText {
+  /** What is read. */
   readonly text: string;
+  /** What is bold, monospaced and so on; offsets count from the text's beginning. */
   readonly entities: readonly MessageEntity[];
 }
 
-type Part = string | FormattedText;
+/** Text, plain or formatted. */
+export type TextPart = string | FormattedText;
 
 /** The parts one after another. */
-export function format(...parts: readonly Part[]): FormattedText {
+export function format(...parts: readonly TextPart[]): FormattedText {
   let text = "";
   const entities: MessageEntity[] = [];
   for (const part of parts) {
@@ -28,11 +31,12 @@ export function wellFormed(text: string): string {
 }
 
 /** A line for each part; `undefined` leaves its line out. */
-export function lines(...parts: readonly (Part | undefined)[]): FormattedText {
+export function lines(...parts: readonly (TextPart | undefined)[]): FormattedText {
   const present = parts.filter((part) => part !== undefined);
   return format(...present.flatMap((part, index) => index === 0 ? [part] : ["\n", part]));
 }
 
+/** Bold text. */
 export function bold(text: string): FormattedText {
   return styled("bold", text);
 }

@@ -4,6 +4,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../clock.ts";
 
+/** Where the embedded DynamoDB keeps its tables, and how it behaves. */
 export interface LocalDynamoDBOptions {
   /** A folder for the tables, made if absent and open to one process at a time. Default: memory, gone at `close()`. */
   readonly path?: string;
@@ -17,11 +18,13 @@ export interface LocalDynamoDBOptions {
 export interface LocalDynamoDB {
   /** `http://127.0.0.1:PORT` */
   readonly endpoint: string;
+  /** Any would do, as none is checked. */
   readonly region: string;
   /** Any would do, as none are checked. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** Finishes the requests that it has begun, then closes. Tables in a folder are there at the next start. */
   close(): Promise<void>;
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -14,6 +14,7 @@ import {
 } from "./faults.ts";
 import { type Answer, forward, parse, readAll } from "./forward.ts";
 
+/** What stands behind the gate, and who may pass. */
 export interface FaultGateOptions {
   /** The DynamoDB behind the gate: an `http://` endpoint, such as `startDynamoDB` gives. */
   readonly target: string;
@@ -58,6 +59,7 @@ export class FaultGate {
   readonly #closing = new AbortController();
   readonly #server: Server;
 
+  /** @ignore Gates are started by `startFaultGate`. */
   constructor({ target, allow, random = Math.random }: FaultGateOptions) {
     this.#target = new URL(target);
     if (this.#target.protocol !== "http:") {
@@ -98,6 +100,7 @@ export class FaultGate {
     return this.#counts.get(action) ?? 0;
   }
 
+  /** Counts from zero again. */
   resetCounts(): void {
     this.#counts.clear();
   }
@@ -173,6 +176,7 @@ export class FaultGate {
     await closed;
   }
 
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -24,6 +24,7 @@ export interface ServiceError {
   readonly status: number;
   /** The exception's name, such as `"UnrecognizedClientException"`. */
   readonly type: string;
+  /** The service's own sentence. */
   readonly message: string;
 }
 

@@ -11,7 +11,9 @@ export const iamActions: readonly string[] = [
 
 /** An IAM policy document, in the shape in which AWS takes it as JSON. */
 export interface IamPolicy {
+  /** The policy language's version. */
   readonly Version: "2012-10-17";
+  /** Which actions on which tables. */
   readonly Statement: readonly {
     readonly Effect: "Allow";
     readonly Action: readonly string[];

@@ -14,7 +14,9 @@ import { consoleLogger, type Logger } from "../log.ts";
 
 /** What a batch of events did: the chat before the first and after the last; `undefined` is a chat nobody knows. */
 export interface Applied {
+  /** The chat before the first event. */
   readonly before: ChatState | undefined;
+  /** The chat after the last event. */
   readonly after: ChatState | undefined;
 }
 
@@ -23,9 +25,13 @@ export type Belief = "absent" | "active";
 
 /** Figures over all chats of a storage. */
 export interface ChatStatistics {
+  /** Chats of any standing. */
   readonly totalChats: number;
+  /** Chats to which broadcasts go. */
   readonly activeChats: number;
+  /** All others. */
   readonly inactiveChats: number;
+  /** Messages from all chats. */
   readonly totalMessages: number;
   /** 0 where there are no chats. */
   readonly averageMessagesPerChat: number;
@@ -39,13 +45,17 @@ export interface Work {
   readonly onProgress?: (() => void) | undefined;
 }
 
+/** Whom a cleanup meets. */
 export interface CleanupOptions {
   /** Chats that have not written for longer than this many days: any finite number above 0. */
   readonly daysThreshold: number;
 }
 
+/** What every storage may be given. */
 export interface ChatStorageOptions {
+  /** Default: the machine's own. */
   readonly clock?: Clock;
+  /** Default: the console. */
   readonly logger?: Logger;
 }
 
@@ -57,9 +67,12 @@ const dayMs = 24 * 60 * 60 * 1000;
  * Every method that cannot read or write throws: "unknown" is never said of a chat that could not be read.
  */
 export abstract class ChatStorage {
+  /** Time, for what is done now. */
   protected readonly clock: Clock;
+  /** Where the storage speaks. */
   protected readonly logger: Logger;
 
+  /** For storages of your own, which call it first. */
   constructor({ clock = systemClock, logger = consoleLogger }: ChatStorageOptions = {}) {
     this.clock = clock;
     this.logger = logger;

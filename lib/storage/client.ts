@@ -1,13 +1,15 @@
 /** The DynamoDB client as this toolkit wants it: few pinned attempts, time-outs that hold, no busy work. */
 import process from "node:process";
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
+import { createLimit } from "../limit.ts";
 import { createFetchHandler } from "./fetch_handler.ts";
+import { storageError } from "./storage_error.ts";
 
 /** Requests that a storage has under way at most: fewer than sockets, as waiting for a socket counts as time-out. */
-export const requestsAtOnce = 48;
+const requestsAtOnce = 48;
 
 /** One request, all attempts included, takes no longer than this. */
-export const answerWithinMs = 4500;
+const answerWithinMs = 4500;
 
 const attemptWithinMs = 2000;
 const sockets = { keepAlive: true, maxSockets: 64 };
@@ -48,4 +50,33 @@ export type SdkRequest<T> = (client: DynamoDBClient, abortSignal: AbortSignal) =
 export interface Table {
   readonly tableName: string;
   readonly send: <T>(action: string, request: SdkRequest<T>, signal?: AbortSignal) => Promise<T>;
+}
+
+/** The one way to DynamoDB: bounded in number and in time, every error explained. */
+export function openTable(client: DynamoDBClient, tableName: string, regionName: string): Table {
+  const limit = createLimit(requestsAtOnce);
+  const send: Table["send"] = (action, request, signal) =>
+    limit(async () => {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), answerWithinMs);
+      const abort = (): void => deadline.abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      try {
+        signal?.throwIfAborted();
+        return await Promise.race([request(client, deadline.signal), aborted(deadline.signal)]);
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        throw storageError(error, { action, tableName, regionName });
+      } finally {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+      }
+    });
+  return { tableName, send };
+}
+
+/** Also bounds what the SDK does before it heeds a signal, such as asking for credentials. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const late = (): Error => new DOMException(`nothing within ${answerWithinMs} ms`, "TimeoutError");
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(late()), { once: true }));
 }

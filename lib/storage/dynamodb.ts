@@ -7,7 +7,6 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
-import { createLimit } from "../limit.ts";
 import { chatIdOf, type Item, stateOf } from "./chat_item.ts";
 import {
   type Applied,
@@ -29,16 +28,11 @@ import {
   isWritten,
   updateOf,
 } from "./chat_update.ts";
-import {
-  answerWithinMs,
-  createDynamoDBClient,
-  requestsAtOnce,
-  type SdkRequest,
-  type Table,
-} from "./client.ts";
+import { createDynamoDBClient, openTable, type Table } from "./client.ts";
 import { pages, scanInParallel } from "./scan.ts";
-import { errorName, StorageError, storageError } from "./storage_error.ts";
+import { errorName, StorageError } from "./storage_error.ts";
 
+/** Which table, and how to reach it. */
 export interface DynamoDBStorageOptions extends ChatStorageOptions {
   /** Default: TELEGRAM_CHATS_TABLE, or `telegram-chats`. */
   readonly tableName?: string | undefined;
@@ -62,21 +56,24 @@ const maxRounds = 100;
  * the table, and nothing else. Every method rejects with a {@link StorageError} when DynamoDB does not do its part.
  */
 export class TelegramDynamoDBStorage extends ChatStorage {
+  /** What `initialize()` reports. */
   readonly kind = "dynamodb";
+  /** The table's name. */
   readonly tableName: string;
+  /** The table's region; a client of your own may know better. */
   readonly regionName: string;
   readonly #client: DynamoDBClient;
   readonly #ownsClient: boolean;
-  readonly #limit = createLimit(requestsAtOnce);
   readonly #table: Table;
 
+  /** Connects to nothing yet; the AWS SDK finds credentials at the first request. */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;
     this.#client = options.client ?? createDynamoDBClient(this.regionName);
-    this.#table = { tableName: this.tableName, send: (...request) => this.#send(...request) };
+    this.#table = openTable(this.#client, this.tableName, this.regionName);
   }
 
   /**
@@ -110,12 +107,14 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     );
   }
 
+  /** One chat, read consistently; `undefined` if there is none. */
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
     const item = await this.#getItem(chatId);
     return item && chatOf(chatId, stateOf(item));
   }
 
+  /** All chats, a page of up to 1 MB at a time, in no order. */
   async *scan(): AsyncGenerator<Chat[]> {
     for await (const { Items = [] } of pages(this.#table, {})) {
       yield Items.map((item) => chatOf(chatIdOf(item), stateOf(item)));
@@ -159,13 +158,14 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     return statistics(count.chats, count.active, count.messages);
   }
 
+  /** Closes the client, unless it is one of your own. */
   override close(): void {
     if (this.#ownsClient) this.#client.destroy();
   }
 
   async #getItem(chatId: number): Promise<Item | undefined> {
     const command = new GetItemCommand({ ...this.#key(chatId), ConsistentRead: true });
-    const { Item } = await this.#send(
+    const { Item } = await this.#table.send(
       "GetItem",
       (client, abortSignal) => client.send(command, { abortSignal }),
     );
@@ -179,7 +179,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   async #update(chatId: number, update: ChatUpdate, ground: Ground, after: ChatState): Promise<Written> {
     const command = new UpdateItemCommand({ ...this.#key(chatId), ...update });
     try {
-      const { Attributes } = await this.#send(
+      const { Attributes } = await this.#table.send(
         "UpdateItem",
         (client, abortSignal) => client.send(command, { abortSignal }),
       );
@@ -197,26 +197,6 @@ export class TelegramDynamoDBStorage extends ChatStorage {
 
   #key(chatId: number): { TableName: string; Key: Record<string, AttributeValue> } {
     return { TableName: this.tableName, Key: { chat_id: { N: String(chatId) } } };
-  }
-
-  /** The one way to DynamoDB: bounded in number and in time, every error explained. */
-  #send<T>(action: string, request: SdkRequest<T>, signal?: AbortSignal): Promise<T> {
-    return this.#limit(async () => {
-      const deadline = new AbortController();
-      const timer = setTimeout(() => deadline.abort(), answerWithinMs);
-      const abort = (): void => deadline.abort();
-      signal?.addEventListener("abort", abort, { once: true });
-      try {
-        signal?.throwIfAborted();
-        return await Promise.race([request(this.#client, deadline.signal), aborted(deadline.signal)]);
-      } catch (error) {
-        if (signal?.aborted) throw signal.reason;
-        throw storageError(error, { action, tableName: this.tableName, regionName: this.regionName });
-      } finally {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
-      }
-    });
   }
 }
 
@@ -238,10 +218,4 @@ function undone(now: ChatState | undefined, before: ChatState | undefined, after
   if (before === undefined || now === undefined) return { before, after };
   const counted = after.message_count - before.message_count;
   return { before: { ...now, ...before, message_count: now.message_count - counted }, after: now };
-}
-
-/** Also bounds what the SDK does before it heeds a signal, such as asking for credentials. */
-function aborted(signal: AbortSignal): Promise<never> {
-  const late = (): Error => new DOMException(`nothing within ${answerWithinMs} ms`, "TimeoutError");
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(late()), { once: true }));
 }

@@ -4,13 +4,16 @@ import { type Applied, ChatStorage } from "./chat_storage.ts";
 
 /** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
 export class InMemoryChatStorage extends ChatStorage {
+  /** What `initialize()` reports. */
   readonly kind = "memory";
   readonly #chats = new Map<number, ChatState>();
 
+  /** Nothing is to be made. */
   createTableIfNotExists(): Promise<void> {
     return Promise.resolve();
   }
 
+  /** Folds the rule over the events at once. */
   // deno-lint-ignore require-await -- async, so that a wrong id rejects as it does with every storage
   async apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
     assertChatId(chatId);
@@ -20,6 +23,7 @@ export class InMemoryChatStorage extends ChatStorage {
     return { before, after };
   }
 
+  /** One chat, as a copy; `undefined` if there is none. */
   // deno-lint-ignore require-await -- as above
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
@@ -27,6 +31,7 @@ export class InMemoryChatStorage extends ChatStorage {
     return chat && chatOf(chatId, chat);
   }
 
+  /** All chats in one page, as copies. */
   async *scan(): AsyncGenerator<Chat[]> {
     await Promise.resolve();
     yield [...this.#chats].map(([chatId, chat]) => chatOf(chatId, chat));

@@ -14,6 +14,7 @@ const maxCalls = 10_000;
 export interface BotApiCall {
   /** As the client wrote it. */
   readonly method: string;
+  /** Its parameters, those that were sent as JSON texts parsed. */
   readonly payload: Payload;
   /** When it came, in milliseconds since 1970. */
   readonly at: number;

@@ -10,7 +10,9 @@ export type MessageFields = Readonly<Record<string, unknown>>;
 
 /** What all chats have: an id, what the bot has sent there, and patience for what it will send. */
 export class LocalChat {
+  /** @ignore Where everything happens. */
   protected readonly world: World;
+  /** @ignore The server's side of this chat. */
   protected readonly room: Room;
 
   /** @ignore Chats are made by the server. */
@@ -19,6 +21,7 @@ export class LocalChat {
     this.room = room;
   }
 
+  /** The chat's id; a person's own in a private chat. */
   get chatId(): number {
     return this.room.chat.id;
   }
@@ -99,6 +102,7 @@ function wordsOf(message: Message): string {
 
 /** A person with a private chat, which opens with the first word. */
 export class LocalUser extends LocalChat {
+  /** The person as it appears in updates. */
   readonly user: User;
 
   /** @ignore People are made by `server.user()`. */
@@ -118,6 +122,7 @@ export class LocalUser extends LocalChat {
     return this.#write({ photo, ...(caption === undefined ? {} : { caption }) });
   }
 
+  /** Sends a sticker. */
   sticker(): Message {
     const sticker = {
       file_id: "CAACAgIAAxkBAAMBZ0000000000000000000000000",
@@ -146,6 +151,7 @@ export class LocalUser extends LocalChat {
     if (isMember(this.room.bot)) this.world.changeBot(this.room, this.user, "kicked");
   }
 
+  /** Takes the bot back: it hears of it, and may write again. */
   unblock(): void {
     if (!isMember(this.room.bot)) this.world.changeBot(this.room, this.user, "member");
   }

@@ -19,6 +19,7 @@ export type BotApiFaultAnswer =
   | "lose"
   | "reset";
 
+/** Which calls a fault befalls, and what they get. */
 export interface BotApiFaultOptions {
   /** Only calls of this method. Default: all methods. */
   readonly method?: string;
@@ -26,9 +27,11 @@ export interface BotApiFaultOptions {
   readonly chatId?: number;
   /** How many calls are hit; `Infinity` is allowed. @default 1 */
   readonly times?: number;
+  /** What the calls get in place of Telegram's answer. */
   readonly answer: BotApiFaultAnswer;
 }
 
+/** A fault that was set. */
 export interface BotApiFault {
   /** How many calls were hit so far. */
   readonly hits: number;

@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { badRequest } from "./errors.ts";
 import { parseMultipart } from "./multipart.ts";
 
+/** A call's parameters by name. */
 export type Payload = Record<string, unknown>;
 
 export interface Form {

@@ -6,11 +6,12 @@ import type { Room } from "./room.ts";
 
 /** How the bot is removed; by default as Telegram's apps do it: `left` in groups, `kicked` elsewhere. */
 export interface RemoveOptions {
+  /** The bot's status afterwards. */
   readonly as?: "kicked" | "left";
 }
 
 /** A chat to which bots are added and from which they are removed. */
-class SharedChat extends LocalChat {
+export class SharedChat extends LocalChat {
   /** Deletes the chat. Only a basic group is then told from one that has removed the bot. */
   delete(): void {
     this.room.fate = "deleted";
@@ -67,11 +68,13 @@ export class LocalGroup extends SharedChat {
     return this.#write({ from: channelBot, sender_chat: channel.chat, ...textFields(text) }, extra);
   }
 
+  /** Somebody joins; the bot sees the service message. */
   join(user: LocalUser): Message {
     this.room.members.set(user.user.id, { user: user.user, status: "member" });
     return this.#write({ from: user.user, new_chat_members: [user.user] });
   }
 
+  /** Somebody leaves; the bot sees the service message. */
   leave(user: LocalUser): Message {
     this.room.members.set(user.user.id, { user: user.user, status: "left" });
     return this.#write({ from: user.user, left_chat_member: user.user });
@@ -109,6 +112,7 @@ export class LocalGroup extends SharedChat {
 
 /** A channel: nobody's name stands under its posts. */
 export class LocalChannel extends SharedChat {
+  /** Publishes a post, which the bot sees as `channel_post`. */
   post(text: string, extra: MessageFields = {}): Message {
     return this.send("channel_post", { sender_chat: this.chat, ...textFields(text) }, extra);
   }

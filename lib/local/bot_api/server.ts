@@ -12,10 +12,11 @@ import { World } from "./world.ts";
 
 const defaultToken = "1000000:AAlocal-test-token_000000000000000";
 
+/** What kind of server it is. */
 export interface BotApiServerOptions {
-  /** @default 0, a free one */
+  /** TCP port on 127.0.0.1. @default 0, a free one */
   readonly port?: number;
-  /** @default A plausible token, the same each time */
+  /** The only token that is taken. @default A plausible token, the same each time */
   readonly token?: string;
   /** The bot's name without `@`. @default "local_test_bot" */
   readonly username?: string;
@@ -23,28 +24,37 @@ export interface BotApiServerOptions {
   readonly messagesPerSecond?: number;
   /** How long each call takes on its way. @default 0 */
   readonly latencyMs?: number;
-  /** @default 100000001 */
+  /** Updates are numbered from here on. @default 100000001 */
   readonly firstUpdateId?: number;
   /** Dates messages, refills the flood limit, ends long polls and delays. @default systemClock */
   readonly clock?: Clock;
 }
 
+/** Who a person is; whatever is left out is made up or absent. */
 export interface LocalUserOptions {
+  /** Default: a new one. */
   readonly id?: number;
+  /** How the person is greeted. @default "Test" */
   readonly first_name?: string;
+  /** Default: none. */
   readonly last_name?: string;
+  /** Without the @. Default: none. */
   readonly username?: string;
+  /** An IETF tag. @default "en" */
   readonly language_code?: string;
   /** Whether the person has written to the bot before. @default false */
   readonly opened?: boolean;
 }
 
+/** What a group is to begin with. */
 export interface LocalGroupOptions {
+  /** Its name. */
   readonly title: string;
-  /** @default "group" */
+  /** A basic group, which may migrate, or a supergroup. @default "group" */
   readonly kind?: "group" | "supergroup";
   /** Negative. Default: a new one of the kind's range. */
   readonly id?: number;
+  /** Ordinary members. Default: none. */
   readonly members?: readonly LocalUser[];
   /** The first one owns the group. */
   readonly administrators?: readonly LocalUser[];
@@ -52,12 +62,17 @@ export interface LocalGroupOptions {
   readonly bot?: "administrator" | "left" | "member";
 }
 
+/** What a channel is to begin with. */
 export interface LocalChannelOptions {
+  /** Its name. */
   readonly title: string;
+  /** Negative. Default: a new one. */
   readonly id?: number;
+  /** Makes it public. Without the @. Default: none. */
   readonly username?: string;
+  /** The first one owns the channel. Default: none. */
   readonly administrators?: readonly LocalUser[];
-  /** @default "administrator" */
+  /** What the bot is in it. @default "administrator" */
   readonly bot?: "administrator" | "left";
 }
 
@@ -73,6 +88,7 @@ interface Parts {
 export class BotApiServer implements AsyncDisposable {
   /** For grammY: `new Bot(server.token, { client: { apiRoot: server.apiRoot } })`. */
   readonly apiRoot: string;
+  /** The token that the bot has to use. */
   readonly token: string;
   readonly #parts: Parts;
 
@@ -128,6 +144,7 @@ export class BotApiServer implements AsyncDisposable {
     return new LocalUser(this.#parts.world, room, user);
   }
 
+  /** A group or supergroup with the bot in it. */
   group(options: LocalGroupOptions): LocalGroup {
     const { title, kind = "group", members = [], administrators = [], bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId(kind);
@@ -136,6 +153,7 @@ export class BotApiServer implements AsyncDisposable {
     return new LocalGroup(this.#parts.world, room);
   }
 
+  /** A channel with the bot in it. */
   channel(options: LocalChannelOptions): LocalChannel {
     const { title, username, administrators = [], bot = "administrator" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("channel");
@@ -167,6 +185,7 @@ export class BotApiServer implements AsyncDisposable {
     await this.#parts.listener.close();
   }
 
+  /** As `close()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
