@@ -28,6 +28,7 @@ const steps: readonly Step[] = [
   { title: "types (deno check)", command: ["deno", "check", "--frozen"] },
   { title: "format (deno fmt)", command: ["deno", "fmt", "--check"] },
   { title: "lint (deno lint)", command: ["deno", "lint"] },
+  { title: "package", command: ["tsx", "test/package.ts"], counts: true },
   { title: "tests on Node", command: ["tsx", "test/run.ts"], counts: true },
   { title: "tests on Deno", command: ["deno", "run", "--frozen", "-P=test", "test/run.ts"], counts: true },
 ];
