@@ -1,4 +1,5 @@
 /** What a bot is told: its options, their defaults, and what is wrong with them, all at once. */
+import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
@@ -68,16 +69,27 @@ export function mistakesIn(
   options: Partial<BotOptions>,
   nameOf: (option: Checked) => string = (option) => option,
 ): string[] {
-  return (Object.keys(rules) as Checked[]).flatMap((option) => {
+  const ofOptions = (Object.keys(rules) as Checked[]).flatMap((option) => {
     const { isGood, rule, isSecret } = rules[option];
     const value = options[option];
+    const name = nameOf(option);
     if (option === "botToken" && (value === undefined || value === "")) {
-      return [`${nameOf(option)} is not set: it must be ${rule}.`];
+      const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
+      return [`${name} is not set: it must be ${rule}.${where}`];
     }
     if (value === undefined || isGood(value as never)) return [];
     const current = isSecret ? "" : `: current value is ${JSON.stringify(value)}`;
-    return [`${nameOf(option)} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
+    return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
   });
+  return [...mistakesInRuntime(process.versions), ...ofOptions];
+}
+
+/** Deno and Bun name a Node of their own, which is never too old. */
+export function mistakesInRuntime({ node = "" }: { readonly node?: string | undefined }): string[] {
+  if (Number.parseInt(node) >= 20) return [];
+  return [
+    `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
+  ];
 }
 
 /** @throws {ConfigError} With every mistake, if there is one. */

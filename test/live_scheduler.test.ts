@@ -271,7 +271,7 @@ test("createNotifier() start() rejects with a fatal error and survives every oth
     botOf(),
   ]);
   await notifier.start();
-  assert.equal(lines, ["Telegram is not there yet (no route); trying again with the next signal."]);
+  assert.equal(lines, ["no route. The bot tries again with the next signal."]);
   assert.is(await notifier.send(found), "Not sent: still not");
   assert.is(await notifier.send(found), "sent 2");
 });

@@ -34,7 +34,7 @@ export function createNotifier({ createBot, isFatal, say }: NotifierOptions): No
         running = await started(createBot(), say);
       } catch (error) {
         if (isFatal(error)) throw error;
-        say(`Telegram is not there yet (${reason(error)}); trying again with the next signal.`);
+        say(`${reason(error).replace(/\.$/, "")}. The bot tries again with the next signal.`);
       }
     },
     async send(signal) {
