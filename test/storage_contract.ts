@@ -283,6 +283,12 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     }
     await storage.apply(5, [message(1, noon - 90 * dayMs), message(2, noon - 90 * dayMs, "stop")]);
     clock.ms = noon;
+    const stale: number[] = [];
+    for await (const page of storage.scanStaleChats({ daysThreshold: 30 })) {
+      stale.push(...page.map(({ chat_id }) => chat_id));
+    }
+    assert.equal(stale, [1], "scanStaleChats() tells whom, and touches nobody");
+    assert.is((await storage.getChat(1))?.is_active, true);
     assert.is(await storage.cleanupInactiveChats({ daysThreshold: 30 }), 1);
     assert.equal([...await storage.loadActiveChats()].sort(), [2, 3, 4]);
     const chat = await storage.getChat(1) as Chat;

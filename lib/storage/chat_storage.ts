@@ -151,22 +151,28 @@ export abstract class ChatStorage {
    * A chat without a readable `last_active` is left alone, and one that wrote meanwhile stays.
    */
   async cleanupInactiveChats({ daysThreshold }: CleanupOptions): Promise<number> {
-    assertDays(daysThreshold);
     const limit = createLimit(cleanupsAtOnce);
-    const before = this.clock.now() - daysThreshold * dayMs;
-    let unreadable = 0;
     let deactivated = 0;
-    for await (const page of this.scan()) {
-      const active = page.filter((chat) => chat.is_active);
-      unreadable += active.filter((chat) => time(chat.last_active) === undefined).length;
-      const stale = active.filter((chat) => (time(chat.last_active) ?? Infinity) < before);
+    for await (const stale of this.scanStaleChats({ daysThreshold })) {
       const done = await Promise.all(stale.map((chat) => limit(() => this.#deactivateStale(chat))));
       deactivated += done.filter(Boolean).length;
     }
-    if (unreadable > 0) {
-      this.logger.warn(`Cleanup left ${unreadable} active chats alone that have no readable last_active.`);
-    }
     return deactivated;
+  }
+
+  /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
+  async *scanStaleChats({ daysThreshold }: CleanupOptions): AsyncGenerator<Chat[]> {
+    assertDays(daysThreshold);
+    const before = this.clock.now() - daysThreshold * dayMs;
+    let unreadable = 0;
+    for await (const page of this.scan()) {
+      const active = page.filter((chat) => chat.is_active);
+      unreadable += active.filter((chat) => time(chat.last_active) === undefined).length;
+      yield active.filter((chat) => (time(chat.last_active) ?? Infinity) < before);
+    }
+    if (unreadable > 0) {
+      this.logger.warn(`Cleanup leaves ${unreadable} active chats alone that have no readable last_active.`);
+    }
   }
 
   async #deactivateStale({ chat_id, last_active = "" }: Chat): Promise<boolean> {

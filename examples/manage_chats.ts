@@ -1,0 +1,247 @@
+#!/usr/bin/env -S deno run -P
+/**
+ * Looks after the table of chats by hand: who is in it, and who is subscribed.
+ *
+ *     npx tsx examples/manage_chats.ts list
+ *     deno run -P examples/manage_chats.ts show -1001234567890 --json
+ *
+ * Exit status: 0; 1 where there is no such chat, or DynamoDB cannot be used; 2 for a mistake in the arguments.
+ */
+import { config } from "dotenv";
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import { parseArgs } from "node:util";
+import { type Chat, TelegramDynamoDBStorage } from "../mod.ts";
+
+const usage = `Looks after the table of chats.
+
+  list [--active | --inactive]  the chats, a line each
+  show CHAT_ID                  one chat, whole
+  stats                         how many chats and messages there are
+  save CHAT_ID [--username NAME] [--first-name NAME] [--last-name NAME]
+                                registers a chat, or subscribes it again, even after /stop
+  deactivate CHAT_ID            ends a subscription, as /stop does
+  reactivate CHAT_ID            subscribes a known chat again, even after /stop
+  cleanup [--days N] [--yes]    ends the subscriptions of chats that have not written for N days (default: 30),
+                                those of people who only read among them; shows whom first, and asks
+
+  --json          prints JSON
+  --table NAME    default: TELEGRAM_CHATS_TABLE, or telegram-chats
+  --region NAME   default: AWS_REGION, or us-east-1
+  --help
+
+Ids of groups and channels are negative. Settings may also stand in .env.`;
+
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+const options = {
+  ...{ active: flag, inactive: flag, yes: flag, json: flag, help: flag },
+  ...{ username: text, "first-name": text, "last-name": text, days: text, table: text, region: text },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
+
+interface Call {
+  readonly storage: TelegramDynamoDBStorage;
+  readonly values: Values;
+  /** The chat that the command is about. */
+  readonly chatId: number;
+}
+
+interface Command {
+  readonly needsChat: boolean;
+  /** The options of its own. */
+  readonly options: readonly (keyof Values)[];
+  /** Gives the exit status. */
+  run(call: Call): Promise<number>;
+}
+
+/** A mistake at the keyboard; its message is one line. */
+class UsageError extends Error {}
+
+const commands: Readonly<Record<string, Command>> = {
+  list: { needsChat: false, options: ["active", "inactive"], run: list },
+  show: { needsChat: true, options: [], run: show },
+  stats: { needsChat: false, options: [], run: stats },
+  save: { needsChat: true, options: ["username", "first-name", "last-name"], run: save },
+  deactivate: { needsChat: true, options: [], run: deactivate },
+  reactivate: { needsChat: true, options: [], run: reactivate },
+  cleanup: { needsChat: false, options: ["days", "yes"], run: cleanup },
+};
+
+async function list({ storage, values: { active, inactive, json } }: Call): Promise<number> {
+  const isWanted = (chat: Chat): boolean => active === inactive || chat.is_active === (active === true);
+  const printed: Chat[] = [];
+  for await (const page of storage.scan()) {
+    for (const chat of page.filter(isWanted)) json ? printed.push(chat) : console.log(lineOf(chat));
+  }
+  if (json) printJson(printed);
+  return 0;
+}
+
+async function show({ storage, values, chatId }: Call): Promise<number> {
+  const chat = await storage.getChat(chatId);
+  if (chat === undefined) return unknown(chatId);
+  if (values.json) printJson(chat);
+  else for (const [name, value] of Object.entries(chat)) printFact(name, value);
+  return 0;
+}
+
+async function stats({ storage, values }: Call): Promise<number> {
+  const figures = await storage.getStatistics();
+  if (values.json) return printJson(figures);
+  printFact("Chats", figures.totalChats);
+  printFact("Active", figures.activeChats);
+  printFact("Inactive", figures.inactiveChats);
+  printFact("Messages", `${figures.totalMessages}, ${figures.averageMessagesPerChat.toFixed(1)} a chat`);
+  return 0;
+}
+
+async function save({ storage, values, chatId }: Call): Promise<number> {
+  const { username, "first-name": first_name, "last-name": last_name } = values;
+  const result = await storage.saveChat(chatId, { username, first_name, last_name });
+  return say(values, { chat_id: chatId, result }, `Chat ${chatId}: ${result}.`);
+}
+
+async function deactivate({ storage, values, chatId }: Call): Promise<number> {
+  const deactivated = await storage.deactivateChat(chatId);
+  if (!deactivated && await storage.getChat(chatId) === undefined) return unknown(chatId);
+  const words = deactivated ? "deactivated" : "was inactive already";
+  return say(values, { chat_id: chatId, deactivated }, `Chat ${chatId}: ${words}.`);
+}
+
+async function reactivate({ storage, values, chatId }: Call): Promise<number> {
+  const reactivated = await storage.reactivateChat(chatId);
+  if (!reactivated && await storage.getChat(chatId) === undefined) return unknown(chatId);
+  const words = reactivated ? "reactivated" : "was active already";
+  return say(values, { chat_id: chatId, reactivated }, `Chat ${chatId}: ${words}.`);
+}
+
+async function cleanup({ storage, values }: Call): Promise<number> {
+  const daysThreshold = Number(values.days ?? 30);
+  if (!(daysThreshold > 0 && Number.isFinite(daysThreshold))) {
+    throw wrong("days", "a number above 0", values.days);
+  }
+  const stale: Chat[] = [];
+  for await (const page of storage.scanStaleChats({ daysThreshold })) stale.push(...page);
+  if (!values.json) showStale(stale, daysThreshold);
+  const isWanted = stale.length > 0 && (values.yes || await isConfirmed(stale.length, values));
+  // Whoever wrote meanwhile stays.
+  const deactivated = isWanted ? await storage.cleanupInactiveChats({ daysThreshold }) : 0;
+  const words = isWanted ? `Deactivated ${deactivated}.` : "Nothing was changed.";
+  return say(values, { days: daysThreshold, stale, deactivated }, words);
+}
+
+function showStale(stale: readonly Chat[], days: number): void {
+  const chats = stale.length === 1 ? "1 active chat has" : `${stale.length} active chats have`;
+  console.log(`${chats} not written for ${days} days${stale.length === 0 ? "." : ":"}`);
+  for (const chat of stale) console.log(`${lineOf(chat)}  silent for ${silentDays(chat)} days`);
+}
+
+function silentDays({ last_active = "" }: Chat): number {
+  return Math.floor((Date.now() - Date.parse(last_active)) / 86_400_000);
+}
+
+/** Asks; where nobody is there to answer, the answer is no. */
+async function isConfirmed(count: number, { json }: Values): Promise<boolean> {
+  if (json) return false;
+  if (!process.stdin.isTTY) {
+    console.log("Nobody to ask here: --yes deactivates them.");
+    return false;
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(`Deactivate ${count === 1 ? "it" : `all ${count}`}? [y/N] `);
+  terminal.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** `123456789  active    42 messages  2026-11-20T11:16:54.000Z  John Doe @johndoe` */
+function lineOf(chat: Chat): string {
+  const { chat_id, is_active, message_count, last_active = "-", removed_reason = "inactive" } = chat;
+  const { title, first_name, last_name, username } = chat.user_info;
+  const names = [title, first_name, last_name, username && `@${username}`].filter(Boolean).join(" ");
+  const standing = is_active ? "active" : removed_reason;
+  const count = `${message_count} messages`;
+  return [String(chat_id).padStart(14), standing.padEnd(8), count.padStart(14), last_active.padEnd(24), names]
+    .join("  ").trimEnd();
+}
+
+function printFact(name: string, value: unknown): void {
+  console.log(`${name.padEnd(24)}${typeof value === "object" ? JSON.stringify(value, plain) : value}`);
+}
+
+function printJson(value: unknown): number {
+  console.log(JSON.stringify(value, plain, 2));
+  return 0;
+}
+
+/** JSON knows no sets, which another program may keep in an item. */
+function plain(_key: string, value: unknown): unknown {
+  return value instanceof Set ? [...value] : value;
+}
+
+function say({ json }: Values, value: unknown, words: string): number {
+  if (json) return printJson(value);
+  console.log(words);
+  return 0;
+}
+
+function unknown(chatId: number): number {
+  console.error(`There is no chat ${chatId} in the table.`);
+  return 1;
+}
+
+function wrong(name: string, rule: string, value: unknown): UsageError {
+  return new UsageError(`"${name}" must be ${rule}: current value is ${JSON.stringify(value)}`);
+}
+
+/** @throws {UsageError} At the first mistake. */
+function parse(argv: readonly string[]): { command: Command; values: Values; chatId: number } | undefined {
+  // A group's id looks like an option.
+  const isNegative = (word: string): boolean => /^-\d+$/.test(word);
+  const { values, positionals } = parsed(argv.filter((word) => !isNegative(word)));
+  if (values.help || argv.length === 0) return undefined;
+  const [name = "", ...ids] = [...positionals, ...argv.filter(isNegative)];
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    throw new UsageError(`There is no command "${name}": ${Object.keys(commands).join(", ")}`);
+  }
+  const allowed = [...command.options, "json", "table", "region"];
+  const foreign = Object.keys(values).find((option) => !allowed.includes(option));
+  if (foreign !== undefined) throw new UsageError(`"${name}" takes no --${foreign}`);
+  if (ids.length !== (command.needsChat ? 1 : 0)) {
+    throw new UsageError(`"${name}" takes ${command.needsChat ? "one chat's id" : "no id"}`);
+  }
+  const chatId = Number(ids[0] ?? 0);
+  if (command.needsChat && !/^-?\d+$/.test(ids[0] ?? "")) throw wrong("CHAT_ID", "a whole number", ids[0]);
+  return { command, values, chatId };
+}
+
+function parsed(argv: string[]): { values: Values; positionals: string[] } {
+  try {
+    return parseArgs({ args: argv, options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message.split(/\.? To specify|\.?\n/)[0]);
+  }
+}
+
+async function main(): Promise<number> {
+  config({ quiet: true });
+  const call = parse(process.argv.slice(2));
+  if (call === undefined) return console.log(usage), 0;
+  const { command, values, chatId } = call;
+  const storage = new TelegramDynamoDBStorage({ tableName: values.table, regionName: values.region });
+  try {
+    return await command.run({ storage, values, chatId });
+  } finally {
+    storage.close();
+  }
+}
+
+main().then((status) => {
+  process.exitCode = status;
+}, (error: Error) => {
+  const isUsage = error instanceof UsageError || error instanceof TypeError;
+  console.error(isUsage ? `${error.message}; --help lists the commands` : error.message);
+  process.exitCode = isUsage ? 2 : 1;
+});
