@@ -8,6 +8,7 @@ import { dayMs, noon } from "./support/chats.ts";
 import {
   failureOf,
   pythonItem,
+  refusalsCarryItems,
   sharedTable,
   type TableFixture,
   TableName,
@@ -77,7 +78,8 @@ requests("nothing is read twice by a write that loses its race", async () => {
   await storage.apply(1, [message(1, noon, "start")]);
   table.gate.resetCounts();
   await storage.apply(1, [message(2)], "absent");
-  assert.equal([table.gate.count("UpdateItem"), table.gate.count("GetItem")], [2, 1]);
+  const reads = refusalsCarryItems ? 0 : 1;
+  assert.equal([table.gate.count("UpdateItem"), table.gate.count("GetItem")], [2, reads]);
 });
 
 requests("getStatistics() is one pass, loadActiveChats() reads ids alone", async () => {
@@ -175,7 +177,7 @@ paging("a page that fails makes the whole reading fail, wherever it is", async (
     table.gate.resetCounts();
     await reading();
     const scans = table.gate.count("Scan");
-    assert.ok(scans > 4, "there are several pages");
+    assert.ok(scans > 3, "there are several pages");
     for (const failing of [1, 2, scans]) {
       let seen = 0;
       const hook = table.gate.before("Scan", () => {

@@ -1,4 +1,4 @@
-/** Runs every `test/*.test.ts` (or those whose name has an argument in it). */
+/** Runs every `test/*.test.ts` (or those whose name begins with an argument). */
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { run } from "uvu/run";
@@ -7,7 +7,7 @@ const here = new URL(".", import.meta.url);
 const wanted = process.argv.slice(2);
 const suites = readdirSync(here)
   .filter((name) => name.endsWith(".test.ts"))
-  .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  .filter((name) => wanted.length === 0 || wanted.some((part) => name.startsWith(part)))
   .sort()
   // uvu puts "file:///" before it.
   .map((name) => ({ name, file: new URL(name, here).pathname.slice(1) }));

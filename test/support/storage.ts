@@ -1,6 +1,13 @@
 /** A table on an embedded DynamoDB behind a gate that lets pass what the toolkit's IAM policy allows, and no more. */
 import type { AttributeValue, DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { DeleteItemCommand, GetItemCommand, PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import {
+  DeleteItemCommand,
+  DeleteTableCommand,
+  GetItemCommand,
+  PutItemCommand,
+  ScanCommand,
+} from "@aws-sdk/client-dynamodb";
+import process from "node:process";
 import type { Clock } from "../../lib/clock.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb.ts";
 import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/fault_gate.ts";
@@ -9,6 +16,7 @@ import type { Logger } from "../../lib/log.ts";
 import { createDynamoDBClient } from "../../lib/storage/client.ts";
 import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
 import { assert } from "../harness.ts";
+import { engineVariable } from "./dynamodb_local.ts";
 
 export type RawItem = Record<string, AttributeValue>;
 
@@ -79,10 +87,29 @@ export interface FixtureOptions {
   readonly isEmpty?: boolean;
 }
 
+/** DynamoDB sends the item with which a condition was refused; the embedded one does not. */
+export const refusalsCarryItems: boolean = process.env[engineVariable] !== undefined;
+
+/** The engine that the environment names, without the table of the file before; else a new embedded one. */
+async function startOrUseEngine(createTableMs: number | undefined): Promise<LocalDynamoDB> {
+  const endpoint = process.env[engineVariable];
+  if (endpoint === undefined) {
+    return await startDynamoDB(createTableMs === undefined ? {} : { createTableMs });
+  }
+  const client = clientAt(endpoint);
+  await client.send(new DeleteTableCommand({ TableName })).catch((error: Error) => {
+    if (error.name !== "ResourceNotFoundException") throw error;
+  });
+  client.destroy();
+  const close = (): Promise<void> => Promise.resolve();
+  const credentials = { accessKeyId: testKeys.accessKeyId, secretAccessKey: testKeys.secretAccessKey };
+  return { endpoint, region: "us-east-1", credentials, close, [Symbol.asyncDispose]: close };
+}
+
 /** Starts the embedded DynamoDB, the gate and, unless told otherwise, creates the table through the storage. */
 export async function startTable(options: FixtureOptions = {}): Promise<TableFixture> {
   const { random, createTableMs, isEmpty = false } = options;
-  const db = await startDynamoDB(createTableMs === undefined ? {} : { createTableMs });
+  const db = await startOrUseEngine(createTableMs);
   const allow = { actions: iamActions, table: TableName };
   const gate = await startFaultGate({ target: db.endpoint, allow, ...(random && { random }) });
   const fixture = new TableFixture(db, gate);
