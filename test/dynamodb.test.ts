@@ -1,3 +1,4 @@
+import { PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
 import process from "node:process";
 import type { ChatEvent } from "../lib/chat.ts";
 import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
@@ -70,6 +71,22 @@ requests("what changes nothing writes nothing", async () => {
   await storage.apply(2, [message(1, noon, "stop")], "absent");
   await storage.reactivateChat(1);
   assert.is(table.gate.count("UpdateItem"), 0);
+});
+
+requests("a chat costs one unit to write, and nineteen cost one to read", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  const userInfo = { username: "johndoe", first_name: "John", last_name: "Doe", user_id: 987654321 };
+  for (let id = 123456701; id <= 123456719; id++) {
+    await storage.apply(id, [{ ...message(815469321), userInfo } as ChatEvent]);
+  }
+  const Item = await table.item(123456701);
+  const ReturnConsumedCapacity = "TOTAL";
+  const written = await table.direct.send(new PutItemCommand({ TableName, Item, ReturnConsumedCapacity }));
+  assert.is(written.ConsumedCapacity?.CapacityUnits, 1);
+  const read = await table.direct.send(new ScanCommand({ TableName, ReturnConsumedCapacity }));
+  // Half a unit, as this reading is an eventual one.
+  assert.equal([read.Count, read.ConsumedCapacity?.CapacityUnits], [19, 0.5]);
 });
 
 requests("nothing is read twice by a write that loses its race", async () => {

@@ -1,5 +1,6 @@
 /** The ways in which a first start goes wrong: each ends in one message that says what, why and what to do. */
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import {
 } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { deadAddress } from "./support/bot.ts";
-import { type Ended, runScript } from "./support/script.ts";
+import { type Ended, root, runScript } from "./support/script.ts";
 
 interface Scene {
   readonly telegram: BotApiServer;
@@ -95,7 +96,7 @@ const mishaps: Readonly<Record<string, Mishap>> = {
   },
   "a region that does not exist": {
     arrange: () => ({ AWS_REGION: "us-esat-1", AWS_ENDPOINT_URL_DYNAMODB: "" }),
-    says: [/not to be had in the region "us-esat-1"/, /Check AWS_REGION/, goingOn],
+    says: [/DynamoDB is not to be had in the region/, /"us-esat-1"/, /Check AWS_REGION/, goingOn],
   },
   "a region that the credentials are not for": {
     arrange({ gate }) {
@@ -103,7 +104,7 @@ const mishaps: Readonly<Record<string, Mishap>> = {
       gate.fail({ status: 400, type: "InvalidSignatureException", message });
       return {};
     },
-    says: [/not to be had in the region "us-east-1"/, /Check AWS_REGION/, goingOn],
+    says: [/DynamoDB is not to be had in the region/, /"us-east-1"/, /Check AWS_REGION/, goingOn],
   },
   "no permission": {
     arrange({ gate }) {
@@ -136,6 +137,13 @@ const mishaps: Readonly<Record<string, Mishap>> = {
     says: [/Telegram cannot be reached at http/, /refused/i, /Check the network/],
   },
 };
+
+test("the README has each of these messages, and says what to do", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  for (const [what, { says: [message] }] of Object.entries(mishaps)) {
+    assert.ok(message?.test(readme), `${what}: ${message}`);
+  }
+});
 
 for (const [what, mishap] of Object.entries(mishaps)) {
   test(`${what}: one message, no stack trace, exit status 1`, async () => {

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { iamPolicy } from "../lib/local/iam.ts";
+import { type Chat, InMemoryChatStorage } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -136,6 +138,23 @@ test("the files that it names exist", () => {
   const named = namedFiles(read("README.md"));
   assert.ok(named.some((path) => path.startsWith("examples/")), "it names no example");
   assert.equal(named.filter((path) => !existsSync(join(root, path))), []);
+});
+
+test("its policy is the one that the tests enforce", () => {
+  const policies = fencedBlocks(read("README.md")).filter(({ text }) => text.includes("Statement"));
+  assert.equal(policies.map(({ text }) => JSON.parse(text) as unknown), [iamPolicy()]);
+});
+
+test("its item has the attributes that a chat is kept with", async () => {
+  const [block] = fencedBlocks(read("README.md")).filter(({ text }) => text.includes('"chat_id"'));
+  const item = JSON.parse(block?.text ?? "") as Chat;
+  const storage = new InMemoryChatStorage();
+  const { chat_id, user_info, added_at = "", last_update_id } = item;
+  const at = Date.parse(added_at);
+  await storage.apply(chat_id, [{ kind: "start", at, updateId: last_update_id, userInfo: user_info }]);
+  const kept = await storage.getChat(chat_id) as Chat;
+  assert.equal(Object.keys(kept).sort(), Object.keys(item).sort());
+  assert.equal([kept.added_at, kept.user_info, kept.removed_at], [added_at, user_info, null]);
 });
 
 test.run();
