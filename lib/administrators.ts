@@ -2,11 +2,15 @@
 import type { Api } from "grammy/web";
 import type { Message } from "grammy/types";
 import type { Clock } from "./clock.ts";
+import { outcomeOf } from "./outcome.ts";
+import { forGrammy } from "./polling.ts";
 
 /** Whether the message's author may /start and /stop its chat; `unknown` where Telegram could not be asked. */
 export type MaySpeak = (api: Api, message: Message) => Promise<"yes" | "no" | "unknown">;
 
 const rememberedMs = 60_000;
+/** One chat's question must not hold back what others have to say. */
+const answerWithinMs = 5000;
 const chatsAtMost = 10_000;
 
 export function createMaySpeak(clock: Clock): MaySpeak {
@@ -15,7 +19,7 @@ export function createMaySpeak(clock: Clock): MaySpeak {
   const administratorsOf = async (api: Api, chatId: number): Promise<ReadonlySet<number>> => {
     const remembered = known.get(chatId);
     if (remembered !== undefined && clock.now() < remembered.until) return remembered.ids;
-    const ids = new Set((await api.getChatAdministrators(chatId)).map(({ user }) => user.id));
+    const ids = await ask(api, chatId);
     if (known.size >= chatsAtMost) known.clear();
     known.set(chatId, { until: clock.now() + rememberedMs, ids });
     return ids;
@@ -31,4 +35,17 @@ export function createMaySpeak(clock: Clock): MaySpeak {
       return "unknown";
     }
   };
+}
+
+/** What was said in a group may be heard when it is a supergroup already: then that one knows. */
+async function ask(api: Api, chatId: number): Promise<ReadonlySet<number>> {
+  try {
+    const signal = forGrammy(AbortSignal.timeout(answerWithinMs));
+    const members = await api.raw.getChatAdministrators({ chat_id: chatId }, signal);
+    return new Set(members.map(({ user }) => user.id));
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    if (outcome.kind === "moved" && outcome.to !== chatId) return await ask(api, outcome.to);
+    throw error;
+  }
 }

@@ -5,7 +5,7 @@ import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { outcomeOf } from "./outcome.ts";
 import { conflict as conflictError, isTokenRefused, tokenRefused } from "./telegram_error.ts";
-import { sequenceKey } from "./update.ts";
+import { sequencesOf } from "./update.ts";
 
 export interface PollingOptions {
   readonly api: Api;
@@ -73,17 +73,6 @@ async function handleAll(updates: readonly Update[], options: PollingOptions): P
   await untilSoAfterStop(handled, clock, signal);
   if (unhandled.size > 0) return Math.min(...unhandled);
   return Math.max(...updates.map(({ update_id }) => update_id)) + 1;
-}
-
-function sequencesOf(updates: readonly Update[]): Update[][] {
-  const sequences = new Map<number, Update[]>();
-  for (const update of updates) {
-    const key = sequenceKey(update);
-    const sequence = sequences.get(key) ?? [];
-    sequence.push(update);
-    sequences.set(key, sequence);
-  }
-  return [...sequences.values()];
 }
 
 /** Waits for the task, but no longer than a while after the stop: a handler that hangs holds nobody. */

@@ -40,17 +40,21 @@ const contents = [
 /** The fact in an update; `undefined` where it holds none (edits, business and guest messages, queries...). */
 export function factOf(update: Update, botUsername: string): UpdateFact | undefined {
   const message = update.message ?? update.channel_post;
-  if (message?.migrate_to_chat_id !== undefined) {
-    return { kind: "migration", from: message.chat.id, to: message.migrate_to_chat_id };
-  }
-  if (message?.migrate_from_chat_id !== undefined) {
-    return { kind: "migration", from: message.migrate_from_chat_id, to: message.chat.id };
-  }
+  const move = message && moveOf(message);
+  if (move !== undefined) return { kind: "migration", ...move };
   if (message !== undefined && contents.some((content) => message[content] !== undefined)) {
     return { kind: "message", message, command: commandOf(message.text ?? "", botUsername) };
   }
   const member = update.my_chat_member;
   return member && { kind: "membership", member, isPresent: isPresent(member.new_chat_member) };
+}
+
+/** A group's move to its supergroup, of which Telegram tells in both chats. */
+function moveOf(message: Message): { from: number; to: number } | undefined {
+  const { chat, migrate_to_chat_id: to, migrate_from_chat_id: from } = message;
+  if (typeof chat?.id !== "number") return undefined;
+  if (to !== undefined) return { from: chat.id, to };
+  return from === undefined ? undefined : { from, to: chat.id };
 }
 
 /**
@@ -81,7 +85,21 @@ export function dateMs(date: number, now: number): number {
   return Number.isFinite(date) && date > 0 && date < lastYear ? Math.floor(date) * 1000 : now;
 }
 
-/** What must be handled in order: the updates of one chat, else of one person. */
+/** What must be handled in order; a group and the supergroup that it becomes here are one chat. */
+export function sequencesOf(updates: readonly Update[]): Update[][] {
+  const moves = updates.flatMap(({ message }) => (message && moveOf(message)) ?? []);
+  const groups = new Map(moves.map(({ from, to }) => [to, from]));
+  const sequences = new Map<number, Update[]>();
+  for (const update of updates) {
+    const key = groups.get(sequenceKey(update)) ?? sequenceKey(update);
+    const sequence = sequences.get(key) ?? [];
+    sequence.push(update);
+    sequences.set(key, sequence);
+  }
+  return [...sequences.values()];
+}
+
+/** The chat of an update, else the person. */
 export function sequenceKey(update: Update): number {
   for (const part of Object.values(update) as (number | Addressed)[]) {
     if (typeof part !== "object" || part === null) continue;

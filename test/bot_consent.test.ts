@@ -762,6 +762,43 @@ moves("a move and talk in both chats, all in one batch", async () => {
   }, { state: "made" });
 });
 
+moves("a /stop that is heard when its group is a supergroup already holds there", async () => {
+  await withBot(async (scene) => {
+    const { server, bot, table } = scene;
+    const boss = server.user();
+    const group = server.group({ title: "Desk", administrators: [boss] });
+    await table.put(planted(group.chatId, "active"));
+    group.say(boss, "/stop");
+    const supergroup = group.migrate();
+    await bot.startBot();
+    await scene.settled();
+    assert.equal((await scene.item(supergroup))?.["removed_reason"], { S: "stopped" });
+    assert.equal((await scene.item(supergroup))?.["message_count"], { N: "43" });
+    assert.equal(said(supergroup), ["You are unsubscribed."]);
+    assert.is((await bot.broadcast("signal")).recipients, 0);
+  }, { state: "made" });
+});
+
+moves("a /stop, the move and talk in the supergroup in one batch, whose first write fails once", async () => {
+  await withBot(async (scene) => {
+    const { server, bot, gate, table } = scene;
+    const boss = server.user();
+    const group = server.group({ title: "Desk", administrators: [boss] });
+    await table.put(planted(group.chatId, "active"));
+    group.say(boss, "/stop");
+    const supergroup = group.migrate();
+    supergroup.say(boss, "hello");
+    await bot.initialize();
+    gate.throttle({ action: "UpdateItem", times: 3 });
+    await bot.startBot();
+    await scene.settled();
+    assert.equal((await scene.item(supergroup))?.["removed_reason"], { S: "stopped" });
+    assert.equal((await scene.item(supergroup))?.["message_count"], { N: "44" });
+    assert.equal(said(supergroup), ["You are unsubscribed."]);
+    assert.is((await bot.broadcast("signal")).recipients, 0);
+  }, { state: "made" });
+});
+
 moves("a crash between the halves of a move is made good by the next telling", async () => {
   await withBot(async (scene) => {
     const { group, supergroup, ...told } = await movingGroup(scene, "active");

@@ -1,7 +1,7 @@
 /** Updates in the words of the consent rule. What they do to a chat over the wire is in bot_consent. */
 import fc from "fast-check";
 import type { Chat, Update } from "grammy/types";
-import { dateMs, factOf, sequenceKey, userInfoOf } from "../lib/update.ts";
+import { dateMs, factOf, sequenceKey, sequencesOf, userInfoOf } from "../lib/update.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("update");
@@ -111,6 +111,32 @@ test("sequenceKey() is the chat's, wherever the chat stands, else the person's, 
 test("sequenceKey() is a number for any update", () => {
   fc.assert(fc.property(fc.dictionary(fc.string(), fc.anything()), fc.nat(), (rest, update_id) => {
     assert.type(sequenceKey({ ...rest, update_id } as Update), "number");
+  }));
+});
+
+test("sequencesOf() keeps a group and the supergroup that it becomes together, in order", () => {
+  const said = (update_id: number, id: number, more: object = {}): Update =>
+    ({ update_id, message: { message_id: 1, date: 1, chat: { id }, ...more } }) as unknown as Update;
+  const tellings = [
+    said(3, -5, { migrate_to_chat_id: -1005 }),
+    said(3, -1005, { migrate_from_chat_id: -5 }),
+  ];
+  for (const telling of tellings) {
+    const updates = [said(1, -5), said(2, 7), telling, said(4, -1005), said(5, 7)];
+    const ids = sequencesOf(updates).map((sequence) => sequence.map(({ update_id }) => update_id));
+    assert.equal(ids, [[1, 3, 4], [2, 5]]);
+  }
+});
+
+test("sequencesOf() drops no update, whatever it holds", () => {
+  const messages = fc.oneof(
+    fc.anything(),
+    fc.record({ chat: fc.anything(), migrate_to_chat_id: fc.anything() }),
+  );
+  fc.assert(fc.property(fc.array(messages), (all) => {
+    const updates = all.map((message, update_id) => ({ update_id, message }) as unknown as Update);
+    const ids = sequencesOf(updates).flat().map(({ update_id }) => update_id);
+    assert.equal(ids.sort((a, b) => a - b), updates.map(({ update_id }) => update_id));
   }));
 });
 
