@@ -125,7 +125,7 @@ class Run {
       // Who stops while the message waits for its turn is not written to.
       if (!await this.#mayEnter()) return "skipped";
       chatId = this.#follow(chatId);
-      if (!roster.isActive(chatId)) return "skipped";
+      if (!roster.mayWriteTo(chatId)) return "skipped";
       const start = { at: clock.now(), moment: roster.moment };
       try {
         this.#remember(await this.#send(chatId));

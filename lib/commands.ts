@@ -101,7 +101,11 @@ class ChatCommands {
   }
 
   async #onStop(ctx: Context, message: Message): Promise<void> {
-    const { before, after } = await this.#apply(message.chat.id, this.#eventOf(ctx, message, "stop"));
+    const stop = this.#eventOf(ctx, message, "stop");
+    const { before, after } = await this.#roster.silenced(
+      message.chat.id,
+      () => this.#apply(message.chat.id, stop),
+    );
     const told = before?.is_active ? texts.stopped : texts.alreadyStopped;
     // One that was heard before, and taken back by a later /start, stops nothing.
     const reply = after?.is_active ? texts.alreadyActive : told;

@@ -19,6 +19,8 @@ export class Roster {
   /** When, in `moment`s, a chat was heard last. */
   readonly #heard = new Map<number, number>();
   #moment = 0;
+  /** Chats that have said /stop, while that is being kept; how often each. */
+  readonly #silenced = new Map<number, number>();
   /** The last write of each chat that is being written. */
   readonly #writes = new Map<number, Promise<unknown>>();
 
@@ -36,6 +38,23 @@ export class Roster {
   /** Whether broadcasts go to the chat, as far as is known here. */
   isActive(chatId: number): boolean {
     return this.#active.has(chatId);
+  }
+
+  /** Whether a message may go to the chat now: not while its /stop waits to be kept. */
+  mayWriteTo(chatId: number): boolean {
+    return this.isActive(chatId) && !this.#silenced.has(chatId);
+  }
+
+  /** Keeps broadcasts from the chat while the task keeps its /stop, which may take as long as an outage. */
+  async silenced<T>(chatId: number, task: () => Promise<T>): Promise<T> {
+    this.#silenced.set(chatId, (this.#silenced.get(chatId) ?? 0) + 1);
+    try {
+      return await task();
+    } finally {
+      const left = (this.#silenced.get(chatId) ?? 1) - 1;
+      if (left > 0) this.#silenced.set(chatId, left);
+      else this.#silenced.delete(chatId);
+    }
   }
 
   /** The supergroup that a group has become meanwhile. */

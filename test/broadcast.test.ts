@@ -169,6 +169,21 @@ test("broadcast() skips who says /stop before its turn", async () => {
   }, { state: "made", bot: { messagesPerSecond: 120 } });
 });
 
+test("broadcast() skips whose /stop is heard and cannot be kept yet", async () => {
+  await withBot(async (scene) => {
+    const [ada, bob] = await subscribers(scene, 2) as [LocalUser, LocalUser];
+    await scene.bot.startBot();
+    const fault = scene.gate.throttle({ action: "UpdateItem" });
+    ada.say("/stop");
+    await until(() => fault.fired > 0, "no write was tried");
+    assert.equal(counts(await scene.bot.broadcast("signal")), { ...none, sent: 1, skipped: 1 });
+    assert.is(signals(bob), 1);
+    fault.clear();
+    await scene.settled();
+    assert.equal(said(ada), ["You are unsubscribed."]);
+  }, { state: "made", bot: { clock: new FastClock(20) } });
+});
+
 test("broadcast() follows a group whose move was heard before its turn", async () => {
   await withBot(async (scene) => {
     const { bot, server, table } = scene;
