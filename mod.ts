@@ -38,7 +38,8 @@ export { systemClock } from "./lib/clock.ts";
 // Types
 export type { BotOptions } from "./lib/options.ts";
 export type { BotStatistics, Initialized } from "./lib/self_report.ts";
-export type { BroadcastMessage, BroadcastOptions } from "./lib/broadcast.ts";
+export type { BroadcastOptions } from "./lib/broadcast.ts";
+export type { BroadcastMessage } from "./lib/broadcast_message.ts";
 export type { BroadcastCounts, BroadcastProblem, BroadcastReport } from "./lib/report.ts";
 export type { Decimal, TradingSignal } from "./lib/signal.ts";
 export type {

@@ -1,8 +1,8 @@
 /** The bot: wiring and lifecycle. */
 import { setMaxListeners } from "node:events";
 import { Bot } from "grammy/web";
-import type { Update } from "grammy/types";
-import { broadcast, type BroadcastMessage, type BroadcastOptions } from "./broadcast.ts";
+import { broadcast, type BroadcastOptions } from "./broadcast.ts";
+import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { chatCommands } from "./commands.ts";
 import { Ending } from "./ending.ts";
@@ -10,7 +10,7 @@ import { createGate, type Gate } from "./gate.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { signalMessage } from "./messages.ts";
 import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
-import { createPersist, NotKeptError } from "./persistence.ts";
+import { createPersist } from "./persistence.ts";
 import { ask, openRoster, setMenu, whereabouts } from "./opening.ts";
 import { poll } from "./polling.ts";
 import type { BroadcastReport } from "./report.ts";
@@ -19,7 +19,7 @@ import type { Roster } from "./roster.ts";
 import { secretKept } from "./secret.ts";
 import { sendOnce } from "./send_once.ts";
 import type { TradingSignal } from "./signal.ts";
-import { boundHandlers, failureText } from "./user_handlers.ts";
+import { boundHandlers, createHandling, failureText, type Handling } from "./user_handlers.ts";
 import type { CleanupOptions } from "./storage/chat_storage.ts";
 
 const callWithinSeconds = 60;
@@ -43,6 +43,7 @@ export class MeanReversionTelegramBot {
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
   readonly #broadcasts = new Set<Promise<unknown>>();
+  readonly #handling: Handling;
   readonly #ending: Ending;
   #roster: Roster | undefined;
   #commands: ReturnType<typeof chatCommands> | undefined;
@@ -70,6 +71,10 @@ export class MeanReversionTelegramBot {
     this.#grammy.api.config.use(this.#gate.transformer, secretKept(botToken));
     this.#grammy.lazy(() => this.#commands ?? []);
     this.#grammy.use(boundHandlers(clock, logger, (updateId, error) => this.#logFailure(updateId, error)));
+    this.#handling = createHandling(
+      (update) => this.#grammy.handleUpdate(update),
+      (updateId, error) => this.#logFailure(updateId, error),
+    );
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Ending(({ message }) =>
       logger.error(`The bot hears no commands any more. ${message}`)
@@ -113,9 +118,10 @@ export class MeanReversionTelegramBot {
 
   /**
    * Ends polling and confirms what was handled; waits for handlers and broadcasts that are under way.
-   * Then the storage is closed, if it is not one of your own.
+   * Then the storage is closed, if it is not one of your own. A handler may call it too.
    */
   stopBot(): Promise<void> {
+    this.#handling.leave();
     return this.#stopped ??= this.#stop();
   }
 
@@ -131,14 +137,16 @@ export class MeanReversionTelegramBot {
   /**
    * Sends a text, or a photo with its caption, to every active chat. Nothing in it is parsed: formatting is what
    * `entities` say. Returns when every chat is accounted for.
+   * @throws {TypeError | RangeError} If the message is none.
    * @throws {StorageError} If the chats could not be read: then nobody was written to.
    */
   async broadcast(message: string | BroadcastMessage, options?: BroadcastOptions): Promise<BroadcastReport> {
+    const content = typeof message === "string" ? { text: message } : message;
+    assertMessage(content);
     this.#assertNotStopped();
     await this.initialize();
     const { api } = this.#grammy;
     const surroundings = { api, gate: this.#gate, roster: this.#opened(), clock: this.#clock };
-    const content = typeof message === "string" ? { text: message } : message;
     const running = broadcast(content, surroundings, options);
     this.#broadcasts.add(running);
     try {
@@ -178,7 +186,7 @@ export class MeanReversionTelegramBot {
     this.#assertNotStopped();
     this.#polling = poll({
       api,
-      handle: (update) => this.#handle(update),
+      handle: this.#handling.handle,
       clock: this.#clock,
       logger: this.#logger,
       signal: this.#stopping.signal,
@@ -197,7 +205,11 @@ export class MeanReversionTelegramBot {
     this.#roster = roster;
     const persist = createPersist(clock, logger, this.#stopping.signal);
     this.#commands = chatCommands({ roster, autoRegisterChats, persist, clock, logger });
-    logger.info(`@${username} is ready: ${roster.size} active chats, kept in ${whereabouts(roster)}.`);
+    logger.info(
+      `@${username} is ready: ${roster.size} active ${roster.size === 1 ? "chat" : "chats"}, kept in ${
+        whereabouts(roster)
+      }.`,
+    );
     return { storage: roster.storage.kind, chats: roster.size, username };
   }
 
@@ -218,17 +230,6 @@ export class MeanReversionTelegramBot {
 
   #logFailure(updateId: number, error: unknown): void {
     this.#logger.error(failureText(updateId, error, this.#options.botToken));
-  }
-
-  /** A handler that fails has had its chance; a write that could not be kept has not, and comes again. */
-  async #handle(update: Update): Promise<void> {
-    try {
-      await this.#grammy.handleUpdate(update);
-    } catch (wrapped) {
-      const error = (wrapped as { error?: unknown }).error ?? wrapped;
-      if (error instanceof NotKeptError) throw error;
-      this.#logFailure(update.update_id, error);
-    }
   }
 
   async #stop(): Promise<void> {

@@ -1,22 +1,13 @@
 /** One message to many chats: attempts, outcomes, report. Pace and floods are the gate's business. */
 import { type Api, InputFile } from "grammy/web";
-import type { Message, MessageEntity } from "grammy/types";
+import type { Message } from "grammy/types";
+import type { BroadcastMessage } from "./broadcast_message.ts";
 import type { Clock } from "./clock.ts";
 import { floodsAtMost, type Gate, longestPauseSeconds } from "./gate.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { type BroadcastCounts, type BroadcastProblem, BroadcastReport } from "./report.ts";
 import type { Roster } from "./roster.ts";
 import { wellFormed } from "./text.ts";
-
-/** What is sent: a text, or a photo with its caption. */
-export interface BroadcastMessage {
-  /** 1 to 4,096 characters; with a photo it is the caption: up to 1,024, and may be empty. */
-  readonly text: string;
-  /** Formatting, as `format`, `bold` and `code` make it. Default: none. */
-  readonly entities?: readonly MessageEntity[];
-  /** A PNG's or JPEG's bytes (uploaded once, up to 10 MB), or a file_id or URL. */
-  readonly photo?: Uint8Array | string;
-}
 
 /** How a broadcast is run. */
 export interface BroadcastOptions {
@@ -49,7 +40,6 @@ const errorsAtMost = 100;
 
 /**
  * Sends the message to all active chats, as the storage has them now.
- * @throws {RangeError | TypeError} If the message is none.
  * @throws {StorageError} If the chats could not be read: then nobody is written to.
  */
 export async function broadcast(
@@ -57,7 +47,6 @@ export async function broadcast(
   surroundings: Surroundings,
   { signal }: BroadcastOptions = {},
 ): Promise<BroadcastReport> {
-  assertMessage(message);
   signal?.throwIfAborted();
   const startedAt = surroundings.clock.now();
   const recipients = await surroundings.roster.load({ signal });
@@ -157,7 +146,11 @@ class Run {
 
   /** Waits for the next slot; false where the broadcast, or the bot, was stopped meanwhile. */
   async #mayEnter(): Promise<boolean> {
-    return await this.#surroundings.gate.enter(this.#signal).then(() => this.#mayGoOn(), () => false);
+    const { gate } = this.#surroundings;
+    return await gate.enter(this.#signal).then(() => this.#mayGoOn(), () => {
+      if (this.#mayGoOn()) this.#stopped = "the bot was stopped";
+      return false;
+    });
   }
 
   async #send(chat_id: number): Promise<Message> {
@@ -228,23 +221,4 @@ class Run {
     if (this.#errors.length < errorsAtMost) this.#errors.push({ chat_id, outcome, message });
     return outcome;
   }
-}
-
-function assertMessage({ text, photo, entities }: BroadcastMessage): void {
-  if (
-    photo !== undefined && !((typeof photo === "string" || photo instanceof Uint8Array) && photo.length > 0)
-  ) {
-    throw new TypeError(`Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL`);
-  }
-  if (entities !== undefined && !Array.isArray(entities)) {
-    throw new TypeError(`Cannot broadcast as "entities" must be a list of Telegram's message entities`);
-  }
-  if (typeof text !== "string") {
-    throw new TypeError(`Cannot broadcast as "text" must be a string: current value is ${typeof text}`);
-  }
-  const longest = photo === undefined ? 4096 : 1024;
-  if (text.length <= longest && (text.trim() !== "" || photo !== undefined)) return;
-  throw new RangeError(
-    `Cannot broadcast as "text" must have 1 to 4096 characters, as a photo's caption 0 to 1024: it has ${text.length}`,
-  );
 }

@@ -3,6 +3,7 @@ import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
+import { withoutTokens } from "./secret.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 
 /** What a bot is told; only the token is required. */
@@ -37,7 +38,16 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-type Checked = "botToken" | "tableName" | "regionName" | "messagesPerSecond" | "apiRoot";
+type Checked =
+  | "botToken"
+  | "tableName"
+  | "regionName"
+  | "messagesPerSecond"
+  | "useDynamoDB"
+  | "autoRegisterChats"
+  | "apiRoot";
+
+const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 
 const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
   botToken: {
@@ -58,9 +68,12 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
     isGood: (value: number) => typeof value === "number" && value > 0 && value <= 1000,
     rule: "a number above 0 and up to 1000",
   },
+  useDynamoDB: { isGood: isBoolean, rule: "true or false" },
+  autoRegisterChats: { isGood: isBoolean, rule: "true or false" },
   apiRoot: {
-    isGood: (value: string) => /^https?:$/.test(protocolOf(value)) && !value.endsWith("/"),
-    rule: "an http or https address without a / at its end",
+    isGood: (value: string) =>
+      /^https?:$/.test(protocolOf(value)) && !value.endsWith("/") && withoutTokens(value) === value,
+    rule: "an http or https address without a / or the token at its end",
   },
 };
 
@@ -69,6 +82,9 @@ export function mistakesIn(
   options: Partial<BotOptions>,
   nameOf: (option: Checked) => string = (option) => option,
 ): string[] {
+  if (typeof options !== "object" || options === null) {
+    return [`The options must be an object such as { botToken }: current value is ${String(options)}.`];
+  }
   const ofOptions = (Object.keys(rules) as Checked[]).flatMap((option) => {
     const { isGood, rule, isSecret } = rules[option];
     const value = options[option];
@@ -78,7 +94,9 @@ export function mistakesIn(
       return [`${name} is not set: it must be ${rule}.${where}`];
     }
     if (value === undefined || isGood(value as never)) return [];
-    const current = isSecret ? "" : `: current value is ${JSON.stringify(value)}`;
+    const current = isSecret
+      ? ""
+      : `: current value is ${withoutTokens(JSON.stringify(value) ?? String(value))}`;
     return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
   });
   return [...mistakesInRuntime(process.versions), ...ofOptions];

@@ -1,6 +1,14 @@
 /** Keeps the bot's token out of errors: fetch puts the URL into its messages, and the URL holds the token. */
 import type { Transformer } from "grammy/web";
 
+/** Anything of a token's shape, whoever's it is and wherever it was put by mistake. */
+const tokenShape = /\d+(:|%3A)[A-Za-z0-9_-]{20,}/gi;
+
+/** The text without tokens, for what a user may have put into the wrong place. */
+export function withoutTokens(text: string): string {
+  return text.replace(tokenShape, "<token>");
+}
+
 /** The text without the secret. */
 export function withoutSecret(text: string, secret: string): string {
   return text.replaceAll(secret, "<token>").replaceAll(encodeURIComponent(secret), "<token>");
@@ -39,9 +47,7 @@ export function secretKept(secret: string): Transformer {
   return async (prev, method, payload, signal) => {
     try {
       const answer = await prev(method, payload, signal);
-      return answer?.ok === false
-        ? { ...answer, description: withoutSecret(String(answer.description), secret) }
-        : answer;
+      return answer?.ok === false ? JSON.parse(withoutSecret(JSON.stringify(answer), secret)) : answer;
     } catch (error) {
       scrub(error, secret);
       throw error;

@@ -1,4 +1,5 @@
 /** What a strategy found: the facts of a trader's ticket. */
+import { inspect } from "node:util";
 
 /** A price or an amount. A string keeps its digits exactly (`"1.0850"`); a number is printed in full. */
 export type Decimal = number | string;
@@ -91,7 +92,22 @@ export function validateSignal(signal: TradingSignal): void {
   if ((Number(decimalText(signal.target, "target")) - entry) * side <= 0) {
     throw new RangeError(refusal("target", side > 0 ? above : below, signal.target));
   }
+  validateWords(signal);
   signalTime(signal, 0);
+}
+
+/** What stands on the ticket as it is. */
+function validateWords(signal: TradingSignal): void {
+  for (const name of ["currency", "timeframe", "strategy", "note"] as const) {
+    const value = signal[name];
+    if (value !== undefined && typeof value !== "string") throw new TypeError(refusal(name, "a text", value));
+  }
+  const { parameters = {} } = signal;
+  const isPlain = (value: unknown): boolean => ["string", "number", "boolean"].includes(typeof value);
+  if (typeof parameters === "object" && parameters !== null && Object.values(parameters).every(isPlain)) {
+    return;
+  }
+  throw new TypeError(refusal("parameters", "texts, numbers and booleans by name", parameters));
 }
 
 /** When the signal was found; `now` (milliseconds) where it does not say. */
@@ -114,5 +130,6 @@ function refusal(name: string, rule: string, value: unknown): string {
 }
 
 function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  if (typeof value === "string") return JSON.stringify(value);
+  return value instanceof Date ? String(value) : inspect(value, { depth: 1, breakLength: Infinity });
 }

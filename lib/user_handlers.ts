@@ -1,7 +1,10 @@
 /** Handlers of the user's own, behind the toolkit's: they may fail or hang without holding anybody back. */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
+import { NotKeptError } from "./persistence.ts";
 import { withoutSecret } from "./secret.ts";
 
 const handlersWithinMs = 30_000;
@@ -36,6 +39,38 @@ async function isDoneWithin(
   } finally {
     ended.abort();
   }
+}
+
+/** The way of one update after another through all handlers. */
+export interface Handling {
+  /** Rejects only with what could not be kept: a handler that fails has had its chance. */
+  handle(update: Update): Promise<void>;
+  /** Called from within a handler, ends the wait for it: it is about to wait for whoever waits for it. */
+  leave(): void;
+}
+
+export function createHandling(
+  handleUpdate: (update: Update) => Promise<void>,
+  onFailure: (updateId: number, error: unknown) => void,
+): Handling {
+  const within = new AsyncLocalStorage<() => void>();
+  const handleWhole = async (update: Update): Promise<void> => {
+    try {
+      await handleUpdate(update);
+    } catch (wrapped) {
+      const error = (wrapped as { error?: unknown }).error ?? wrapped;
+      if (error instanceof NotKeptError) throw error;
+      onFailure(update.update_id, error);
+    }
+  };
+  return {
+    async handle(update) {
+      let leave = (): void => {};
+      const left = new Promise<void>((resolve) => leave = resolve);
+      await Promise.race([within.run(leave, () => handleWhole(update)), left]);
+    },
+    leave: () => within.getStore()?.(),
+  };
 }
 
 /** What to log of a handler that failed: its stack, without the secret. */

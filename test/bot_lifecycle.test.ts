@@ -643,6 +643,31 @@ lifecycle("stopBot() waits for a handler, but not for ever, and what hangs comes
   }, { state: "made", bot: { clock: new FastClock(20) } });
 });
 
+lifecycle("a handler may stop the bot, which then does not wait for it, nor hears it again", async () => {
+  await withBot(async ({ bot, server, another, logs }) => {
+    const steps: string[] = [];
+    bot.grammy.command("quit", async (ctx) => {
+      await ctx.reply("Bye");
+      await bot.stopBot();
+      steps.push("stopped");
+      throw new Error("after the stop");
+    });
+    await bot.startBot();
+    const boss = server.user();
+    boss.say("/quit");
+    assert.ok(await soon(bot.finished, 2000), "it ends at once");
+    await until(() => logs.of("error", "after the stop").length === 1, "the handler did not go on");
+    assert.equal(steps, ["stopped"]);
+    assert.is(server.pendingUpdates, 0, "it is confirmed");
+    const next = another();
+    next.grammy.command("quit", () => void steps.push("again"));
+    await next.startBot();
+    boss.say("/start");
+    await boss.received("Welcome");
+    assert.equal(steps, ["stopped"]);
+  }, { state: "made" });
+});
+
 lifecycle("a handler that takes long holds up no other chat of its batch", async () => {
   await withBot(async ({ bot, server }) => {
     let release: (() => void) | undefined;

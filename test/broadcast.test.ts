@@ -1,4 +1,5 @@
 /** Broadcasts over the wire: who gets a message, how often, and what is said of everyone else. */
+import type { MessageEntity } from "grammy/types";
 import fc from "fast-check";
 import type { BroadcastReport } from "../lib/report.ts";
 import type { BotApiFaultAnswer, LocalChat, LocalUser } from "../lib/local/mod.ts";
@@ -617,6 +618,15 @@ test("broadcast() refuses what Telegram would refuse of everyone, before it read
       assert.instance(error, type, JSON.stringify(message).slice(0, 30));
       assert.match(error.message, /^Cannot broadcast as "text" must/);
     }
+    const entities = [null, {}, { type: "bold", offset: 0 }, { type: 1, offset: 0, length: 1 }];
+    for (const entity of entities) {
+      const error = await failureOf(bot.broadcast({ text: "x", entities: [entity as MessageEntity] }));
+      assert.match(error.message, /^Cannot broadcast as "entities" must be a list of/);
+    }
+    for (const nothing of [null, undefined, 5]) {
+      const error = await failureOf(bot.broadcast(nothing as unknown as string));
+      assert.match(error.message, /^Cannot broadcast as the message must be a text or an object/);
+    }
     assert.is(gate.requests, 0);
     assert.is(server.countCalls("sendMessage"), 0);
     assert.is((await bot.broadcast("x".repeat(4096))).sent, 1);
@@ -673,6 +683,7 @@ test("broadcast() hears its signal while it waits out a flood", async () => {
     abort.abort();
     assert.ok(await soon(running, 1500), "it ends at once");
     const report = await running;
+    assert.is(report.stopped, "the caller ended it");
     assert.is(total(report), 5);
     assert.is(report.sent, 0);
   }, made);

@@ -294,6 +294,20 @@ malformed("every operator's method and cleanup take attributes of any type", asy
   assert.is((await storage.getStatistics()).totalChats, chatId + Math.floor(chatId / 3));
 });
 
+malformed("a group whose item has numbers beyond JavaScript's moves with their digits", async () => {
+  const table = await freshTable();
+  const digits = "12345678901234567890";
+  const chat_id = { N: "-5" };
+  const user_info = { M: { title: { S: "Desk" }, ref: { N: digits }, share: { N: "0.25" } } };
+  await table.put(pythonItem({ chat_id, user_info, message_count: { N: digits } }));
+  const storage = table.storage();
+  await migrateChat(storage, -5, -1005, noon);
+  const chat = await storage.getChat(-1005) as Chat;
+  assert.equal([chat.is_active, chat.user_info], [true, { title: "Desk", ref: digits, share: 0.25 }]);
+  assert.is((await storage.getChat(-5))?.removed_reason, "migrated");
+  assert.equal((await table.item(-5))?.["user_info"], user_info, "the group's own item is left as it was");
+});
+
 malformed(
   "cleanupInactiveChats() leaves a chat alone that has no readable last_active, and logs how many",
   async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { MeanReversionTelegramBot } from "../lib/bot.ts";
 import { createTelegramBotFromEnv } from "../lib/env.ts";
 import { type BotOptions, ConfigError } from "../lib/options.ts";
 import { assert, suite } from "./harness.ts";
@@ -99,6 +100,40 @@ test("every mistake is said at once, by the names that the user knows", async ()
     }
     assert.is(message.split("\n").length, 6);
   });
+});
+
+test("a token in the wrong place is not shown either", async () => {
+  const api = `https://api.telegram.org/bot${token}`;
+  const bad = { TELEGRAM_BOT_TOKEN: token, TELEGRAM_API_ROOT: api, TELEGRAM_CHATS_TABLE: `${token} ` };
+  await withEnvironment(bad, () => {
+    const message = mistakes();
+    assert.match(
+      message,
+      "TELEGRAM_API_ROOT must be an http or https address without a / or the token at its end",
+    );
+    assert.match(
+      message,
+      'TELEGRAM_CHATS_TABLE must be 3 to 255 letters, digits, _, . and -: current value is "<token> "',
+    );
+    assert.not.match(message, "AAsecret");
+  });
+});
+
+test("options of the wrong type are mistakes, as they would be read as the opposite", async () => {
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token }, () => {
+    const options = { autoRegisterChats: "false", useDynamoDB: "false" } as unknown as Partial<BotOptions>;
+    assert.equal(mistakes(options).split("\n"), [
+      'useDynamoDB must be true or false: current value is "false".',
+      'autoRegisterChats must be true or false: current value is "false".',
+    ]);
+  });
+  for (const nothing of [undefined, null, "token"]) {
+    assert.throws(
+      () => new MeanReversionTelegramBot(nothing as unknown as BotOptions),
+      (error: Error) =>
+        error instanceof ConfigError && error.message.includes("The options must be an object"),
+    );
+  }
 });
 
 test("an option beats its variable, which then need not even be right", async () => {

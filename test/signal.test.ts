@@ -97,6 +97,26 @@ validation("validateSignal() takes a long and a short, in numbers and in strings
   validateSignal({ ...long, size: "0.001", risk: 1e-9, time: "2026-11-20T12:00:00Z", parameters: { n: 1 } });
 });
 
+validation("validateSignal() refuses words that would not print as they are", () => {
+  const circular: Record<string, unknown> = {};
+  circular["self"] = circular;
+  const odd: Record<string, unknown>[] = [
+    ...["currency", "timeframe", "strategy", "note"].flatMap((name) => [{ [name]: {} }, { [name]: null }]),
+    ...[null, "x", { ATR: {} }, { ATR: undefined }, circular].map((parameters) => ({ parameters })),
+  ];
+  for (const part of odd) {
+    const [name] = Object.keys(part);
+    assert.throws(
+      () => validateSignal({ ...long, ...part }),
+      (error: Error) => error instanceof TypeError && error.message.includes(`"${name}" must be`),
+      name,
+    );
+  }
+  const message =
+    /"parameters" must be texts, numbers and booleans by name: current value is \{ ATR: \{\} \}/;
+  assert.throws(() => validateSignal({ ...long, parameters: { ATR: {} as string } }), message);
+});
+
 validation("validateSignal() refuses a direction or a symbol that says nothing", () => {
   for (const direction of ["buy", "LONG", "", undefined, null, 1]) {
     refused(changed(long, { direction }), TypeError, /"direction" must be "long" or "short"/);

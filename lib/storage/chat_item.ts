@@ -12,22 +12,29 @@ const reasons: readonly string[] = ["stopped", "blocked", "left", "gone", "inact
 
 /** What the item says of its chat. */
 export function stateOf(item: Item): ChatState {
-  const raw: Record<string, unknown> = unmarshall(item, { wrapNumbers: Number });
+  const raw: Record<string, unknown> = unmarshall(item, { wrapNumbers: exactNumber });
   const is_active = raw["is_active"] === true;
   const removed_at = textOf(raw["removed_at"]) ?? null;
   return {
     is_active,
     added_at: textOf(raw["added_at"]),
     last_active: textOf(raw["last_active"]),
-    message_count: numberOf(raw["message_count"]) ?? 0,
+    message_count: numberOf(item["message_count"]) ?? 0,
     user_info: isMap(raw["user_info"]) ? raw["user_info"] as UserInfo : {},
     removed_at,
     removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
-    migrated_to: numberOf(raw["migrated_to"]),
-    migrated_from: numberOf(raw["migrated_from"]),
-    last_update_id: numberOf(raw["last_update_id"]),
-    last_member_update_id: numberOf(raw["last_member_update_id"]),
+    migrated_to: numberOf(item["migrated_to"]),
+    migrated_from: numberOf(item["migrated_from"]),
+    last_update_id: numberOf(item["last_update_id"]),
+    last_member_update_id: numberOf(item["last_member_update_id"]),
   };
+}
+
+/** A number; its digits where JavaScript's numbers cannot hold them. */
+function exactNumber(digits: string): number | string {
+  const number = Number(digits);
+  const isExact = Number.isSafeInteger(number) || /^[^e]{1,16}$/i.test(digits);
+  return isExact ? number : digits;
 }
 
 /** The item's key. */
@@ -48,8 +55,9 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function numberOf(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+function numberOf(value: AttributeValue | undefined): number | undefined {
+  const number = Number(value?.N ?? NaN);
+  return Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : undefined;
 }
 
 function isMap(value: unknown): boolean {

@@ -1,0 +1,46 @@
+/** What can be broadcast. */
+import type { MessageEntity } from "grammy/types";
+
+/** What is sent: a text, or a photo with its caption. */
+export interface BroadcastMessage {
+  /** 1 to 4,096 characters; with a photo it is the caption: up to 1,024, and may be empty. */
+  readonly text: string;
+  /** Formatting, as `format`, `bold` and `code` make it. Default: none. */
+  readonly entities?: readonly MessageEntity[];
+  /** A PNG's or JPEG's bytes (uploaded once, up to 10 MB), or a file_id or URL. */
+  readonly photo?: Uint8Array | string;
+}
+
+/**
+ * Refuses what can be no message, before anything is asked of anybody.
+ * @throws {TypeError | RangeError} Naming the part, and its rule.
+ */
+export function assertMessage(message: BroadcastMessage): void {
+  if (typeof message !== "object" || message === null) {
+    throw new TypeError(`Cannot broadcast as the message must be a text or an object: it is ${message}`);
+  }
+  const { text, photo, entities } = message;
+  if (
+    photo !== undefined && !((typeof photo === "string" || photo instanceof Uint8Array) && photo.length > 0)
+  ) {
+    throw new TypeError(`Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL`);
+  }
+  if (entities !== undefined && !(Array.isArray(entities) && entities.every(isEntity))) {
+    throw new TypeError(
+      `Cannot broadcast as "entities" must be a list of { type, offset, length }, as format() gives them`,
+    );
+  }
+  if (typeof text !== "string") {
+    throw new TypeError(`Cannot broadcast as "text" must be a string: current value is ${typeof text}`);
+  }
+  const longest = photo === undefined ? 4096 : 1024;
+  if (text.length <= longest && (text.trim() !== "" || photo !== undefined)) return;
+  throw new RangeError(
+    `Cannot broadcast as "text" must have 1 to 4096 characters, as a photo's caption 0 to 1024: it has ${text.length}`,
+  );
+}
+
+function isEntity(entity: unknown): boolean {
+  const { type, offset, length } = (entity ?? {}) as Partial<MessageEntity>;
+  return typeof type === "string" && Number.isInteger(offset) && Number.isInteger(length);
+}
