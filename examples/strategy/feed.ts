@@ -1,4 +1,4 @@
-/** Candles and the port they come through: replay, synthetic, or an exchange's feed of your own. */
+/** Candles and the port they come through: an exchange, replay, synthetic, or a feed of your own. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export const timeframe = "5m";
@@ -22,6 +22,8 @@ export interface CandleFeed {
   readonly name: string;
   /** What a reader of its signals must know, such as that they come from no market. */
   readonly caution?: string;
+  /** The market's own clock, where candles come in real time: by it a signal is too old to be sent. */
+  now?(): number;
   /** Ends with the series; when `signal` aborts, rejects with its reason or an AbortError. */
   candles(signal?: AbortSignal): AsyncIterable<Candle>;
 }

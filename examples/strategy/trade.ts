@@ -1,5 +1,5 @@
 /** The loop: candles in, signals out. */
-import { type CandleFeed, closeTime } from "./feed.ts";
+import { type Candle, type CandleFeed, closeTime, timeframeMs } from "./feed.ts";
 import type { FoundSignal, MeanReversion } from "./mean_reversion.ts";
 
 export interface TradeOptions {
@@ -15,6 +15,9 @@ export interface TradeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** When the next candle has closed, the price is another one. */
+const staleAfterMs = timeframeMs;
+
 /** Trades until the feed ends, the limit is reached or the signal aborts; resolves to the signals delivered. */
 export async function trade(options: TradeOptions): Promise<number> {
   const { feed, strategy, deliver, liveFrom, limit = Infinity, signal } = options;
@@ -22,7 +25,7 @@ export async function trade(options: TradeOptions): Promise<number> {
   try {
     for await (const candle of feed.candles(signal)) {
       const found = strategy.update(candle);
-      if (!found || closeTime(candle) <= liveFrom) continue;
+      if (!found || closeTime(candle) <= liveFrom || isStale(candle, feed)) continue;
       await deliver(withCaution(found, feed.caution));
       if (++count >= limit) break;
     }
@@ -30,6 +33,11 @@ export async function trade(options: TradeOptions): Promise<number> {
     if (!signal?.aborted) throw error;
   }
   return count;
+}
+
+/** Found in a candle that an outage, or a machine's sleep, has held back. */
+function isStale(candle: Candle, feed: CandleFeed): boolean {
+  return feed.now !== undefined && feed.now() - closeTime(candle) > staleAfterMs;
 }
 
 function withCaution(signal: FoundSignal, caution: string | undefined): FoundSignal {

@@ -1,0 +1,224 @@
+/** A Coinbase Exchange on loopback that misbehaves as the real one does, and a clock that waits for nobody. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setImmediate } from "node:timers";
+import { type Candle, timeframeMs } from "../../examples/strategy/feed.ts";
+import type { Clock } from "../../mod.ts";
+
+interface Sleeper {
+  readonly wakesAt: number;
+  readonly wake: () => void;
+}
+
+/** Jumps to whatever is waited for, once every request is answered or will never be. */
+export class MarketClock implements Clock {
+  /** By how much this machine's clock is ahead of the truth. */
+  aheadMs = 0;
+  #timerMs = 0;
+  #sinceMs: number;
+  #pending = 0;
+  #hanging = 0;
+  readonly #sleepers = new Set<Sleeper>();
+
+  constructor(trueMs: number) {
+    this.#sinceMs = trueMs;
+  }
+
+  get trueMs(): number {
+    return this.#sinceMs + this.#timerMs;
+  }
+
+  get sleepers(): number {
+    return this.#sleepers.size;
+  }
+
+  now(): number {
+    return this.trueMs + this.aheadMs;
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  /** The machine sleeps: time goes by, its timers do not. */
+  suspend(ms: number): void {
+    this.#sinceMs += ms;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const end = (settle: () => void): void => {
+        this.#sleepers.delete(sleeper);
+        signal?.removeEventListener("abort", abort);
+        settle();
+      };
+      const abort = (): void => end(() => reject(signal?.reason));
+      const sleeper = { wakesAt: this.#timerMs + ms, wake: () => end(resolve) };
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#look();
+    });
+  }
+
+  /** Time stands still while the task runs. */
+  async holding<T>(task: Promise<T>): Promise<T> {
+    this.#pending++;
+    try {
+      return await task;
+    } finally {
+      this.#pending--;
+      this.#look();
+    }
+  }
+
+  /** Time stands still from the question until its answer is read. */
+  readonly fetch: typeof fetch = async (input, init) => {
+    this.#pending++;
+    const settled = (): void => {
+      this.#pending--;
+      this.#look();
+    };
+    try {
+      const response = await fetch(input, init);
+      const text = response.text.bind(response);
+      response.text = () => text().finally(settled);
+      return response;
+    } catch (error) {
+      settled();
+      throw error;
+    }
+  };
+
+  hang(change: 1 | -1): void {
+    this.#hanging += change;
+    this.#look();
+  }
+
+  /** Not before whoever can go on without time has done so. */
+  #look(): void {
+    setImmediate(() => {
+      const [first] = [...this.#sleepers].sort((a, b) => a.wakesAt - b.wakesAt);
+      if (!first || this.#pending !== this.#hanging) return;
+      this.#timerMs = Math.max(this.#timerMs, first.wakesAt);
+      first.wake();
+    });
+  }
+}
+
+export interface Reply {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** What befalls one request: another reply, none, half of one, or something done once the reply is made. */
+export type Mishap = Reply | "hang" | "reset" | "cut" | (() => void);
+
+export interface Asked {
+  /** The exchange's time, in milliseconds since 1970. */
+  readonly at: number;
+  readonly url: URL;
+  readonly userAgent: string | undefined;
+}
+
+export interface ExchangeOptions {
+  readonly now: () => number;
+  /** The whole candle that opens at a time; `undefined` where nobody trades. */
+  readonly candleAt: (time: number) => Candle | undefined;
+  /** Told of a request that will not be answered, and of its end. */
+  readonly onHang?: (change: 1 | -1) => void;
+}
+
+/** Knows one product, BTC-USD. */
+export async function startExchange(options: ExchangeOptions): Promise<StubExchange> {
+  const exchange = new StubExchange(options);
+  await exchange.listen();
+  return exchange;
+}
+
+export class StubExchange {
+  endpoint = "";
+  readonly asked: Asked[] = [];
+  /** One for each of the next requests. */
+  readonly mishaps: Mishap[] = [];
+  /** How old the rows are that it gives. */
+  lagMs = 0;
+  /** What becomes of the rows on their way. */
+  change: (rows: Row[]) => unknown[] = (rows) => rows;
+  readonly #options: ExchangeOptions;
+  readonly #server: Server;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.#server = createServer((request, response) => {
+      request.on("error", () => {});
+      this.#answer(request, response);
+    });
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    this.endpoint = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? "", this.endpoint);
+    const at = this.#options.now();
+    this.asked.push({ at, url, userAgent: request.headers["user-agent"] });
+    const mishap = this.mishaps.shift();
+    if (mishap === "hang") return this.#hang(response);
+    if (mishap === "reset") return void request.socket.destroy();
+    const reply = { ...this.#proper(url, at), ...(typeof mishap === "object" ? mishap : {}) };
+    if (typeof mishap === "function") mishap();
+    const date = new Date(at).toUTCString();
+    send(response, { ...reply, headers: { date, ...reply.headers } }, mishap === "cut");
+  }
+
+  #hang(response: ServerResponse): void {
+    this.#options.onHang?.(1);
+    response.once("close", () => this.#options.onHang?.(-1));
+  }
+
+  #proper(url: URL, at: number): Reply {
+    const product = /^\/products\/([^/]+)\/candles$/.exec(url.pathname)?.[1];
+    if (product !== "BTC-USD") return { status: 404, body: '{"message":"NotFound"}' };
+    const end = Date.parse(url.searchParams.get("end") ?? "") || at;
+    const start = Date.parse(url.searchParams.get("start") ?? "") || end - 299 * timeframeMs;
+    if ((end - start) / timeframeMs >= 300) return { status: 400, body: '{"message":"exceeds 300"}' };
+    return { body: JSON.stringify(this.change(this.#rows(start, end, at - this.lagMs))) };
+  }
+
+  /** The newest first. */
+  #rows(start: number, end: number, asOf: number): Row[] {
+    const rows: Row[] = [];
+    const first = Math.ceil(start / timeframeMs) * timeframeMs;
+    for (let time = first; time <= Math.min(end, asOf); time += timeframeMs) {
+      const candle = this.#options.candleAt(time);
+      if (candle) rows.unshift(row(candle, time + timeframeMs > asOf));
+    }
+    return rows;
+  }
+}
+
+export type Row = [seconds: number, low: number, high: number, open: number, close: number, volume: number];
+
+/** One that still forms has seen only its first trade. */
+function row({ time, low, high, open, close, volume }: Candle, isForming: boolean): Row {
+  if (isForming) return [time / 1000, open, open, open, open, volume / 100];
+  return [time / 1000, low, high, open, close, volume];
+}
+
+function send(response: ServerResponse, { status = 200, headers, body = "" }: Reply, isCut: boolean): void {
+  const length = String(new TextEncoder().encode(body).length);
+  response.writeHead(status, { "content-type": "application/json", "content-length": length, ...headers });
+  if (!isCut) return void response.end(body);
+  response.write(body.slice(0, body.length / 2), () => response.socket?.destroy());
+}
