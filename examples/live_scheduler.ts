@@ -1,11 +1,13 @@
 #!/usr/bin/env -S deno run -P
 /**
- * Trades a mean-reversion strategy on five-minute candles and sends its signals to the bot's subscribers.
+ * Trades a mean-reversion strategy on five-minute candles and sends its signals to the bot's subscribers. The candles
+ * come live from Coinbase Exchange, which needs no account; or from a file, or made up, for trying things out.
  *
- *     npx tsx examples/live_scheduler.ts --interval 0.5 --signals 3
+ *     npx tsx examples/live_scheduler.ts --symbol BTC-USD
  *     deno run -P examples/live_scheduler.ts --interval 0.5 --signals 3
  *
- * Under Deno, candles to replay are read from `.signals/`, or with `--allow-read=.env,.signals,FILE`.
+ * Under Deno, candles to replay are read from `.signals/`, or with `--allow-read=.env,.signals,FILE`; an exchange of
+ * your own needs `--allow-net=HOST,api.telegram.org,*.amazonaws.com`.
  * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 2 for a mistake in the arguments, a file
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */
@@ -26,7 +28,7 @@ const say = (line: string): void => console.log(line);
 async function main(): Promise<void> {
   const settings = readArguments(process.argv.slice(2));
   if (!settings) return say(help);
-  const series = chooseSeries(settings);
+  const series = chooseSeries(settings, { say });
   const sent = await openSentSignals(settings.state, series.feed.name);
   introduce(settings, series, sent);
   const notifier = createNotifier({
@@ -53,13 +55,15 @@ async function main(): Promise<void> {
 }
 
 function introduce(settings: Settings, { feed, liveFrom }: Series, { last }: SentSignals): void {
-  const { symbol, state, replay, intervalSeconds } = settings;
+  const { symbol, state, replay, seed, intervalSeconds } = settings;
   const { opensAtHour, closesAtHour } = tradingHours;
   say(
     `Mean reversion on ${symbol}, five-minute candles, signals from ${opensAtHour}:00 to ${closesAtHour}:00 UTC.`,
   );
   say(`Candles: ${feed.name}${feed.caution ? ` (${feed.caution})` : ""}.`);
-  if (replay === undefined && intervalSeconds === undefined) say("For a day in minutes: --interval 0.5");
+  if (replay === undefined && intervalSeconds === undefined) {
+    say(`For a day in minutes${seed === undefined ? ", of synthetic candles" : ""}: --interval 0.5`);
+  }
   if (last > liveFrom) say(`Going on after the signal of ${utc(new Date(last))} (${state}).`);
 }
 

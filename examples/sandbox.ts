@@ -1,7 +1,7 @@
 #!/usr/bin/env -S deno run -P=sandbox
 /**
- * A Telegram and a DynamoDB of its own, and a few people on them: everything as in earnest, and nothing leaves this
- * machine. Without a script it tells the whole story; with one, the script runs unchanged.
+ * A Telegram and a DynamoDB of its own, and a few people on them: everything as in earnest. Without a script it tells
+ * the whole story, and nothing leaves this machine; with one, the script runs unchanged.
  *
  *     npx tsx examples/sandbox.ts [--fresh] [--data FOLDER] [SCRIPT [ARGS]]
  *     deno run -P=sandbox examples/sandbox.ts [--fresh] [--data FOLDER] [SCRIPT [ARGS]]

@@ -1,7 +1,7 @@
 /** Live candles: whole ones only, each once, whatever the exchange and this machine do. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createDelivery } from "../examples/strategy/delivery.ts";
 import { exchangeFeed } from "../examples/strategy/exchange_feed.ts";
 import { type Candle, type CandleFeed, closeTime, timeframeMs } from "../examples/strategy/feed.ts";
@@ -11,8 +11,10 @@ import { resumed } from "../examples/strategy/series.ts";
 import { syntheticFeed } from "../examples/strategy/synthetic.ts";
 import { trade } from "../examples/strategy/trade.ts";
 import { UsageError } from "../examples/strategy/usage_error.ts";
+import { startBotApiServer } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { MarketClock, type Mishap, type Row, startExchange, type StubExchange } from "./support/exchange.ts";
+import { root, startScript } from "./support/script.ts";
 
 const test = suite("exchange", undefined, 20_000);
 const hourMs = 3_600_000;
@@ -488,5 +490,45 @@ for (const [lateMs, outcome] of [[299_000, "is still sent"], [301_000, "is histo
     assert.is(count, lateMs < timeframeMs ? 1 : 0);
   });
 }
+
+test("live_scheduler sends an exchange's signal to whoever is subscribed, and ends", async () => {
+  const { candleAt, signals } = await eventful();
+  const found = signals.filter((time) => time > at(6, 0))[2] ?? NaN;
+  await using telegram = await startBotApiServer();
+  // The candle closes when the bot has been heard, not before.
+  let startedAt = Infinity;
+  const now = (): number => found + 1500 + Math.max(0, performance.now() - startedAt);
+  await using exchange = await startExchange({ now, candleAt });
+  exchange.mishaps.push({ status: 503, headers: { "retry-after": "1" } });
+  const ada = telegram.user({ first_name: "Ada" });
+  const state = `.signals/${basename(exchange.endpoint).replace(":", "-")}.json`;
+  const script = ["examples/live_scheduler.ts", "--exchange", exchange.endpoint, "--state", state];
+  const running = startScript([...script, "--signals", "1"], {
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_API_ROOT: telegram.apiRoot,
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_REGION: "us-east-1",
+    // The discard port: nobody listens there.
+    AWS_ENDPOINT_URL_DYNAMODB: "http://127.0.0.1:9",
+  });
+  try {
+    ada.say("/start");
+    await ada.received("subscribed");
+    startedAt = performance.now();
+    const { status, output } = await running.ended;
+    assert.is(status, 0, output);
+    assert.match(output, /^Candles: 127\.0\.0\.1:\d+ BTC-USD\.$/m);
+    assert.match(
+      output,
+      /Candles cannot be fetched \(status 503\); trying again\.\nCandles are fetched again\./,
+    );
+    assert.match(output, /Sent to 1 of 1 chat.*\n1 signal; stopping\.\n/);
+    assert.is(ada.inbox.filter(({ text }) => text?.includes("BTC-USD")).length, 1);
+  } finally {
+    running.kill("SIGKILL");
+    rmSync(join(root, state), { force: true });
+  }
+});
 
 test.run();

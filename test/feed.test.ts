@@ -84,7 +84,7 @@ test("syntheticFeed() says that it is no market", () => {
 test("syntheticFeed() the scheduler's default seed signals soon after 06:00, and on every day", async () => {
   const strategy = createMeanReversion({ symbol: "BTC-USD", account: 10_000 });
   const times: number[] = [];
-  const seed = readArguments([])?.seed ?? NaN;
+  const seed = readArguments(["--interval", "1"])?.seed ?? NaN;
   for (const candle of await take(syntheticFeed({ seed, start: midnight }), 4 * day)) {
     const found = strategy.update(candle);
     if (found) times.push((found.time.getTime() - midnight) / timeframeMs);

@@ -7,7 +7,7 @@ import { createDelivery } from "../examples/strategy/delivery.ts";
 import { createMeanReversion } from "../examples/strategy/mean_reversion.ts";
 import { createNotifier, type Notifier, type SignalBot } from "../examples/strategy/notifier.ts";
 import { openSentSignals } from "../examples/strategy/sent_signals.ts";
-import { chooseSeries, resumed } from "../examples/strategy/series.ts";
+import { chooseSeries, resumed, type Series } from "../examples/strategy/series.ts";
 import { stopOnSignals } from "../examples/strategy/stop_on_signals.ts";
 import { trade } from "../examples/strategy/trade.ts";
 import { UsageError } from "../examples/strategy/usage_error.ts";
@@ -35,7 +35,7 @@ interface RunOptions {
 async function run(state: string, { argv = [], send, signal }: RunOptions): Promise<string[]> {
   const settings = readArguments(["--interval", "0.001", "--state", state, ...argv]);
   if (!settings) throw new Error("asked for help");
-  const series = chooseSeries(settings);
+  const series = chooseSeries(settings, { say: () => {} });
   const sent = await openSentSignals(state, series.feed.name);
   const handedOn: string[] = [];
   const notifier = createNotifierOf(async (found) => {
@@ -109,7 +109,7 @@ test("trade() signals carry the feed's caution, and none is found in history", (
 test("chooseSeries() a demonstration waits in trading hours only", async () => {
   const settings = readArguments(["--interval", "3600"]);
   if (!settings) throw new Error("asked for help");
-  const { pace } = chooseSeries(settings);
+  const { pace } = chooseSeries(settings, { say: () => {} });
   const controller = new AbortController();
   const candle = { open: 1, high: 1, low: 1, close: 1, volume: 1 };
   await pace({ ...candle, time: Date.UTC(2026, 0, 5, 16, 55) }, controller.signal);
@@ -119,16 +119,35 @@ test("chooseSeries() a demonstration waits in trading hours only", async () => {
 });
 
 test("chooseSeries() in real time: history up to now, made up the same after a restart on the same day", async () => {
-  const settings = readArguments([]);
+  const settings = readArguments(["--seed", "3547"]);
   if (!settings) throw new Error("asked for help");
+  const say = (): void => {};
   const noon = Date.UTC(2026, 10, 23, 12);
   const firstOf = async (now: number): Promise<unknown> => {
-    const { value } = await chooseSeries(settings, now).feed.candles()[Symbol.asyncIterator]().next();
+    const { value } = await chooseSeries(settings, { say, now }).feed.candles()[Symbol.asyncIterator]()
+      .next();
     return value;
   };
-  assert.is(chooseSeries(settings, noon).liveFrom, noon);
+  assert.is(chooseSeries(settings, { say, now: noon }).liveFrom, noon);
   assert.equal(await firstOf(noon), await firstOf(noon + 3_600_000));
   assert.is((await firstOf(noon) as { time: number }).time, Date.UTC(2026, 10, 22));
+});
+
+test("chooseSeries() an exchange's candles, unless something else is asked for", () => {
+  const seriesOf = (argv: string[]): Series => {
+    const settings = readArguments(argv);
+    if (!settings) throw new Error("asked for help");
+    return chooseSeries(settings, { say: () => {}, now: 0 });
+  };
+  const nameOf = (...argv: string[]): string => seriesOf(argv).feed.name;
+  assert.is(seriesOf([]).liveFrom, -Infinity, "the exchange's clock tells, not ours");
+  assert.is(nameOf(), "coinbase BTC-USD");
+  assert.is(nameOf("--symbol", "BTC-USD", "--exchange", "https://api.exchange.coinbase.com"), nameOf());
+  assert.is(nameOf("--symbol", "ETH-EUR"), "coinbase ETH-EUR");
+  assert.is(nameOf("--exchange", "http://127.0.0.1:8080"), "127.0.0.1:8080 BTC-USD");
+  assert.is(nameOf("--seed", "7"), "synthetic, seed 7, in real time");
+  assert.is(nameOf("--interval", "1"), "synthetic, seed 3547");
+  assert.is(nameOf("--interval", "1", "--seed", "7"), "synthetic, seed 7");
 });
 
 test("trade() rejects with what went wrong in the feed", async () => {
@@ -184,7 +203,8 @@ test("openSentSignals() refuses a file that it cannot understand, instead of sen
 test("readArguments() defaults, and what was asked for", () => {
   const plain = readArguments([]);
   assert.equal([plain?.symbol, plain?.state, plain?.signals], ["BTC-USD", ".signals/BTC-USD.json", Infinity]);
-  assert.is(plain?.intervalSeconds, undefined);
+  assert.equal([plain?.intervalSeconds, plain?.seed], [undefined, undefined]);
+  assert.is(plain?.exchange, "https://api.exchange.coinbase.com");
   const argv = [
     "--symbol",
     "BTC/USD",
@@ -215,6 +235,9 @@ test("readArguments() refuses a mistake in one line that names it", () => {
     ["--risk-percent", "101"],
     ["--tick-size", "0"],
     ["--symbol", " "],
+    ["--exchange", "api.exchange.coinbase.com"],
+    ["--exchange", "ftp://127.0.0.1"],
+    ["--exchange", "http://127.0.0.1/"],
     ["--signal", "3"],
     ["--seed"],
   ];

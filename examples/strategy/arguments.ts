@@ -1,15 +1,21 @@
 /** What the scheduler can be told on its command line. */
 import { parseArgs } from "node:util";
+import { coinbase } from "./exchange.ts";
 import { UsageError } from "./usage_error.ts";
 
 export const help = `Mean reversion on five-minute candles; signals go to the bot's subscribers.
 
-  --symbol NAME        the instrument (default: BTC-USD)
+  --symbol NAME        the instrument, as the exchange calls it (default: BTC-USD)
+  --exchange URL       where its candles come from, live: Coinbase Exchange, or whatever answers as it does
+                       (default: https://api.exchange.coinbase.com)
+
+  Without an exchange:
   --replay FILE        candles from a CSV or JSON lines file: time,open,high,low,close,volume
-  --seed N             without --replay: synthetic candles from this seed (default: 3547)
-  --interval SECONDS   one candle every so many seconds, from a fixed day's 06:00 UTC on, or through the file;
+  --seed N             synthetic candles from this seed, as real time goes by
+  --interval SECONDS   one candle every so many seconds: synthetic (default seed: 3547), from a fixed day's
+                       06:00 UTC on, or through the file, which does not pause otherwise;
                        those outside trading hours come at once
-                       (default: synthetic candles as real time goes by, files without pausing)
+
   --signals N          end after N signals (default: go on)
   --account AMOUNT     the account's value, in the currency of the prices (default: 10000)
   --currency NAME      that currency (default: USD)
@@ -22,8 +28,10 @@ The bot's own settings come from the environment or from .env: TELEGRAM_BOT_TOKE
 
 export interface Settings {
   readonly symbol: string;
+  readonly exchange: string;
   readonly replay?: string;
-  readonly seed: number;
+  /** Of synthetic candles, where such are wanted. */
+  readonly seed?: number;
   readonly intervalSeconds?: number;
   readonly signals: number;
   readonly account: number;
@@ -38,8 +46,8 @@ const defaultSeed = "3547";
 
 const text = { type: "string" } as const;
 const options = {
-  ...{ symbol: text, replay: text, seed: text, interval: text, signals: text, account: text, currency: text },
-  ...{ "risk-percent": text, "tick-size": text, state: text },
+  ...{ symbol: text, exchange: text, replay: text, seed: text, interval: text, signals: text, state: text },
+  ...{ account: text, currency: text, "risk-percent": text, "tick-size": text },
   help: { type: "boolean" },
 } as const;
 
@@ -50,18 +58,22 @@ const options = {
 export function readArguments(argv: readonly string[]): Settings | undefined {
   const values = parsed(argv);
   if (values.help) return undefined;
-  const { symbol = "BTC-USD", replay, currency = "USD", "tick-size": tickSize = "0.01" } = values;
+  const { symbol = "BTC-USD", exchange = coinbase, replay, interval } = values;
+  const { currency = "USD", "tick-size": tickSize = "0.01" } = values;
   const { state = `.signals/${symbol.replace(/[^\w.-]+/g, "-")}.json` } = values;
   if (symbol.trim() === "") throw wrong("symbol", 'a name such as "BTC-USD"', symbol);
+  if (!isAddress(exchange)) {
+    throw wrong("exchange", "an http or https address without a / at its end", exchange);
+  }
   if (!/^\d+(\.\d+)?$/.test(tickSize) || Number(tickSize) === 0) {
     throw wrong("tick-size", "plain digits", tickSize);
   }
-  const interval = values.interval;
+  const { seed = interval !== undefined && replay === undefined ? defaultSeed : undefined } = values;
   return {
-    ...{ symbol, currency, tickSize, state },
+    ...{ symbol, exchange, currency, tickSize, state },
     ...(replay === undefined ? {} : { replay }),
     ...(interval === undefined ? {} : { intervalSeconds: positive("interval", interval, 86_400) }),
-    seed: whole("seed", values.seed ?? defaultSeed),
+    ...(seed === undefined ? {} : { seed: whole("seed", seed) }),
     signals: values.signals === undefined ? Infinity : whole("signals", values.signals, 1),
     account: positive("account", values.account ?? "10000"),
     riskPercent: positive("risk-percent", values["risk-percent"] ?? "1", 100),
@@ -77,6 +89,10 @@ function parsed(
     const [sentence] = (cause as Error).message.split(/\.? To specify|\.?\n/);
     throw new UsageError(`${sentence}; --help lists the options`, { cause });
   }
+}
+
+function isAddress(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && !value.endsWith("/");
 }
 
 function positive(name: string, value: string, limit: number = Number.MAX_VALUE): number {

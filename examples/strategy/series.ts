@@ -1,5 +1,6 @@
 /** Which candles the settings ask for, from when on they count, and how fast they come. */
 import type { Settings } from "./arguments.ts";
+import { exchangeFeed } from "./exchange_feed.ts";
 import { type CandleFeed, every, type Pace, paced } from "./feed.ts";
 import { isOpen, tradingHours } from "./mean_reversion.ts";
 import { replayFeed } from "./replay.ts";
@@ -18,12 +19,24 @@ const demonstrationDay = Date.UTC(2026, 0, 5);
 const hourMs = 3_600_000;
 const atOnce: Pace = () => Promise.resolve();
 
+export interface SeriesOptions {
+  /** Takes one line for the person at the screen. */
+  readonly say: (line: string) => void;
+  /** When it is now, in milliseconds since 1970. */
+  readonly now?: number;
+}
+
 /** @throws {UsageError} If the file to replay is no file of candles. */
-export function chooseSeries(settings: Settings, now: number = Date.now()): Series {
-  const { replay, seed, intervalSeconds } = settings;
+export function chooseSeries(settings: Settings, { say, now = Date.now() }: SeriesOptions): Series {
+  const { symbol, exchange, replay, seed, intervalSeconds } = settings;
   const pace = intervalSeconds === undefined ? undefined : inHours(every(intervalSeconds));
   if (replay !== undefined) {
     return { feed: replayFeed({ file: replay }), liveFrom: -Infinity, pace: pace ?? atOnce };
+  }
+  if (seed === undefined) {
+    const feed = exchangeFeed({ product: symbol, endpoint: exchange, say });
+    // What is history only the exchange's clock can tell; trade() asks the feed.
+    return { feed, liveFrom: -Infinity, pace: atOnce };
   }
   if (pace) {
     const liveFrom = demonstrationDay + tradingHours.opensAtHour * hourMs;

@@ -53,7 +53,9 @@ export function startScript(
       check();
     });
   // Deno takes a child that it has sent a signal for one that died of it; by its number it does not.
-  const kill: Running["kill"] = (signal) => void (child.pid && process.kill(child.pid, signal));
+  const kill: Running["kill"] = (signal) => {
+    if (child.pid && child.exitCode === null) process.kill(child.pid, signal);
+  };
   return { kill, ended, printed };
 }
 
