@@ -9,9 +9,9 @@
  */
 import { config } from "dotenv";
 import process from "node:process";
-import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { type Chat, TelegramDynamoDBStorage } from "../mod.ts";
+import { isConfirmed } from "./confirm.ts";
 
 const usage = `Looks after the table of chats.
 
@@ -125,7 +125,7 @@ async function cleanup({ storage, values }: Call): Promise<number> {
   const stale: Chat[] = [];
   for await (const page of storage.scanStaleChats({ daysThreshold })) stale.push(...page);
   if (!values.json) showStale(stale, daysThreshold);
-  const isWanted = stale.length > 0 && (values.yes || await isConfirmed(stale.length, values));
+  const isWanted = stale.length > 0 && (values.yes || (!values.json && await isMeant(stale.length)));
   // Whoever wrote meanwhile stays.
   const deactivated = isWanted ? await storage.cleanupInactiveChats({ daysThreshold }) : 0;
   const words = isWanted ? `Deactivated ${deactivated}.` : "Nothing was changed.";
@@ -138,21 +138,12 @@ function showStale(stale: readonly Chat[], days: number): void {
   for (const chat of stale) console.log(`${lineOf(chat)}  silent for ${silentDays(chat)} days`);
 }
 
-function silentDays({ last_active = "" }: Chat): number {
-  return Math.floor((Date.now() - Date.parse(last_active)) / 86_400_000);
+async function isMeant(count: number): Promise<boolean> {
+  return await isConfirmed(`Deactivate ${count === 1 ? "it" : `all ${count}`}?`, "deactivates them");
 }
 
-/** Asks; where nobody is there to answer, the answer is no. */
-async function isConfirmed(count: number, { json }: Values): Promise<boolean> {
-  if (json) return false;
-  if (!process.stdin.isTTY) {
-    console.log("Nobody to ask here: --yes deactivates them.");
-    return false;
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`Deactivate ${count === 1 ? "it" : `all ${count}`}? [y/N] `);
-  terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
+function silentDays({ last_active = "" }: Chat): number {
+  return Math.floor((Date.now() - Date.parse(last_active)) / 86_400_000);
 }
 
 /** `123456789  active    42 messages  2026-11-20T11:16:54.000Z  John Doe @johndoe` */

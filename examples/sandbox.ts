@@ -9,6 +9,7 @@
  * The table is kept in `.sandbox/`, so a second run finds the chats of the first; `--fresh` forgets them.
  * Exit status: the script's own.
  */
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import process from "node:process";
@@ -69,7 +70,7 @@ async function tell(cast: Cast, settings: Record<string, string>, stateFile: str
     "A Telegram and a DynamoDB of their own, on this machine. ▸ is what people do, ◂ what they get.",
   );
   const scheduler = "examples/live_scheduler.ts";
-  const args = ["--interval", "0.1", "--state", stateFile, "--signals"];
+  const args = ["--interval", "0.25", "--state", stateFile, "--signals"];
   heading("The live scheduler starts its bot; people write to it.");
   const first = await runScript(scheduler, [...args, "2"], settings);
   if (first !== 0 || isInterrupted) return first || 130;
@@ -108,6 +109,8 @@ function parse(argv: readonly string[]): Arguments {
   const [script, ...args] = argv.slice(at);
   try {
     const { fresh, help, data } = parseArgs({ args: argv.slice(0, at), options }).values;
+    if (data.trim() === "") throw new Error("--data must name a folder");
+    if (script !== undefined && !existsSync(script)) throw new Error(`There is no script ${script}`);
     return { fresh, help, data, script, args };
   } catch (error) {
     console.error(`${(error as Error).message.split(/\.? To specify/)[0]}; --help lists the options`);

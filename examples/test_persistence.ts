@@ -8,9 +8,9 @@
  * Exit status: 0; 1 where chats are kept in memory only, or the bot cannot start; 2 for a mistake in the arguments.
  */
 import process from "node:process";
-import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "../mod.ts";
+import { isConfirmed } from "./confirm.ts";
 
 const usage = `Loads the bot's chats from DynamoDB, shows their statistics, and sends them a test message.
 
@@ -32,7 +32,9 @@ async function main(): Promise<void> {
   console.log(`Loaded ${count(chats)} from DynamoDB.`);
   await showStatistics(bot);
   if (chats === 0) return console.log("Nobody to write to yet: send /start to the bot while it runs.");
-  if (noSend || !(yes || await isWanted(`Send a test message to ${count(chats)}? [y/N] `))) {
+  if (
+    noSend || !(yes || await isConfirmed(`Send a test message to ${count(chats)}?`, "sends without asking"))
+  ) {
     return console.log("Nothing was sent.");
   }
   const report = await bot.broadcast(text);
@@ -48,18 +50,6 @@ async function showStatistics(bot: MeanReversionTelegramBot): Promise<void> {
   console.log(`  Active    ${figures.activeChats}`);
   console.log(`  Inactive  ${figures.inactiveChats}`);
   console.log(`  Messages  ${figures.totalMessages}, ${figures.averageMessagesPerChat.toFixed(1)} a chat`);
-}
-
-/** Asks; where nobody is there to answer, the answer is no. */
-async function isWanted(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    console.log("Nobody to ask here: --yes sends without asking.");
-    return false;
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(question);
-  terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
 }
 
 function count(chats: number): string {

@@ -30,12 +30,12 @@ export function tokenRefused(cause: unknown): TelegramError {
 }
 
 export function unreachable(cause: unknown, apiRoot = "https://api.telegram.org"): TelegramError {
-  return new TelegramError(
-    "unreachable",
-    `Telegram cannot be reached at ${apiRoot} (${innermostWords(cause)}). ` +
-      `Check the network, and TELEGRAM_API_ROOT if it is set.`,
-    { cause },
-  );
+  const words = innermostWords(cause);
+  const hasAnswered = typeof (cause as { error_code?: unknown } | undefined)?.error_code === "number";
+  const message = hasAnswered
+    ? `Telegram is there at ${apiRoot}, but does not serve the bot (${words}). Try again in a while; check `
+    : `Telegram cannot be reached at ${apiRoot} (${words}). Check the network, and `;
+  return new TelegramError("unreachable", `${message}TELEGRAM_API_ROOT if it is set.`, { cause });
 }
 
 /** grammY and fetch wrap what happened in errors that only say that something did. */

@@ -429,6 +429,17 @@ refused("Telegram out of reach is a clear error, and the next attempt may succee
     const down = server.fault({ method: "getMe", times: Infinity, answer: "reset" });
     assert.instance(await failureOf(once.initialize()), TelegramError);
     down.clear();
+    const ill = server.fault({
+      method: "getMe",
+      times: Infinity,
+      answer: { error_code: 500, description: "Internal Server Error" },
+    });
+    const refusal = await failureOf(another({ clock: new FastClock(50) }).initialize());
+    assert.match(
+      refusal.message,
+      /^Telegram is there at .*, but does not serve the bot \(.*500.*\)\. Try again/,
+    );
+    ill.clear();
     assert.is((await once.initialize()).storage, "dynamodb");
   }, { state: "made" });
 });

@@ -188,6 +188,22 @@ test("openSentSignals() keeps the other feeds of the symbol, and leaves no other
     assert.equal(readdirSync(join(folder, "deep")), ["state.json"]);
   }));
 
+test("openSentSignals() loses nothing of another scheduler that shares the file, nor sends what that one sent", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    const [one, two] = [await openSentSignals(state, "one"), await openSentSignals(state, "two")];
+    const twin = await openSentSignals(state, "one");
+    const at = Date.UTC(2026, 0, 5);
+    await one.record(at);
+    await two.record(at + 1);
+    await one.record(at + 2);
+    assert.is((await openSentSignals(state, "two")).last, at + 1);
+    const error = await twin.record(at + 2).catch((reason) => reason);
+    assert.instance(error, UsageError);
+    assert.match(error.message, /is sent already; does another scheduler trade "one"\?/);
+    assert.is((await openSentSignals(state, "one")).last, at + 2);
+  }));
+
 test("openSentSignals() refuses a file that it cannot understand, instead of sending again", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");

@@ -1,14 +1,16 @@
 /** README.md: its code compiles, and the commands and files that it names exist. */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { copyFile, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { iamPolicy } from "../lib/local/iam.ts";
+import { iamPolicy, startBotApiServer } from "../lib/local/mod.ts";
 import { type Chat, InMemoryChatStorage } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
+import { runScript } from "./support/script.ts";
+import { pythonId, pythonItem, startTable } from "./support/storage.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
@@ -103,6 +105,15 @@ function npmScripts(shell: string): string[] {
   return words.filter((name) => !npmOwn.includes(name));
 }
 
+/** The commands that run an example, each as its file and its arguments. */
+function exampleCommands(shell: string): string[][] {
+  const lines = shell.split("\n").map((line) => line.replace(/ #.*/, ""));
+  return lines.flatMap((line) => {
+    const [, rest] = /^(?:npx tsx|deno run -P(?:=sandbox)?) (examples\/.*)$/.exec(line.trim()) ?? [];
+    return rest === undefined || rest.includes("sandbox.ts") ? [] : [rest.split(" ")];
+  });
+}
+
 /** The project's own files that a text names, in commands, in prose or as links. */
 function namedFiles(markdown: string): string[] {
   const paths = [...markdown.matchAll(/(?<![\w/.@-])(?:\.\/)?((?:examples|lib|test|\.ci)\/[\w./-]*\w)/g)];
@@ -157,6 +168,54 @@ test("its item has the attributes that a chat is kept with", async () => {
   assert.equal([kept.added_at, kept.user_info, kept.removed_at], [added_at, user_info, null]);
 });
 
+test("its examples run as they are printed", async () => {
+  const shell = fencedBlocks(read("README.md")).filter(isShell).map(({ text }) => text).join("\n");
+  const commands = exampleCommands(shell);
+  assert.ok(commands.length > 7, `${commands.length} commands`);
+  await using telegram = await startBotApiServer();
+  const table = await startTable();
+  const state = join(tmpdir(), `readme-${process.pid}.json`);
+  const env = {
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_API_ROOT: telegram.apiRoot,
+    AWS_ENDPOINT_URL_DYNAMODB: table.gate.endpoint,
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+  };
+  // The scheduler's own would go on for days.
+  const brief = ["--interval", "0.02", "--signals", "1", "--state", state];
+  try {
+    await table.put(pythonItem());
+    for (const command of commands) {
+      const args = command[0]?.includes("live_scheduler") ? [...command, ...brief] : command;
+      await rm(state, { force: true });
+      const { status, output } = await runScript(args, env, "-P=sandbox");
+      assert.is(status, 0, `${command.join(" ")}:\n${output}`);
+    }
+    assert.is((await table.item(pythonId))?.["is_active"]?.BOOL, false, "the commands have taken effect");
+  } finally {
+    await table.close();
+    await rm(state, { force: true });
+  }
+});
+
+test("its test for a bot of one's own runs in a clone", async () => {
+  const [block] = fencedBlocks(read("README.md")).filter((each) => each.text.includes("signals/local"));
+  const folder = join(root, ".sandbox");
+  const file = join(folder, `readme-${process.versions["deno"] ? "deno" : "node"}-${process.pid}.mts`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, block?.text ?? "");
+  try {
+    const { status, output } = await runScript([file], {}, "-P=sandbox");
+    assert.match(output, "Sent to 0 of 1 chat in");
+    assert.is(status, 0);
+  } finally {
+    await rm(file);
+  }
+});
+
 test.run();
 
 const checks = suite("README.md's checks", undefined, 60_000);
@@ -194,6 +253,12 @@ checks("compile() knows the project's own entry points", async () => {
   const output = await compile([local]);
   assert.match(output, "'number' is not assignable to parameter of type 'string'");
   assert.not.match(output, "telegram-signals/local");
+});
+
+checks("exampleCommands() finds what can be run", () => {
+  const shell =
+    "npm ci\nnpx tsx examples/a.ts --x 1 # why\ndeno run -P examples/b.ts\nexport A=examples/c.ts";
+  assert.equal(exampleCommands(shell), [["examples/a.ts", "--x", "1"], ["examples/b.ts"]]);
 });
 
 checks("npmScripts() and namedFiles() find what is named", () => {

@@ -26,7 +26,8 @@ const test = suite("versions");
 test("both files name one version, and the same range for each package", () => {
   assert.is(deno.version, node.version);
   const all = { ...node.devDependencies, ...node.dependencies };
-  for (const [name, target] of Object.entries(deno.imports)) assert.is(target, `npm:${name}@${all[name]}`);
+  const packages = Object.entries(deno.imports).filter(([name]) => !name.startsWith(node.name));
+  for (const [name, target] of packages) assert.is(target, `npm:${name}@${all[name]}`);
   for (const name of Object.keys({ ...node.dependencies, ...node.peerDependencies })) {
     assert.ok(deno.imports[name], `${name} is not in deno.json`);
   }
@@ -45,6 +46,15 @@ test("both files name the same entry points", () => {
   });
   const { "./package.json": _own, ...fromNode } = node.exports;
   assert.equal(fromNode, Object.fromEntries(fromDeno));
+});
+
+test("scripts in this folder find the entry points by the names that they have when installed", () => {
+  const { compilerOptions } = read<{ compilerOptions: { paths: Record<string, string[]> } }>("tsconfig.json");
+  const named = Object.entries(deno.exports).map(([key, path]) => [`${node.name}${key.slice(1)}`, path]);
+  const imports = Object.entries(deno.imports).filter(([name]) => name.startsWith(node.name));
+  assert.equal(Object.fromEntries(imports), Object.fromEntries(named));
+  const paths = Object.entries(compilerOptions.paths).map(([name, [path]]) => [name, path]);
+  assert.equal(Object.fromEntries(paths), Object.fromEntries(named));
 });
 
 test("package-lock.json belongs to package.json", () => {

@@ -23,6 +23,8 @@ export class Cast {
   readonly #standings: Record<string, Standing>;
   readonly #counts = new Map<string, number>();
   #desk: LocalGroup;
+  /** How many are subscribed, or about to be. */
+  #audience: number;
   #hasTurned = false;
   readonly #untilHeard: ReturnType<typeof setInterval>;
 
@@ -34,6 +36,7 @@ export class Cast {
   private constructor(telegram: BotApiServer, file: string, { standings, desk }: Memory) {
     this.#file = file;
     this.#standings = { ...standings };
+    this.#audience = Object.values(standings).filter((standing) => standing === "subscribed").length;
     const person = (name: Name, index: number): LocalUser =>
       telegram.user({
         id: 7001 + index,
@@ -81,6 +84,7 @@ export class Cast {
   /** Everybody who is not subscribed comes, or comes back, each in a way of their own. */
   #greet(): void {
     clearInterval(this.#untilHeard);
+    this.#audience = names.length + 1;
     const { Ada, Dan } = this.#people;
     if (this.#standing("Ada") === "new") this.#say("Ada", "/start");
     if (this.#standing("Ben") === "new") this.#say("Ben", "Hello, what do you trade?");
@@ -90,20 +94,20 @@ export class Cast {
     if (this.#standing(deskTitle) === "new") {
       this.#act(deskTitle, "(Ada adds the bot to the group)", () => this.#desk.addBot(Ada));
     }
-    for (const name of [...names, deskTitle]) this.#standings[name] = "subscribed";
   }
 
   /** Shows what arrives; the first signal that everybody has read is what makes people change their minds. */
   #listen(name: string, chat: LocalChat): void {
     chat.onMessage((message) => {
       const [first = "", ...rest] = textOf(message).split("\n");
+      // Somebody whom the bot has not heard comes again in the next run.
+      if (/you are subscribed/i.test(first)) this.#standings[name] = "subscribed";
       const isSignal = /^(🟢 LONG|🔴 SHORT)/.test(first);
       show(name, "◂", rest.length > 0 ? `${first} …` : first);
       if (!isSignal) return;
       if (!this.#counts.has(name) && name === "Ada") console.log(indented(rest));
       this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
-      const everybody = Object.values(this.#standings).filter((standing) => standing === "subscribed").length;
-      if (!this.#hasTurned && this.#counts.size === everybody) this.#turn();
+      if (!this.#hasTurned && this.#counts.size === this.#audience) this.#turn();
     });
   }
 

@@ -61,6 +61,7 @@ export function readArguments(argv: readonly string[]): Settings | undefined {
   const { symbol = "BTC-USD", exchange = coinbase, replay, interval } = values;
   const { currency = "USD", "tick-size": tickSize = "0.01" } = values;
   const { state = `.signals/${symbol.replace(/[^\w.-]+/g, "-")}.json` } = values;
+  if (state === "") throw wrong("state", "a file", state);
   if (symbol.trim() === "") throw wrong("symbol", 'a name such as "BTC-USD"', symbol);
   if (!isAddress(exchange)) {
     throw wrong("exchange", "an http or https address without a / at its end", exchange);

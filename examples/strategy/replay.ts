@@ -1,5 +1,6 @@
 /** Candles out of a file, for going through a day again. */
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { type CandleFields, toCandle } from "./candle.ts";
 import type { Candle, CandleFeed } from "./feed.ts";
 import { UsageError } from "./usage_error.ts";
@@ -15,7 +16,8 @@ const fields = ["time", "open", "high", "low", "close", "volume"] as const;
 export function replayFeed({ file }: { readonly file: string }): CandleFeed {
   const candles = parse(read(file), file);
   return {
-    name: `replay of ${file}`,
+    // By what is in it: the same candles are the same series, from wherever they are read.
+    name: `replay of ${basename(file)}, from ${new Date(candles[0]?.time ?? 0).toISOString()}`,
     async *candles(signal) {
       for (const candle of candles) {
         signal?.throwIfAborted();

@@ -1,6 +1,7 @@
 /** When the last signal was found, kept in a file: a subscriber who gets a signal twice may trade it twice. */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import process from "node:process";
 import { UsageError } from "./usage_error.ts";
 
 export interface SentSignals {
@@ -21,13 +22,27 @@ type Times = Readonly<Record<string, unknown>>;
  */
 export async function openSentSignals(file: string, feedName: string): Promise<SentSignals> {
   const times = await load(file);
-  const last = feedName in times ? Date.parse(String(times[feedName])) : -Infinity;
-  if (Number.isNaN(last)) throw damaged(file, `"${feedName}" has no time in it`);
+  const last = lastOf(times, feedName, file);
   await save(file, times);
   return {
     last,
-    record: (time) => save(file, { ...times, [feedName]: new Date(time).toISOString() }),
+    async record(time) {
+      // Another scheduler may share the file.
+      const times = await load(file);
+      if (lastOf(times, feedName, file) >= time) {
+        throw new UsageError(
+          `${file} says that it is sent already; does another scheduler trade "${feedName}"?`,
+        );
+      }
+      await save(file, { ...times, [feedName]: new Date(time).toISOString() });
+    },
   };
+}
+
+function lastOf(times: Times, feedName: string, file: string): number {
+  const last = feedName in times ? Date.parse(String(times[feedName])) : -Infinity;
+  if (Number.isNaN(last)) throw damaged(file, `"${feedName}" has no time in it`);
+  return last;
 }
 
 async function load(file: string): Promise<Times> {
@@ -55,10 +70,11 @@ function damaged(file: string, why: string, cause?: unknown): UsageError {
 
 /** A crash leaves the old file or the new one, never half of one. */
 async function save(file: string, times: Times): Promise<void> {
+  const draft = `${file}.${process.pid}`;
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(`${file}.new`, `${JSON.stringify(times, null, 2)}\n`, { flush: true });
-    await rename(`${file}.new`, file);
+    await writeFile(draft, `${JSON.stringify(times, null, 2)}\n`, { flush: true });
+    await rename(draft, file);
   } catch (cause) {
     throw new UsageError(`Cannot write ${file}: ${(cause as Error).message}`, { cause });
   }
