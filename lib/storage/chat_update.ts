@@ -1,6 +1,6 @@
 /** The difference that events make to a chat, as one conditional UpdateItem. Pure. */
 import type { AttributeValue, UpdateItemCommandInput } from "@aws-sdk/client-dynamodb";
-import { marshall } from "@aws-sdk/util-dynamodb";
+import { convertToAttr } from "@aws-sdk/util-dynamodb";
 import {
   type ChatEvent,
   type ChatState,
@@ -142,6 +142,8 @@ function requireUnchanged(update: Expressions, item: Item): void {
   }
 }
 
+const marshalling = { removeUndefinedValues: true, convertTopLevelContainer: true };
+
 /** An UpdateItem's expressions while they grow. Every name and value gets an alias, as many names are reserved. */
 class Expressions {
   readonly #names = new Map<string, string>();
@@ -210,7 +212,7 @@ class Expressions {
   }
 
   #value(value: unknown): string {
-    return this.#raw(marshall({ value }, { removeUndefinedValues: true })["value"] as AttributeValue);
+    return this.#raw(typeof value === "string" ? { S: value } : convertToAttr(value, marshalling));
   }
 
   #raw(value: AttributeValue): string {
