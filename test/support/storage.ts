@@ -13,32 +13,16 @@ import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb.ts";
 import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/fault_gate.ts";
 import { iamActions } from "../../lib/local/iam.ts";
 import type { Logger } from "../../lib/log.ts";
-import { createDynamoDBClient } from "../../lib/storage/client.ts";
 import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
 import { assert } from "../harness.ts";
+import { clientAt, type Keys, testKeys } from "./client.ts";
 import { engineVariable } from "./dynamodb_local.ts";
 
 export type RawItem = Record<string, AttributeValue>;
 
 export const TableName = "telegram-chats";
 
-export interface Keys {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
-export const testKeys: Keys = { accessKeyId: "AKIDTEST", secretAccessKey: "secret-of-the-tests" };
-
-/** The client exactly as the storage makes it, with its address and keys set here rather than by the environment. */
-export function clientAt(endpoint: string, keys: Keys | undefined = testKeys): DynamoDBClient {
-  const client = createDynamoDBClient("us-east-1");
-  const { hostname, port } = new URL(endpoint);
-  const address = { protocol: "http:", hostname, port: Number(port), path: "/" };
-  Object.assign(client.config, { endpoint: () => Promise.resolve(address), isCustomEndpoint: true });
-  Object.assign(client.config, { credentials: () => Promise.resolve(keys) });
-  return client;
-}
+export { clientAt, type Keys, testKeys };
 
 /** A clock that a test sets; sleeping takes no time and moves it on. */
 export class TestClock implements Clock {

@@ -1,0 +1,21 @@
+/** The storage's client, for an address and keys that a test or a measurement chooses. */
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { createDynamoDBClient } from "../../lib/storage/client.ts";
+
+export interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+export const testKeys: Keys = { accessKeyId: "AKIDTEST", secretAccessKey: "secret-of-the-tests" };
+
+/** The client exactly as the storage makes it, with its address and keys set here rather than by the environment. */
+export function clientAt(endpoint: string, keys: Keys | undefined = testKeys): DynamoDBClient {
+  const client = createDynamoDBClient("us-east-1");
+  const { hostname, port } = new URL(endpoint);
+  const address = { protocol: "http:", hostname, port: Number(port), path: "/" };
+  Object.assign(client.config, { endpoint: () => Promise.resolve(address), isCustomEndpoint: true });
+  Object.assign(client.config, { credentials: () => Promise.resolve(keys) });
+  return client;
+}
