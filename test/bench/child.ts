@@ -1,0 +1,79 @@
+/** Programs beside the one that measures, in its runtime: their processor time is theirs. */
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+export const root: string = fileURLToPath(new URL("../..", import.meta.url));
+const isDeno = process.versions["deno"] !== undefined;
+
+export const runtime: "Node" | "Deno" = isDeno ? "Deno" : "Node";
+
+export interface RunningServer {
+  readonly endpoint: string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts a file of this folder that calls `serve`. */
+export async function startServer(name: string): Promise<RunningServer> {
+  const own = isDeno ? ["run", "--quiet", "-P=test"] : ["--import", "tsx"];
+  const child = spawn(process.execPath, [...own, fileURLToPath(new URL(name, import.meta.url))], {
+    cwd: root,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const endpoint = await new Promise<string>((resolve, reject) => {
+    child.stdout.setEncoding("utf8").once("data", (line: string) => resolve(line.trim()));
+    child.once("error", reject);
+    child.once("close", (status) => reject(new Error(`${name} ended with status ${status}`)));
+  });
+  return {
+    endpoint,
+    [Symbol.asyncDispose]() {
+      child.stdin.end();
+      return ended;
+    },
+  };
+}
+
+/** Tells who has started this process where it listens, and ends it with its parent. */
+export function serve(endpoint: string): void {
+  console.log(endpoint);
+  process.stdin.on("end", () => process.exit()).resume();
+}
+
+export interface Ended {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called with all that was printed so far. */
+  readonly onOutput?: (output: string) => void;
+}
+
+/** Runs a program to its end. */
+export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const { cwd = root, env = {}, onOutput } = options;
+  return new Promise((resolve, reject) => {
+    const stdio = ["ignore", "pipe", "pipe"] as const;
+    const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: [...stdio] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+        onOutput?.(output);
+      });
+    }
+    child.once("error", reject);
+    child.once("close", (status) => resolve({ status, output }));
+  });
+}
+
+/** As `run`, but only success will do. */
+export async function runWell(...command: Parameters<typeof run>): Promise<string> {
+  const { status, output } = await run(...command);
+  if (status === 0) return output;
+  throw new Error(`${[command[0], ...command[1]].join(" ")} ended with status ${status}:\n${output}`);
+}

@@ -1,0 +1,43 @@
+/** RESULTS.md: what a run has measured, where, and how to read it. */
+import { machine } from "./machine.ts";
+import { cells, headings, type Row } from "./row.ts";
+import { markdownTable } from "./table.ts";
+
+const meaning = `## How to read them
+
+Everyone compared takes turns in one run, so that a machine that slows down slows everyone down. The figures are
+medians. The ratio is ours to the other's of the same round: its median and, in brackets, its quartiles, which
+are the noise. Figures of two runs, or of the two runtimes, do not compare: they differ by half on a shared
+machine.
+
+- **Registrations, activity updates**: messages a second that are kept, the first of a chat and those of known
+  chats, 16 at a time, on one dynalite in a process of its own. *Bare SDK loop*: our client and our expressions
+  written by hand, the answer unread; nothing that does the same can be faster. *Get, then put*: read the item
+  with @aws-sdk/lib-dynamodb, change it, put it back, with the client as it comes; two writers lose each other's
+  counts that way. No target there, as it is the emulator that decides: it has no way to go to, where two
+  requests take twice as long as one, and an activity update costs it two or three times what a get and a put do,
+  for it parses conditions slowly.
+- **Requests**: counted between client and emulator, apart from the race.
+- **Client CPU**: processor time of the process that measures, all its threads, and so without the server. It
+  shows what time hides while one waits for the emulator.
+- **Loading**: \`loadActiveChats()\`, against the same parallel scan with nothing around it. The pages come from a
+  server that answers Scan in DynamoDB's format, 5,300 chats a page, in a process of its own: seeding a million
+  items takes an emulator minutes. The rows from dynalite are for comparison.
+- **Memory a chat**: what the loaded set keeps after a collection, with ids up to eight billion, as Telegram's.
+  It depends on how full the set is: just after it has grown, as with 131,073 chats, it is 52 bytes.
+- **Import of the package**: in new processes, from before the first module is read until the last has run.
+  Node imports the built package, Deno \`mod.ts\`, compiled before. What else runs on the machine only ever adds
+  to it: the lower quartile of the ratio is nearer to what a machine of one's own shows.
+- **Newcomer**: the README's sandbox command in a fresh clone, with empty caches, twice. Mostly it is the way to
+  the package registry. Deno installs nothing; what it downloads, it does at the start.
+`;
+
+/** The page for all rows of a run, by runtime. */
+export function resultsPage(rowsOf: ReadonlyMap<string, readonly Row[]>, denoProgram: string): string {
+  const { date, hardware, runtimes } = machine(denoProgram);
+  const tables = [...rowsOf].map(([runtime, rows]) =>
+    `## On ${runtime}\n\n${markdownTable([headings, ...rows.map(cells)])}\n`
+  );
+  const head = `# Measurements\n\n\`npm run bench\` on ${date}: ${hardware}; ${runtimes}.\n`;
+  return [head, ...tables, meaning].join("\n");
+}

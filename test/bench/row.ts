@@ -1,0 +1,57 @@
+/** A figure of ours, what it is compared with, and what it has to reach. */
+import type { Spread } from "./sample.ts";
+
+export interface Row {
+  readonly measure: string;
+  /** What follows the figures, its space included: `" µs"`. */
+  readonly unit: string;
+  readonly ours: number;
+  readonly other?: { readonly name: string; readonly value: number };
+  /** Ours to the other's. */
+  readonly ratio?: Spread;
+  /** None where a figure only explains another one. */
+  readonly target?: Target;
+}
+
+export interface Target {
+  readonly of: "ours" | "ratio";
+  readonly is: "at least" | "at most" | "exactly";
+  readonly value: number;
+}
+
+/** `undefined` where there is no target. A figure that is missing, or no number, meets none. */
+export function isMet({ ours, ratio, target }: Row): boolean | undefined {
+  if (target === undefined) return undefined;
+  const value = target.of === "ours" ? ours : ratio?.median ?? NaN;
+  if (target.is === "exactly") return value === target.value;
+  return target.is === "at least" ? value >= target.value : value <= target.value;
+}
+
+export const headings: readonly string[] = ["measure", "ours", "compared with", "ratio", "target", ""];
+
+/** The row in words, under the headings. */
+export function cells(row: Row): string[] {
+  const { measure, unit, ours, other, ratio, target } = row;
+  const met = isMet(row);
+  return [
+    measure,
+    `${figure(ours)}${unit}`,
+    other ? `${other.name}: ${figure(other.value)}${unit}` : "",
+    ratio ? `${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})` : "",
+    target ? targetText(target, unit) : "",
+    met === undefined ? "" : met ? "met" : "MISSED",
+  ];
+}
+
+const signs = { "at least": "≥ ", "at most": "≤ ", exactly: "" } as const;
+
+function targetText({ of, is, value }: Target, unit: string): string {
+  return of === "ratio" ? `${signs[is]}${value} times` : `${signs[is]}${value}${unit}`;
+}
+
+/** Three digits are more than a shared machine is good for. */
+function figure(value: number): string {
+  if (Number.isInteger(value)) return value.toLocaleString("en-US");
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}

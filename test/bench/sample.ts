@@ -1,0 +1,77 @@
+/** Taking turns, so that a machine that slows down slows everyone down, and what may be said of the turns. */
+import process from "node:process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+export interface Spread {
+  readonly low: number;
+  readonly median: number;
+  readonly high: number;
+}
+
+/** The quartiles. */
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): number => {
+    const place = share * (sorted.length - 1);
+    const below = sorted[Math.floor(place)] ?? NaN;
+    return below + (place % 1) * ((sorted[Math.ceil(place)] ?? NaN) - below);
+  };
+  return { low: at(1 / 4), median: at(1 / 2), high: at(3 / 4) };
+}
+
+export function medianOf(values: readonly number[]): number {
+  return spreadOf(values).median;
+}
+
+/** Each turn of ours by the other's of the same round, which ran beside it. */
+export function ratioOf(ours: readonly number[], other: readonly number[]): Spread {
+  return spreadOf(ours.map((value, round) => value / (other[round] ?? NaN)));
+}
+
+/**
+ * Everyone's turn in every round, after one round that counts for nothing. Who begins changes, and so does who comes
+ * after whom, as a server may still be busy with what the one before has left; garbage of ours is nobody's burden.
+ */
+export async function takeTurns<K extends string, T>(
+  rounds: number,
+  turns: Readonly<Record<K, () => Promise<T>>>,
+): Promise<Record<K, T[]>> {
+  const names = Object.keys(turns) as K[];
+  const taken = Object.fromEntries(names.map((name) => [name, [] as T[]])) as Record<K, T[]>;
+  for (let round = 0; round <= rounds; round++) {
+    for (const name of orderOf(names, round)) {
+      collectGarbage();
+      const turn = await turns[name]();
+      if (round > 0) taken[name].push(turn);
+    }
+  }
+  return taken;
+}
+
+/** Forwards and backwards by turns, each time from another one on. */
+function orderOf<K>(names: readonly K[], round: number): K[] {
+  const first = Math.floor(round / 2) % names.length;
+  const order = [...names.slice(first), ...names.slice(0, first)];
+  return round % 2 === 0 ? order : order.reverse();
+}
+
+/** What a task took: time as it passes, and this process's time on the processor, all threads together. */
+export interface Cost {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+export async function costOf(task: () => Promise<unknown>): Promise<Cost> {
+  const start = performance.now();
+  const cpu = process.cpuUsage();
+  await task();
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Needs no flag at the start, on either runtime. */
+export const collectGarbage: () => void = ((): () => void => {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+})();
