@@ -273,7 +273,8 @@ test("broadcast() skips who says /stop while a flood is waited out", async () =>
 });
 
 test("broadcast() loses nobody to floods, and writes to nobody twice", async () => {
-  const clock = new FastClock(20);
+  // Not faster: a busy machine must still be quicker than the limit.
+  const clock = new FastClock(5);
   await withBot(async (scene) => {
     const users = await subscribers(scene, 60);
     const report = await scene.bot.broadcast("signal");

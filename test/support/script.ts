@@ -1,6 +1,5 @@
 /** Scripts run as users run them, in the runtime of this test. */
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -30,7 +29,7 @@ export function startScript(
     isDeno ? "deno" : process.execPath,
     isDeno
       ? ["run", "--quiet", permissions, ...args]
-      : [join(root, "node_modules/tsx/dist/cli.mjs"), ...args],
+      : ["--import", "tsx", ...args],
     { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
