@@ -1,14 +1,23 @@
-/** Runs every `test/*.test.ts` (or those whose name begins with an argument). */
+/**
+ * Runs every `test/*.test.ts`, or those whose name begins with an argument; with `--part=1/2` every second file, from
+ * the first on.
+ */
 import { readdirSync } from "node:fs";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { run } from "uvu/run";
 
 const here = new URL(".", import.meta.url);
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  options: { part: { type: "string", default: "1/1" } },
+  allowPositionals: true,
+});
+const [part = NaN, parts = NaN] = values.part.split("/").map(Number);
 const suites = readdirSync(here)
   .filter((name) => name.endsWith(".test.ts"))
-  .filter((name) => wanted.length === 0 || wanted.some((part) => name.startsWith(part)))
+  .filter((name) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)))
   .sort()
+  .filter((_, index) => index % parts === part - 1)
   // uvu puts "file:///" before it.
   .map((name) => ({ name, file: new URL(name, here).pathname.slice(1) }));
 

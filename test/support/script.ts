@@ -27,9 +27,7 @@ export function startScript(
   const isDeno = process.versions["deno"] !== undefined;
   const child = spawn(
     isDeno ? "deno" : process.execPath,
-    isDeno
-      ? ["run", "--quiet", permissions, ...args]
-      : ["--import", "tsx", ...args],
+    isDeno ? ["run", "--quiet", permissions, ...args] : ["--import", "tsx", ...args],
     { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
