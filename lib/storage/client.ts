@@ -57,26 +57,35 @@ export function openTable(client: DynamoDBClient, tableName: string, regionName:
   const limit = createLimit(requestsAtOnce);
   const send: Table["send"] = (action, request, signal) =>
     limit(async () => {
-      const deadline = new AbortController();
-      const timer = setTimeout(() => deadline.abort(), answerWithinMs);
-      const abort = (): void => deadline.abort();
-      signal?.addEventListener("abort", abort, { once: true });
       try {
         signal?.throwIfAborted();
-        return await Promise.race([request(client, deadline.signal), aborted(deadline.signal)]);
+        return await inTime(async (deadline) => await request(client, deadline), signal);
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
         throw storageError(error, { action, tableName, regionName });
-      } finally {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
       }
     });
   return { tableName, send };
 }
 
 /** Also bounds what the SDK does before it heeds a signal, such as asking for credentials. */
-function aborted(signal: AbortSignal): Promise<never> {
-  const late = (): Error => new DOMException(`nothing within ${answerWithinMs} ms`, "TimeoutError");
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(late()), { once: true }));
+function inTime<T>(ask: (deadline: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const deadline = new AbortController();
+    const end = (): void => {
+      deadline.abort();
+      settle(() => reject(new DOMException(`nothing within ${answerWithinMs} ms`, "TimeoutError")));
+    };
+    const timer = setTimeout(end, answerWithinMs);
+    signal?.addEventListener("abort", end, { once: true });
+    const settle = (settled: () => void): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      settled();
+    };
+    ask(deadline.signal).then(
+      (answer) => settle(() => resolve(answer)),
+      (error) => settle(() => reject(error)),
+    );
+  });
 }
