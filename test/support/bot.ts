@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import {
   type BotApiServer,
   type BotApiServerOptions,
@@ -62,18 +62,7 @@ export class FastClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const abort = (): void => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      }, ms / this.#factor);
-      signal?.addEventListener("abort", abort, { once: true });
-    });
+    return systemClock.sleep(ms / this.#factor, signal);
   }
 
   random(): number {
@@ -174,7 +163,7 @@ export function botOn(
 export async function until(
   condition: () => boolean | Promise<boolean>,
   otherwise: string,
-  limitMs: number = 4000,
+  limitMs: number = 8000,
 ): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!await condition()) {
