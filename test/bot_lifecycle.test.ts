@@ -128,7 +128,7 @@ test("cleanupInactiveChats() deactivates who has long not written, and leaves th
 
 test.run();
 
-const unusable = suite("initialize() where DynamoDB cannot be used", {}, 10_000);
+const unusable = suite("initialize() where DynamoDB cannot be used", {}, 60_000);
 
 interface Trouble {
   readonly make: (scene: Scene) => unknown;
@@ -390,7 +390,7 @@ unusable("in memory for want of DynamoDB, only /start registers, and the rest is
 
 unusable.run();
 
-const refused = suite("initialize() where Telegram is the trouble", {}, 10_000);
+const refused = suite("initialize() where Telegram is the trouble", {}, 60_000);
 
 refused("a refused token is a clear error, and does not touch DynamoDB", async () => {
   await withBot(async ({ server, another, gate, logs }) => {
@@ -489,7 +489,7 @@ refused("what is wrong with the options is said at once, all of it, and never th
 
 refused.run();
 
-const lifecycle = suite("startBot(), stopBot(), finished", {}, 15_000);
+const lifecycle = suite("startBot(), stopBot(), finished", {}, 60_000);
 
 lifecycle("startBot() deletes a webhook, and polls", async () => {
   await withBot(async ({ bot, server, settled }) => {
@@ -695,7 +695,7 @@ lifecycle("a handler that takes long holds up no other chat of its batch", async
 
 lifecycle.run();
 
-const outage = suite("a bot whose DynamoDB fails for a while", {}, 15_000);
+const outage = suite("a bot whose DynamoDB fails for a while", {}, 60_000);
 
 const outages: Readonly<Record<string, (scene: Scene) => unknown>> = {
   throttled: ({ gate }) => gate.throttle(),

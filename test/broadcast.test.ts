@@ -48,7 +48,7 @@ function sends({ server }: Scene, chat: LocalChat): number {
   ).length;
 }
 
-const test = suite("broadcast()", {}, 10_000);
+const test = suite("broadcast()", {}, 60_000);
 
 test("broadcast() writes once to every active chat, and to no other", async () => {
   await withBot(async (scene) => {
@@ -273,14 +273,14 @@ test("broadcast() skips who says /stop while a flood is waited out", async () =>
 });
 
 test("broadcast() loses nobody to floods, and writes to nobody twice", async () => {
-  // Not faster: a busy machine must still be quicker than the limit.
-  const clock = new FastClock(5);
+  // Not faster than time: a busy machine must still be quicker than the limit.
+  const clock = new FastClock(1);
   await withBot(async (scene) => {
-    const users = await subscribers(scene, 60);
+    const users = await subscribers(scene, 40);
     const report = await scene.bot.broadcast("signal");
-    assert.equal(counts(report), { ...none, sent: 60 });
+    assert.equal(counts(report), { ...none, sent: 40 });
     for (const user of users) assert.is(signals(user), 1);
-    assert.ok(scene.server.countCalls("sendMessage") > 60, "there was a flood");
+    assert.ok(scene.server.countCalls("sendMessage") > 40, "there was a flood");
     assert.match(scene.logs.of("warn")[0] ?? "", "Telegram limits the rate");
   }, { state: "made", bot: { clock }, server: { clock, messagesPerSecond: 20 } });
 });
@@ -828,7 +828,7 @@ tickets("sendSignal() with a broken half of an emoji in it still reaches everyon
 
 tickets.run();
 
-const property = suite("broadcast() under any faults", {}, 30_000);
+const property = suite("broadcast() under any faults", {}, 60_000);
 
 const flood = {
   error_code: 429,

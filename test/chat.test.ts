@@ -400,7 +400,7 @@ migration(
 
 migration.run();
 
-const laws = suite("transition(): laws", {}, 20_000);
+const laws = suite("transition(): laws", {}, 60_000);
 const runs = { numRuns: 500 };
 
 laws("transition() changes none of its arguments, and says the same twice", () => {

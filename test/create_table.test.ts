@@ -4,7 +4,7 @@ import { assert, suite } from "./harness.ts";
 import { noon, secondMs } from "./support/chats.ts";
 import { failureOf, startTable, type TableFixture, TableName, TestClock } from "./support/storage.ts";
 
-const creation = suite("createTableIfNotExists()", {}, 15_000);
+const creation = suite("createTableIfNotExists()", {}, 60_000);
 
 function onEmpty(
   title: string,

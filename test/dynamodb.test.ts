@@ -147,7 +147,7 @@ requests("a storage takes table, region, keys and address from the environment",
 requests.after(expectNoTrespass);
 requests.run();
 
-const paging = suite("TelegramDynamoDBStorage: paging", {}, 20_000);
+const paging = suite("TelegramDynamoDBStorage: paging", {}, 60_000);
 
 /** Items so large that few fit into a page; the first ones of the scan are inactive. */
 async function fillWithBigItems(

@@ -27,7 +27,7 @@ const message = (updateId: number, kind: "message" | "start" | "stop" = "message
   registers: true,
 });
 
-const lost = suite("lost answers", {}, 10_000);
+const lost = suite("lost answers", {}, 60_000);
 
 /** As many as the client's own attempts can make up for. */
 const losses = [1, 2];
@@ -123,7 +123,7 @@ async function withStorage(
   return { gate: table.gate, storage: await Promise.resolve(table.storage({ clock: new TestClock(noon) })) };
 }
 
-const failures = suite("StorageError", {}, 15_000);
+const failures = suite("StorageError", {}, 60_000);
 
 const secrets: Keys = {
   accessKeyId: "AKIDVISIBLE",

@@ -178,7 +178,7 @@ python(
 
 python.run();
 
-const malformed = suite("TelegramDynamoDBStorage: malformed attributes", {}, 15_000);
+const malformed = suite("TelegramDynamoDBStorage: malformed attributes", {}, 60_000);
 
 const values: [string, RawItem[string] | undefined][] = [
   ["missing", undefined],

@@ -16,7 +16,7 @@ import { assert, suite } from "./harness.ts";
 import { MarketClock, type Mishap, type Row, startExchange, type StubExchange } from "./support/exchange.ts";
 import { root, startScript } from "./support/script.ts";
 
-const test = suite("exchange", undefined, 20_000);
+const test = suite("exchange", undefined, 60_000);
 const hourMs = 3_600_000;
 const yesterday = Date.UTC(2026, 0, 5);
 const start = Date.UTC(2026, 0, 6, 0, 12, 30);

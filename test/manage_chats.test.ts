@@ -4,7 +4,7 @@ import { assert, suite } from "./harness.ts";
 import { runScript } from "./support/script.ts";
 import { pythonId, pythonItem, startTable, type TableFixture } from "./support/storage.ts";
 
-const test = suite("manage_chats", undefined, 30_000);
+const test = suite("manage_chats", undefined, 60_000);
 const day = 86_400_000;
 
 interface Said {

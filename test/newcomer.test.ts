@@ -34,7 +34,7 @@ interface Mishap {
 }
 
 const nowhere = join(tmpdir(), "nowhere");
-const test = suite("a newcomer's mistakes", undefined, 20_000);
+const test = suite("a newcomer's mistakes", undefined, 60_000);
 
 /** Runs the persistence test in an environment that would be right but for what the mishap makes of it. */
 async function suffer({ arrange }: Mishap): Promise<Ended> {

@@ -124,7 +124,7 @@ function namedFiles(markdown: string): string[] {
 const isShell = ({ language }: Block): boolean => ["sh", "bash", "shell", "console"].includes(language);
 const isTypeScript = ({ language }: Block): boolean => language === "ts" || language === "typescript";
 
-const test = suite("README.md", undefined, 60_000);
+const test = suite("README.md", undefined, 120_000);
 
 test("its first code begins by line 25", () => {
   const [first] = fencedBlocks(read("README.md"));
@@ -218,7 +218,7 @@ test("its test for a bot of one's own runs in a clone", async () => {
 
 test.run();
 
-const checks = suite("README.md's checks", undefined, 60_000);
+const checks = suite("README.md's checks", undefined, 120_000);
 const sample =
   "Text\n```ts\nconst a: number = 1;\n```\n\n```sh\nnpm ci && npm test\nnpm run x:y # examples/none.ts\n```\n";
 

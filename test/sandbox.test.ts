@@ -6,7 +6,7 @@ import { startBotApiServer } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { type Ended, root, runScript, startScript } from "./support/script.ts";
 
-const test = suite("sandbox", undefined, 60_000);
+const test = suite("sandbox", undefined, 120_000);
 const runtime = process.versions["deno"] ? "deno" : "node";
 
 /** A folder of its own, which only this test uses. */

@@ -82,7 +82,7 @@ async function failures(bot: MeanReversionTelegramBot, signal?: AbortSignal): Pr
   ]);
 }
 
-const test = suite("the token in errors", {}, 10_000);
+const test = suite("the token in errors", {}, 60_000);
 
 const echo: RequestListener = ({ url, headers }, response) =>
   void response.writeHead(502, { "content-type": "text/html" }).end(

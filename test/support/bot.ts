@@ -163,7 +163,7 @@ export function botOn(
 export async function until(
   condition: () => boolean | Promise<boolean>,
   otherwise: string,
-  limitMs: number = 8000,
+  limitMs: number = 20_000,
 ): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!await condition()) {

@@ -39,9 +39,9 @@ export class LocalChat {
   /**
    * The first message from the bot that contains the text (in its text or caption) or satisfies the predicate:
    * one that has come already, or else the next to come or to be edited so.
-   * @throws {Error} If none comes in time. @default timeoutMs 4000
+   * @throws {Error} If none comes in time. @default timeoutMs 10000
    */
-  received(wanted: string | ((message: Message) => boolean), timeoutMs: number = 4000): Promise<Message> {
+  received(wanted: string | ((message: Message) => boolean), timeoutMs: number = 10_000): Promise<Message> {
     const matches = typeof wanted === "string" ? contains(wanted) : wanted;
     const present = this.room.inbox.find(matches);
     if (present) return Promise.resolve(present);
