@@ -31,7 +31,7 @@ async function main(): Promise<number> {
   const { fresh, help, data: folder, script, args } = parse(process.argv.slice(2));
   if (help) return console.log(usage), 0;
   // Under Deno the scheduler may write to no other folder than this.
-  const stateFile = `.signals/${basename(folder)}.json`;
+  const stateFile = `.signals/${basename(folder)}.jsonl`;
   if (fresh) {
     for (const path of [`${folder}/dynamodb`, `${folder}/people.json`, stateFile]) {
       await rm(path, { recursive: true, force: true });

@@ -204,21 +204,63 @@ test("openSentSignals() loses nothing of another scheduler that shares the file,
     assert.is((await openSentSignals(state, "one")).last, at + 2);
   }));
 
+test("openSentSignals() takes half a line for a signal that was not sent, wherever it was torn", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    const at = Date.UTC(2026, 0, 5);
+    await (await openSentSignals(state, "one")).record(at);
+    const whole = readFileSync(state, "utf8");
+    for (let length = 1; length < whole.length - 1; length++) {
+      writeFileSync(state, whole + whole.slice(0, length));
+      const sent = await openSentSignals(state, "one");
+      assert.is(sent.last, at);
+      await sent.record(at + 1);
+      assert.is((await openSentSignals(state, "one")).last, at + 1, `torn at ${length}`);
+    }
+  }));
+
+test("openSentSignals() lets one of several schedulers send a signal, however close they are", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    const all = await Promise.all(Array.from({ length: 5 }, () => openSentSignals(state, "one")));
+    const other = await openSentSignals(state, "other");
+    for (let minute = 0; minute < 20; minute++) {
+      const at = Date.UTC(2026, 0, 5, 0, minute);
+      const [, ...outcomes] = await Promise.allSettled([other, ...all].map((sent) => sent.record(at)));
+      assert.is(outcomes.filter(({ status }) => status === "fulfilled").length, 1, `minute ${minute}`);
+    }
+    assert.is((await openSentSignals(state, "other")).last, Date.UTC(2026, 0, 5, 0, 19));
+  }));
+
 test("openSentSignals() refuses a file that it cannot understand, instead of sending again", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
-    for (const text of ["", "[]", "null", "{", '{"one": "yesterday"}', '{"one": null}']) {
+    const line = '{"feed":"one","time":"2026-01-05T00:00:00.000Z","id":"1"}\n';
+    const wrong = [
+      "[]",
+      "null",
+      '{"one": "yesterday"}',
+      '{"feed":"one","time":"yesterday"}',
+      "five",
+      `${line}x\n`,
+    ];
+    for (const text of wrong) {
       writeFileSync(state, text);
       const error = await openSentSignals(state, "one").catch((reason) => reason);
       assert.instance(error, UsageError, text);
       assert.match(error.message, /^Cannot tell from .*state\.json/);
+      assert.is(readFileSync(state, "utf8"), text, "it is left as it was");
     }
     assert.instance(await openSentSignals(folder, "one").catch((reason) => reason), UsageError);
   }));
 
 test("readArguments() defaults, and what was asked for", () => {
   const plain = readArguments([]);
-  assert.equal([plain?.symbol, plain?.state, plain?.signals], ["BTC-USD", ".signals/BTC-USD.json", Infinity]);
+  assert.equal([plain?.symbol, plain?.state, plain?.signals], [
+    "BTC-USD",
+    ".signals/BTC-USD.jsonl",
+    Infinity,
+  ]);
   assert.equal([plain?.intervalSeconds, plain?.seed], [undefined, undefined]);
   assert.is(plain?.exchange, "https://api.exchange.coinbase.com");
   const argv = [
@@ -234,7 +276,7 @@ test("readArguments() defaults, and what was asked for", () => {
     "7",
   ];
   const asked = readArguments(argv);
-  assert.equal([asked?.state, asked?.intervalSeconds, asked?.signals], [".signals/BTC-USD.json", 0.5, 3]);
+  assert.equal([asked?.state, asked?.intervalSeconds, asked?.signals], [".signals/BTC-USD.jsonl", 0.5, 3]);
   assert.equal([asked?.riskPercent, asked?.seed], [0.5, 7]);
   assert.is(readArguments(["--help"]), undefined);
 });

@@ -15,7 +15,7 @@ async function withData(body: (data: string) => Promise<void>): Promise<void> {
   const remove = (): Promise<unknown> =>
     Promise.all([
       rm(join(root, data), { recursive: true, force: true }),
-      rm(join(root, `.signals/${basename(data)}.json`), { force: true }),
+      rm(join(root, `.signals/${basename(data)}.jsonl`), { force: true }),
     ]);
   await remove();
   try {

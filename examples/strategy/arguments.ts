@@ -21,7 +21,7 @@ export const help = `Mean reversion on five-minute candles; signals go to the bo
   --currency NAME      that currency (default: USD)
   --risk-percent P     percent of the account to lose at the stop (default: 1)
   --tick-size STEP     the market's smallest price step (default: 0.01)
-  --state FILE         remembers what was sent (default: .signals/<symbol>.json)
+  --state FILE         remembers what was sent (default: .signals/<symbol>.jsonl)
   --help
 
 The bot's own settings come from the environment or from .env: TELEGRAM_BOT_TOKEN and so on.`;
@@ -60,7 +60,7 @@ export function readArguments(argv: readonly string[]): Settings | undefined {
   if (values.help) return undefined;
   const { symbol = "BTC-USD", exchange = coinbase, replay, interval } = values;
   const { currency = "USD", "tick-size": tickSize = "0.01" } = values;
-  const { state = `.signals/${symbol.replace(/[^\w.-]+/g, "-")}.json` } = values;
+  const { state = `.signals/${symbol.replace(/[^\w.-]+/g, "-")}.jsonl` } = values;
   if (state === "") throw wrong("state", "a file", state);
   if (symbol.trim() === "") throw wrong("symbol", 'a name such as "BTC-USD"', symbol);
   if (!isAddress(exchange)) {

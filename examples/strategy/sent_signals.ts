@@ -1,7 +1,7 @@
-/** When the last signal was found, kept in a file: a subscriber who gets a signal twice may trade it twice. */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+/** Which signals were sent, a line each in a file: a subscriber who gets a signal twice may trade it twice. */
+import { randomUUID } from "node:crypto";
+import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import process from "node:process";
 import { UsageError } from "./usage_error.ts";
 
 export interface SentSignals {
@@ -9,72 +9,92 @@ export interface SentSignals {
   readonly last: number;
   /**
    * Remembers a signal's time. To be called before it is sent: a crash in between loses the signal and does not
-   * repeat it. Rejects if the file cannot be written; then the signal must not be sent.
+   * repeat it. Rejects if the file cannot be written, or if another scheduler was first; then it must not be sent.
    */
   record(time: number): Promise<void>;
 }
 
-type Times = Readonly<Record<string, unknown>>;
+/** Lines are only ever added, so whoever shares the file agrees on who was first. */
+interface Line {
+  readonly feed: string;
+  /** ISO 8601. */
+  readonly time: string;
+  /** Tells the line from another of the same signal. */
+  readonly id: string;
+}
 
 /**
- * Opens the file, which has one entry a feed; `feedName` says which.
+ * Opens the file, which may hold several feeds; `feedName` says which.
  * @throws {UsageError} If it cannot be read or written. Only a file that is absent means that nothing was sent.
  */
 export async function openSentSignals(file: string, feedName: string): Promise<SentSignals> {
-  const times = await load(file);
-  const last = lastOf(times, feedName, file);
-  await save(file, times);
+  // Written to at once, as it is too late to find that out at the first signal.
+  await append(file, "");
+  const lines = await read(file);
+  if (!await endsWell(file)) await append(file, "\n");
+  const times = lines.filter(({ feed }) => feed === feedName).map(({ time }) => Date.parse(time));
   return {
-    last,
+    last: Math.max(...times),
     async record(time) {
-      // Another scheduler may share the file.
-      const times = await load(file);
-      if (lastOf(times, feedName, file) >= time) {
-        throw new UsageError(
-          `${file} says that it is sent already; does another scheduler trade "${feedName}"?`,
-        );
-      }
-      await save(file, { ...times, [feedName]: new Date(time).toISOString() });
+      const id = randomUUID();
+      await append(
+        file,
+        `${JSON.stringify({ feed: feedName, time: new Date(time).toISOString(), id } satisfies Line)}\n`,
+      );
+      const lines = await read(file);
+      const first = lines.find((line) => line.feed === feedName && Date.parse(line.time) >= time);
+      if (first?.id === id) return;
+      throw new UsageError(
+        `${file} says that it is sent already; does another scheduler trade "${feedName}"?`,
+      );
     },
   };
 }
 
-function lastOf(times: Times, feedName: string, file: string): number {
-  const last = feedName in times ? Date.parse(String(times[feedName])) : -Infinity;
-  if (Number.isNaN(last)) throw damaged(file, `"${feedName}" has no time in it`);
-  return last;
+async function endsWell(file: string): Promise<boolean> {
+  const text = await textOf(file);
+  return text === "" || text.endsWith("\n");
 }
 
-async function load(file: string): Promise<Times> {
-  const text = await readFile(file, "utf8").catch((cause) => {
-    if (cause.code === "ENOENT") return "{}";
-    throw new UsageError(`Cannot read ${file}: ${cause.message}`, { cause });
+async function read(file: string): Promise<Line[]> {
+  const lines = (await textOf(file)).split("\n");
+  return lines.flatMap((line, index) => {
+    if (line === "" || isTorn(line)) return [];
+    const entry = parsed(line);
+    if (typeof entry?.feed === "string" && !Number.isNaN(Date.parse(entry.time))) return [entry];
+    const remedy = "mend it, or delete it and accept that signals may be sent again";
+    throw new UsageError(
+      `Cannot tell from ${file} which signals were sent: see line ${index + 1}; ${remedy}`,
+    );
   });
-  const times = parse(text, file);
-  if (typeof times === "object" && times !== null && !Array.isArray(times)) return times as Times;
-  throw damaged(file, "it is no object of feeds and times");
 }
 
-function parse(text: string, file: string): unknown {
+/** Half a line is what a crash leaves: that signal was not sent. */
+function isTorn(line: string): boolean {
+  const beginning = '{"feed":';
+  return (line.startsWith(beginning) || beginning.startsWith(line)) && parsed(line) === undefined;
+}
+
+function parsed(line: string): Line | undefined {
   try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw damaged(file, "it is no JSON", cause);
+    return JSON.parse(line) as Line;
+  } catch {
+    return undefined;
   }
 }
 
-function damaged(file: string, why: string, cause?: unknown): UsageError {
-  const remedy = "mend it, or delete it and accept that signals may be sent again";
-  return new UsageError(`Cannot tell from ${file} which signals were sent, as ${why}: ${remedy}`, { cause });
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new UsageError(`Cannot read ${file}: ${(cause as Error).message}`, { cause });
+  }
 }
 
-/** A crash leaves the old file or the new one, never half of one. */
-async function save(file: string, times: Times): Promise<void> {
-  const draft = `${file}.${process.pid}`;
+async function append(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(draft, `${JSON.stringify(times, null, 2)}\n`, { flush: true });
-    await rename(draft, file);
+    await appendFile(file, text, { flush: true });
   } catch (cause) {
     throw new UsageError(`Cannot write ${file}: ${(cause as Error).message}`, { cause });
   }
