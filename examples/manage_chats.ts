@@ -150,11 +150,18 @@ function silentDays({ last_active = "" }: Chat): number {
 function lineOf(chat: Chat): string {
   const { chat_id, is_active, message_count, last_active = "-", removed_reason = "inactive" } = chat;
   const { title, first_name, last_name, username } = chat.user_info;
-  const names = [title, first_name, last_name, username && `@${username}`].filter(Boolean).join(" ");
+  const names = [title, first_name, last_name, username && `@${username}`].map(words).filter(Boolean).join(
+    " ",
+  );
   const standing = is_active ? "active" : removed_reason;
   const count = `${message_count} messages`;
   return [String(chat_id).padStart(14), standing.padEnd(8), count.padStart(14), last_active.padEnd(24), names]
     .join("  ").trimEnd();
+}
+
+/** What another program may have put into a name does not reach the terminal as it is. */
+function words(value: unknown): string {
+  return typeof value === "string" ? value.replace(/\p{Cc}+/gu, " ") : "";
 }
 
 function printFact(name: string, value: unknown): void {
@@ -204,7 +211,9 @@ function parse(argv: readonly string[]): { command: Command; values: Values; cha
     throw new UsageError(`"${name}" takes ${command.needsChat ? "one chat's id" : "no id"}`);
   }
   const chatId = Number(ids[0] ?? 0);
-  if (command.needsChat && !/^-?\d+$/.test(ids[0] ?? "")) throw wrong("CHAT_ID", "a whole number", ids[0]);
+  if (command.needsChat && !(/^-?\d+$/.test(ids[0] ?? "") && Number.isSafeInteger(chatId))) {
+    throw wrong("CHAT_ID", "a whole number of up to 52 bits", ids[0]);
+  }
   return { command, values, chatId };
 }
 
@@ -228,6 +237,12 @@ async function main(): Promise<number> {
     storage.close();
   }
 }
+
+// Whoever pipes into head or less may leave early.
+process.stdout.on("error", (error: Error & { code?: string }) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 
 main().then((status) => {
   process.exitCode = status;

@@ -1,5 +1,6 @@
 /** What a bot is told: its options, their defaults, and what is wrong with them, all at once. */
 import process from "node:process";
+import { inspect } from "node:util";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
@@ -39,6 +40,9 @@ export class ConfigError extends Error {
 }
 
 type Checked =
+  | "logger"
+  | "storage"
+  | "client"
   | "botToken"
   | "tableName"
   | "regionName"
@@ -48,32 +52,39 @@ type Checked =
   | "apiRoot";
 
 const isBoolean = (value: unknown): boolean => typeof value === "boolean";
+const isText = (value: unknown, form: RegExp): value is string =>
+  typeof value === "string" && form.test(value);
+const has = (value: unknown, ...methods: readonly string[]): boolean =>
+  methods.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === "function");
 
 const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
   botToken: {
-    isGood: (value: string) => typeof value === "string" && /^\d+:[A-Za-z0-9_-]+$/.test(value),
+    isGood: (value: unknown) => isText(value, /^\d+:[A-Za-z0-9_-]+$/),
     rule:
       "the token from @BotFather: digits, a colon, then letters, digits, - and _, without spaces or quotes",
     isSecret: true,
   },
   tableName: {
-    isGood: (value: string) => /^[A-Za-z0-9_.-]{3,255}$/.test(value),
+    isGood: (value: unknown) => isText(value, /^[A-Za-z0-9_.-]{3,255}$/),
     rule: "3 to 255 letters, digits, _, . and -",
   },
   regionName: {
-    isGood: (value: string) => /^[a-z]{2,}(-[a-z0-9]+)+$/.test(value),
+    isGood: (value: unknown) => isText(value, /^[a-z]{2,}(-[a-z0-9]+)+$/),
     rule: "an AWS region such as us-east-1",
   },
   messagesPerSecond: {
     isGood: (value: number) => typeof value === "number" && value > 0 && value <= 1000,
     rule: "a number above 0 and up to 1000",
   },
+  logger: { isGood: (value: unknown) => has(value, "info", "warn", "error"), rule: "{ info, warn, error }" },
+  storage: { isGood: (value: unknown) => has(value, "apply", "scan"), rule: "a ChatStorage" },
+  client: { isGood: (value: unknown) => has(value, "send"), rule: "a DynamoDBClient" },
   useDynamoDB: { isGood: isBoolean, rule: "true or false" },
   autoRegisterChats: { isGood: isBoolean, rule: "true or false" },
   apiRoot: {
-    isGood: (value: string) =>
-      /^https?:$/.test(protocolOf(value)) && !value.endsWith("/") && withoutTokens(value) === value,
-    rule: "an http or https address without a / or the token at its end",
+    isGood: (value: unknown) =>
+      isText(value, /^https?:\/\/[^\s?#]*[^\s?#/]$/) && URL.canParse(value) && withoutTokens(value) === value,
+    rule: "an http or https address, as a text, without a / or the token at its end",
   },
 };
 
@@ -94,9 +105,7 @@ export function mistakesIn(
       return [`${name} is not set: it must be ${rule}.${where}`];
     }
     if (value === undefined || isGood(value as never)) return [];
-    const current = isSecret
-      ? ""
-      : `: current value is ${withoutTokens(JSON.stringify(value) ?? String(value))}`;
+    const current = isSecret ? "" : `: current value is ${shown(value)}`;
     return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
   });
   return [...mistakesInRuntime(process.versions), ...ofOptions];
@@ -115,10 +124,10 @@ export function assertNoMistakes(mistakes: readonly string[]): void {
   if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
 }
 
-function protocolOf(url: string): string {
-  try {
-    return new URL(url).protocol;
-  } catch {
-    return "";
-  }
+/** What was given, in a line, and without what a user may have put into the wrong place. */
+function shown(value: unknown): string {
+  const text = typeof value === "string"
+    ? JSON.stringify(value)
+    : inspect(value, { depth: 0, breakLength: Infinity });
+  return withoutTokens(text).slice(0, 200);
 }

@@ -103,10 +103,10 @@ function validateWords(signal: TradingSignal): void {
     if (value !== undefined && typeof value !== "string") throw new TypeError(refusal(name, "a text", value));
   }
   const { parameters = {} } = signal;
-  const isPlain = (value: unknown): boolean => ["string", "number", "boolean"].includes(typeof value);
-  if (typeof parameters === "object" && parameters !== null && Object.values(parameters).every(isPlain)) {
-    return;
-  }
+  const isPlain = (value: unknown): boolean =>
+    ["string", "boolean"].includes(typeof value) || Number.isFinite(value);
+  const isRecord = typeof parameters === "object" && parameters !== null && !(Symbol.iterator in parameters);
+  if (isRecord && Object.values(parameters).every(isPlain)) return;
   throw new TypeError(refusal("parameters", "texts, numbers and booleans by name", parameters));
 }
 

@@ -1,3 +1,4 @@
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
 import { inspect } from "node:util";
@@ -418,6 +419,22 @@ failures("a storage goes on where its table is well again", async () => {
   await expectFailure(storage.saveChat(1), "denied");
   fault.clear();
   assert.is(await storage.saveChat(1), "created");
+});
+
+failures("a client of one's own that throws anything at all is a StorageError all the same", async () => {
+  const thrown = [null, undefined, "a text", 5, new Error("mine")];
+  const sends = thrown.flatMap((value) => [
+    () => Promise.reject(value),
+    () => {
+      throw value;
+    },
+  ]);
+  for (const send of sends) {
+    const client = { send } as unknown as DynamoDBClient;
+    const error = await failureOf(new TelegramDynamoDBStorage({ client }).getChat(5));
+    assert.instance(error, StorageError);
+    assert.match(error.message, /GetItem/);
+  }
 });
 
 failures.after(async () => {

@@ -109,7 +109,7 @@ test("a token in the wrong place is not shown either", async () => {
     const message = mistakes();
     assert.match(
       message,
-      "TELEGRAM_API_ROOT must be an http or https address without a / or the token at its end",
+      "TELEGRAM_API_ROOT must be an http or https address, as a text, without a / or the token at its end",
     );
     assert.match(
       message,
@@ -126,6 +126,20 @@ test("options of the wrong type are mistakes, as they would be read as the oppos
       'useDynamoDB must be true or false: current value is "false".',
       'autoRegisterChats must be true or false: current value is "false".',
     ]);
+    const circular: Record<string, unknown> = {};
+    circular["self"] = circular;
+    const texts = ["tableName", "regionName", "apiRoot"];
+    for (const value of [5n, null, 12345, ["us-east-1"], circular, Symbol("x"), new URL("http://a.b/c")]) {
+      const odd = Object.fromEntries(texts.map((name) => [name, value]));
+      const message = mistakes(odd as unknown as Partial<BotOptions>);
+      assert.is(message.split("\n").length, 3, message);
+      for (const name of texts) assert.match(message, `${name} must be`);
+    }
+    for (const apiRoot of ["http://127.0.0.1/?x=1", "http://127.0.0.1 ", "http://", "http://a/#b"]) {
+      assert.match(mistakes({ apiRoot }), "apiRoot must be");
+    }
+    const parts = { logger: {}, storage: {}, client: {} } as unknown as Partial<BotOptions>;
+    assert.is(mistakes(parts).split("\n").length, 3);
   });
   for (const nothing of [undefined, null, "token"]) {
     assert.throws(

@@ -1,7 +1,9 @@
 /** The table looked after from the command line, as a user does it. */
+import { spawn } from "node:child_process";
+import process from "node:process";
 import type { Chat } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
-import { runScript } from "./support/script.ts";
+import { root, runScript } from "./support/script.ts";
 import { pythonId, pythonItem, startTable, type TableFixture } from "./support/storage.ts";
 
 const test = suite("manage_chats", undefined, 60_000);
@@ -16,16 +18,20 @@ interface Said {
 
 type Manage = (...args: string[]) => Promise<Said>;
 
-/** A table behind the gate, and the script in front of it. */
-async function withTable(body: (manage: Manage, table: TableFixture) => Promise<void>): Promise<void> {
-  const table = await startTable();
-  const env = {
+function environment(table: TableFixture): Record<string, string> {
+  return {
     AWS_ENDPOINT_URL_DYNAMODB: table.gate.endpoint,
     AWS_REGION: "us-east-1",
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
+}
+
+/** A table behind the gate, and the script in front of it. */
+async function withTable(body: (manage: Manage, table: TableFixture) => Promise<void>): Promise<void> {
+  const table = await startTable();
+  const env = environment(table);
   const manage: Manage = async (...args) => {
     const { status, output } = await runScript(["examples/manage_chats.ts", ...args], env);
     return { status, output, json: <T>() => JSON.parse(output) as T };
@@ -120,7 +126,11 @@ test("mistakes are told in a line, before anything is asked of DynamoDB", async 
     const mistakes: [string[], string][] = [
       [["remove", "1"], 'There is no command "remove"'],
       [["show", "1", "-2"], '"show" takes one chat\'s id'],
-      [["save", "9007199254740993"], '"chatId" must be a whole number of up to 52 bits'],
+      [
+        ["save", "9007199254740993"],
+        'must be a whole number of up to 52 bits: current value is "9007199254740993"',
+      ],
+      [["save", "4503599627370496"], '"chatId" must be a whole number of up to 52 bits'],
       [["stats", "--yes"], '"stats" takes no --yes'],
       [["cleanup", "--days", "0"], '"days" must be a number above 0: current value is "0"'],
     ];
@@ -131,6 +141,28 @@ test("mistakes are told in a line, before anything is asked of DynamoDB", async 
       assert.is(status, 2, output);
     }
     assert.is(table.gate.requests, 0);
+  });
+});
+
+test("a list that nobody reads to its end ends without a word", async () => {
+  await withTable(async (_manage, table) => {
+    const name = `Ada\u001b[31m\n${"a".repeat(150)}`;
+    const items = Array.from(
+      { length: 700 },
+      (_, id) => silent(id + 1, 1, { user_info: { M: { title: { S: name } } } }),
+    );
+    await Promise.all(items.map((item) => table.put(item)));
+    const isDeno = process.versions["deno"] !== undefined;
+    const program = isDeno ? "deno run --quiet -P" : `${process.execPath} --import tsx`;
+    const child = spawn("sh", ["-c", `${program} examples/manage_chats.ts list | head -n 1`], {
+      cwd: root,
+      env: { ...process.env, ...environment(table) },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => output += text);
+    await new Promise((resolve) => child.once("close", resolve));
+    assert.match(output, /^ +\d+ {2}active [^\n]* Ada \[31m a+\n$/);
   });
 });
 

@@ -102,7 +102,9 @@ validation("validateSignal() refuses words that would not print as they are", ()
   circular["self"] = circular;
   const odd: Record<string, unknown>[] = [
     ...["currency", "timeframe", "strategy", "note"].flatMap((name) => [{ [name]: {} }, { [name]: null }]),
-    ...[null, "x", { ATR: {} }, { ATR: undefined }, circular].map((parameters) => ({ parameters })),
+    ...[null, "x", { ATR: {} }, { ATR: undefined }, circular, [1], new Map([["a", 1]]), { ATR: NaN }].map((
+      parameters,
+    ) => ({ parameters })),
   ];
   for (const part of odd) {
     const [name] = Object.keys(part);

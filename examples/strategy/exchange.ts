@@ -146,7 +146,9 @@ function readRows(rows: readonly unknown[]): Pick<Answer, "candles" | "mistake">
 }
 
 function fromRow(row: unknown): Candle {
-  if (!Array.isArray(row)) throw new TypeError(`a candle is a list, here is ${JSON.stringify(row)}`);
+  if (!Array.isArray(row)) {
+    throw new TypeError(`a candle is a list, here is ${JSON.stringify(row)?.slice(0, 100)}`);
+  }
   const [seconds, low, high, open, close, volume] = row;
   const time = typeof seconds === "number" ? seconds * 1000 : seconds;
   return toCandle({ time, low, high, open, close, volume });

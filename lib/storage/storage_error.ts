@@ -35,8 +35,9 @@ export interface Request {
 }
 
 /** Turns the SDK's errors, told apart by name and code (two copies of the SDK may be loaded), into one of ours. */
-export function storageError(error: unknown, request: Request): StorageError {
-  if (error instanceof StorageError) return error;
+export function storageError(thrown: unknown, request: Request): StorageError {
+  if (thrown instanceof StorageError) return thrown;
+  const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
   withoutCanonicalRequest(error);
   const reason = reasonOf(error, request);
   return new StorageError(reason, explanations[reason](request, detailOf(error)), { cause: error });
