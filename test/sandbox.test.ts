@@ -66,7 +66,8 @@ test("tells the whole story, and a second program finds the chats it left", () =
 
 test("ends with its script, in the script's own way", () =>
   withData(async (data) => {
-    const scheduler = ["examples/live_scheduler.ts", "--interval", "60", "--state", ".signals/none.json"];
+    const state = `.signals/${basename(data)}.jsonl`;
+    const scheduler = ["examples/live_scheduler.ts", "--interval", "60", "--state", state];
     const running = startScript(["examples/sandbox.ts", "--data", data, ...scheduler], {}, "-P=sandbox");
     await running.printed("is ready");
     running.kill("SIGTERM");
