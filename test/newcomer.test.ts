@@ -1,9 +1,9 @@
 /** The ways in which a first start goes wrong: each ends in one message that says what, why and what to do. */
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { mistakesInRuntime } from "../lib/options.ts";
 import {
@@ -181,6 +181,18 @@ test("a second poller: the scheduler says so once, and goes on", async () => {
   assert.not.match(output, /^\s+at /m);
   assert.is(status, 0);
 });
+
+if (process.versions["deno"]) {
+  test("deno run -P asks no question about what the AWS SDK looks for", async () => {
+    const file = join(root, ".sandbox", `asks-${process.pid}.ts`);
+    const state = 'Deno.permissions.querySync({ name: "read", path: "/home/nobody/.aws/config" }).state';
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, `console.log(${state});`);
+    // At a terminal, "prompt" would be a question.
+    assert.is((await runScript([file])).output, "denied\n");
+    await rm(file);
+  });
+}
 
 test("a Node that is too old is named, with the one that is needed", () => {
   assert.equal(mistakesInRuntime({ node: "18.20.8" }), [
