@@ -3,7 +3,7 @@ import type { Api } from "grammy/web";
 import type { Message } from "grammy/types";
 import type { Clock } from "./clock.ts";
 import { outcomeOf } from "./outcome.ts";
-import { forGrammy } from "./polling.ts";
+import { forGrammy } from "./for_grammy.ts";
 
 /** Whether the message's author may /start and /stop its chat; `unknown` where Telegram could not be asked. */
 export type MaySpeak = (api: Api, message: Message) => Promise<"yes" | "no" | "unknown">;

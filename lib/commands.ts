@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { statusMessage, texts } from "./messages.ts";
 import { outcomeOf } from "./outcome.ts";
-import { forGrammy } from "./polling.ts";
+import { forGrammy } from "./for_grammy.ts";
 import type { Persist } from "./persistence.ts";
 import type { Roster } from "./roster.ts";
 import type { Applied } from "./storage/chat_storage.ts";

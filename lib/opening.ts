@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { menu } from "./messages.ts";
 import type { BotOptions } from "./options.ts";
-import { forGrammy } from "./polling.ts";
+import { forGrammy } from "./for_grammy.ts";
 import { Roster } from "./roster.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 import { TelegramDynamoDBStorage } from "./storage/dynamodb.ts";

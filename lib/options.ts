@@ -1,6 +1,5 @@
 /** What a bot is told: its options, their defaults, and what is wrong with them, all at once. */
 import process from "node:process";
-import { inspect } from "node:util";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
@@ -124,10 +123,11 @@ export function assertNoMistakes(mistakes: readonly string[]): void {
   if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
 }
 
-/** What was given, in a line, and without what a user may have put into the wrong place. */
+/** What was given, without what a user may have put into the wrong place: an object may hold keys to an account. */
 function shown(value: unknown): string {
-  const text = typeof value === "string"
-    ? JSON.stringify(value)
-    : inspect(value, { depth: 0, breakLength: Infinity });
+  if (typeof value === "object" && value !== null) {
+    return `an object (${value.constructor?.name ?? "of no class"})`;
+  }
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return withoutTokens(text).slice(0, 200);
 }

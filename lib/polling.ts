@@ -2,6 +2,7 @@
 import type { Update } from "grammy/types";
 import type { Api } from "grammy/web";
 import type { Clock } from "./clock.ts";
+import { forGrammy } from "./for_grammy.ts";
 import type { Logger } from "./log.ts";
 import { outcomeOf } from "./outcome.ts";
 import { conflict as conflictError, isTokenRefused, tokenRefused } from "./telegram_error.ts";
@@ -136,9 +137,4 @@ function createErrorPolicy({ clock, logger, signal }: PollingOptions): ErrorPoli
       failures = 0;
     },
   };
-}
-
-/** grammY types its signals as an older package's; the native one is what it takes. */
-export function forGrammy(signal: AbortSignal): Parameters<Api["getMe"]>[0] {
-  return signal as Parameters<Api["getMe"]>[0];
 }

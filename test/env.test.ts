@@ -140,6 +140,10 @@ test("options of the wrong type are mistakes, as they would be read as the oppos
     }
     const parts = { logger: {}, storage: {}, client: {} } as unknown as Partial<BotOptions>;
     assert.is(mistakes(parts).split("\n").length, 3);
+    const keys = { secretAccessKey: "wJalr-secret", credentials: { secretAccessKey: "wJalr-secret" } };
+    const message = mistakes({ client: keys, storage: [keys] } as unknown as Partial<BotOptions>);
+    assert.match(message, "client must be a DynamoDBClient: current value is an object (Object).");
+    assert.not.match(message, "wJalr");
   });
   for (const nothing of [undefined, null, "token"]) {
     assert.throws(
