@@ -57,7 +57,6 @@ export type {
   UserInfo,
 } from "./lib/chat.ts";
 export type { ChatCommandsOptions } from "./lib/commands.ts";
-export type { Persist } from "./lib/persistence.ts";
 export type { DynamoDBStorageOptions } from "./lib/storage/dynamodb.ts";
 export type {
   Applied,

@@ -1,21 +1,21 @@
 /** The bot: wiring and lifecycle. */
 import { setMaxListeners } from "node:events";
+import type { Update } from "grammy/types";
 import { Bot } from "grammy/web";
 import { broadcast, type BroadcastOptions } from "./broadcast.ts";
 import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { chatCommands } from "./commands.ts";
+import { createBoundedLog } from "./bounded_log.ts";
 import { Ending } from "./ending.ts";
 import { createGate, type Gate } from "./gate.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { signalMessage } from "./messages.ts";
 import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
-import { createPersist } from "./persistence.ts";
-import { ask, openRoster, setMenu, whereabouts } from "./opening.ts";
+import { ask, type Opened, openRoster, setMenu, whereabouts } from "./opening.ts";
 import { poll } from "./polling.ts";
+import { openReception, type Reception } from "./reception.ts";
 import type { BroadcastReport } from "./report.ts";
-import type { BotStatistics, Initialized } from "./self_report.ts";
-import type { Roster } from "./roster.ts";
+import type { BotHealth, BotStatistics, Initialized } from "./self_report.ts";
 import { secretKept } from "./secret.ts";
 import { sendOnce } from "./send_once.ts";
 import type { TradingSignal } from "./signal.ts";
@@ -43,10 +43,12 @@ export class MeanReversionTelegramBot {
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
   readonly #broadcasts = new Set<Promise<unknown>>();
+  readonly #onFailure: (updateId: number, error: unknown) => void;
   readonly #handling: Handling;
   readonly #ending: Ending;
-  #roster: Roster | undefined;
-  #commands: ReturnType<typeof chatCommands> | undefined;
+  #hasHandlers = false;
+  #opened: Opened | undefined;
+  #reception: Reception | undefined;
   #initialized: Promise<Initialized> | undefined;
   #started: Promise<void> | undefined;
   #polling: Promise<void> | undefined;
@@ -69,12 +71,10 @@ export class MeanReversionTelegramBot {
     const { signal } = this.#closing;
     this.#gate = createGate({ messagesPerSecond, clock, logger, signal });
     this.#grammy.api.config.use(this.#gate.transformer, secretKept(botToken));
-    this.#grammy.lazy(() => this.#commands ?? []);
-    this.#grammy.use(boundHandlers(clock, logger, (updateId, error) => this.#logFailure(updateId, error)));
-    this.#handling = createHandling(
-      (update) => this.#grammy.handleUpdate(update),
-      (updateId, error) => this.#logFailure(updateId, error),
-    );
+    const logError = createBoundedLog((message) => logger.error(message), clock);
+    this.#onFailure = (updateId, error) => logError(failureText(updateId, error, botToken));
+    this.#grammy.use(boundHandlers(clock, logger, this.#onFailure));
+    this.#handling = createHandling((update) => this.#grammy.handleUpdate(update), this.#onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Ending(({ message }) =>
       logger.error(`The bot hears no commands any more. ${message}`)
@@ -86,6 +86,7 @@ export class MeanReversionTelegramBot {
    * one chat's updates in their order and different chats' side by side.
    */
   get grammy(): Bot {
+    this.#hasHandlers = true;
     return this.#grammy;
   }
 
@@ -146,7 +147,8 @@ export class MeanReversionTelegramBot {
     this.#assertNotStopped();
     await this.initialize();
     const { api } = this.#grammy;
-    const surroundings = { api, gate: this.#gate, roster: this.#opened(), clock: this.#clock };
+    const { roster } = this.#ready().opened;
+    const surroundings = { api, gate: this.#gate, roster, clock: this.#clock };
     const running = broadcast(content, surroundings, options);
     this.#broadcasts.add(running);
     try {
@@ -156,21 +158,42 @@ export class MeanReversionTelegramBot {
     }
   }
 
+  /** How the bot is, without a request: for a health check. */
+  get health(): BotHealth {
+    const { keeper, outbox } = this.#reception ?? {};
+    return {
+      isPolling: this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed,
+      isDegraded: keeper?.isDegraded ?? false,
+      queuedUpdates: keeper?.queued ?? 0,
+      pendingReplies: outbox?.pending ?? 0,
+    };
+  }
+
   /** Figures of the storage, counted now, and of the bot. */
   async getStatistics(): Promise<BotStatistics> {
     const { username } = await this.initialize();
-    const { storage } = this.#opened();
-    const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
-    return { ...await storage.getStatistics(), storage: storage.kind, username, isPolling };
+    const { storage } = this.#ready().opened.roster;
+    return { ...await storage.getStatistics(), storage: storage.kind, username, ...this.health };
   }
 
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     await this.initialize();
-    const roster = this.#opened();
+    const { roster } = this.#ready().opened;
     const deactivated = await roster.storage.cleanupInactiveChats(options);
     await roster.load();
     return deactivated;
+  }
+
+  /**
+   * Handles an update that comes by another way than `startBot()`, such as a webhook. Resolves once it is kept and
+   * answered, and your own handlers are done; to hand it over again is harmless.
+   * @throws {StorageError} If it could not be kept: then it has to come again.
+   */
+  async handleUpdate(update: Update): Promise<void> {
+    this.#assertNotStopped();
+    await this.initialize();
+    await this.#ready().reception.inbox.handle(update);
   }
 
   /** As `stopBot()`. */
@@ -184,9 +207,12 @@ export class MeanReversionTelegramBot {
     const { api } = this.#grammy;
     await this.#ask((signal) => api.deleteWebhook({}, signal));
     this.#assertNotStopped();
+    const { reception: { inbox, keeper, restMsAfter } } = this.#ready();
     this.#polling = poll({
       api,
-      handle: this.#handling.handle,
+      receive: (updates) => inbox.receive(updates),
+      restMsAfter,
+      flush: () => keeper.close(),
       clock: this.#clock,
       logger: this.#logger,
       signal: this.#stopping.signal,
@@ -198,13 +224,24 @@ export class MeanReversionTelegramBot {
     const clock = this.#clock;
     const logger = this.#logger;
     const { api } = this.#grammy;
-    const { autoRegisterChats = true } = this.#options;
-    this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
-    const { username } = this.#grammy.botInfo;
-    const [roster] = await Promise.all([openRoster(this.#options, clock, logger), setMenu(api, logger)]);
-    this.#roster = roster;
-    const persist = createPersist(clock, logger, this.#stopping.signal);
-    this.#commands = chatCommands({ roster, autoRegisterChats, persist, clock, logger });
+    const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
+    const { username } = botInfo;
+    const options = this.#options;
+    const [opened] = await Promise.all([openRoster(options, clock, logger), setMenu(api, logger)]);
+    this.#opened = opened;
+    const { roster } = opened;
+    this.#reception = await openReception({
+      options,
+      opened,
+      api,
+      botInfo,
+      handle: this.#handling.handle,
+      hasHandlers: () => this.#hasHandlers,
+      onFailure: this.#onFailure,
+      clock,
+      logger,
+      signal: this.#stopping.signal,
+    });
     logger.info(
       `@${username} is ready: ${roster.size} active ${roster.size === 1 ? "chat" : "chats"}, kept in ${
         whereabouts(roster)
@@ -223,22 +260,20 @@ export class MeanReversionTelegramBot {
     throw new Error("This bot was stopped. Make a new one to start again.");
   }
 
-  #opened(): Roster {
-    if (this.#roster === undefined) throw new Error("unreachable: an initialized bot has a roster");
-    return this.#roster;
-  }
-
-  #logFailure(updateId: number, error: unknown): void {
-    this.#logger.error(failureText(updateId, error, this.#options.botToken));
+  #ready(): { readonly opened: Opened; readonly reception: Reception } {
+    const [opened, reception] = [this.#opened, this.#reception];
+    if (opened && reception) return { opened, reception };
+    throw new Error("unreachable: an initialized bot has a reception");
   }
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("The bot was stopped."));
     await this.#initialized?.catch(() => {});
-    await this.#polling?.catch(() => {});
-    await Promise.allSettled(this.#broadcasts);
+    await Promise.all([this.#polling?.catch(() => {}), this.#reception?.keeper.close()]);
+    await Promise.all([this.#reception?.inbox.close(), Promise.allSettled(this.#broadcasts)]);
+    await this.#reception?.outbox.close();
     this.#closing.abort(new Error("The bot was stopped."));
-    if (this.#options.storage === undefined) this.#roster?.storage.close();
+    if (this.#options.storage === undefined) this.#opened?.roster.close();
     this.#ending.end();
   }
 }

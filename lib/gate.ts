@@ -1,6 +1,7 @@
 /** The one door for calls to Telegram: messages leave at the bot's pace, and a flood answer holds everything. */
 import type { Transformer } from "grammy/web";
 import type { Clock } from "./clock.ts";
+import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { createPace } from "./pace.ts";
 
@@ -31,6 +32,8 @@ export const longestPauseSeconds = 600;
 export function createGate({ messagesPerSecond, clock, logger, signal: closed }: GateOptions): Gate {
   const pace = createPace(messagesPerSecond);
   const admitted = new WeakSet<object>();
+  // What is said to a chat arrives in the order in which it was said.
+  const inOrder = createInOrder();
 
   const wait = async (isMessage: boolean, signal: AbortSignal | undefined): Promise<void> => {
     const ended = signal === undefined ? closed : AbortSignal.any([closed, signal]);
@@ -50,8 +53,7 @@ export function createGate({ messagesPerSecond, clock, logger, signal: closed }:
     pace.pause(now + seconds * 1000);
   };
 
-  const transformer: Transformer = async (prev, method, payload, signal) => {
-    if (method === "getUpdates" || admitted.has(payload)) return await prev(method, payload, signal);
+  const send: Transformer = async (prev, method, payload, signal) => {
     for (let floods = 0;; floods++) {
       await wait(isMessage(method), signal as AbortSignal | undefined);
       const answer = await prev(method, payload, signal);
@@ -60,6 +62,13 @@ export function createGate({ messagesPerSecond, clock, logger, signal: closed }:
       if (seconds > longestPauseSeconds) return answer;
       pause(seconds);
     }
+  };
+
+  const transformer: Transformer = async (prev, method, payload, signal) => {
+    if (method === "getUpdates" || admitted.has(payload)) return await prev(method, payload, signal);
+    const chatId = isMessage(method) ? (payload as { chat_id?: unknown }).chat_id : undefined;
+    if (typeof chatId !== "number") return await send(prev, method, payload, signal);
+    return await inOrder(chatId, () => send(prev, method, payload, signal));
   };
 
   return {

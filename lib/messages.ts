@@ -48,7 +48,8 @@ type TextName =
   | "administratorsOnly"
   | "administratorsUnknown"
   | "unread"
-  | "stopUnread";
+  | "registeredForNow"
+  | "stoppedForNow";
 
 const commandList = "/stop ends this, /status shows your subscription, /help explains.";
 
@@ -82,9 +83,14 @@ export const texts: Readonly<Record<TextName, FormattedText>> = {
     "I could not ask Telegram who the administrators are. Nothing has changed; please try again.",
   ),
   unread: lines("I cannot read my list of subscribers just now. /start subscribes this chat."),
-  stopUnread: lines(
-    bold("You get no signals now."),
-    "I cannot reach my list of subscribers just now; please send /stop again later.",
+  registeredForNow: lines(
+    bold("Welcome! You are subscribed."),
+    "I cannot reach my list of subscribers just now; I shall enter it there as soon as I can.",
+    commandList,
+  ),
+  stoppedForNow: lines(
+    bold("You are unsubscribed."),
+    "I cannot reach my list of subscribers just now; I shall enter it there as soon as I can.",
   ),
 };
 
@@ -107,6 +113,22 @@ export function statusMessage(chat: Chat | undefined, storage: string): Formatte
     chat.added_at === undefined ? undefined : `Known since: ${day(chat.added_at)}`,
     `Messages from this chat: ${chat.message_count}`,
     `Subscriptions are kept ${kept}.`,
+  );
+}
+
+/** The answer to /status where the list cannot be read: what is known without it. */
+export function statusUnread(isActive: boolean): FormattedText {
+  return lines(
+    bold(isActive ? "This chat is subscribed." : "This chat gets no signals just now."),
+    "I cannot reach my list of subscribers at the moment; please ask again later.",
+  );
+}
+
+/** The answer to a chat that may not use the bot; its id is what the bot's owner needs to allow it. */
+export function strangerMessage(chatId: number): FormattedText {
+  return lines(
+    "This bot is private, so I cannot subscribe this chat.",
+    format("Its owner can allow it by the chat's id: ", code(String(chatId))),
   );
 }
 

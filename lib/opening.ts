@@ -53,26 +53,36 @@ export async function setMenu(api: Api, logger: Logger): Promise<void> {
   }
 }
 
+/** The list of chats, and the way to it where it could not be read at the start. */
+export interface Opened {
+  readonly roster: Roster;
+  /** Resolves once the list is read; rejects where it cannot be yet. */
+  open(): Promise<void>;
+}
+
 /**
- * The list of chats, read whole. Where DynamoDB cannot be used, it says why, once, and what stands in for it: a list
- * in memory that is marked as unread.
+ * Reads the list of chats whole. Where DynamoDB cannot be used, it says why, once, and has a list in memory stand in.
  */
-export async function openRoster(options: BotOptions, clock: Clock, logger: Logger): Promise<Roster> {
+export async function openRoster(options: BotOptions, clock: Clock, logger: Logger): Promise<Opened> {
   const storage = options.storage ?? createStorage(options, clock, logger);
+  const roster = new Roster(storage, new InMemoryChatStorage({ clock, logger }));
+  let opening: Promise<void> | undefined;
+  const open = async (): Promise<void> => {
+    if (roster.isUnread) await (opening ??= openWithin(roster).finally(() => opening = undefined));
+  };
   try {
-    return await openWithin(storage);
+    await open();
   } catch (error) {
-    if (storage !== options.storage) storage.close();
     if (!(error instanceof StorageError)) throw error;
     logger.error(
-      `${error.message}\nGoing on in memory: subscriptions last until this program ends, and only /start subscribes.`,
+      `${error.message}\nGoing on in memory until that is mended: only /start subscribes, and what chats say waits.`,
     );
-    return new Roster(new InMemoryChatStorage({ clock, logger }), { isUnread: true });
   }
+  return { roster, open };
 }
 
 /** Opens the list, or fails in time; a storage that is at work gets all the time that it needs. */
-async function openWithin(storage: ChatStorage): Promise<Roster> {
+async function openWithin(roster: Roster): Promise<void> {
   const late = new AbortController();
   const reason = new StorageError(
     "unreachable",
@@ -82,12 +92,8 @@ async function openWithin(storage: ChatStorage): Promise<Roster> {
       `and firewall, and AWS_ENDPOINT_URL_DYNAMODB if it is set.`,
   );
   const timer = setTimeout(() => late.abort(reason), startWithinMs);
-  const work = { signal: late.signal, onProgress: () => clearTimeout(timer) };
   try {
-    await storage.createTableIfNotExists(work);
-    const roster = new Roster(storage);
-    await roster.load(work);
-    return roster;
+    await roster.open({ signal: late.signal, onProgress: () => clearTimeout(timer) });
   } finally {
     clearTimeout(timer);
   }

@@ -1,6 +1,7 @@
 /** What a bot is told: its options, their defaults, and what is wrong with them, all at once. */
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { Authorize } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { withoutTokens } from "./secret.ts";
@@ -18,6 +19,15 @@ export interface BotOptions {
   readonly regionName?: string | undefined;
   /** Whether any message registers its chat, or only /start. Default: true. */
   readonly autoRegisterChats?: boolean | undefined;
+  /**
+   * Ids of the chats that may use the bot: a person's own, or a group's or channel's. Others are refused, once and
+   * kindly, and get no broadcast even if they are registered. Default: everyone may.
+   */
+  readonly allowedUsers?: readonly number[] | undefined;
+  /** Says of each update whether whoever sent it may use the bot, besides `allowedUsers`. Default: everyone may. */
+  readonly authorize?: Authorize | undefined;
+  /** Where the queue of an outage is kept on disk, so that it outlives the process. Default: in memory only. */
+  readonly spoolFile?: string | undefined;
   /** The pace of messages over all chats. Default: 30, which is what Telegram allows a bot. */
   readonly messagesPerSecond?: number | undefined;
   /** A Bot API server of your own. Default: `https://api.telegram.org`. */
@@ -48,11 +58,15 @@ type Checked =
   | "messagesPerSecond"
   | "useDynamoDB"
   | "autoRegisterChats"
+  | "allowedUsers"
+  | "authorize"
+  | "spoolFile"
   | "apiRoot";
 
 const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 const isText = (value: unknown, form: RegExp): value is string =>
   typeof value === "string" && form.test(value);
+const isChatId = (value: unknown): boolean => Number.isSafeInteger(value) && value !== 0;
 const has = (value: unknown, ...methods: readonly string[]): boolean =>
   methods.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === "function");
 
@@ -80,6 +94,12 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   client: { isGood: (value: unknown) => has(value, "send"), rule: "a DynamoDBClient" },
   useDynamoDB: { isGood: isBoolean, rule: "true or false" },
   autoRegisterChats: { isGood: isBoolean, rule: "true or false" },
+  allowedUsers: {
+    isGood: (value: unknown) => Array.isArray(value) && value.every(isChatId),
+    rule: "a list of chat ids, which are whole numbers; the bot tells its id to a chat that it refuses",
+  },
+  authorize: { isGood: (value: unknown) => typeof value === "function", rule: "a function of an update's context" },
+  spoolFile: { isGood: (value: unknown) => isText(value, /^[^\0]*[^\0/\\]$/), rule: "the path of a file" },
   apiRoot: {
     isGood: (value: unknown) =>
       isText(value, /^https?:\/\/[^\s?#]*[^\s?#/]$/) && URL.canParse(value) && withoutTokens(value) === value,

@@ -5,13 +5,17 @@ import type { Clock } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
 import type { Logger } from "./log.ts";
 import { outcomeOf } from "./outcome.ts";
+import { Received, type Taken } from "./received.ts";
 import { conflict as conflictError, isTokenRefused, tokenRefused } from "./telegram_error.ts";
-import { sequencesOf } from "./update.ts";
 
 export interface PollingOptions {
   readonly api: Api;
-  /** Handles an update; to reject means that it is not to be confirmed, and must come again. */
-  readonly handle: (update: Update) => Promise<void>;
+  /** Begins to handle updates; each tells when Telegram may forget it. */
+  readonly receive: (updates: readonly Update[]) => readonly Taken[];
+  /** How long the next poll is put off for the sake of these, in milliseconds: one of their chats floods the bot. */
+  readonly restMsAfter: (updates: readonly Update[]) => number;
+  /** Tries for the last time to keep what is queued. */
+  readonly flush: () => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the polling. */
@@ -19,63 +23,49 @@ export interface PollingOptions {
 }
 
 const longPollSeconds = 30;
+/** As many updates as Telegram gives at once. */
+const updatesAtOnce = 100;
 /** A rolling deployment has two pollers for a while. */
 const conflictMs = 60_000;
 /** Longer than a long poll: whoever was not disturbed for so long is alone. */
 const quietMs = 40_000;
 const longestWaitMs = 30_000;
-const emptyAtOnceMs = 1000;
+const againMs = 1000;
 const confirmWithinMs = 5000;
-/** How long a stop waits for handlers that are under way; their updates come again at the next start. */
-const handlersAfterStopMs = 10_000;
+/** How long a stop waits for what is under way; it comes again at the next start. */
+const afterStopMs = 10_000;
 
 /** Polls until the signal aborts; then what was handled is confirmed, and nothing else. */
 export async function poll(options: PollingOptions): Promise<void> {
-  const { api, clock, signal } = options;
+  const { api, clock, signal, receive, restMsAfter, flush } = options;
   const onError = createErrorPolicy(options);
-  let offset = 0;
+  const received = new Received();
   while (!signal.aborted) {
     const askedAt = clock.now();
     try {
+      const { offset } = received;
       const updates = await api.getUpdates(
         { offset, timeout: longPollSeconds, allowed_updates: [] },
         forGrammy(signal),
       );
       onError.recovered();
-      if (updates.length === 0) {
-        // Telegram holds an empty answer back for the whole long poll; a stand-in may not.
-        if (clock.now() - askedAt < emptyAtOnceMs) await clock.sleep(emptyAtOnceMs, signal);
-        continue;
-      }
-      const next = await handleAll(updates, options);
-      // Nothing could be kept: to ask again at once would only give the same.
-      if (next === updates[0]?.update_id) await clock.sleep(1000, signal);
-      // It may go down: after a week without updates Telegram's ids start again anywhere.
-      offset = next;
+      const news = received.newsIn(updates);
+      received.add(receive(news));
+      await untilSoAfterStop(received.heard(), clock, signal);
+      const isFull = updates.length === updatesAtOnce;
+      received.advance(updates, isFull);
+      // To ask again at once would give the same again. Telegram itself holds an empty answer back.
+      const isSame = news.length > 0 ? received.offset === offset : clock.now() - askedAt < againMs;
+      const restMs = Math.max(isSame ? againMs : 0, isFull ? 0 : restMsAfter(news));
+      if (restMs > 0) await clock.sleep(restMs, signal);
     } catch (error) {
       if (!signal.aborted) await onError.wait(error);
     }
   }
-  if (offset > 0) await confirm(api, offset);
+  await untilSoAfterStop(Promise.all([received.heard(), flush()]), clock, signal);
+  received.end();
+  if (received.offset > 0) await confirm(api, received.offset);
 }
-
-/** Chats side by side, each chat's updates in their order. Gives the offset up to which all are handled. */
-async function handleAll(updates: readonly Update[], options: PollingOptions): Promise<number> {
-  const { handle, clock, signal } = options;
-  const unhandled = new Set(updates.map(({ update_id }) => update_id));
-  const handleInOrder = async (sequence: readonly Update[]): Promise<void> => {
-    for (const update of sequence) {
-      if (signal.aborted) return;
-      await handle(update);
-      unhandled.delete(update.update_id);
-    }
-  };
-  const handled = Promise.allSettled(sequencesOf(updates).map(handleInOrder));
-  await untilSoAfterStop(handled, clock, signal);
-  if (unhandled.size > 0) return Math.min(...unhandled);
-  return Math.max(...updates.map(({ update_id }) => update_id)) + 1;
-}
-
 /** Waits for the task, but no longer than a while after the stop: a handler that hangs holds nobody. */
 async function untilSoAfterStop(task: Promise<unknown>, clock: Clock, signal: AbortSignal): Promise<void> {
   const done = new AbortController();
@@ -83,7 +73,7 @@ async function untilSoAfterStop(task: Promise<unknown>, clock: Clock, signal: Ab
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true, signal: done.signal });
   });
-  const late = stopped.then(() => clock.sleep(handlersAfterStopMs, done.signal)).catch(() => {});
+  const late = stopped.then(() => clock.sleep(afterStopMs, done.signal)).catch(() => {});
   await Promise.race([task, late]);
   done.abort();
 }

@@ -1,5 +1,6 @@
 /** Who is subscribed now: a memory of the active chats over the storage, which stays the truth. */
 import { type Chat, type ChatEvent, isMessage } from "./chat.ts";
+import { createInOrder } from "./in_order.ts";
 import { type Applied, type ChatStorage, migrateChat, type Work } from "./storage/chat_storage.ts";
 
 /** Chats whose last word is remembered; it matters for as long as a send is under way. */
@@ -7,10 +8,9 @@ const heardAtMost = 100_000;
 
 /** The active chats in memory, in step with their storage. */
 export class Roster {
-  /** Where the chats are kept. */
-  readonly storage: ChatStorage;
-  /** True where the storage stands in for one that could not be read: then "not here" does not mean "unknown". */
-  readonly isUnread: boolean;
+  readonly #kept: ChatStorage;
+  /** Stands in for the storage until that can be read: then "not here" does not mean "unknown". */
+  #standIn: ChatStorage | undefined;
   #active = new Set<number>();
   /** What changed while a load was under way, which the load may have read before or after. */
   readonly #loads = new Set<Map<number, boolean>>();
@@ -19,15 +19,28 @@ export class Roster {
   /** When, in `moment`s, a chat was heard last. */
   readonly #heard = new Map<number, number>();
   #moment = 0;
-  /** Chats that have said /stop, while that is being kept; how often each. */
-  readonly #silenced = new Map<number, number>();
-  /** The last write of each chat that is being written. */
-  readonly #writes = new Map<number, Promise<unknown>>();
+  /** The last word of each chat whose /start or /stop waits to be kept: whether it is to be active. */
+  readonly #words = new Map<number, { readonly isActive: boolean }>();
+  readonly #inOrder = createInOrder();
+  #isAllowed = (_chatId: number): boolean => true;
 
-  /** Empty until `load()`. */
-  constructor(storage: ChatStorage, { isUnread = false }: { readonly isUnread?: boolean } = {}) {
-    this.storage = storage;
-    this.isUnread = isUnread;
+  /**
+   * Empty until `load()`.
+   * @param standIn Stands in for a storage that cannot be read, until `open()`.
+   */
+  constructor(storage: ChatStorage, standIn?: ChatStorage) {
+    this.#kept = storage;
+    this.#standIn = standIn;
+  }
+
+  /** Where the chats are, or what stands in for it. */
+  get storage(): ChatStorage {
+    return this.#standIn ?? this.#kept;
+  }
+
+  /** Whether the storage has not been read yet. */
+  get isUnread(): boolean {
+    return this.#standIn !== undefined;
   }
 
   /** How many chats are active. */
@@ -40,21 +53,24 @@ export class Roster {
     return this.#active.has(chatId);
   }
 
-  /** Whether a message may go to the chat now: not while its /stop waits to be kept. */
+  /** Whether a message may go to the chat now: its last word counts, kept or not. */
   mayWriteTo(chatId: number): boolean {
-    return this.isActive(chatId) && !this.#silenced.has(chatId);
+    return this.#isAllowed(chatId) && (this.#words.get(chatId)?.isActive ?? this.isActive(chatId));
   }
 
-  /** Keeps broadcasts from the chat while the task keeps its /stop, which may take as long as an outage. */
-  async silenced<T>(chatId: number, task: () => Promise<T>): Promise<T> {
-    this.#silenced.set(chatId, (this.#silenced.get(chatId) ?? 0) + 1);
-    try {
-      return await task();
-    } finally {
-      const left = (this.#silenced.get(chatId) ?? 1) - 1;
-      if (left > 0) this.#silenced.set(chatId, left);
-      else this.#silenced.delete(chatId);
-    }
+  /** Broadcasts go only to chats that are allowed besides. */
+  limitTo(isAllowed: (chatId: number) => boolean): void {
+    this.#isAllowed = isAllowed;
+  }
+
+  /** The chat's word counts from now on, until the task that keeps it is done, which may take an outage. */
+  heed(chatId: number, isActive: boolean, kept: Promise<unknown>): void {
+    const word = { isActive };
+    this.#words.set(chatId, word);
+    const forget = (): void => {
+      if (this.#words.get(chatId) === word) this.#words.delete(chatId);
+    };
+    kept.then(forget, forget);
   }
 
   /** The supergroup that a group has become meanwhile. */
@@ -72,18 +88,19 @@ export class Roster {
     return (this.#heard.get(chatId) ?? 0) > moment;
   }
 
-  /** Reads all active chats anew, and gives their ids in ascending order. */
+  /** Makes the storage ready and reads it, if that has not been done; from then on nothing stands in for it. */
+  async open(work?: Work): Promise<void> {
+    if (this.#standIn === undefined) return;
+    await this.#kept.createTableIfNotExists(work);
+    await this.#load(this.#kept, work);
+    this.#standIn = undefined;
+  }
+
+  /** Reads all active chats anew; gives their ids, and those of chats whose /start waits, in ascending order. */
   async load(work?: Work): Promise<number[]> {
-    const changes = new Map<number, boolean>();
-    this.#loads.add(changes);
-    try {
-      const active = await this.storage.loadActiveChats(work);
-      for (const [chatId, isActive] of changes) isActive ? active.add(chatId) : active.delete(chatId);
-      this.#active = active;
-      return [...active].sort((a, b) => a - b);
-    } finally {
-      this.#loads.delete(changes);
-    }
+    const active = await this.#load(this.storage, work);
+    const joining = [...this.#words].flatMap(([id, { isActive }]) => isActive && !active.has(id) ? id : []);
+    return [...active, ...joining].sort((a, b) => a - b);
   }
 
   /** One chat, as the storage has it; `undefined` if there is none. */
@@ -116,6 +133,33 @@ export class Roster {
     });
   }
 
+  /** What stands in for the storage hears it, too; only /start registers there. */
+  async note(chatId: number, event: ChatEvent): Promise<void> {
+    const heard = "registers" in event ? { ...event, registers: false } : event;
+    const { after } = await this.#standIn?.apply(chatId, [heard]) ?? {};
+    if (this.#standIn === undefined) return;
+    if (after?.is_active) this.#active.add(chatId);
+    else this.#active.delete(chatId);
+  }
+
+  /** Closes the storage, and what stands in for it. */
+  close(): void {
+    this.#kept.close();
+    this.#standIn?.close();
+  }
+
+  async #load(storage: ChatStorage, work?: Work): Promise<ReadonlySet<number>> {
+    const changes = new Map<number, boolean>();
+    this.#loads.add(changes);
+    try {
+      const active = await storage.loadActiveChats(work);
+      for (const [chatId, isActive] of changes) isActive ? active.add(chatId) : active.delete(chatId);
+      return this.#active = active;
+    } finally {
+      this.#loads.delete(changes);
+    }
+  }
+
   async #apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
     return await this.#inOrder(chatId, async () => {
       const applied = await this.storage.apply(chatId, events, this.isActive(chatId) ? "active" : "absent");
@@ -123,16 +167,6 @@ export class Roster {
       if (events.some(isMessage)) this.#hear(chatId);
       return applied;
     });
-  }
-
-  async #inOrder<T>(chatId: number, write: () => Promise<T>): Promise<T> {
-    const mine = (this.#writes.get(chatId) ?? Promise.resolve()).then(write, write);
-    this.#writes.set(chatId, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#writes.get(chatId) === mine) this.#writes.delete(chatId);
-    }
   }
 
   #hear(chatId: number): void {

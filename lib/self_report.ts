@@ -11,12 +11,22 @@ export interface Initialized {
   readonly username: string;
 }
 
+/** How the bot is, told at once and without a request: for a health check. */
+export interface BotHealth {
+  /** Whether commands are heard. */
+  readonly isPolling: boolean;
+  /** Whether DynamoDB cannot be used just now, so that updates are queued. */
+  readonly isDegraded: boolean;
+  /** Updates in the queue. */
+  readonly queuedUpdates: number;
+  /** Chats that wait for a reply: its turn has not come, or Telegram has not taken it yet. */
+  readonly pendingReplies: number;
+}
+
 /** Figures of the storage, counted now, and of the bot. */
-export interface BotStatistics extends ChatStatistics {
+export interface BotStatistics extends ChatStatistics, BotHealth {
   /** Where chats are kept: `"dynamodb"`, `"memory"`, or a storage of your own. */
   readonly storage: string;
   /** The bot's own name on Telegram, without the @. */
   readonly username: string;
-  /** Whether commands are heard. */
-  readonly isPolling: boolean;
 }

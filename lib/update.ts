@@ -85,18 +85,14 @@ export function dateMs(date: number, now: number): number {
   return Number.isFinite(date) && date > 0 && date < lastYear ? Math.floor(date) * 1000 : now;
 }
 
-/** What must be handled in order; a group and the supergroup that it becomes here are one chat. */
-export function sequencesOf(updates: readonly Update[]): Update[][] {
+/** By what each of the updates is to be handled in order: its chat; a group and the supergroup it becomes are one. */
+export function sequenceKeysOf(updates: readonly Update[]): number[] {
   const moves = updates.flatMap(({ message }) => (message && moveOf(message)) ?? []);
   const groups = new Map(moves.map(({ from, to }) => [to, from]));
-  const sequences = new Map<number, Update[]>();
-  for (const update of updates) {
-    const key = groups.get(sequenceKey(update)) ?? sequenceKey(update);
-    const sequence = sequences.get(key) ?? [];
-    sequence.push(update);
-    sequences.set(key, sequence);
-  }
-  return [...sequences.values()];
+  return updates.map((update) => {
+    const key = sequenceKey(update);
+    return groups.get(key) ?? key;
+  });
 }
 
 /** The chat of an update, else the person. */

@@ -4,7 +4,6 @@ import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
-import { NotKeptError } from "./persistence.ts";
 import { withoutSecret } from "./secret.ts";
 
 const handlersWithinMs = 30_000;
@@ -43,7 +42,7 @@ async function isDoneWithin(
 
 /** The way of one update after another through all handlers. */
 export interface Handling {
-  /** Rejects only with what could not be kept: a handler that fails has had its chance. */
+  /** Never rejects: a handler that fails has had its chance. */
   handle(update: Update): Promise<void>;
   /** Called from within a handler, ends the wait for it: it is about to wait for whoever waits for it. */
   leave(): void;
@@ -58,9 +57,7 @@ export function createHandling(
     try {
       await handleUpdate(update);
     } catch (wrapped) {
-      const error = (wrapped as { error?: unknown }).error ?? wrapped;
-      if (error instanceof NotKeptError) throw error;
-      onFailure(update.update_id, error);
+      onFailure(update.update_id, (wrapped as { error?: unknown }).error ?? wrapped);
     }
   };
   return {

@@ -246,6 +246,7 @@ test("update ids that start again below the last one are handled once, and confi
     });
     server.push({ message: { message_id: 2, date: at, chat: user.chat, from: user.user, text: "/help" } });
     await until(() => server.pendingUpdates === 0, "they are not confirmed", 1500);
+    await settled();
     const helps = server.calls.filter(({ method, payload }) =>
       method === "sendMessage" && String(payload["text"]).startsWith("I send trading signals")
     );

@@ -217,5 +217,7 @@ function believed(belief: Belief | undefined, events: readonly ChatEvent[]): Gro
 function undone(now: ChatState | undefined, before: ChatState | undefined, after: ChatState): Applied {
   if (before === undefined || now === undefined) return { before, after };
   const counted = after.message_count - before.message_count;
-  return { before: { ...now, ...before, message_count: now.message_count - counted }, after: now };
+  const { last_update_id, last_member_update_id } = before;
+  const held = { message_count: now.message_count - counted, last_update_id, last_member_update_id };
+  return { before: { ...now, ...before, ...held }, after: now };
 }

@@ -85,7 +85,7 @@ export interface Scene {
   readonly logs: Logs;
   /** Another bot of the same token on the same table; it is stopped at the end. */
   another(options?: Partial<BotOptions>): MeanReversionTelegramBot;
-  /** Resolves once the bot has confirmed every update. */
+  /** Resolves once every update is confirmed and answered. */
   settled(): Promise<void>;
   item(chat: number | LocalChat): Promise<RawItem | undefined>;
 }
@@ -124,7 +124,11 @@ export async function withBot(
     gate: table.gate,
     logs,
     another,
-    settled: () => until(() => server.pendingUpdates === 0, "the updates were not all confirmed"),
+    settled: () =>
+      until(
+        () => server.pendingUpdates === 0 && bots.every(({ health }) => health.pendingReplies === 0),
+        "the updates were not all confirmed and answered",
+      ),
     item: (chat) => table.item(typeof chat === "number" ? chat : chat.chatId),
   };
   try {

@@ -1,0 +1,98 @@
+/** Replies on their way: one chat's in their order, different chats' side by side, and never the reason for a wait. */
+import type { Api } from "grammy/web";
+import type { ChatEvent } from "./chat.ts";
+import type { Clock } from "./clock.ts";
+import { forGrammy } from "./for_grammy.ts";
+import { createInOrder } from "./in_order.ts";
+import { statusMessage, statusUnread } from "./messages.ts";
+import { outcomeOf } from "./outcome.ts";
+import { type Allowance, createAllowance } from "./allowance.ts";
+import type { Reply } from "./replies.ts";
+import type { Roster } from "./roster.ts";
+import type { FormattedText } from "./text.ts";
+
+export interface OutboxOptions {
+  readonly roster: Roster;
+  /** Is told of a chat that turned out to be out of reach. */
+  readonly onGone: (chatId: number, event: ChatEvent) => Promise<unknown>;
+  /** Is told of a reply that could not be sent. */
+  readonly warn: (message: string) => void;
+  readonly clock: Clock;
+  /** When a reply is given up, its wait for its turn included. Default: never; then the bot's own limit holds. */
+  readonly withinMs?: number;
+}
+
+/** What one chat is answered at most; it is also all that Telegram takes in a group. */
+const repliesPerMinute = 20;
+const closeWithinMs = 10_000;
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #inOrder = createInOrder();
+  readonly #allowance: Allowance;
+  #pending = 0;
+  #isClosed = false;
+  #onIdle = (): void => {};
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#allowance = createAllowance({ atOnce: repliesPerMinute, perSecond: repliesPerMinute / 60 });
+  }
+
+  /** Chats' answers that have not been sent yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Sends them as far as they are still wanted when their turn comes. Never rejects. */
+  async send(
+    api: Api,
+    chatId: number,
+    replies: readonly Reply[],
+    isWanted: () => boolean = () => true,
+  ): Promise<void> {
+    if (replies.length === 0 || !this.#allowance.take(chatId, this.#options.clock.now())) return;
+    this.#pending++;
+    await this.#inOrder(chatId, async () => {
+      for (const reply of replies) if (isWanted() && !this.#isClosed) await this.#answer(api, chatId, reply);
+    });
+    if (--this.#pending === 0) this.#onIdle();
+  }
+
+  /** Sends what waits, for a while; what has not been sent by then is not. */
+  async close(): Promise<void> {
+    const { clock, warn } = this.#options;
+    const done = new AbortController();
+    const idle = this.#pending === 0 ? undefined : new Promise<void>((resolve) => this.#onIdle = resolve);
+    await Promise.race([idle, clock.sleep(closeWithinMs, done.signal).catch(() => {})]);
+    done.abort();
+    this.#isClosed = true;
+    if (this.#pending > 0) warn(`The bot ends before ${this.#pending} chats could be answered.`);
+  }
+
+  /** A reply that fails is no reason to handle the update again; that the chat is gone is worth keeping. */
+  async #answer(api: Api, chatId: number, reply: Reply): Promise<void> {
+    const { clock, warn, onGone, withinMs } = this.#options;
+    const at = clock.now();
+    try {
+      const { text, entities } = reply === "status" ? await this.#status(chatId) : reply;
+      const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
+      await api.sendMessage(chatId, text, { entities: [...entities] }, signal);
+    } catch (error) {
+      if (this.#isClosed) return;
+      const outcome = outcomeOf(error);
+      if (outcome.kind === "gone") onGone(chatId, { kind: "removed", reason: outcome.reason, at }).catch(warn);
+      else if (outcome.kind === "moved" && outcome.to !== chatId) await this.#answer(api, outcome.to, reply);
+      else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
+    }
+  }
+
+  async #status(chatId: number): Promise<FormattedText> {
+    const { roster } = this.#options;
+    try {
+      return statusMessage(await roster.getChat(chatId), roster.storage.kind);
+    } catch {
+      return statusUnread(roster.mayWriteTo(chatId));
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/** Everything between Telegram's updates and the chats' storage, put together. */
+import type { Update, UserFromGetMe } from "grammy/types";
+import type { Api } from "grammy/web";
+import { createAdmission } from "./admission.ts";
+import { createAllowance } from "./allowance.ts";
+import { createBoundedLog } from "./bounded_log.ts";
+import type { Clock } from "./clock.ts";
+import { type Entry, type Storing, writeOne } from "./entry.ts";
+import { createHear } from "./hearing.ts";
+import { Inbox } from "./inbox.ts";
+import { Keeper } from "./keeper.ts";
+import type { Logger } from "./log.ts";
+import type { Opened } from "./opening.ts";
+import type { BotOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import { openSpool, type Spool } from "./spool.ts";
+import { sequenceKey } from "./update.ts";
+
+export interface ReceptionOptions {
+  readonly options: BotOptions;
+  readonly opened: Opened;
+  readonly api: Api;
+  readonly botInfo: UserFromGetMe;
+  /** The user's own handlers, if there are any. */
+  readonly handle: (update: Update) => Promise<void>;
+  readonly hasHandlers: () => boolean;
+  readonly onFailure: (updateId: number, error: unknown) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Aborts when the bot is stopped. */
+  readonly signal: AbortSignal;
+}
+
+export interface Reception {
+  readonly inbox: Inbox;
+  readonly outbox: Outbox;
+  readonly keeper: Keeper;
+  /** How long the next poll is put off, as a chat of these floods the bot: what it says is then heard in lumps. */
+  restMsAfter(updates: readonly Update[]): number;
+}
+
+/** A chat that has been heard in so many polls gets one a second; nobody types so fast, and each costs a write. */
+const polls = { atOnce: 60, perSecond: 1 };
+const floodRestMs = 1000;
+
+/** @throws {ConfigError} If the spool file cannot be used. */
+export async function openReception(given: ReceptionOptions): Promise<Reception> {
+  const { options, opened, api, botInfo, handle, hasHandlers, onFailure, clock, logger, signal } = given;
+  const { roster, open } = opened;
+  const { autoRegisterChats = true, allowedUsers, authorize, spoolFile } = options;
+  const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
+  const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
+  roster.limitTo(admission.mayReceive);
+  const storing: Storing = {
+    async apply(chatId, events) {
+      await open();
+      return await roster.apply(chatId, events);
+    },
+    async migrate(from, to, at) {
+      await open();
+      await roster.migrate(from, to, at);
+      admission.moved(from, to);
+    },
+  };
+  const onlyCounts = (entry: Entry): boolean =>
+    entry.kind === "event" && entry.event.kind === "message" &&
+    (!entry.event.registers || roster.isActive(entry.chatId));
+  const keeper = new Keeper({ storing, clock, logger, spool, onlyCounts });
+  const outbox = new Outbox({
+    roster,
+    onGone: (chatId, event) => keeper.keep({ kind: "event", chatId, event }).acknowledged,
+    warn: createBoundedLog((message) => logger.warn(message), clock),
+    clock,
+  });
+  const inbox = new Inbox({
+    api,
+    botUsername: botInfo.username,
+    roster,
+    hear: createHear({ registers: autoRegisterChats, clock }),
+    admits: admission.admits,
+    keep: (entry) => keeper.keep(entry),
+    write: (entry) => writeOne(storing, entry),
+    outbox,
+    handle,
+    hasHandlers,
+    isQueueSafe: spool !== undefined,
+    onFailure,
+    clock,
+    signal,
+  });
+  await resume(keeper, spool, logger);
+  if (roster.isUnread) void keeper.begin(open);
+  return { inbox, outbox, keeper, restMsAfter: createFloodRest(clock) };
+}
+
+/** What a process before this one has left on disk comes first. */
+async function resume(keeper: Keeper, spool: Spool | undefined, logger: Logger): Promise<void> {
+  if (spool === undefined) return;
+  const { entries, unreadable } = await spool.read();
+  if (unreadable > 0) {
+    logger.warn(`${unreadable} lines of the spool file ${spool.path} cannot be read, and are left out.`);
+  }
+  keeper.resume(entries);
+}
+
+function createFloodRest(clock: Clock): Reception["restMsAfter"] {
+  const allowance = createAllowance(polls);
+  return (updates) => {
+    const chats = new Set(updates.map(sequenceKey));
+    const floods = [...chats].filter((chatId) => !allowance.take(chatId, clock.now()));
+    return floods.length > 0 ? floodRestMs : 0;
+  };
+}

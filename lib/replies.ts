@@ -1,0 +1,54 @@
+/** What is answered to what was heard. Pure. */
+import type { ChatState } from "./chat.ts";
+import type { Step } from "./entry.ts";
+import type { Ask } from "./hearing.ts";
+import { texts } from "./messages.ts";
+import type { FormattedText } from "./text.ts";
+
+/** A text, or the chat's status as it is when it is sent. */
+export type Reply = FormattedText | "status";
+
+/** After it was kept. What was heard before has been answered before. */
+export function repliesTo(asks: Ask, step: Step): Reply[] {
+  const { before, after, isRepeated } = step;
+  if (isRepeated) return [];
+  switch (asks) {
+    case "start":
+      // One that a later /stop has taken back meanwhile starts nothing.
+      if (!after?.is_active) return [texts.alreadyStopped];
+      return [before?.is_active ? texts.alreadyActive : greeting(before)];
+    case "stop":
+      // One that a later /start has taken back meanwhile stops nothing.
+      if (after?.is_active) return [texts.alreadyActive];
+      return [before?.is_active ? texts.stopped : texts.alreadyStopped];
+    case "refused":
+      return [texts.administratorsOnly];
+    case "help":
+    case "status":
+      return [...greetings(step), asks === "help" ? texts.help : asks];
+    default:
+      return greetings(step);
+  }
+}
+
+/** While it waits in the queue. `isActive` says whether the chat is subscribed as far as is known here. */
+export function repliesWhileQueued(asks: Ask, isActive: boolean): Reply[] {
+  if (asks === "start") return [isActive ? texts.alreadyActive : texts.registeredForNow];
+  if (asks === "stop") return [texts.stoppedForNow];
+  if (asks === "refused") return [texts.administratorsOnly];
+  if (asks === "help") return [texts.help];
+  return asks === "status" ? [asks] : [];
+}
+
+/** When it is kept after all, and had been answered by `repliesWhileQueued`. */
+export function repliesAfterQueue(asks: Ask, step: Step): Reply[] {
+  return asks === "start" || asks === "stop" ? [] : greetings(step);
+}
+
+function greetings({ before, after }: Step): Reply[] {
+  return after?.is_active && !before?.is_active ? [greeting(before)] : [];
+}
+
+function greeting(before: ChatState | undefined): FormattedText {
+  return before === undefined ? texts.registered : texts.returned;
+}
