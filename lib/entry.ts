@@ -74,7 +74,14 @@ function presumedBefore(after: ChatState, events: readonly Tried[]): ChatState |
   const tried = events.filter(({ wasTried }) => wasTried).map(({ event }) => event);
   const isOwn = (time: string | null | undefined, event: ChatEvent): boolean => time === iso(event.at);
   const messages = tried.filter(isMessage).length;
-  if (tried.some((event) => isOwn(after.added_at, event)) && after.message_count <= messages) return undefined;
+  if (tried.some((event) => isOwn(after.added_at, event)) && after.message_count <= messages) {
+    return undefined;
+  }
   const isEnded = tried.some((event) => event.kind === "stop" && isOwn(after.removed_at, event));
-  return { ...after, is_active: isEnded || after.is_active, last_update_id: undefined, last_member_update_id: undefined };
+  return {
+    ...after,
+    is_active: isEnded || after.is_active,
+    last_update_id: undefined,
+    last_member_update_id: undefined,
+  };
 }

@@ -9,6 +9,8 @@ const variables = {
   tableName: "TELEGRAM_CHATS_TABLE",
   regionName: "AWS_REGION",
   apiRoot: "TELEGRAM_API_ROOT",
+  spoolFile: "TELEGRAM_SPOOL_FILE",
+  allowedUsers: "TELEGRAM_ALLOWED_USERS",
 } as const;
 
 const truths: ReadonlyMap<string, boolean> = new Map([
@@ -17,8 +19,8 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /**
- * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, AWS_REGION, TELEGRAM_AUTO_REGISTER and
- * TELEGRAM_API_ROOT, and of a `.env` file in the current folder, which never overrides a variable that is set.
+ * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, AWS_REGION, TELEGRAM_AUTO_REGISTER,
+ * TELEGRAM_ALLOWED_USERS (ids with commas between), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and of a `.env` file in the current folder, which never overrides a variable that is set.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
  * @throws {ConfigError} Naming every variable that is missing or malformed, and its rule.
  */
@@ -28,7 +30,8 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
   const fromEnv = Object.fromEntries(
     Object.entries(variables).map(([option, name]) => [option, process.env[name] || undefined]),
   );
-  const merged: Partial<BotOptions> = { ...fromEnv, ...given };
+  const allowedUsers = idsIn(process.env[variables.allowedUsers]);
+  const merged: Partial<BotOptions> = { ...fromEnv, allowedUsers, ...given };
   const mistakes = mistakesIn(merged, (option) => {
     const isGiven = option in given || !(option in variables);
     return isGiven ? option : variables[option as keyof typeof variables];
@@ -42,4 +45,11 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
   }
   assertNoMistakes(mistakes);
   return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "", autoRegisterChats });
+}
+
+/** A text that is no list of ids stays as it is, for the rule to show it. */
+function idsIn(text: string = ""): readonly number[] | undefined {
+  const words = text.split(/[\s,;]+/).filter((word) => word !== "");
+  if (words.length === 0) return undefined;
+  return words.every((word) => /^-?\d+$/.test(word)) ? words.map(Number) : text as never;
 }

@@ -73,7 +73,9 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     const may = await maySpeak(api, message);
     if (may === "yes") return heard(command, command);
     // It counts as a message, and registers nobody.
-    return may === "no" ? heard("refused", "message", false) : { chatId, asks: "undecided", entry: undefined };
+    return may === "no"
+      ? heard("refused", "message", false)
+      : { chatId, asks: "undecided", entry: undefined };
   };
 
   const hearMembership = (

@@ -116,7 +116,9 @@ export class Inbox {
     return {
       updateId: update.update_id,
       heard: this.#options.hasHandlers() ? this.#handOver(update, key, acknowledged, patience) : acknowledged,
-      safe: this.#options.isQueueSafe ? acknowledged : begun.then(({ keeping }) => keeping?.kept).catch(unlessNotKept),
+      safe: this.#options.isQueueSafe
+        ? acknowledged
+        : begun.then(({ keeping }) => keeping?.kept).catch(unlessNotKept),
       confirmed: () => void begun.then(({ keeping }) => keeping?.confirmed(), () => {}),
     };
   }

@@ -58,7 +58,11 @@ export class Keeper {
     this.#options = options;
     this.#queue = new Queue(options.spool);
     this.#recovery = new Recovery(options.clock);
-    this.#lanes = new Lanes(options.storing, this.#recovery, (error) => this.#onOutage(error as StorageError));
+    this.#lanes = new Lanes(
+      options.storing,
+      this.#recovery,
+      (error) => this.#onOutage(error as StorageError),
+    );
   }
 
   /** Whether DynamoDB cannot be used, so that entries are queued. */
@@ -178,7 +182,9 @@ export class Keeper {
       await this.#queue.take();
       this.#isSpoolFailing = false;
     } catch (error) {
-      if (!this.#isSpoolFailing) this.#options.logger.error(spoolFailedText(error, this.#options.spool?.path));
+      if (!this.#isSpoolFailing) {
+        this.#options.logger.error(spoolFailedText(error, this.#options.spool?.path));
+      }
       this.#isSpoolFailing = true;
     }
   }

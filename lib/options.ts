@@ -98,7 +98,10 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
     isGood: (value: unknown) => Array.isArray(value) && value.every(isChatId),
     rule: "a list of chat ids, which are whole numbers; the bot tells its id to a chat that it refuses",
   },
-  authorize: { isGood: (value: unknown) => typeof value === "function", rule: "a function of an update's context" },
+  authorize: {
+    isGood: (value: unknown) => typeof value === "function",
+    rule: "a function of an update's context",
+  },
   spoolFile: { isGood: (value: unknown) => isText(value, /^[^\0]*[^\0/\\]$/), rule: "the path of a file" },
   apiRoot: {
     isGood: (value: unknown) =>

@@ -13,8 +13,12 @@ export function outageText({ message }: Error, spoolPath: string | undefined): s
 export function overText(replayed: number, dropped: number): string {
   const kept = replayed === 0
     ? "DynamoDB is back."
-    : `DynamoDB is back; ${count(replayed, "update")} that waited for it ${replayed === 1 ? "is" : "are"} kept.`;
-  return dropped === 0 ? kept : `${kept} ${count(dropped, "message")} found no room in the queue, and was not counted.`;
+    : `DynamoDB is back; ${count(replayed, "update")} that waited for it ${
+      replayed === 1 ? "is" : "are"
+    } kept.`;
+  return dropped === 0
+    ? kept
+    : `${kept} ${count(dropped, "message")} found no room in the queue, and was not counted.`;
 }
 
 export function spoolFailedText(error: unknown, path: string | undefined): string {

@@ -81,9 +81,11 @@ export class Outbox {
     } catch (error) {
       if (this.#isClosed) return;
       const outcome = outcomeOf(error);
-      if (outcome.kind === "gone") onGone(chatId, { kind: "removed", reason: outcome.reason, at }).catch(warn);
-      else if (outcome.kind === "moved" && outcome.to !== chatId) await this.#answer(api, outcome.to, reply);
-      else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
+      if (outcome.kind === "gone") {
+        onGone(chatId, { kind: "removed", reason: outcome.reason, at }).catch(warn);
+      } else if (outcome.kind === "moved" && outcome.to !== chatId) {
+        await this.#answer(api, outcome.to, reply);
+      } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
     }
   }
 
