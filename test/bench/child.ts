@@ -14,9 +14,9 @@ export interface RunningServer {
 }
 
 /** Starts a file of this folder that calls `serve`. */
-export async function startServer(name: string): Promise<RunningServer> {
+export async function startServer(name: string, ...args: readonly string[]): Promise<RunningServer> {
   const own = isDeno ? ["run", "--quiet", "-P=test"] : ["--import", "tsx"];
-  const child = spawn(process.execPath, [...own, fileURLToPath(new URL(name, import.meta.url))], {
+  const child = spawn(process.execPath, [...own, fileURLToPath(new URL(name, import.meta.url)), ...args], {
     cwd: root,
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -1,5 +1,5 @@
 /** Fills a table with active chats, as registration leaves them. */
-import { BatchWriteItemCommand, type WriteRequest } from "@aws-sdk/client-dynamodb";
+import { type AttributeValue, BatchWriteItemCommand } from "@aws-sdk/client-dynamodb";
 import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
 import { clientAt } from "../support/client.ts";
 import { chatIdAt } from "./chat_ids.ts";
@@ -17,15 +17,16 @@ export async function seed(endpoint: string, tableName: string, chats: number): 
       { length: Math.min(chatsARequest, chats - first) },
       (_, index) => first + index,
     );
-    const requests = indexes.map((index) => putOf(chatIdAt(index, chats)));
+    const requests = indexes.map((index) => ({ PutRequest: { Item: itemOf(chatIdAt(index, chats)) } }));
     await client.send(new BatchWriteItemCommand({ RequestItems: { [tableName]: requests } }));
   });
   client.destroy();
 }
 
-function putOf(chatId: number): WriteRequest {
-  const registered = { S: "2026-11-20T12:00:00.000Z" };
-  const Item = {
+/** An active chat, as registration leaves it. */
+export function itemOf(chatId: number): Record<string, AttributeValue> {
+  const registered = { S: "2026-11-19T12:00:00.000Z" };
+  return {
     chat_id: { N: String(chatId) },
     is_active: { BOOL: true },
     added_at: registered,
@@ -35,5 +36,4 @@ function putOf(chatId: number): WriteRequest {
     removed_at: { NULL: true },
     last_update_id: { N: "800000000" },
   };
-  return { PutRequest: { Item } };
 }

@@ -1,0 +1,72 @@
+/** Three bots that keep when a chat wrote last and how often: ours, and grammY's two ways to receive updates. */
+import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { run } from "@grammyjs/runner";
+import { Bot } from "grammy";
+import { MeanReversionTelegramBot } from "../../lib/bot.ts";
+import { iso } from "../../lib/chat.ts";
+import { clientAt } from "../support/client.ts";
+
+export type ContestantName = "ours" | "plain grammY" | "grammY runner";
+
+/** Starts one at the address of a stand-in, and gives what stops it. */
+type Start = (endpoint: string) => Promise<() => Promise<unknown>>;
+
+export const contestants: Readonly<Record<ContestantName, Start>> = {
+  "ours": ours,
+  "plain grammY": plain,
+  "grammY runner": underRunner,
+};
+
+/** What the stand-in calls each: the last word, as tokens hold no spaces. */
+export function laneNameOf(name: ContestantName): string {
+  return { "ours": "ours", "plain grammY": "plain", "grammY runner": "runner" }[name];
+}
+
+async function ours(endpoint: string): Promise<() => Promise<unknown>> {
+  const silent = { info() {}, warn: console.error, error: console.error };
+  const client = clientAt(endpoint);
+  const tableName = "chats-ours";
+  const bot = new MeanReversionTelegramBot({
+    botToken: "1:ours",
+    apiRoot: endpoint,
+    client,
+    tableName,
+    logger: silent,
+  });
+  await bot.startBot();
+  return async () => {
+    await bot.stopBot();
+    client.destroy();
+  };
+}
+
+async function plain(endpoint: string): Promise<() => Promise<unknown>> {
+  const bot = countingBot(endpoint, "plain");
+  const polling = new Promise<void>((onStart) => bot.start({ onStart: () => onStart() }));
+  await polling;
+  return () => bot.stop();
+}
+
+async function underRunner(endpoint: string): Promise<() => Promise<unknown>> {
+  const bot = countingBot(endpoint, "runner");
+  await bot.init();
+  const runner = run(bot);
+  return () => runner.stop();
+}
+
+/** Our client, so that it makes no difference; one raw UpdateItem, no condition, and no look at the answer. */
+function countingBot(endpoint: string, name: string): Bot {
+  const bot = new Bot(`1:${name}`, { client: { apiRoot: endpoint } });
+  const client = clientAt(endpoint);
+  bot.on("message", async (ctx) => {
+    await client.send(
+      new UpdateItemCommand({
+        TableName: `chats-${name}`,
+        Key: { chat_id: { N: String(ctx.chat.id) } },
+        UpdateExpression: "SET last_active = :at ADD message_count :one",
+        ExpressionAttributeValues: { ":at": { S: iso(ctx.message.date * 1000) }, ":one": { N: "1" } },
+      }),
+    );
+  });
+  return bot;
+}
