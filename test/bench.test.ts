@@ -1,5 +1,9 @@
 /** The measurements do what they claim; how long it takes is no test's business. */
+import type { ChatEvent } from "../lib/chat.ts";
+import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
 import { chatIdAt } from "./bench/chat_ids.ts";
+import { type ContestantName, contestants, laneNameOf } from "./bench/contestants.ts";
+import { startStandIn, type Taken } from "./bench/inbound_stand_in.ts";
 import { type ReaderName, readers } from "./bench/readers.ts";
 import { cells, isMet, type Row } from "./bench/row.ts";
 import { ratioOf, spreadOf, takeTurns } from "./bench/sample.ts";
@@ -9,7 +13,7 @@ import { markdownTable, textTable } from "./bench/table.ts";
 import { Traffic } from "./bench/traffic.ts";
 import { type WriterName, writers } from "./bench/writers.ts";
 import { assert, suite } from "./harness.ts";
-import { type RawItem, sharedTable, TableName } from "./support/storage.ts";
+import { clientAt, type RawItem, sharedTable, TableName } from "./support/storage.ts";
 
 const test = suite("bench");
 const { freshTable, closeTable } = sharedTable();
@@ -60,6 +64,76 @@ test("pageOf() gives every chat once, whatever the segments", () => {
     }
     assert.equal(ids, Array.from({ length: chats }, (_, index) => chatIdAt(index, chats)));
   }
+});
+
+test("the table in memory does with our writes what the emulator does", async () => {
+  const at = Date.UTC(2026, 10, 20);
+  const user = { username: "ada", first_name: "Ada" };
+  const events: ChatEvent[] = [
+    { kind: "start", at, updateId: 10, userInfo: user },
+    { kind: "message", at: at + 1000, updateId: 11, userInfo: { ...user, last_name: "Lovelace" } },
+    { kind: "message", at: at + 1000, updateId: 11, userInfo: user },
+    { kind: "stop", at: at + 2000, updateId: 12 },
+    { kind: "message", at: at + 3000, updateId: 13, registers: true },
+    { kind: "start", at: at + 4000, updateId: 14 },
+    { kind: "removed", at: at + 5000, updateId: 15, reason: "blocked" },
+    { kind: "message", at: at + 6000, updateId: 16, registers: true },
+  ];
+  const table = await freshTable();
+  await using standIn = await startStandIn(0);
+  const histories = [];
+  for (const [endpoint, tableName] of [[table.db.endpoint, TableName], [standIn.endpoint, "chats-any"]]) {
+    const client = clientAt(endpoint as string);
+    const storage = new TelegramDynamoDBStorage({ client, tableName });
+    const history = [];
+    for (const event of events) {
+      await storage.apply(7, [event], history.length === 0 ? "absent" : "active");
+      history.push(await storage.getChat(7));
+    }
+    histories.push(history);
+    client.destroy();
+  }
+  assert.equal(histories[1], histories[0]);
+  assert.equal(histories[0]?.map((chat) => chat?.message_count), [1, 2, 2, 3, 4, 5, 5, 6]);
+});
+
+test("every contestant keeps every message; a bot that awaits its writes asks once for each", async () => {
+  await using standIn = await startStandIn(1);
+  const requests: Partial<Record<ContestantName, number>> = {};
+  for (const name of Object.keys(contestants) as ContestantName[]) {
+    const stop = await contestants[name](standIn.endpoint);
+    const turn = { name: laneNameOf(name), pattern: "ten of each chat", messages: 120 };
+    const answer = await fetch(`${standIn.endpoint}/turn`, { method: "POST", body: JSON.stringify(turn) });
+    assert.is(answer.status, 200, name);
+    const taken = await answer.json() as Taken;
+    assert.ok(taken.seconds > 0);
+    requests[name] = taken.requests;
+    await stop();
+  }
+  const { ours = NaN, ...others } = requests;
+  assert.equal(others, { "plain grammY": 120, "grammY runner": 120 });
+  assert.ok(ours <= 120, String(ours));
+});
+
+test("a turn fails where a message is not kept", async () => {
+  await using standIn = await startStandIn(0);
+  const ask = (path: string, body: unknown, target = ""): Promise<Response> => {
+    const headers = { "x-amz-target": `DynamoDB_20120810.${target}` };
+    return fetch(`${standIn.endpoint}${path}`, { method: "POST", body: JSON.stringify(body), headers });
+  };
+  const turn = ask("/turn", { name: "careless", pattern: "another chat each", messages: 2 });
+  const { result } = await (await ask("/bot1:careless/getUpdates", { timeout: 30 })).json();
+  // Both are counted as messages of the first chat.
+  for (let each = 0; each < 2; each++) {
+    await ask("/", {
+      TableName: "chats-careless",
+      Key: { chat_id: { N: String(result[0].message.chat.id) } },
+      UpdateExpression: "ADD message_count :one",
+      ExpressionAttributeValues: { ":one": { N: "1" } },
+    }, "UpdateItem");
+  }
+  await (await ask("/bot1:careless/getUpdates", { offset: result[1].update_id + 1 })).text();
+  assert.match(await (await turn).text(), /^careless has counted 3 messages of 10000000, not 2$/);
 });
 
 test("isMet() says no where a figure is missing, and nothing where nothing is claimed", () => {

@@ -1,7 +1,7 @@
 /**
  * All measurements, or those that are named, on both runtimes, one after another: they would disturb each other.
  *
- *     npm run bench [-- storage load import newcomer]
+ *     npm run bench [-- storage inbound load import newcomer]
  *
  * A run of all writes RESULTS.md. Exit status: 1 if a target was missed.
  */
@@ -14,7 +14,7 @@ import { resultsPage } from "./results.ts";
 import { cells, headings, isMet, type Row } from "./row.ts";
 import { textTable } from "./table.ts";
 
-const benches = ["storage", "load", "import", "newcomer"];
+const benches = ["storage", "inbound", "load", "import", "newcomer"];
 const bin = join(root, "node_modules", ".bin");
 const deno = join(bin, "deno");
 const runtimes: ReadonlyMap<string, readonly [string, ...string[]]> = new Map([

@@ -1,7 +1,7 @@
 /** Three bots that keep when a chat wrote last and how often: ours, and grammY's two ways to receive updates. */
-import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { type DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { run } from "@grammyjs/runner";
-import { Bot } from "grammy";
+import { Bot } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot.ts";
 import { iso } from "../../lib/chat.ts";
 import { clientAt } from "../support/client.ts";
@@ -17,7 +17,7 @@ export const contestants: Readonly<Record<ContestantName, Start>> = {
   "grammY runner": underRunner,
 };
 
-/** What the stand-in calls each: the last word, as tokens hold no spaces. */
+/** What each is called in its token and its table, which hold no spaces. */
 export function laneNameOf(name: ContestantName): string {
   return { "ours": "ours", "plain grammY": "plain", "grammY runner": "runner" }[name];
 }
@@ -41,21 +41,28 @@ async function ours(endpoint: string): Promise<() => Promise<unknown>> {
 }
 
 async function plain(endpoint: string): Promise<() => Promise<unknown>> {
-  const bot = countingBot(endpoint, "plain");
-  const polling = new Promise<void>((onStart) => bot.start({ onStart: () => onStart() }));
-  await polling;
-  return () => bot.stop();
+  const { bot, client } = countingBot(endpoint, "plain");
+  let polling: Promise<void> | undefined;
+  await new Promise<void>((resolve) => polling = bot.start({ onStart: () => resolve() }));
+  return async () => {
+    await bot.stop();
+    await polling;
+    client.destroy();
+  };
 }
 
 async function underRunner(endpoint: string): Promise<() => Promise<unknown>> {
-  const bot = countingBot(endpoint, "runner");
+  const { bot, client } = countingBot(endpoint, "runner");
   await bot.init();
   const runner = run(bot);
-  return () => runner.stop();
+  return async () => {
+    await runner.stop();
+    client.destroy();
+  };
 }
 
 /** Our client, so that it makes no difference; one raw UpdateItem, no condition, and no look at the answer. */
-function countingBot(endpoint: string, name: string): Bot {
+function countingBot(endpoint: string, name: string): { bot: Bot; client: DynamoDBClient } {
   const bot = new Bot(`1:${name}`, { client: { apiRoot: endpoint } });
   const client = clientAt(endpoint);
   bot.on("message", async (ctx) => {
@@ -68,5 +75,5 @@ function countingBot(endpoint: string, name: string): Bot {
       }),
     );
   });
-  return bot;
+  return { bot, client };
 }

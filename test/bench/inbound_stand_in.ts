@@ -3,15 +3,15 @@
  * written. Each bot has a queue and a table of its own, by the name in its token.
  */
 import { Buffer } from "node:buffer";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../../lib/clock.ts";
 import { chatIdAt } from "./chat_ids.ts";
-import { MemoryTable } from "./memory_table.ts";
+import type { RunningServer } from "./child.ts";
+import { type Answer, type Input, MemoryTable } from "./memory_table.ts";
 import { itemOf } from "./seed.ts";
 import { chats, type Pattern, UpdateQueue, writersOf } from "./update_queue.ts";
 
-const longPollMs = 20_000;
 const turnWithinMs = 120_000;
 
 /** What a bot is asked to do: so many messages of such chats. */
@@ -73,7 +73,7 @@ class Lane {
 }
 
 /** Bots take what is in this address: `/bot1:NAME/...` at Telegram, the table `chats-NAME` at DynamoDB. */
-export async function startStandIn(delayMs: number): Promise<Server & { readonly endpoint: string }> {
+export async function startStandIn(delayMs: number): Promise<RunningServer> {
   const lanes = new Map<string, Lane>();
   const laneOf = (name: string): Lane => {
     const lane = lanes.get(name) ?? new Lane();
@@ -86,7 +86,14 @@ export async function startStandIn(delayMs: number): Promise<Server & { readonly
   // Bots keep their connections while others have their turn.
   server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return Object.assign(server, { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
 }
 
 type LaneOf = (name: string) => Lane;
@@ -101,30 +108,56 @@ async function answer(
   const body = JSON.parse(await textOf(request) || "{}");
   const [, name = "", method = ""] = /^\/bot\d+:(\w+)\/(\w+)/.exec(url) ?? [];
   if (url === "/turn") send(response, 200, JSON.stringify(await laneOf(body.name).take(body)));
-  else if (method !== "") send(response, 200, await asTelegram(laneOf(name), method, body));
-  else {
+  else if (method !== "") {
+    const patience = patienceOf(response, 1000 * (body.timeout ?? 0));
+    send(response, 200, await asTelegram(laneOf(name), method, body, patience));
+  } else {
     const action = String(request.headers["x-amz-target"]).split(".")[1] ?? "";
-    const lane = laneOf(body.TableName.replace("chats-", ""));
-    lane.requests++;
-    lane.underWay++;
-    setTimeout(() => {
-      lane.underWay--;
-      const { status, body: answer } = lane.table.ask(action, body);
-      send(response, status, JSON.stringify(answer));
-    }, delayMs);
+    const { status, body: found } = await asDynamoDB(
+      laneOf(body.TableName.replace("chats-", "")),
+      action,
+      body,
+      delayMs,
+    );
+    send(response, status, JSON.stringify(found));
   }
 }
 
-async function asTelegram(lane: Lane, method: string, body: { offset?: number }): Promise<string> {
+/** A write is durable when its time is over, just before it is answered. */
+async function asDynamoDB(lane: Lane, action: string, input: Input, delayMs: number): Promise<Answer> {
+  lane.requests++;
+  lane.underWay++;
+  await new Promise((resolve) => setTimeout(resolve, delayMs));
+  lane.underWay--;
+  return lane.table.ask(action, input);
+}
+
+async function asTelegram(
+  lane: Lane,
+  method: string,
+  { offset = 0 }: { readonly offset?: number },
+  patience: AbortSignal,
+): Promise<string> {
   if (method === "getMe") return JSON.stringify({ ok: true, result: me });
   if (method === "sendMessage") lane.replies++;
   if (method !== "getUpdates") return JSON.stringify({ ok: true, result: true });
-  let updates = lane.queue.take(body.offset ?? 0);
+  let updates = lane.queue.take(offset);
   if (updates === "[]") {
-    await lane.queue.news(longPollMs);
+    await lane.queue.news(patience);
     updates = lane.queue.take(0);
   }
   return `{"ok":true,"result":${updates}}`;
+}
+
+/** Ends after so long, and with the connection. */
+function patienceOf(response: ServerResponse, ms: number): AbortSignal {
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), ms);
+  response.once("close", () => {
+    clearTimeout(timer);
+    patience.abort();
+  });
+  return patience.signal;
 }
 
 const me = { id: 1, is_bot: true, first_name: "Signals", username: "signals_bot" };

@@ -35,14 +35,11 @@ export class UpdateQueue {
     return `[${this.#waiting.slice(0, updatesAtMost).join()}]`;
   }
 
-  /** Resolves when messages come, or after a while without any. */
-  async news(withinMs: number): Promise<void> {
+  /** Resolves when messages come, or the signal aborts. */
+  async news(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, withinMs);
-      this.#onNews = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+      this.#onNews = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
     });
   }
 }
