@@ -30,11 +30,11 @@ async function isDoneWithin(
   wait: (ended: AbortSignal) => Promise<void>,
 ): Promise<boolean> {
   const done = task.then(() => true);
+  const soon = new Promise<false>((resolve) => setTimeout(resolve, 0, false));
+  if (await Promise.race([done, soon])) return true;
   const ended = new AbortController();
   try {
-    const soon = new Promise<false>((resolve) => setTimeout(resolve, 0, false));
-    return await Promise.race([done, soon]) ||
-      await Promise.race([done, wait(ended.signal).then(() => false, () => false)]);
+    return await Promise.race([done, wait(ended.signal).then(() => false, () => false)]);
   } finally {
     ended.abort();
   }

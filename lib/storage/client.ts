@@ -6,13 +6,13 @@ import { createFetchHandler } from "./fetch_handler.ts";
 import { storageError } from "./storage_error.ts";
 
 /** Requests that a storage has under way at most: fewer than sockets, as waiting for a socket counts as time-out. */
-const requestsAtOnce = 48;
+const requestsAtOnce = 100;
 
 /** One request, all attempts included, takes no longer than this. */
 const answerWithinMs = 4500;
 
 const attemptWithinMs = 2000;
-const sockets = { keepAlive: true, maxSockets: 64 };
+const sockets = { keepAlive: true, maxSockets: 128 };
 
 const nodeHandler = {
   connectionTimeout: attemptWithinMs,
