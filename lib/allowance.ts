@@ -6,8 +6,10 @@ export interface AllowanceOptions {
 }
 
 export interface Allowance {
-  /** Whether it may be done once more. `now` is in milliseconds. */
+  /** Does it once more, if that is allowed now. Times are in milliseconds. */
   take(chatId: number, now: number): boolean;
+  /** Does it once more in any case; gives how many milliseconds too early that was. */
+  charge(chatId: number, now: number): number;
 }
 
 /** Chats that are looked after; a flood comes from few. */
@@ -15,13 +17,26 @@ const chatsAtMost = 10_000;
 
 export function createAllowance({ atOnce, perSecond }: AllowanceOptions): Allowance {
   const chats = new Map<number, { left: number; at: number }>();
+
+  const leftFor = (chatId: number, now: number): number => {
+    const { left, at } = chats.get(chatId) ?? { left: atOnce, at: now };
+    return Math.min(atOnce, left + Math.max(0, now - at) / 1000 * perSecond);
+  };
+  const set = (chatId: number, left: number, at: number): void => {
+    if (chats.size >= chatsAtMost && !chats.has(chatId)) chats.clear();
+    chats.set(chatId, { left, at });
+  };
+
   return {
     take(chatId, now) {
-      const known = chats.get(chatId) ?? { left: atOnce, at: now };
-      const left = Math.min(atOnce, known.left + Math.max(0, now - known.at) / 1000 * perSecond);
-      if (chats.size >= chatsAtMost && !chats.has(chatId)) chats.clear();
-      chats.set(chatId, { left: left < 1 ? left : left - 1, at: now });
+      const left = leftFor(chatId, now);
+      set(chatId, left < 1 ? left : left - 1, now);
       return left >= 1;
+    },
+    charge(chatId, now) {
+      const left = leftFor(chatId, now) - 1;
+      set(chatId, left, now);
+      return Math.max(0, -left / perSecond * 1000);
     },
   };
 }

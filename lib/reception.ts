@@ -13,6 +13,7 @@ import type { Logger } from "./log.ts";
 import type { Opened } from "./opening.ts";
 import type { BotOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { StorageError } from "./storage/storage_error.ts";
 import { openSpool, type Spool } from "./spool.ts";
 import { sequenceKey } from "./update.ts";
 
@@ -41,7 +42,8 @@ export interface Reception {
 
 /** A chat that has been heard in so many polls gets one a second; nobody types so fast, and each costs a write. */
 const polls = { atOnce: 60, perSecond: 1 };
-const floodRestMs = 1000;
+const restAtMostMs = 1000;
+const answerWithinMs = 5000;
 
 /** @throws {ConfigError} If the spool file cannot be used. */
 export async function openReception(given: ReceptionOptions): Promise<Reception> {
@@ -51,14 +53,17 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
   roster.limitTo(admission.mayReceive);
+  const inTime = options.storage === undefined
+    ? <T>(answer: Promise<T>): Promise<T> => answer
+    : createInTime(clock);
   const storing: Storing = {
     async apply(chatId, events) {
       await open();
-      return await roster.apply(chatId, events);
+      return await inTime(roster.apply(chatId, events));
     },
     async migrate(from, to, at) {
       await open();
-      await roster.migrate(from, to, at);
+      await inTime(roster.migrate(from, to, at));
       admission.moved(from, to);
     },
   };
@@ -93,6 +98,24 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   return { inbox, outbox, keeper, restMsAfter: createFloodRest(clock) };
 }
 
+/** A storage of the user's own may hang; ours has limits of its own. */
+function createInTime(clock: Clock): <T>(answer: Promise<T>) => Promise<T> {
+  return async (answer) => {
+    const ended = new AbortController();
+    const late = clock.sleep(answerWithinMs, ended.signal).then(() => {
+      throw new StorageError(
+        "unreachable",
+        `The storage has not answered within ${answerWithinMs / 1000} s.`,
+      );
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      ended.abort();
+    }
+  };
+}
+
 /** What a process before this one has left on disk comes first. */
 async function resume(keeper: Keeper, spool: Spool | undefined, logger: Logger): Promise<void> {
   if (spool === undefined) return;
@@ -107,7 +130,7 @@ function createFloodRest(clock: Clock): Reception["restMsAfter"] {
   const allowance = createAllowance(polls);
   return (updates) => {
     const chats = new Set(updates.map(sequenceKey));
-    const floods = [...chats].filter((chatId) => !allowance.take(chatId, clock.now()));
-    return floods.length > 0 ? floodRestMs : 0;
+    const earlyMs = [...chats].map((chatId) => allowance.charge(chatId, clock.now()));
+    return Math.min(Math.max(0, ...earlyMs), restAtMostMs);
   };
 }
