@@ -123,7 +123,7 @@ test("a broadcast within a handler does not keep the bot from hearing", async ()
     assert.is(sent, 0, "it goes on");
     await until(() => sent > 0, "it does not end");
     await settled();
-  }, { state: "made", bot: { messagesPerSecond: 10, clock: new FastClock(5) } });
+  }, { state: "made", bot: { messagesPerSecond: 4, clock: new FastClock(5) } });
 });
 
 class HangingStorage extends InMemoryChatStorage {
