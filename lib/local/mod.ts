@@ -13,6 +13,7 @@ export type { ApiErrorParameters } from "./bot_api/errors.ts";
 export type { BotApiFault, BotApiFaultAnswer, BotApiFaultOptions } from "./bot_api/faults.ts";
 export type { Payload } from "./bot_api/form.ts";
 export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./bot_api/groups.ts";
+export type { WebhookDelivery } from "./bot_api/webhook.ts";
 export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb.ts";
 export {
   type BeforeForward,

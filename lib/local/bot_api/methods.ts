@@ -5,6 +5,7 @@ import type { Form, Payload } from "./form.ts";
 import { chatMember, isMember, type MemberStatus } from "./members.ts";
 import { copyMessage, editMessageText, sendMessage, sendPhoto } from "./messages.ts";
 import { requireAccess, type Room } from "./room.ts";
+import { deleteWebhook, getWebhookInfo, setWebhook } from "./webhook_methods.ts";
 import type { World } from "./world.ts";
 
 const maxPollSeconds = 50;
@@ -44,40 +45,13 @@ function getMe(world: World): UserFromGetMe {
 }
 
 function getUpdates(world: World, { payload }: Form, signal: AbortSignal): Promise<Update[]> {
-  if (world.updates.webhookUrl === "") world.updates.allow(payload["allowed_updates"]);
+  if (world.updates.webhook === undefined) world.updates.allow(payload["allowed_updates"]);
   return world.updates.poll({
     offset: integer(payload["offset"], 0),
     limit: clamp(integer(payload["limit"], maxPollLimit), 1, maxPollLimit),
     timeoutSeconds: clamp(integer(payload["timeout"], 0), 0, maxPollSeconds),
     signal,
   });
-}
-
-function setWebhook(world: World, { payload }: Form): true {
-  const url = String(payload["url"] ?? "");
-  if (url !== "" && !url.startsWith("https://")) {
-    throw badRequest("bad webhook: An HTTPS URL must be provided for webhook");
-  }
-  world.updates.allow(payload["allowed_updates"]);
-  if (payload["drop_pending_updates"] === true) world.updates.drop();
-  world.updates.setWebhook(url);
-  return true;
-}
-
-function deleteWebhook(world: World, { payload }: Form): true {
-  if (payload["drop_pending_updates"] === true) world.updates.drop();
-  world.updates.setWebhook("");
-  return true;
-}
-
-function getWebhookInfo({ updates }: World): object {
-  return {
-    url: updates.webhookUrl,
-    has_custom_certificate: false,
-    pending_update_count: updates.size,
-    ...(updates.webhookUrl === "" ? {} : { max_connections: 40 }),
-    ...(updates.allowed === undefined ? {} : { allowed_updates: updates.allowed }),
-  };
 }
 
 const chatActions = new Set([

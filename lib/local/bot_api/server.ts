@@ -8,6 +8,7 @@ import { type BotApiFault, type BotApiFaultOptions, Faults } from "./faults.ts";
 import { LocalChannel, LocalGroup, settle } from "./groups.ts";
 import { type ApiListener, createListener } from "./http.ts";
 import { UpdateQueue } from "./updates.ts";
+import type { WebhookDelivery } from "./webhook.ts";
 import { World } from "./world.ts";
 
 const defaultToken = "1000000:AAlocal-test-token_000000000000000";
@@ -26,7 +27,7 @@ export interface BotApiServerOptions {
   readonly latencyMs?: number;
   /** Updates are numbered from here on. @default 100000001 */
   readonly firstUpdateId?: number;
-  /** Dates messages, refills the flood limit, ends long polls and delays. @default systemClock */
+  /** Dates messages, refills the flood limit, ends long polls and delays, repeats deliveries. @default systemClock */
   readonly clock?: Clock;
 }
 
@@ -125,7 +126,12 @@ export class BotApiServer implements AsyncDisposable {
     return this.#parts.world.files.get(fileId);
   }
 
-  /** How many updates wait for the bot to confirm them. */
+  /** The last 10,000 deliveries to webhooks, every attempt, in the order in which they ended. */
+  get deliveries(): readonly WebhookDelivery[] {
+    return this.#parts.world.updates.deliveries;
+  }
+
+  /** How many updates wait for the bot to confirm them, or for its webhook to take them. */
   get pendingUpdates(): number {
     return this.#parts.world.updates.size;
   }
@@ -180,8 +186,9 @@ export class BotApiServer implements AsyncDisposable {
     return this.#parts.faults.add(options);
   }
 
-  /** Ends all polls and connections at once. */
+  /** Ends all polls, connections and deliveries at once. */
   async close(): Promise<void> {
+    this.#parts.world.updates.close();
     await this.#parts.listener.close();
   }
 

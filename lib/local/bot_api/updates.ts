@@ -1,13 +1,16 @@
-/** The queue of updates and the long polling that empties it. */
+/** The queue of updates, and the long polling or the webhook that empties it. */
 import type { Update } from "grammy/types";
 import type { Clock } from "../../clock.ts";
 import { conflict } from "./errors.ts";
+import { Webhook, type WebhookDelivery, type WebhookSettings } from "./webhook.ts";
 
 /** The kinds of updates that a bot gets only if it asks for them by name. */
 const onRequest: ReadonlySet<string> = new Set(["chat_member", "message_reaction", "message_reaction_count"]);
 
 /** Telegram takes an offset further ahead than this for one from before a restart of the ids. */
 const offsetSlack = 10;
+
+const maxDeliveries = 10_000;
 
 export interface PollOptions {
   readonly offset: number;
@@ -26,10 +29,13 @@ export class UpdateQueue {
   #updates: Update[] = [];
   #nextId: number;
   #allowed: ReadonlySet<string> | undefined;
-  #webhookUrl = "";
+  #webhook: Webhook | undefined;
   #poll: Poll | undefined;
   #wakeUp: ReturnType<typeof setTimeout> | undefined;
   #isUnheard = false;
+
+  /** The latest deliveries to webhooks, in the order in which they ended. */
+  readonly deliveries: WebhookDelivery[] = [];
 
   constructor(firstId: number, clock: Clock) {
     this.#nextId = firstId;
@@ -41,8 +47,8 @@ export class UpdateQueue {
     return this.#updates.length;
   }
 
-  get webhookUrl(): string {
-    return this.#webhookUrl;
+  get webhook(): Webhook | undefined {
+    return this.#webhook;
   }
 
   /** The kinds that the bot asked for; undefined while it is the default set. */
@@ -75,6 +81,7 @@ export class UpdateQueue {
     const restarts = this.#updates.length === 0;
     this.#nextId = restarts ? copy.update_id + 1 : Math.max(this.#nextId, copy.update_id + 1);
     this.#updates.push(copy);
+    this.#webhook?.add(copy);
     // Telegram too waits a moment, so that updates which come together leave together.
     if (this.#poll) this.#wakeUp ??= setTimeout(() => this.#answerPoll(), 1);
     return copy.update_id;
@@ -86,18 +93,30 @@ export class UpdateQueue {
     this.#allowed = kinds.length === 0 ? undefined : new Set(kinds.map(String));
   }
 
-  setWebhook(url: string): void {
-    this.#webhookUrl = url;
-    if (url !== "") this.#poll?.finish(conflict("terminated by setWebhook request"));
+  /** Sends all updates there from now on, or to nobody; what waits is sent too, if it is not dropped. */
+  setWebhook(settings: WebhookSettings | undefined, drop: boolean): void {
+    if (!drop && isSame(settings, this.#webhook?.settings)) return;
+    this.close();
+    if (drop) this.#updates = [];
+    if (settings === undefined) return;
+    this.#poll?.finish(conflict("terminated by setWebhook request"));
+    this.#webhook = new Webhook(settings, {
+      clock: this.#clock,
+      onAttempt: (delivery) => this.#record(delivery),
+      onTaken: (update) => this.#forget(update),
+    });
+    for (const update of this.#updates) this.#webhook.add(update);
   }
 
-  drop(): void {
-    this.#updates = [];
+  /** Ends the webhook. */
+  close(): void {
+    this.#webhook?.close();
+    this.#webhook = undefined;
   }
 
   /** Confirms what is below the offset and gives what follows, waiting for it as long as was asked. */
   async poll(options: PollOptions): Promise<Update[]> {
-    if (this.#webhookUrl !== "") {
+    if (this.#webhook !== undefined) {
       throw conflict(
         "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
       );
@@ -131,6 +150,16 @@ export class UpdateQueue {
     return this.#updates.filter(({ update_id }) => update_id >= offset).slice(0, limit);
   }
 
+  #record(delivery: WebhookDelivery): void {
+    this.deliveries.push(delivery);
+    if (this.deliveries.length > maxDeliveries) this.deliveries.shift();
+  }
+
+  #forget(update: Update): void {
+    const index = this.#updates.indexOf(update);
+    if (index >= 0) this.#updates.splice(index, 1);
+  }
+
   /** Until an update comes, the time is over, the client leaves, or another poll takes its place. */
   #wait(options: PollOptions): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -154,4 +183,9 @@ export class UpdateQueue {
       this.#clock.sleep(options.timeoutSeconds * 1000, timeout.signal).then(leave, () => {});
     });
   }
+}
+
+function isSame(one: WebhookSettings | undefined, other: WebhookSettings | undefined): boolean {
+  return one?.url === other?.url && one?.secretToken === other?.secretToken &&
+    one?.maxConnections === other?.maxConnections;
 }
