@@ -1,0 +1,140 @@
+/** What a webhook is sent and what it answers, in the three forms that servers have for it. */
+import { Buffer } from "node:buffer";
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** An update of Telegram's is a few kilobytes. */
+export const maxBodyBytes = 1_000_000;
+
+/** A request, whatever it came in. */
+export interface Incoming {
+  /** Undefined where an event names none. */
+  readonly method: string | undefined;
+  /** A header by its lower-case name. */
+  header(name: string): unknown;
+  /** The body: its bytes, its text, or what was parsed of it already. @throws {TooLargeError} */
+  body(): Promise<unknown>;
+}
+
+/** What is answered, whatever it goes out as. */
+export interface Answer {
+  readonly status: number;
+  /** For whoever looks into a log. */
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether there is a body that was not read to its end. */
+  readonly isUnread?: true;
+}
+
+/** The body is larger than any update; it was not read to its end. */
+export class TooLargeError extends Error {
+  override readonly name = "TooLargeError";
+}
+
+/** An event of API Gateway (REST or HTTP API), of a function URL, or of a load balancer. */
+export interface LambdaEvent {
+  /** Named by REST APIs and load balancers. */
+  readonly httpMethod?: string | undefined;
+  /** Names the method in events of HTTP APIs and function URLs: `{ http: { method } }`. */
+  readonly requestContext?: unknown;
+  /** Names in any case. */
+  readonly headers?: Readonly<Record<string, string | undefined>> | null | undefined;
+  /** In place of `headers`, where a load balancer is told so. */
+  readonly multiValueHeaders?: Readonly<Record<string, readonly string[] | undefined>> | null | undefined;
+  /** A text; absent where the request had none. */
+  readonly body?: string | null | undefined;
+  /** Whether the body is in Base64. */
+  readonly isBase64Encoded?: boolean | undefined;
+}
+
+/** What a Lambda function returns. */
+export interface LambdaAnswer {
+  /** 200 where the update is kept. */
+  readonly statusCode: number;
+  /** What the text is. */
+  readonly headers: Record<string, string>;
+  /** Empty where all is well. */
+  readonly body: string;
+}
+
+/** Web standard requests: Deno, Bun, Hono, Cloudflare... */
+export function fromWeb(request: Request): Incoming {
+  const header = (name: string): unknown => request.headers.get(name);
+  return {
+    method: request.method,
+    header,
+    body: () => readAll(request.body ?? [], header("content-length")),
+  };
+}
+
+/** Node's requests, and Express's, whose body may have been read and parsed before. */
+export function fromNode(request: IncomingMessage & { readonly body?: unknown }): Incoming {
+  const header = (name: string): unknown => request.headers[name];
+  const isParsed = (): boolean => request.readableEnded && request.body !== undefined;
+  return {
+    method: request.method,
+    header,
+    body: async () => {
+      assertSize(header("content-length"));
+      if (isParsed()) return request.body;
+      return await readAll(request.iterator({ destroyOnReturn: false }), 0);
+    },
+  };
+}
+
+/** Events of AWS Lambda. */
+export function fromLambda(event: LambdaEvent | undefined): Incoming {
+  const { httpMethod, requestContext, headers, multiValueHeaders, body, isBase64Encoded } = event ?? {};
+  const { http } = (requestContext ?? {}) as { readonly http?: { readonly method?: string } };
+  const all = Object.entries({ ...multiValueHeaders, ...headers });
+  return {
+    method: httpMethod ?? http?.method,
+    header: (wanted) => all.find(([name]) => name.toLowerCase() === wanted)?.[1]?.toString(),
+    body: async () => {
+      const bytes = Buffer.from(body ?? "", isBase64Encoded ? "base64" : "utf8");
+      return await readAll([bytes], bytes.length);
+    },
+  };
+}
+
+/** The answer as a web standard response. */
+export function toWeb({ status, text, headers }: Answer): Response {
+  return new Response(text, { status, headers: { "Content-Type": "text/plain", ...headers } });
+}
+
+/** Answers on Node. A body that was not read ends the connection, as nothing else can follow it there. */
+export function toNode(
+  { status, text, headers, isUnread }: Answer,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  // A server that has lost patience may have answered by itself.
+  if (response.headersSent) return;
+  const close = isUnread && request.httpVersionMajor < 2 ? { Connection: "close" } : {};
+  response.writeHead(status, { "Content-Type": "text/plain", ...headers, ...close });
+  response.end(text);
+}
+
+/** The answer as a Lambda function returns it. */
+export function toLambda({ status, text, headers }: Answer): LambdaAnswer {
+  return { statusCode: status, headers: { "Content-Type": "text/plain", ...headers }, body: text };
+}
+
+async function readAll(
+  chunks: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>,
+  announcedBytes: unknown,
+): Promise<Uint8Array> {
+  assertSize(announcedBytes);
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    const part = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+    length += part.length;
+    assertSize(length);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+function assertSize(bytes: unknown): void {
+  if (Number(bytes ?? 0) > maxBodyBytes) throw new TooLargeError();
+}
