@@ -15,6 +15,7 @@
 // Everyday
 export { createTelegramBotFromEnv } from "./lib/env.ts";
 export { MeanReversionTelegramBot } from "./lib/bot.ts";
+export { webhookCallback } from "./lib/webhook.ts";
 export { ConfigError } from "./lib/options.ts";
 export { TelegramError } from "./lib/telegram_error.ts";
 
@@ -42,6 +43,13 @@ export type { BroadcastOptions } from "./lib/broadcast.ts";
 export type { BroadcastMessage } from "./lib/broadcast_message.ts";
 export type { BroadcastCounts, BroadcastProblem, BroadcastReport } from "./lib/report.ts";
 export type { Decimal, TradingSignal } from "./lib/signal.ts";
+export type {
+  LambdaAnswer,
+  LambdaEvent,
+  UpdateHandler,
+  WebhookCallback,
+  WebhookOptions,
+} from "./lib/webhook.ts";
 export type {
   Chat,
   ChatEvent,

@@ -31,6 +31,7 @@ test("mod.ts exports these names, and no other", () => {
     "systemClock",
     "transition",
     "validateSignal",
+    "webhookCallback",
   ]);
 });
 
