@@ -20,6 +20,7 @@ import type {
 } from "./chat_event.ts";
 
 export type * from "./chat_event.ts";
+export { assertChatId, isChatId } from "./chat_id.ts";
 
 /** The chat after the event; the very same value where nothing changes. `undefined` is a chat nobody knows. */
 export function transition(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
@@ -79,8 +80,8 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
   const counted = {
     ...withUserInfo(chat, event.userInfo),
     message_count: chat.message_count + 1,
-    last_active: iso(Math.max(event.at, time(chat.last_active) ?? event.at)),
-    last_update_id: event.updateId ?? chat.last_update_id,
+    last_active: iso(Math.max(event.at, lastHeard(chat, event) ?? event.at)),
+    last_update_id: updateIdOf(event) ?? chat.last_update_id,
   };
   if (event.kind === "stop") return isStopped(counted) ? counted : deactivated(counted, "stopped", event.at);
   const returns = event.kind === "start" || (event.registers && !isStopped(counted));
@@ -92,7 +93,8 @@ function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatStat
     return event.kind === "returned" && event.registers ? registered(event, 0) : undefined;
   }
   if (isHeld(chat.last_member_update_id, chat, event) || isOlderThanLastMessage(chat, event)) return chat;
-  const noted = event.updateId === undefined ? chat : { ...chat, last_member_update_id: event.updateId };
+  const updateId = updateIdOf(event);
+  const noted = updateId === undefined ? chat : { ...chat, last_member_update_id: updateId };
   if (event.kind === "removed") {
     return chat.is_active ? deactivated(noted, event.reason ?? "gone", event.at) : noted;
   }
@@ -126,7 +128,7 @@ function onMigrated(chat: ChatState, { to, at }: MigratedEvent): ChatState {
 }
 
 function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCount: number): ChatState {
-  const updateId = "updateId" in event ? event.updateId : undefined;
+  const updateId = updateIdOf(event);
   const isMember = event.kind === "removed" || event.kind === "returned";
   return {
     is_active: true,
@@ -162,20 +164,38 @@ function merged(known: UserInfo, news: UserInfo = {}): UserInfo {
   return changes.length === 0 ? known : { ...known, ...Object.fromEntries(changes) };
 }
 
-/** Whether the chat holds this event already, by the last id of the event's own stream. */
-function isHeld(lastId: number | undefined, chat: ChatState, event: MessageEvent | MemberEvent): boolean {
-  return event.updateId !== undefined && lastId !== undefined && event.updateId <= lastId &&
-    !idsMayHaveRestarted(chat, event) && !isLaterWord(chat, event);
+/** The id of the update that told the event; what is no whole number that can be kept is none. */
+export function updateIdOf(event: ChatEvent): number | undefined {
+  const updateId = "updateId" in event ? event.updateId : undefined;
+  return Number.isSafeInteger(updateId) ? updateId : undefined;
 }
 
+/** Whether the chat holds this event already, by the last id of the event's own stream. */
+function isHeld(lastId: number | undefined, chat: ChatState, event: MessageEvent | MemberEvent): boolean {
+  const updateId = updateIdOf(event);
+  return updateId !== undefined && lastId !== undefined && updateId <= lastId &&
+    lastId - updateId < updatesAtMost && !idsMayHaveRestarted(chat, event) && !isLaterWord(chat, event);
+}
+
+/** Telegram's ids have 31 bits: one that is further ahead was not given by it, and holds nothing. */
+const updatesAtMost = 2 ** 31;
+
 /** A /stop or /start that is later than all that the chat has said is new, whatever its id: neither is passed over. */
-function isLaterWord(chat: ChatState, { kind, at }: MessageEvent | MemberEvent): boolean {
-  const lastActive = time(chat.last_active);
-  return (kind === "stop" || kind === "start") &&
-    (lastActive === undefined || at > lastActive || lastActive - at > sixDaysMs);
+function isLaterWord(chat: ChatState, event: MessageEvent | MemberEvent): boolean {
+  const heardAt = lastHeard(chat, event);
+  return (event.kind === "stop" || event.kind === "start") && (heardAt === undefined || event.at > heardAt);
 }
 
 const sixDaysMs = 6 * 24 * 60 * 60 * 1000;
+
+/**
+ * When the chat last wrote. A time that is days ahead of what happens now is somebody's mistake, and none: heeded, it
+ * would make everything old until then. What is told twice, or late, is told within less.
+ */
+function lastHeard(chat: ChatState, { at }: Fact): number | undefined {
+  const lastActive = time(chat.last_active);
+  return lastActive !== undefined && lastActive - at > sixDaysMs ? undefined : lastActive;
+}
 
 /** After a week without updates Telegram chooses the next id at random (Bot API, `Update.update_id`). */
 function idsMayHaveRestarted(chat: ChatState, event: Fact): boolean {
@@ -186,8 +206,8 @@ function idsMayHaveRestarted(chat: ChatState, event: Fact): boolean {
 /** Telegram dates messages in whole seconds, so only a whole second tells; ids tell within one. */
 function isOlderThanLastMessage(chat: ChatState, event: MemberEvent): boolean {
   if (isHeld(chat.last_update_id, chat, event)) return true;
-  const lastActive = time(chat.last_active);
-  return lastActive !== undefined && wholeSecond(event.at) < wholeSecond(lastActive);
+  const heardAt = lastHeard(chat, event);
+  return heardAt !== undefined && wholeSecond(event.at) < wholeSecond(heardAt);
 }
 
 /** The second that a time lies in, in seconds since 1970. */
@@ -195,25 +215,16 @@ export function wholeSecond(ms: number): number {
   return Math.floor(ms / 1000);
 }
 
+/** A day, or a time on it. JavaScript reads a date into much that is none: `garbage 1` is the first of 2001. */
+const iso8601 = /^(\d{4}|[+-]\d{6})-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?$/i;
+
 /** Milliseconds since 1970 of any ISO 8601 form; `undefined` where there is none to read. */
 export function time(text: string | undefined): number | undefined {
-  const ms = text === undefined ? NaN : Date.parse(text);
+  const ms = text === undefined || !iso8601.test(text) ? NaN : Date.parse(text);
   return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** The one form that is written: `2024-01-15T10:30:00.000Z`. */
 export function iso(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-/**
- * Refuses what can be no chat: Telegram's ids are integers of at most 52 significant bits.
- * @throws {TypeError} Before anything is sent.
- */
-export function assertChatId(chatId: number): void {
-  if (Number.isSafeInteger(chatId) && Math.abs(chatId) < 2 ** 52 && chatId !== 0) return;
-  throw new TypeError(
-    `Cannot use the chat as "chatId" must be a whole number of up to 52 bits, negative for groups: ` +
-      `current value is ${typeof chatId === "string" ? JSON.stringify(chatId) : String(chatId)}`,
-  );
 }

@@ -312,6 +312,80 @@ guards("assertChatId() takes whole numbers of up to 52 bits and refuses the rest
   }
 });
 
+guards("transition() lets no id hold anything that is further ahead than Telegram's ids reach", () => {
+  for (const id of [updateId + 2 ** 31, 2 ** 52]) {
+    const chat = chatThatIs("active", { last_update_id: id, last_member_update_id: id });
+    const event = { at: noon, updateId, registers: true };
+    const counted = transition(chat, { kind: "message", ...event });
+    assert.equal([counted?.message_count, counted?.last_update_id], [4, updateId]);
+    assert.is(transition(chat, { kind: "stop", ...event })?.removed_reason, "stopped");
+    assert.is(transition(chat, { kind: "removed", reason: "blocked", ...event })?.removed_reason, "blocked");
+    const stopped = chatThatIs("stopped", { last_update_id: id });
+    assert.is(transition(stopped, { kind: "start", ...event })?.is_active, true);
+  }
+  const near = chatThatIs("active", { last_update_id: updateId + 2 ** 31 - 1 });
+  assert.is(transition(near, { kind: "message", at: noon, updateId }), near);
+});
+
+guards("transition() takes a last_active that is days ahead of what happens for none, and mends it", () => {
+  for (
+    const last_active of ["9999-12-31T23:59:59.999Z", "+275760-09-13T00:00:00.000Z", iso(noon + 7 * dayMs)]
+  ) {
+    const chat = chatThatIs("active", { last_active });
+    const counted = transition(chat, { kind: "message", at, updateId });
+    assert.equal([counted?.message_count, counted?.last_active], [4, iso(at)]);
+    for (const id of [{}, { updateId }]) {
+      const blocked = transition(chat, { kind: "removed", reason: "blocked", at, ...id });
+      assert.is(blocked?.removed_reason, "blocked", last_active);
+    }
+    const back = chatThatIs("blocked", { last_active });
+    assert.is(transition(back, { kind: "returned", at, updateId, registers: true })?.is_active, true);
+    assert.is(transition(chat, { kind: "message", at, updateId: 50 }), chat, "ids tell all the same");
+  }
+});
+
+guards("transition() heeds a last_active that is hours or a few days ahead", () => {
+  const chat = chatThatIs("active", { last_active: iso(at + 6 * dayMs) });
+  assert.is(transition(chat, { kind: "removed", reason: "blocked", at }), chat);
+  assert.is(transition(chat, { kind: "message", at, updateId })?.last_active, chat.last_active);
+});
+
+guards("transition() takes an update id that is no whole number for none", () => {
+  for (const odd of [NaN, 1.5, 2 ** 53, 1e300, "7", null, {}]) {
+    const event = { at, updateId: odd as number, registers: true };
+    const counted = transition(chatThatIs("active"), { kind: "message", ...event });
+    assert.equal([counted?.message_count, counted?.last_update_id], [4, 50], String(odd));
+    const removed = transition(chatThatIs("active"), { kind: "removed", ...event });
+    assert.equal([removed?.is_active, removed?.last_member_update_id], [false, 49], String(odd));
+    assert.is(transition(undefined, { kind: "start", ...event })?.last_update_id, undefined);
+  }
+});
+
+guards("time() reads the forms of ISO 8601 that name a day, and no more than these", () => {
+  const forms = ["2026-11-20T12:00:00Z", "2026-11-20T12:00:00.000123+00:00", "2026-11-20 12:00:00Z"];
+  for (const text of forms) assert.is(time(text), noon, text);
+  assert.is(time("2026-11-20T07:00-0500"), noon);
+  assert.is(time("2026-11-20"), noon - dayMs / 2);
+  assert.is(time("+275760-09-13T00:00:00.000Z"), 8.64e15);
+  for (
+    const text of [undefined, "", "garbage 1", "1", "12", "2026", "2026-99-99", "x2026-11-20", "Nov 20 2026"]
+  ) {
+    assert.is(time(text), undefined, text);
+  }
+});
+
+guards("assertChatId() shows no more of a value than one wants to read", () => {
+  const error = (() => {
+    try {
+      assertChatId("9".repeat(1_000_000) as unknown as number);
+    } catch (thrown) {
+      return thrown as Error;
+    }
+    return undefined;
+  })();
+  assert.ok((error?.message.length ?? Infinity) < 250);
+});
+
 guards.run();
 
 const migration = suite("transition(): a group becomes a supergroup");
