@@ -1,6 +1,7 @@
 /** What an update of Telegram says about a chat, in the words of the consent rule. Pure. */
 import type { Chat as TelegramChat, ChatMember, ChatMemberUpdated, Message, Update } from "grammy/types";
-import type { UserInfo } from "./chat.ts";
+import { isChatId, type UserInfo } from "./chat.ts";
+import { wellFormed } from "./text.ts";
 
 /** One fact about one chat; anything else that an update may hold is no concern of ours. */
 export type UpdateFact =
@@ -37,24 +38,57 @@ const contents = [
   "voice",
 ] as const satisfies readonly (keyof Message)[];
 
-/** The fact in an update; `undefined` where it holds none (edits, business and guest messages, queries...). */
+/**
+ * The fact in an update; `undefined` where it holds none (edits, business and guest messages, queries...), and where
+ * it is not of the form that Telegram gives it: nothing in it is taken on trust.
+ */
 export function factOf(update: Update, botUsername: string): UpdateFact | undefined {
   const message = update.message ?? update.channel_post;
-  const move = message && moveOf(message);
-  if (move !== undefined) return { kind: "migration", ...move };
-  if (message !== undefined && contents.some((content) => message[content] !== undefined)) {
-    return { kind: "message", message, command: commandOf(message.text ?? "", botUsername) };
-  }
+  if (isOfChat(message)) return move(message) ?? said(message, botUsername);
   const member = update.my_chat_member;
-  return member && { kind: "membership", member, isPresent: isPresent(member.new_chat_member) };
+  return isOfChat(member) ? membership(member) : undefined;
+}
+
+function move(message: Message): UpdateFact | undefined {
+  const moved = moveOf(message);
+  return moved && { kind: "migration", ...moved };
+}
+
+function said(message: Message, botUsername: string): UpdateFact | undefined {
+  if (!contents.some((content) => (message[content] ?? undefined) !== undefined)) return undefined;
+  const { text } = message;
+  return {
+    kind: "message",
+    message,
+    command: typeof text === "string" ? commandOf(text, botUsername) : undefined,
+  };
+}
+
+function membership(member: ChatMemberUpdated): UpdateFact | undefined {
+  const now: unknown = member.new_chat_member;
+  const isKnown = isObject(now) && typeof now["status"] === "string";
+  return isKnown ? { kind: "membership", member, isPresent: isPresent(member.new_chat_member) } : undefined;
+}
+
+/** Whether the part of an update names a chat that there can be. */
+function isOfChat<T extends Message | ChatMemberUpdated>(part: T | undefined): part is T {
+  return isObject(part) && isObject(part.chat) && isChatId(part.chat.id);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }
 
 /** A group's move to its supergroup, of which Telegram tells in both chats. */
 function moveOf(message: Message): { from: number; to: number } | undefined {
-  const { chat, migrate_to_chat_id: to, migrate_from_chat_id: from } = message;
-  if (typeof chat?.id !== "number") return undefined;
-  if (to !== undefined) return { from: chat.id, to };
-  return from === undefined ? undefined : { from, to: chat.id };
+  if (!isOfChat(message)) return undefined;
+  const { chat: { id }, migrate_to_chat_id: to = id, migrate_from_chat_id: from = id } = message;
+  const move = to === id ? { from, to: id } : { from: id, to };
+  return isGroupId(move.from) && isGroupId(move.to) && move.from !== move.to ? move : undefined;
+}
+
+function isGroupId(value: unknown): boolean {
+  return isChatId(value) && value < 0;
 }
 
 /**
@@ -68,15 +102,25 @@ function commandOf(text: string, botUsername: string): string | undefined {
 }
 
 function isPresent(member: ChatMember): boolean {
-  if (member.status === "restricted") return member.is_member;
+  if (member.status === "restricted") return member.is_member === true;
   return member.status !== "left" && member.status !== "kicked";
 }
 
 /** Who is behind the chat: the person of a private chat, the name of any other. */
 export function userInfoOf(chat: TelegramChat): UserInfo {
-  const { username } = chat;
-  if (chat.type !== "private") return { title: chat.title, username };
-  return { username, first_name: chat.first_name, last_name: chat.last_name, user_id: chat.id };
+  const username = nameOf(chat.username);
+  if (chat.type !== "private") return { title: nameOf(chat.title), username };
+  const { first_name, last_name, id } = chat;
+  return { username, first_name: nameOf(first_name), last_name: nameOf(last_name), user_id: id };
+}
+
+/** Telegram's own limits are 64 characters for each of a person's names, and 128 for a title. */
+const nameAtMost = 256;
+
+/** A name in Unicode: half an emoji would come back from the table as another text, and be news for ever. */
+function nameOf(name: unknown): string | undefined {
+  if (typeof name !== "string") return undefined;
+  return wellFormed(Array.from(name.slice(0, 2 * nameAtMost)).slice(0, nameAtMost).join(""));
 }
 
 /** Telegram's `date` (seconds) in milliseconds; `now` where it is none. */

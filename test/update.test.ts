@@ -77,6 +77,64 @@ test("factOf() finds nothing in what says nothing", () => {
   assert.is(factOf({ update_id: 1, message: { chat, date: 1, message_id: 1 } } as Update, "bot"), undefined);
 });
 
+test("factOf() finds nothing in what is not of Telegram's form", () => {
+  const text = "/stop";
+  const odd: unknown[] = [
+    ...[null, 5, "text", [], {}].map((message) => ({ message })),
+    ...[null, "5", 5, [], {}, { id: "5" }, { id: 1.5 }, { id: 0 }, { id: 2 ** 53 }, { id: null }].flatMap((
+      chat,
+    ) => [
+      { message: { chat, text } },
+      { channel_post: { chat, text } },
+      { my_chat_member: { chat, new_chat_member: { status: "kicked" } } },
+    ]),
+    ...[undefined, null, "kicked", [], {}, { status: 5 }].map((new_chat_member) => ({
+      my_chat_member: { chat, new_chat_member },
+    })),
+    { message: { chat, text: null } },
+  ];
+  for (const update of odd) assert.is(factOf(update as Update, "bot"), undefined, JSON.stringify(update));
+});
+
+test("factOf() finds no command in a text that is none", () => {
+  for (const text of [5, ["/stop"], { toString: 5 }]) {
+    const fact = factOf({ update_id: 1, message: { chat, text } } as unknown as Update, "bot");
+    assert.equal([fact?.kind, fact && "command" in fact && fact.command], ["message", undefined]);
+  }
+});
+
+test("factOf() finds a migration only from a group to another", () => {
+  const group = { id: -5, type: "group" };
+  for (const to of [null, "x", 1.5, 0, 5, -5, 2 ** 53, {}]) {
+    for (const key of ["migrate_to_chat_id", "migrate_from_chat_id"]) {
+      const update = { update_id: 1, message: { chat: group, [key]: to } } as unknown as Update;
+      assert.is(factOf(update, "bot"), undefined, `${key} ${to}`);
+    }
+  }
+  const own = { update_id: 1, message: { chat, migrate_to_chat_id: -5 } } as unknown as Update;
+  assert.is(factOf(own, "bot"), undefined, "a person's chat does not move");
+});
+
+test("userInfoOf() keeps names that are Unicode, of a length that names have, and nothing else", () => {
+  const names = { first_name: "\ud83d Ada \ude00", last_name: "😀".repeat(3000), username: 5 };
+  const info = userInfoOf({ id: 5, type: "private", ...names } as unknown as Chat);
+  assert.equal(info, {
+    username: undefined,
+    first_name: "\ufffd Ada \ufffd",
+    last_name: "😀".repeat(256),
+    user_id: 5,
+  });
+  const titles: [unknown, string | undefined][] = [
+    [`a${"😀".repeat(3000)}`, `a${"😀".repeat(255)}`],
+    ["x".repeat(255) + "\ud83d", "x".repeat(255) + "\ufffd"],
+    [{ toString: 5 }, undefined],
+    [null, undefined],
+  ];
+  for (const [title, kept] of titles) {
+    assert.is(userInfoOf({ id: -5, type: "group", title } as unknown as Chat).title, kept);
+  }
+});
+
 test("userInfoOf() the person of a private chat, the name of any other", () => {
   const ada = { id: 5, type: "private", first_name: "Ada", last_name: "L", username: "ada" } as const;
   assert.equal(userInfoOf(ada), { username: "ada", first_name: "Ada", last_name: "L", user_id: 5 });
