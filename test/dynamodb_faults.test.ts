@@ -8,7 +8,7 @@ import { createDynamoDBClient } from "../lib/storage/client.ts";
 import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
 import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
-import { known, noon } from "./support/chats.ts";
+import { known, noon, secondMs } from "./support/chats.ts";
 import {
   clientAt,
   failureOf,
@@ -17,6 +17,7 @@ import {
   type TableFixture,
   TableName,
   TestClock,
+  TestLogger,
 } from "./support/storage.ts";
 
 const { freshTable, expectNoTrespass, closeTable } = sharedTable();
@@ -411,6 +412,33 @@ failures("apply() that is refused as invalid reads once and gives up", async () 
     /Invalid UpdateExpression/,
   );
   assert.ok(gate.requests <= 3, `${gate.requests} requests`);
+});
+
+failures("apply() that is refused as invalid keeps a /stop, a block and a /start all the same", async () => {
+  const table = await freshTable();
+  const logger = new TestLogger();
+  const storage = table.storage({ logger, clock: new TestClock(noon) });
+  await storage.saveChat(1);
+  const events: ChatEvent[] = [
+    message(1, "stop"),
+    message(2, "start"),
+    { kind: "removed", at: noon + secondMs },
+    { kind: "saved", at: noon },
+    { kind: "deactivated", at: noon },
+    { kind: "reactivated", at: noon },
+  ];
+  const item = await table.item(1);
+  for (const [index, event] of events.entries()) {
+    const invalid = { status: 400, type: "ValidationException", message: "Invalid UpdateExpression" };
+    const fault = table.gate.fail({ ...invalid, action: "UpdateItem", times: index % 2 === 0 ? 2 : 1 });
+    const { before, after } = await storage.apply(1, [event], index % 2 === 0 ? "active" : undefined);
+    fault.clear();
+    const isActive = index % 2 === 1;
+    assert.equal([before?.is_active, after?.is_active], [!isActive, isActive], event.kind);
+    assert.equal(await table.item(1), { ...item, is_active: { BOOL: isActive } }, event.kind);
+  }
+  assert.is(logger.lines.length, 1, "it is told once");
+  assert.match(logger.lines[0] ?? "", /chat 1 .*Invalid UpdateExpression/);
 });
 
 failures("a storage goes on where its table is well again", async () => {

@@ -1,4 +1,5 @@
 import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { isDeepStrictEqual } from "node:util";
 import { type Chat, type ChatEvent, iso } from "../lib/chat.ts";
 import { migrateChat } from "../lib/storage/chat_storage.ts";
 import { assert, suite } from "./harness.ts";
@@ -326,6 +327,209 @@ malformed(
     assert.match(logger.lines[0] ?? "", /\b5\b.*last_active/);
   },
 );
+
+/** An item with so much in it that not a byte more is taken. */
+async function putFull(put: (item: RawItem) => Promise<void>, item: RawItem): Promise<RawItem> {
+  let fits = 390_000;
+  for (let step = 2 ** 14; step >= 1; step /= 2) {
+    const filler = { S: "x".repeat(fits + step) };
+    await put({ ...item, filler }).then(() => fits += step, () => {});
+  }
+  const full = { ...item, filler: { S: "x".repeat(fits) } };
+  await put(full);
+  return full;
+}
+
+malformed(
+  "apply() keeps whether a chat is active in an item that has no room for more, and tells it once",
+  async () => {
+    const table = await freshTable();
+    const logger = new TestLogger();
+    const storage = table.storage({ logger });
+    const full = await putFull((item) => table.put(item), pythonItem());
+    const expectKept = async (isActive: boolean): Promise<void> => {
+      // Not by assert.equal(), which would print it.
+      const wanted = { ...full, is_active: { BOOL: isActive } };
+      assert.ok(
+        isDeepStrictEqual(await table.item(pythonId), wanted),
+        `all but is_active (${isActive}) stays`,
+      );
+    };
+    for (const belief of ["active", "absent", undefined] as const) {
+      await table.put(full);
+      const stopped = await storage.apply(pythonId, [message(9, noon, "stop")], belief);
+      assert.equal([stopped.before?.is_active, stopped.after?.is_active], [true, false]);
+      await expectKept(false);
+      assert.is(
+        (await storage.apply(pythonId, [message(10)], belief)).after?.is_active,
+        false,
+        "it stays stopped",
+      );
+      await storage.apply(pythonId, [message(11, noon, "start")], belief);
+      await expectKept(true);
+      await storage.apply(pythonId, [{ kind: "removed", reason: "blocked", at: noon }], belief);
+      await expectKept(false);
+    }
+    assert.is(logger.lines.length, 1);
+    assert.match(logger.lines[0] ?? "", new RegExp(`chat ${pythonId} .*size`, "i"));
+  },
+);
+
+malformed("a full item that is stopped is so in spite of a reason that was left behind", async () => {
+  const table = await freshTable();
+  const storage = table.storage({ logger: new TestLogger() });
+  const left: RawItem = { removed_reason: { S: "blocked" }, removed_at: { S: "2026-01-01T00:00:00.000Z" } };
+  await putFull((item) => table.put(item), pythonItem(left));
+  await storage.apply(pythonId, [message(9, noon, "stop")], "active");
+  assert.is((await storage.apply(pythonId, [message(10)])).after?.is_active, false);
+  assert.is((await storage.apply(pythonId, [message(11, noon, "start")])).after?.is_active, true);
+});
+
+malformed("a full item holds its /stop against a writer that comes between", async () => {
+  const table = await freshTable();
+  const storage = table.storage({ logger: new TestLogger() });
+  await putFull((item) => table.put(item), pythonItem());
+  let writes = 0;
+  const hook = table.gate.before("UpdateItem", async () => {
+    // Before the write of no more than is_active.
+    if (++writes < 3) return;
+    hook.clear();
+    await table.direct.send(
+      new UpdateItemCommand({
+        TableName,
+        Key: { chat_id: { N: String(pythonId) } },
+        UpdateExpression: "SET last_active = :now",
+        ExpressionAttributeValues: { ":now": { S: "2026-11-20T11:17:54.224392+00:00" } },
+      }),
+    );
+  });
+  const { after } = await storage.apply(pythonId, [message(9, noon, "stop")], "active");
+  assert.ok(writes >= 3);
+  assert.is(after?.is_active, false);
+  assert.equal((await table.item(pythonId))?.["is_active"], { BOOL: false });
+});
+
+malformed(
+  "a full group takes its standing to its supergroup, without its user_info if that has no room",
+  async () => {
+    const table = await freshTable();
+    const storage = table.storage({ logger: new TestLogger() });
+    await putFull(
+      ({ filler, ...item }) => table.put({ ...item, user_info: { M: { filler: filler ?? { NULL: true } } } }),
+      {
+        chat_id: { N: "-5" },
+        is_active: { BOOL: true },
+        message_count: { N: "7" },
+        added_at: { S: iso(noon) },
+      },
+    );
+    await migrateChat(storage, -5, -1005, noon);
+    const chat = await storage.getChat(-1005) as Chat;
+    assert.equal([chat.is_active, chat.message_count, chat.migrated_from], [true, 7, -5]);
+    await storage.apply(-1005, [message(9, noon, "stop")], "active");
+    await migrateChat(storage, -5, -1005, noon);
+    assert.equal(await storage.loadActiveChats(), new Set());
+  },
+);
+
+malformed(
+  "a group with a thousand members in its user_info moves to a supergroup that is known",
+  async () => {
+    const table = await freshTable();
+    const members = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, index) => [`key ${index}`, { N: "1" }]),
+    );
+    await table.put(
+      pythonItem({ chat_id: { N: "-5" }, user_info: { M: { ...members, title: { S: "Old" } } } }),
+    );
+    const storage = table.storage();
+    await storage.apply(-1005, [{ ...message(1), userInfo: { title: "New" } } as ChatEvent]);
+    await migrateChat(storage, -5, -1005, noon);
+    assert.equal((await table.item(-1005))?.["user_info"], { M: { ...members, title: { S: "New" } } });
+  },
+);
+
+malformed("a count with no room for one more is counted anew", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  const odd = ["9.9E+125", "-9.9E+125", "1E-130", "0.12345678901234567890123456789012345678", "9".repeat(38)];
+  for (const [id, N] of odd.entries()) {
+    await table.put(pythonItem({ chat_id: { N: String(id + 1) }, message_count: { N } }));
+    for (const [index, event] of [message(1), message(2, noon, "stop"), message(3)].entries()) {
+      const { after } = await storage.apply(id + 1, [event]);
+      assert.is(after?.message_count, index + 1, N);
+    }
+    assert.equal((await table.item(id + 1))?.["message_count"], { N: "3" }, N);
+    await table.put(pythonItem({ chat_id: { N: String(id + 1) }, message_count: { N } }));
+    assert.is((await storage.apply(id + 1, [message(4, noon, "stop")], "active")).after?.is_active, false, N);
+  }
+  const figures = await storage.getStatistics();
+  assert.ok(Object.values(figures).every((figure) => Number.isFinite(figure)));
+});
+
+malformed("an item whose key can be no chat's id is no chat", async () => {
+  const table = await freshTable();
+  const keys = [
+    "0",
+    "1.5",
+    "4503599627370496",
+    "9007199254740993",
+    "1E+100",
+    "7.0000000000000000000000000001",
+  ];
+  for (const N of keys) await table.put(pythonItem({ chat_id: { N } }));
+  await table.put(pythonItem({ chat_id: { N: "-4503599627370495" } }));
+  const storage = table.storage({ clock: new TestClock(noon + 90 * dayMs), logger: new TestLogger() });
+  assert.equal(await storage.loadActiveChats(), new Set([-4503599627370495]));
+  assert.is((await storage.getStatistics()).totalChats, 1);
+  const scanned: Chat[] = [];
+  for await (const page of storage.scan()) scanned.push(...page);
+  assert.equal(scanned.map(({ chat_id }) => chat_id), [-4503599627370495]);
+  assert.is(await storage.cleanupInactiveChats({ daysThreshold: 30 }), 1);
+});
+
+malformed("what is said of times and addresses in an item is short, and can be one", async () => {
+  const table = await freshTable();
+  const S = "9".repeat(100_000);
+  await table.put(pythonItem({ added_at: { S }, last_active: { S }, migrated_to: { N: "1.5" } }));
+  const storage = table.storage();
+  const chat = await storage.getChat(pythonId) as Chat;
+  assert.equal([chat.added_at, chat.last_active, chat.migrated_to], [undefined, undefined, undefined]);
+  await storage.apply(pythonId, [message(9, noon, "stop")]);
+  assert.equal((await table.item(pythonId))?.["added_at"], { S }, "it stays as it is");
+});
+
+malformed("apply() counts, stops and blocks in spite of ids and times that nobody gave", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  const odd: RawItem[] = [
+    ...["9007199254740993", "9007199254740991", "4611686018427387904", "-5", "1E+100"].map((N) => ({
+      last_update_id: { N },
+      last_member_update_id: { N },
+    })),
+    { last_active: { S: "9999-12-31T23:59:59.999Z" } },
+    { last_active: { S: "9999-12-31T23:59:59.999Z" }, last_update_id: { N: "9007199254740991" } },
+  ];
+  for (const more of odd) {
+    for (const belief of ["active", undefined] as const) {
+      const what = `${JSON.stringify(more)}, believed ${belief}`;
+      await table.put(pythonItem(more));
+      assert.is((await storage.apply(pythonId, [message(9)], belief)).after?.message_count, 43, what);
+      assert.is((await storage.apply(pythonId, [message(9)], belief)).after?.message_count, 43, what);
+      assert.is((await storage.getChat(pythonId))?.last_active, iso(noon), `${what}: it is mended`);
+      for (
+        const event of [
+          message(10, noon, "stop"),
+          { kind: "removed", reason: "blocked", at: noon } as ChatEvent,
+        ]
+      ) {
+        await table.put(pythonItem(more));
+        assert.is((await storage.apply(pythonId, [event], belief)).after?.is_active, false, what);
+        assert.equal((await table.item(pythonId))?.["is_active"], { BOOL: false }, what);
+      }
+    }
+  }
+});
 
 malformed.after(async () => {
   await expectNoTrespass();

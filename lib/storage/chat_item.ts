@@ -4,7 +4,7 @@
  */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
-import type { ChatState, RemovedReason, UserInfo } from "../chat.ts";
+import { type Chat, chatOf, type ChatState, isChatId, type RemovedReason, type UserInfo } from "../chat.ts";
 
 export type Item = Record<string, AttributeValue>;
 
@@ -14,16 +14,16 @@ const reasons: readonly string[] = ["stopped", "blocked", "left", "gone", "inact
 export function stateOf(item: Item): ChatState {
   const raw: Record<string, unknown> = unmarshall(item, { wrapNumbers: exactNumber });
   const is_active = raw["is_active"] === true;
-  const removed_at = textOf(raw["removed_at"]) ?? null;
+  const removed_at = timeOf(raw["removed_at"]) ?? null;
   return {
     is_active,
-    added_at: textOf(raw["added_at"]),
-    last_active: textOf(raw["last_active"]),
-    message_count: numberOf(item["message_count"]) ?? 0,
+    added_at: timeOf(raw["added_at"]),
+    last_active: timeOf(raw["last_active"]),
+    message_count: Math.floor(numberOf(item["message_count"]) ?? 0),
     user_info: isMap(raw["user_info"]) ? raw["user_info"] as UserInfo : {},
     removed_at,
     removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
-    migrated_to: numberOf(item["migrated_to"]),
+    migrated_to: idOf(item["migrated_to"]),
     migrated_from: numberOf(item["migrated_from"]),
     last_update_id: numberOf(item["last_update_id"]),
     last_member_update_id: numberOf(item["last_member_update_id"]),
@@ -37,9 +37,23 @@ function exactNumber(digits: string): number | string {
   return isExact ? number : digits;
 }
 
-/** The item's key. */
-export function chatIdOf(item: Item): number {
-  return Number(item["chat_id"]?.N);
+/** The item's key, where it can be a chat's id. */
+export function chatIdOf(item: Item): number | undefined {
+  return idOf(item["chat_id"]);
+}
+
+/** A chat's id; not a number of more digits, which JavaScript would round to that of another chat. */
+function idOf(value: AttributeValue | undefined): number | undefined {
+  const id = /^-?\d{1,16}$/.test(value?.N ?? "") ? Number(value?.N) : NaN;
+  return isChatId(id) ? id : undefined;
+}
+
+/** The items as chats; one whose key can be no chat's id is none. */
+export function chatsOf(items: readonly Item[]): Chat[] {
+  return items.flatMap((item) => {
+    const chatId = chatIdOf(item);
+    return chatId === undefined ? [] : [chatOf(chatId, stateOf(item))];
+  });
 }
 
 /**
@@ -51,8 +65,11 @@ function reasonOf(value: unknown, removedAt: string | null): RemovedReason | und
   return isOurs ? value as RemovedReason : undefined;
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
+const longestTime = 64;
+
+/** A text that may be a time, in whatever form; a longer one is none, and would be told in replies. */
+function timeOf(value: unknown): string | undefined {
+  return typeof value === "string" && value.length <= longestTime ? value : undefined;
 }
 
 function numberOf(value: AttributeValue | undefined): number | undefined {

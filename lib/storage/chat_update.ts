@@ -1,16 +1,16 @@
 /** The difference that events make to a chat, as one conditional UpdateItem. Pure. */
-import type { AttributeValue, UpdateItemCommandInput } from "@aws-sdk/client-dynamodb";
-import { convertToAttr } from "@aws-sdk/util-dynamodb";
 import {
   type ChatEvent,
   type ChatState,
   isMessage,
   iso,
   type MemberEvent,
+  updateIdOf,
   type UserInfo,
   wholeSecond,
 } from "../chat.ts";
 import { type Item, stateOf } from "./chat_item.ts";
+import { type ChatUpdate, Expressions } from "./expressions.ts";
 
 /** What an update builds on: a guess (`absent`, `active`) or the item as it was read. */
 export type Ground =
@@ -71,6 +71,41 @@ export function updateOf(
   return update.build();
 }
 
+/** What is kept of a change that the item as it was read refuses, and how. */
+export interface LeanUpdate {
+  readonly after: ChatState;
+  /** `undefined` where there is nothing to write. */
+  readonly update?: ChatUpdate | undefined;
+}
+
+/**
+ * The part of a change that is taken by an item which has no room for more (400 KB), or whose other attributes refuse
+ * the rest: whether the chat is active. Without a reason, an inactive chat counts as stopped. A new item is made
+ * without the names. `undefined` where nothing is left to try.
+ */
+export function leanUpdateOf(
+  ground: Ground,
+  after: ChatState,
+  events: readonly ChatEvent[],
+): LeanUpdate | undefined {
+  if (!ground.isRead) return undefined;
+  if (ground.kind === "absent") {
+    const nameless = { ...after, user_info: {} };
+    const hasNames = Object.keys(after.user_info).length > 0;
+    return hasNames ? { after: nameless, update: updateOf(ground, nameless, events) } : undefined;
+  }
+  const { item, state } = ground;
+  if (state.is_active === after.is_active) return { after: state };
+  const update = new Expressions();
+  update.set(["is_active"], after.is_active);
+  if (item["removed_reason"] !== undefined) update.remove("removed_reason");
+  requireUnchanged(update, item);
+  return {
+    after: { ...state, is_active: after.is_active, removed_reason: undefined },
+    update: update.build(),
+  };
+}
+
 /** Whether the chat reads now as the update from this ground was to leave it. */
 export function isWritten(now: ChatState | undefined, after: ChatState, { kind, state }: Ground): boolean {
   if (now === undefined || now.is_active !== after.is_active) return false;
@@ -80,8 +115,6 @@ export function isWritten(now: ChatState | undefined, after: ChatState, { kind, 
     told.every(([key, value]) => JSON.stringify(now.user_info[key]) === JSON.stringify(value)) &&
     (kind === "active" || now.message_count === after.message_count);
 }
-
-export type ChatUpdate = Omit<UpdateItemCommandInput, "TableName" | "Key">;
 
 function setPlainAttributes(update: Expressions, ground: Ground, after: ChatState): void {
   for (const key of plain) {
@@ -97,7 +130,8 @@ function setMessageCount(update: Expressions, ground: Ground, after: ChatState):
   const difference = after.message_count - ground.state.message_count;
   if (difference === 0) return;
   const present = ground.kind === "item" ? ground.item["message_count"] : undefined;
-  if (present !== undefined && present.N === undefined) {
+  // What is no count, or has too many digits for one more, is counted anew.
+  if (present !== undefined && !Number.isSafeInteger(Number(present.N))) {
     return update.set(["message_count"], after.message_count);
   }
   update.add("message_count", difference);
@@ -110,17 +144,20 @@ function setUserInfo(update: Expressions, ground: Ground, userInfo: UserInfo): v
   if (known === userInfo) return;
   const hasMap = ground.kind === "active" || (ground.kind === "item" && ground.item["user_info"]?.M);
   if (!hasMap) return update.set(["user_info"], userInfo);
+  const changes = Object.entries(userInfo).filter(([key, value]) => known?.[key] !== value);
+  // An expression has room for 4 KB only; a group's map of that size moves to its supergroup whole.
+  if (changes.length > membersAtMost) return update.set(["user_info"], userInfo);
   update.requireType("user_info", "M");
-  for (const [key, value] of Object.entries(userInfo)) {
-    if (known?.[key] !== value) update.set(["user_info", key], value);
-  }
+  for (const [key, value] of changes) update.set(["user_info", key], value);
 }
+
+const membersAtMost = 50;
 
 /** An active chat that holds none of the events yet, and has not been heard of since the first of them. */
 function requireActive(update: Expressions, events: readonly ChatEvent[]): void {
   update.requireValue("is_active", { BOOL: true });
-  const ids = events.flatMap((event) => "updateId" in event ? event.updateId ?? [] : []);
-  const memberIds = events.flatMap((event) => isMembership(event) ? event.updateId ?? [] : []);
+  const ids = events.flatMap((event) => updateIdOf(event) ?? []);
+  const memberIds = events.flatMap((event) => isMembership(event) ? updateIdOf(event) ?? [] : []);
   const times = events.flatMap((event) => {
     if (isMembership(event)) return wholeSecond(event.at) * 1000 + 999;
     return isMessage(event) ? event.at : [];
@@ -139,85 +176,5 @@ function requireUnchanged(update: Expressions, item: Item): void {
     const value = item[key];
     if (value === undefined) update.requireAbsent(key);
     else update.requireValue(key, value);
-  }
-}
-
-const marshalling = { removeUndefinedValues: true, convertTopLevelContainer: true };
-
-/** An UpdateItem's expressions while they grow. Every name and value gets an alias, as many names are reserved. */
-class Expressions {
-  readonly #names = new Map<string, string>();
-  readonly #values: Record<string, AttributeValue> = {};
-  readonly #clauses = { SET: [] as string[], REMOVE: [] as string[], ADD: [] as string[] };
-  readonly #conditions: string[] = [];
-
-  get isEmpty(): boolean {
-    return Object.values(this.#clauses).every((parts) => parts.length === 0);
-  }
-
-  set(path: readonly string[], value: unknown): void {
-    const name = path.map((part) => this.#name(part)).join(".");
-    this.#clauses.SET.push(`${name} = ${this.#value(value)}`);
-  }
-
-  remove(attribute: string): void {
-    this.#clauses.REMOVE.push(this.#name(attribute));
-  }
-
-  add(attribute: string, value: number): void {
-    this.#clauses.ADD.push(`${this.#name(attribute)} ${this.#value(value)}`);
-  }
-
-  requireAbsent(attribute: string): void {
-    this.#conditions.push(`attribute_not_exists(${this.#name(attribute)})`);
-  }
-
-  requireValue(attribute: string, value: AttributeValue): void {
-    // Nothing is known of what a map or a list may hold where none belongs, and it decides nothing.
-    const type = value.NULL ? "NULL" : value.M ? "M" : value.L ? "L" : undefined;
-    if (type !== undefined) this.requireType(attribute, type);
-    else this.#conditions.push(`${this.#name(attribute)} = ${this.#raw(value)}`);
-  }
-
-  requireType(attribute: string, type: string): void {
-    this.#conditions.push(`attribute_type(${this.#name(attribute)}, ${this.#value(type)})`);
-  }
-
-  requireTypeIfAny(attribute: string, type: string): void {
-    const name = this.#name(attribute);
-    this.#conditions.push(`(attribute_not_exists(${name}) OR attribute_type(${name}, ${this.#value(type)}))`);
-  }
-
-  requireBelowIfAny(attribute: string, operator: "<" | "<=", value: unknown): void {
-    const name = this.#name(attribute);
-    this.#conditions.push(`(attribute_not_exists(${name}) OR ${name} ${operator} ${this.#value(value)})`);
-  }
-
-  build(): ChatUpdate {
-    const clauses = Object.entries(this.#clauses).filter(([, parts]) => parts.length > 0);
-    return {
-      UpdateExpression: clauses.map(([verb, parts]) => `${verb} ${parts.join(", ")}`).join(" "),
-      ConditionExpression: this.#conditions.join(" AND "),
-      ExpressionAttributeNames: Object.fromEntries([...this.#names].map(([name, alias]) => [alias, name])),
-      ExpressionAttributeValues: this.#values,
-      ReturnValues: "ALL_OLD",
-      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
-    };
-  }
-
-  #name(attribute: string): string {
-    const alias = this.#names.get(attribute) ?? `#${this.#names.size}`;
-    this.#names.set(attribute, alias);
-    return alias;
-  }
-
-  #value(value: unknown): string {
-    return this.#raw(typeof value === "string" ? { S: value } : convertToAttr(value, marshalling));
-  }
-
-  #raw(value: AttributeValue): string {
-    const alias = `:${Object.keys(this.#values).length}`;
-    this.#values[alias] = value;
-    return alias;
   }
 }

@@ -7,7 +7,7 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
-import { chatIdOf, type Item, stateOf } from "./chat_item.ts";
+import { chatIdOf, chatsOf, type Item, stateOf } from "./chat_item.ts";
 import {
   type Applied,
   type Belief,
@@ -20,15 +20,17 @@ import {
 import { ensureTable } from "./chat_table.ts";
 import {
   activeSuffices,
-  type ChatUpdate,
   type Ground,
   groundOf,
   guessAbsent,
   guessActive,
   isWritten,
+  leanUpdateOf,
   updateOf,
 } from "./chat_update.ts";
+import type { ChatUpdate } from "./expressions.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
+import { createOddItemLog } from "./odd_items.ts";
 import { pages, scanInParallel } from "./scan.ts";
 import { errorName, StorageError } from "./storage_error.ts";
 
@@ -65,6 +67,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   readonly #client: DynamoDBClient;
   readonly #ownsClient: boolean;
   readonly #table: Table;
+  readonly #tellOdd: (chatId: number, refusal: Error) => void;
 
   /** Connects to nothing yet; the AWS SDK finds credentials at the first request. */
   constructor(options: DynamoDBStorageOptions = {}) {
@@ -74,6 +77,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     this.#ownsClient = options.client === undefined;
     this.#client = options.client ?? createDynamoDBClient(this.regionName);
     this.#table = openTable(this.#client, this.tableName, this.regionName);
+    this.#tellOdd = createOddItemLog(this.logger);
   }
 
   /**
@@ -94,8 +98,9 @@ export class TelegramDynamoDBStorage extends ChatStorage {
       const after = fold(before, events);
       const update = after === before || after === undefined ? undefined : updateOf(ground, after, events);
       if (update !== undefined && after !== undefined) {
-        const written = await this.#update(chatId, update, ground, after);
+        const written = await this.#write(chatId, update, ground, after, events);
         if ("old" in written) return { before: written.old, after: fold(written.old, events) };
+        if ("kept" in written) return { before, after: written.kept };
         if (written.isOurs) return undone(written.ground.state, before, after);
         ground = written.ground;
       } else if (ground.isRead) return { before, after };
@@ -117,7 +122,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   /** All chats, a page of up to 1 MB at a time, in no order. */
   async *scan(): AsyncGenerator<Chat[]> {
     for await (const { Items = [] } of pages(this.#table, {})) {
-      yield Items.map((item) => chatOf(chatIdOf(item), stateOf(item)));
+      yield chatsOf(Items);
     }
   }
 
@@ -135,7 +140,10 @@ export class TelegramDynamoDBStorage extends ChatStorage {
       // A /stop that was confirmed a moment ago must not be overlooked.
       ConsistentRead: true,
     }, ({ Items = [] }) => {
-      for (const item of Items) active.add(chatIdOf(item));
+      for (const item of Items) {
+        const chatId = chatIdOf(item);
+        if (chatId !== undefined) active.add(chatId);
+      }
       onProgress?.();
     }, signal);
     return active;
@@ -145,11 +153,10 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   override async getStatistics(): Promise<ChatStatistics> {
     const count = { chats: 0, active: 0, messages: 0 };
     await scanInParallel(this.#table, {
-      ProjectionExpression: "#active, #count",
-      ExpressionAttributeNames: { "#active": "is_active", "#count": "message_count" },
+      ProjectionExpression: "#id, #active, #count",
+      ExpressionAttributeNames: { "#id": "chat_id", "#active": "is_active", "#count": "message_count" },
     }, ({ Items = [] }) => {
-      for (const item of Items) {
-        const { is_active, message_count } = stateOf(item);
+      for (const { is_active, message_count } of chatsOf(Items)) {
         count.chats++;
         if (is_active) count.active++;
         count.messages += message_count;
@@ -170,6 +177,27 @@ export class TelegramDynamoDBStorage extends ChatStorage {
       (client, abortSignal) => client.send(command, { abortSignal }),
     );
     return Item;
+  }
+
+  /** What an item refuses even as it was read is kept as far as it takes it: whether the chat is active. */
+  async #write(
+    chatId: number,
+    update: ChatUpdate,
+    ground: Ground,
+    after: ChatState,
+    events: readonly ChatEvent[],
+  ): Promise<Written> {
+    try {
+      return await this.#update(chatId, update, ground, after);
+    } catch (error) {
+      const refusal = (error as Error).cause as Error | undefined;
+      const lean = errorName(refusal) === "ValidationException" && leanUpdateOf(ground, after, events);
+      // An item that is full loses counts; any other refusal of nothing but counts is somebody's to see.
+      if (!lean || (lean.update === undefined && !/item size/i.test(refusal?.message ?? ""))) throw error;
+      const written = lean.update && await this.#update(chatId, lean.update, ground, lean.after);
+      this.#tellOdd(chatId, error as Error);
+      return written === undefined || "old" in written ? { kept: lean.after } : written;
+    }
   }
 
   /**
@@ -200,7 +228,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   }
 }
 
-type Written = { readonly old: ChatState | undefined } | Refused;
+type Written = { readonly old: ChatState | undefined } | { readonly kept: ChatState } | Refused;
 type Refused = { readonly isOurs: boolean; readonly ground: Ground };
 
 interface ConditionError extends Error {
