@@ -12,6 +12,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Chat, TelegramDynamoDBStorage } from "../mod.ts";
 import { isConfirmed } from "./confirm.ts";
+import { printFact, printJson, words } from "./terminal.ts";
 
 const usage = `Looks after the table of chats.
 
@@ -148,7 +149,8 @@ function silentDays({ last_active = "" }: Chat): number {
 
 /** `123456789  active    42 messages  2026-11-20T11:16:54.000Z  John Doe @johndoe` */
 function lineOf(chat: Chat): string {
-  const { chat_id, is_active, message_count, last_active = "-", removed_reason = "inactive" } = chat;
+  const { chat_id, is_active, message_count, removed_reason = "inactive" } = chat;
+  const last_active = words(chat.last_active ?? "-");
   const { title, first_name, last_name, username } = chat.user_info;
   const names = [title, first_name, last_name, username && `@${username}`].map(words).filter(Boolean).join(
     " ",
@@ -157,25 +159,6 @@ function lineOf(chat: Chat): string {
   const count = `${message_count} messages`;
   return [String(chat_id).padStart(14), standing.padEnd(8), count.padStart(14), last_active.padEnd(24), names]
     .join("  ").trimEnd();
-}
-
-/** What another program may have put into a name does not reach the terminal as it is. */
-function words(value: unknown): string {
-  return typeof value === "string" ? value.replace(/\p{Cc}+/gu, " ") : "";
-}
-
-function printFact(name: string, value: unknown): void {
-  console.log(`${name.padEnd(24)}${typeof value === "object" ? JSON.stringify(value, plain) : value}`);
-}
-
-function printJson(value: unknown): number {
-  console.log(JSON.stringify(value, plain, 2));
-  return 0;
-}
-
-/** JSON knows no sets, which another program may keep in an item. */
-function plain(_key: string, value: unknown): unknown {
-  return value instanceof Set ? [...value] : value;
 }
 
 function say({ json }: Values, value: unknown, words: string): number {

@@ -166,6 +166,26 @@ test("a list that nobody reads to its end ends without a word", async () => {
   });
 });
 
+test("nothing that is in an item is obeyed by the terminal", async () => {
+  await withTable(async (manage, table) => {
+    const odd = "\u001b[2J\u009b31m\u202e\n";
+    const S = { S: odd };
+    await table.put(silent(5, 1, {
+      ...{ added_at: S, last_active: S, removed_at: S, is_active: { BOOL: false } },
+      user_info: { M: { title: S, first_name: { S: "x".repeat(100_000) }, [odd]: { SS: [odd] } } },
+    }));
+    const shown = await Promise.all([manage("list"), manage("show", "5"), manage("show", "5", "--json")]);
+    for (const { status, output } of shown) {
+      assert.is(status, 0);
+      // deno-lint-ignore no-control-regex -- they are what is looked for
+      assert.not.match(output, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+    }
+    assert.match(shown[0]?.output ?? "", /^[^\n]{100,600}\n$/);
+    assert.is(shown[1]?.output.split("\n").length, 8);
+    assert.is(shown[2]?.json<Chat>().added_at, odd, "as JSON it is the same text");
+  });
+});
+
 test("a chat that is unknown, or a table that cannot be used, is exit status 1", async () => {
   await withTable(async (manage, table) => {
     for (const command of ["show", "deactivate"]) {
