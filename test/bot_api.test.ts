@@ -1032,4 +1032,26 @@ test("a grammY bot is answered, stopped, restarted and told that it is not alone
     await rival;
   }));
 
+test("fault() with a body answers with these bytes, whole or torn, and nothing takes effect", () =>
+  withServer(async (server) => {
+    const ada = server.user({ opened: true });
+    const url = `${server.apiRoot}/bot${server.token}/sendMessage?chat_id=${ada.chatId}&text=x`;
+    server.fault({ answer: { body: "<html>", status: 502, contentType: "text/html" } });
+    const page = await fetch(url);
+    assert.equal([page.status, page.headers.get("content-type"), await page.text()], [
+      502,
+      "text/html",
+      "<html>",
+    ]);
+    server.fault({ answer: { body: new Uint8Array([0, 255]) } });
+    const bytes = await fetch(url);
+    assert.equal([bytes.status, bytes.headers.get("content-type")], [200, "application/json"]);
+    assert.equal(new Uint8Array(await bytes.arrayBuffer()), new Uint8Array([0, 255]));
+    server.fault({ answer: { body: '{"ok":', isTorn: true } });
+    const torn = await fetch(url).then((answer) => answer.text()).then(() => "whole", () => "torn");
+    assert.is(torn, "torn");
+    assert.is(ada.inbox.length, 0);
+    assert.is((await fetch(url)).status, 200);
+  }));
+
 test.run();

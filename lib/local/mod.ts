@@ -10,7 +10,12 @@ export {
 export type { BotApiCall } from "./bot_api/answer.ts";
 export type { LocalChat, LocalUser, MessageFields } from "./bot_api/chats.ts";
 export type { ApiErrorParameters } from "./bot_api/errors.ts";
-export type { BotApiFault, BotApiFaultAnswer, BotApiFaultOptions } from "./bot_api/faults.ts";
+export type {
+  BotApiFault,
+  BotApiFaultAnswer,
+  BotApiFaultOptions,
+  BotApiRawAnswer,
+} from "./bot_api/faults.ts";
 export type { Payload } from "./bot_api/form.ts";
 export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./bot_api/groups.ts";
 export type { WebhookDelivery } from "./bot_api/webhook.ts";

@@ -1,10 +1,10 @@
 /** The way of a call through the server: token, record, latency, faults, flood limit, method. */
 import type { Clock } from "../../clock.ts";
 import { ApiError } from "./errors.ts";
-import { type Faults, refusalOf } from "./faults.ts";
+import { type Faults, rawAnswerOf, refusalOf } from "./faults.ts";
 import { FloodGate } from "./floods.ts";
 import type { Payload } from "./form.ts";
-import { type ApiAnswer, type ApiCall, breakConnection } from "./http.ts";
+import { type ApiAnswer, type ApiCall, breakConnection, Raw } from "./http.ts";
 import { isMessageMethod, methods } from "./methods.ts";
 import type { World } from "./world.ts";
 
@@ -59,6 +59,8 @@ export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
     const fault = faults.take(method, payload["chat_id"]);
     const refusal = refusalOf(fault);
     if (refusal) throw refusal;
+    const raw = rawAnswerOf(fault);
+    if (raw) return new Raw(raw);
     if (fault === "hang") await aborted(signal);
     if (fault === "reset") return breakConnection;
     if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);

@@ -7,7 +7,8 @@ import { ApiError, type ApiErrorParameters } from "./errors.ts";
  * - `"hang"`: it has no effect and is never answered;
  * - `"reset"`: it has no effect and its connection breaks;
  * - `"lose"`: it takes effect, then its connection breaks before the answer;
- * - `{ delayMs }`: it takes effect, later.
+ * - `{ delayMs }`: it takes effect, later;
+ * - `{ body, ... }`: it has no effect and is answered with these bytes, whatever they are.
  *
  * Deno's `fetch` repeats a request by itself, once, if its connection breaks without an answer and its body is
  * neither a Blob nor a stream. Such a call arrives twice, here as at Telegram: after `"lose"` it takes effect twice.
@@ -15,9 +16,22 @@ import { ApiError, type ApiErrorParameters } from "./errors.ts";
 export type BotApiFaultAnswer =
   | { readonly error_code: number; readonly description: string; readonly parameters?: ApiErrorParameters }
   | { readonly delayMs: number }
+  | BotApiRawAnswer
   | "hang"
   | "lose"
   | "reset";
+
+/** An answer that need not be one of the Bot API's: of a proxy, or torn. */
+export interface BotApiRawAnswer {
+  /** Sent as it is. */
+  readonly body: string | Uint8Array;
+  /** @default 200 */
+  readonly status?: number;
+  /** @default "application/json" */
+  readonly contentType?: string;
+  /** Promises one byte more, and breaks the connection in its place. @default false */
+  readonly isTorn?: boolean;
+}
 
 /** Which calls a fault befalls, and what they get. */
 export interface BotApiFaultOptions {
@@ -82,4 +96,9 @@ function matches(options: BotApiFaultOptions, method: string, chatId: unknown): 
 export function refusalOf(answer: BotApiFaultAnswer | undefined): ApiError | undefined {
   if (typeof answer !== "object" || !("error_code" in answer)) return undefined;
   return new ApiError(answer.error_code, answer.description, answer.parameters);
+}
+
+/** The bytes that a fault asks for, or undefined if it asks for something else. */
+export function rawAnswerOf(answer: BotApiFaultAnswer | undefined): BotApiRawAnswer | undefined {
+  return typeof answer === "object" && "body" in answer ? answer : undefined;
 }

@@ -1,6 +1,8 @@
 /** HTTP for the Bot API: paths, bodies and connections on one side, calls and replies on the other. */
+import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { ApiError } from "./errors.ts";
+import type { BotApiRawAnswer } from "./faults.ts";
 import { type Form, readForm } from "./form.ts";
 
 export interface ApiCall {
@@ -12,11 +14,20 @@ export interface ApiCall {
   readonly signal: AbortSignal;
 }
 
-/** What goes into `result`, or `breakConnection`. @throws {ApiError} What goes out as a refusal. */
+/** What goes into `result`, or `breakConnection`, or `Raw` bytes. @throws {ApiError} What goes out as a refusal. */
 export type ApiAnswer = (call: ApiCall) => Promise<unknown>;
 
 /** An answer that breaks the connection instead. */
 export const breakConnection: unique symbol = Symbol("breakConnection");
+
+/** An answer of bytes that are nobody's `result`. */
+export class Raw {
+  readonly answer: BotApiRawAnswer;
+
+  constructor(answer: BotApiRawAnswer) {
+    this.answer = answer;
+  }
+}
 
 export interface ApiListener {
   readonly server: Server;
@@ -50,6 +61,7 @@ async function serve(
   try {
     const result = await answer(await readCall(request, signal));
     if (result === breakConnection) request.socket.destroy();
+    else if (result instanceof Raw) sendRaw(response, result.answer);
     else send(response, 200, { ok: true, result });
   } catch (error) {
     if (signal.aborted) return void request.socket.destroy();
@@ -83,4 +95,15 @@ function refuse(response: ServerResponse, error: unknown): void {
 function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { "Content-Type": "application/json" });
   response.end(JSON.stringify(body));
+}
+
+function sendRaw(response: ServerResponse, answer: BotApiRawAnswer): void {
+  const { status = 200, contentType = "application/json", isTorn = false } = answer;
+  const body = Buffer.from(answer.body);
+  response.writeHead(status, {
+    "Content-Type": contentType,
+    "Content-Length": body.length + (isTorn ? 1 : 0),
+  });
+  if (isTorn) response.write(body, () => response.destroy());
+  else response.end(body);
 }
