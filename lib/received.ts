@@ -36,7 +36,7 @@ export class Received {
 
   /** Those that are not in hand already. */
   newsIn(updates: readonly Update[]): Update[] {
-    return updates.filter(({ update_id }) => !this.#states.has(update_id));
+    return updates.filter(isUpdate).filter(({ update_id }) => !this.#states.has(update_id));
   }
 
   add(batch: readonly Taken[]): void {
@@ -53,7 +53,7 @@ export class Received {
 
   /** Moves the offset on after an answer; `isFull` says that nothing newer was to be had beside these. */
   advance(updates: readonly Update[], isFull: boolean): void {
-    const told = updates.map(({ update_id }) => update_id);
+    const told = updates.filter(isUpdate).map(({ update_id }) => update_id);
     // What Telegram does not tell again is forgotten there.
     this.#failed = new Set(told.filter((updateId) => this.#failed.has(updateId)));
     this.#move(told, isFull);
@@ -96,4 +96,9 @@ export class Received {
       this.#failed.add(updateId);
     }
   }
+}
+
+/** What has no id cannot be confirmed: heeded, one beyond all others would keep every later one from being so. */
+function isUpdate(update: Update | null): update is Update {
+  return Number.isSafeInteger(update?.update_id);
 }
