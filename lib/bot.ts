@@ -1,28 +1,25 @@
 /** The bot: wiring and lifecycle. */
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
-import { Bot } from "grammy/web";
+import type { Bot } from "grammy/web";
 import { broadcast, type BroadcastOptions } from "./broadcast.ts";
 import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { createBoundedLog } from "./bounded_log.ts";
+import { createFailures, type Failures } from "./failures.ts";
 import { Ending } from "./ending.ts";
 import { createGate, type Gate } from "./gate.ts";
+import { createGrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { signalMessage } from "./messages.ts";
 import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
-import { ask, type Opened, openRoster, setMenu, whereabouts } from "./opening.ts";
+import { ask, setMenu, whereabouts } from "./opening.ts";
 import { poll } from "./polling.ts";
 import { openReception, type Reception } from "./reception.ts";
 import type { BroadcastReport } from "./report.ts";
 import type { BotHealth, BotStatistics, Initialized } from "./self_report.ts";
-import { secretKept } from "./secret.ts";
-import { sendOnce } from "./send_once.ts";
 import type { TradingSignal } from "./signal.ts";
-import { boundHandlers, createHandling, failureText, type Handling } from "./user_handlers.ts";
+import { createHandling, type Handling } from "./user_handlers.ts";
 import type { CleanupOptions } from "./storage/chat_storage.ts";
-
-const callWithinSeconds = 60;
 
 /**
  * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
@@ -43,11 +40,10 @@ export class MeanReversionTelegramBot {
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
   readonly #broadcasts = new Set<Promise<unknown>>();
-  readonly #onFailure: (updateId: number, error: unknown) => void;
+  readonly #failures: Failures;
   readonly #handling: Handling;
   readonly #ending: Ending;
   #hasHandlers = false;
-  #opened: Opened | undefined;
   #reception: Reception | undefined;
   #initialized: Promise<Initialized> | undefined;
   #started: Promise<void> | undefined;
@@ -65,16 +61,19 @@ export class MeanReversionTelegramBot {
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
-    this.#grammy = new Bot(botToken, {
-      client: { fetch: sendOnce, timeoutSeconds: callWithinSeconds, ...apiRoot && { apiRoot } },
-    });
     const { signal } = this.#closing;
     this.#gate = createGate({ messagesPerSecond, clock, logger, signal });
-    this.#grammy.api.config.use(this.#gate.transformer, secretKept(botToken));
-    const logError = createBoundedLog((message) => logger.error(message), clock);
-    this.#onFailure = (updateId, error) => logError(failureText(updateId, error, botToken));
-    this.#grammy.use(boundHandlers(clock, logger, this.#onFailure));
-    this.#handling = createHandling((update) => this.#grammy.handleUpdate(update), this.#onFailure);
+    this.#failures = createFailures(logger, clock, botToken);
+    const { onFailure } = this.#failures;
+    this.#grammy = createGrammyBot({
+      botToken,
+      apiRoot,
+      gate: this.#gate,
+      failures: this.#failures,
+      clock,
+      logger,
+    });
+    this.#handling = createHandling((update) => this.#grammy.handleUpdate(update), onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Ending(({ message }) =>
       logger.error(`The bot hears no commands any more. ${message}`)
@@ -147,7 +146,7 @@ export class MeanReversionTelegramBot {
     this.#assertNotStopped();
     await this.initialize();
     const { api } = this.#grammy;
-    const { roster } = this.#ready().opened;
+    const { roster } = this.#ready();
     const surroundings = { api, gate: this.#gate, roster, clock: this.#clock };
     const running = broadcast(content, surroundings, options);
     this.#broadcasts.add(running);
@@ -172,14 +171,14 @@ export class MeanReversionTelegramBot {
   /** Figures of the storage, counted now, and of the bot. */
   async getStatistics(): Promise<BotStatistics> {
     const { username } = await this.initialize();
-    const { storage } = this.#ready().opened.roster;
+    const { storage } = this.#ready().roster;
     return { ...await storage.getStatistics(), storage: storage.kind, username, ...this.health };
   }
 
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     await this.initialize();
-    const { roster } = this.#ready().opened;
+    const { roster } = this.#ready();
     const deactivated = await roster.storage.cleanupInactiveChats(options);
     await roster.load();
     return deactivated;
@@ -192,8 +191,10 @@ export class MeanReversionTelegramBot {
    */
   async handleUpdate(update: Update): Promise<void> {
     this.#assertNotStopped();
-    await this.initialize();
-    await this.#ready().reception.inbox.handle(update);
+    await this.#failures.watch(async () => {
+      await this.initialize();
+      await this.#ready().inbox.handle(update);
+    });
   }
 
   /** As `stopBot()`. */
@@ -207,7 +208,7 @@ export class MeanReversionTelegramBot {
     const { api } = this.#grammy;
     await this.#ask((signal) => api.deleteWebhook({}, signal));
     this.#assertNotStopped();
-    const { reception: { inbox, keeper, restMsAfter } } = this.#ready();
+    const { inbox, keeper, restMsAfter } = this.#ready();
     this.#polling = poll({
       api,
       receive: (updates) => inbox.receive(updates),
@@ -226,22 +227,20 @@ export class MeanReversionTelegramBot {
     const { api } = this.#grammy;
     const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
     const { username } = botInfo;
-    const options = this.#options;
-    const [opened] = await Promise.all([openRoster(options, clock, logger), setMenu(api, logger)]);
-    this.#opened = opened;
-    const { roster } = opened;
-    this.#reception = await openReception({
-      options,
-      opened,
+    const opening = openReception({
+      options: this.#options,
       api,
       botInfo,
       handle: this.#handling.handle,
       hasHandlers: () => this.#hasHandlers,
-      onFailure: this.#onFailure,
+      onFailure: this.#failures.onFailure,
       clock,
       logger,
       signal: this.#stopping.signal,
     });
+    const [reception] = await Promise.all([opening, setMenu(api, logger)]);
+    this.#reception = reception;
+    const { roster } = reception;
     logger.info(
       `@${username} is ready: ${roster.size} active ${roster.size === 1 ? "chat" : "chats"}, kept in ${
         whereabouts(roster)
@@ -260,20 +259,20 @@ export class MeanReversionTelegramBot {
     throw new Error("This bot was stopped. Make a new one to start again.");
   }
 
-  #ready(): { readonly opened: Opened; readonly reception: Reception } {
-    const [opened, reception] = [this.#opened, this.#reception];
-    if (opened && reception) return { opened, reception };
-    throw new Error("unreachable: an initialized bot has a reception");
+  #ready(): Reception {
+    if (this.#reception === undefined) throw new Error("unreachable: an initialized bot has a reception");
+    return this.#reception;
   }
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("The bot was stopped."));
     await this.#initialized?.catch(() => {});
-    await Promise.all([this.#polling?.catch(() => {}), this.#reception?.keeper.close()]);
-    await Promise.all([this.#reception?.inbox.close(), Promise.allSettled(this.#broadcasts)]);
-    await this.#reception?.outbox.close();
+    const { keeper, inbox, outbox, roster } = this.#reception ?? {};
+    await Promise.all([this.#polling?.catch(() => {}), keeper?.close()]);
+    await Promise.all([inbox?.close(), Promise.allSettled(this.#broadcasts)]);
+    await outbox?.close();
     this.#closing.abort(new Error("The bot was stopped."));
-    if (this.#options.storage === undefined) this.#opened?.roster.close();
+    if (this.#options.storage === undefined) roster?.close();
     this.#ending.end();
   }
 }

@@ -3,23 +3,23 @@ import type { Update, UserFromGetMe } from "grammy/types";
 import type { Api } from "grammy/web";
 import { createAdmission } from "./admission.ts";
 import { createAllowance } from "./allowance.ts";
-import { createBoundedLog } from "./bounded_log.ts";
+import { createBoundedLog } from "./failures.ts";
 import type { Clock } from "./clock.ts";
 import { type Entry, type Storing, writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
 import { Inbox } from "./inbox.ts";
 import { Keeper } from "./keeper.ts";
 import type { Logger } from "./log.ts";
-import type { Opened } from "./opening.ts";
+import { openRoster } from "./opening.ts";
 import type { BotOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import type { Roster } from "./roster.ts";
 import { StorageError } from "./storage/storage_error.ts";
 import { openSpool, type Spool } from "./spool.ts";
 import { sequenceKey } from "./update.ts";
 
 export interface ReceptionOptions {
   readonly options: BotOptions;
-  readonly opened: Opened;
   readonly api: Api;
   readonly botInfo: UserFromGetMe;
   /** The user's own handlers, if there are any. */
@@ -33,6 +33,7 @@ export interface ReceptionOptions {
 }
 
 export interface Reception {
+  readonly roster: Roster;
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly keeper: Keeper;
@@ -47,10 +48,10 @@ const answerWithinMs = 5000;
 
 /** @throws {ConfigError} If the spool file cannot be used. */
 export async function openReception(given: ReceptionOptions): Promise<Reception> {
-  const { options, opened, api, botInfo, handle, hasHandlers, onFailure, clock, logger, signal } = given;
-  const { roster, open } = opened;
+  const { options, api, botInfo, handle, hasHandlers, onFailure, clock, logger, signal } = given;
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile } = options;
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
+  const { roster, open } = await openRoster(options, clock, logger);
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
   roster.limitTo(admission.mayReceive);
   const inTime = options.storage === undefined
@@ -95,7 +96,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   });
   await resume(keeper, spool, logger);
   if (roster.isUnread) void keeper.begin(open);
-  return { inbox, outbox, keeper, restMsAfter: createFloodRest(clock) };
+  return { roster, inbox, outbox, keeper, restMsAfter: createFloodRest(clock) };
 }
 
 /** A storage of the user's own may hang; ours has limits of its own. */

@@ -4,7 +4,6 @@ import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
-import { withoutSecret } from "./secret.ts";
 
 const handlersWithinMs = 30_000;
 
@@ -68,10 +67,4 @@ export function createHandling(
     },
     leave: () => within.getStore()?.(),
   };
-}
-
-/** What to log of a handler that failed: its stack, without the secret. */
-export function failureText(updateId: number, error: unknown, secret: string): string {
-  const text = error instanceof Error ? error.stack ?? error.message : String(error);
-  return `Update ${updateId} failed in a handler: ${withoutSecret(text, secret)}`;
 }

@@ -97,7 +97,7 @@ async function handled(bot: UpdateHandler, update: Update): Promise<Answer> {
     await bot.handleUpdate(update);
     return { status: 200, text: "" };
   } catch {
-    // The bot has said why, once for an outage and not for each update.
+    // The bot says why, once and not for each update.
     return { status: 500, text: "The update was not kept: send it again" };
   }
 }

@@ -1,0 +1,68 @@
+/** What may happen a thousand times is said once, or a few times a minute. */
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./log.ts";
+import { withoutSecret } from "./secret.ts";
+
+/** How a bot speaks of what fails, without its token. */
+export interface Failures {
+  /** A handler, or an update that makes no sense. */
+  readonly onFailure: (updateId: number, error: unknown) => void;
+  /** Runs what handles an update that comes by another way than polling. */
+  readonly watch: <T>(task: () => Promise<T>) => Promise<T>;
+}
+
+export function createFailures(logger: Logger, clock: Clock, secret: string): Failures {
+  const logError = createBoundedLog((message) => logger.error(message), clock);
+  return {
+    onFailure(updateId, error) {
+      const text = error instanceof Error ? error.stack ?? error.message : String(error);
+      logError(`Update ${updateId} failed in a handler: ${withoutSecret(text, secret)}`);
+    },
+    watch: createTroubleLog(
+      logger,
+      ({ message }) =>
+        `${withoutSecret(message, secret)}\nUpdates are refused until that is mended, and come again.`,
+      "Updates are kept again.",
+    ),
+  };
+}
+
+const linesPerMinute = 10;
+const minuteMs = 60_000;
+
+/** Runs tasks, and says once when they begin to fail and once when they succeed again. */
+function createTroubleLog(
+  logger: Logger,
+  textOf: (error: Error) => string,
+  over: string,
+): <T>(task: () => Promise<T>) => Promise<T> {
+  let isTrouble = false;
+  return async (task) => {
+    try {
+      const result = await task();
+      if (isTrouble) logger.info(over);
+      isTrouble = false;
+      return result;
+    } catch (error) {
+      if (!isTrouble) logger.error(textOf(error as Error));
+      isTrouble = true;
+      throw error;
+    }
+  };
+}
+
+/** The first lines of a minute go out, the others are counted. @param say Where the lines go. */
+export function createBoundedLog(say: (message: string) => void, clock: Clock): (message: string) => void {
+  let since = -Infinity;
+  let said = 0;
+  let unsaid = 0;
+  return (message) => {
+    if (clock.now() - since >= minuteMs) {
+      if (unsaid > 0) say(`The same happened ${unsaid} more times.`);
+      since = clock.now();
+      said = unsaid = 0;
+    }
+    if (said++ < linesPerMinute) say(message);
+    else unsaid++;
+  };
+}
