@@ -7,16 +7,15 @@ import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import { Ending } from "./ending.ts";
-import { createGate, type Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import { createGrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { signalMessage } from "./messages.ts";
 import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
-import { ask, setMenu, whereabouts } from "./opening.ts";
-import { poll } from "./polling.ts";
+import { ask, readyText, setMenu } from "./opening.ts";
 import { openReception, type Reception } from "./reception.ts";
 import type { BroadcastReport } from "./report.ts";
-import type { BotHealth, BotStatistics, Initialized } from "./self_report.ts";
+import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
 import type { TradingSignal } from "./signal.ts";
 import { createHandling, type Handling } from "./user_handlers.ts";
 import type { CleanupOptions } from "./storage/chat_storage.ts";
@@ -62,18 +61,12 @@ export class MeanReversionTelegramBot {
     this.#clock = clock;
     this.#logger = logger;
     const { signal } = this.#closing;
-    this.#gate = createGate({ messagesPerSecond, clock, logger, signal });
-    this.#failures = createFailures(logger, clock, botToken);
-    const { onFailure } = this.#failures;
-    this.#grammy = createGrammyBot({
-      botToken,
-      apiRoot,
-      gate: this.#gate,
-      failures: this.#failures,
-      clock,
-      logger,
-    });
-    this.#handling = createHandling((update) => this.#grammy.handleUpdate(update), onFailure);
+    const failures = this.#failures = createFailures(logger, clock, botToken);
+    const parts = { botToken, apiRoot, messagesPerSecond, failures, clock, logger, signal };
+    const { grammy, gate } = createGrammyBot(parts);
+    this.#grammy = grammy;
+    this.#gate = gate;
+    this.#handling = createHandling((update) => grammy.handleUpdate(update), failures.onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Ending(({ message }) =>
       logger.error(`The bot hears no commands any more. ${message}`)
@@ -93,6 +86,7 @@ export class MeanReversionTelegramBot {
   get finished(): Promise<void> {
     return this.#ending.promise;
   }
+
   /**
    * Checks the token, creates the table if there is none, loads the active chats, and sets the command menu.
    * Where DynamoDB cannot be used it says why, once, and goes on in memory. Harmless when called again.
@@ -150,22 +144,13 @@ export class MeanReversionTelegramBot {
     const surroundings = { api, gate: this.#gate, roster, clock: this.#clock };
     const running = broadcast(content, surroundings, options);
     this.#broadcasts.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#broadcasts.delete(running);
-    }
+    return await running.finally(() => this.#broadcasts.delete(running));
   }
 
   /** How the bot is, without a request: for a health check. */
   get health(): BotHealth {
-    const { keeper, outbox } = this.#reception ?? {};
-    return {
-      isPolling: this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed,
-      isDegraded: keeper?.isDegraded ?? false,
-      queuedUpdates: keeper?.queued ?? 0,
-      pendingReplies: outbox?.pending ?? 0,
-    };
+    const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
+    return { isPolling, ...healthOf(this.#reception) };
   }
 
   /** Figures of the storage, counted now, and of the bot. */
@@ -208,16 +193,7 @@ export class MeanReversionTelegramBot {
     const { api } = this.#grammy;
     await this.#ask((signal) => api.deleteWebhook({}, signal));
     this.#assertNotStopped();
-    const { inbox, keeper, restMsAfter } = this.#ready();
-    this.#polling = poll({
-      api,
-      receive: (updates) => inbox.receive(updates),
-      restMsAfter,
-      flush: () => keeper.close(),
-      clock: this.#clock,
-      logger: this.#logger,
-      signal: this.#stopping.signal,
-    });
+    this.#polling = this.#ready().poll();
     this.#ending.follow(this.#polling);
   }
 
@@ -241,11 +217,7 @@ export class MeanReversionTelegramBot {
     const [reception] = await Promise.all([opening, setMenu(api, logger)]);
     this.#reception = reception;
     const { roster } = reception;
-    logger.info(
-      `@${username} is ready: ${roster.size} active ${roster.size === 1 ? "chat" : "chats"}, kept in ${
-        whereabouts(roster)
-      }.`,
-    );
+    logger.info(readyText(username, roster));
     return { storage: roster.storage.kind, chats: roster.size, username };
   }
 
@@ -267,12 +239,11 @@ export class MeanReversionTelegramBot {
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("The bot was stopped."));
     await this.#initialized?.catch(() => {});
-    const { keeper, inbox, outbox, roster } = this.#reception ?? {};
+    const { keeper } = this.#reception ?? {};
     await Promise.all([this.#polling?.catch(() => {}), keeper?.close()]);
-    await Promise.all([inbox?.close(), Promise.allSettled(this.#broadcasts)]);
-    await outbox?.close();
+    await Promise.allSettled(this.#broadcasts);
+    await this.#reception?.close();
     this.#closing.abort(new Error("The bot was stopped."));
-    if (this.#options.storage === undefined) roster?.close();
     this.#ending.end();
   }
 }

@@ -2,7 +2,7 @@
 import { Bot } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
-import type { Gate } from "./gate.ts";
+import { createGate, type Gate } from "./gate.ts";
 import type { Logger } from "./log.ts";
 import { secretKept } from "./secret.ts";
 import { sendOnce } from "./send_once.ts";
@@ -11,20 +11,23 @@ import { boundHandlers } from "./user_handlers.ts";
 export interface GrammyBotOptions {
   readonly botToken: string;
   readonly apiRoot: string | undefined;
-  readonly gate: Gate;
+  readonly messagesPerSecond: number;
   readonly failures: Failures;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Ends every wait for a turn. */
+  readonly signal: AbortSignal;
 }
 
 const callWithinSeconds = 60;
 
-export function createGrammyBot(options: GrammyBotOptions): Bot {
-  const { botToken, apiRoot, gate, failures, clock, logger } = options;
-  const bot = new Bot(botToken, {
+export function createGrammyBot(options: GrammyBotOptions): { readonly grammy: Bot; readonly gate: Gate } {
+  const { botToken, apiRoot, failures, clock, logger } = options;
+  const grammy = new Bot(botToken, {
     client: { fetch: sendOnce, timeoutSeconds: callWithinSeconds, ...apiRoot && { apiRoot } },
   });
-  bot.api.config.use(gate.transformer, secretKept(botToken));
-  bot.use(boundHandlers(clock, logger, failures.onFailure));
-  return bot;
+  const gate = createGate(options);
+  grammy.api.config.use(gate.transformer, secretKept(botToken));
+  grammy.use(boundHandlers(clock, logger, failures.onFailure));
+  return { grammy, gate };
 }

@@ -99,10 +99,13 @@ async function openWithin(roster: Roster): Promise<void> {
   }
 }
 
-/** Where the chats are kept, in words. */
-export function whereabouts({ storage }: Roster): string {
-  if (!(storage instanceof TelegramDynamoDBStorage)) return storage.kind;
-  return `the DynamoDB table "${storage.tableName}" (${storage.regionName})`;
+/** What a start found, in words. */
+export function readyText(username: string, { size, storage }: Roster): string {
+  const chats = size === 1 ? "1 active chat" : `${size} active chats`;
+  const where = storage instanceof TelegramDynamoDBStorage
+    ? `the DynamoDB table "${storage.tableName}" (${storage.regionName})`
+    : storage.kind;
+  return `@${username} is ready: ${chats}, kept in ${where}.`;
 }
 
 function createStorage(options: BotOptions, clock: Clock, logger: Logger): ChatStorage {

@@ -13,6 +13,7 @@ import type { Logger } from "./log.ts";
 import { openRoster } from "./opening.ts";
 import type { BotOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { poll } from "./polling.ts";
 import type { Roster } from "./roster.ts";
 import { StorageError } from "./storage/storage_error.ts";
 import { openSpool, type Spool } from "./spool.ts";
@@ -37,8 +38,10 @@ export interface Reception {
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly keeper: Keeper;
-  /** How long the next poll is put off, as a chat of these floods the bot: what it says is then heard in lumps. */
-  restMsAfter(updates: readonly Update[]): number;
+  /** Hears updates until the bot is stopped; rejects with what else ends it. */
+  poll(): Promise<void>;
+  /** Keeps and answers what is under way, each for a while. */
+  close(): Promise<void>;
 }
 
 /** A chat that has been heard in so many polls gets one a second; nobody types so fast, and each costs a write. */
@@ -96,7 +99,28 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   });
   await resume(keeper, spool, logger);
   if (roster.isUnread) void keeper.begin(open);
-  return { roster, inbox, outbox, keeper, restMsAfter: createFloodRest(clock) };
+  return {
+    roster,
+    inbox,
+    outbox,
+    keeper,
+    poll: () =>
+      poll({
+        api,
+        receive: (updates) => inbox.receive(updates),
+        restMsAfter: createFloodRest(clock),
+        flush: () => keeper.close(),
+        clock,
+        logger,
+        signal,
+      }),
+    async close() {
+      await keeper.close();
+      await inbox.close();
+      await outbox.close();
+      if (options.storage === undefined) roster.close();
+    },
+  };
 }
 
 /** A storage of the user's own may hang; ours has limits of its own. */
@@ -127,7 +151,8 @@ async function resume(keeper: Keeper, spool: Spool | undefined, logger: Logger):
   keeper.resume(entries);
 }
 
-function createFloodRest(clock: Clock): Reception["restMsAfter"] {
+/** How long the next poll is put off where a chat floods the bot: what it says is then heard in lumps. */
+function createFloodRest(clock: Clock): (updates: readonly Update[]) => number {
   const allowance = createAllowance(polls);
   return (updates) => {
     const chats = new Set(updates.map(sequenceKey));

@@ -1,4 +1,5 @@
 /** What a bot tells of itself. */
+import type { Reception } from "./reception.ts";
 import type { ChatStatistics } from "./storage/chat_storage.ts";
 
 /** What `initialize()` found. */
@@ -29,4 +30,13 @@ export interface BotStatistics extends ChatStatistics, BotHealth {
   readonly storage: string;
   /** The bot's own name on Telegram, without the @. */
   readonly username: string;
+}
+
+/** What waits in a bot. */
+export function healthOf({ keeper, outbox }: Partial<Reception> = {}): Omit<BotHealth, "isPolling"> {
+  return {
+    isDegraded: keeper?.isDegraded ?? false,
+    queuedUpdates: keeper?.queued ?? 0,
+    pendingReplies: outbox?.pending ?? 0,
+  };
 }

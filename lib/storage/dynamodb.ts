@@ -121,9 +121,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
 
   /** All chats, a page of up to 1 MB at a time, in no order. */
   async *scan(): AsyncGenerator<Chat[]> {
-    for await (const { Items = [] } of pages(this.#table, {})) {
-      yield chatsOf(Items);
-    }
+    for await (const { Items = [] } of pages(this.#table, {})) yield chatsOf(Items);
   }
 
   /**
