@@ -180,10 +180,12 @@ export class Inbox {
     return outbox.send(api, chatId, repliesTo(asks, step), isWanted);
   }
 
-  #answerQueued({ chatId, asks }: Heard, { kept }: Keeping, wasActive: boolean): void {
+  #answerQueued({ chatId, asks, entry }: Heard, { kept }: Keeping, wasActive: boolean): void {
     const { api, outbox, roster } = this.#options;
-    const isUnknown = roster.isUnread && !wasActive && (asks === "nothing" || asks === "help");
-    const unread = isUnknown ? this.#once(chatId, texts.unread) : [];
+    const isMessage = entry?.kind === "event" && entry.event.kind === "message";
+    // Who has said /stop needs no invitation.
+    if (asks === "stop") this.#once(chatId, texts.unread);
+    const unread = roster.isUnread && !wasActive && isMessage ? this.#once(chatId, texts.unread) : [];
     if (asks === "start") roster.heed(chatId, true, kept);
     void outbox.send(api, chatId, [...unread, ...repliesWhileQueued(asks, wasActive)]);
     const later = (step: Step): Promise<void> =>
