@@ -38,7 +38,8 @@ export { systemClock } from "./lib/clock.ts";
 
 // Types
 export type { BotOptions } from "./lib/options.ts";
-export type { BotStatistics, Initialized } from "./lib/self_report.ts";
+export type { Authorize } from "./lib/admission.ts";
+export type { BotHealth, BotStatistics, Initialized } from "./lib/self_report.ts";
 export type { BroadcastOptions } from "./lib/broadcast.ts";
 export type { BroadcastMessage } from "./lib/broadcast_message.ts";
 export type { BroadcastCounts, BroadcastProblem, BroadcastReport } from "./lib/report.ts";

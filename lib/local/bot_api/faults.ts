@@ -25,9 +25,9 @@ export type BotApiFaultAnswer =
 export interface BotApiRawAnswer {
   /** Sent as it is. */
   readonly body: string | Uint8Array;
-  /** @default 200 */
+  /** The HTTP status. @default 200 */
   readonly status?: number;
-  /** @default "application/json" */
+  /** What it says the body is. @default "application/json" */
   readonly contentType?: string;
   /** Promises one byte more, and breaks the connection in its place. @default false */
   readonly isTorn?: boolean;
