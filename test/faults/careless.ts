@@ -1,0 +1,34 @@
+/**
+ * Two bots that break the promise, made of the same parts: the suite has to catch both.
+ * `early` lets Telegram know that an update is handled before it is written; `twice` forgets which it has counted.
+ */
+import process from "node:process";
+import { Bot } from "grammy/web";
+import {
+  type Applied,
+  type Belief,
+  chatCommands,
+  type ChatEvent,
+  Roster,
+  TelegramDynamoDBStorage,
+} from "../../mod.ts";
+
+class Forgetful extends TelegramDynamoDBStorage {
+  override apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+    return super.apply(chatId, events.map((event) => ({ ...event, updateId: undefined })), belief);
+  }
+}
+
+const mode = process.argv[2];
+const storage = mode === "twice" ? new Forgetful() : new TelegramDynamoDBStorage();
+const roster = new Roster(storage);
+await roster.load();
+const commands = chatCommands({ roster }).middleware();
+const apiRoot = process.env["TELEGRAM_API_ROOT"] ?? "";
+const bot = new Bot(process.env["TELEGRAM_BOT_TOKEN"] ?? "", { client: { apiRoot } });
+bot.use(async (ctx, next) => {
+  const written = Promise.resolve(commands(ctx, next)).catch(() => {});
+  if (mode !== "early") await written;
+});
+process.stdin.on("end", () => process.exit()).resume();
+await bot.start({ onStart: () => console.log("READY") });

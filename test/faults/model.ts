@@ -1,0 +1,150 @@
+/**
+ * What the table has to hold, by a second hand: the consent table written anew, in its own words, and sharing no code
+ * with the rule that it judges. Updates are told to it once each, in Telegram's order, as if nothing ever failed.
+ */
+
+export interface Entry {
+  is_active: boolean;
+  added_at: string;
+  last_active: string;
+  message_count: number;
+  user_info: Record<string, unknown>;
+  removed_at: string | null;
+  removed_reason?: string;
+  last_update_id?: number;
+  last_member_update_id?: number;
+  migrated_to?: number;
+  migrated_from?: number;
+  /** What another program keeps beside our attributes. */
+  [foreign: string]: unknown;
+}
+
+/** Stands for a time that the bot's own clock chose, which nobody else can know. */
+export const sometime = "<sometime>";
+
+export interface Said {
+  readonly chatId: number;
+  readonly updateId: number;
+  /** Telegram's `date`, in seconds. */
+  readonly date: number;
+  readonly userInfo: Record<string, unknown>;
+}
+
+export class Model {
+  readonly entries: Map<number, Entry> = new Map();
+
+  /** A message of any kind, from someone who may speak for the chat; `word` is its command, if it is one of the two. */
+  message(said: Said, word?: "start" | "stop"): void {
+    const entry = this.entries.get(said.chatId);
+    if (entry === undefined) {
+      if (word !== "stop") this.#register(said, { message_count: 1, last_update_id: said.updateId });
+      return;
+    }
+    this.#count(entry, said);
+    if (word === "stop") stop(entry, iso(said.date));
+    else if (word === "start" || !hasStopped(entry)) activate(entry);
+  }
+
+  /** A command of somebody who may not give it: it counts, where the chat is known. */
+  refused(said: Said): void {
+    const entry = this.entries.get(said.chatId);
+    if (entry !== undefined) this.#count(entry, said);
+  }
+
+  blocked({ chatId, updateId }: Said): void {
+    const entry = this.entries.get(chatId);
+    if (entry === undefined) return;
+    entry.last_member_update_id = updateId;
+    // A reply that was refused before the update came tells the same, at a time of its own.
+    if (entry.is_active) deactivate(entry, "blocked", sometime);
+  }
+
+  unblocked(said: Said): void {
+    const entry = this.entries.get(said.chatId);
+    if (entry === undefined) {
+      return this.#register(said, { message_count: 0, last_member_update_id: said.updateId });
+    }
+    entry.last_member_update_id = said.updateId;
+    if (hasStopped(entry)) return;
+    activate(entry);
+    entry.user_info = { ...entry.user_info, ...said.userInfo };
+  }
+
+  migrated(from: number, to: number): void {
+    const old = this.entries.get(from);
+    if (old === undefined) return;
+    const { last_update_id: _last, last_member_update_id: _member, migrated_from: _from, ...standing } = old;
+    this.entries.set(to, { ...own(standing), migrated_from: from });
+    deactivate(old, "migrated", sometime);
+    old.migrated_to = to;
+  }
+
+  /** Another program writes an attribute of its own, or a key of its own into `user_info`. */
+  foreign(chatId: number, name: string, value: string): void {
+    const entry = this.entries.get(chatId);
+    if (entry === undefined) throw new Error(`The model knows no chat ${chatId}, but the table does`);
+    entry[name] = value;
+    entry.user_info = { ...entry.user_info, [name]: value };
+  }
+
+  /** The operator's own registration of a chat that says nothing. */
+  saved(chatId: number, userInfo: Record<string, unknown>): void {
+    const entry = { ...blank(userInfo, sometime), message_count: 0 };
+    this.entries.set(chatId, entry);
+  }
+
+  #register({ chatId, date, userInfo }: Said, more: Partial<Entry> & { message_count: number }): void {
+    this.entries.set(chatId, { ...blank(userInfo, iso(date)), ...more });
+  }
+
+  #count(entry: Entry, { updateId, date, userInfo }: Said): void {
+    entry.message_count++;
+    entry.last_active = iso(date);
+    entry.last_update_id = updateId;
+    entry.user_info = { ...entry.user_info, ...userInfo };
+  }
+}
+
+function blank(userInfo: Record<string, unknown>, at: string): Entry {
+  return {
+    is_active: true,
+    added_at: at,
+    last_active: at,
+    message_count: 0,
+    user_info: { ...userInfo },
+    removed_at: null,
+  };
+}
+
+/** The attributes that a supergroup inherits: another program's are not among them, but its keys in `user_info` are. */
+function own(entry: Omit<Entry, "last_update_id">): Entry {
+  const { is_active, added_at, last_active, message_count, user_info, removed_at, removed_reason } =
+    entry as Entry;
+  const reason = removed_reason === undefined ? {} : { removed_reason };
+  return { is_active, added_at, last_active, message_count, user_info, removed_at, ...reason };
+}
+
+function hasStopped({ is_active, removed_reason }: Entry): boolean {
+  return !is_active && removed_reason === "stopped";
+}
+
+function stop(entry: Entry, at: string): void {
+  if (!hasStopped(entry)) deactivate(entry, "stopped", at);
+}
+
+function activate(entry: Entry): void {
+  entry.is_active = true;
+  entry.removed_at = null;
+  delete entry.removed_reason;
+  delete entry.migrated_to;
+}
+
+function deactivate(entry: Entry, reason: string, at: string): void {
+  entry.is_active = false;
+  entry.removed_reason = reason;
+  entry.removed_at = at;
+}
+
+function iso(date: number): string {
+  return new Date(date * 1000).toISOString();
+}
