@@ -11,11 +11,11 @@ import {
   type OutageOptions,
   type OutageReport,
   problemsOf,
-  recovered,
   report,
   talkBefore,
   talkThrough,
 } from "./outage_run.ts";
+import { recovered } from "./recovery.ts";
 import { startScene, told } from "./scene.ts";
 import { pause, startTraffic, within } from "./traffic.ts";
 

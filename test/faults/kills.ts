@@ -1,6 +1,14 @@
-/** The bot is killed at random moments under traffic, and started again at once; then the table is compared. */
+/**
+ * The bot is killed at random moments under traffic, and started again at once; then the table is compared:
+ * in the moment in which the last update is confirmed, as whatever is confirmed has to be in it. Only where answers are
+ * lost may the bot take this for an outage: then what it has confirmed is in a file, and comes later.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Broadcasts } from "./broadcasts.ts";
 import { BotProcess, type ChildOptions } from "./child.ts";
+import { recovered } from "./recovery.ts";
 import { type Losses, lossesOf, type Scene, startScene, told } from "./scene.ts";
 import { pause, startTraffic, within } from "./traffic.ts";
 
@@ -28,12 +36,19 @@ export interface KillReport {
 }
 
 const settledWithinMs = 120_000;
+const replayedWithinMs = 60_000;
 
 export async function runKills(options: KillOptions): Promise<KillReport> {
   const { seed, kills, bots = 1, lostAnswers = 0, killsARound = 5 } = options;
   const scene = await startScene(seed);
   const broadcasts = new Broadcasts(scene);
-  const crew = Array.from({ length: bots }, () => new Victim(scene, broadcasts, options));
+  const folder = await mkdtemp(join(tmpdir(), "faults-"));
+  const spoolOf = (index: number): Pick<ChildOptions, "spoolFile"> =>
+    lostAnswers > 0 ? { spoolFile: join(folder, `spool${index}`) } : {};
+  const crew = Array.from(
+    { length: bots },
+    (_, index) => new Victim(scene, broadcasts, { ...options, ...spoolOf(index) }),
+  );
   const problems: string[] = [];
   let losses: Losses = lossesOf([]);
   try {
@@ -42,7 +57,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
       const round = Math.min(killsARound, kills - killed);
       await playRound(scene, crew, round);
       killed += round;
-      const differences = await settledDifferences(scene, crew);
+      const differences = await settledDifferences(scene, crew, lostAnswers > 0);
       if (typeof differences === "string") problems.push(differences);
       else if (differences.length > 0) {
         losses = lossesOf(differences);
@@ -53,6 +68,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
   } finally {
     await Promise.all(crew.map((victim) => victim.kill()));
     await scene.close();
+    await rm(folder, { recursive: true, force: true });
   }
   const { updates, model } = scene.town;
   const { arrived: signals, silences } = broadcasts;
@@ -75,13 +91,16 @@ async function playRound(scene: Scene, crew: readonly Victim[], kills: number): 
 async function settledDifferences(
   scene: Scene,
   crew: readonly Victim[],
+  isPatient: boolean,
 ): Promise<Awaited<ReturnType<Scene["differences"]>> | string> {
   const isSettled = (): boolean => {
     // One that has given up is started again, as whoever runs it would.
     for (const victim of crew) victim.start();
     return scene.server.pendingUpdates === 0;
   };
-  if (await within(settledWithinMs, isSettled)) return await scene.differences();
+  if (await within(settledWithinMs, isSettled)) {
+    return isPatient ? await recovered(scene, replayedWithinMs) : await scene.differences();
+  }
   const output = crew.map((victim) => victim.output).join("\n");
   return `${scene.server.pendingUpdates} updates were not confirmed within ${settledWithinMs} ms:\n${output}`;
 }

@@ -11,8 +11,8 @@ export interface Entry {
   user_info: Record<string, unknown>;
   removed_at: string | null;
   removed_reason?: string;
-  last_update_id?: number;
-  last_member_update_id?: number;
+  last_update_id?: number | typeof open;
+  last_member_update_id?: number | typeof open;
   migrated_to?: number;
   migrated_from?: number;
   /** What another program keeps beside our attributes. */
@@ -21,6 +21,8 @@ export interface Entry {
 
 /** Stands for a time that the bot's own clock chose, which nobody else can know. */
 export const sometime = "<sometime>";
+/** Stands for an attribute that may be there or not: the rule leaves it open. */
+export const open = "<open>";
 
 export interface Said {
   readonly chatId: number;
@@ -73,8 +75,7 @@ export class Model {
   migrated(from: number, to: number): void {
     const old = this.entries.get(from);
     if (old === undefined) return;
-    const { last_update_id: _last, last_member_update_id: _member, migrated_from: _from, ...standing } = old;
-    this.entries.set(to, { ...own(standing), migrated_from: from });
+    this.entries.set(to, { ...inherited(old), migrated_from: from });
     deactivate(old, "migrated", sometime);
     old.migrated_to = to;
   }
@@ -116,12 +117,12 @@ function blank(userInfo: Record<string, unknown>, at: string): Entry {
   };
 }
 
-/** The attributes that a supergroup inherits: another program's are not among them, but its keys in `user_info` are. */
-function own(entry: Omit<Entry, "last_update_id">): Entry {
-  const { is_active, added_at, last_active, message_count, user_info, removed_at, removed_reason } =
-    entry as Entry;
+/** What a supergroup inherits: another program's attributes are not among it, but its keys in `user_info` are. */
+function inherited(entry: Entry): Entry {
+  const { is_active, added_at, last_active, message_count, user_info, removed_at, removed_reason } = entry;
   const reason = removed_reason === undefined ? {} : { removed_reason };
-  return { is_active, added_at, last_active, message_count, user_info, removed_at, ...reason };
+  const ids = { last_update_id: open, last_member_update_id: open } as const;
+  return { is_active, added_at, last_active, message_count, user_info, removed_at, ...reason, ...ids };
 }
 
 function hasStopped({ is_active, removed_reason }: Entry): boolean {

@@ -2,8 +2,9 @@
 import type { BotOptions, Clock } from "../../mod.ts";
 import { botOn, Logs } from "../support/bot.ts";
 import { type Outage, titleOf } from "./outages.ts";
+import { recovered } from "./recovery.ts";
 import { type Difference, lossesOf, type Scene, startScene, told } from "./scene.ts";
-import { pause, startTraffic, within } from "./traffic.ts";
+import { pause, startTraffic } from "./traffic.ts";
 
 export interface OutageOptions {
   readonly seed: number;
@@ -93,18 +94,6 @@ export async function talkThrough(scene: Scene, lastsMs: number): Promise<void> 
   town.moveHouse("stop");
   await pause(lastsMs / 2);
   await traffic.stop();
-}
-
-/** Waits until the table is as it has to be; gives what is still different when the time is over. */
-export async function recovered(scene: Scene, withinMs: number = 60_000): Promise<Difference[]> {
-  let differences: Difference[] = [];
-  await within(withinMs, async () => {
-    await pause(50);
-    if (scene.server.pendingUpdates > 0) return false;
-    differences = await scene.differences();
-    return differences.length === 0;
-  });
-  return scene.server.pendingUpdates > 0 ? await scene.differences() : differences;
 }
 
 export function report(
