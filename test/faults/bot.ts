@@ -6,7 +6,8 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { createTelegramBotFromEnv } from "../../mod.ts";
 
-const bot = createTelegramBotFromEnv({ messagesPerSecond: 1000 });
+const spoolFile = process.env["TELEGRAM_SPOOL_FILE"];
+const bot = createTelegramBotFromEnv({ messagesPerSecond: 1000, ...spoolFile && { spoolFile } });
 bot.finished.catch(() => process.exit(3));
 
 async function obey(line: string): Promise<void> {

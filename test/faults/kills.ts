@@ -51,9 +51,10 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
   );
   const problems: string[] = [];
   let losses: Losses = lossesOf([]);
+  let killed = 0;
   try {
     if (lostAnswers > 0) scene.gate.loseAnswers({ share: lostAnswers });
-    for (let killed = 0; killed < kills && problems.length === 0;) {
+    while (killed < kills && problems.length === 0) {
       const round = Math.min(killsARound, kills - killed);
       await playRound(scene, crew, round);
       killed += round;
@@ -72,7 +73,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
   }
   const { updates, model } = scene.town;
   const { arrived: signals, silences } = broadcasts;
-  return { kills, updates, chats: model.entries.size, signals, silences, losses, problems };
+  return { kills: killed, updates, chats: model.entries.size, signals, silences, losses, problems };
 }
 
 /** So many kills, shared out among the bots; each is up again at the end. */
