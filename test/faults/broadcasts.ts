@@ -23,9 +23,13 @@ export class Broadcasts {
     });
   }
 
-  /** Has the bot send one; nobody moves house until it is through or dead, as it would tell the bot of it first. */
+  /**
+   * Has the bot send one, unless it has yet to hear of a move: a broadcast would meet that first, and the supergroup
+   * would take over what its group had said by then. Nor does anybody move until it is through or dead.
+   */
   async order(bot: BotProcess): Promise<void> {
-    const { town } = this.#scene;
+    const { town, server } = this.#scene;
+    if (town.updates - server.pendingUpdates < town.updatesAtLastMove) return;
     const name = `b${++this.#count}`;
     const silent = await this.#stopped();
     this.#silent.set(name, silent);

@@ -27,6 +27,7 @@ export class Town {
   readonly #blocked = new Set<LocalUser>();
   readonly #listeners: ((chat: LocalUser | LocalGroup | LocalChannel) => void)[] = [];
   #updates = 0;
+  #updatesAtLastMove = 0;
 
   constructor(server: BotApiServer, random: Random) {
     this.#server = server;
@@ -41,6 +42,11 @@ export class Town {
     return this.#updates;
   }
 
+  /** How many there were when a group had become a supergroup last. */
+  get updatesAtLastMove(): number {
+    return this.#updatesAtLastMove;
+  }
+
   /** Called with every chat there is, and with each new one. */
   onChat(listener: (chat: LocalUser | LocalGroup | LocalChannel) => void): void {
     this.#listeners.push(listener);
@@ -49,7 +55,7 @@ export class Town {
     }
   }
 
-  /** Some of the chats that are known by now. */
+  /** The chats that have to be in the table by now. */
   known(): number[] {
     return [...this.model.entries.keys()];
   }
@@ -135,6 +141,7 @@ export class Town {
     const from = group.chat.chatId;
     group.chat = group.chat.migrate();
     this.#updates += 2;
+    this.#updatesAtLastMove = this.#updates;
     this.model.migrated(from, group.chat.chatId);
     for (const listener of this.#listeners) listener(group.chat);
   }
