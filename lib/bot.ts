@@ -140,8 +140,8 @@ export class MeanReversionTelegramBot {
     this.#assertNotStopped();
     await this.initialize();
     const { api } = this.#grammy;
-    const { roster } = this.#ready();
-    const surroundings = { api, gate: this.#gate, roster, clock: this.#clock };
+    const { roster, migrate } = this.#ready();
+    const surroundings = { api, gate: this.#gate, roster, migrate, clock: this.#clock };
     const running = broadcast(content, surroundings, options);
     this.#broadcasts.add(running);
     return await running.finally(() => this.#broadcasts.delete(running));

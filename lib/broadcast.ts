@@ -19,6 +19,8 @@ interface Surroundings {
   readonly api: Api;
   readonly gate: Gate;
   readonly roster: Roster;
+  /** Keeps a group's move behind what the group has said before it; false where it has to wait. */
+  readonly migrate: (from: number, to: number, at: number) => Promise<boolean>;
   readonly clock: Clock;
 }
 
@@ -172,10 +174,9 @@ class Run {
 
   /** Hands the group's standing to its supergroup; false where that could not be kept. */
   async #move(from: number, to: number): Promise<boolean> {
-    const { roster, clock } = this.#surroundings;
+    const { migrate, clock } = this.#surroundings;
     try {
-      await roster.migrate(from, to, clock.now());
-      return true;
+      return await migrate(from, to, clock.now());
     } catch {
       return false;
     }

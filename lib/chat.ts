@@ -109,7 +109,10 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
   const { is_active, removed_at, removed_reason, added_at, last_active, message_count, user_info } = from;
   const inherited = { migrated_from: from.chat_id, added_at };
   if (chat === undefined) {
-    return { is_active, removed_at, removed_reason, last_active, message_count, user_info, ...inherited };
+    // What the group holds, it holds as the supergroup, too.
+    const { last_update_id } = from;
+    const standing = { is_active, removed_at, removed_reason, last_active, message_count, user_info };
+    return { ...standing, last_update_id, ...inherited };
   }
   if (chat.migrated_from !== undefined) return chat;
   const merged = {

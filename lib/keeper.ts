@@ -32,8 +32,8 @@ export interface KeeperOptions {
   readonly onlyCounts: (entry: Entry) => boolean;
 }
 
-/** So long an entry may wait for the storage before it is queued. */
-const undurableMs = 5000;
+/** So long an entry may wait for the storage before it is queued: where nothing else gets through, and where it does. */
+const undurableMs = { inOutage: 5000, alone: 30_000 };
 const stopWithinMs = 5000;
 const probeAgainMs = 15_000;
 const spoolAgainMs = 1000;
@@ -159,8 +159,11 @@ export class Keeper {
   async #watch(error: StorageError): Promise<void> {
     this.#isWatching = true;
     for (let oldest; (oldest = this.#queue.oldest) && !this.#closing.signal.aborted;) {
-      const leftMs = oldest.since + undurableMs - this.#options.clock.now();
-      if (leftMs > 0) await this.#sleep(leftMs);
+      const now = this.#options.clock.now();
+      const isAlone = now - this.#recovery.succeededAt < undurableMs.inOutage;
+      const waitMs = isAlone ? undurableMs.alone : undurableMs.inOutage;
+      const leftMs = oldest.since + waitMs - now;
+      if (leftMs > 0) await this.#sleep(Math.min(leftMs, undurableMs.inOutage));
       else {
         this.#degrade(error);
         await this.#enqueue();

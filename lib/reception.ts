@@ -38,6 +38,8 @@ export interface Reception {
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly keeper: Keeper;
+  /** Keeps a group's move, of which a refused send has told; false where it waits in the queue. */
+  migrate(from: number, to: number, at: number): Promise<boolean>;
   /** Hears updates until the bot is stopped; rejects with what else ends it. */
   poll(): Promise<void>;
   /** Keeps and answers what is under way, each for a while. */
@@ -104,6 +106,9 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     inbox,
     outbox,
     keeper,
+    async migrate(from, to, at) {
+      return await keeper.keep({ kind: "migration", from, to, at }).acknowledged !== "queued";
+    },
     poll: () =>
       poll({
         api,

@@ -22,6 +22,7 @@ export class Recovery {
   #width = widest;
   #running = 0;
   #failures = 0;
+  #succeededAt = -Infinity;
   /** The pause after a failure; to abort it lets the next attempts through. */
   #pause: AbortController | undefined;
   #longestWaitMs = longestWaitMs;
@@ -35,6 +36,11 @@ export class Recovery {
     return this.#failures > 0;
   }
 
+  /** When an attempt has succeeded last, in milliseconds since 1970. */
+  get succeededAt(): number {
+    return this.#succeededAt;
+  }
+
   /** Runs the task when its turn has come; rejects as the task does, and learns from it. */
   async attempt<T>(task: () => Promise<T>): Promise<T> {
     while (this.#running >= this.#width || this.#pause !== undefined) {
@@ -43,6 +49,7 @@ export class Recovery {
     this.#running++;
     try {
       const result = await task();
+      this.#succeededAt = this.#clock.now();
       this.#succeeded();
       return result;
     } catch (error) {

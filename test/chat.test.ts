@@ -403,11 +403,20 @@ migration("transition() gives a new supergroup its group's standing, counts and 
       known(after),
       known({
         ...{ is_active, removed_at, removed_reason, added_at, last_active, message_count, user_info },
+        last_update_id: from.last_update_id,
         migrated_from: -5,
       }),
       standing,
     );
   }
+});
+
+migration("what a group has heard before it became a new supergroup is not heard there again", () => {
+  const said: ChatEvent[] = [{ kind: "start", at, updateId: 901 }, { kind: "stop", at, updateId: 902 }];
+  const group = fold(undefined, said);
+  if (group === undefined) throw new Error("unreachable: /start registers");
+  const supergroup = transition(undefined, inherited({ chat_id: -5, ...group }));
+  assert.is(fold(supergroup, said), supergroup);
 });
 
 migration(

@@ -6,8 +6,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { createTelegramBotFromEnv } from "../../mod.ts";
 
-const spoolFile = process.env["TELEGRAM_SPOOL_FILE"];
-const bot = createTelegramBotFromEnv({ messagesPerSecond: 1000, ...spoolFile && { spoolFile } });
+const bot = createTelegramBotFromEnv({ messagesPerSecond: 1000 });
 bot.finished.catch(() => process.exit(3));
 
 async function obey(line: string): Promise<void> {
