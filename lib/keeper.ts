@@ -32,8 +32,10 @@ export interface KeeperOptions {
   readonly onlyCounts: (entry: Entry) => boolean;
 }
 
-/** So long an entry may wait for the storage before it is queued: where nothing else gets through, and where it does. */
-const undurableMs = { inOutage: 5000, alone: 30_000 };
+/** So long an entry may wait for the storage before it is queued: where nothing gets through, and where others do. */
+const undurableMs = { all: 5000, alone: 30_000 };
+/** The same in an outage: what can be kept at once is answered as ever. */
+const degradedMs = 500;
 const stopWithinMs = 5000;
 const probeAgainMs = 15_000;
 const spoolAgainMs = 1000;
@@ -49,6 +51,8 @@ export class Keeper {
   #isProbing = false;
   #isWatching = false;
   #isSpoolFailing = false;
+  /** The last failure of the storage. */
+  #outage: StorageError | undefined;
   #replayed = 0;
   #dropped = 0;
   #onEmpty = (): void => {};
@@ -79,7 +83,7 @@ export class Keeper {
     if (this.#queue.isFull && this.#options.onlyCounts(entry)) return this.#drop();
     const { keeping, pending } = this.#push(entry);
     this.#queue.add(pending);
-    if (this.#isDegraded && this.#recovery.isFailing) void this.#enqueue();
+    if (this.#isDegraded) void this.#watch();
     return keeping;
   }
 
@@ -149,29 +153,33 @@ export class Keeper {
 
   #onOutage(error: StorageError): void {
     if (this.#closing.signal.aborted) return;
+    this.#outage = error;
     // Nobody's patience helps against these.
     if (error.reason === "denied" || error.reason === "credentials") this.#degrade(error);
-    if (this.#isDegraded) void this.#enqueue();
-    if (!this.#isWatching) void this.#watch(error);
+    void this.#watch();
   }
 
   /** For as long as something waits unacknowledged, queues what has waited too long. */
-  async #watch(error: StorageError): Promise<void> {
+  async #watch(): Promise<void> {
+    if (this.#isWatching) return;
     this.#isWatching = true;
     for (let oldest; (oldest = this.#queue.oldest) && !this.#closing.signal.aborted;) {
-      const now = this.#options.clock.now();
-      const isAlone = now - this.#recovery.succeededAt < undurableMs.inOutage;
-      const waitMs = isAlone ? undurableMs.alone : undurableMs.inOutage;
-      const leftMs = oldest.since + waitMs - now;
-      if (leftMs > 0) await this.#sleep(Math.min(leftMs, undurableMs.inOutage));
+      const leftMs = oldest.since + this.#patienceMs() - this.#options.clock.now();
+      if (leftMs > 0) await this.#sleep(Math.min(leftMs, degradedMs));
       else {
-        this.#degrade(error);
+        if (this.#outage !== undefined) this.#degrade(this.#outage);
         await this.#enqueue();
         // The disk, or the room in the queue, makes it wait.
         if (this.#queue.oldest === oldest) await this.#sleep(spoolAgainMs);
       }
     }
     this.#isWatching = false;
+  }
+
+  #patienceMs(): number {
+    if (this.#isDegraded) return degradedMs;
+    const isAlone = this.#options.clock.now() - this.#recovery.succeededAt < undurableMs.all;
+    return isAlone ? undurableMs.alone : undurableMs.all;
   }
 
   #degrade(error: StorageError): void {
@@ -182,7 +190,7 @@ export class Keeper {
 
   async #enqueue(): Promise<void> {
     try {
-      await this.#queue.take();
+      await this.#queue.take(this.#options.clock.now() - degradedMs);
       this.#isSpoolFailing = false;
     } catch (error) {
       if (!this.#isSpoolFailing) {

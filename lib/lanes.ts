@@ -89,7 +89,7 @@ export class Lanes {
   async #run(lane: Lane): Promise<void> {
     while (lane.waiting.length > 0) {
       try {
-        await this.#recovery.attempt(() => this.#writeNext(lane));
+        await this.#recovery.attempt(() => this.#writeNext(lane), !lane.waiting[0]?.wasTried);
       } catch (error) {
         this.#lastError = error;
         this.#onOutage(error as Error);

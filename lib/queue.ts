@@ -54,13 +54,17 @@ export class Queue {
     this.#queued.add(pending);
   }
 
-  /** Queues and acknowledges all that wait, as far as there is room; rejects where the disk does not take them. */
-  async take(): Promise<void> {
+  /**
+   * Queues and acknowledges all that wait since `until` or longer, as far as there is room; rejects where the disk does
+   * not take them.
+   */
+  async take(until: number): Promise<void> {
     if (this.#isMoving) return;
     this.#isMoving = true;
     try {
-      while (this.#waiting.size > 0 && this.#queued.size < 2 * fullAt) {
-        const batch = [...this.#waiting].slice(0, 2 * fullAt - this.#queued.size);
+      while ((this.oldest?.since ?? Infinity) <= until && this.#queued.size < 2 * fullAt) {
+        const batch = [...this.#waiting].filter(({ since }) => since <= until)
+          .slice(0, 2 * fullAt - this.#queued.size);
         await this.#spool?.append(batch.map(({ entry }) => entry));
         for (const pending of batch) this.#move(pending);
       }

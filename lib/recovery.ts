@@ -18,7 +18,8 @@ const hiccups = 3;
 /** Lets attempts through as the storage can bear them. */
 export class Recovery {
   readonly #clock: Clock;
-  readonly #waiting: (() => void)[] = [];
+  readonly #fresh: (() => void)[] = [];
+  readonly #failed: (() => void)[] = [];
   #width = widest;
   #running = 0;
   #failures = 0;
@@ -41,10 +42,13 @@ export class Recovery {
     return this.#succeededAt;
   }
 
-  /** Runs the task when its turn has come; rejects as the task does, and learns from it. */
-  async attempt<T>(task: () => Promise<T>): Promise<T> {
-    while (this.#running >= this.#width || this.#pause !== undefined) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /**
+   * Runs the task when its turn has come; rejects as the task does, and learns from it. One that is tried for the first
+   * time waits for no pause: what fails for one chat may succeed for another.
+   */
+  async attempt<T>(task: () => Promise<T>, isFresh: boolean = false): Promise<T> {
+    while (this.#running >= this.#width || (this.#pause !== undefined && !isFresh)) {
+      await new Promise<void>((resolve) => (isFresh ? this.#fresh : this.#failed).push(resolve));
     }
     this.#running++;
     try {
@@ -53,7 +57,7 @@ export class Recovery {
       this.#succeeded();
       return result;
     } catch (error) {
-      if (isOutage(error)) this.#failed();
+      if (isOutage(error)) this.#hasFailed();
       else this.#succeeded();
       throw error;
     } finally {
@@ -74,7 +78,7 @@ export class Recovery {
     this.#pause?.abort();
   }
 
-  #failed(): void {
+  #hasFailed(): void {
     this.#failures++;
     this.#width = this.#failures < hiccups ? Math.max(1, this.#width >> 1) : 1;
     if (this.#pause === undefined) void this.#rest();
@@ -89,8 +93,9 @@ export class Recovery {
   }
 
   #letIn(): void {
-    if (this.#pause !== undefined) return;
-    const free = this.#width - this.#running;
-    for (const enter of this.#waiting.splice(0, Math.max(0, free))) enter();
+    const free = Math.max(0, this.#width - this.#running);
+    const fresh = this.#fresh.splice(0, free);
+    const failed = this.#pause === undefined ? this.#failed.splice(0, free - fresh.length) : [];
+    for (const enter of [...fresh, ...failed]) enter();
   }
 }

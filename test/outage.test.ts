@@ -226,6 +226,33 @@ test("half of all requests throttled: exact, and calm", async () => {
   });
 });
 
+test("one chat that cannot be kept keeps nobody else from it", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, gate, table, item } = scene;
+    const [stuck, other] = [server.user({ opened: true }), server.user()];
+    await table.put({
+      chat_id: { N: String(stuck.chatId) },
+      is_active: { BOOL: false },
+      message_count: { N: "1" },
+      removed_at: { S: "2026-01-01T00:00:00.000Z" },
+      removed_reason: { S: "blocked" },
+    });
+    // Whom the bot takes for new or active it can write; whom it has to read first it cannot.
+    const fault = gate.deny("GetItem");
+    stuck.say("hello");
+    await degraded(scene);
+    await pause(300);
+    other.say("/start");
+    await has(other, welcome);
+    assert.not.match(other.inbox[0]?.text ?? "", "I cannot reach my list");
+    assert.equal((await item(other))?.["is_active"], { BOOL: true });
+    assert.is(bot.health.queuedUpdates, 1);
+    fault.clear();
+    await recovered(scene);
+    assert.equal((await item(stuck))?.["is_active"], { BOOL: true });
+  }, fast);
+});
+
 test("the health of the bot tells of it", async () => {
   await withBot(async (scene) => {
     const { bot, server, gate, settled } = scene;
