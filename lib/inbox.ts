@@ -1,9 +1,10 @@
 /** An update's way: it is heard and kept, then answered, and then the user's own handlers have it. */
 import type { Update } from "grammy/types";
 import type { Api } from "grammy/web";
+import type { ChatEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Step } from "./entry.ts";
-import type { Hear, Heard } from "./hearing.ts";
+import type { Ask, Hear, Heard } from "./hearing.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Keeping } from "./keeper.ts";
 import { NotKeptError } from "./lanes.ts";
@@ -29,8 +30,6 @@ export interface InboxOptions {
   /** The user's own handlers, if there are any; rejects for nothing. */
   readonly handle: (update: Update) => Promise<void>;
   readonly hasHandlers: () => boolean;
-  /** Whether what is queued outlives the process. */
-  readonly isQueueSafe: boolean;
   readonly onFailure: (updateId: number, error: unknown) => void;
   readonly clock: Clock;
   /** The bot is stopped: a handler that is cut off by that is to have its update again. */
@@ -97,6 +96,15 @@ export class Inbox {
     });
   }
 
+  /** Greets those whom a process before this one could not greet yet; its entries are on their way. */
+  resume(entries: readonly Entry[], kept: readonly Promise<Step>[]): void {
+    entries.forEach((entry, index) => {
+      if (entry.kind === "event") {
+        this.#answerLater(entry.chatId, askOf(entry.event), kept[index] as Promise<Step>);
+      }
+    });
+  }
+
   /** Waits for handlers that are under way, for a while. */
   async close(): Promise<void> {
     if (this.#handled.size === 0) return;
@@ -116,9 +124,7 @@ export class Inbox {
     return {
       updateId: update.update_id,
       heard: this.#options.hasHandlers() ? this.#handOver(update, key, acknowledged, patience) : acknowledged,
-      safe: this.#options.isQueueSafe
-        ? acknowledged
-        : begun.then(({ keeping }) => keeping?.kept).catch(unlessNotKept),
+      safe: begun.then(({ keeping }) => keeping?.kept).catch(unlessNotKept),
       confirmed: () => void begun.then(({ keeping }) => keeping?.confirmed(), () => {}),
     };
   }
@@ -188,6 +194,12 @@ export class Inbox {
     const unread = roster.isUnread && !wasActive && isMessage ? this.#once(chatId, texts.unread) : [];
     if (asks === "start") roster.heed(chatId, true, kept);
     void outbox.send(api, chatId, [...unread, ...repliesWhileQueued(asks, wasActive)]);
+    this.#answerLater(chatId, asks, kept);
+  }
+
+  /** What could not be said while it waited in the queue. */
+  #answerLater(chatId: number, asks: Ask, kept: Promise<Step>): void {
+    const { api, outbox, roster } = this.#options;
     const later = (step: Step): Promise<void> =>
       outbox.send(api, chatId, repliesAfterQueue(asks, step), () => roster.mayWriteTo(chatId));
     kept.then(later).catch(() => {});
@@ -199,6 +211,11 @@ export class Inbox {
     this.#told.add(chatId);
     return [reply];
   }
+}
+
+/** What had been answered, as far as it can be told from what was kept of it. */
+function askOf({ kind }: ChatEvent): Ask {
+  return kind === "start" || kind === "stop" ? kind : "nothing";
 }
 
 /** What is at fault itself is as safe as it will ever be. */

@@ -87,10 +87,14 @@ export class Keeper {
     return keeping;
   }
 
-  /** Takes over what a process before this one has left on disk. */
-  resume(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#queue.resume(this.#push(entry).pending);
+  /** Takes over what a process before this one has left on disk; gives what each entry will have done. */
+  resume(entries: readonly Entry[]): Promise<Step>[] {
     this.#isDegraded ||= entries.length > 0;
+    return entries.map((entry) => {
+      const { keeping, pending } = this.#push(entry);
+      this.#queue.resume(pending);
+      return keeping.kept;
+    });
   }
 
   /** Begins in an outage, of which has been told: `probe` is tried until it succeeds. */

@@ -32,10 +32,10 @@ export function leftTexts(
   spoolPath: string | undefined,
 ): { readonly lost: string | undefined; readonly later: string | undefined } {
   const { queued, waiting } = left;
-  const onDisk = spoolPath === undefined ? [] : queued;
-  const inMemory = spoolPath === undefined ? queued : [];
-  const lost = inMemory.filter(({ isConfirmed }) => isConfirmed).map(({ entry }) => entry);
-  const atTelegram = inMemory.length - lost.length + waiting.length;
+  const confirmed = queued.filter(({ isConfirmed }) => isConfirmed);
+  const onDisk = spoolPath === undefined ? [] : confirmed;
+  const lost = spoolPath === undefined ? confirmed.map(({ entry }) => entry) : [];
+  const atTelegram = queued.length - confirmed.length + waiting.length;
   const later = [
     onDisk.length > 0 && `${count(onDisk.length, "update")} in the file ${spoolPath}`,
     atTelegram > 0 && `${count(atTelegram, "update")} at Telegram`,

@@ -94,12 +94,12 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     outbox,
     handle,
     hasHandlers,
-    isQueueSafe: spool !== undefined,
     onFailure,
     clock,
     signal,
   });
-  await resume(keeper, spool, logger);
+  const left = await leftIn(spool, logger);
+  inbox.resume(left, keeper.resume(left));
   if (roster.isUnread) void keeper.begin(open);
   return {
     roster,
@@ -147,13 +147,13 @@ function createInTime(clock: Clock): <T>(answer: Promise<T>) => Promise<T> {
 }
 
 /** What a process before this one has left on disk comes first. */
-async function resume(keeper: Keeper, spool: Spool | undefined, logger: Logger): Promise<void> {
-  if (spool === undefined) return;
+async function leftIn(spool: Spool | undefined, logger: Logger): Promise<readonly Entry[]> {
+  if (spool === undefined) return [];
   const { entries, unreadable } = await spool.read();
   if (unreadable > 0) {
     logger.warn(`${unreadable} lines of the spool file ${spool.path} cannot be read, and are left out.`);
   }
-  keeper.resume(entries);
+  return entries;
 }
 
 /** How long the next poll is put off where a chat floods the bot: what it says is then heard in lumps. */
