@@ -61,8 +61,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const chatId = sequenceKey(update);
       if (allowed?.has(chatId) === false) return false;
       const may = await isAuthorized(update);
+      // In a group one member's word says nothing about the group.
       if (may) refused.delete(chatId);
-      else {
+      else if (chatId > 0) {
         if (refused.size >= refusedAtMost) refused.clear();
         refused.add(chatId);
       }

@@ -37,14 +37,14 @@ export interface Tried {
   readonly wasTried: boolean;
 }
 
-/** Keeps one entry by itself. */
-export async function writeOne(storing: Storing, entry: Entry): Promise<Step> {
+/** Keeps one entry by itself; `wasTried` says that it may have been kept before, without a word. */
+export async function writeOne(storing: Storing, entry: Entry, wasTried: boolean = false): Promise<Step> {
   if (entry.kind === "migration") {
     await storing.migrate(entry.from, entry.to, entry.at);
     return { before: undefined, after: undefined, isRepeated: false };
   }
   const { chatId, event } = entry;
-  const [step] = stepsOf(await storing.apply(chatId, [event]), [{ event, wasTried: false }]);
+  const [step] = stepsOf(await storing.apply(chatId, [event]), [{ event, wasTried }]);
   return step as Step;
 }
 

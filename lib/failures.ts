@@ -15,8 +15,7 @@ export function createFailures(logger: Logger, clock: Clock, secret: string): Fa
   const logError = createBoundedLog((message) => logger.error(message), clock);
   return {
     onFailure(updateId, error) {
-      const text = error instanceof Error ? error.stack ?? error.message : String(error);
-      logError(`Update ${updateId} failed in a handler: ${withoutSecret(text, secret)}`);
+      logError(`Update ${updateId} failed in a handler: ${withoutSecret(textOf(error), secret)}`);
     },
     watch: createTroubleLog(
       logger,
@@ -65,4 +64,13 @@ export function createBoundedLog(say: (message: string) => void, clock: Clock): 
     if (said++ < linesPerMinute) say(message);
     else unsaid++;
   };
+}
+
+/** Anything may be thrown, and some of it does not even turn into a text. */
+function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.stack ?? error.message) : String(error);
+  } catch {
+    return "something was thrown that cannot be shown";
+  }
 }

@@ -1,6 +1,7 @@
 /** The one door for calls to Telegram: messages leave at the bot's pace, and a flood answer holds everything. */
 import type { Transformer } from "grammy/web";
 import type { Clock } from "./clock.ts";
+import { forGrammy } from "./for_grammy.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { createPace } from "./pace.ts";
@@ -50,13 +51,31 @@ export function createGate({ messagesPerSecond, clock, logger, signal: closed }:
   const pause = (seconds: number): void => {
     const now = clock.now();
     if (pace.pausedUntil <= now) logger.warn(`Telegram limits the rate: no message for ${seconds} s.`);
-    pace.pause(now + seconds * 1000);
+    pace.pause(seconds * 1000, now);
+  };
+
+  /** A call that hangs does not keep a program alive whose bot was stopped. */
+  const untilClosed = async <T>(
+    signal: Parameters<Transformer>[3],
+    call: (ending: Parameters<Transformer>[3]) => Promise<T>,
+  ): Promise<T> => {
+    const ending = new AbortController();
+    const end = (): void => ending.abort();
+    closed.addEventListener("abort", end);
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted || closed.aborted) end();
+    try {
+      return await call(forGrammy(ending.signal));
+    } finally {
+      closed.removeEventListener("abort", end);
+      signal?.removeEventListener("abort", end);
+    }
   };
 
   const send: Transformer = async (prev, method, payload, signal) => {
     for (let floods = 0;; floods++) {
       await wait(isMessage(method), signal as AbortSignal | undefined);
-      const answer = await prev(method, payload, signal);
+      const answer = await untilClosed(signal, (ending) => prev(method, payload, ending));
       if (answer.ok || answer.error_code !== 429 || floods >= floodsAtMost) return answer;
       const seconds = answer.parameters?.retry_after ?? 1;
       if (seconds > longestPauseSeconds) return answer;

@@ -22,12 +22,12 @@ export interface GrammyBotOptions {
 const callWithinSeconds = 60;
 
 export function createGrammyBot(options: GrammyBotOptions): { readonly grammy: Bot; readonly gate: Gate } {
-  const { botToken, apiRoot, failures, clock, logger } = options;
+  const { botToken, apiRoot } = options;
   const grammy = new Bot(botToken, {
     client: { fetch: sendOnce, timeoutSeconds: callWithinSeconds, ...apiRoot && { apiRoot } },
   });
   const gate = createGate(options);
   grammy.api.config.use(gate.transformer, secretKept(botToken));
-  grammy.use(boundHandlers(clock, logger, failures.onFailure));
+  grammy.use(boundHandlers(options));
   return { grammy, gate };
 }

@@ -62,12 +62,16 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     message: Message,
     command: string | undefined,
     { api, isAllowed = true }: Surroundings,
-  ): Promise<Heard> => {
+  ): Promise<Heard | undefined> => {
     const chatId = message.chat.id;
     const heard = (asks: Ask, kind: MessageEvent["kind"], mayRegister: boolean = registers): Heard => {
       return { chatId, asks, entry: messageOf(update, message, kind, mayRegister) };
     };
-    if (!isAllowed && command !== "stop") return { chatId, asks: "stranger", entry: undefined };
+    if (!isAllowed && command !== "stop") {
+      // What people say among themselves in a group is not said to the bot.
+      const isSaidToBot = command !== undefined || message.chat.type === "private";
+      return isSaidToBot ? { chatId, asks: "stranger", entry: undefined } : undefined;
+    }
     if (command === "help" || command === "status") return heard(command, "message");
     if (command !== "start" && command !== "stop") return heard("nothing", "message");
     const may = await maySpeak(api, message);

@@ -1,18 +1,15 @@
 /** An update's way: it is heard and kept, then answered, and then the user's own handlers have it. */
 import type { Update } from "grammy/types";
 import type { Api } from "grammy/web";
-import type { ChatEvent } from "./chat.ts";
+import type { Answers } from "./answers.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Step } from "./entry.ts";
-import type { Ask, Hear, Heard } from "./hearing.ts";
+import type { Hear, Heard } from "./hearing.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Keeping } from "./keeper.ts";
 import { NotKeptError } from "./lanes.ts";
-import { strangerMessage, texts } from "./messages.ts";
-import type { Outbox } from "./outbox.ts";
 import type { Taken } from "./received.ts";
 import { isOutage } from "./recovery.ts";
-import { repliesAfterQueue, repliesTo, repliesWhileQueued, type Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
 import { sequenceKey, sequenceKeysOf } from "./update.ts";
 
@@ -25,8 +22,8 @@ export interface InboxOptions {
   readonly admits: (update: Update) => Promise<boolean>;
   readonly keep: (entry: Entry) => Keeping;
   /** Keeps an entry at once or rejects: for updates that are sent again then. */
-  readonly write: (entry: Entry) => Promise<Step>;
-  readonly outbox: Outbox;
+  readonly write: (entry: Entry, wasTried: boolean) => Promise<Step>;
+  readonly answers: Answers;
   /** The user's own handlers, if there are any; rejects for nothing. */
   readonly handle: (update: Update) => Promise<void>;
   readonly hasHandlers: () => boolean;
@@ -43,6 +40,8 @@ interface Begun {
   readonly heard: Heard | undefined;
   /** Whether the chat was active before, as far as was known here. */
   readonly wasActive: boolean;
+  /** Its place among the words that were said. */
+  readonly order: number;
   readonly keeping?: Keeping;
 }
 
@@ -51,15 +50,16 @@ const holdAtMostMs = 5000;
 /** So long a webhook waits for its replies: where a function ends with its answer, they end with it. */
 const repliesWithinMs = 5000;
 const closeWithinMs = 10_000;
-/** Chats that were told what is told once; past this many, the oldest may be told again. */
-const toldAtMost = 10_000;
+const failedAtMost = 10_000;
 
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #hearings = createInOrder();
   readonly #handlings = createInOrder();
   readonly #handled = new Set<Promise<unknown>>();
-  readonly #told = new Set<number>();
+  #isClosed = false;
+  /** Updates that came by another way than polling and could not be kept. */
+  readonly #failed = new Set<number>();
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -79,15 +79,18 @@ export class Inbox {
 
   /** Resolves once the update is kept and answered, and the user's handlers are done; rejects if it was not kept. */
   async handle(update: Update): Promise<void> {
-    const { roster, write, clock, handle, hasHandlers } = this.#options;
+    const { roster, answers, clock, handle, hasHandlers } = this.#options;
     await this.#hearings(sequenceKey(update), async () => {
       const { heard, isAllowed } = await this.#hear(update);
-      const kept = heard?.entry && write(heard.entry);
-      if (kept !== undefined && heard?.asks === "stop") roster.heed(heard.chatId, false, kept);
-      const step = await kept;
+      // A /stop that cannot be kept counts until it comes again.
+      if (heard?.asks === "stop") roster.heed(heard.chatId, false);
+      const step = heard?.entry && await this.#write(update.update_id, heard.entry);
+      if (heard?.asks === "stop" || heard?.asks === "start") {
+        roster.heed(heard.chatId, heard.asks === "start")();
+      }
       const done = new AbortController();
       const late = clock.sleep(repliesWithinMs, done.signal).catch(() => {});
-      if (heard !== undefined) await Promise.race([this.#answer(heard, step), late]);
+      if (heard !== undefined) await Promise.race([answers.kept(heard, step), late]);
       done.abort();
       if (isAllowed && hasHandlers()) await handle(update);
     }).catch((error) => {
@@ -96,27 +99,18 @@ export class Inbox {
     });
   }
 
-  /** Greets those whom a process before this one could not greet yet; its entries are on their way. */
-  resume(entries: readonly Entry[], kept: readonly Promise<Step>[]): void {
-    entries.forEach((entry, index) => {
-      if (entry.kind === "event") {
-        this.#answerLater(entry.chatId, askOf(entry.event), kept[index] as Promise<Step>);
-      }
-    });
-  }
-
   /** Waits for handlers that are under way, for a while. */
   async close(): Promise<void> {
-    if (this.#handled.size === 0) return;
     const done = new AbortController();
     const late = this.#options.clock.sleep(closeWithinMs, done.signal).catch(() => {});
-    await Promise.race([Promise.all(this.#handled), late]);
+    if (this.#handled.size > 0) await Promise.race([Promise.all(this.#handled), late]);
     done.abort();
+    this.#isClosed = true;
   }
 
   #take(update: Update, key: number, patience: () => Promise<void>): Taken {
     const begun = this.#hearings(key, () => this.#begin(update));
-    const acknowledged = begun.then((it) => this.#acknowledge(it)).catch((error) => {
+    const acknowledged = begun.then((it) => this.#acknowledge(update, it)).catch((error) => {
       unlessNotKept(error);
       this.#options.onFailure(update.update_id, error);
       return false;
@@ -137,7 +131,7 @@ export class Inbox {
     patience: () => Promise<void>,
   ): Promise<void> {
     const handled = this.#handlings(key, async () => {
-      if (await acknowledged.catch(() => false)) await this.#options.handle(update);
+      if (await acknowledged.catch(() => false) && !this.#isClosed) await this.#options.handle(update);
       return true;
     });
     this.#handled.add(handled);
@@ -153,13 +147,14 @@ export class Inbox {
     const { keep, roster } = this.#options;
     const { heard, isAllowed } = await this.#hear(update);
     const wasActive = heard !== undefined && roster.mayWriteTo(heard.chatId);
-    if (heard?.entry === undefined) return { heard, isAllowed, wasActive };
+    const order = roster.nextOrder();
+    if (heard?.entry === undefined) return { heard, isAllowed, wasActive, order };
     const keeping = keep(heard.entry);
-    if (heard.asks === "stop") roster.heed(heard.chatId, false, keeping.kept);
+    if (heard.asks === "stop") this.#heed(heard.chatId, false, order, keeping);
     if (roster.isUnread && heard.entry.kind === "event") {
       roster.note(heard.chatId, heard.entry.event).catch(() => {});
     }
-    return { heard, isAllowed, wasActive, keeping };
+    return { heard, isAllowed, wasActive, order, keeping };
   }
 
   async #hear(update: Update): Promise<{ readonly heard: Heard | undefined; readonly isAllowed: boolean }> {
@@ -168,54 +163,37 @@ export class Inbox {
     return { heard: await hear(update, { api, botUsername, isAllowed }), isAllowed };
   }
 
+  #heed(chatId: number, isActive: boolean, order: number, { kept }: Keeping): void {
+    const forget = this.#options.roster.heed(chatId, isActive, order);
+    kept.then(forget, forget);
+  }
+
   /** Waits for the update to be kept or queued, and has it answered; gives whether handlers are to have it. */
-  async #acknowledge({ heard, keeping, isAllowed, wasActive }: Begun): Promise<boolean> {
+  async #acknowledge({ update_id: updateId }: Update, begun: Begun): Promise<boolean> {
+    const { heard, keeping, isAllowed, wasActive, order } = begun;
     if (heard === undefined) return isAllowed;
+    const { answers } = this.#options;
     const step = await keeping?.acknowledged;
-    if (step === "queued") this.#answerQueued(heard, keeping as Keeping, wasActive);
-    else void this.#answer(heard, step);
+    if (step !== "queued" || keeping === undefined) void answers.kept(heard, step as Step | undefined);
+    else {
+      if (heard.asks === "start") this.#heed(heard.chatId, true, order, keeping);
+      answers.queued({ updateId, heard, wasActive, kept: keeping.kept });
+    }
     return isAllowed;
   }
 
-  #answer({ chatId, asks }: Heard, step: Step | undefined): Promise<void> {
-    const { api, outbox, roster } = this.#options;
-    if (asks === "stranger") return outbox.send(api, chatId, this.#once(chatId, strangerMessage(chatId)));
-    if (step === undefined) return outbox.send(api, chatId, [texts.administratorsUnknown]);
-    // A greeting that comes late is none for a chat that has said /stop meanwhile.
-    const isWanted = asks === "nothing" ? () => roster.mayWriteTo(chatId) : undefined;
-    return outbox.send(api, chatId, repliesTo(asks, step), isWanted);
+  /** One whose write has failed before may be kept all the same: then it is no repetition. */
+  async #write(updateId: number, entry: Entry): Promise<Step> {
+    try {
+      const step = await this.#options.write(entry, this.#failed.has(updateId));
+      this.#failed.delete(updateId);
+      return step;
+    } catch (error) {
+      if (this.#failed.size >= failedAtMost) this.#failed.clear();
+      this.#failed.add(updateId);
+      throw error;
+    }
   }
-
-  #answerQueued({ chatId, asks, entry }: Heard, { kept }: Keeping, wasActive: boolean): void {
-    const { api, outbox, roster } = this.#options;
-    const isMessage = entry?.kind === "event" && entry.event.kind === "message";
-    // Who has said /stop needs no invitation.
-    if (asks === "stop") this.#once(chatId, texts.unread);
-    const unread = roster.isUnread && !wasActive && isMessage ? this.#once(chatId, texts.unread) : [];
-    if (asks === "start") roster.heed(chatId, true, kept);
-    void outbox.send(api, chatId, [...unread, ...repliesWhileQueued(asks, wasActive)]);
-    this.#answerLater(chatId, asks, kept);
-  }
-
-  /** What could not be said while it waited in the queue. */
-  #answerLater(chatId: number, asks: Ask, kept: Promise<Step>): void {
-    const { api, outbox, roster } = this.#options;
-    const later = (step: Step): Promise<void> =>
-      outbox.send(api, chatId, repliesAfterQueue(asks, step), () => roster.mayWriteTo(chatId));
-    kept.then(later).catch(() => {});
-  }
-
-  #once(chatId: number, reply: Reply): Reply[] {
-    if (this.#told.has(chatId)) return [];
-    if (this.#told.size >= toldAtMost) this.#told.clear();
-    this.#told.add(chatId);
-    return [reply];
-  }
-}
-
-/** What had been answered, as far as it can be told from what was kept of it. */
-function askOf({ kind }: ChatEvent): Ask {
-  return kind === "start" || kind === "stop" ? kind : "nothing";
 }
 
 /** What is at fault itself is as safe as it will ever be. */

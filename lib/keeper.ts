@@ -167,8 +167,10 @@ export class Keeper {
   async #watch(): Promise<void> {
     if (this.#isWatching) return;
     this.#isWatching = true;
-    for (let oldest; (oldest = this.#queue.oldest) && !this.#closing.signal.aborted;) {
-      const leftMs = oldest.since + this.#patienceMs() - this.#options.clock.now();
+    for (let oldest; (oldest = this.#queue.oldest) && this.#closed === undefined;) {
+      const now = this.#options.clock.now();
+      if (oldest.since > now) this.#queue.follow(now);
+      const leftMs = oldest.since + this.#patienceMs() - now;
       if (leftMs > 0) await this.#sleep(Math.min(leftMs, degradedMs));
       else {
         if (this.#outage !== undefined) this.#degrade(this.#outage);
@@ -182,7 +184,7 @@ export class Keeper {
 
   #patienceMs(): number {
     if (this.#isDegraded) return degradedMs;
-    const isAlone = this.#options.clock.now() - this.#recovery.succeededAt < undurableMs.all;
+    const isAlone = Math.abs(this.#options.clock.now() - this.#recovery.succeededAt) < undurableMs.all;
     return isAlone ? undurableMs.alone : undurableMs.all;
   }
 

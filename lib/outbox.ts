@@ -22,21 +22,29 @@ export interface OutboxOptions {
   readonly withinMs?: number;
 }
 
-/** What one chat is answered at most; it is also all that Telegram takes in a group. */
+/** What one chat is answered at most, which is all that Telegram takes in a group; and as often to /start and /stop. */
 const repliesPerMinute = 20;
 const closeWithinMs = 10_000;
+
+/** What the replies answer, and whether they still do. */
+export interface SendOptions {
+  readonly kind?: "word" | "other";
+  readonly isWanted?: () => boolean;
+}
 
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #inOrder = createInOrder();
-  readonly #allowance: Allowance;
+  readonly #allowances: Readonly<Record<"word" | "other", Allowance>>;
   #pending = 0;
   #isClosed = false;
   #onIdle = (): void => {};
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#allowance = createAllowance({ atOnce: repliesPerMinute, perSecond: repliesPerMinute / 60 });
+    const allowance = (): Allowance =>
+      createAllowance({ atOnce: repliesPerMinute, perSecond: repliesPerMinute / 60 });
+    this.#allowances = { word: allowance(), other: allowance() };
   }
 
   /** Chats' answers that have not been sent yet. */
@@ -44,14 +52,18 @@ export class Outbox {
     return this.#pending;
   }
 
-  /** Sends them as far as they are still wanted when their turn comes. Never rejects. */
+  /**
+   * Sends what answers a /start or /stop (`word`) or anything else, as far as it is still wanted when its turn comes.
+   * Never rejects.
+   */
   async send(
     api: Api,
     chatId: number,
     replies: readonly Reply[],
-    isWanted: () => boolean = () => true,
+    { kind = "other", isWanted = () => true }: SendOptions = {},
   ): Promise<void> {
-    if (replies.length === 0 || !this.#allowance.take(chatId, this.#options.clock.now())) return;
+    const { [kind]: allowance } = this.#allowances;
+    if (replies.length === 0 || !allowance.take(chatId, this.#options.clock.now())) return;
     this.#pending++;
     await this.#inOrder(chatId, async () => {
       for (const reply of replies) if (isWanted() && !this.#isClosed) await this.#answer(api, chatId, reply);
@@ -91,6 +103,7 @@ export class Outbox {
 
   async #status(chatId: number): Promise<FormattedText> {
     const { roster } = this.#options;
+    if (roster.isHeeded(chatId)) return statusUnread(roster.mayWriteTo(chatId));
     try {
       return statusMessage(await roster.getChat(chatId), roster.storage.kind);
     } catch {

@@ -6,8 +6,8 @@ export interface Pace {
    * A slot that a pause has overtaken meanwhile is worthless: look at `pausedUntil` when it comes.
    */
   take(now: number): number;
-  /** Lets nothing leave before `until` (milliseconds since 1970). */
-  pause(until: number): void;
+  /** Lets nothing leave for so long. */
+  pause(ms: number, now: number): void;
   /** Milliseconds since 1970; in the past where there is no pause. */
   readonly pausedUntil: number;
 }
@@ -20,14 +20,25 @@ export function createPace(messagesPerSecond: number): Pace {
   const spacingMs = 1000 / messagesPerSecond;
   let next = -Infinity;
   let pausedUntil = -Infinity;
+  let latest = -Infinity;
+  /** A clock that is set back would have everything wait until it is where it was. */
+  const follow = (now: number): void => {
+    if (now < latest) {
+      next -= latest - now;
+      pausedUntil -= latest - now;
+    }
+    latest = now;
+  };
   return {
     take(now) {
+      follow(now);
       const slot = Math.max(next, now - catchUpMs, pausedUntil);
       next = slot + spacingMs;
       return slot - now;
     },
-    pause(until) {
-      pausedUntil = Math.max(pausedUntil, until);
+    pause(ms, now) {
+      follow(now);
+      pausedUntil = Math.max(pausedUntil, now + ms);
       next = Math.max(next, pausedUntil);
     },
     get pausedUntil() {

@@ -53,7 +53,7 @@ export async function poll(options: PollingOptions): Promise<void> {
       received.add(receive(news));
       await untilSoAfterStop(received.heard(), clock, signal);
       const isFull = updates.length === updatesAtOnce;
-      received.advance(updates, isFull);
+      received.advance(updates, isFull && !signal.aborted);
       // To ask again at once would give the same again. Telegram itself holds an empty answer back.
       const isSame = news.length > 0 ? received.offset === offset : clock.now() - askedAt < againMs;
       const restMs = Math.max(isSame ? againMs : 0, isFull ? 0 : restMsAfter(news));

@@ -19,6 +19,9 @@ interface State {
   isSafe: boolean;
 }
 
+/** So many of a hundred updates make room for others, when all of them wait. */
+const roomAtOnce = 20;
+
 /**
  * What is heard and safe is confirmed, up to the first that is not. As long as the unconfirmed ones fit into one
  * answer, Telegram is the safest place for what waits in memory; then it has to make room for what comes after.
@@ -65,8 +68,9 @@ export class Received {
   }
 
   #move(told: readonly number[], isFull: boolean): void {
-    const isDone = ({ isHeard, isSafe }: State): boolean => isHeard && (isSafe || isFull);
+    const isDone = ({ isHeard, isSafe }: State): boolean => isHeard && isSafe;
     const held = [...this.#states].filter(([, state]) => !isDone(state)).map(([updateId]) => updateId);
+    if (isFull) this.#makeRoom(held);
     const first = Math.min(...held, ...this.#failed);
     const handled = [...this.#states.keys(), ...told];
     // It may go down: after a week without updates Telegram's ids start again anywhere.
@@ -77,6 +81,13 @@ export class Received {
       taken.confirmed();
       this.#states.delete(updateId);
     }
+  }
+
+  /** The oldest of those that only wait to be safe are given up to Telegram's forgetting, and no more than needed. */
+  #makeRoom(held: number[]): void {
+    const oldest = held.sort((a, b) => a - b).slice(0, roomAtOnce);
+    const end = oldest.findIndex((updateId) => !this.#states.get(updateId)?.isHeard);
+    held.splice(0, end < 0 ? oldest.length : end);
   }
 
   #follow(taken: Taken): State {

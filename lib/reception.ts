@@ -3,6 +3,7 @@ import type { Update, UserFromGetMe } from "grammy/types";
 import type { Api } from "grammy/web";
 import { createAdmission } from "./admission.ts";
 import { createAllowance } from "./allowance.ts";
+import { Answers } from "./answers.ts";
 import { createBoundedLog } from "./failures.ts";
 import type { Clock } from "./clock.ts";
 import { type Entry, type Storing, writeOne } from "./entry.ts";
@@ -83,6 +84,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     warn: createBoundedLog((message) => logger.warn(message), clock),
     clock,
   });
+  const answers = new Answers({ api, outbox, roster });
   const inbox = new Inbox({
     api,
     botUsername: botInfo.username,
@@ -90,8 +92,8 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     hear: createHear({ registers: autoRegisterChats, clock }),
     admits: admission.admits,
     keep: (entry) => keeper.keep(entry),
-    write: (entry) => writeOne(storing, entry),
-    outbox,
+    write: (entry, wasTried) => writeOne(storing, entry, wasTried),
+    answers,
     handle,
     hasHandlers,
     onFailure,
@@ -99,7 +101,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     signal,
   });
   const left = await leftIn(spool, logger);
-  inbox.resume(left, keeper.resume(left));
+  answers.resume(left, keeper.resume(left));
   if (roster.isUnread) void keeper.begin(open);
   return {
     roster,

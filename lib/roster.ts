@@ -20,7 +20,8 @@ export class Roster {
   readonly #heard = new Map<number, number>();
   #moment = 0;
   /** The last word of each chat whose /start or /stop waits to be kept: whether it is to be active. */
-  readonly #words = new Map<number, { readonly isActive: boolean }>();
+  readonly #words = new Map<number, { readonly isActive: boolean; readonly order: number }>();
+  #order = 0;
   readonly #inOrder = createInOrder();
   #isAllowed = (_chatId: number): boolean => true;
 
@@ -63,14 +64,26 @@ export class Roster {
     this.#isAllowed = isAllowed;
   }
 
-  /** The chat's word counts from now on, until the task that keeps it is done, which may take an outage. */
-  heed(chatId: number, isActive: boolean, kept: Promise<unknown>): void {
-    const word = { isActive };
-    this.#words.set(chatId, word);
-    const forget = (): void => {
-      if (this.#words.get(chatId) === word) this.#words.delete(chatId);
+  /** A place in the order in which words were said, for `heed`. */
+  nextOrder(): number {
+    return ++this.#order;
+  }
+
+  /**
+   * The chat's /start or /stop counts from now on, unless a later one does already. Gives what ends that: to be called
+   * once it is kept.
+   */
+  heed(chatId: number, isActive: boolean, order: number = this.nextOrder()): () => void {
+    const known = this.#words.get(chatId);
+    if (known === undefined || known.order < order) this.#words.set(chatId, { isActive, order });
+    return () => {
+      if ((this.#words.get(chatId)?.order ?? Infinity) <= order) this.#words.delete(chatId);
     };
-    kept.then(forget, forget);
+  }
+
+  /** Whether the chat's last word is not kept yet. */
+  isHeeded(chatId: number): boolean {
+    return this.#words.has(chatId);
   }
 
   /** The supergroup that a group has become meanwhile. */

@@ -19,6 +19,7 @@ export class Spool {
   #next: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
   #size = 0;
+  #isTorn = false;
 
   constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -73,11 +74,14 @@ export class Spool {
   async #flush(): Promise<void> {
     const lines = this.#lines;
     this.#lines = [];
+    // Lines that a full disk has cut off are ended; whoever could not append them does so again.
+    const start = this.#isTorn ? "\n" : "";
     try {
-      await this.#write(lines.join(""));
+      await this.#write(start + lines.join(""));
+      this.#isTorn = false;
     } catch (error) {
-      // A line that is there in part is ended by whoever comes next, and told twice is kept once.
-      this.#lines = ["\n", ...lines, ...this.#lines];
+      this.#isTorn = true;
+      this.#size = (await this.#file.stat()).size;
       throw error;
     }
   }

@@ -3,22 +3,34 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
 import type { Clock } from "./clock.ts";
+import type { Failures } from "./failures.ts";
 import type { Logger } from "./log.ts";
 
 const handlersWithinMs = 30_000;
 
+export interface BoundOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly failures: Failures;
+  /** The bot is closed: nobody waits for handlers any more. */
+  readonly signal: AbortSignal;
+}
+
 /** What the toolkit had to keep is kept by now, so a handler that does not end is left behind after a while. */
-export function boundHandlers(
-  clock: Clock,
-  logger: Logger,
-  onFailure: (updateId: number, error: unknown) => void,
-): MiddlewareFn<Context> {
+export function boundHandlers(options: BoundOptions): MiddlewareFn<Context> {
+  const { clock, logger, signal, failures: { onFailure } } = options;
   return async ({ update: { update_id } }, next) => {
     const handlers = next();
-    if (await isDoneWithin(handlers, (ended) => clock.sleep(handlersWithinMs, ended))) return;
-    logger.warn(
-      `A handler of update ${update_id} takes longer than ${handlersWithinMs / 1000} s; going on without it.`,
-    );
+    const wait = (ended: AbortSignal): Promise<void> =>
+      clock.sleep(handlersWithinMs, AbortSignal.any([ended, signal]));
+    if (await isDoneWithin(handlers, wait)) return;
+    if (!signal.aborted) {
+      logger.warn(
+        `A handler of update ${update_id} takes longer than ${
+          handlersWithinMs / 1000
+        } s; going on without it.`,
+      );
+    }
     handlers.catch((error) => onFailure(update_id, error));
   };
 }
