@@ -200,6 +200,39 @@ test("handleUpdate() where DynamoDB was down at the start: it rejects until that
   }, { state: "made" });
 });
 
+test("handleUpdate(): a /stop that cannot be kept yet counts until it comes again", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, gate, item } = scene;
+    const [user = server.user()] = await subscribers(scene, 1);
+    const message = { message_id: 1, date: Math.floor(Date.now() / 1000), chat: user.chat, from: user.user };
+    const stop = { update_id: 77, message: { ...message, text: "/stop" } } as unknown as Update;
+    const start = { update_id: 78, message: { ...message, text: "/start" } } as unknown as Update;
+    const fault = gate.deny("UpdateItem");
+    await failureOf(bot.handleUpdate(stop));
+    assert.equal([(await bot.broadcast("one")).sent, said(user)], [0, []]);
+    fault.clear();
+    await bot.handleUpdate(stop);
+    assert.equal((await item(user))?.["removed_reason"], { S: "stopped" });
+    await bot.handleUpdate(start);
+    assert.is((await bot.broadcast("two")).sent, 1);
+  }, { state: "initialized" });
+});
+
+test("handleUpdate(): what was kept and its answer lost is answered when it comes again", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, gate, item } = scene;
+    const [user = server.user()] = await subscribers(scene, 1);
+    const message = { message_id: 1, date: Math.floor(Date.now() / 1000), chat: user.chat, from: user.user };
+    const stop = { update_id: 77, message: { ...message, text: "/stop" } } as unknown as Update;
+    gate.loseAnswers({ action: "UpdateItem", times: 3 });
+    await failureOf(bot.handleUpdate(stop));
+    await bot.handleUpdate(stop);
+    await bot.handleUpdate(stop);
+    assert.equal(said(user), ["You are unsubscribed."]);
+    assert.equal((await item(user))?.["message_count"], { N: "2" });
+  }, { state: "initialized" });
+});
+
 test("chatCommands on anyone's grammY bot: kept before the update is confirmed, answered, and handed on", async () => {
   await withBot(async ({ server, table, item, gate }) => {
     const storage = table.storage();

@@ -633,6 +633,45 @@ lifecycle("a handler that throws is logged, and does not stop the bot", async ()
   }, { state: "made" });
 });
 
+lifecycle("whatever is thrown, the bot goes on", async () => {
+  await withBot(async ({ bot, server, logs, settled }) => {
+    const thrown: unknown[] = [
+      null,
+      Object.create(null),
+      {
+        toString() {
+          throw new Error("no text either");
+        },
+      },
+    ];
+    bot.grammy.on("message:text", () => Promise.reject(thrown.shift()));
+    await bot.startBot();
+    const user = server.user();
+    for (const text of ["one", "two", "three"]) user.say(text);
+    await settled();
+    assert.is(logs.of("error").length, 3);
+    assert.match(logs.of("error")[2] ?? "", "something was thrown that cannot be shown");
+  }, { state: "made" });
+});
+
+lifecycle("no handler begins after stopBot()", async () => {
+  await withBot(async ({ bot, server }) => {
+    const seen: string[] = [];
+    bot.grammy.on("message:text", ({ message }) => {
+      seen.push(message.text);
+      return new Promise(() => {});
+    });
+    await bot.startBot();
+    const user = server.user();
+    for (const text of ["one", "two", "three"]) user.say(text);
+    await until(() => seen.length === 1, "no handler has begun");
+    assert.ok(await soon(bot.stopBot(), 5000), "it waits for ever");
+    await pause(100);
+    assert.equal(seen, ["one"]);
+    assert.is(server.pendingUpdates, 3, "they come again");
+  }, { state: "made", bot: { clock: new FastClock(20) } });
+});
+
 lifecycle("stopBot() waits for a handler, but not for ever, and what hangs comes again", async () => {
   await withBot(async ({ bot, server, another }) => {
     const seen: string[] = [];

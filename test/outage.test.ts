@@ -253,6 +253,89 @@ test("one chat that cannot be kept keeps nobody else from it", async () => {
   }, fast);
 });
 
+test("/start and /stop of one batch: the last word counts in the outage, too", async () => {
+  for (const words of [["/start", "/stop"], ["/start", "/stop", "/start"]]) {
+    await withBot(async (scene) => {
+      const { bot, server, gate, settled, item } = scene;
+      const user = server.user();
+      gate.deny("UpdateItem");
+      server.user().say("/start");
+      await degraded(scene);
+      for (const word of words) user.say(word);
+      await until(() => said(user).length === words.length, "it is not answered");
+      const isActive = words.at(-1) === "/start";
+      await bot.broadcast("signal");
+      assert.is(said(user).includes("signal"), isActive);
+      gate.clear();
+      await recovered(scene);
+      await settled();
+      assert.equal((await item(user))?.["is_active"], { BOOL: isActive });
+    }, fast);
+  }
+});
+
+test("/status does not contradict what was said a moment ago", async () => {
+  await withBot(async (scene) => {
+    const { server, gate, settled } = scene;
+    const [joiner, leaver] = [server.user(), server.user()];
+    leaver.say("/start");
+    await settled();
+    gate.deny("UpdateItem");
+    joiner.say("/start");
+    joiner.say("/status");
+    leaver.say("/stop");
+    leaver.say("/status");
+    await has(joiner, welcome, "This chat is subscribed.");
+    await has(leaver, welcome, unsubscribed, "This chat gets no signals just now.");
+  }, fast);
+});
+
+test("a bot that is stopped while DynamoDB hangs confirms nothing, and says so", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, gate, logs, another, settled, item } = scene;
+    gate.hang();
+    const users = Array.from({ length: 150 }, () => server.user());
+    for (const user of users) user.say("/start");
+    await until(() => gate.requests > 0, "it has not begun");
+    await bot.stopBot();
+    assert.is(server.pendingUpdates, 150);
+    assert.equal(logs.of("error", "lost"), []);
+    gate.clear();
+    await another().startBot();
+    await settled();
+    for (const user of users) assert.equal((await item(user))?.["is_active"], { BOOL: true });
+  }, fast);
+});
+
+/** A clock that somebody sets. */
+class SetClock extends FastClock {
+  offsetMs = 0;
+
+  override now(): number {
+    return super.now() + this.offsetMs;
+  }
+}
+
+test("a clock that is set back by an hour keeps nobody waiting for an hour", async () => {
+  const clock = new SetClock(20);
+  await withBot(async (scene) => {
+    const { bot, server, gate } = scene;
+    const [first, second] = [server.user(), server.user()];
+    first.say("/start");
+    await first.received(welcome);
+    clock.offsetMs = -3_600_000;
+    first.say("/help");
+    await first.received("I send trading signals");
+    assert.is((await bot.broadcast("signal")).sent, 1);
+    gate.throttle({ action: "UpdateItem" });
+    second.say("/start");
+    await until(() => gate.count("UpdateItem") > 3, "it has not begun");
+    clock.offsetMs = -7_200_000;
+    await degraded(scene);
+    await second.received(welcome);
+  }, { bot: { clock } });
+});
+
 test("the health of the bot tells of it", async () => {
   await withBot(async (scene) => {
     const { bot, server, gate, settled } = scene;

@@ -91,6 +91,24 @@ test("authorize is asked of every update with its context, and may change its mi
   }, { bot: { authorize } });
 });
 
+test("in a group, one member's word does not cut the group off", async () => {
+  const paying = new Set<number>();
+  await withBot(async ({ bot, server, settled, item }) => {
+    const [boss, guest] = [server.user(), server.user()];
+    paying.add(boss.chatId);
+    const group = server.group({ title: "Desk", administrators: [boss], members: [guest] });
+    group.say(boss, "/start");
+    group.say(guest, "good morning");
+    await settled();
+    assert.equal(said(group), [welcome], "what people say among themselves is not said to the bot");
+    assert.is((await bot.broadcast("signal")).sent, 1);
+    group.say(guest, "/status");
+    await settled();
+    assert.is(said(group).at(-1), refusal);
+    assert.equal((await item(group))?.["message_count"], { N: "1" });
+  }, { bot: { authorize: ({ from }: Context) => paying.has(from?.id ?? 0) } });
+});
+
 test("an authorize that fails or hangs lets nobody in, and says so", async () => {
   const failures = [
     () => Promise.reject(new Error("my directory is down")),
@@ -178,6 +196,16 @@ flood("what it says one by one is heard in lumps, at most one a second", async (
     assert.ok(seconds >= 28, `thirty polls in ${seconds} s`);
     assert.equal((await item(flooder))?.["message_count"], { N: "90" });
   }, { bot: { clock } });
+});
+
+flood("its /stop is confirmed all the same", async () => {
+  await withBot(async ({ server, settled }) => {
+    const flooder = server.user();
+    for (let count = 0; count < 50; count++) flooder.say("/help");
+    flooder.say("/stop");
+    await settled();
+    assert.is(said(flooder).at(-1), "You are unsubscribed.");
+  });
 });
 
 flood("the others are heard all the same", async () => {

@@ -1,11 +1,21 @@
 /** The queue on disk: what outlives the process. */
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import type { Entry } from "../lib/entry.ts";
 import { ConfigError } from "../lib/options.ts";
-import { openSpool, type Spool } from "../lib/spool.ts";
+import { openSpool, Spool } from "../lib/spool.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, said, type Scene, soon, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";
@@ -101,6 +111,40 @@ test("lines that are none are counted and left out", () =>
       assert.equal(await spool.read(), { entries: entries.slice(0, 1), unreadable: bad.length });
     });
   }));
+
+test("a disk that is full for a moment leaves nothing behind that is not cleared later", () =>
+  inFolder(async (path) => {
+    const { file } = await openFile(path);
+    let isFull = true;
+    const disk = new Proxy(file, {
+      get(target, key) {
+        if (key === "appendFile" && isFull) {
+          return async (bytes: Uint8Array) => {
+            await target.appendFile(bytes.subarray(0, 10));
+            throw new Error("ENOSPC: no space left on device");
+          };
+        }
+        const value = Reflect.get(target, key) as unknown;
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const spool = new Spool(path, disk);
+    await spool.read();
+    for (let times = 0; times < 3; times++) {
+      assert.match((await failureOf(spool.append(entries))).message, "ENOSPC");
+    }
+    isFull = false;
+    await spool.append(entries);
+    await using(path, async (other) => assert.equal((await other.read()).entries, entries));
+    await spool.clear();
+    assert.is((await stat(path)).size, 0);
+    await spool.close();
+  }));
+
+async function openFile(path: string): Promise<{ readonly file: FileHandle }> {
+  await mkdir(dirname(path), { recursive: true });
+  return { file: await open(path, "a+") };
+}
 
 test("only the owner may read it", () =>
   inFolder(async (path) => {
@@ -222,6 +266,26 @@ bot("a spool that is replayed twice counts once", () =>
       }
       assert.equal((await item(user))?.["message_count"], { N: "3" });
       assert.equal((await item(user))?.["removed_reason"], { S: "stopped" });
+    }, { bot: { clock, spoolFile } });
+  }));
+
+bot("a restart within the outage answers nobody again", () =>
+  inFolder(async (spoolFile) => {
+    await withBot(async (scene) => {
+      const { bot, server, gate, another, settled } = scene;
+      const user = server.user();
+      gate.deny("UpdateItem");
+      user.say("/start");
+      user.say("/stop");
+      await user.received("You are unsubscribed.");
+      await bot.stopBot();
+      const next = another();
+      await next.startBot();
+      await until(() => next.health.queuedUpdates === 4, "it does not hear them again");
+      gate.clear();
+      await settled();
+      await until(() => !next.health.isDegraded, "they are not kept");
+      assert.equal(said(user), ["Welcome! You are subscribed.", "You are unsubscribed."]);
     }, { bot: { clock, spoolFile } });
   }));
 
