@@ -34,7 +34,7 @@ async function describe(
     const command = new DescribeTableCommand({ TableName: tableName });
     const { Table } = await send(
       "DescribeTable",
-      (client, abortSignal) => client.send(command, { abortSignal }),
+      (client, options) => client.send(command, options as undefined),
       signal,
     );
     return Table;
@@ -50,7 +50,7 @@ async function create({ tableName, send }: Table, { signal, onProgress }: Work):
     const command = new CreateTableCommand({ TableName: tableName, ...schema });
     const { TableDescription } = await send(
       "CreateTable",
-      (client, abortSignal) => client.send(command, { abortSignal }),
+      (client, options) => client.send(command, options as undefined),
       signal,
     );
     onProgress?.();

@@ -172,7 +172,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     const command = new GetItemCommand({ ...this.#key(chatId), ConsistentRead: true });
     const { Item } = await this.#table.send(
       "GetItem",
-      (client, abortSignal) => client.send(command, { abortSignal }),
+      (client, options) => client.send(command, options as undefined),
     );
     return Item;
   }
@@ -207,7 +207,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     try {
       const { Attributes } = await this.#table.send(
         "UpdateItem",
-        (client, abortSignal) => client.send(command, { abortSignal }),
+        (client, options) => client.send(command, options as undefined),
       );
       return { old: Attributes && stateOf(Attributes) };
     } catch (error) {

@@ -23,7 +23,7 @@ export async function* pages(
     const command = new ScanCommand({ TableName: tableName, ...input, ExclusiveStartKey: from });
     const page: ScanCommandOutput = await send(
       "Scan",
-      (client, abortSignal) => client.send(command, { abortSignal }),
+      (client, options) => client.send(command, options as undefined),
       signal,
     );
     yield page;

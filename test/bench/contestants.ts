@@ -1,12 +1,15 @@
-/** Three bots that keep when a chat wrote last and how often: ours, and grammY's two ways to receive updates. */
-import { type DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+/**
+ * Bots that keep when a chat wrote last and how often: ours, and grammY's two ways to receive updates with the SDK's
+ * client as it comes; the faster of them also with our client.
+ */
+import { DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { run } from "@grammyjs/runner";
 import { Bot } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot.ts";
 import { iso } from "../../lib/chat.ts";
-import { clientAt } from "../support/client.ts";
+import { clientAt, testKeys } from "../support/client.ts";
 
-export type ContestantName = "ours" | "plain grammY" | "grammY runner";
+export type ContestantName = "ours" | "plain grammY" | "grammY runner" | "grammY runner, our client";
 
 /** Starts one at the address of a stand-in, and gives what stops it. */
 type Start = (endpoint: string) => Promise<() => Promise<unknown>>;
@@ -14,12 +17,19 @@ type Start = (endpoint: string) => Promise<() => Promise<unknown>>;
 export const contestants: Readonly<Record<ContestantName, Start>> = {
   "ours": ours,
   "plain grammY": plain,
-  "grammY runner": underRunner,
+  "grammY runner": (endpoint) => underRunner(endpoint, "runner", sdkClientAt(endpoint)),
+  "grammY runner, our client": (endpoint) => underRunner(endpoint, "runner2", clientAt(endpoint)),
 };
 
 /** What each is called in its token and its table, which hold no spaces. */
 export function laneNameOf(name: ContestantName): string {
-  return { "ours": "ours", "plain grammY": "plain", "grammY runner": "runner" }[name];
+  const names = {
+    "ours": "ours",
+    "plain grammY": "plain",
+    "grammY runner": "runner",
+    "grammY runner, our client": "runner2",
+  };
+  return names[name];
 }
 
 async function ours(endpoint: string): Promise<() => Promise<unknown>> {
@@ -41,7 +51,8 @@ async function ours(endpoint: string): Promise<() => Promise<unknown>> {
 }
 
 async function plain(endpoint: string): Promise<() => Promise<unknown>> {
-  const { bot, client } = countingBot(endpoint, "plain");
+  const client = sdkClientAt(endpoint);
+  const bot = countingBot(endpoint, "plain", client);
   let polling: Promise<void> | undefined;
   await new Promise<void>((resolve) => polling = bot.start({ onStart: () => resolve() }));
   return async () => {
@@ -51,8 +62,12 @@ async function plain(endpoint: string): Promise<() => Promise<unknown>> {
   };
 }
 
-async function underRunner(endpoint: string): Promise<() => Promise<unknown>> {
-  const { bot, client } = countingBot(endpoint, "runner");
+async function underRunner(
+  endpoint: string,
+  name: string,
+  client: DynamoDBClient,
+): Promise<() => Promise<unknown>> {
+  const bot = countingBot(endpoint, name, client);
   await bot.init();
   const runner = run(bot);
   return async () => {
@@ -61,10 +76,13 @@ async function underRunner(endpoint: string): Promise<() => Promise<unknown>> {
   };
 }
 
-/** Our client, so that it makes no difference; one raw UpdateItem, no condition, and no look at the answer. */
-function countingBot(endpoint: string, name: string): { bot: Bot; client: DynamoDBClient } {
+function sdkClientAt(endpoint: string): DynamoDBClient {
+  return new DynamoDBClient({ region: "us-east-1", endpoint, credentials: testKeys });
+}
+
+/** One raw UpdateItem, no condition, and no look at the answer. */
+function countingBot(endpoint: string, name: string, client: DynamoDBClient): Bot {
   const bot = new Bot(`1:${name}`, { client: { apiRoot: endpoint } });
-  const client = clientAt(endpoint);
   bot.on("message", async (ctx) => {
     await client.send(
       new UpdateItemCommand({
@@ -75,5 +93,5 @@ function countingBot(endpoint: string, name: string): { bot: Bot; client: Dynamo
       }),
     );
   });
-  return { bot, client };
+  return bot;
 }

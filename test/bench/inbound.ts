@@ -13,6 +13,7 @@ const messagesATurn: Readonly<Record<ContestantName, number>> = {
   "ours": 3000,
   "plain grammY": 400,
   "grammY runner": 3000,
+  "grammY runner, our client": 3000,
 };
 const burst = 1000;
 
@@ -64,6 +65,7 @@ async function race(all: Record<ContestantName, Contestant>, pattern: Pattern): 
     "ours": turnOf("ours"),
     "plain grammY": turnOf("plain grammY"),
     "grammY runner": turnOf("grammY runner"),
+    "grammY runner, our client": turnOf("grammY runner, our client"),
   });
 }
 
@@ -106,16 +108,19 @@ await report(async () => {
   await using ours = await start("ours");
   await using plain = await start("plain grammY");
   await using runner = await start("grammY runner");
+  await using runnerOurs = await start("grammY runner, our client");
   const all = {
     "ours": new Contestant("ours", standIn, ours),
     "plain grammY": new Contestant("plain grammY", standIn, plain),
     "grammY runner": new Contestant("grammY runner", standIn, runner),
+    "grammY runner, our client": new Contestant("grammY runner, our client", standIn, runnerOurs),
   };
   const apart = await race(all, "another chat each");
   const tens = await race(all, "ten of each chat");
   return [
     speed("another chat each", apart, "plain grammY", 10),
     speed("another chat each", apart, "grammY runner", 0.8),
+    speed("another chat each", apart, "grammY runner, our client"),
     cpu("another chat each", apart, "grammY runner"),
     speed("ten of each chat", tens, "plain grammY", 30),
     speed("ten of each chat", tens, "grammY runner"),
