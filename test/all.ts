@@ -22,14 +22,23 @@ interface Result {
   readonly output: string;
 }
 
+const onNode = ["tsx", "test/run.ts"] as const;
 const onDeno = ["deno", "run", "--frozen", "-P=test", "test/run.ts"] as const;
+const parts = [1, 2, 3].map((part) => `${part}/3`);
+
+/** A suite, in parts that run beside each other. */
+function inParts(title: string, command: Step["command"]): Step[] {
+  return parts.map((part) => ({
+    title: `${title}, ${part}`,
+    command: [...command, `--part=${part}`],
+    counts: true,
+  }));
+}
 
 /** The longest first, so that none is left to run alone at the end. */
 const steps: readonly Step[] = [
-  { title: "tests on Node, 1st half", command: ["tsx", "test/run.ts", "--part=1/2"], counts: true },
-  { title: "tests on Node, 2nd half", command: ["tsx", "test/run.ts", "--part=2/2"], counts: true },
-  { title: "tests on Deno, 1st half", command: [...onDeno, "--part=1/2"], counts: true },
-  { title: "tests on Deno, 2nd half", command: [...onDeno, "--part=2/2"], counts: true },
+  ...inParts("tests on Node", onNode),
+  ...inParts("tests on Deno", onDeno),
   { title: "types (tsc)", command: ["tsc"] },
   { title: "types of the build (tsc)", command: ["tsc", "-p", ".ci/tsconfig.build.json", "--noEmit"] },
   { title: "types (deno check)", command: ["deno", "check", "--frozen"] },
@@ -97,7 +106,7 @@ async function run(step: Step): Promise<Result> {
 }
 
 /**
- * Three at a time, as the suites wait more than they work; two on a machine with a single core. Not more, as their tests
+ * Four at a time, as the suites wait more than they work; two on a machine with a single core. Not more, as their tests
  * have time limits.
  */
 async function runAll(): Promise<Result[]> {
@@ -108,7 +117,7 @@ async function runAll(): Promise<Result[]> {
       results.push(await run(step));
     }
   };
-  await Promise.all(Array.from({ length: Math.min(3, availableParallelism() + 1) }, worker));
+  await Promise.all(Array.from({ length: Math.min(4, 2 * availableParallelism()) }, worker));
   return results;
 }
 

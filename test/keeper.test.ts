@@ -171,6 +171,6 @@ test("close() keeps what it can, and rejects what it cannot", () =>
     await kept;
     assert.instance(await failureOf(keeper.keep(said(7, 2)).kept), NotKeptError);
     assert.equal(logs.lines, []);
-  }));
+  }, 2));
 
 test.run();
