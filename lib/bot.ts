@@ -74,8 +74,8 @@ export class MeanReversionTelegramBot {
   }
 
   /**
-   * The grammY bot, for commands and handlers of your own. Add them before `startBot()`; they run behind the toolkit's,
-   * one chat's updates in their order and different chats' side by side.
+   * The grammY bot, for commands and handlers of your own. Add them before `startBot()`; they run once an update is
+   * kept, one chat's in their order. One that has not ended holds its update back for up to five seconds.
    */
   get grammy(): Bot {
     this.#hasHandlers = true;
