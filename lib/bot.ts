@@ -13,12 +13,15 @@ import { consoleLogger, type Logger } from "./log.ts";
 import { signalMessage } from "./messages.ts";
 import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
 import { ask, readyText, setMenu } from "./opening.ts";
-import { openReception, type Reception } from "./reception.ts";
+import { waitFor } from "./patience.ts";
+import type { Reception } from "./reception.ts";
 import type { BroadcastReport } from "./report.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
 import type { TradingSignal } from "./signal.ts";
 import { createHandling, type Handling } from "./user_handlers.ts";
 import type { CleanupOptions } from "./storage/chat_storage.ts";
+
+const broadcastsAfterStopMs = 30_000;
 
 /**
  * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
@@ -111,8 +114,8 @@ export class MeanReversionTelegramBot {
   }
 
   /**
-   * Ends polling and confirms what was handled; waits for handlers and broadcasts that are under way.
-   * Then the storage is closed, if it is not one of your own. A handler may call it too.
+   * Ends polling and confirms what was handled; waits for handlers that are under way, and for broadcasts up to half a
+   * minute. Then the storage is closed, if it is not one of your own. A handler may call it too.
    */
   stopBot(): Promise<void> {
     this.#handling.leave();
@@ -150,7 +153,7 @@ export class MeanReversionTelegramBot {
   /** How the bot is, without a request: for a health check. */
   get health(): BotHealth {
     const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
-    return { isPolling, ...healthOf(this.#reception) };
+    return { isPolling, ...healthOf(this.#reception, this.#failures.watch.isTrouble) };
   }
 
   /** Figures of the storage, counted now, and of the bot. */
@@ -182,7 +185,7 @@ export class MeanReversionTelegramBot {
     });
   }
 
-  /** As `stopBot()`. */
+  /** `stopBot()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stopBot();
   }
@@ -190,19 +193,17 @@ export class MeanReversionTelegramBot {
   async #start(): Promise<void> {
     this.#assertNotStopped();
     await this.initialize();
-    const { api } = this.#grammy;
-    await this.#ask((signal) => api.deleteWebhook({}, signal));
+    await this.#ask((signal) => this.#grammy.api.deleteWebhook({}, signal));
     this.#assertNotStopped();
     this.#polling = this.#ready().poll();
     this.#ending.follow(this.#polling);
   }
 
   async #initialize(): Promise<Initialized> {
-    const clock = this.#clock;
-    const logger = this.#logger;
-    const { api } = this.#grammy;
+    const [clock, logger, { api }] = [this.#clock, this.#logger, this.#grammy];
     const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
-    const { username } = botInfo;
+    // A third of the toolkit's code, for which an import of it need not wait.
+    const { openReception } = await import("./reception.ts");
     const opening = openReception({
       options: this.#options,
       api,
@@ -214,11 +215,10 @@ export class MeanReversionTelegramBot {
       logger,
       signal: this.#stopping.signal,
     });
-    const [reception] = await Promise.all([opening, setMenu(api, logger)]);
-    this.#reception = reception;
-    const { roster } = reception;
-    logger.info(readyText(username, roster));
-    return { storage: roster.storage.kind, chats: roster.size, username };
+    [this.#reception] = await Promise.all([opening, setMenu(api, logger)]);
+    const { roster } = this.#reception;
+    logger.info(readyText(botInfo.username, roster));
+    return { storage: roster.storage.kind, chats: roster.size, username: botInfo.username };
   }
 
   #ask<T>(call: Parameters<typeof ask<T>>[0]): Promise<T> {
@@ -239,9 +239,8 @@ export class MeanReversionTelegramBot {
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("The bot was stopped."));
     await this.#initialized?.catch(() => {});
-    const { keeper } = this.#reception ?? {};
-    await Promise.all([this.#polling?.catch(() => {}), keeper?.close()]);
-    await Promise.allSettled(this.#broadcasts);
+    await Promise.all([this.#polling?.catch(() => {}), this.#reception?.keeper.close()]);
+    await waitFor(Promise.allSettled(this.#broadcasts), broadcastsAfterStopMs, this.#clock);
     await this.#reception?.close();
     this.#closing.abort(new Error("The bot was stopped."));
     this.#ending.end();

@@ -8,7 +8,13 @@ export interface Failures {
   /** A handler, or an update that makes no sense. */
   readonly onFailure: (updateId: number, error: unknown) => void;
   /** Runs what handles an update that comes by another way than polling. */
-  readonly watch: <T>(task: () => Promise<T>) => Promise<T>;
+  readonly watch: TroubleLog;
+}
+
+interface TroubleLog {
+  <T>(task: () => Promise<T>): Promise<T>;
+  /** Whether the last task has failed. */
+  isTrouble: boolean;
 }
 
 export function createFailures(logger: Logger, clock: Clock, secret: string): Failures {
@@ -30,24 +36,21 @@ const linesPerMinute = 10;
 const minuteMs = 60_000;
 
 /** Runs tasks, and says once when they begin to fail and once when they succeed again. */
-function createTroubleLog(
-  logger: Logger,
-  textOf: (error: Error) => string,
-  over: string,
-): <T>(task: () => Promise<T>) => Promise<T> {
-  let isTrouble = false;
-  return async (task) => {
+function createTroubleLog(logger: Logger, textOf: (error: Error) => string, over: string): TroubleLog {
+  const watch = async <T>(task: () => Promise<T>): Promise<T> => {
     try {
       const result = await task();
-      if (isTrouble) logger.info(over);
-      isTrouble = false;
+      if (watch.isTrouble) logger.info(over);
+      watch.isTrouble = false;
       return result;
     } catch (error) {
-      if (!isTrouble) logger.error(textOf(error as Error));
-      isTrouble = true;
+      if (!watch.isTrouble) logger.error(textOf(error as Error));
+      watch.isTrouble = true;
       throw error;
     }
   };
+  watch.isTrouble = false;
+  return watch;
 }
 
 /** The first lines of a minute go out, the others are counted. @param say Where the lines go. */

@@ -36,8 +36,16 @@ export function createGate({ messagesPerSecond, clock, logger, signal: closed }:
   // What is said to a chat arrives in the order in which it was said.
   const inOrder = createInOrder();
 
+  // One for all messages of a broadcast: Node keeps something of each.
+  const endings = new WeakMap<AbortSignal, AbortSignal>();
+  const endingOf = (signal: AbortSignal): AbortSignal => {
+    const ending = endings.get(signal) ?? AbortSignal.any([closed, signal]);
+    endings.set(signal, ending);
+    return ending;
+  };
+
   const wait = async (isMessage: boolean, signal: AbortSignal | undefined): Promise<void> => {
-    const ended = signal === undefined ? closed : AbortSignal.any([closed, signal]);
+    const ended = signal === undefined ? closed : endingOf(signal);
     let waitMs = isMessage ? pace.take(clock.now()) : pace.pausedUntil - clock.now();
     while (waitMs > 0) {
       await clock.sleep(waitMs, ended);

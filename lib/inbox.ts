@@ -8,6 +8,7 @@ import type { Hear, Heard } from "./hearing.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Keeping } from "./keeper.ts";
 import { NotKeptError } from "./lanes.ts";
+import { waitFor } from "./patience.ts";
 import type { Taken } from "./received.ts";
 import { isOutage } from "./recovery.ts";
 import type { Roster } from "./roster.ts";
@@ -88,10 +89,7 @@ export class Inbox {
       if (heard?.asks === "stop" || heard?.asks === "start") {
         roster.heed(heard.chatId, heard.asks === "start")();
       }
-      const done = new AbortController();
-      const late = clock.sleep(repliesWithinMs, done.signal).catch(() => {});
-      if (heard !== undefined) await Promise.race([answers.kept(heard, step), late]);
-      done.abort();
+      if (heard !== undefined) await waitFor(answers.kept(heard, step), repliesWithinMs, clock);
       if (isAllowed && hasHandlers()) await handle(update);
     }).catch((error) => {
       if (isOutage(error)) throw error;
@@ -101,10 +99,8 @@ export class Inbox {
 
   /** Waits for handlers that are under way, for a while. */
   async close(): Promise<void> {
-    const done = new AbortController();
-    const late = this.#options.clock.sleep(closeWithinMs, done.signal).catch(() => {});
-    if (this.#handled.size > 0) await Promise.race([Promise.all(this.#handled), late]);
-    done.abort();
+    const handled = Promise.all(this.#handled);
+    if (this.#handled.size > 0) await waitFor(handled, closeWithinMs, this.#options.clock);
     this.#isClosed = true;
   }
 

@@ -7,6 +7,7 @@ import { createInOrder } from "./in_order.ts";
 import { statusMessage, statusUnread } from "./messages.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Allowance, createAllowance } from "./allowance.ts";
+import { waitFor } from "./patience.ts";
 import type { Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
 import type { FormattedText } from "./text.ts";
@@ -74,10 +75,10 @@ export class Outbox {
   /** Sends what waits, for a while; what has not been sent by then is not. */
   async close(): Promise<void> {
     const { clock, warn } = this.#options;
-    const done = new AbortController();
-    const idle = this.#pending === 0 ? undefined : new Promise<void>((resolve) => this.#onIdle = resolve);
-    await Promise.race([idle, clock.sleep(closeWithinMs, done.signal).catch(() => {})]);
-    done.abort();
+    if (this.#pending > 0) {
+      const idle = new Promise<void>((resolve) => this.#onIdle = resolve);
+      await waitFor(idle, closeWithinMs, clock);
+    }
     this.#isClosed = true;
     if (this.#pending > 0) warn(`The bot ends before ${this.#pending} chats could be answered.`);
   }

@@ -123,8 +123,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
       }),
     async close() {
       await keeper.close();
-      await inbox.close();
-      await outbox.close();
+      await Promise.all([inbox.close(), outbox.close()]);
       if (options.storage === undefined) roster.close();
     },
   };

@@ -16,7 +16,7 @@ export interface Initialized {
 export interface BotHealth {
   /** Whether commands are heard. */
   readonly isPolling: boolean;
-  /** Whether DynamoDB cannot be used just now, so that updates are queued. */
+  /** Whether DynamoDB cannot be used just now, so that updates are queued, or refused where they come by a webhook. */
   readonly isDegraded: boolean;
   /** Updates in the queue. */
   readonly queuedUpdates: number;
@@ -33,9 +33,12 @@ export interface BotStatistics extends ChatStatistics, BotHealth {
 }
 
 /** What waits in a bot. */
-export function healthOf({ keeper, outbox }: Partial<Reception> = {}): Omit<BotHealth, "isPolling"> {
+export function healthOf(
+  { keeper, outbox }: Partial<Reception> = {},
+  isRefusing: boolean,
+): Omit<BotHealth, "isPolling"> {
   return {
-    isDegraded: keeper?.isDegraded ?? false,
+    isDegraded: isRefusing || (keeper?.isDegraded ?? false),
     queuedUpdates: keeper?.queued ?? 0,
     pendingReplies: outbox?.pending ?? 0,
   };

@@ -4,19 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
 import { assertNoMistakes } from "./options.ts";
-import {
-  type Answer,
-  fromLambda,
-  fromNode,
-  fromWeb,
-  type Incoming,
-  type LambdaAnswer,
-  type LambdaEvent,
-  toLambda,
-  toNode,
-  TooLargeError,
-  toWeb,
-} from "./webhook_request.ts";
+import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_request.ts";
 
 export type { LambdaAnswer, LambdaEvent };
 
@@ -64,6 +52,8 @@ export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}
   const secret = readSecret(bot, options);
   const answer = (incoming: Incoming): Promise<Answer> => answerTo(incoming, bot, secret);
   const callback = async (first: unknown, second?: unknown): Promise<unknown> => {
+    // Whoever polls has no use for it.
+    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await import("./webhook_request.ts");
     if (isNodeResponse(second)) {
       const request = first as IncomingMessage;
       return toNode(await answer(fromNode(request)), request, second);
@@ -87,7 +77,9 @@ async function answerTo(incoming: Incoming, bot: UpdateHandler, secret: string):
     if (update === undefined) return { status: 400, text: "Bad Request: this is no update" };
     return await handled(bot, update);
   } catch (error) {
-    if (error instanceof TooLargeError) return { status: 413, text: "Content Too Large", isUnread: true };
+    if ((error as Error).name === "TooLargeError") {
+      return { status: 413, text: "Content Too Large", isUnread: true };
+    }
     return { status: 400, text: "Bad Request: the body cannot be read", isUnread: true };
   }
 }

@@ -10,7 +10,17 @@ import { StorageError } from "../lib/storage/storage_error.ts";
 import { InMemoryChatStorage } from "../lib/storage/memory.ts";
 import { TelegramError } from "../lib/telegram_error.ts";
 import { assert, suite } from "./harness.ts";
-import { deadAddress, FastClock, pause, said, type Scene, soon, until, withBot } from "./support/bot.ts";
+import {
+  deadAddress,
+  FastClock,
+  pause,
+  said,
+  type Scene,
+  soon,
+  subscribers,
+  until,
+  withBot,
+} from "./support/bot.ts";
 import { clientAt, failureOf, TableName } from "./support/storage.ts";
 
 const test = suite("initialize()");
@@ -670,6 +680,27 @@ lifecycle("no handler begins after stopBot()", async () => {
     assert.equal(seen, ["one"]);
     assert.is(server.pendingUpdates, 3, "they come again");
   }, { state: "made", bot: { clock: new FastClock(20) } });
+});
+
+lifecycle("stopBot() does not wait for ever for a broadcast, whose report then says so", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 3);
+    server.fault({
+      method: "sendMessage",
+      answer: {
+        error_code: 429,
+        description: "Too Many Requests: retry after 300",
+        parameters: { retry_after: 300 },
+      },
+    });
+    const broadcast = bot.broadcast("signal");
+    await until(() => server.countCalls("sendMessage") === 1, "it has not begun");
+    assert.ok(await soon(bot.stopBot(), 8000), "it waits for the flood to end");
+    const report = await broadcast;
+    assert.match(report.stopped ?? "", "the bot was stopped");
+    assert.is(report.skipped, 3);
+  }, { bot: { clock: new FastClock(20) } });
 });
 
 lifecycle("stopBot() waits for a handler, but not for ever, and what hangs comes again", async () => {
