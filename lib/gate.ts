@@ -1,4 +1,5 @@
 /** The one door for calls to Telegram: messages leave at the bot's pace, and a flood answer holds everything. */
+import { setMaxListeners } from "node:events";
 import type { Transformer } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
@@ -39,7 +40,10 @@ export function createGate({ messagesPerSecond, clock, logger, signal: closed }:
   // One for all messages of a broadcast: Node keeps something of each.
   const endings = new WeakMap<AbortSignal, AbortSignal>();
   const endingOf = (signal: AbortSignal): AbortSignal => {
-    const ending = endings.get(signal) ?? AbortSignal.any([closed, signal]);
+    const known = endings.get(signal);
+    if (known !== undefined) return known;
+    const ending = AbortSignal.any([closed, signal]);
+    setMaxListeners(0, ending);
     endings.set(signal, ending);
     return ending;
   };

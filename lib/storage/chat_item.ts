@@ -3,8 +3,8 @@
  * another type, or in another form; what cannot be read is taken as absent, and never as a reason to fail.
  */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { type Chat, chatOf, type ChatState, isChatId, type RemovedReason, type UserInfo } from "../chat.ts";
+import { marshalling } from "./marshalling.ts";
 
 export type Item = Record<string, AttributeValue>;
 
@@ -12,7 +12,7 @@ const reasons: readonly string[] = ["stopped", "blocked", "left", "gone", "inact
 
 /** What the item says of its chat. */
 export function stateOf(item: Item): ChatState {
-  const raw: Record<string, unknown> = unmarshall(item, { wrapNumbers: exactNumber });
+  const raw: Record<string, unknown> = marshalling().unmarshall(item, { wrapNumbers: exactNumber });
   const is_active = raw["is_active"] === true;
   const removed_at = timeOf(raw["removed_at"]) ?? null;
   return {

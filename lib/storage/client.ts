@@ -3,6 +3,7 @@ import process from "node:process";
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
 import { createLimit } from "../limit.ts";
 import { createFetchHandler } from "./fetch_handler.ts";
+import { loadMarshalling } from "./marshalling.ts";
 import { storageError } from "./storage_error.ts";
 
 /** Requests that a storage has under way at most: fewer than sockets, as waiting for a socket counts as time-out. */
@@ -65,6 +66,7 @@ export function openTable(client: DynamoDBClient, tableName: string, regionName:
     limit(async () => {
       try {
         signal?.throwIfAborted();
+        await loadMarshalling();
         if (own.has(client) && signal === undefined) return await inTime(request(client));
         return await abortedInTime((abortSignal) => request(client, { abortSignal }), signal);
       } catch (error) {

@@ -31,6 +31,7 @@ import {
 import type { ChatUpdate } from "./expressions.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
 import { createOddItemLog } from "./odd_items.ts";
+import { loadMarshalling } from "./marshalling.ts";
 import { pages, scanInParallel } from "./scan.ts";
 import { errorName, StorageError } from "./storage_error.ts";
 
@@ -92,6 +93,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   /** Compare and set: one UpdateItem where the belief is right, else one more for each surprise. */
   async apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
     assertChatId(chatId);
+    await loadMarshalling();
     let ground = believed(belief, events) ?? groundOf(await this.#getItem(chatId));
     for (let round = 0; round < maxRounds; round++) {
       const before = ground.state;

@@ -1,10 +1,10 @@
 /** An UpdateItem's expressions. */
 import type { AttributeValue, UpdateItemCommandInput } from "@aws-sdk/client-dynamodb";
-import { convertToAttr } from "@aws-sdk/util-dynamodb";
+import { marshalling } from "./marshalling.ts";
 
 export type ChatUpdate = Omit<UpdateItemCommandInput, "TableName" | "Key">;
 
-const marshalling = { removeUndefinedValues: true, convertTopLevelContainer: true };
+const options = { removeUndefinedValues: true, convertTopLevelContainer: true };
 
 /** An UpdateItem's expressions while they grow. Every name and value gets an alias, as many names are reserved. */
 export class Expressions {
@@ -74,7 +74,7 @@ export class Expressions {
   }
 
   #value(value: unknown): string {
-    return this.#raw(typeof value === "string" ? { S: value } : convertToAttr(value, marshalling));
+    return this.#raw(typeof value === "string" ? { S: value } : marshalling().convertToAttr(value, options));
   }
 
   #raw(value: AttributeValue): string {
