@@ -135,6 +135,11 @@ async function closeServer(
   const closed = new Promise<void>((resolve, reject) => {
     server.close((error) => error ? reject(error) : resolve());
   });
+  // Connections that are kept open may bring further requests, which must not reach dynalite any more.
+  server.removeAllListeners("request").on("request", (request: IncomingMessage, response: ServerResponse) => {
+    request.on("error", () => {});
+    response.destroy();
+  });
   for (let waitedMs = 0; waitedMs < 2000 && ![...running].every(settled); waitedMs += 5) {
     await systemClock.sleep(5);
   }
