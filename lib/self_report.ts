@@ -34,9 +34,10 @@ export interface BotStatistics extends ChatStatistics, BotHealth {
 
 /** What waits in a bot. */
 export function healthOf(
-  { keeper, outbox }: Partial<Reception> = {},
+  reception: Reception | undefined,
   isRefusing: boolean,
 ): Omit<BotHealth, "isPolling"> {
+  const { keeper, outbox } = reception ?? {};
   return {
     isDegraded: isRefusing || (keeper?.isDegraded ?? false),
     queuedUpdates: keeper?.queued ?? 0,
