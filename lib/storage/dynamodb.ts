@@ -54,7 +54,6 @@ const maxRounds = 100;
 
 /**
  * Keeps chats in a DynamoDB table of the key `chat_id` (N).
- *
  * Needs `dynamodb:` CreateTable (only where there is no table yet), DescribeTable, GetItem, UpdateItem and Scan on
  * the table, and nothing else. Every method rejects with a {@link StorageError} when DynamoDB does not do its part.
  */
@@ -172,11 +171,11 @@ export class TelegramDynamoDBStorage extends ChatStorage {
 
   async #getItem(chatId: number): Promise<Item | undefined> {
     const command = new GetItemCommand({ ...this.#key(chatId), ConsistentRead: true });
-    const { Item } = await this.#table.send(
+    const answer = this.#table.send(
       "GetItem",
       (client, options) => client.send(command, options as undefined),
     );
-    return Item;
+    return (await answer).Item;
   }
 
   /** What an item refuses even as it was read is kept as far as it takes it: whether the chat is active. */
