@@ -132,10 +132,7 @@ async function closeServer(
   running: Set<ServerResponse>,
   path: string | undefined,
 ): Promise<void> {
-  const closed = new Promise<void>((resolve, reject) => {
-    server.close((error) => error ? reject(error) : resolve());
-  });
-  // Connections that are kept open may bring further requests, which must not reach dynalite any more.
+  // Further requests must not reach dynalite any more.
   server.removeAllListeners("request").on("request", (request: IncomingMessage, response: ServerResponse) => {
     request.on("error", () => {});
     response.destroy();
@@ -143,6 +140,10 @@ async function closeServer(
   for (let waitedMs = 0; waitedMs < 2000 && ![...running].every(settled); waitedMs += 5) {
     await systemClock.sleep(5);
   }
+  // It closes the database as soon as no connection is left, whatever still runs.
+  const closed = new Promise<void>((resolve, reject) => {
+    server.close((error) => error ? reject(error) : resolve());
+  });
   server.closeAllConnections();
   await closed;
   if (path !== undefined) await rm(join(path, portFile), { force: true });
