@@ -4,6 +4,7 @@
  * The texts are those of the official server (tdlib/telegram-bot-api, Client.cpp, and TDLib's MessagesManager.cpp).
  * Errors are known by their shape: classes differ where two copies of grammY are loaded.
  */
+import { isChatId } from "./chat_id.ts";
 
 export type Outcome =
   /** Not now: again after `retryAfterSeconds`. */
@@ -12,7 +13,9 @@ export type Outcome =
   | { readonly kind: "gone"; readonly reason: "blocked" | "left" | "gone" }
   /** The group is a supergroup now. */
   | { readonly kind: "moved"; readonly to: number }
-  /** Not to this chat, perhaps to others: rights, a closed topic, a chat that is not found. */
+  /** The chat is not found. Telegram says so of chats that are there, too: not for good until it is said again and again. */
+  | { readonly kind: "unreachable" }
+  /** Not to this chat now, perhaps to others: rights, a closed topic, slow mode. */
   | { readonly kind: "refused" }
   /** Not this message, to whomever: every chat would refuse it. */
   | { readonly kind: "message" }
@@ -28,22 +31,35 @@ export type Outcome =
 interface Answer {
   readonly error_code: number;
   readonly description: string;
-  readonly parameters?: { readonly retry_after?: number; readonly migrate_to_chat_id?: number };
+  readonly parameters?: unknown;
 }
 
 const gone: readonly [RegExp, "blocked" | "left" | "gone"][] = [
-  [/bot was blocked by the user|USER_IS_BLOCKED/i, "blocked"],
+  [/bot was blocked by the user/i, "blocked"],
   [/bot was kicked|bot is not a member/i, "left"],
-  [/user is deactivated|INPUT_USER_DEACTIVATED|group chat was deleted/i, "gone"],
+  [/user is deactivated|group chat was deleted/i, "gone"],
   [/can't initiate conversation|can't send messages to (the )?bots?/i, "gone"],
 ];
 
+/** The same in the words of the servers behind, all capitals, which the Bot API hands on as 400. */
+const goneInCapitals: readonly [RegExp, "blocked" | "gone"][] = [
+  [/\bUSER_IS_BLOCKED\b/, "blocked"],
+  [/\bINPUT_USER_DEACTIVATED\b/, "gone"],
+];
+
+const unreachable = new RegExp(
+  [
+    "chat not found|user not found|group is deactivated|group chat was deactivated",
+    "PEER_ID_INVALID|CHAT_ID_INVALID|USER_ID_INVALID|CHANNEL_INVALID|CHANNEL_PRIVATE",
+  ].join("|"),
+  "i",
+);
+
 const refusedByChat = new RegExp(
   [
-    "chat not found|PEER_ID_INVALID|group is deactivated|CHANNEL_PRIVATE|CHAT_ID_INVALID",
     "not enough rights|have no rights|need administrator rights|CHAT_ADMIN_REQUIRED|CHAT_RESTRICTED",
-    "CHAT_WRITE_FORBIDDEN|CHAT_SEND_\\w+_FORBIDDEN|USER_BANNED_IN_CHANNEL|SLOWMODE_WAIT",
-    "TOPIC_CLOSED|TOPIC_DELETED|message thread not found|VOICE_MESSAGES_FORBIDDEN|PRIVACY",
+    "CHAT_WRITE_FORBIDDEN|CHAT_SEND_\\w+_FORBIDDEN|USER_BANNED_IN_CHANNEL|SLOWMODE_WAIT|PRIVACY",
+    "TOPIC_CLOSED|TOPIC_DELETED|message thread not found|VOICE_MESSAGES_FORBIDDEN|upgraded to a supergroup",
   ].join("|"),
   "i",
 );
@@ -61,26 +77,51 @@ const refusedForMessage = new RegExp(
 const neverConnected =
   /connect ETIMEDOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)|dns error/;
 
+/** What a server says that ended, or lost sight of a message, while that was on its way. */
+const mayHaveArrived = /sent message was immediately deleted|: restart|Request aborted/i;
+
 /** What became of a call that threw `error`. */
 export function outcomeOf(error: unknown): Outcome {
   return isAnswer(error) ? ofAnswer(error) : ofNoAnswer(error);
 }
 
-function ofAnswer({ error_code, description, parameters = {} }: Answer): Outcome {
-  if (parameters.migrate_to_chat_id !== undefined) {
-    return { kind: "moved", to: parameters.migrate_to_chat_id };
+function ofAnswer({ error_code, description, parameters }: Answer): Outcome {
+  const { migrate_to_chat_id: to, retry_after } = (parameters ?? {}) as Record<string, unknown>;
+  if (isChatId(to)) return { kind: "moved", to };
+  if (error_code === 429) return { kind: "wait", retryAfterSeconds: secondsOf(retry_after, description) };
+  // 504: a proxy gave up waiting for the server, which had the message.
+  if (error_code === 504 || (error_code >= 500 && mayHaveArrived.test(description))) {
+    return { kind: "unknown" };
   }
-  if (error_code === 429) return { kind: "wait", retryAfterSeconds: parameters.retry_after ?? 1 };
   if (error_code >= 500) return { kind: "unsent" };
-  if (/FROZEN_METHOD_INVALID/.test(description)) return { kind: "bot" };
-  const reason = gone.find(([text]) => error_code === 403 && text.test(description))?.[1];
+  if (error_code === 413) return { kind: "message" };
+  if (error_code === 403) return ofForbidden(description);
+  return error_code > 400 ? { kind: "bot" } : ofBadRequest(description);
+}
+
+function ofForbidden(description: string): Outcome {
+  const reason = [...gone, ...goneInCapitals].find(([text]) => text.test(description))?.[1];
   if (reason !== undefined) return { kind: "gone", reason };
+  return { kind: unreachable.test(description) ? "unreachable" : "refused" };
+}
+
+function ofBadRequest(description: string): Outcome {
+  if (/FROZEN_METHOD_INVALID/.test(description)) return { kind: "bot" };
+  const reason = goneInCapitals.find(([text]) => text.test(description))?.[1];
+  if (reason !== undefined) return { kind: "gone", reason };
+  if (unreachable.test(description)) return { kind: "unreachable" };
   if (refusedByChat.test(description)) return { kind: "refused" };
-  if (error_code === 413 || (error_code === 400 && refusedForMessage.test(description))) {
-    return { kind: "message" };
-  }
-  if (error_code === 400) return { kind: "unclear" };
-  return error_code === 403 ? { kind: "refused" } : { kind: "bot" };
+  return { kind: refusedForMessage.test(description) ? "message" : "unclear" };
+}
+
+const longestWaitSeconds = 86_400;
+
+/** At least a second and at most a day: as told, be it a number or the text of one, or as described. */
+function secondsOf(told: unknown, description: string): number {
+  const described = /retry after (\d+)/i.exec(description)?.[1];
+  const numbers = [told, described].map((value) => /number|string/.test(typeof value) ? Number(value) : NaN);
+  const seconds = numbers.find((number) => number > 0) ?? 1;
+  return Math.min(Math.max(seconds, 1), longestWaitSeconds);
 }
 
 /** grammY wraps what happens on the network in an HttpError; anything else happened before. */
@@ -97,7 +138,8 @@ function isAnswer(error: unknown): error is Answer {
 /** The messages and codes of an error and of all that it stands for. */
 function wholeText(error: unknown, depth = 0): string {
   if (typeof error !== "object" || error === null || depth > 5) return "";
-  const { message = "", code = "", cause, error: inner, errors = [] } = error as Record<string, unknown>;
+  const { message, code, cause, error: inner, errors } = error as Record<string, unknown>;
+  const own = [message, code].filter((text) => typeof text === "string");
   const others = [cause, inner, ...(Array.isArray(errors) ? errors : [])];
-  return [message, code, ...others.map((other) => wholeText(other, depth + 1))].join(" ");
+  return [...own, ...others.map((other) => wholeText(other, depth + 1))].join(" ");
 }

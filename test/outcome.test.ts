@@ -35,14 +35,46 @@ for (const [description, reason] of gone) {
   });
 }
 
-const refused: [number, string][] = [
+const goneInCapitals: [string, "blocked" | "gone"][] = [
+  ["USER_IS_BLOCKED", "blocked"],
+  ["INPUT_USER_DEACTIVATED", "gone"],
+];
+
+for (const [text, reason] of goneInCapitals) {
+  test(`outcomeOf() ${text}, as 400 and as 403: gone, ${reason}`, () => {
+    assert.equal(answered(400, `Bad Request: ${text}`), { kind: "gone", reason });
+    assert.equal(answered(403, `Forbidden: ${text}`), { kind: "gone", reason });
+  });
+}
+
+const unreachable: [number, string][] = [
   [400, "Bad Request: chat not found"],
   [400, "Bad Request: private chat not found"],
+  [400, "Bad Request: user not found"],
   [400, "Bad Request: PEER_ID_INVALID"],
-  [400, "Bad Request: group is deactivated"],
+  [400, "Bad Request: CHAT_ID_INVALID"],
+  [400, "Bad Request: USER_ID_INVALID"],
+  [400, "Bad Request: CHANNEL_INVALID"],
   [400, "Bad Request: CHANNEL_PRIVATE"],
+  [400, "Bad Request: group is deactivated"],
+  [400, "Bad Request: group chat was deactivated"],
+  [403, "Forbidden: CHANNEL_PRIVATE"],
+  [403, "Forbidden: PEER_ID_INVALID"],
+];
+
+for (const [code, description] of unreachable) {
+  test(`outcomeOf() ${code} ${description}: unreachable, a strike`, () => {
+    assert.equal(answered(code, description), { kind: "unreachable" });
+  });
+}
+
+const refused: [number, string][] = [
   [400, "Bad Request: not enough rights to send text messages to the chat"],
   [400, "Bad Request: not enough rights to send photos to the chat"],
+  [400, "Bad Request: CHAT_SEND_MEDIA_FORBIDDEN"],
+  [400, "Bad Request: USER_BANNED_IN_CHANNEL"],
+  [400, "Bad Request: TOPIC_DELETED"],
+  [400, "Bad Request: group chat was upgraded to a supergroup chat"],
   [400, "Bad Request: have no rights to send a message"],
   [400, "Bad Request: CHAT_WRITE_FORBIDDEN"],
   [400, "Bad Request: CHAT_RESTRICTED"],
@@ -106,15 +138,63 @@ test("outcomeOf() 400 with migrate_to_chat_id: moved", () => {
   assert.equal(answered(400, description, parameters), { kind: "moved", to: -1001234567890 });
 });
 
+const oddIds = ["-1001234567890", 0, -1.5, NaN, 2 ** 53, 1e999, null, true, {}, [-1001234567890]];
+
+test("outcomeOf() a migrate_to_chat_id that can be no chat's: as if there were none", () => {
+  const description = "Bad Request: group chat was upgraded to a supergroup chat";
+  for (const migrate_to_chat_id of oddIds) {
+    assert.equal(answered(400, description, { migrate_to_chat_id }), { kind: "refused" });
+  }
+});
+
 test("outcomeOf() 429: wait, as long as it says, or a second", () => {
   const description = "Too Many Requests: retry after 35";
   assert.equal(answered(429, description, { retry_after: 35 }), { kind: "wait", retryAfterSeconds: 35 });
   assert.equal(answered(429, "Too Many Requests"), { kind: "wait", retryAfterSeconds: 1 });
 });
 
-for (const code of [500, 502, 503, 504]) {
+/** What a 429 may say in `retry_after`, and how long is waited; the description says 35. */
+const waits: [unknown, number][] = [
+  [7, 7],
+  ["7", 7],
+  [0.25, 1],
+  [2 ** 31, 86_400],
+  [1e999, 86_400],
+  ...[0, -5, NaN, "", "soon", "-5", null, undefined, true, [7], {}].map((
+    odd,
+  ): [unknown, number] => [odd, 35]),
+];
+
+for (const [retry_after, retryAfterSeconds] of waits) {
+  test(`outcomeOf() 429, ${typeof retry_after} ${JSON.stringify(retry_after)}: ${retryAfterSeconds} s`, () => {
+    const description = "Too Many Requests: retry after 35";
+    assert.equal(answered(429, description, { retry_after }), { kind: "wait", retryAfterSeconds });
+  });
+}
+
+test("outcomeOf() 429 that says nothing of use: a second", () => {
+  const wait = { kind: "wait", retryAfterSeconds: 1 };
+  for (const parameters of [null, "35", 35, [], { retry_after: "soon" }]) {
+    assert.equal(outcomeOf({ error_code: 429, description: "Too Many Requests", parameters }), wait);
+  }
+});
+
+for (const code of [500, 502, 503]) {
   test(`outcomeOf() ${code}: unsent`, () => {
     assert.equal(answered(code, "Internal Server Error"), { kind: "unsent" });
+  });
+}
+
+const mayBeThere: [number, string][] = [
+  [504, "Gateway Timeout"],
+  [500, "Internal Server Error: sent message was immediately deleted and can't be returned"],
+  [500, "Internal Server Error: restart"],
+  [500, "Internal Server Error: Request aborted"],
+];
+
+for (const [code, description] of mayBeThere) {
+  test(`outcomeOf() ${code} ${description}: unknown, as it may have arrived`, () => {
+    assert.equal(answered(code, description), { kind: "unknown" });
   });
 }
 
@@ -254,14 +334,41 @@ test("outcomeOf() this runtime, no answer in time: unknown", async () => {
   assert.equal(outcomeOf(error), { kind: "unknown" });
 });
 
-const kinds = ["wait", "gone", "moved", "refused", "message", "unclear", "bot", "unsent", "unknown"];
+const kinds = [
+  "wait",
+  "gone",
+  "moved",
+  "unreachable",
+  "refused",
+  "message",
+  "unclear",
+  "bot",
+  "unsent",
+  "unknown",
+];
+
+/** One of the kinds, with numbers that can be used. */
+function assertUsable(outcome: Outcome): void {
+  assert.ok(kinds.includes(outcome.kind));
+  if (outcome.kind === "moved") assert.ok(Number.isSafeInteger(outcome.to) && outcome.to !== 0);
+  if (outcome.kind === "wait") {
+    assert.ok(outcome.retryAfterSeconds >= 1 && outcome.retryAfterSeconds <= 86_400);
+  }
+}
 
 test("outcomeOf() is one of its kinds for whatever is thrown", () => {
-  fc.assert(fc.property(fc.anything(), (error) => {
-    assert.ok(kinds.includes(outcomeOf(error).kind));
+  const anything = fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true });
+  fc.assert(fc.property(anything, (error) => assertUsable(outcomeOf(error))));
+  fc.assert(fc.property(anything, anything, anything, (message, code, cause) => {
+    assertUsable(outcomeOf({ name: "HttpError", message, code, cause, error: cause, errors: cause }));
   }));
-  fc.assert(fc.property(fc.integer(), fc.string(), (error_code, description) => {
-    assert.ok(kinds.includes(outcomeOf({ error_code, description }).kind));
+  const codes = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(400, 403, 429, 500));
+  fc.assert(fc.property(codes, fc.string(), anything, (error_code, description, parameters) => {
+    assertUsable(outcomeOf({ error_code, description, parameters }));
+  }));
+  fc.assert(fc.property(codes, anything, anything, (error_code, migrate_to_chat_id, retry_after) => {
+    const parameters = { migrate_to_chat_id, retry_after };
+    assertUsable(outcomeOf({ error_code, description: "", parameters }));
   }));
 });
 
