@@ -61,6 +61,7 @@ export type {
   MessageEvent,
   MigratedEvent,
   OperatorEvent,
+  ReachEvent,
   RemovedReason,
   StaleEvent,
   UserInfo,

@@ -15,12 +15,18 @@ import type {
   MessageEvent,
   MigratedEvent,
   OperatorEvent,
+  ReachEvent,
   RemovedReason,
   UserInfo,
 } from "./chat_event.ts";
+import { iso, time, wholeSecond } from "./time.ts";
 
 export type * from "./chat_event.ts";
 export { assertChatId, isChatId } from "./chat_id.ts";
+export { iso, time, wholeSecond } from "./time.ts";
+
+/** So many broadcasts in a row that do not find the chat end it. */
+const strikesAtMost = 3;
 
 /** The chat after the event; the very same value where nothing changes. `undefined` is a chat nobody knows. */
 export function transition(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
@@ -42,6 +48,10 @@ export function transition(chat: ChatState | undefined, event: ChatEvent): ChatS
       return chat?.is_active && chat.last_active === event.lastActive
         ? deactivated(chat, "inactive", event.at)
         : chat;
+    case "unreached":
+      return chat && onUnreached(chat, event);
+    case "reached":
+      return chat && withoutStrikes(chat);
     case "inherited":
       return onInherited(chat, event);
     case "migrated":
@@ -78,7 +88,7 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
   }
   if (isHeld(chat.last_update_id, chat, event)) return chat;
   const counted = {
-    ...withUserInfo(chat, event.userInfo),
+    ...withUserInfo(withoutStrikes(chat), event.userInfo),
     message_count: chat.message_count + 1,
     last_active: iso(Math.max(event.at, lastHeard(chat, event) ?? event.at)),
     last_update_id: updateIdOf(event) ?? chat.last_update_id,
@@ -99,6 +109,17 @@ function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatStat
     return chat.is_active ? deactivated(noted, event.reason ?? "gone", event.at) : noted;
   }
   return event.registers && !isStopped(chat) ? activated(withUserInfo(noted, event.userInfo)) : noted;
+}
+
+/** A strike: Telegram says "chat not found" of chats that are there, too, so once is not enough. */
+function onUnreached(chat: ChatState, event: ReachEvent): ChatState {
+  if (!chat.is_active || isOlderThanLastMessage(chat, event)) return chat;
+  const strikes = (chat.strikes ?? 0) + 1;
+  return strikes < strikesAtMost ? { ...chat, strikes } : deactivated(chat, "gone", event.at);
+}
+
+function withoutStrikes(chat: ChatState): ChatState {
+  return chat.strikes === undefined ? chat : { ...chat, strikes: undefined };
 }
 
 /**
@@ -147,11 +168,17 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
 
 function activated(chat: ChatState): ChatState {
   if (chat.is_active) return chat;
-  return { ...chat, is_active: true, removed_at: null, removed_reason: undefined, migrated_to: undefined };
+  return {
+    ...withoutStrikes(chat),
+    is_active: true,
+    removed_at: null,
+    removed_reason: undefined,
+    migrated_to: undefined,
+  };
 }
 
 function deactivated(chat: ChatState, reason: RemovedReason, at: number): ChatState {
-  return { ...chat, is_active: false, removed_at: iso(at), removed_reason: reason };
+  return { ...withoutStrikes(chat), is_active: false, removed_at: iso(at), removed_reason: reason };
 }
 
 function withUserInfo(chat: ChatState, userInfo: UserInfo | undefined): ChatState {
@@ -174,7 +201,7 @@ export function updateIdOf(event: ChatEvent): number | undefined {
 }
 
 /** Whether the chat holds this event already, by the last id of the event's own stream. */
-function isHeld(lastId: number | undefined, chat: ChatState, event: MessageEvent | MemberEvent): boolean {
+function isHeld(lastId: number | undefined, chat: ChatState, event: ChatEvent): boolean {
   const updateId = updateIdOf(event);
   return updateId !== undefined && lastId !== undefined && updateId <= lastId &&
     lastId - updateId < updatesAtMost && !idsMayHaveRestarted(chat, event) && !isLaterWord(chat, event);
@@ -184,7 +211,7 @@ function isHeld(lastId: number | undefined, chat: ChatState, event: MessageEvent
 const updatesAtMost = 2 ** 31;
 
 /** A /stop or /start that is later than all that the chat has said is new, whatever its id: neither is passed over. */
-function isLaterWord(chat: ChatState, event: MessageEvent | MemberEvent): boolean {
+function isLaterWord(chat: ChatState, event: ChatEvent): boolean {
   const heardAt = lastHeard(chat, event);
   return (event.kind === "stop" || event.kind === "start") && (heardAt === undefined || event.at > heardAt);
 }
@@ -207,27 +234,8 @@ function idsMayHaveRestarted(chat: ChatState, event: Fact): boolean {
 }
 
 /** Telegram dates messages in whole seconds, so only a whole second tells; ids tell within one. */
-function isOlderThanLastMessage(chat: ChatState, event: MemberEvent): boolean {
+function isOlderThanLastMessage(chat: ChatState, event: ChatEvent): boolean {
   if (isHeld(chat.last_update_id, chat, event)) return true;
   const heardAt = lastHeard(chat, event);
   return heardAt !== undefined && wholeSecond(event.at) < wholeSecond(heardAt);
-}
-
-/** The second that a time lies in, in seconds since 1970. */
-export function wholeSecond(ms: number): number {
-  return Math.floor(ms / 1000);
-}
-
-/** A day, or a time on it. JavaScript reads a date into much that is none: `garbage 1` is the first of 2001. */
-const iso8601 = /^(\d{4}|[+-]\d{6})-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?$/i;
-
-/** Milliseconds since 1970 of any ISO 8601 form; `undefined` where there is none to read. */
-export function time(text: string | undefined): number | undefined {
-  const ms = text === undefined || !iso8601.test(text) ? NaN : Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
-/** The one form that is written: `2024-01-15T10:30:00.000Z`. */
-export function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

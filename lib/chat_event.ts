@@ -1,6 +1,9 @@
 /** What is known of a chat, and the facts that change it. How they do is said in `chat.ts`. */
 
-/** Why a chat is inactive: it said /stop; blocked the bot; removed it; is deleted; was stale; became a supergroup. */
+/**
+ * Why a chat is inactive: it said /stop; blocked the bot; removed it; is deleted, or was not found by three broadcasts
+ * in a row; was stale; became a supergroup.
+ */
 export type RemovedReason = "stopped" | "blocked" | "left" | "gone" | "inactive" | "migrated";
 
 /** Who is behind a chat. Keys of other programs are kept. */
@@ -35,6 +38,8 @@ export interface ChatState {
   readonly removed_at: string | null;
   /** Absent on an active chat, and where another program wrote `removed_at`. */
   readonly removed_reason?: RemovedReason | undefined;
+  /** Broadcasts in a row that did not find this active chat; absent where the last one did. The third ends it. */
+  readonly strikes?: number | undefined;
   /** The supergroup that this group has become. */
   readonly migrated_to?: number | undefined;
   /** The group that this supergroup was. */
@@ -83,6 +88,12 @@ export interface MemberEvent extends Fact {
   readonly registers?: boolean;
 }
 
+/** What a broadcast met: Telegram did not find the chat (`unreached`, a strike), or took the message (`reached`). */
+export interface ReachEvent extends Fact {
+  /** Said twice, a strike counts twice. `reached` clears them, as does a message from the chat. */
+  readonly kind: "unreached" | "reached";
+}
+
 /** The operator's word, which overrides even a /stop. */
 export interface OperatorEvent extends Fact {
   /** As `saveChat`, `deactivateChat` and `reactivateChat`. */
@@ -114,11 +125,12 @@ export interface MigratedEvent extends Fact {
   readonly to: number;
 }
 
-/** A fact about a chat: small, immutable, safe to hand over twice. */
+/** A fact about a chat: small, immutable, safe to hand over twice (but for a strike). */
 export type ChatEvent =
   | MessageEvent
   | MemberEvent
   | OperatorEvent
+  | ReachEvent
   | StaleEvent
   | InheritedEvent
   | MigratedEvent;

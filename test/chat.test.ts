@@ -5,6 +5,7 @@ import {
   type ChatEvent,
   type ChatState,
   fold,
+  isMessage,
   iso,
   isStopped,
   time,
@@ -33,6 +34,7 @@ import {
  * reactivates  active again, no trace of a removal; a message counts
  * stops        inactive as `stopped` from now on; a message counts
  * blocks, leaves, goes, ages   inactive for that reason from now on; nothing counts
+ * strikes      one strike more; the standing stays
  * stays        the standing stays and nothing counts; only the id of the membership update is noted
  */
 const withAutoRegistration = `
@@ -59,6 +61,20 @@ left       | reactivates | counts      | stops   | stays   | stays   | stays   |
 gone       | reactivates | counts      | stops   | stays   | stays   | stays   | stays       | nothing
 inactive   | reactivates | counts      | stops   | stays   | stays   | stays   | stays       | nothing
 migrated   | reactivates | counts      | stops   | stays   | stays   | stays   | stays       | nothing
+`;
+
+/** What a broadcast met. A chat with one strike or two is active; the first message clears them. */
+const broadcastsWord = `
+chat is    | unreached | reached
+unknown    | nothing   | nothing
+active     | strikes   | nothing
+stopped    | nothing   | nothing
+unreasoned | nothing   | nothing
+blocked    | nothing   | nothing
+left       | nothing   | nothing
+gone       | nothing   | nothing
+inactive   | nothing   | nothing
+migrated   | nothing   | nothing
 `;
 
 /** The operator's word, which auto-registration does not touch. `stops` and `reactivates` count nothing here. */
@@ -95,6 +111,8 @@ function eventOf(column: string, registers: boolean): ChatEvent {
     case "saved":
     case "deactivated":
     case "reactivated":
+    case "unreached":
+    case "reached":
       return { kind: column, at };
     default:
       throw new Error(`no such column: ${column}`);
@@ -115,6 +133,7 @@ function expected(cell: string, before: ChatState | undefined, event: ChatEvent)
   const counted = isMessage ? { message_count: 4, last_active: iso(at) } : {};
   const heard = { ...before, ...counted, ...ids };
   if (cell === "counts" || cell === "stays") return heard;
+  if (cell === "strikes") return { ...before, strikes: 1 };
   if (cell === "reactivates") {
     return { ...heard, is_active: true, removed_at: null, removed_reason: undefined, migrated_to: undefined };
   }
@@ -146,6 +165,7 @@ const tables = [
   ["with auto-registration", withAutoRegistration, true, 72],
   ["without auto-registration", withoutAutoRegistration, false, 72],
   ["the operator's word", operatorsWord, true, 27],
+  ["a broadcast's word", broadcastsWord, true, 18],
 ] as const;
 
 for (const [title, text, registers, size] of tables) {
@@ -173,6 +193,85 @@ table("transition() takes a refused send without a reason for `gone`", () => {
 });
 
 table.run();
+
+const strikes = suite("transition(): strikes");
+
+const unreached: ChatEvent = { kind: "unreached", at };
+const struck = (count: number): ChatState => frozen(chatThatIs("active", { strikes: count }));
+
+strikes("transition() ends a chat as gone that three broadcasts in a row did not find", () => {
+  const chat = frozen(chatThatIs("active"));
+  const twice = fold(chat, [unreached, unreached]);
+  assert.equal([twice?.is_active, twice?.strikes], [true, 2]);
+  const gone = { is_active: false, removed_at: iso(at), removed_reason: "gone" };
+  assert.equal(known(transition(twice, unreached)), known({ ...chat, ...gone } as ChatState));
+  assert.is(fold(chat, [unreached, unreached, { kind: "reached", at }, unreached])?.strikes, 1, "in a row");
+});
+
+strikes("transition() ends a chat at the next strike that has more of them than it can have", () => {
+  assert.is(transition(struck(17), unreached)?.removed_reason, "gone");
+});
+
+strikes("transition() clears strikes by a message taken, and by any message from the chat", () => {
+  for (const count of [1, 2]) {
+    const chat = struck(count);
+    assert.equal(known(transition(chat, { kind: "reached", at })), known(chatThatIs("active")));
+    for (const column of ["start", "message", "stop"]) {
+      for (const registers of [true, false]) {
+        const event = eventOf(column, registers);
+        const wanted = transition(chatThatIs("active"), event);
+        assert.equal(known(transition(chat, event)), known(wanted), column);
+      }
+    }
+  }
+});
+
+strikes("transition() keeps strikes through what says nothing of whether the chat is there", () => {
+  const chat = struck(2);
+  assert.is(transition(chat, { kind: "message", at: noon, updateId: 50 }), chat, "a message that is held");
+  assert.is(transition(chat, { kind: "stale", at, lastActive: "another" }), chat);
+  assert.is(transition(chat, { kind: "saved", at }), chat);
+  assert.is(transition(chat, { kind: "reactivated", at }), chat);
+  assert.is(transition(chat, { kind: "saved", at, userInfo: { title: "New" } })?.strikes, 2);
+  assert.is(transition(chat, eventOf("returned", true))?.strikes, 2);
+});
+
+strikes("transition() leaves no strikes on a chat that ends, however it does", () => {
+  const ends = ["stop", "blocked", "left", "gone", "stale", "deactivated"].map((it) => eventOf(it, true));
+  for (const event of [...ends, { kind: "migrated", to: -1001, at } as const]) {
+    const after = transition(struck(2), event);
+    assert.equal([after?.is_active, after?.strikes], [false, undefined], event.kind);
+  }
+});
+
+strikes("transition() begins without strikes where another program left them on an inactive chat", () => {
+  for (const standing of standings.filter((it) => it !== "active")) {
+    const chat = frozen(chatThatIs(standing, { strikes: 2 }));
+    assert.is(transition(chat, unreached), chat);
+    assert.is(transition(chat, { kind: "reached", at })?.strikes, undefined);
+    for (const column of ["start", "saved", "reactivated", "returned"]) {
+      const after = transition(chat, eventOf(column, true));
+      if (after?.is_active) assert.is(after.strikes, undefined, `${standing} + ${column}`);
+    }
+  }
+});
+
+strikes("transition() ignores a strike older than the chat's last message, as it does a refused send", () => {
+  const chat = frozen(chatThatIs("active", { last_active: iso(noon + 400), strikes: 2 }));
+  assert.is(transition(chat, { kind: "unreached", at: noon - 1 }), chat);
+  assert.is(transition(chat, { kind: "unreached", at: noon })?.is_active, false, "within the second");
+  const mistaken = chatThatIs("active", { last_active: iso(at + 7 * dayMs) });
+  assert.is(transition(mistaken, unreached)?.strikes, 1, "a time that is days ahead is none");
+});
+
+strikes("transition() hands no strikes to a supergroup, and takes it none", () => {
+  const from: Chat = { chat_id: -5, ...struck(2) };
+  assert.is(transition(undefined, { kind: "inherited", from, at })?.strikes, undefined);
+  assert.is(transition(chatThatIs("active"), { kind: "inherited", from, at })?.strikes, undefined);
+  assert.is(transition(struck(1), { kind: "inherited", from, at })?.strikes, 1);
+});
+
+strikes.run();
 
 const guards = suite("transition(): guards");
 
@@ -531,11 +630,14 @@ laws("transition() makes a stopped chat active by /start and the operator's word
     { kind: "deactivated", at: noon },
     { kind: "reactivated", at: noon },
     { kind: "stale", at: noon, lastActive: iso(noon) },
+    { kind: "unreached", at: noon + 60 * secondMs },
+    { kind: "unreached", at: noon + 600 * secondMs },
+    { kind: "reached", at: noon },
     { kind: "inherited", from: old("active"), at: noon },
     { kind: "inherited", from: old("stopped"), at: noon },
     migrated,
   );
-  const mixed = fc.tuple(streams(6), fc.array(operators, { maxLength: 4 }), fc.infiniteStream(fc.boolean()))
+  const mixed = fc.tuple(streams(6), fc.array(operators, { maxLength: 6 }), fc.infiniteStream(fc.boolean()))
     .map(([updates, words, turns]) => {
       const merged: ChatEvent[] = [];
       while (updates.length + words.length > 0) {
@@ -555,6 +657,9 @@ laws("transition() makes a stopped chat active by /start and the operator's word
         if (chat) assert.ok(after, "a known chat is never forgotten");
         if (after) assert.is(after.is_active, after.removed_at === null, event.kind);
         if (after) assert.ok(after.is_active ? !after.removed_reason : after.removed_reason, event.kind);
+        if (after) assert.ok([undefined, 1, 2].includes(after.strikes), event.kind);
+        if (after?.strikes) assert.ok(after.is_active, event.kind);
+        if (after && isMessage(event) && after !== chat) assert.is(after.strikes, undefined, event.kind);
         if (chat) assert.ok((time(after?.last_active) ?? 0) >= (time(chat.last_active) ?? 0), event.kind);
         chat = after;
       }
