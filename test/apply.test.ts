@@ -65,16 +65,22 @@ test("the histories hold every kind of event, one to three writers, and chats of
   assert.equal([...kinds].sort(), [
     "deactivated",
     "message",
+    "reached",
     "reactivated",
     "removed",
     "returned",
     "saved",
     "start",
     "stop",
+    "unreached",
   ]);
   assert.equal(new Set(drawn.map(({ writers }) => writers)).size, 3);
   const reasons = new Set(drawn.map(({ outcome }) => outcome?.is_active || outcome?.removed_reason));
   for (const reason of [true, "stopped", "blocked", "left", "gone"] as const) assert.ok(reasons.has(reason));
+  const isThird = ({ events, outcome }: History): boolean =>
+    outcome?.removed_reason === "gone" && events.at(-1)?.kind === "unreached";
+  assert.ok(drawn.some(isThird), "a third strike");
+  assert.equal(new Set(drawn.map(({ outcome }) => outcome?.strikes)), new Set([undefined, 1, 2]));
 });
 
 test("apply() in memory is the fold, however batches are cut and redelivered", async () => {

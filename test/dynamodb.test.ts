@@ -62,6 +62,63 @@ requests("a new chat, and a message of an active one, cost one UpdateItem each",
   assert.equal(await cost(storage.getChat(1)), { update: 0, get: 1, all: 1 });
 });
 
+requests(
+  "a message clears strikes that nobody here knew of, by the one UpdateItem that counts it",
+  async () => {
+    const table = await freshTable();
+    const storage = table.storage();
+    await storage.apply(1, [message(1, noon, "start")]);
+    await storage.apply(1, [{ kind: "unreached", at: noon }]);
+    assert.equal((await table.item(1))?.["strikes"], { N: "1" });
+    table.gate.resetCounts();
+    const bodies: Record<string, unknown>[] = [];
+    const hook = table.gate.before("UpdateItem", (body) => void bodies.push(body));
+    await storage.apply(1, [message(2)], "active");
+    assert.is(table.gate.requests, 1);
+    assert.is((await table.item(1))?.["strikes"], undefined);
+    // No more than a name and a clause: nothing is asked of the attribute, and it costs no unit.
+    const { UpdateExpression, ConditionExpression, ExpressionAttributeNames: names } = bodies[0] ?? {};
+    const alias = Object.entries(names as Record<string, string>).find(([, name]) => name === "strikes")?.[0];
+    assert.match(String(UpdateExpression), new RegExp(`REMOVE ${alias}( |$)`));
+    assert.not.match(String(ConditionExpression), new RegExp(`${alias}\\b`));
+    hook.clear();
+  },
+);
+
+requests(
+  "a strike reads the chat and writes once; where there is none to clear, nothing is written",
+  async () => {
+    const table = await freshTable();
+    const storage = table.storage({ clock: new TestClock(noon) });
+    await storage.saveChat(1);
+    const cost = async (kind: "unreached" | "reached"): Promise<number[]> => {
+      table.gate.resetCounts();
+      await storage.apply(1, [{ kind, at: noon }], "active");
+      return [table.gate.count("GetItem"), table.gate.count("UpdateItem")];
+    };
+    assert.equal(await cost("reached"), [1, 0]);
+    assert.equal(await cost("unreached"), [1, 1]);
+    assert.equal(await cost("reached"), [1, 1]);
+    assert.is((await table.item(1))?.["strikes"], undefined);
+  },
+);
+
+requests("strikes by several at once all count, and none holds against a message that is later", async () => {
+  const table = await freshTable();
+  const clock = new TestClock(noon);
+  const strike = (id: number): Promise<unknown> =>
+    table.storage({ clock }).apply(id, [{ kind: "unreached", at: noon }], "active");
+  for (let id = 1; id <= 20; id++) {
+    await table.storage({ clock }).saveChat(id);
+    await Promise.all([strike(id), strike(id)]);
+    assert.equal((await table.item(id))?.["strikes"], { N: "2" });
+    const belief = id % 2 === 0 ? "active" : undefined;
+    await Promise.all([strike(id), table.storage().apply(id, [message(9, noon + 1000)], belief)]);
+    const { is_active, strikes, message_count } = await table.storage().getChat(id) ?? {};
+    assert.equal([is_active, strikes, message_count], [true, undefined, 1], "whichever came first");
+  }
+});
+
 requests("what changes nothing writes nothing", async () => {
   const table = await freshTable();
   const storage = table.storage();
@@ -99,7 +156,7 @@ requests("nothing is read twice by a write that loses its race", async () => {
   assert.equal([table.gate.count("UpdateItem"), table.gate.count("GetItem")], [2, reads]);
 });
 
-requests("getStatistics() is one pass, loadActiveChats() reads ids alone", async () => {
+requests("getStatistics() is one pass, loadActiveChats() reads ids and strikes alone", async () => {
   const table = await freshTable();
   const storage = table.storage();
   for (let id = 1; id <= 20; id++) await storage.saveChat(id);
@@ -110,7 +167,8 @@ requests("getStatistics() is one pass, loadActiveChats() reads ids alone", async
   assert.equal(segments.sort(), [...segments.keys()]);
   for (const body of bodies) {
     const names = body["ExpressionAttributeNames"] as Record<string, string>;
-    assert.is(names[String(body["ProjectionExpression"])], "chat_id");
+    const projected = String(body["ProjectionExpression"]).split(", ").map((alias) => names[alias]);
+    assert.equal(projected, ["chat_id", "strikes"]);
     assert.is(body["ConsistentRead"], true, "a /stop of a moment ago is not overlooked");
   }
   const scans = bodies.length;

@@ -204,6 +204,7 @@ const attributes = [
   "user_info",
   "removed_at",
   "removed_reason",
+  "strikes",
   "migrated_to",
   "migrated_from",
   "last_update_id",
@@ -270,6 +271,35 @@ for (const attribute of attributes) {
     );
   });
 }
+
+malformed("apply() takes strikes of any form: what is no whole number above 0 is none", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  const forms: RawItem[string][] = [
+    ...formsOf("strikes").flatMap(([, value]) => value ?? []),
+    ...["0", "-1", "1.5", "1E+100", "9007199254740993", "2"].map((N) => ({ N })),
+  ];
+  const told: number[] = [];
+  for (const [index, strikes] of forms.entries()) {
+    const chatId = index + 1;
+    const what = JSON.stringify(strikes);
+    const held = ["17", "2"].includes(strikes.N ?? "") ? Number(strikes.N) : undefined;
+    const put = (): Promise<void> => table.put(pythonItem({ chat_id: { N: String(chatId) }, strikes }));
+    await put();
+    assert.is((await storage.getChat(chatId))?.strikes, held, what);
+    const { after } = await storage.apply(chatId, [{ kind: "unreached", at: noon }], "active");
+    assert.equal([after?.is_active, after?.strikes], held ? [false, undefined] : [true, 1], what);
+    assert.equal((await table.item(chatId))?.["strikes"], held ? undefined : { N: "1" }, what);
+    await put();
+    await storage.apply(chatId, [message(9)], "active");
+    assert.equal((await table.item(chatId))?.["strikes"], undefined, what);
+    await put();
+    if (held) told.push(chatId);
+  }
+  const struck: number[] = [];
+  await storage.loadActiveChats({ onStrikes: (chatId) => void struck.push(chatId) });
+  assert.equal(struck.sort((a, b) => a - b), told);
+});
 
 malformed("every operator's method and cleanup take attributes of any type", async () => {
   const table = await freshTable();

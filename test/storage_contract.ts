@@ -62,6 +62,9 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     registers: true,
   });
 
+  const unreached = (at = noon): ChatEvent => ({ kind: "unreached", at });
+  const reached: ChatEvent = { kind: "reached", at: noon };
+
   check("createTableIfNotExists() is harmless where everything is there", async ({ storage }) => {
     await storage.saveChat(1);
     await storage.createTableIfNotExists();
@@ -227,6 +230,82 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     const ids = await storage.loadActiveChats();
     assert.instance(ids, Set);
     assert.equal([...ids].sort(), [-4, 1, 3]);
+  });
+
+  check("loadActiveChats() tells which active chats have strikes", async ({ storage }) => {
+    for (const id of [1, 2, 3, -4, 5]) await storage.saveChat(id);
+    for (const id of [2, -4, 5]) await storage.apply(id, [unreached(), unreached()]);
+    await storage.apply(5, [unreached()]);
+    const told: number[] = [];
+    const ids = await storage.loadActiveChats({ onStrikes: (chatId) => void told.push(chatId) });
+    assert.equal([...ids].sort(), [-4, 1, 2, 3]);
+    assert.equal(told.sort(), [-4, 2]);
+  });
+
+  check("apply() keeps strikes, ends the chat at the third, and makes none", async ({ storage }) => {
+    for (const belief of [undefined, "absent", "active"] as const) {
+      const id = 1 + ["undefined", "absent", "active"].indexOf(String(belief));
+      const nothing = { before: undefined, after: undefined };
+      assert.equal(await storage.apply(id, [unreached()], belief), nothing);
+      assert.equal(await storage.apply(id, [reached], belief), nothing);
+      assert.is(await storage.getChat(id), undefined);
+      await storage.saveChat(id);
+      for (const count of [1, 2]) {
+        const { after } = await storage.apply(id, [unreached()], belief);
+        assert.equal([after?.is_active, after?.strikes], [true, count]);
+        assert.is((await storage.getChat(id))?.strikes, count);
+      }
+      const { before, after } = await storage.apply(id, [unreached()], belief);
+      assert.equal([before?.is_active, before?.strikes], [true, 2]);
+      assert.equal([after?.is_active, after?.removed_reason], [false, "gone"]);
+      const chat = await storage.getChat(id) as Chat;
+      assert.equal([chat.removed_reason, chat.removed_at, chat.message_count], ["gone", iso(noon), 0]);
+      assert.not("strikes" in chat);
+    }
+  });
+
+  check("apply() clears strikes by a message, whatever the chat was taken for", async ({ storage }) => {
+    let chatId = 0;
+    for (const belief of [undefined, "absent", "active"] as const) {
+      for (
+        const event of [
+          message(9),
+          message(9, noon, "start"),
+          message(9, noon, "stop"),
+          reached,
+        ] as ChatEvent[]
+      ) {
+        const what = `${event.kind}, believed ${belief}`;
+        await storage.saveChat(++chatId);
+        await storage.apply(chatId, [unreached(), unreached()]);
+        const { before, after } = await storage.apply(chatId, [event], belief);
+        assert.equal([before?.strikes, after?.strikes], [2, undefined], what);
+        assert.not("strikes" in (await storage.getChat(chatId) as Chat), what);
+      }
+    }
+  });
+
+  check("apply() keeps strikes through what the operator says of an active chat", async ({ storage }) => {
+    await storage.saveChat(5, { username: "ada" });
+    await storage.apply(5, [unreached(), unreached()]);
+    for (const belief of [undefined, "absent", "active"] as const) {
+      const saved = { kind: "saved", at: noon, userInfo: { username: String(belief) } } as const;
+      await storage.apply(5, [saved], belief);
+      await storage.apply(5, [{ kind: "reactivated", at: noon }], belief);
+      assert.is((await storage.getChat(5))?.strikes, 2, String(belief));
+    }
+    await storage.deactivateChat(5);
+    assert.not("strikes" in (await storage.getChat(5) as Chat));
+    await storage.reactivateChat(5);
+    assert.is((await storage.apply(5, [unreached()], "active")).after?.strikes, 1, "it begins anew");
+  });
+
+  check("migrateChat() hands over no strikes", async ({ storage }) => {
+    await storage.saveChat(-5);
+    await storage.apply(-5, [unreached(), unreached()]);
+    await migrateChat(storage, -5, -1005, noon);
+    assert.not("strikes" in (await storage.getChat(-1005) as Chat));
+    assert.not("strikes" in (await storage.getChat(-5) as Chat));
   });
 
   check("getStatistics() counts nothing as zeros", async ({ storage }) => {

@@ -23,6 +23,7 @@ export function stateOf(item: Item): ChatState {
     user_info: isMap(raw["user_info"]) ? raw["user_info"] as UserInfo : {},
     removed_at,
     removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
+    strikes: strikesOf(item),
     migrated_to: idOf(item["migrated_to"]),
     migrated_from: numberOf(item["migrated_from"]),
     last_update_id: numberOf(item["last_update_id"]),
@@ -40,6 +41,12 @@ function exactNumber(digits: string): number | string {
 /** The item's key, where it can be a chat's id. */
 export function chatIdOf(item: Item): number | undefined {
   return idOf(item["chat_id"]);
+}
+
+/** The item's strikes; what is no whole number above 0 is none. */
+export function strikesOf(item: Item): number | undefined {
+  const strikes = numberOf(item["strikes"]);
+  return Number.isInteger(strikes) && strikes as number > 0 ? strikes : undefined;
 }
 
 /** A chat's id; not a number of more digits, which JavaScript would round to that of another chat. */

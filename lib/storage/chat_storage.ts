@@ -43,6 +43,8 @@ export interface Work {
   readonly signal?: AbortSignal | undefined;
   /** Called whenever it shows itself at work: the table is being made, a page has been read. */
   readonly onProgress?: (() => void) | undefined;
+  /** Called by `loadActiveChats` for each chat with strikes: few of all, so that there is no need to keep a state of each. */
+  readonly onStrikes?: ((chatId: number) => void) | undefined;
 }
 
 /** Whom a cleanup meets. */
@@ -97,12 +99,16 @@ export abstract class ChatStorage {
   abstract scan(): AsyncIterable<Chat[]>;
 
   /** The ids of all active chats: the whole set, or an error. */
-  async loadActiveChats({ signal, onProgress }: Work = {}): Promise<Set<number>> {
+  async loadActiveChats({ signal, onProgress, onStrikes }: Work = {}): Promise<Set<number>> {
     const active = new Set<number>();
     for await (const page of this.scan()) {
       signal?.throwIfAborted();
       onProgress?.();
-      for (const chat of page) if (chat.is_active) active.add(chat.chat_id);
+      for (const { chat_id, is_active, strikes } of page) {
+        if (!is_active) continue;
+        active.add(chat_id);
+        if (strikes !== undefined) onStrikes?.(chat_id);
+      }
     }
     return active;
   }

@@ -10,6 +10,7 @@ import {
   wholeSecond,
 } from "../chat.ts";
 import { type Item, stateOf } from "./chat_item.ts";
+import type { Applied } from "./chat_storage.ts";
 import { type ChatUpdate, Expressions } from "./expressions.ts";
 
 /** What an update builds on: a guess (`absent`, `active`) or the item as it was read. */
@@ -20,11 +21,14 @@ export type Ground =
 
 export const guessAbsent: Ground = { kind: "absent", isRead: false, state: undefined };
 
-/** Of a chat taken to be active nothing else is known: the condition makes sure that nothing else matters. */
+/**
+ * Of a chat taken to be active nothing else is known: the condition makes sure that nothing else matters. It is taken
+ * to have strikes, so that what clears them removes the attribute; what depends on their number needs the item.
+ */
 export const guessActive: Ground = {
   kind: "active",
   isRead: false,
-  state: { is_active: true, message_count: 0, user_info: {}, removed_at: null },
+  state: { is_active: true, message_count: 0, user_info: {}, removed_at: null, strikes: 1 },
 };
 
 /** The ground under an update after a read; `undefined` means that there is no such item. */
@@ -36,8 +40,10 @@ export function groundOf(item: Item | undefined): Ground {
 
 /** Whether "active" is all that one must know of a chat to say what these events do to it. */
 export function activeSuffices(events: readonly ChatEvent[]): boolean {
-  return events.every(({ kind }) => kind !== "stale" && kind !== "inherited" && kind !== "migrated");
+  return events.every(({ kind }) => !needItem.includes(kind));
 }
+
+const needItem: readonly ChatEvent["kind"][] = ["stale", "inherited", "migrated", "unreached", "reached"];
 
 /** The attributes that decide what an event does, and nothing but them. */
 const deciding = [
@@ -45,6 +51,7 @@ const deciding = [
   "last_active",
   "removed_at",
   "removed_reason",
+  "strikes",
   "migrated_from",
   "last_update_id",
   "last_member_update_id",
@@ -98,10 +105,10 @@ export function leanUpdateOf(
   if (state.is_active === after.is_active) return { after: state };
   const update = new Expressions();
   update.set(["is_active"], after.is_active);
-  if (item["removed_reason"] !== undefined) update.remove("removed_reason");
+  for (const key of ["removed_reason", "strikes"]) if (item[key] !== undefined) update.remove(key);
   requireUnchanged(update, item);
   return {
-    after: { ...state, is_active: after.is_active, removed_reason: undefined },
+    after: { ...state, is_active: after.is_active, removed_reason: undefined, strikes: undefined },
     update: update.build(),
   };
 }
@@ -116,12 +123,24 @@ export function isWritten(now: ChatState | undefined, after: ChatState, { kind, 
     (kind === "active" || now.message_count === after.message_count);
 }
 
+/** What a write did whose answer was lost; what it counted is taken back, as its ground may be a guess. */
+export function undone(now: ChatState | undefined, after: ChatState, { kind, state }: Ground): Applied {
+  if (state === undefined || now === undefined) return { before: state, after };
+  const counted = after.message_count - state.message_count;
+  const { last_update_id, last_member_update_id } = state;
+  const held = { message_count: now.message_count - counted, last_update_id, last_member_update_id };
+  const guessed = kind === "active" ? { strikes: now.strikes } : {};
+  return { before: { ...now, ...state, ...held, ...guessed }, after: now };
+}
+
 function setPlainAttributes(update: Expressions, ground: Ground, after: ChatState): void {
   for (const key of plain) {
     const isOdd = key === "is_active" && ground.kind === "item" && ground.item[key]?.BOOL === undefined;
     if (ground.state !== undefined && ground.state[key] === after[key] && !isOdd) continue;
     if (after[key] !== undefined) update.set([key], after[key]);
-    else if (ground.kind === "item" && ground.item[key] !== undefined) update.remove(key);
+    else if (ground.kind === "active" || (ground.kind === "item" && ground.item[key] !== undefined)) {
+      update.remove(key);
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
-import { chatIdOf, chatsOf, type Item, stateOf } from "./chat_item.ts";
+import { chatIdOf, chatsOf, type Item, stateOf, strikesOf } from "./chat_item.ts";
 import {
   type Applied,
   type Belief,
@@ -26,6 +26,7 @@ import {
   guessActive,
   isWritten,
   leanUpdateOf,
+  undone,
   updateOf,
 } from "./chat_update.ts";
 import type { ChatUpdate } from "./expressions.ts";
@@ -102,7 +103,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
         const written = await this.#write(chatId, update, ground, after, events);
         if ("old" in written) return { before: written.old, after: fold(written.old, events) };
         if ("kept" in written) return { before, after: written.kept };
-        if (written.isOurs) return undone(written.ground.state, before, after);
+        if (written.isOurs) return undone(written.ground.state, after, ground);
         ground = written.ground;
       } else if (ground.isRead) return { before, after };
       else ground = groundOf(await this.#getItem(chatId));
@@ -129,19 +130,21 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * The ids of all active chats, read in parallel segments.
    * @throws {StorageError} If any page could not be read: part of the set is never given for the whole.
    */
-  override async loadActiveChats({ signal, onProgress }: Work = {}): Promise<Set<number>> {
+  override async loadActiveChats({ signal, onProgress, onStrikes }: Work = {}): Promise<Set<number>> {
     const active = new Set<number>();
     await scanInParallel(this.#table, {
       FilterExpression: "#active = :true",
-      ProjectionExpression: "#id",
-      ExpressionAttributeNames: { "#active": "is_active", "#id": "chat_id" },
+      ProjectionExpression: "#id, #strikes",
+      ExpressionAttributeNames: { "#active": "is_active", "#id": "chat_id", "#strikes": "strikes" },
       ExpressionAttributeValues: { ":true": { BOOL: true } },
       // A /stop that was confirmed a moment ago must not be overlooked.
       ConsistentRead: true,
     }, ({ Items = [] }) => {
       for (const item of Items) {
         const chatId = chatIdOf(item);
-        if (chatId !== undefined) active.add(chatId);
+        if (chatId === undefined) continue;
+        active.add(chatId);
+        if (strikesOf(item) !== undefined) onStrikes?.(chatId);
       }
       onProgress?.();
     }, signal);
@@ -238,13 +241,4 @@ interface ConditionError extends Error {
 function believed(belief: Belief | undefined, events: readonly ChatEvent[]): Ground | undefined {
   if (belief === "absent") return guessAbsent;
   return belief === "active" && activeSuffices(events) ? guessActive : undefined;
-}
-
-/** What a write did whose answer was lost; what it counted is taken back, as its ground may be a guess. */
-function undone(now: ChatState | undefined, before: ChatState | undefined, after: ChatState): Applied {
-  if (before === undefined || now === undefined) return { before, after };
-  const counted = after.message_count - before.message_count;
-  const { last_update_id, last_member_update_id } = before;
-  const held = { message_count: now.message_count - counted, last_update_id, last_member_update_id };
-  return { before: { ...now, ...before, ...held }, after: now };
 }

@@ -1,7 +1,8 @@
 /** Random histories of one chat, each made from a seed: what happened, and how it was handed to a storage. */
 import { type ChatEvent, type ChatState, fold } from "../../lib/chat.ts";
 import type { Belief, ChatStorage } from "../../lib/storage/chat_storage.ts";
-import { noon, secondMs, sinceKnown } from "./chats.ts";
+import { isDeepStrictEqual } from "node:util";
+import { known, noon, secondMs, sinceKnown } from "./chats.ts";
 
 export type Random = () => number;
 
@@ -28,8 +29,8 @@ const below = (random: Random, limit: number): number => Math.floor(random() * l
 const pick = <T>(random: Random, ...items: T[]): T => items[below(random, items.length)] as T;
 
 /**
- * The events of a chat since it became known. The operator's word is in it only where there is one writer, as with
- * several its place among the updates would not be defined.
+ * The events of a chat since it became known. The operator's word and a broadcast's are in it only where there is one
+ * writer, as with several their place among the updates would not be defined.
  */
 export function historyOf(seed: number): History {
   const random = randomOf(seed);
@@ -39,12 +40,20 @@ export function historyOf(seed: number): History {
   let at = noon;
   const drawn = Array.from({ length }, (_, index): ChatEvent => {
     at += pick(random, 0, 0, 1, 2, 3600) * secondMs;
-    return writers === 1 && random() < 0.2
-      ? { kind: pick(random, "saved", "deactivated", "reactivated"), at, userInfo: userOf(random) }
-      : updateOf(random, at, 1000 + index, registers);
+    if (writers === 1 && random() < 0.2) {
+      return { kind: pick(random, "saved", "deactivated", "reactivated"), at, userInfo: userOf(random) };
+    }
+    if (writers === 1 && random() < 0.4) return broadcastsOf(random, at);
+    return updateOf(random, at, 1000 + index, registers);
   });
   const events = sinceKnown(drawn);
   return { seed, events, writers, outcome: fold(undefined, events) };
+}
+
+/** A few broadcasts miss the chat one after another, or one finds it; now and then it has written meanwhile. */
+function broadcastsOf(random: Random, at: number): ChatEvent {
+  const kind = pick(random, "unreached", "unreached", "unreached", "reached");
+  return { kind, at: at - pick(random, 0, 0, 0, 2) * secondMs };
 }
 
 function updateOf(random: Random, at: number, updateId: number, registers: boolean): ChatEvent {
@@ -77,9 +86,9 @@ export async function play(
     let crashes = below(random, 2);
     for (let from = 0; from < events.length;) {
       const to = endOfBatch(events, from, 1 + below(random, 5));
-      // Telegram repeats itself, the operator does not.
-      const isRepeated = from < durable && isOperators(events[from] as ChatEvent);
-      if (!isRepeated) await applied(storage, chatId, events.slice(from, to), random);
+      // Telegram repeats itself, the operator and a broadcast do not.
+      const isRepeated = from < durable && isOneOff(events[from] as ChatEvent);
+      if (!isRepeated) await applied(storage, chatId, events, from, to, random);
       durable = Math.max(durable, to);
       from = crashes-- > 0 && random() < 0.4 ? below(random, durable + 1) : to;
     }
@@ -87,31 +96,40 @@ export async function play(
   await Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)));
 }
 
-const isOperators = (event: ChatEvent): boolean => !("updateId" in event);
+const isOneOff = (event: ChatEvent): boolean => !("updateId" in event);
 
-/** The operator's word is always a batch of its own, as the storage's methods make it. */
+/** The operator's word, or a broadcast's, is always a batch of its own, as the storage's methods make it. */
 function endOfBatch(events: readonly ChatEvent[], from: number, most: number): number {
-  if (isOperators(events[from] as ChatEvent)) return from + 1;
-  const next = events.findIndex((event, index) => index > from && isOperators(event));
+  if (isOneOff(events[from] as ChatEvent)) return from + 1;
+  const next = events.findIndex((event, index) => index > from && isOneOff(event));
   return Math.min(from + most, next < 0 ? events.length : next);
 }
 
 async function applied(
   storage: ChatStorage,
   chatId: number,
-  events: ChatEvent[],
+  events: readonly ChatEvent[],
+  from: number,
+  to: number,
   random: Random,
 ): Promise<void> {
+  const isStrike = events[from]?.kind === "unreached";
   for (let attempt = 1;; attempt++) {
     try {
-      await storage.apply(
-        chatId,
-        events,
-        pick<Belief | undefined>(random, "active", "active", "absent", undefined),
-      );
+      // Said twice, a strike would count twice: who got no answer looks first.
+      if (isStrike && attempt > 1 && await reads(storage, chatId, fold(undefined, events.slice(0, to)))) {
+        return;
+      }
+      const belief = pick<Belief | undefined>(random, "active", "active", "absent", undefined);
+      await storage.apply(chatId, events.slice(from, to), belief);
       return;
     } catch (error) {
       if ((error as { reason?: string }).reason !== "unreachable" || attempt >= attempts) throw error;
     }
   }
+}
+
+async function reads(storage: ChatStorage, chatId: number, wanted: ChatState | undefined): Promise<boolean> {
+  const { chat_id: _key, ...chat } = await storage.getChat(chatId) ?? { chat_id: chatId };
+  return isDeepStrictEqual(known(chat as ChatState), known(wanted));
 }
