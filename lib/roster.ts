@@ -1,10 +1,12 @@
 /** Who is subscribed now: a memory of the active chats over the storage, which stays the truth. */
-import { type Chat, type ChatEvent, isMessage } from "./chat.ts";
+import { type Chat, type ChatEvent, type ChatState, isMessage } from "./chat.ts";
 import { createInOrder } from "./in_order.ts";
 import { type Applied, type ChatStorage, migrateChat, type Work } from "./storage/chat_storage.ts";
 
 /** Chats whose last word is remembered; it matters for as long as a send is under way. */
 const heardAtMost = 100_000;
+
+type Standing = "active" | "struck" | "inactive";
 
 /** The active chats in memory, in step with their storage. */
 export class Roster {
@@ -12,8 +14,10 @@ export class Roster {
   /** Stands in for the storage until that can be read: then "not here" does not mean "unknown". */
   #standIn: ChatStorage | undefined;
   #active = new Set<number>();
+  /** Those of them that broadcasts did not find lately. */
+  #struck = new Set<number>();
   /** What changed while a load was under way, which the load may have read before or after. */
-  readonly #loads = new Set<Map<number, boolean>>();
+  readonly #loads = new Set<Map<number, Standing>>();
   /** Groups that became supergroups while this roster looked on. */
   readonly #movedTo = new Map<number, number>();
   /** When, in `moment`s, a chat was heard last. */
@@ -52,6 +56,11 @@ export class Roster {
   /** Whether broadcasts go to the chat, as far as is known here. */
   isActive(chatId: number): boolean {
     return this.#active.has(chatId);
+  }
+
+  /** Whether the chat is active and has strikes, as far as is known here: taking a message, it has none any more. */
+  isStruck(chatId: number): boolean {
+    return this.#struck.has(chatId);
   }
 
   /** Whether a message may go to the chat now: its last word counts, kept or not. */
@@ -140,9 +149,9 @@ export class Roster {
   async migrate(from: number, to: number, at: number): Promise<void> {
     await this.#inOrder(to, async () => {
       const inherited = await migrateChat(this.storage, from, to, at);
-      this.#note(from, false);
+      this.#note(from, undefined);
       this.#movedTo.set(from, to);
-      if (inherited !== undefined) this.#note(to, inherited.after?.is_active === true);
+      if (inherited !== undefined) this.#note(to, inherited.after);
     });
   }
 
@@ -151,8 +160,7 @@ export class Roster {
     const heard = "registers" in event ? { ...event, registers: false } : event;
     const { after } = await this.#standIn?.apply(chatId, [heard]) ?? {};
     if (this.#standIn === undefined) return;
-    if (after?.is_active) this.#active.add(chatId);
-    else this.#active.delete(chatId);
+    this.#place(chatId, standingOf(after));
   }
 
   /** Closes the storage, and what stands in for it. */
@@ -162,12 +170,18 @@ export class Roster {
   }
 
   async #load(storage: ChatStorage, work?: Work): Promise<ReadonlySet<number>> {
-    const changes = new Map<number, boolean>();
+    const changes = new Map<number, Standing>();
+    const struck = new Set<number>();
     this.#loads.add(changes);
     try {
-      const active = await storage.loadActiveChats(work);
-      for (const [chatId, isActive] of changes) isActive ? active.add(chatId) : active.delete(chatId);
-      return this.#active = active;
+      const onStrikes = (chatId: number): void => {
+        struck.add(chatId);
+        work?.onStrikes?.(chatId);
+      };
+      this.#active = await storage.loadActiveChats({ ...work, onStrikes });
+      this.#struck = struck;
+      for (const [chatId, standing] of changes) this.#place(chatId, standing);
+      return this.#active;
     } finally {
       this.#loads.delete(changes);
     }
@@ -176,7 +190,7 @@ export class Roster {
   async #apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
     return await this.#inOrder(chatId, async () => {
       const applied = await this.storage.apply(chatId, events, this.isActive(chatId) ? "active" : "absent");
-      this.#note(chatId, applied.after?.is_active === true);
+      this.#note(chatId, applied.after);
       if (events.some(isMessage)) this.#hear(chatId);
       return applied;
     });
@@ -187,9 +201,21 @@ export class Roster {
     this.#heard.set(chatId, ++this.#moment);
   }
 
-  #note(chatId: number, isActive: boolean): void {
-    for (const set of [...this.#loads]) set.set(chatId, isActive);
-    if (isActive) this.#active.add(chatId);
-    else this.#active.delete(chatId);
+  #note(chatId: number, after: ChatState | undefined): void {
+    const standing = standingOf(after);
+    for (const changes of this.#loads) changes.set(chatId, standing);
+    this.#place(chatId, standing);
   }
+
+  #place(chatId: number, standing: Standing): void {
+    if (standing === "inactive") this.#active.delete(chatId);
+    else this.#active.add(chatId);
+    if (standing === "struck") this.#struck.add(chatId);
+    else this.#struck.delete(chatId);
+  }
+}
+
+function standingOf(chat: ChatState | undefined): Standing {
+  if (!chat?.is_active) return "inactive";
+  return chat.strikes === undefined ? "active" : "struck";
 }

@@ -1,0 +1,94 @@
+/** Who has strikes, as far as the roster knows: it keeps up with the storage and with what it writes itself. */
+import type { ChatEvent } from "../lib/chat.ts";
+import { Roster } from "../lib/roster.ts";
+import type { Work } from "../lib/storage/chat_storage.ts";
+import { InMemoryChatStorage } from "../lib/storage/memory.ts";
+import { assert, suite } from "./harness.ts";
+import { noon } from "./support/chats.ts";
+import { TestClock } from "./support/storage.ts";
+
+const test = suite("Roster: strikes");
+
+const unreached: ChatEvent = { kind: "unreached", at: noon };
+const reached: ChatEvent = { kind: "reached", at: noon };
+const message = (kind: "message" | "start" | "stop", updateId: number): ChatEvent => ({
+  kind,
+  at: noon,
+  updateId,
+  registers: true,
+});
+
+async function storageOf(chats: number): Promise<InMemoryChatStorage> {
+  const storage = new InMemoryChatStorage({ clock: new TestClock(noon) });
+  for (let id = 1; id <= chats; id++) await storage.saveChat(id);
+  return storage;
+}
+
+const struckOf = (roster: Roster, chats: number): number[] =>
+  Array.from({ length: chats }, (_, index) => index + 1).filter((id) => roster.isStruck(id));
+
+test("isStruck() knows from load() whom other processes struck, and forgets whom they found", async () => {
+  const storage = await storageOf(4);
+  const roster = new Roster(storage);
+  await storage.apply(2, [unreached]);
+  await storage.apply(3, [unreached, unreached]);
+  await storage.apply(4, [unreached, unreached, unreached]);
+  assert.equal(struckOf(roster, 4), []);
+  assert.equal(await roster.load(), [1, 2, 3]);
+  assert.equal(struckOf(roster, 4), [2, 3]);
+  await storage.apply(3, [reached]);
+  await roster.load();
+  assert.equal(struckOf(roster, 4), [2]);
+});
+
+test("isStruck() keeps up with what the roster writes", async () => {
+  const roster = new Roster(await storageOf(6));
+  await roster.load();
+  for (let id = 1; id <= 6; id++) await roster.apply(id, [unreached]);
+  assert.equal(struckOf(roster, 6), [1, 2, 3, 4, 5, 6]);
+  await roster.apply(1, [reached]);
+  await roster.apply(2, [message("message", 1)]);
+  await roster.apply(3, [message("stop", 1)]);
+  await roster.apply(4, [unreached, unreached]);
+  await roster.migrate(5, -1005, noon);
+  assert.equal(struckOf(roster, 6), [6]);
+  assert.not(roster.isStruck(-1005));
+  assert.equal(await roster.load(), [-1005, 1, 2, 6]);
+  assert.equal(struckOf(roster, 6), [6]);
+});
+
+/** A storage in which something happens when it has been read, and before the reader hears of it. */
+class Interrupted extends InMemoryChatStorage {
+  meanwhile: () => Promise<unknown> = () => Promise.resolve();
+
+  override async loadActiveChats(work?: Work): Promise<Set<number>> {
+    const active = await super.loadActiveChats(work);
+    await this.meanwhile();
+    return active;
+  }
+}
+
+test("isStruck() holds what is written while a load is under way against what that has read", async () => {
+  const storage = new Interrupted({ clock: new TestClock(noon) });
+  for (let id = 1; id <= 3; id++) await storage.saveChat(id);
+  await storage.apply(1, [unreached]);
+  await storage.apply(3, [unreached, unreached]);
+  const roster = new Roster(storage);
+  storage.meanwhile = async () => {
+    await roster.apply(1, [reached]);
+    await roster.apply(2, [unreached]);
+    await roster.apply(3, [unreached]);
+  };
+  assert.equal(await roster.load(), [1, 2]);
+  assert.equal(struckOf(roster, 3), [2]);
+});
+
+test("load() tells a caller of its own of strikes, too", async () => {
+  const storage = await storageOf(2);
+  await storage.apply(2, [unreached]);
+  const told: number[] = [];
+  await new Roster(storage).load({ onStrikes: (chatId) => void told.push(chatId) });
+  assert.equal(told, [2]);
+});
+
+test.run();
