@@ -1,0 +1,96 @@
+/** The port behind which broadcasts are remembered: who runs one, how far it is, and what it sends. */
+
+/** What an attribute of a run may be. */
+export type RunValue = string | number | boolean | readonly number[] | undefined;
+
+/** A text that is kept beside a run: what it sends, or what went wrong. */
+export type RunText = "message" | "problems";
+
+/**
+ * A broadcast's run, in the table's own snake_case. What is undefined is absent from the table. Further attributes may
+ * be added (counts, a deadline); `record`, `open` and `saved_at` are the table's own names and are not kept.
+ */
+export interface RunRecord {
+  /** The caller's name for the broadcast, and the key. */
+  readonly broadcast_id: string;
+  /** A finished run never runs again. */
+  readonly state: "running" | "finished";
+  /** A random id of whoever runs it: one runner's alone, never used for a second one. */
+  readonly owner: string;
+  /** One more with each owner. */
+  readonly fence: number;
+  /** Milliseconds since 1970: later than this, somebody else may take it over. */
+  readonly lease_until: number;
+  /** When it was begun, in ISO form. */
+  readonly started_at: string;
+  /** What is done about chats in doubt. */
+  readonly on_unknown: "skip" | "resend";
+  /** Absent where the message is not kept. */
+  readonly message_parts?: number | undefined;
+  /** Only once it is finished. */
+  readonly problem_parts?: number | undefined;
+  /** After a crash in doubt: the chats above this id, up to the cursor, and the pending ones. */
+  readonly window_after?: number | undefined;
+  /** The last chat of the window that is being sent. */
+  readonly cursor?: number | undefined;
+  /** Chats of earlier windows that have no outcome yet: at most 60. */
+  readonly pending?: readonly number[] | undefined;
+  /** Further attributes. */
+  readonly [attribute: string]: RunValue;
+}
+
+/**
+ * Where broadcasts with an id are remembered, so that none is sent twice and each can be finished by anyone.
+ * Every method may be repeated after an error: what an earlier attempt has done is found out, and never done twice.
+ */
+export interface Ledger {
+  /** The run, read consistently; undefined where there is none, or no table. */
+  get(broadcastId: string): Promise<RunRecord | undefined>;
+  /**
+   * Creates the run if there is none, and the table if that is missing. Gives the run that is there: it is the
+   * caller's where it has the caller's owner and fence.
+   */
+  begin(run: RunRecord): Promise<RunRecord>;
+  /**
+   * Takes over a run that is still exactly as it was read (same owner, fence and lease, and running), with the next
+   * fence. Gives it as it is now; undefined where somebody was first.
+   */
+  claim(run: RunRecord, owner: string, leaseUntil: number): Promise<RunRecord | undefined>;
+  /**
+   * Writes the run. Named attributes that are undefined are removed, and so are further ones that are said to be
+   * undefined; others stay. An earlier save that arrives late never undoes a later one.
+   * @returns False where the run is no longer its owner's to write.
+   */
+  save(run: RunRecord): Promise<boolean>;
+  /** The ids of the runs that are not finished, as of a moment ago; none where there is no table. */
+  open(): Promise<string[]>;
+  /** Keeps a long text beside a run, in the place of an earlier one. Gives the number of its parts. */
+  writeText(broadcastId: string, name: RunText, text: string): Promise<number>;
+  /** The text, read consistently. Rejects where a part is missing. */
+  readText(broadcastId: string, name: RunText, parts: number): Promise<string>;
+  /** Ends what the ledger holds open. */
+  close(): void;
+}
+
+/** Attributes that a run loses when they are absent from what is saved. */
+export const optionalAttributes: readonly string[] = [
+  "message_parts",
+  "problem_parts",
+  "window_after",
+  "cursor",
+  "pending",
+];
+
+/** Names that the table uses for itself. */
+export const reservedAttributes: readonly string[] = ["record", "open", "saved_at"];
+
+/** What saving the run sets and removes: all but the key and the reserved names. */
+export function changesOf(run: RunRecord): { set: [string, RunValue][]; remove: string[] } {
+  const isKept = (name: string): boolean => name !== "broadcast_id" && !reservedAttributes.includes(name);
+  const names = new Set([...Object.keys(run), ...optionalAttributes].filter(isKept));
+  const set = [...names].filter((name) => run[name] !== undefined);
+  return {
+    set: set.map((name) => [name, run[name]]),
+    remove: [...names].filter((name) => run[name] === undefined),
+  };
+}
