@@ -1,5 +1,6 @@
 import {
   type CreateTableCommand,
+  DescribeTableCommand,
   type DynamoDBClient,
   GetItemCommand,
   ListTablesCommand,
@@ -234,6 +235,19 @@ gated("allow refuses other actions and other tables", async ({ db }) => {
     assert.is((await failure(client.send(refused as CreateTableCommand))).name, "AccessDeniedException");
   }
   assert.equal((await clientOf(db.endpoint).send(new ListTablesCommand({}))).TableNames, [TableName]);
+  client.destroy();
+});
+
+gated("allow takes several tables, each with actions of its own", async ({ db }) => {
+  const other = { actions: ["CreateTable", "DescribeTable"], table: "telegram-broadcasts" };
+  const allow = [{ actions: ["GetItem"], table: TableName }, other];
+  await using gate = await startFaultGate({ target: db.endpoint, allow });
+  const client = clientOf(gate.endpoint);
+  await client.send(get());
+  await client.send(createTable(other.table));
+  for (const refused of [createTable("a-third"), new DescribeTableCommand({ TableName })]) {
+    assert.is((await failure(client.send(refused as CreateTableCommand))).name, "AccessDeniedException");
+  }
   client.destroy();
 });
 

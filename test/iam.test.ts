@@ -21,4 +21,23 @@ test("iamPolicy() allows the seven actions on the one table", () => {
   }]);
 });
 
+test("iamPolicy() allows the ledger's five actions on its table and its index, where one is named", () => {
+  const { Statement } = iamPolicy("my-chats", "my-broadcasts");
+  assert.equal(Statement.slice(0, 1), iamPolicy("my-chats").Statement);
+  assert.equal(Statement.slice(1), [{
+    Effect: "Allow",
+    Action: [
+      "dynamodb:CreateTable",
+      "dynamodb:DescribeTable",
+      "dynamodb:GetItem",
+      "dynamodb:UpdateItem",
+      "dynamodb:Query",
+    ],
+    Resource: [
+      "arn:aws:dynamodb:*:*:table/my-broadcasts",
+      "arn:aws:dynamodb:*:*:table/my-broadcasts/index/*",
+    ],
+  }]);
+});
+
 test.run();

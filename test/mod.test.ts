@@ -39,6 +39,7 @@ test("lib/local/mod.ts exports these names, and no other", () => {
   assert.equal(Object.keys(local).sort(), [
     "iamActions",
     "iamPolicy",
+    "ledgerActions",
     "startBotApiServer",
     "startDynamoDB",
     "startFaultGate",

@@ -14,12 +14,18 @@ import {
 } from "./faults.ts";
 import { type Answer, forward, parse, readAll } from "./forward.ts";
 
+/** These actions on this table, and on its indexes. */
+export interface Allowed {
+  readonly actions: readonly string[];
+  readonly table: string;
+}
+
 /** What stands behind the gate, and who may pass. */
 export interface FaultGateOptions {
   /** The DynamoDB behind the gate: an `http://` endpoint, such as `startDynamoDB` gives. */
   readonly target: string;
-  /** As an IAM policy would: whatever is not one of these actions on this table is refused. Default: all may pass. */
-  readonly allow?: { readonly actions: readonly string[]; readonly table: string };
+  /** As an IAM policy would: whatever none of these allows is refused. Default: all may pass. */
+  readonly allow?: Allowed | readonly Allowed[];
   /** TCP port on 127.0.0.1. Default: 0, the system chooses. */
   readonly port?: number;
   /** Decides about shares; a number in [0, 1). Default: `Math.random`. */
@@ -50,7 +56,7 @@ export async function startFaultGate(options: FaultGateOptions): Promise<FaultGa
 /** The proxy that `startFaultGate` starts. Where several faults fit a request, the one set first befalls it. */
 export class FaultGate {
   readonly #target: URL;
-  readonly #allow: FaultGateOptions["allow"];
+  readonly #allow: readonly Allowed[] | undefined;
   readonly #faults: FaultList;
   readonly #hooks = new Set<{ action: string; hook: BeforeForward; fired: number }>();
   readonly #counts = new Map<string, number>();
@@ -67,7 +73,7 @@ export class FaultGate {
         `Cannot start the gate as "target" must be an http:// endpoint: current value is ${target}`,
       );
     }
-    this.#allow = allow;
+    this.#allow = allow && [allow].flat();
     this.#faults = new FaultList(random);
     this.#server = createServer((request, response) => {
       // A client that leaves is no error of ours; unheard, it would end the process.
@@ -202,9 +208,8 @@ export class FaultGate {
   }
 
   #decide(call: Call): ReturnType<FaultList["next"]> {
-    const { actions, table } = this.#allow ?? {};
-    const allowed = actions === undefined || (actions.includes(call.action) && table === call.table);
-    return allowed
+    const { action, table } = call;
+    return this.#allow?.some((each) => each.actions.includes(action) && each.table === table) ?? true
       ? this.#faults.next(call)
       : { delayMs: 0, effect: { kind: "answer", error: accessDenied } };
   }

@@ -21,6 +21,7 @@ export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./bot_
 export type { WebhookDelivery } from "./bot_api/webhook.ts";
 export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb.ts";
 export {
+  type Allowed,
   type BeforeForward,
   type FaultGate,
   type FaultGateOptions,
@@ -28,4 +29,4 @@ export {
   startFaultGate,
 } from "./fault_gate.ts";
 export type { Call, Fault, FaultOptions, ServiceError, ThrottlingType } from "./faults.ts";
-export { iamActions, type IamPolicy, iamPolicy } from "./iam.ts";
+export { iamActions, type IamPolicy, iamPolicy, ledgerActions } from "./iam.ts";
