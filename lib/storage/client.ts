@@ -59,8 +59,21 @@ export interface Table {
   readonly send: <T>(action: string, request: SdkRequest<T>, signal?: AbortSignal) => Promise<T>;
 }
 
-/** The one way to DynamoDB: bounded in number and in time, every error explained. */
-export function openTable(client: DynamoDBClient, tableName: string, regionName: string): Table {
+/** What errors say of a table. */
+export interface TableWords {
+  /** What to check where there is no such table. */
+  readonly advice: string;
+  /** What an action is allowed on, after `table/`, where that is not the table itself. */
+  readonly resources: Readonly<Record<string, string>>;
+}
+
+/** The one way to DynamoDB: bounded in number and in time, every error explained. `words` default to the chats'. */
+export function openTable(
+  client: DynamoDBClient,
+  tableName: string,
+  regionName: string,
+  words?: TableWords,
+): Table {
   const limit = createLimit(requestsAtOnce);
   const send: Table["send"] = (action, request, signal) =>
     limit(async () => {
@@ -71,7 +84,8 @@ export function openTable(client: DynamoDBClient, tableName: string, regionName:
         return await abortedInTime((abortSignal) => request(client, { abortSignal }), signal);
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
-        throw storageError(error, { action, tableName, regionName });
+        const resource = words?.resources[action];
+        throw storageError(error, { action, tableName, regionName, resource, advice: words?.advice });
       }
     });
   return { tableName, send };

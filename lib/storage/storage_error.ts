@@ -32,6 +32,10 @@ export interface Request {
   readonly action: string;
   readonly tableName: string;
   readonly regionName: string;
+  /** What the action is allowed on, after `table/`, where that is not the table itself. */
+  readonly resource?: string | undefined;
+  /** What to check where there is no such table. Default: what helps with the chats' table. */
+  readonly advice?: string | undefined;
 }
 
 /** Turns the SDK's errors, told apart by name and code (two copies of the SDK may be loaded), into one of ours. */
@@ -110,19 +114,20 @@ function detailOf(error: unknown): string {
   return detail.length > 300 ? `${detail.slice(0, 300)}…` : detail;
 }
 
+const chatsAdvice = "Check TELEGRAM_CHATS_TABLE and AWS_REGION, or call createTableIfNotExists().";
+
 const explanations: Record<StorageFailure, (request: Request, detail: string) => string> = {
   credentials: ({ action }, detail) =>
     `DynamoDB refused ${action} for want of valid AWS credentials (${detail}). Check AWS_ACCESS_KEY_ID and ` +
     `AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary keys), or the profile or role in use.`,
-  denied: ({ action, tableName }, detail) =>
+  denied: ({ action, tableName, resource = tableName }, detail) =>
     `AWS denies dynamodb:${action} on the table "${tableName}" (${detail}). Allow dynamodb:${action} on ` +
-    `arn:aws:dynamodb:*:*:table/${tableName} in the IAM policy of the user or role.`,
+    `arn:aws:dynamodb:*:*:table/${resource} in the IAM policy of the user or role.`,
   region: ({ regionName }, detail) =>
     `DynamoDB is not to be had in the region "${regionName}" (${detail}). Check AWS_REGION: it must ` +
     `be the name of a region such as us-east-1, and the one that the credentials are for.`,
-  table: ({ action, tableName, regionName }, detail) =>
-    `${action} found no table "${tableName}" in the region "${regionName}" (${detail}). Check ` +
-    `TELEGRAM_CHATS_TABLE and AWS_REGION, or call createTableIfNotExists().`,
+  table: ({ action, tableName, regionName, advice = chatsAdvice }, detail) =>
+    `${action} found no table "${tableName}" in the region "${regionName}" (${detail}). ${advice}`,
   clock: ({ action }, detail) =>
     `DynamoDB refused ${action} as this machine's clock is wrong (${detail}). Set the clock (NTP).`,
   unreachable: ({ action, regionName }, detail) =>

@@ -1,4 +1,4 @@
-/** The table: found, or created and awaited. */
+/** A table: found, or created and awaited. */
 import {
   CreateTableCommand,
   type CreateTableCommandInput,
@@ -13,17 +13,32 @@ import { errorName, StorageError } from "./storage_error.ts";
 const pollMs = 1000;
 const createWithinMs = 60_000;
 
-/** No tags, no encryption key, no time-to-live: each of them would need an IAM action more. */
-const schema = {
-  AttributeDefinitions: [{ AttributeName: "chat_id", AttributeType: "N" }],
-  KeySchema: [{ AttributeName: "chat_id", KeyType: "HASH" }],
-  BillingMode: "PAY_PER_REQUEST",
-} satisfies Partial<CreateTableCommandInput>;
+/** What makes a table ours. */
+export interface Schema {
+  readonly AttributeDefinitions: NonNullable<CreateTableCommandInput["AttributeDefinitions"]>;
+  readonly KeySchema: NonNullable<CreateTableCommandInput["KeySchema"]>;
+  readonly GlobalSecondaryIndexes?: NonNullable<CreateTableCommandInput["GlobalSecondaryIndexes"]>;
+  /** The key in words, and who needs it: `chats need chat_id (N, HASH) alone`. */
+  readonly need: string;
+  /** The variable or option that chooses another table. */
+  readonly setting: string;
+}
 
 /** Resolves once the table is there, is ours by its key, and takes writes. */
-export async function ensureTable(table: Table, clock: Clock, work: Work): Promise<void> {
-  const found = await describe(table, work.signal) ?? await create(table, work);
-  await untilActive(found, table, clock, work);
+export async function ensureTable(
+  table: Table,
+  schema: Schema,
+  clock: Clock,
+  work: Work = {},
+): Promise<void> {
+  const found = await describe(table, work.signal) ?? await create(table, schema, work);
+  await untilActive(found, table, schema, clock, work);
+}
+
+/** Why the table that is there is not ours; undefined where it is, or there is none. */
+export async function misfitOf(table: Table, schema: Schema): Promise<StorageError | undefined> {
+  const found = await describe(table);
+  return found && misfit(found, table.tableName, schema);
 }
 
 async function describe(
@@ -45,9 +60,13 @@ async function describe(
 }
 
 /** Somebody else's creation at the same moment, or our own whose answer was lost, is as good as this one. */
-async function create({ tableName, send }: Table, { signal, onProgress }: Work): Promise<TableDescription> {
+async function create(
+  { tableName, send }: Table,
+  schema: Schema,
+  { signal, onProgress }: Work,
+): Promise<TableDescription> {
   try {
-    const command = new CreateTableCommand({ TableName: tableName, ...schema });
+    const command = new CreateTableCommand(creationOf(tableName, schema));
     const { TableDescription } = await send(
       "CreateTable",
       (client, options) => client.send(command, options as undefined),
@@ -61,16 +80,25 @@ async function create({ tableName, send }: Table, { signal, onProgress }: Work):
   }
 }
 
+/** No tags, no encryption key, no time-to-live: each of them would need an IAM action more. */
+function creationOf(TableName: string, schema: Schema): CreateTableCommandInput {
+  const { AttributeDefinitions, KeySchema, GlobalSecondaryIndexes } = schema;
+  const indexes = GlobalSecondaryIndexes && { GlobalSecondaryIndexes };
+  return { TableName, AttributeDefinitions, KeySchema, ...indexes, BillingMode: "PAY_PER_REQUEST" };
+}
+
 /** The SDK's own waiter sleeps 20 seconds, and repeats even what is denied. */
 async function untilActive(
   found: TableDescription | undefined,
   table: Table,
+  schema: Schema,
   clock: Clock,
   { signal, onProgress }: Work,
 ): Promise<void> {
   const deadline = clock.now() + createWithinMs;
   for (let now = found;; now = await describe(table, signal)) {
-    if (now !== undefined) assertKey(now, table.tableName);
+    const unfit = now && misfit(now, table.tableName, schema);
+    if (unfit !== undefined) throw unfit;
     // A table that was just made may not be seen yet, and has no status then.
     const status = now?.TableStatus ?? "CREATING";
     if (status === "ACTIVE" || status === "UPDATING") return;
@@ -85,16 +113,24 @@ function takesNoWrites({ tableName }: Table, status: string = "not there"): Stor
   return new StorageError("table", message);
 }
 
-function assertKey({ KeySchema = [], AttributeDefinitions = [] }: TableDescription, tableName: string): void {
+function misfit(found: TableDescription, tableName: string, schema: Schema): StorageError | undefined {
+  const key = keyOf(found);
+  const names = (found.GlobalSecondaryIndexes ?? []).map(({ IndexName }) => IndexName);
+  const missing = schema.GlobalSecondaryIndexes?.find(({ IndexName }) => !names.includes(IndexName));
+  if (key === keyOf(schema) && missing === undefined) return undefined;
+  const what = key === keyOf(schema) ? `lacks the index "${missing?.IndexName}"` : `has the key ${key}`;
+  return new StorageError(
+    "table",
+    `The table "${tableName}" ${what}, but ${schema.need}. ` +
+      `Choose another table by ${schema.setting}; this one is left as it is.`,
+  );
+}
+
+function keyOf({ KeySchema = [], AttributeDefinitions = [] }: TableDescription): string {
   const typeOf = (name = ""): string =>
     AttributeDefinitions.find((each) => each.AttributeName === name)?.AttributeType ?? "?";
-  const key = KeySchema.map(({ AttributeName, KeyType }) =>
+  return KeySchema.map(({ AttributeName, KeyType }) =>
     `${AttributeName} (${typeOf(AttributeName)}, ${KeyType})`
-  ).join(" + ");
-  if (key === "chat_id (N, HASH)") return;
-  throw new StorageError(
-    "table",
-    `The table "${tableName}" has the key ${key}, but chats need chat_id (N, HASH) alone. ` +
-      `Choose another table by TELEGRAM_CHATS_TABLE; this one is left as it is.`,
-  );
+  )
+    .join(" + ");
 }
