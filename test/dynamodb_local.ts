@@ -1,13 +1,13 @@
 /**
- * The storage's suites on AWS's own engine, DynamoDB Local, where Java is found. What differs from the embedded one:
- * a refused condition carries the item, expressions are checked more strictly, and a table is ACTIVE at once.
+ * The suites of the storage and of the ledger on AWS's own engine, DynamoDB Local, where Java is found. What differs
+ * from the embedded one: a refused condition carries the item, expressions are checked more strictly, and a table is ACTIVE at once.
  */
 import { join } from "node:path";
 import process from "node:process";
 import { engineVariable, fetchEngine, startEngine, whyNoJava } from "./support/dynamodb_local.ts";
 import { root, runScript } from "./support/script.ts";
 
-const suites = ["apply", "dynamodb.", "dynamodb_"];
+const suites = ["apply", "dynamodb.", "dynamodb_", "ledger"];
 
 async function main(): Promise<number> {
   const why = await whyNoJava();

@@ -74,16 +74,21 @@ export interface FixtureOptions {
 /** DynamoDB sends the item with which a condition was refused; the embedded one does not. */
 export const refusalsCarryItems: boolean = process.env[engineVariable] !== undefined;
 
-/** The engine that the environment names, without the table of the file before; else a new embedded one. */
-async function startOrUseEngine(createTableMs: number | undefined): Promise<LocalDynamoDB> {
+/** The engine that the environment names, without the tables of the file before; else a new embedded one. */
+export async function startOrUseEngine(
+  createTableMs: number | undefined,
+  tables: readonly string[] = [TableName],
+): Promise<LocalDynamoDB> {
   const endpoint = process.env[engineVariable];
   if (endpoint === undefined) {
     return await startDynamoDB(createTableMs === undefined ? {} : { createTableMs });
   }
   const client = clientAt(endpoint);
-  await client.send(new DeleteTableCommand({ TableName })).catch((error: Error) => {
-    if (error.name !== "ResourceNotFoundException") throw error;
-  });
+  for (const table of tables) {
+    await client.send(new DeleteTableCommand({ TableName: table })).catch((error: Error) => {
+      if (error.name !== "ResourceNotFoundException") throw error;
+    });
+  }
   client.destroy();
   const close = (): Promise<void> => Promise.resolve();
   const credentials = { accessKeyId: testKeys.accessKeyId, secretAccessKey: testKeys.secretAccessKey };
