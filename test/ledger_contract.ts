@@ -16,9 +16,12 @@ export function ledgerContract(
   function check(title: string, body: (mine: Ledger, theirs: Ledger) => Promise<void>): void {
     test(title, async () => {
       const ledgers = await make();
-      await body(...ledgers);
-      for (const ledger of ledgers) ledger.close();
-      await close();
+      try {
+        await body(...ledgers);
+      } finally {
+        for (const ledger of ledgers) ledger.close();
+        await close();
+      }
     });
   }
 

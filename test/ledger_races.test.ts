@@ -11,7 +11,7 @@ import { type LedgerFixture, runAt, startLedger } from "./support/ledger.ts";
 import { failureOf, TestClock } from "./support/storage.ts";
 
 const firstSeed = Number(process.env["LEDGER_SEED"] || Date.now() % 1_000_000_000);
-const broadcasts = Number(process.env["LEDGER_BROADCASTS"] || 60);
+const broadcasts = Number(process.env["LEDGER_BROADCASTS"] || 40);
 const owners = 4;
 
 const lost = suite("DynamoDBLedger: answers that are lost or late", {}, 60_000);
@@ -19,24 +19,23 @@ const lost = suite("DynamoDBLedger: answers that are lost or late", {}, 60_000);
 function onRun(title: string, body: (table: LedgerFixture, ledger: DynamoDBLedger) => Promise<void>): void {
   lost(title, async () => {
     const table = await startLedger();
-    const ledger = table.ledger(new TestClock(noon));
-    await ledger.begin(runAt("a"));
-    await body(table, ledger);
-    await table.close();
+    try {
+      const ledger = table.ledger(new TestClock(noon));
+      await ledger.begin(runAt("a"));
+      await body(table, ledger);
+    } finally {
+      await table.close();
+    }
   });
 }
 
 const saved = runAt("a", { cursor: 5 });
+const claimed = runAt("a", { owner: "owner-2", fence: 2, lease_until: 7 });
 
 /** Each step, and what it gives where its answer was lost. */
 const steps: [string, (ledger: DynamoDBLedger) => Promise<unknown>, unknown][] = [
   ["begin()", (ledger) => ledger.begin(runAt("b")), runAt("b")],
-  ["claim()", (ledger) => ledger.claim(runAt("a"), "owner-2", 7), {
-    ...runAt("a"),
-    owner: "owner-2",
-    fence: 2,
-    lease_until: 7,
-  }],
+  ["claim()", (ledger) => ledger.claim(runAt("a"), "owner-2", 7), claimed],
   ["save()", (ledger) => ledger.save(saved), true],
   ["save() of the end", (ledger) => ledger.save({ ...saved, state: "finished" }), true],
   ["writeText()", (ledger) => ledger.writeText("a", "message", "x".repeat(1000)), 2],
@@ -95,7 +94,7 @@ onRun("a save that arrives after somebody has taken over is refused", async (tab
   const { reached, release } = holdNext(table);
   const late = ledger.save(runAt("a", { cursor: 1 }));
   await reached;
-  const claimed = await table.ledger().claim(runAt("a"), "owner-2", 7);
+  await table.ledger().claim(runAt("a"), "owner-2", 7);
   release();
   assert.is(await late, false);
   assert.equal(await ledger.get("a"), claimed);
@@ -103,7 +102,7 @@ onRun("a save that arrives after somebody has taken over is refused", async (tab
 
 onRun("a new owner saves, whatever the clock of the one before said", async (table, ledger) => {
   await table.ledger(new TestClock(noon + 1_000_000)).save(saved);
-  const claimed = await ledger.claim(saved, "owner-2", 7) as RunRecord;
+  await ledger.claim(saved, "owner-2", 7);
   assert.is(await ledger.save({ ...claimed, cursor: 6 }), true);
   assert.is((await ledger.get("a"))?.cursor, 6);
 });
@@ -125,7 +124,13 @@ const races = suite("Ledger: many owners of one run", {}, 120_000);
 /** What everybody was told of one broadcast. */
 interface Told {
   readonly ownerOf: Map<number, Set<string>>;
-  readonly saves: { readonly mark: number; readonly owner: string; readonly fence: number }[];
+  /** Marks that were tried, by owner and fence, and whether they were said to be kept. */
+  readonly saves: {
+    readonly mark: number;
+    readonly owner: string;
+    readonly fence: number;
+    isKept: boolean;
+  }[];
 }
 
 /** Repeats what failed, as a caller does. */
@@ -166,22 +171,28 @@ async function saveOften(ledger: Ledger, owned: RunRecord, random: () => number,
     const mark = run.fence * 100 + step;
     const lease_until = run.lease_until + (random() < 0.5 ? 1 : 0);
     run = { ...run, lease_until, marks: [...run["marks"] as number[], mark] };
-    if (!await again(() => ledger.save(run))) return;
-    told.saves.push({ mark, owner: run.owner, fence: run.fence });
+    const save = { mark, owner: run.owner, fence: run.fence, isKept: false };
+    told.saves.push(save);
+    save.isKept = await again(() => ledger.save(run));
+    if (!save.isKept) return;
     if (random() < 0.3) await new Promise((resolve) => setTimeout(resolve, random() * 5));
   }
 }
 
-/** Whoever was told that a mark is kept finds it in the end, and between the marks of one owner there is no other's. */
+/**
+ * Whoever was told that a mark is kept finds it in the end, and between the marks of one owner there is no other's.
+ * (A mark whose answer was lost may be kept and its owner be told "no more yours", where somebody came between.)
+ */
 async function check(ledger: Ledger, id: string, { ownerOf, saves }: Told): Promise<void> {
   const last = await ledger.get(id);
   const marks = last?.["marks"] as number[];
   assert.equal(marks, [...new Set(marks)].sort((a, b) => a - b), "each once, in the order of the fences");
-  assert.equal(saves.filter(({ mark }) => !marks.includes(mark)), [], "kept, as was told");
+  assert.equal(saves.filter(({ mark, isKept }) => isKept && !marks.includes(mark)), [], "kept, as was told");
   assert.equal([...ownerOf].filter(([, names]) => names.size > 1), [], "one owner a fence");
   assert.equal(saves.filter(({ owner, fence }) => !ownerOf.get(fence)?.has(owner)), []);
   assert.is(last?.fence, Math.max(...ownerOf.keys()));
-  assert.is(marks.length, saves.length, "nothing is kept that nobody was told of");
+  const tried = saves.map(({ mark }) => mark);
+  assert.equal(marks.filter((mark) => !tried.includes(mark)), [], "tried before it was kept");
 }
 
 async function race(ledgers: readonly Ledger[], seed: number): Promise<number> {
@@ -221,13 +232,15 @@ races(
   "in DynamoDB, with 30 % of the answers lost, no save is lost and each fence has one owner",
   async () => {
     const table = await startLedger({ random: randomOf(firstSeed) });
-    // So that the table's creation is not what they wait for.
-    await table.ledger(new TestClock(noon)).begin(runAt("first"));
-    const fault = table.gate.loseAnswers({ action: "UpdateItem", share: 0.3 });
-    await raceAll(Array.from({ length: owners }, () => table.ledger()));
-    assert.ok(fault.fired > broadcasts);
-    assert.equal(table.trespasses(), []);
-    await table.close();
+    try {
+      await table.ledger(new TestClock(noon)).begin(runAt("first"));
+      const fault = table.gate.loseAnswers({ action: "UpdateItem", share: 0.3 });
+      await raceAll(Array.from({ length: owners }, () => table.ledger()));
+      assert.ok(fault.fired > broadcasts);
+      assert.equal(table.trespasses(), []);
+    } finally {
+      await table.close();
+    }
   },
 );
 
