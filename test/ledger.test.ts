@@ -144,8 +144,9 @@ onRun("attributes that are none of ours survive every write", async (table, ledg
 onRun("an item that is no run is an error, and never taken for none", async (table, ledger) => {
   const { fence: _fence, ...rest } = await table.item("a");
   await table.put(rest);
-  for (const work of [ledger.get("a"), ledger.begin(runAt("a")), ledger.save(runAt("a"))]) {
-    const error = await failureOf(work);
+  const works = [() => ledger.get("a"), () => ledger.begin(runAt("a")), () => ledger.save(runAt("a"))];
+  for (const work of works) {
+    const error = await failureOf(work());
     assert.is((error as StorageError).reason, "failed");
     assert.match(error.message, /"run" of the broadcast "a" is no run/);
   }

@@ -111,8 +111,8 @@ onEmpty("without a table nothing is read, and saving names the variable", async 
   const ledger = table.ledger();
   assert.is(await ledger.get("a"), undefined);
   assert.equal(await ledger.open(), []);
-  for (const write of [ledger.save(runAt("a")), ledger.claim(runAt("a"), "owner-2", 1)]) {
-    const error = await failureOf(write);
+  for (const write of [() => ledger.save(runAt("a")), () => ledger.claim(runAt("a"), "owner-2", 1)]) {
+    const error = await failureOf(write());
     assert.is((error as StorageError).reason, "table");
     assert.match(
       error.message,
