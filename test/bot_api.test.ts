@@ -920,6 +920,39 @@ test("a slow limit asks for a longer pause", async () => {
   }, { clock, messagesPerSecond: 0.2 });
 });
 
+test("uploads of one size wait for each other, a fifth of a second each, and a long queue is refused", async () => {
+  const clock = manualClock();
+  await withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    const upload = async (bytes: number): Promise<Wire> => {
+      const form = new FormData();
+      form.set("chat_id", String(ada.chatId));
+      form.set("photo", new Blob([new Uint8Array(bytes)]), "chart.png");
+      const url = `${server.apiRoot}/bot${server.token}/sendPhoto`;
+      return (await fetch(url, { method: "POST", body: form })).json();
+    };
+    // After a rest, one second's worth; the last of the six is at once, too.
+    for (let sent = 0; sent < 6; sent++) assert.is((await upload(150_000)).ok, true);
+    const waiting = [upload(150_000)];
+    await until(() => server.countCalls("sendPhoto") === 7);
+    await Promise.all([upload(150_001), upload(100_000), result(server, "getMe")]);
+    assert.is(ada.inbox.length, 8);
+    for (let more = 0; more < 25; more++) waiting.push(upload(150_000));
+    await until(() => server.countCalls("sendPhoto") === 34);
+    assert.equal((await upload(150_000)).parameters, { retry_after: 60 });
+    clock.advance(199);
+    await result(server, "getMe");
+    assert.is(ada.inbox.length, 8);
+    clock.advance(1);
+    await waiting[0];
+    assert.is(ada.inbox.length, 9);
+    clock.advance(5000);
+    const answers = await Promise.all(waiting);
+    assert.equal(answers.map(({ ok }) => ok), Array.from({ length: 26 }, () => true));
+  }, { clock });
+});
+
 test("fault() refuses by method, chat and number of times", () =>
   withServer(async (server) => {
     const [ada, bob] = [server.user(), server.user()];

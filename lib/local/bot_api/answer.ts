@@ -1,4 +1,4 @@
-/** The way of a call through the server: token, record, latency, faults, flood limit, method. */
+/** The way of a call through the server: token, record, latency, faults, limits, method. */
 import type { Clock } from "../../clock.ts";
 import { ApiError } from "./errors.ts";
 import { type Faults, rawAnswerOf, refusalOf } from "./faults.ts";
@@ -6,6 +6,7 @@ import { FloodGate } from "./floods.ts";
 import type { Payload } from "./form.ts";
 import { type ApiAnswer, type ApiCall, breakConnection, Raw } from "./http.ts";
 import { isMessageMethod, methods } from "./methods.ts";
+import { UploadGate } from "./uploads.ts";
 import type { World } from "./world.ts";
 
 const maxCalls = 10_000;
@@ -47,9 +48,12 @@ export interface AnswerOptions {
 
 export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
   const { token, clock, latencyMs, messagesPerSecond, record, faults } = options;
-  const gate = messagesPerSecond === undefined
-    ? undefined
-    : new FloodGate(messagesPerSecond, () => clock.now());
+  const limits: Limits = {
+    uploads: new UploadGate(clock),
+    messages: messagesPerSecond === undefined
+      ? undefined
+      : new FloodGate(messagesPerSecond, () => clock.now()),
+  };
 
   return async (call) => {
     requireToken(call.token, token);
@@ -64,16 +68,22 @@ export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
     if (fault === "hang") await aborted(signal);
     if (fault === "reset") return breakConnection;
     if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);
-    const result = await handle(world, call, gate);
+    const result = await handle(world, call, limits);
     return fault === "lose" ? breakConnection : result;
   };
 }
 
-async function handle(world: World, { method, form, signal }: ApiCall, gate?: FloodGate): Promise<unknown> {
+interface Limits {
+  readonly uploads: UploadGate;
+  readonly messages: FloodGate | undefined;
+}
+
+async function handle(world: World, { method, form, signal }: ApiCall, limits: Limits): Promise<unknown> {
   const name = method.toLowerCase();
   const run = methods.get(name);
   if (run === undefined) throw new ApiError(404, "Not Found: method not found");
-  if (isMessageMethod(name)) gate?.pass();
+  await limits.uploads.pass(form.files, signal);
+  if (isMessageMethod(name)) limits.messages?.pass();
   return await run(world, form, signal);
 }
 
