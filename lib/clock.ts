@@ -26,3 +26,14 @@ export const systemClock: Clock = {
     }),
   random: () => Math.random(),
 };
+
+/** The clock's time, which stands still where the clock is set back. */
+export function monotonic(clock: Clock): () => number {
+  let latest = -Infinity;
+  let behindMs = 0;
+  return () => {
+    const now = clock.now() + behindMs;
+    if (now < latest) behindMs += latest - now;
+    return latest = Math.max(latest, now);
+  };
+}

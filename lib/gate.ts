@@ -1,116 +1,111 @@
-/** The one door for calls to Telegram: messages leave at the bot's pace, and a flood answer holds everything. */
-import { setMaxListeners } from "node:events";
+/** The one door for calls to Telegram: each waits for its turn, and is sent again where it was one too many. */
+import type { ApiError } from "grammy/types";
 import type { Transformer } from "grammy/web";
-import type { Clock } from "./clock.ts";
+import type { Departure, Turn } from "./departure.ts";
+import type { ChatId } from "./flood.ts";
 import { forGrammy } from "./for_grammy.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
-import { createPace } from "./pace.ts";
+import { outcomeOf } from "./outcome.ts";
+import { Turnstile, type TurnstileOptions } from "./turnstile.ts";
 
-export interface Gate {
-  /** Resolves when the next message may leave; rejects with the signal's reason. */
-  enter(signal?: AbortSignal): Promise<void>;
-  /** A flood answer: nothing leaves for so long. */
-  pause(seconds: number): void;
-  /** Marks a call's payload as one that has entered: it passes at once, and its flood answer is the caller's. */
-  admit<T extends object>(payload: T): T;
-  /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls only heed a pause. */
-  readonly transformer: Transformer;
-}
-
-export interface GateOptions {
-  /** Messages a second over all chats. */
-  readonly messagesPerSecond: number;
-  readonly clock: Clock;
+export interface GateOptions extends Omit<TurnstileOptions, "onFlood"> {
   readonly logger: Logger;
-  /** Ends every wait; what waited is not sent. */
-  readonly signal: AbortSignal;
 }
 
 /** Flood answers that one call puts up with, and the longest pause that it waits out, before it is given up. */
 export const floodsAtMost = 10;
 export const longestPauseSeconds = 600;
 
-export function createGate({ messagesPerSecond, clock, logger, signal: closed }: GateOptions): Gate {
-  const pace = createPace(messagesPerSecond);
-  const admitted = new WeakSet<object>();
-  // What is said to a chat arrives in the order in which it was said.
-  const inOrder = createInOrder();
+type Answer = Awaited<ReturnType<Transformer>>;
+type CallSignal = Parameters<Transformer>[3];
+type Call = Parameters<Transformer>;
 
-  // One for all messages of a broadcast: Node keeps something of each.
-  const endings = new WeakMap<AbortSignal, AbortSignal>();
-  const endingOf = (signal: AbortSignal): AbortSignal => {
-    const known = endings.get(signal);
-    if (known !== undefined) return known;
-    const ending = AbortSignal.any([closed, signal]);
-    setMaxListeners(0, ending);
-    endings.set(signal, ending);
-    return ending;
+export class Gate {
+  readonly #closed: AbortSignal;
+  readonly #turnstile: Turnstile;
+  readonly #admitted = new WeakSet<object>();
+  /** What is said to a chat arrives in the order in which it was said. */
+  readonly #inOrder = createInOrder<ChatId>();
+
+  constructor({ logger, ...options }: GateOptions) {
+    this.#closed = options.signal;
+    const onFlood = (seconds: number): void =>
+      logger.warn(`Telegram limits the rate: no message for ${seconds} s.`);
+    this.#turnstile = new Turnstile({ ...options, onFlood });
+  }
+
+  /** Milliseconds until the pause ends that Telegram has asked for; 0 or less where there is none. */
+  get pauseMs(): number {
+    return this.#turnstile.pauseMs;
+  }
+
+  /** Resolves when the call may leave; rejects with the signal's reason, or where the bot is closed. */
+  enter(departure: Departure): Promise<Turn> {
+    return this.#turnstile.enter(departure);
+  }
+
+  /** From now on what is not paid for keeps to thirty a second. */
+  keepFree(): void {
+    this.#turnstile.keepFree();
+  }
+
+  /** Marks a call's payload as one that has entered: it passes at once, and its flood answer is the caller's. */
+  admit<T extends object>(payload: T): T {
+    this.#admitted.add(payload);
+    return payload;
+  }
+
+  /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls only heed a pause. */
+  readonly transformer: Transformer = async (...call) => {
+    const [prev, method, payload, signal] = call;
+    if (method === "getUpdates" || this.#admitted.has(payload)) return await prev(method, payload, signal);
+    if (!isMessage(method)) return await this.#send(call, { lane: "call" });
+    const { chat_id: chatId } = payload as { chat_id?: ChatId };
+    if (chatId === undefined) return await this.#send(call, { lane: "reply" });
+    return await this.#inOrder(chatId, () => this.#send(call, { lane: "reply", chatId }));
   };
 
-  const wait = async (isMessage: boolean, signal: AbortSignal | undefined): Promise<void> => {
-    const ended = signal === undefined ? closed : endingOf(signal);
-    let waitMs = isMessage ? pace.take(clock.now()) : pace.pausedUntil - clock.now();
-    while (waitMs > 0) {
-      await clock.sleep(waitMs, ended);
-      // A pause may have begun while this call waited for its slot.
-      if (pace.pausedUntil <= clock.now()) return;
-      waitMs = isMessage ? pace.take(clock.now()) : pace.pausedUntil - clock.now();
+  async #send([prev, method, payload, signal]: Call, departure: Departure): Promise<Answer> {
+    for (let floods = 0;; floods++) {
+      const turn = await this.#turnstile.enter({ ...departure, signal: signal as AbortSignal | undefined });
+      const answer = await this.#untilClosed(signal, (ending) => prev(method, payload, ending))
+        .catch((error) => {
+          turn.over();
+          throw error;
+        });
+      if (answer.ok && departure.lane !== "call") turn.taken();
+      const seconds = answer.ok ? undefined : pauseSeconds(answer);
+      if (seconds === undefined || floods >= floodsAtMost) {
+        turn.over();
+        return answer;
+      }
+      turn.flooded(seconds);
     }
-    ended.throwIfAborted();
-  };
-
-  const pause = (seconds: number): void => {
-    const now = clock.now();
-    if (pace.pausedUntil <= now) logger.warn(`Telegram limits the rate: no message for ${seconds} s.`);
-    pace.pause(seconds * 1000, now);
-  };
+  }
 
   /** A call that hangs does not keep a program alive whose bot was stopped. */
-  const untilClosed = async <T>(
-    signal: Parameters<Transformer>[3],
-    call: (ending: Parameters<Transformer>[3]) => Promise<T>,
-  ): Promise<T> => {
+  async #untilClosed<T>(signal: CallSignal, call: (ending: CallSignal) => Promise<T>): Promise<T> {
     const ending = new AbortController();
     const end = (): void => ending.abort();
-    closed.addEventListener("abort", end);
+    this.#closed.addEventListener("abort", end);
     signal?.addEventListener("abort", end);
-    if (signal?.aborted || closed.aborted) end();
+    if (signal?.aborted || this.#closed.aborted) end();
     try {
       return await call(forGrammy(ending.signal));
     } finally {
-      closed.removeEventListener("abort", end);
+      this.#closed.removeEventListener("abort", end);
       signal?.removeEventListener("abort", end);
     }
-  };
+  }
+}
 
-  const send: Transformer = async (prev, method, payload, signal) => {
-    for (let floods = 0;; floods++) {
-      await wait(isMessage(method), signal as AbortSignal | undefined);
-      const answer = await untilClosed(signal, (ending) => prev(method, payload, ending));
-      if (answer.ok || answer.error_code !== 429 || floods >= floodsAtMost) return answer;
-      const seconds = answer.parameters?.retry_after ?? 1;
-      if (seconds > longestPauseSeconds) return answer;
-      pause(seconds);
-    }
-  };
-
-  const transformer: Transformer = async (prev, method, payload, signal) => {
-    if (method === "getUpdates" || admitted.has(payload)) return await prev(method, payload, signal);
-    const chatId = isMessage(method) ? (payload as { chat_id?: unknown }).chat_id : undefined;
-    if (typeof chatId !== "number") return await send(prev, method, payload, signal);
-    return await inOrder(chatId, () => send(prev, method, payload, signal));
-  };
-
-  return {
-    enter: (signal) => wait(true, signal),
-    pause,
-    admit(payload) {
-      admitted.add(payload);
-      return payload;
-    },
-    transformer,
-  };
+/** How long a flood answer asks to wait; `undefined` where it is none, or asks for too much. */
+function pauseSeconds(answer: ApiError): number | undefined {
+  const outcome = outcomeOf(answer);
+  return outcome.kind === "wait" && outcome.retryAfterSeconds <= longestPauseSeconds
+    ? outcome.retryAfterSeconds
+    : undefined;
 }
 
 function isMessage(method: string): boolean {

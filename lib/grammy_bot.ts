@@ -2,7 +2,7 @@
 import { Bot } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
-import { createGate, type Gate } from "./gate.ts";
+import { Gate } from "./gate.ts";
 import type { Logger } from "./log.ts";
 import { secretKept } from "./secret.ts";
 import { sendOnce } from "./send_once.ts";
@@ -26,7 +26,7 @@ export function createGrammyBot(options: GrammyBotOptions): { readonly grammy: B
   const grammy = new Bot(botToken, {
     client: { fetch: sendOnce, timeoutSeconds: callWithinSeconds, ...apiRoot && { apiRoot } },
   });
-  const gate = createGate(options);
+  const gate = new Gate(options);
   grammy.api.config.use(gate.transformer, secretKept(botToken));
   grammy.use(boundHandlers(options));
   return { grammy, gate };

@@ -6,6 +6,10 @@ import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { withoutTokens } from "./secret.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
+import type { Ledger } from "./storage/ledger.ts";
+
+/** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
+export const defaultMessagesPerSecond = 30;
 
 /** What a bot is told; only the token is required. */
 export interface BotOptions {
@@ -15,6 +19,8 @@ export interface BotOptions {
   readonly useDynamoDB?: boolean | undefined;
   /** Default: `telegram-chats`. */
   readonly tableName?: string | undefined;
+  /** Where broadcasts with a `broadcastId` are kept. Default: `telegram-broadcasts`; made when it is first needed. */
+  readonly broadcastsTableName?: string | undefined;
   /** Default: `us-east-1`. */
   readonly regionName?: string | undefined;
   /** Whether any message registers its chat, or only /start. Default: true. */
@@ -28,7 +34,10 @@ export interface BotOptions {
   readonly authorize?: Authorize | undefined;
   /** Where the queue of an outage is kept on disk, so that it outlives the process. Default: in memory only. */
   readonly spoolFile?: string | undefined;
-  /** The pace of messages over all chats. Default: 30, which is what Telegram allows a bot. */
+  /**
+   * The pace of messages over all chats. Default: 30, which is what Telegram allows a bot. More, up to 1000, is for
+   * broadcasts with `allowPaidBroadcast`: once there is one, all that is not paid for keeps to 30.
+   */
   readonly messagesPerSecond?: number | undefined;
   /** A Bot API server of your own. Default: `https://api.telegram.org`. */
   readonly apiRoot?: string | undefined;
@@ -38,6 +47,8 @@ export interface BotOptions {
   readonly client?: DynamoDBClient | undefined;
   /** A storage of your own, in place of DynamoDB. */
   readonly storage?: ChatStorage | undefined;
+  /** A ledger of your own for broadcasts with a `broadcastId`, in place of DynamoDB. */
+  readonly ledger?: Ledger | undefined;
   /** Time and chance, for tests. */
   readonly clock?: Clock | undefined;
 }
@@ -54,6 +65,8 @@ type Checked =
   | "client"
   | "botToken"
   | "tableName"
+  | "broadcastsTableName"
+  | "ledger"
   | "regionName"
   | "messagesPerSecond"
   | "useDynamoDB"
@@ -70,6 +83,11 @@ const isChatId = (value: unknown): boolean => Number.isSafeInteger(value) && val
 const has = (value: unknown, ...methods: readonly string[]): boolean =>
   methods.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === "function");
 
+const tableNames = {
+  isGood: (value: unknown) => isText(value, /^[A-Za-z0-9_.-]{3,255}$/),
+  rule: "3 to 255 letters, digits, _, . and -",
+};
+
 const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
   botToken: {
     isGood: (value: unknown) => isText(value, /^\d+:[A-Za-z0-9_-]+$/),
@@ -77,10 +95,8 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
       "the token from @BotFather: digits, a colon, then letters, digits, - and _, without spaces or quotes",
     isSecret: true,
   },
-  tableName: {
-    isGood: (value: unknown) => isText(value, /^[A-Za-z0-9_.-]{3,255}$/),
-    rule: "3 to 255 letters, digits, _, . and -",
-  },
+  tableName: tableNames,
+  broadcastsTableName: tableNames,
   regionName: {
     isGood: (value: unknown) => isText(value, /^[a-z]{2,}(-[a-z0-9]+)+$/),
     rule: "an AWS region such as us-east-1",
@@ -91,6 +107,7 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   },
   logger: { isGood: (value: unknown) => has(value, "info", "warn", "error"), rule: "{ info, warn, error }" },
   storage: { isGood: (value: unknown) => has(value, "apply", "scan"), rule: "a ChatStorage" },
+  ledger: { isGood: (value: unknown) => has(value, "begin", "save"), rule: "a Ledger" },
   client: { isGood: (value: unknown) => has(value, "send"), rule: "a DynamoDBClient" },
   useDynamoDB: { isGood: isBoolean, rule: "true or false" },
   autoRegisterChats: { isGood: isBoolean, rule: "true or false" },

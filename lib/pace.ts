@@ -1,48 +1,101 @@
-/** How fast messages may leave, and what a pause does to it. Pure: time comes in as an argument. */
+/** How fast messages may leave, and what a flood answer teaches. Pure: time comes in as an argument, in milliseconds. */
+
+/** A place in the row of messages: when it was given, and how many the period had before it. */
+export interface Slot {
+  readonly at: number;
+  readonly period: number;
+  readonly before: number;
+}
 
 export interface Pace {
-  /**
-   * Takes the next slot and tells how many milliseconds from `now` it is; 0 or less is now.
-   * A slot that a pause has overtaken meanwhile is worthless: look at `pausedUntil` when it comes.
-   */
-  take(now: number): number;
-  /** Lets nothing leave for so long. */
-  pause(ms: number, now: number): void;
-  /** Milliseconds since 1970; in the past where there is no pause. */
-  readonly pausedUntil: number;
+  /** How long it is until the next slot; 0 or less is now. Takes nothing. */
+  waitMs(now: number): number;
+  /** Takes the slot that is due. */
+  take(now: number): Slot;
+  /** The message of this slot was one too many: slower from now on, until time has shown that more is possible. */
+  lower(slot: Slot): void;
+  /** It was not, after all. */
+  restore(slot: Slot): void;
+  /** From now on no faster than that, ever. */
+  limit(messagesPerSecond: number): void;
+  /** Messages a second, as it is now. */
+  readonly messagesPerSecond: number;
 }
 
 /** Slots that a late timer missed are made up for, up to this long: less than Telegram would call a burst. */
 const catchUpMs = 100;
+/** Nobody sends for so long: whatever Telegram counts has run down by then. */
+const idleMs = 1000;
+/** Fewer messages than these tell nothing of the limit. */
+const telling = 20;
+/** A little below the estimate, so that the next flood is a while away. */
+const caution = 0.95;
 
-/** Evenly spaced slots. */
+/**
+ * Evenly spaced slots. After a flood the pace follows what was learned: who sent n messages in t seconds until one was
+ * too many, where a second's worth may come at once, has met a limit of n / (t + 1) a second. From there it grows by a
+ * thousandth each second of work, and faster the longer nothing happens: back at the full pace after two minutes, while
+ * a limit that stays is met again about once in a minute.
+ */
 export function createPace(messagesPerSecond: number): Pace {
-  const spacingMs = 1000 / messagesPerSecond;
+  let most = messagesPerSecond;
+  let current = messagesPerSecond;
   let next = -Infinity;
-  let pausedUntil = -Infinity;
-  let latest = -Infinity;
-  /** A clock that is set back would have everything wait until it is where it was. */
-  const follow = (now: number): void => {
-    if (now < latest) {
-      next -= latest - now;
-      pausedUntil -= latest - now;
-    }
-    latest = now;
+  let period = 0;
+  let taken = 0;
+  let startedAt = -Infinity;
+  /** Milliseconds of work since the pace was lowered. */
+  let workedMs = 0;
+  let lowered: { readonly period: number; readonly from: number } | undefined;
+
+  const begin = (): void => {
+    period++;
+    taken = 0;
   };
+  const grow = (ms: number): void => {
+    if (current >= most) return;
+    workedMs += ms;
+    const seconds = workedMs / 1000;
+    current = Math.min(most, current * (1 + ms / 1000 * 0.001 * (1 + (seconds / 30) ** 2)));
+  };
+
   return {
+    waitMs(now) {
+      return next - now;
+    },
     take(now) {
-      follow(now);
-      const slot = Math.max(next, now - catchUpMs, pausedUntil);
+      if (now - next > idleMs) begin();
+      // After a rest there is nothing to make up for.
+      const isFirst = taken === 0;
+      if (isFirst) startedAt = now;
+      const slot = Math.max(next, isFirst ? now : now - catchUpMs);
+      const spacingMs = 1000 / current;
       next = slot + spacingMs;
-      return slot - now;
+      grow(spacingMs);
+      return { at: now, period, before: taken++ };
     },
-    pause(ms, now) {
-      follow(now);
-      pausedUntil = Math.max(pausedUntil, now + ms);
-      next = Math.max(next, pausedUntil);
+    lower(slot) {
+      // What left before the pace was lowered for its neighbour teaches nothing new.
+      if (slot.period !== period) return;
+      const limit = slot.before / (1 + (slot.at - startedAt) / 1000);
+      const from = current;
+      current = slot.before < telling ? current / 2 : Math.min(current, limit) * caution;
+      current = Math.max(current, Math.min(1, most));
+      workedMs = 0;
+      begin();
+      lowered = { period: slot.period, from };
     },
-    get pausedUntil() {
-      return pausedUntil;
+    restore(slot) {
+      if (lowered?.period !== slot.period || period !== slot.period + 1) return;
+      current = Math.min(most, lowered.from);
+      lowered = undefined;
+    },
+    limit(messagesPerSecond) {
+      most = Math.min(most, messagesPerSecond);
+      current = Math.min(current, most);
+    },
+    get messagesPerSecond() {
+      return current;
     },
   };
 }

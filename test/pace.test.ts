@@ -1,5 +1,6 @@
-/** The pace of messages, for any demand and any pause. */
+/** The pace of messages, for any demand, and against limits that it does not know. */
 import fc from "fast-check";
+import { FloodGate } from "../lib/local/bot_api/floods.ts";
 import { createPace } from "../lib/pace.ts";
 import { assert, suite } from "./harness.ts";
 
@@ -13,18 +14,21 @@ const aBit = 1e-6;
 const demand = fc.array(fc.oneof(fc.constant(0), fc.nat(50), fc.nat(5000)), { minLength: 1, maxLength: 200 });
 const rate = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0.1, max: 1000, noNaN: true }));
 
-function slotsOf(messagesPerSecond: number, gaps: readonly number[]): { asked: number; leaves: number }[] {
+/** When messages leave that are asked for after these gaps; each waits for its slot. */
+function timesOf(messagesPerSecond: number, gaps: readonly number[]): number[] {
   const pace = createPace(messagesPerSecond);
   let now = 1_000_000;
   return gaps.map((gap) => {
     now += gap;
-    return { asked: now, leaves: Math.max(now, now + pace.take(now)) };
+    now += Math.max(0, pace.waitMs(now));
+    pace.take(now);
+    return now;
   });
 }
 
 test("take() lets no more leave in any stretch of time than the rate allows, and a moment's catching up", () => {
   fc.assert(fc.property(rate, demand, (messagesPerSecond, gaps) => {
-    const times = slotsOf(messagesPerSecond, gaps).map(({ leaves }) => leaves);
+    const times = timesOf(messagesPerSecond, gaps);
     for (let from = 0; from < times.length; from++) {
       for (let to = from; to < times.length; to++) {
         const seconds = ((times[to] ?? 0) - (times[from] ?? 0)) / 1000;
@@ -35,66 +39,152 @@ test("take() lets no more leave in any stretch of time than the rate allows, and
   }));
 });
 
-test("take() never lets a later one leave before an earlier one", () => {
-  fc.assert(fc.property(rate, demand, (messagesPerSecond, gaps) => {
-    const times = slotsOf(messagesPerSecond, gaps).map(({ leaves }) => leaves);
-    assert.equal(times, [...times].sort((a, b) => a - b));
-  }));
-});
-
 test("take() keeps up the rate under full demand", () => {
   fc.assert(fc.property(rate, fc.integer({ min: 2, max: 300 }), (messagesPerSecond, count) => {
-    const times = slotsOf(messagesPerSecond, Array(count).fill(0)).map(({ leaves }) => leaves);
+    const times = timesOf(messagesPerSecond, Array(count).fill(0));
     const seconds = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1000;
-    assert.ok(seconds <= (count - 1) / messagesPerSecond + aBit, "not slower");
-    assert.ok(seconds >= (count - 1) / messagesPerSecond - catchUpSeconds - aBit, "not faster");
+    assert.ok(Math.abs(seconds - (count - 1) / messagesPerSecond) <= aBit * count, `${seconds}`);
   }));
 });
 
-test("take() lets one leave at once after a rest", () => {
+test("take() lets one leave at once after a rest, and no burst", () => {
   fc.assert(fc.property(rate, demand, (messagesPerSecond, gaps) => {
     const pace = createPace(messagesPerSecond);
     let now = 0;
-    let last = 0;
     for (const gap of gaps) {
-      now += gap;
-      last = now + pace.take(now);
+      now += gap + Math.max(0, pace.waitMs(now + gap));
+      pace.take(now);
     }
-    const rested = Math.max(last, now) + 1000 / messagesPerSecond + aBit;
-    assert.ok(pace.take(rested) <= 0);
+    const rested = now + 1000 / messagesPerSecond + 1001;
+    assert.ok(pace.waitMs(rested) <= 0);
+    pace.take(rested);
+    assert.ok(pace.waitMs(rested) >= 1000 / messagesPerSecond - aBit);
   }));
 });
 
-test("pause() holds everything that is asked for before it is over, in order and at the rate", () => {
+interface Course {
+  readonly seconds: number;
+  readonly sent: number;
+  readonly refused: number;
+  readonly pace: number;
+}
+
+/** Sends as the pace has it to a server that takes `limit` a second, and answers after the latency. */
+function course(messagesPerSecond: number, limit: number, latencyMs: number, count: number): Course {
+  const pace = createPace(messagesPerSecond);
+  let now = 0;
+  const server = new FloodGate(limit, () => now);
+  const answers: { at: number; act: () => void }[] = [];
+  let [sent, refused, until, left] = [0, 0, 0, count];
+  while (sent < count) {
+    const leavesAt = left > 0 ? Math.max(now, until, now + pace.waitMs(now)) : Infinity;
+    const answer = answers[0];
+    if (answer !== undefined && answer.at <= leavesAt) {
+      now = answer.at;
+      answers.shift();
+      answer.act();
+      continue;
+    }
+    now = leavesAt;
+    left--;
+    const slot = pace.take(now);
+    try {
+      server.pass();
+      answers.push({ at: now + latencyMs, act: () => sent++ });
+    } catch (error) {
+      const { retry_after = 1 } = (error as { parameters?: { retry_after?: number } }).parameters ?? {};
+      answers.push({
+        at: now + latencyMs,
+        act: () => {
+          refused++;
+          left++;
+          until = Math.max(until, now + retry_after * 1000);
+          pace.lower(slot);
+        },
+      });
+    }
+  }
+  return { seconds: now / 1000, sent, refused, pace: pace.messagesPerSecond };
+}
+
+test("at a limit that is the pace's own nothing is refused, and no time is lost", () => {
+  for (const limit of [1, 30, 1000]) {
+    const { seconds, refused } = course(limit, limit, 80, limit * 100);
+    assert.is(refused, 0);
+    assert.ok(seconds <= 100 * 1.01, `${limit}: ${seconds} s`);
+  }
+});
+
+test("lower() finds a limit that nobody has told, at the first flood", () => {
+  for (const [most, limit] of [[30, 15], [1000, 500], [1000, 30], [30, 25], [100, 10]] as const) {
+    const { seconds, refused, sent } = course(most, limit, 80, limit * 200);
+    assert.ok(seconds <= 200 * 1.12, `${limit} of ${most}: ${seconds} s`);
+    assert.ok(refused <= sent * 0.015 + most * 0.08, `${limit} of ${most}: ${refused} of ${sent} refused`);
+  }
+});
+
+test("lower() follows any limit, at any latency", () => {
+  const limits = fc.integer({ min: 5, max: 500 });
   fc.assert(
-    fc.property(rate, demand, fc.nat(60_000), fc.nat(100), (messagesPerSecond, gaps, pauseMs, count) => {
-      const pace = createPace(messagesPerSecond);
-      let now = 0;
-      for (const gap of gaps) pace.take(now += gap);
-      pace.pause(pauseMs, now);
-      assert.is(pace.pausedUntil, now + pauseMs);
-      const times = Array.from({ length: count }, () => now + pace.take(now));
-      for (const [index, time] of times.entries()) {
-        assert.ok(time >= now + pauseMs - aBit, "not in the pause");
-        const before = times[index - 1];
-        if (before !== undefined) {
-          assert.ok(time - before >= 1000 / messagesPerSecond - aBit, "not in a burst");
-        }
-      }
-    }),
+    fc.property(
+      limits,
+      fc.double({ min: 1, max: 8, noNaN: true }),
+      fc.nat(1000),
+      (limit, times, latencyMs) => {
+        const most = Math.min(1000, limit * times);
+        const { seconds, sent, refused } = course(most, limit, latencyMs, limit * 120);
+        assert.ok(seconds <= 120 * 1.3 + 2 * latencyMs / 1000, `${seconds} s`);
+        // Whatever is under way when a flood begins is refused, too.
+        assert.ok(
+          refused <= sent * 0.03 + most * (latencyMs / 1000 + 0.1) * 3,
+          `${refused} of ${sent} refused`,
+        );
+      },
+    ),
+    { numRuns: 60 },
   );
 });
 
-test("pause() is never shortened by another", () => {
-  fc.assert(fc.property(fc.array(fc.nat(100_000), { minLength: 1 }), (untils) => {
-    const pace = createPace(30);
-    for (const until of untils) pace.pause(until, 0);
-    assert.is(pace.pausedUntil, Math.max(...untils));
-  }));
+test("after a flood that has passed the full pace is back within three minutes of work", () => {
+  const pace = createPace(30);
+  let now = 0;
+  let slot = pace.take(now);
+  for (let count = 0; count < 60; count++) slot = pace.take(now += Math.max(0, pace.waitMs(now)));
+  pace.lower(slot);
+  assert.ok(pace.messagesPerSecond < 25);
+  const start = now;
+  while (pace.messagesPerSecond < 30 && now - start < 180_000) {
+    pace.take(now += Math.max(0, pace.waitMs(now)));
+  }
+  assert.is(pace.messagesPerSecond, 30);
 });
 
-test("pausedUntil lies in the past where there was no pause", () => {
-  assert.ok(createPace(30).pausedUntil < 0);
+test("lower() is done once for all that left before the first of them was refused", () => {
+  const pace = createPace(30);
+  let now = 0;
+  const slots = Array.from({ length: 50 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
+  for (const slot of slots.slice(40)) pace.lower(slot);
+  const after = pace.messagesPerSecond;
+  assert.ok(after > 10 && after < 28, `${after}`);
+});
+
+test("restore() takes it back where the flood was one chat's own", () => {
+  const pace = createPace(30);
+  const slot = pace.take(0);
+  pace.lower(slot);
+  assert.is(pace.messagesPerSecond, 15);
+  pace.restore(slot);
+  assert.is(pace.messagesPerSecond, 30);
+});
+
+test("limit() holds for good", () => {
+  const pace = createPace(1000);
+  pace.limit(30);
+  const slot = pace.take(0);
+  pace.lower(slot);
+  pace.restore(slot);
+  pace.limit(100);
+  assert.is(pace.messagesPerSecond, 30);
 });
 
 test.run();
