@@ -40,9 +40,18 @@ export { systemClock } from "./lib/clock.ts";
 export type { BotOptions } from "./lib/options.ts";
 export type { Authorize } from "./lib/admission.ts";
 export type { BotHealth, BotStatistics, Initialized } from "./lib/self_report.ts";
-export type { BroadcastOptions } from "./lib/broadcast.ts";
+export type { BroadcastOptions, ChatText } from "./lib/broadcast_options.ts";
+export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast_run.ts";
+export type { ResumedBroadcasts } from "./lib/broadcasting.ts";
 export type { BroadcastMessage } from "./lib/broadcast_message.ts";
-export type { BroadcastCounts, BroadcastProblem, BroadcastReport } from "./lib/report.ts";
+export type {
+  BroadcastCounts,
+  BroadcastMigration,
+  BroadcastProblem,
+  BroadcastReport,
+  BroadcastSkips,
+  Percentiles,
+} from "./lib/report.ts";
 export type { Decimal, TradingSignal } from "./lib/signal.ts";
 export type {
   LambdaAnswer,
@@ -76,6 +85,7 @@ export type {
   CleanupOptions,
   Work,
 } from "./lib/storage/chat_storage.ts";
+export type { Ledger, RunRecord, RunText, RunValue } from "./lib/storage/ledger.ts";
 export type { StorageFailure } from "./lib/storage/storage_error.ts";
 export type { Outcome } from "./lib/outcome.ts";
 export type { FormattedText, TextPart } from "./lib/text.ts";

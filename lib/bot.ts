@@ -2,8 +2,10 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
-import { broadcast, type BroadcastOptions } from "./broadcast.ts";
 import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
+import { assertBroadcastOptions, type BroadcastOptions } from "./broadcast_options.ts";
+import { type BroadcastRun, startRun } from "./broadcast_run.ts";
+import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import { Ending } from "./ending.ts";
@@ -11,17 +13,14 @@ import type { Gate } from "./gate.ts";
 import { createGrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { signalMessage } from "./messages.ts";
-import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
-import { ask, readyText, setMenu } from "./opening.ts";
-import { waitFor } from "./patience.ts";
+import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
+import { ask } from "./opening.ts";
 import type { Reception } from "./reception.ts";
 import type { BroadcastReport } from "./report.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
-import type { TradingSignal } from "./signal.ts";
+import { signalTime, type TradingSignal } from "./signal.ts";
 import { createHandling, type Handling } from "./user_handlers.ts";
 import type { CleanupOptions } from "./storage/chat_storage.ts";
-
-const broadcastsAfterStopMs = 30_000;
 
 /**
  * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
@@ -41,7 +40,6 @@ export class MeanReversionTelegramBot {
   readonly #gate: Gate;
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
-  readonly #broadcasts = new Set<Promise<unknown>>();
   readonly #failures: Failures;
   readonly #handling: Handling;
   readonly #ending: Ending;
@@ -58,8 +56,8 @@ export class MeanReversionTelegramBot {
    */
   constructor(options: BotOptions) {
     assertNoMistakes(mistakesIn(options));
-    const { botToken, apiRoot, clock = systemClock, logger = consoleLogger, messagesPerSecond = 30 } =
-      options;
+    const { botToken, apiRoot, clock = systemClock, logger = consoleLogger } = options;
+    const { messagesPerSecond = defaultMessagesPerSecond } = options;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
@@ -123,31 +121,39 @@ export class MeanReversionTelegramBot {
   }
 
   /**
-   * Sends a signal to every active chat, as a trader's ticket.
+   * Sends a signal to every active chat, as a trader's ticket, before any bulk broadcast.
    * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
    * @throws {StorageError} If the chats could not be read: then nobody was written to.
    */
-  async sendSignal(signal: TradingSignal, options?: BroadcastOptions): Promise<BroadcastReport> {
-    return await this.broadcast(signalMessage(signal, this.#clock.now()), options);
+  sendSignal(signal: TradingSignal, options: BroadcastOptions = {}): BroadcastRun {
+    return startRun(async (control) => {
+      const now = this.#clock.now();
+      const message = signalMessage(signal, now);
+      const madeAt = signalTime(signal, now).getTime();
+      return await this.#send(message, { priority: "urgent", ...options }, madeAt, control);
+    });
   }
 
   /**
    * Sends a text, or a photo with its caption, to every active chat. Nothing in it is parsed: formatting is what
-   * `entities` say. Returns when every chat is accounted for.
-   * @throws {TypeError | RangeError} If the message is none.
-   * @throws {StorageError} If the chats could not be read: then nobody was written to.
+   * `entities` say. What is too long for one message goes out in several. Resolves when every chat is accounted for; the
+   * promise can be paused, and tells how far it has come.
+   * @throws {TypeError | RangeError} If the message or an option is none.
+   * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to.
    */
-  async broadcast(message: string | BroadcastMessage, options?: BroadcastOptions): Promise<BroadcastReport> {
+  broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
     const content = typeof message === "string" ? { text: message } : message;
-    assertMessage(content);
+    return startRun((control) => this.#send(content, options, this.#clock.now(), control));
+  }
+
+  /**
+   * Finishes broadcasts with a `broadcastId` that a process has left unfinished, once its lease has lapsed (15 seconds
+   * after its last sign of life). `initialize()` begins with it, and does not wait for it.
+   */
+  async resumeBroadcasts(): Promise<ResumedBroadcasts> {
     this.#assertNotStopped();
     await this.initialize();
-    const { api } = this.#grammy;
-    const { roster, migrate } = this.#ready();
-    const surroundings = { api, gate: this.#gate, roster, migrate, clock: this.#clock };
-    const running = broadcast(content, surroundings, options);
-    this.#broadcasts.add(running);
-    return await running.finally(() => this.#broadcasts.delete(running));
+    return await this.#ready().broadcasting.resume();
   }
 
   /** How the bot is, without a request: for a health check. */
@@ -166,10 +172,7 @@ export class MeanReversionTelegramBot {
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     await this.initialize();
-    const { roster } = this.#ready();
-    const deactivated = await roster.storage.cleanupInactiveChats(options);
-    await roster.load();
-    return deactivated;
+    return await this.#ready().roster.cleanup(options);
   }
 
   /**
@@ -190,6 +193,14 @@ export class MeanReversionTelegramBot {
     return this.stopBot();
   }
 
+  async #send(...broadcast: Parameters<Broadcasting["send"]>): Promise<BroadcastReport> {
+    assertMessage(broadcast[0]);
+    assertBroadcastOptions(broadcast[1]);
+    this.#assertNotStopped();
+    await this.initialize();
+    return await this.#ready().broadcasting.send(...broadcast);
+  }
+
   async #start(): Promise<void> {
     this.#assertNotStopped();
     await this.initialize();
@@ -200,24 +211,23 @@ export class MeanReversionTelegramBot {
   }
 
   async #initialize(): Promise<Initialized> {
-    const [clock, logger, { api }] = [this.#clock, this.#logger, this.#grammy];
+    const { api } = this.#grammy;
     const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
     // A third of the toolkit's code, for which an import of it need not wait.
     const { openReception } = await import("./reception.ts");
-    const opening = openReception({
+    this.#reception = await openReception({
       options: this.#options,
       api,
+      gate: this.#gate,
       botInfo,
       handle: this.#handling.handle,
       hasHandlers: () => this.#hasHandlers,
       onFailure: this.#failures.onFailure,
-      clock,
-      logger,
+      clock: this.#clock,
+      logger: this.#logger,
       signal: this.#stopping.signal,
     });
-    [this.#reception] = await Promise.all([opening, setMenu(api, logger)]);
     const { roster } = this.#reception;
-    logger.info(readyText(botInfo.username, roster));
     return { storage: roster.storage.kind, chats: roster.size, username: botInfo.username };
   }
 
@@ -240,7 +250,6 @@ export class MeanReversionTelegramBot {
     this.#stopping.abort(new Error("The bot was stopped."));
     await this.#initialized?.catch(() => {});
     await Promise.all([this.#polling?.catch(() => {}), this.#reception?.keeper.close()]);
-    await waitFor(Promise.allSettled(this.#broadcasts), broadcastsAfterStopMs, this.#clock);
     await this.#reception?.close();
     this.#closing.abort(new Error("The bot was stopped."));
     this.#ending.end();

@@ -3,13 +3,19 @@ import type { MessageEntity } from "grammy/types";
 
 /** What is sent: a text, or a photo with its caption. */
 export interface BroadcastMessage {
-  /** 1 to 4,096 characters; with a photo it is the caption: up to 1,024, and may be empty. */
+  /**
+   * 1 to 40,960 characters; beside a photo it may be empty. Telegram takes 4,096 in a message, and 1,024 beside a photo:
+   * what is longer goes out in several messages, cut between paragraphs, lines, sentences or words.
+   */
   readonly text: string;
   /** Formatting, as `format`, `bold` and `code` make it. Default: none. */
   readonly entities?: readonly MessageEntity[];
   /** A PNG's or JPEG's bytes (uploaded once, up to 10 MB), or a file_id or URL. */
   readonly photo?: Uint8Array | string;
 }
+
+/** Ten messages: more is no signal. */
+const longest = 40_960;
 
 /**
  * Refuses what can be no message, before anything is asked of anybody.
@@ -33,10 +39,10 @@ export function assertMessage(message: BroadcastMessage): void {
   if (typeof text !== "string") {
     throw new TypeError(`Cannot broadcast as "text" must be a string: current value is ${typeof text}`);
   }
-  const longest = photo === undefined ? 4096 : 1024;
   if (text.length <= longest && (text.trim() !== "" || photo !== undefined)) return;
+  const length = text.trim() === "" ? 0 : text.length;
   throw new RangeError(
-    `Cannot broadcast as "text" must have 1 to 4096 characters, as a photo's caption 0 to 1024: it has ${text.length}`,
+    `Cannot broadcast as "text" must have 1 to ${longest} characters (none only beside a photo): it has ${length}`,
   );
 }
 

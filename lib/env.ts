@@ -7,6 +7,7 @@ import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
 const variables = {
   botToken: "TELEGRAM_BOT_TOKEN",
   tableName: "TELEGRAM_CHATS_TABLE",
+  broadcastsTableName: "TELEGRAM_BROADCASTS_TABLE",
   regionName: "AWS_REGION",
   apiRoot: "TELEGRAM_API_ROOT",
   spoolFile: "TELEGRAM_SPOOL_FILE",
@@ -19,8 +20,9 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /**
- * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, AWS_REGION, TELEGRAM_AUTO_REGISTER,
- * TELEGRAM_ALLOWED_USERS (ids with commas between), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and of a `.env` file in the current folder, which never overrides a variable that is set.
+ * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, TELEGRAM_BROADCASTS_TABLE, AWS_REGION,
+ * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT,
+ * and of a `.env` file in the current folder, which never overrides a variable that is set.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
  * @throws {ConfigError} Naming every variable that is missing or malformed, and its rule.
  */

@@ -8,7 +8,10 @@ import { forGrammy } from "./for_grammy.ts";
 import { Roster } from "./roster.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 import { TelegramDynamoDBStorage } from "./storage/dynamodb.ts";
+import { DynamoDBLedger } from "./storage/dynamodb_ledger.ts";
+import type { Ledger } from "./storage/ledger.ts";
 import { InMemoryChatStorage } from "./storage/memory.ts";
+import { InMemoryLedger } from "./storage/memory_ledger.ts";
 import { StorageError } from "./storage/storage_error.ts";
 import { isTokenRefused, tokenRefused, unreachable } from "./telegram_error.ts";
 
@@ -112,4 +115,12 @@ function createStorage(options: BotOptions, clock: Clock, logger: Logger): ChatS
   const { useDynamoDB = true, tableName, regionName, client } = options;
   if (!useDynamoDB) return new InMemoryChatStorage({ clock, logger });
   return new TelegramDynamoDBStorage({ tableName, regionName, client, clock, logger });
+}
+
+/** Where broadcasts with an id are kept. */
+export function openLedger(options: BotOptions, clock: Clock): Ledger {
+  const { useDynamoDB = true, broadcastsTableName: tableName, regionName, client } = options;
+  if (options.ledger !== undefined) return options.ledger;
+  if (!useDynamoDB) return new InMemoryLedger();
+  return new DynamoDBLedger({ tableName, regionName, client, clock });
 }

@@ -6,6 +6,7 @@
  */
 import { isChatId } from "./chat_id.ts";
 
+/** What became of a send. */
 export type Outcome =
   /** Not now: again after `retryAfterSeconds`. */
   | { readonly kind: "wait"; readonly retryAfterSeconds: number }

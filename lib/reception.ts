@@ -4,15 +4,17 @@ import type { Api } from "grammy/web";
 import { createAdmission } from "./admission.ts";
 import { createAllowance } from "./allowance.ts";
 import { Answers } from "./answers.ts";
+import { Broadcasting } from "./broadcasting.ts";
 import { createBoundedLog } from "./failures.ts";
 import type { Clock } from "./clock.ts";
+import type { Gate } from "./gate.ts";
 import { type Entry, type Storing, writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
 import { Inbox } from "./inbox.ts";
 import { Keeper } from "./keeper.ts";
 import type { Logger } from "./log.ts";
-import { openRoster } from "./opening.ts";
-import type { BotOptions } from "./options.ts";
+import { openLedger, openRoster, readyText, setMenu } from "./opening.ts";
+import { type BotOptions, defaultMessagesPerSecond } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { poll } from "./polling.ts";
 import type { Roster } from "./roster.ts";
@@ -23,6 +25,7 @@ import { sequenceKey } from "./update.ts";
 export interface ReceptionOptions {
   readonly options: BotOptions;
   readonly api: Api;
+  readonly gate: Gate;
   readonly botInfo: UserFromGetMe;
   /** The user's own handlers, if there are any. */
   readonly handle: (update: Update) => Promise<void>;
@@ -39,11 +42,10 @@ export interface Reception {
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly keeper: Keeper;
-  /** Keeps a group's move, of which a refused send has told; false where it waits in the queue. */
-  migrate(from: number, to: number, at: number): Promise<boolean>;
+  readonly broadcasting: Broadcasting;
   /** Hears updates until the bot is stopped; rejects with what else ends it. */
   poll(): Promise<void>;
-  /** Keeps and answers what is under way, each for a while. */
+  /** Sends, keeps and answers what is under way, each for a while. */
   close(): Promise<void>;
 }
 
@@ -54,8 +56,9 @@ const answerWithinMs = 5000;
 
 /** @throws {ConfigError} If the spool file cannot be used. */
 export async function openReception(given: ReceptionOptions): Promise<Reception> {
-  const { options, api, botInfo, handle, hasHandlers, onFailure, clock, logger, signal } = given;
+  const { options, api, gate, botInfo, handle, hasHandlers, onFailure, clock, logger, signal } = given;
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile } = options;
+  const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
   const { roster, open } = await openRoster(options, clock, logger);
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
@@ -103,14 +106,23 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const left = await leftIn(spool, logger);
   answers.resume(left, keeper.resume(left));
   if (roster.isUnread) void keeper.begin(open);
+  const broadcasting = new Broadcasting({
+    ...{ api, gate, roster, clock, logger },
+    messagesPerSecond: options.messagesPerSecond ?? defaultMessagesPerSecond,
+    ledger: () => openLedger(options, clock),
+    // Kept behind what the group has said before it.
+    migrate: async (from, to, at) =>
+      await keeper.keep({ kind: "migration", from, to, at }).acknowledged !== "queued",
+  });
+  await menu;
+  logger.info(readyText(botInfo.username, roster));
+  void broadcasting.resumeQuietly();
   return {
     roster,
     inbox,
     outbox,
     keeper,
-    async migrate(from, to, at) {
-      return await keeper.keep({ kind: "migration", from, to, at }).acknowledged !== "queued";
-    },
+    broadcasting,
     poll: () =>
       poll({
         api,
@@ -122,6 +134,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
         signal,
       }),
     async close() {
+      await broadcasting.close();
       await keeper.close();
       await Promise.all([inbox.close(), outbox.close()]);
       if (options.storage === undefined) roster.close();

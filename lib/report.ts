@@ -1,5 +1,9 @@
 /** What a broadcast did, chat by chat counted once. */
+import type { Percentiles } from "./histogram.ts";
 
+export type { Percentiles } from "./histogram.ts";
+
+/** A chat that was not reached, and why. */
 export interface BroadcastProblem {
   /** The chat that was not reached. */
   readonly chat_id: number;
@@ -9,67 +13,105 @@ export interface BroadcastProblem {
   readonly message: string;
 }
 
+/** A group that turned out to be a supergroup. */
+export interface BroadcastMigration {
+  /** The group's id. */
+  readonly from: number;
+  /** The supergroup's id. */
+  readonly to: number;
+}
+
 /** Every recipient is counted in exactly one of sent, deactivated, skipped, failed and unknown. */
 export interface BroadcastCounts {
   /** Telegram has taken it. */
   sent: number;
   /** Refused for good (blocked, removed, deleted): deactivated, with the reason. */
   deactivated: number;
-  /** Not written to: it unsubscribed meanwhile, or the broadcast was stopped before. */
+  /** Not written to: it unsubscribed meanwhile, its time was over, or the broadcast was stopped before. */
   skipped: number;
   /** Refused or not sent; the chat stays subscribed. */
   failed: number;
-  /** No answer came: the message may have arrived, and is not sent again. */
+  /** No answer came, or the process died meanwhile: the message may have arrived, and is not sent again. */
   unknown: number;
+}
+
+/** Why chats were skipped; the sum is `skipped`. */
+export interface BroadcastSkips {
+  /** It said /stop, or was removed, before its turn came. */
+  unsubscribed: number;
+  /** It could only have been reached too late. */
+  expired: number;
+  /** The broadcast was stopped before. */
+  stopped: number;
 }
 
 /** What a broadcast did. Prints as one line, and serialises as it is. */
 export class BroadcastReport implements Readonly<BroadcastCounts> {
-  /** Active chats when the broadcast began: the sum of the five counts. */
+  /** The key under which it was sent once, if one was given. */
+  readonly broadcastId: string | undefined;
+  /** Chats that it was meant for: the sum of the five counts. */
   readonly recipients: number;
   /** Telegram has taken it. */
   readonly sent: number;
   /** Refused for good (blocked, removed, deleted): deactivated, with the reason. */
   readonly deactivated: number;
-  /** Not written to: it unsubscribed meanwhile, or the broadcast was stopped before. */
+  /** Not written to; `skips` says why. */
   readonly skipped: number;
   /** Refused or not sent; the chat stays subscribed. */
   readonly failed: number;
-  /** No answer came: the message may have arrived, and is not sent again. */
+  /** No answer came, or the process died meanwhile: the message may have arrived, and is not sent again. */
   readonly unknown: number;
+  /** Why chats were skipped. */
+  readonly skips: Readonly<BroadcastSkips>;
+  /** Flood answers (429) that were waited out. */
+  readonly floods: number;
   /** Groups that turned out to be supergroups: re-keyed, and counted by what became of the message there. */
-  readonly migrations: readonly { readonly from: number; readonly to: number }[];
+  readonly migrations: readonly BroadcastMigration[];
   /** The first hundred chats that were not reached, and why. */
   readonly errors: readonly BroadcastProblem[];
   /** Why the broadcast was stopped before its end, if it was. */
   readonly stopped: string | undefined;
-  /** From the first read to the last answer, in milliseconds. */
+  /** From the call to the last answer, in milliseconds. */
   readonly durationMs: number;
+  /** When chats had it, in milliseconds from the call on, within a per cent; absent where none was sent. */
+  readonly latencyMs: Percentiles | undefined;
+  /** Chats that were sent it, each second. */
+  readonly messagesPerSecond: number;
 
   /** @ignore Reports are made by broadcasts. */
-  constructor(facts: Omit<BroadcastReport, "toString">) {
+  constructor(facts: Omit<BroadcastReport, "toString" | "messagesPerSecond">) {
+    this.broadcastId = facts.broadcastId;
     this.recipients = facts.recipients;
     this.sent = facts.sent;
     this.deactivated = facts.deactivated;
     this.skipped = facts.skipped;
     this.failed = facts.failed;
     this.unknown = facts.unknown;
+    this.skips = facts.skips;
+    this.floods = facts.floods;
     this.migrations = facts.migrations;
     this.errors = facts.errors;
     this.stopped = facts.stopped;
     this.durationMs = facts.durationMs;
+    this.latencyMs = facts.latencyMs;
+    this.messagesPerSecond = Math.round(facts.sent * 10_000 / Math.max(facts.durationMs, 1)) / 10;
   }
 
-  /** One line: `Sent to 5 of 6 chats in 0.3 s; 1 deactivated.` */
+  /** One line: `Sent to 5 of 8 chats in 0.3 s; 1 deactivated, 2 skipped (2 expired).` */
   toString(): string {
     const others = (["deactivated", "skipped", "failed", "unknown"] as const)
       .filter((name) => this[name] > 0)
-      .map((name) => `${this[name]} ${name}`);
+      .map((name) => `${this[name]} ${name}${name === "skipped" ? this.#why() : ""}`);
     if (this.migrations.length > 0) others.push(`${this.migrations.length} migrated`);
     const seconds = (this.durationMs / 1000).toFixed(1);
     const rest = others.length === 0 ? "" : `; ${others.join(", ")}`;
     const stopped = this.stopped === undefined ? "" : ` Stopped: ${this.stopped}.`;
     const chats = this.recipients === 1 ? "chat" : "chats";
     return `Sent to ${this.sent} of ${this.recipients} ${chats} in ${seconds} s${rest}.${stopped}`;
+  }
+
+  /** Only what surprises: that a stopped broadcast skips is said anyway. */
+  #why(): string {
+    return this.skips.expired > 0 ? ` (${this.skips.expired} expired)` : "";
   }
 }

@@ -1,7 +1,13 @@
 /** Who is subscribed now: a memory of the active chats over the storage, which stays the truth. */
 import { type Chat, type ChatEvent, type ChatState, isMessage } from "./chat.ts";
 import { createInOrder } from "./in_order.ts";
-import { type Applied, type ChatStorage, migrateChat, type Work } from "./storage/chat_storage.ts";
+import {
+  type Applied,
+  type ChatStorage,
+  type CleanupOptions,
+  migrateChat,
+  type Work,
+} from "./storage/chat_storage.ts";
 
 /** Chats whose last word is remembered; it matters for as long as a send is under way. */
 const heardAtMost = 100_000;
@@ -161,6 +167,13 @@ export class Roster {
     const { after } = await this.#standIn?.apply(chatId, [heard]) ?? {};
     if (this.#standIn === undefined) return;
     this.#place(chatId, standingOf(after));
+  }
+
+  /** Deactivates stale chats, here and in the storage; gives how many. */
+  async cleanup(options: CleanupOptions): Promise<number> {
+    const deactivated = await this.storage.cleanupInactiveChats(options);
+    await this.load();
+    return deactivated;
   }
 
   /** Closes the storage, and what stands in for it. */

@@ -152,7 +152,7 @@ export function ledgerContract(
 
   check("open() gives the runs that are not finished", async (mine, theirs) => {
     for (const id of ["a", "b", "c"]) await mine.begin(runAt(id));
-    await mine.writeText("a", "message", "x".repeat(3000));
+    await mine.writeText("a", "message-1", "x".repeat(3000));
     await mine.save(runAt("b", { state: "finished" }));
     assert.equal((await theirs.open()).sort(), ["a", "c"]);
     await theirs.claim(runAt("c"), "owner-2", 1);
@@ -173,9 +173,9 @@ export function ledgerContract(
   for (const id of ["message#0", "run", "x".repeat(128), "ä €😀", "€".repeat(128), " "]) {
     check(`a broadcast may be called ${JSON.stringify(id.slice(0, 12))}`, async (mine, theirs) => {
       const text = JSON.stringify({ text: "😀€".repeat(600) });
-      const parts = await mine.writeText(id, "message", text);
+      const parts = await mine.writeText(id, "message-1", text);
       await mine.begin(runAt(id));
-      assert.is(await theirs.readText(id, "message", parts), text);
+      assert.is(await theirs.readText(id, "message-1", parts), text);
       assert.equal(await theirs.open(), [id]);
       assert.is((await theirs.get(id))?.broadcast_id, id);
     });
@@ -191,19 +191,19 @@ export function ledgerContract(
       '"\\\n\u0000'.repeat(1000),
     ];
     for (const text of texts) {
-      const parts = await mine.writeText("a", "message", text);
-      assert.is(await theirs.readText("a", "message", parts), text);
+      const parts = await mine.writeText("a", "message-1", text);
+      assert.is(await theirs.readText("a", "message-1", parts), text);
     }
-    assert.is(await mine.writeText("a", "problems", "[]"), 1);
-    assert.is(await theirs.readText("a", "problems", 1), "[]");
+    assert.is(await mine.writeText("a", "problems-1", "[]"), 1);
+    assert.is(await theirs.readText("a", "problems-1", 1), "[]");
   });
 
   check("a text of which a part is missing is an error that names it", async (mine) => {
-    assert.is(await mine.writeText("a", "message", "a".repeat(1000)), 2);
-    const error = await failureOf(mine.readText("a", "message", 3));
+    assert.is(await mine.writeText("a", "message-1", "a".repeat(1000)), 2);
+    const error = await failureOf(mine.readText("a", "message-1", 3));
     assert.is((error as StorageError).reason, "failed");
-    assert.match(error.message, /"message#2" of the broadcast "a"/);
-    assert.is(await mine.readText("a", "message", 0), "");
+    assert.match(error.message, /"message-1#2" of the broadcast "a"/);
+    assert.is(await mine.readText("a", "message-1", 0), "");
   });
 
   test.run();

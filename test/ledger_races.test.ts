@@ -38,7 +38,7 @@ const steps: [string, (ledger: DynamoDBLedger) => Promise<unknown>, unknown][] =
   ["claim()", (ledger) => ledger.claim(runAt("a"), "owner-2", 7), claimed],
   ["save()", (ledger) => ledger.save(saved), true],
   ["save() of the end", (ledger) => ledger.save({ ...saved, state: "finished" }), true],
-  ["writeText()", (ledger) => ledger.writeText("a", "message", "x".repeat(1000)), 2],
+  ["writeText()", (ledger) => ledger.writeText("a", "message-1", "x".repeat(1000)), 2],
 ];
 
 for (const [name, step, given] of steps) {

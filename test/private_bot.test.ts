@@ -205,7 +205,8 @@ flood("its /stop is confirmed all the same", async () => {
     flooder.say("/stop");
     await settled();
     assert.is(said(flooder).at(-1), "You are unsubscribed.");
-  });
+    // One chat is answered once a second.
+  }, { bot: { clock: new FastClock(20) } });
 });
 
 flood("the others are heard all the same", async () => {

@@ -16,7 +16,9 @@ import { type Answer, forward, parse, readAll } from "./forward.ts";
 
 /** These actions on this table, and on its indexes. */
 export interface Allowed {
+  /** As IAM names them, without `dynamodb:`. */
   readonly actions: readonly string[];
+  /** The table's name. */
   readonly table: string;
 }
 

@@ -4,7 +4,7 @@
 export type RunValue = string | number | boolean | readonly number[] | undefined;
 
 /** A text that is kept beside a run: what it sends, or what went wrong. */
-export type RunText = "message" | "problems";
+export type RunText = `message-${string}` | `problems-${number}`;
 
 /**
  * A broadcast's run, in the table's own snake_case. What is undefined is absent from the table. Further attributes may
@@ -25,7 +25,9 @@ export interface RunRecord {
   readonly started_at: string;
   /** What is done about chats in doubt. */
   readonly on_unknown: "skip" | "resend";
-  /** Absent where the message is not kept. */
+  /** Under which name the message is kept; absent where it is not. */
+  readonly message_name?: `message-${string}` | undefined;
+  /** In how many parts. */
   readonly message_parts?: number | undefined;
   /** Only once it is finished. */
   readonly problem_parts?: number | undefined;
@@ -74,6 +76,7 @@ export interface Ledger {
 
 /** Attributes that a run loses when they are absent from what is saved. */
 export const optionalAttributes: readonly string[] = [
+  "message_name",
   "message_parts",
   "problem_parts",
   "window_after",

@@ -3,7 +3,6 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import { type Clock, systemClock } from "../../lib/clock.ts";
 import {
   type BotApiServer,
   type BotApiServerOptions,
@@ -48,27 +47,7 @@ export class Logs implements Logger {
   }
 }
 
-/** Real time, so many times as fast. */
-export class FastClock implements Clock {
-  readonly #factor: number;
-  readonly #start: number = Date.now();
-
-  constructor(factor: number) {
-    this.#factor = factor;
-  }
-
-  now(): number {
-    return this.#start + (Date.now() - this.#start) * this.#factor;
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return systemClock.sleep(ms / this.#factor, signal);
-  }
-
-  random(): number {
-    return 0.5;
-  }
-}
+export { FastClock } from "./fast_clock.ts";
 
 /** A clock that moves by a test's hand, and by whoever sleeps on it. */
 export class HandClock extends TestClock {
@@ -95,6 +74,8 @@ export interface SceneOptions {
   readonly server?: BotApiServerOptions;
   /** Without a table, as before the first start. */
   readonly isEmpty?: boolean;
+  /** With the policy's second statement, for broadcasts with an id. */
+  readonly hasLedger?: boolean;
   /** Done before the bot starts. */
   readonly before?: (scene: Scene) => unknown;
   /** For tests that ask for another table, which the policy refuses. */
@@ -108,7 +89,10 @@ export async function withBot(
   body: (scene: Scene) => unknown,
   options: SceneOptions = {},
 ): Promise<void> {
-  const table = await startTable({ isEmpty: options.isEmpty ?? false });
+  const table = await startTable({
+    isEmpty: options.isEmpty ?? false,
+    hasLedger: options.hasLedger ?? false,
+  });
   const server = await startBotApiServer(options.server);
   const bots: MeanReversionTelegramBot[] = [];
   const logs = new Logs();

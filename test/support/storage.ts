@@ -11,7 +11,7 @@ import process from "node:process";
 import type { Clock } from "../../lib/clock.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb.ts";
 import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/fault_gate.ts";
-import { iamActions } from "../../lib/local/iam.ts";
+import { iamActions, ledgerActions } from "../../lib/local/iam.ts";
 import type { Logger } from "../../lib/log.ts";
 import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
 import { assert } from "../harness.ts";
@@ -21,6 +21,7 @@ import { engineVariable } from "./dynamodb_local.ts";
 export type RawItem = Record<string, AttributeValue>;
 
 export const TableName = "telegram-chats";
+export const LedgerName = "telegram-broadcasts";
 
 export { clientAt, type Keys, testKeys };
 
@@ -69,6 +70,8 @@ export interface FixtureOptions {
   readonly createTableMs?: number;
   /** Without the table, as before the first start. */
   readonly isEmpty?: boolean;
+  /** With the policy's second statement, for broadcasts with an id. */
+  readonly hasLedger?: boolean;
 }
 
 /** DynamoDB sends the item with which a condition was refused; the embedded one does not. */
@@ -97,11 +100,12 @@ export async function startOrUseEngine(
 
 /** Starts the embedded DynamoDB, the gate and, unless told otherwise, creates the table through the storage. */
 export async function startTable(options: FixtureOptions = {}): Promise<TableFixture> {
-  const { random, createTableMs, isEmpty = false } = options;
+  const { random, createTableMs, isEmpty = false, hasLedger = false } = options;
   const db = await startOrUseEngine(createTableMs);
-  const allow = { actions: iamActions, table: TableName };
+  const chats = { actions: iamActions, table: TableName };
+  const allow = hasLedger ? [chats, { actions: ledgerActions, table: LedgerName }] : chats;
   const gate = await startFaultGate({ target: db.endpoint, allow, ...(random && { random }) });
-  const fixture = new TableFixture(db, gate);
+  const fixture = new TableFixture(db, gate, hasLedger);
   if (!isEmpty) await fixture.storage({ clock: new TestClock(0) }).createTableIfNotExists();
   gate.resetCounts();
   return fixture;
@@ -112,9 +116,11 @@ export class TableFixture {
   readonly gate: FaultGate;
   /** Past the gate: what another program does, and what a test looks at. */
   readonly direct: DynamoDBClient;
+  readonly hasLedger: boolean;
   readonly #clients: DynamoDBClient[] = [];
 
-  constructor(db: LocalDynamoDB, gate: FaultGate) {
+  constructor(db: LocalDynamoDB, gate: FaultGate, hasLedger: boolean = false) {
+    this.hasLedger = hasLedger;
     this.db = db;
     this.gate = gate;
     this.direct = clientAt(db.endpoint);
@@ -160,9 +166,12 @@ export class TableFixture {
     }
   }
 
-  /** Which requests did what the policy does not allow. */
+  /** Which requests did what the policy does not allow. A start asks for a ledger, and takes a refusal for none. */
   trespasses(): GateEntry[] {
-    return this.gate.log.filter(({ action, table }) => !iamActions.includes(action) || table !== TableName);
+    return this.gate.log.filter(({ action, table }) =>
+      (!iamActions.includes(action) || table !== TableName) &&
+      !(table === LedgerName && (action === "Query" || this.hasLedger))
+    );
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,106 @@
+/** How a broadcast is run: its options, and what is wrong with them. */
+import type { Chat } from "./chat.ts";
+import type { BroadcastProgress } from "./broadcast_run.ts";
+import type { FormattedText } from "./text.ts";
+
+/** How a broadcast is run. */
+export interface BroadcastOptions {
+  /** Ends the broadcast early: whoever has not been written to by then is counted as skipped. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Sends it once under this key, whoever calls, however often, and whatever dies: a ledger in DynamoDB (the table
+   * `telegram-broadcasts`) keeps how far it has come. Every further call gives the first one's report. 1 to 128
+   * characters. Default: no ledger.
+   */
+  readonly broadcastId?: string | undefined;
+  /**
+   * A chat of which no answer came, or which was under way when the process died, may have the message: `"skip"` never
+   * sends it twice, `"resend"` leaves nobody out. Default: `"skip"`.
+   */
+  readonly onUnknown?: "skip" | "resend" | undefined;
+  /** Whoever could only be reached later is skipped. A Date, milliseconds since 1970, or ISO 8601 with its zone. */
+  readonly expiresAt?: Date | number | string | undefined;
+  /** The same, in milliseconds from the signal's time, or from the call. The earlier one counts. */
+  readonly maxAgeMs?: number | undefined;
+  /** An urgent broadcast goes before bulk ones; replies go before both. Default: `"urgent"` for signals, else `"bulk"`. */
+  readonly priority?: "urgent" | "bulk" | undefined;
+  /**
+   * Sends at the bot's `messagesPerSecond`, up to 1000, of which Telegram charges 0.1 Star for each message beyond thirty
+   * a second; to be enabled at @BotFather. Default: false.
+   */
+  readonly allowPaidBroadcast?: boolean | undefined;
+  /** Stars that are spent at most: a tenth is set aside for each message. Then it goes on for free, at 30 a second. */
+  readonly starBudget?: number | undefined;
+  /** A text of the chat's own, in the message's place; `undefined` leaves the message as it is. */
+  readonly perChat?: ((chat: Chat) => ChatText | Promise<ChatText>) | undefined;
+  /** Which of the active chats are meant. Default: all. */
+  readonly filter?: ((chat: Chat) => boolean | Promise<boolean>) | undefined;
+  /** Is told how far it has come, four times a second at most, and at the end. */
+  readonly onProgress?: ((progress: BroadcastProgress) => void) | undefined;
+}
+
+/** What `perChat` gives. */
+export type ChatText = string | FormattedText | undefined;
+
+const isOneOf = (...values: readonly string[]) => (value: unknown): boolean =>
+  values.includes(value as string);
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const byteLength = (text: string): number => new TextEncoder().encode(text).length;
+const isPositive = (value: unknown): boolean => typeof value === "number" && value > 0;
+
+const rules: {
+  readonly [option in keyof BroadcastOptions]-?: readonly [(value: unknown) => boolean, string];
+} = {
+  signal: [(value) => isFunction((value as AbortSignal | null)?.throwIfAborted), "an AbortSignal"],
+  broadcastId: [
+    (value) => typeof value === "string" && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && byteLength(value) <= 128,
+    "1 to 128 characters (bytes, in UTF-8), none of them a control character",
+  ],
+  onUnknown: [isOneOf("skip", "resend"), `"skip" or "resend"`],
+  expiresAt: [
+    (value) => timeOf(value) !== undefined,
+    `a Date, milliseconds, or ISO 8601 with its zone ("…Z")`,
+  ],
+  maxAgeMs: [isPositive, "a number of milliseconds above 0"],
+  priority: [isOneOf("urgent", "bulk"), `"urgent" or "bulk"`],
+  allowPaidBroadcast: [(value) => typeof value === "boolean", "true or false"],
+  starBudget: [(value) => typeof value === "number" && value >= 0, "a number of Stars, 0 or more"],
+  perChat: [isFunction, "a function of a chat"],
+  filter: [isFunction, "a function of a chat"],
+  onProgress: [isFunction, "a function"],
+};
+
+/**
+ * Refuses what can be no options, before anything is asked of anybody.
+ * @throws {TypeError} Naming the option, and its rule.
+ */
+export function assertBroadcastOptions(options: BroadcastOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot broadcast as the options must be an object: they are ${String(options)}`);
+  }
+  for (const [option, [isGood, rule]] of Object.entries(rules)) {
+    const value = options[option as keyof BroadcastOptions];
+    if (value === undefined || isGood(value)) continue;
+    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+    throw new TypeError(
+      `Cannot broadcast as "${option}" must be ${rule}: current value is ${shown.slice(0, 200)}`,
+    );
+  }
+  if (options.starBudget !== undefined && options.allowPaidBroadcast !== true) {
+    throw new TypeError(
+      `Cannot broadcast as "starBudget" is for a paid broadcast: set allowPaidBroadcast, too`,
+    );
+  }
+}
+
+/** When the message is too old, in milliseconds since 1970; `Infinity` where it never is. */
+export function expiryOf({ expiresAt, maxAgeMs = Infinity }: BroadcastOptions, madeAt: number): number {
+  return Math.min(expiresAt === undefined ? Infinity : timeOf(expiresAt) ?? Infinity, madeAt + maxAgeMs);
+}
+
+function timeOf(value: unknown): number | undefined {
+  const isText = typeof value === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(value);
+  if (!isText && typeof value !== "number" && !(value instanceof Date)) return undefined;
+  const time = new Date(value).getTime();
+  return Number.isNaN(time) ? undefined : time;
+}

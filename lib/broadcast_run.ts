@@ -1,0 +1,78 @@
+/** A broadcast that is under way, for whoever has started it. */
+import type { BroadcastCounts, BroadcastReport } from "./report.ts";
+
+/** How far a broadcast has come. */
+export interface BroadcastProgress extends Readonly<BroadcastCounts> {
+  /** Chats that it is meant for; 0 until they are read. */
+  readonly recipients: number;
+  /** Chats that are accounted for: the sum of the five counts. */
+  readonly done: number;
+  /** Since the call, in milliseconds. */
+  readonly elapsedMs: number;
+  /** As long as it will take at this rate; `undefined` where that cannot be told yet. */
+  readonly remainingMs: number | undefined;
+  /** Whether you have paused it. */
+  readonly isPaused: boolean;
+  /** Whether Telegram has asked to wait (429). */
+  readonly isWaiting: boolean;
+}
+
+/** A promise of the report, with a hold on the broadcast. */
+export interface BroadcastRun extends Promise<BroadcastReport> {
+  /** Lets nothing more leave until `resume()`; what is under way arrives. Its time may run out meanwhile. */
+  pause(): void;
+  /** Goes on. */
+  resume(): void;
+  /** How far it has come. */
+  readonly progress: BroadcastProgress;
+}
+
+const nothing: BroadcastProgress = {
+  recipients: 0,
+  done: 0,
+  sent: 0,
+  deactivated: 0,
+  skipped: 0,
+  failed: 0,
+  unknown: 0,
+  elapsedMs: 0,
+  remainingMs: undefined,
+  isPaused: false,
+  isWaiting: false,
+};
+
+/** Between whoever has started a broadcast and the broadcast. */
+export class Control {
+  #isPaused = false;
+  #onResume = (): void => {};
+  #progress: (() => BroadcastProgress) | undefined;
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  set isPaused(isPaused: boolean) {
+    this.#isPaused = isPaused;
+    if (!isPaused) this.#onResume();
+  }
+
+  get progress(): BroadcastProgress {
+    return { ...this.#progress?.() ?? nothing, isPaused: this.#isPaused };
+  }
+
+  /** The broadcast begins. */
+  attach(progress: () => BroadcastProgress, onResume: () => void): void {
+    this.#progress = progress;
+    this.#onResume = onResume;
+  }
+}
+
+/** Runs the task, and gives its promise with a hold on it. */
+export function startRun(task: (control: Control) => Promise<BroadcastReport>): BroadcastRun {
+  const control = new Control();
+  return Object.defineProperties(task(control), {
+    pause: { value: () => void (control.isPaused = true) },
+    resume: { value: () => void (control.isPaused = false) },
+    progress: { get: () => control.progress },
+  }) as BroadcastRun;
+}

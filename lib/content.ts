@@ -1,0 +1,90 @@
+/** What each chat is sent: the message in as many parts as it needs, its photo uploaded once. */
+import { createHash } from "node:crypto";
+import type { Message } from "grammy/types";
+import type { BroadcastMessage } from "./broadcast_message.ts";
+import type { ChatText } from "./broadcast_options.ts";
+import type { Chat } from "./chat.ts";
+import type { Ledger } from "./storage/ledger.ts";
+import { splitText } from "./split.ts";
+import { type FormattedText, wellFormed } from "./text.ts";
+
+/** Telegram's limits (https://core.telegram.org/bots/api#sendmessage, #sendphoto), counted as JavaScript counts. */
+const textAtMost = 4096;
+const captionAtMost = 1024;
+
+/** A message as a ledger keeps it: named by what it says, so that the same text has one place, and no two share one. */
+export interface KeptMessage {
+  readonly message_name: `message-${string}`;
+  readonly message_parts: number;
+}
+
+/** One message to one chat. */
+export interface Part extends FormattedText {
+  /** Whether the photo goes with it. */
+  readonly hasPhoto: boolean;
+}
+
+export interface PerChat {
+  /** The chat as it was read; forgotten once it was asked for. */
+  readonly take: (chatId: number) => Chat | undefined;
+  readonly textFor: (chat: Chat) => ChatText | Promise<ChatText>;
+}
+
+export class Content {
+  readonly #perChat: PerChat | undefined;
+  readonly #parts: readonly Part[];
+  readonly #message: BroadcastMessage;
+  #photo: BroadcastMessage["photo"];
+
+  constructor(message: BroadcastMessage, perChat?: PerChat) {
+    this.#message = message;
+    this.#photo = message.photo;
+    this.#perChat = perChat;
+    this.#parts = this.#split({ entities: [], ...message });
+  }
+
+  /** A photo's bytes, until Telegram has them; then its file_id. */
+  get photo(): BroadcastMessage["photo"] {
+    return this.#photo;
+  }
+
+  /** Whether the photo is yet to be uploaded. */
+  get isUpload(): boolean {
+    return typeof this.#photo === "object";
+  }
+
+  /** Whether chats have texts of their own, of which one may be refused where others are not. */
+  get isPerChat(): boolean {
+    return this.#perChat !== undefined;
+  }
+
+  /** Keeps it in the ledger, where that is possible: functions are not, nor is a photo that is yet to be uploaded. */
+  async keepIn(ledger: Ledger, broadcastId: string): Promise<KeptMessage | undefined> {
+    if (this.isPerChat || this.isUpload) return undefined;
+    const { text, entities } = this.#message;
+    const kept = JSON.stringify({ text, entities, photo: this.#photo });
+    const message_name = `message-${createHash("sha256").update(kept).digest("hex").slice(0, 16)}` as const;
+    return { message_name, message_parts: await ledger.writeText(broadcastId, message_name, kept) };
+  }
+
+  /** What the chat is sent, one after another. */
+  async partsFor(chatId: number): Promise<readonly Part[]> {
+    const chat = this.#perChat?.take(chatId);
+    const own = chat && await this.#perChat?.textFor(chat);
+    if (own === undefined) return this.#parts;
+    return this.#split(typeof own === "string" ? { text: own, entities: [] } : own);
+  }
+
+  /** Telegram has taken it: whoever comes later gets the photo by the id that it was given. */
+  remember({ photo }: Message): void {
+    const fileId = photo?.at(-1)?.file_id;
+    if (fileId !== undefined && this.isUpload) this.#photo = fileId;
+  }
+
+  #split({ text, entities }: FormattedText): Part[] {
+    const hasPhoto = this.#photo !== undefined;
+    const limits = { first: hasPhoto ? captionAtMost : textAtMost, rest: textAtMost };
+    return splitText({ text: wellFormed(text), entities }, limits)
+      .map((part, index) => ({ ...part, hasPhoto: hasPhoto && index === 0 }));
+  }
+}

@@ -1,0 +1,250 @@
+/** One recipient's delivery: attempts, outcomes, and what they say of the chat. */
+import { type Api, InputFile } from "grammy/web";
+import type { Message } from "grammy/types";
+import type { ChatEvent } from "./chat.ts";
+import type { Clock } from "./clock.ts";
+import type { Content, Part } from "./content.ts";
+import type { Lane, Turn } from "./departure.ts";
+import { floodsAtMost, type Gate, longestPauseSeconds } from "./gate.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+import type { Purse } from "./purse.ts";
+import type { Roster } from "./roster.ts";
+import type { Settlement, Tally } from "./tally.ts";
+
+export interface Surroundings {
+  readonly api: Api;
+  readonly gate: Gate;
+  readonly roster: Roster;
+  /** Keeps a group's move behind what the group has said before it; false where it has to wait. */
+  readonly migrate: (from: number, to: number, at: number) => Promise<boolean>;
+  readonly clock: Clock;
+}
+
+export interface CourierOptions extends Surroundings {
+  readonly content: Content;
+  readonly lane: Lane;
+  readonly onUnknown: "skip" | "resend";
+  readonly purse: Purse;
+  readonly tally: Tally;
+  /** Whether the chat is one of the recipients itself. */
+  readonly isRecipient: (chatId: number) => boolean;
+  /** Ends what waits for its turn. */
+  readonly signal: AbortSignal;
+  /** Why it was ended. */
+  readonly whyEnded: () => "expired" | "stopped";
+}
+
+/** A send that is under way. */
+interface Letter {
+  /** The recipient, or what became of it. */
+  chatId: number;
+  /** When a send began, by the clock and by what had been heard. */
+  start: { readonly at: number; readonly moment: number };
+  attempts: number;
+  floods: number;
+  readonly onTurn: () => void;
+}
+
+const attemptsAtMost = 4;
+const backoffMs = 250;
+
+export class Courier {
+  readonly #options: CourierOptions;
+
+  constructor(options: CourierOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends what the recipient is to have, until it is clear how it is to be counted. `onTurn` is called as soon as it no
+   * longer waits for the bot's pace. Never rejects.
+   */
+  async deliver(recipient: number, onTurn: () => void): Promise<Settlement> {
+    const start = { at: 0, moment: 0 };
+    const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, onTurn };
+    const parts = await this.#options.content.partsFor(recipient).catch(messageOf);
+    if (typeof parts === "string") {
+      return { outcome: "failed", message: `there is no text for it: ${parts}`, isUnclear: true };
+    }
+    for (const [index, part] of parts.entries()) {
+      const settlement = await this.#send(letter, part);
+      if (settlement.outcome === "sent") continue;
+      return index === 0 ? settlement : torn(settlement, index, parts.length);
+    }
+    return { outcome: "sent" };
+  }
+
+  async #send(letter: Letter, part: Part): Promise<Settlement> {
+    const { roster, purse, content } = this.#options;
+    for (;;) {
+      // Who stops while the message waits for its turn is not written to.
+      this.#follow(letter);
+      if (!roster.mayWriteTo(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
+      const isPaid = purse.take();
+      const turn = await this.#turn(letter, isPaid);
+      this.#follow(letter);
+      const refusal = this.#refusal(letter, turn);
+      if (turn === undefined || refusal !== undefined) {
+        turn?.over();
+        purse.give(isPaid);
+        return refusal ?? { outcome: "skipped", why: this.#options.whyEnded() };
+      }
+      letter.start = { at: this.#options.clock.now(), moment: roster.moment };
+      try {
+        content.remember(await this.#call(letter.chatId, part, isPaid));
+        turn.taken();
+        return await this.#reached(letter);
+      } catch (error) {
+        const settlement = await this.#settle(letter, turn, isPaid, error);
+        if (settlement !== "again") return settlement;
+      }
+    }
+  }
+
+  #refusal({ chatId }: Letter, turn: Turn | undefined): Settlement | undefined {
+    const { signal, whyEnded, roster } = this.#options;
+    if (turn === undefined || signal.aborted) return { outcome: "skipped", why: whyEnded() };
+    return roster.mayWriteTo(chatId) ? undefined : { outcome: "skipped", why: "unsubscribed" };
+  }
+
+  /** A group that has become a supergroup meanwhile, as the commands have heard, is written to there, once. */
+  #follow(letter: Letter): void {
+    const { roster, isRecipient, tally } = this.#options;
+    const to = roster.movedTo(letter.chatId);
+    if (to === undefined || isRecipient(to)) return;
+    tally.migrations.push({ from: letter.chatId, to });
+    letter.chatId = to;
+  }
+
+  /** `undefined` where the broadcast, or the bot, was stopped meanwhile. */
+  async #turn({ chatId, onTurn }: Letter, isPaid: boolean): Promise<Turn | undefined> {
+    const { gate, lane, signal } = this.#options;
+    try {
+      return await gate.enter({ lane, chatId, isPaid, signal, onHeld: onTurn });
+    } catch {
+      return undefined;
+    } finally {
+      onTurn();
+    }
+  }
+
+  async #call(chat_id: number, part: Part, isPaid: boolean): Promise<Message> {
+    const { api: { raw }, gate, content } = this.#options;
+    const { text } = part;
+    const entities = [...part.entities];
+    const paid = isPaid ? { allow_paid_broadcast: true } : {};
+    if (!part.hasPhoto) return await raw.sendMessage(gate.admit({ chat_id, text, entities, ...paid }));
+    if (content.isUpload) await this.#knock(chat_id);
+    const photo = typeof content.photo === "object"
+      ? new InputFile(content.photo, "chart.png")
+      : content.photo ?? "";
+    const caption = { caption: text, caption_entities: entities };
+    return await raw.sendPhoto(gate.admit({ chat_id, photo, ...caption, ...paid }));
+  }
+
+  /** A chat that takes nothing is found out before a picture is uploaded for it. */
+  async #knock(chat_id: number): Promise<void> {
+    try {
+      await this.#options.api.raw.sendChatAction({ chat_id, action: "upload_photo" });
+    } catch (error) {
+      // Whatever else is wrong may be the action's own trouble: in channels there is none.
+      if (["gone", "moved", "unreachable", "bot"].includes(outcomeOf(error).kind)) throw error;
+    }
+  }
+
+  /** What an error means; `"again"` where it is to be tried once more. */
+  async #settle(
+    letter: Letter,
+    turn: Turn,
+    isPaid: boolean,
+    error: unknown,
+  ): Promise<Settlement | "again"> {
+    const { purse, tally, onUnknown } = this.#options;
+    const outcome = outcomeOf(error);
+    // What may have arrived may be charged for.
+    if (outcome.kind !== "unknown") purse.give(isPaid);
+    if (outcome.kind === "wait") {
+      tally.floods++;
+      const isPatient = letter.floods++ < floodsAtMost && outcome.retryAfterSeconds <= longestPauseSeconds;
+      isPatient ? turn.flooded(outcome.retryAfterSeconds) : turn.over();
+      return isPatient ? "again" : await this.#verdict(letter, outcome, error);
+    }
+    turn.over();
+    if (letter.attempts < attemptsAtMost) {
+      const isMove = outcome.kind === "moved" && await this.#move(letter, outcome.to);
+      const mayTryAgain = outcome.kind === "unsent" || (outcome.kind === "unknown" && onUnknown === "resend");
+      if (isMove || mayTryAgain) letter.attempts++;
+      if (isMove) return "again";
+      if (mayTryAgain && await this.#rest(letter.attempts)) return "again";
+    }
+    return await this.#verdict(letter, outcome, error);
+  }
+
+  /** False where the broadcast was ended meanwhile. */
+  async #rest(attempts: number): Promise<boolean> {
+    const { clock, signal } = this.#options;
+    return await clock.sleep(backoffMs * 2 ** attempts, signal).then(() => true, () => false);
+  }
+
+  /** Hands the group's standing to its supergroup; false where that could not be kept. */
+  async #move({ chatId }: Letter, to: number): Promise<boolean> {
+    const { migrate, clock } = this.#options;
+    try {
+      return await migrate(chatId, to, clock.now());
+    } catch {
+      return false;
+    }
+  }
+
+  async #verdict(letter: Letter, outcome: Outcome, error: unknown): Promise<Settlement> {
+    const message = messageOf(error);
+    const { at } = letter.start;
+    switch (outcome.kind) {
+      case "gone":
+        return await this.#keep(letter, { kind: "removed", reason: outcome.reason, at }, message);
+      case "unreachable":
+        return await this.#keep(letter, { kind: "unreached", at }, message);
+      case "unknown":
+        return { outcome: "unknown", message };
+      case "message":
+        // One chat's own text is no fault of the others'.
+        return { outcome: "failed", message, ...!this.#options.content.isPerChat && { stops: true } };
+      case "bot":
+        return { outcome: "failed", message, stops: true };
+      default:
+        return { outcome: "failed", message, isUnclear: outcome.kind === "unclear" };
+    }
+  }
+
+  /** Keeps what a refusal says of the chat. */
+  async #keep({ chatId, start }: Letter, event: ChatEvent, message: string): Promise<Settlement> {
+    const { roster } = this.#options;
+    // Who has come back while the refusal was on its way is not sent away by it.
+    if (roster.hasSpokenSince(chatId, start.moment)) return { outcome: "failed", message };
+    try {
+      const { after } = await roster.apply(chatId, [event]);
+      return { outcome: after?.is_active ? "failed" : "deactivated", message };
+    } catch (error) {
+      return { outcome: "failed", message: `${message}; not kept: ${messageOf(error)}` };
+    }
+  }
+
+  /** Who can be reached is, whatever there was before. */
+  async #reached({ chatId, start: { at } }: Letter): Promise<Settlement> {
+    const { roster } = this.#options;
+    if (roster.isStruck(chatId)) await roster.apply(chatId, [{ kind: "reached", at }]).catch(() => {});
+    return { outcome: "sent" };
+  }
+}
+
+/** Of a message in several parts only the first ones have arrived. */
+function torn(settlement: Settlement, sent: number, parts: number): Settlement {
+  if (!("message" in settlement)) {
+    return { outcome: "failed", message: `${sent} of ${parts} parts were sent before it ended` };
+  }
+  return { ...settlement, message: `${settlement.message} (part ${sent + 1} of ${parts})` };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

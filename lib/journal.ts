@@ -1,0 +1,237 @@
+/** A run in the ledger: its windows written ahead, its lease kept, its end told. */
+import { type Ending, type Journal, unsentAtMost } from "./broadcast.ts";
+import type { Clock } from "./clock.ts";
+import type { Content, KeptMessage } from "./content.ts";
+import type { Logger } from "./log.ts";
+import { BroadcastReport, type Percentiles } from "./report.ts";
+import type { Ledger, RunRecord } from "./storage/ledger.ts";
+import { Tally, type TallyState } from "./tally.ts";
+
+export interface JournalOptions {
+  readonly ledger: Ledger;
+  /** As it was begun or taken over. */
+  readonly record: RunRecord;
+  /** Whom this process sends to, in the order in which it does. */
+  readonly recipients: readonly number[];
+  /** How many of them are in the window that is written already. */
+  readonly end: number;
+  readonly windowSize: number;
+  readonly tally: Tally;
+  /** Whether Telegram may charge for it. */
+  readonly isPaid: boolean;
+  readonly content: Content;
+  readonly ending: Ending;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Who has not renewed its lease for so long is taken for dead. */
+export const leaseMs = 15_000;
+const heartbeatMs = 5000;
+/** An outage of the ledger is waited out for so long; what is said of it afterwards is for the next one to finish. */
+const giveUpMs = 5 * 60_000;
+const leaveWithinMs = 3000;
+const [firstRestMs, longestRestMs] = [250, 5000];
+
+export class LedgerJournal implements Journal {
+  readonly #options: JournalOptions;
+  readonly #closing = new AbortController();
+  #record: RunRecord;
+  #end: number;
+  #saving: Promise<unknown> = Promise.resolve();
+  #savedAt: number;
+  /** Whether the present window is this process's own, so that it knows how far it has come in it. */
+  #isOwnWindow: boolean;
+  #isLost = false;
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+    this.#record = options.record;
+    this.#end = options.end;
+    this.#isOwnWindow = options.record.fence === 1;
+    this.#savedAt = options.clock.now();
+    void this.#keepLease();
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Whether somebody else has taken the run over. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  async advance(underWay: readonly number[]): Promise<number> {
+    const { recipients, windowSize, tally, isPaid } = this.#options;
+    const end = Math.min(recipients.length, this.#end + Math.max(1, windowSize - underWay.length));
+    const window = this.#windowOf(recipients.slice(this.#end, end), underWay);
+    const counts = tally.state;
+    // What the window may cost is set aside with it.
+    const paid = counts.paid + (isPaid ? end - this.#end : 0);
+    const changes = { ...counts, paid, ...window, ...await this.#message() };
+    if (!await this.#save(changes, giveUpMs)) return this.#end;
+    this.#isOwnWindow = true;
+    return this.#end = end;
+  }
+
+  /** The run is over: everyone is accounted for. Gives false where somebody else has taken it over. */
+  async finish(report: BroadcastReport): Promise<boolean> {
+    const { ledger, tally } = this.#options;
+    this.#closing.abort();
+    const { broadcast_id, fence } = this.#record;
+    const problems = { errors: report.errors, migrations: report.migrations };
+    const hasProblems = report.errors.length + report.migrations.length > 0;
+    return await this.#persist(giveUpMs, async () => {
+      const problem_parts = hasProblems
+        ? await ledger.writeText(broadcast_id, `problems-${fence}`, JSON.stringify(problems))
+        : undefined;
+      return { ...tally.state, ...summaryOf(report), problem_parts, pending: [], state: "finished" };
+    });
+  }
+
+  /**
+   * Leaves the rest to the next one: `next` is how many of this process's recipients were begun, of which `unsent` were
+   * not sent to. Of a window that another process has written nothing is known: it stays in doubt.
+   */
+  async leave(next: number, unsent: readonly number[]): Promise<void> {
+    const { recipients, tally } = this.#options;
+    this.#closing.abort();
+    const cursor = highest(recipients[next - 1], this.#record.window_after);
+    const passedOver = recipients.slice(next, next + unsentAtMost).filter((id) =>
+      id <= (cursor ?? -Infinity)
+    );
+    const bounds = { window_after: cursor, cursor, window_size: 0, pending: [] };
+    const window = { ...bounds, unsent: [...unsent, ...passedOver] };
+    const changes = this.#isOwnWindow ? { ...tally.state, ...window } : {};
+    await this.#persist(leaveWithinMs, () => Promise.resolve(changes), 0);
+  }
+
+  /** Those who are not above the last cursor are named, as the window's bounds do not tell of them. */
+  #windowOf(chats: readonly number[], underWay: readonly number[]): Partial<RunRecord> {
+    const { cursor } = this.#record;
+    const named = cursor === undefined ? [] : chats.filter((id) => id <= cursor);
+    return {
+      window_after: cursor,
+      cursor: highest(chats.at(-1), cursor),
+      window_size: chats.length - named.length,
+      pending: [...underWay, ...named],
+      unsent: undefined,
+    };
+  }
+
+  /** The message, once it can be kept: a photo has to be uploaded first. */
+  async #message(): Promise<Partial<KeptMessage>> {
+    const { ledger, content } = this.#options;
+    const { message_name, broadcast_id } = this.#record;
+    if (message_name !== undefined) return {};
+    // What fails has another chance with the next window.
+    return await content.keepIn(ledger, broadcast_id).catch(() => {}) ?? {};
+  }
+
+  #save(changes: Changes, withinMs: number): Promise<boolean> {
+    return this.#persist(withinMs, () => Promise.resolve(changes));
+  }
+
+  /** One after another: writes the run, changed, and with a new lease; tries again for a while where that fails. */
+  async #persist(withinMs: number, changes: () => Promise<Changes>, lease = leaseMs): Promise<boolean> {
+    const saving = this.#saving.then(() => this.#tryUntil(withinMs, changes, lease));
+    this.#saving = saving;
+    return await saving;
+  }
+
+  async #tryUntil(withinMs: number, changes: () => Promise<Changes>, lease: number): Promise<boolean> {
+    const { clock, logger, ending } = this.#options;
+    const since = clock.now();
+    for (let restMs = firstRestMs;; restMs = Math.min(longestRestMs, 2 * restMs)) {
+      try {
+        return await this.#write(await changes(), lease);
+      } catch (error) {
+        const { message } = error as Error;
+        if (restMs === firstRestMs) logger.warn(`${this.#name} waits for its ledger. ${message}`);
+        if (clock.now() - since > withinMs) {
+          ending.end("left", `its ledger cannot be written: ${message}`);
+          return false;
+        }
+        await clock.sleep(restMs);
+      }
+    }
+  }
+
+  async #write(changes: Changes, lease: number): Promise<boolean> {
+    const { ledger, clock, ending } = this.#options;
+    if (this.#isLost) return false;
+    const record = { ...this.#record, ...changes, lease_until: lease === 0 ? 0 : clock.now() + lease };
+    if (await ledger.save(record)) {
+      this.#record = record;
+      this.#savedAt = clock.now();
+      return true;
+    }
+    this.#isLost = true;
+    ending.end("left", "another process has taken it over");
+    return false;
+  }
+
+  get #name(): string {
+    return `The broadcast "${this.#record.broadcast_id}"`;
+  }
+
+  /** A window may take long, as in a flood's pause: the lease is renewed all the same. */
+  async #keepLease(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted && !this.#isLost) {
+      await clock.sleep(heartbeatMs, signal).catch(() => {});
+      if (signal.aborted || clock.now() - this.#savedAt < heartbeatMs) continue;
+      // What fails here is tried again in a moment.
+      await (this.#saving = this.#saving.then(() => this.#write({}, leaseMs).catch(() => {})));
+    }
+  }
+}
+
+type Changes = Partial<RunRecord>;
+
+function highest(...ids: (number | undefined)[]): number | undefined {
+  const known = ids.filter((id) => id !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+/** What a report says beyond what was counted, as attributes of the run. */
+function summaryOf(report: BroadcastReport): Partial<RunRecord> {
+  const { stopped, durationMs, latencyMs } = report;
+  const { p50, p95, p99, max } = latencyMs ?? {};
+  return {
+    stopped_by: stopped?.slice(0, 200),
+    duration_ms: durationMs,
+    p50_ms: p50,
+    p95_ms: p95,
+    p99_ms: p99,
+    max_ms: max,
+  };
+}
+
+/** The report of a finished run. */
+export async function keptReport(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
+  const { broadcast_id, fence, problem_parts } = run;
+  const kept = problem_parts && await ledger.readText(broadcast_id, `problems-${fence}`, problem_parts);
+  const { errors, migrations } = kept ? JSON.parse(kept) : { errors: [], migrations: [] };
+  const { sent, deactivated, skipped, failed, unknown, unsubscribed, expired, stopped, floods } = keptState(
+    run,
+  );
+  const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(Number);
+  return new BroadcastReport({
+    broadcastId: broadcast_id,
+    recipients: sent + deactivated + skipped + failed + unknown,
+    ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations },
+    skips: { unsubscribed, expired, stopped },
+    stopped: run["stopped_by"] as string | undefined,
+    durationMs: Number(run["duration_ms"] ?? 0),
+    latencyMs: run["p50_ms"] === undefined ? undefined : { p50, p95, p99, max } as Percentiles,
+  });
+}
+
+/** What had been counted when the run was written last. */
+export function keptState(run: RunRecord): TallyState {
+  const names = Object.keys(new Tally().state) as (keyof TallyState)[];
+  return Object.fromEntries(names.map((name) => [name, Number(run[name] ?? 0)])) as TallyState;
+}

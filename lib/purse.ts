@@ -1,0 +1,28 @@
+/** The Stars of a paid broadcast: what is set aside for a message that may be charged for, and never more than there is. */
+export interface Purse {
+  /** Whether the next message is to be paid for. */
+  take(): boolean;
+  /** The message was not sent after all. */
+  give(wasPaid: boolean): void;
+}
+
+/** 0.1 Star a message (Bot API, `allow_paid_broadcast`). */
+const messagesPerStar = 10;
+
+export function createPurse(
+  isPaid: boolean,
+  starBudget: number,
+  tally: { paid: number },
+): Purse {
+  const most = starBudget * messagesPerStar;
+  return {
+    take() {
+      if (!isPaid || tally.paid + 1 > most) return false;
+      tally.paid++;
+      return true;
+    },
+    give(wasPaid) {
+      if (wasPaid) tally.paid--;
+    },
+  };
+}

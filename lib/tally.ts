@@ -1,0 +1,77 @@
+/** How a broadcast goes, counted while it runs. */
+import { Histogram, type Percentiles } from "./histogram.ts";
+import type { BroadcastCounts, BroadcastMigration, BroadcastProblem, BroadcastSkips } from "./report.ts";
+
+/** What became of one recipient. */
+export type Settlement =
+  | { readonly outcome: "sent" }
+  | { readonly outcome: "skipped"; readonly why: keyof BroadcastSkips }
+  | Failure;
+
+export interface Failure {
+  readonly outcome: BroadcastProblem["outcome"];
+  readonly message: string;
+  /** Every chat would be refused likewise: nothing more is to be sent. */
+  readonly stops?: true;
+  /** Refused for a reason that may be the chat's or the message's. */
+  readonly isUnclear?: boolean;
+}
+
+/** What has been counted, as a ledger keeps it. */
+export type TallyState = Readonly<BroadcastCounts & BroadcastSkips> & {
+  readonly floods: number;
+  readonly paid: number;
+};
+
+const problemsAtMost = 100;
+
+export class Tally {
+  readonly counts: BroadcastCounts = { sent: 0, deactivated: 0, skipped: 0, failed: 0, unknown: 0 };
+  readonly skips: BroadcastSkips = { unsubscribed: 0, expired: 0, stopped: 0 };
+  readonly migrations: BroadcastMigration[] = [];
+  readonly errors: BroadcastProblem[] = [];
+  readonly #latencies = new Histogram();
+  /** Flood answers. */
+  floods = 0;
+  /** Messages that Telegram may charge for. */
+  paid = 0;
+
+  /** Goes on counting where another process has stopped. */
+  constructor(state?: TallyState) {
+    if (state === undefined) return;
+    const { sent, deactivated, skipped, failed, unknown, unsubscribed, expired, stopped } = state;
+    Object.assign(this.counts, { sent, deactivated, skipped, failed, unknown });
+    Object.assign(this.skips, { unsubscribed, expired, stopped });
+    this.floods = state.floods;
+    this.paid = state.paid;
+  }
+
+  get state(): TallyState {
+    return { ...this.counts, ...this.skips, floods: this.floods, paid: this.paid };
+  }
+
+  /** Recipients that are accounted for. */
+  get done(): number {
+    return Object.values(this.counts).reduce((sum, count) => sum + count);
+  }
+
+  get latencyMs(): Percentiles | undefined {
+    return this.#latencies.percentiles;
+  }
+
+  /** `elapsedMs` is from the broadcast's beginning. */
+  settle(chatId: number, settlement: Settlement, elapsedMs: number): void {
+    this.counts[settlement.outcome]++;
+    if (settlement.outcome === "sent") this.#latencies.add(elapsedMs);
+    else if (settlement.outcome === "skipped") this.skips[settlement.why]++;
+    else if (this.errors.length < problemsAtMost) {
+      const { outcome, message } = settlement;
+      this.errors.push({ chat_id: chatId, outcome, message });
+    }
+  }
+
+  skip(count: number, why: keyof BroadcastSkips): void {
+    this.counts.skipped += count;
+    this.skips[why] += count;
+  }
+}

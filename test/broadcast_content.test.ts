@@ -1,0 +1,196 @@
+/** What chats are sent: long texts in parts, photos once, texts of their own, and only to whom it is meant. */
+import { bold, format } from "../lib/text.ts";
+import type { LocalUser } from "../lib/local/mod.ts";
+import { assert, suite } from "./harness.ts";
+import { FastClock, type SceneOptions, subscribers, withBot } from "./support/bot.ts";
+import { failureOf } from "./support/storage.ts";
+
+const test = suite("broadcast(): content", {}, 60_000);
+const png = new Uint8Array(1000).fill(7);
+const made: SceneOptions = { state: "made" };
+/** A chat gets three messages at once, and the next ones a second apart. */
+const hasty = (): SceneOptions => ({ state: "made", bot: { clock: new FastClock(100) } });
+
+const words = (count: number): string => Array.from({ length: count }, (_, index) => `word${index}`).join(" ");
+
+test("a text that is too long goes out in several messages, in order, none of them cut in a word", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 5);
+    const text = words(2000);
+    const report = await scene.bot.broadcast(text);
+    assert.is(report.sent, 5);
+    for (const { inbox } of users) {
+      assert.ok(inbox.length > 1);
+      assert.is(inbox.map((message) => message.text).join(" "), text);
+    }
+  }, hasty());
+});
+
+test("a caption that is too long goes on in texts, and the picture is uploaded once", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 20);
+    const { text, entities } = format(bold("Chart"), " ", words(400));
+    const report = await scene.bot.broadcast({ text, entities, photo: png });
+    assert.is(report.sent, 20);
+    assert.is(scene.server.uploads, 1);
+    for (const { inbox: [first, ...rest] } of users) {
+      assert.ok((first?.caption?.length ?? 0) <= 1024 && first?.photo !== undefined);
+      assert.equal(first?.caption_entities, [{ type: "bold", offset: 0, length: 5 }]);
+      assert.is([first?.caption, ...rest.map((message) => message.text)].join(" "), text);
+    }
+  }, hasty());
+});
+
+test("a chat that takes only the first part counts once, and the report says how far it came", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const [one, two] = await subscribers(scene, 2) as [LocalUser, LocalUser];
+    const muted = { error_code: 400, description: "Bad Request: CHAT_WRITE_FORBIDDEN" };
+    two.onMessage(() => void server.fault({ chatId: two.chatId, answer: muted }));
+    const report = await bot.broadcast(words(1000));
+    assert.is(report.sent, 1);
+    assert.is(report.failed, 1);
+    assert.match(report.errors[0]?.message ?? "", /\(part 2 of 2\)$/);
+    assert.is(one.inbox.length, 2);
+  }, hasty());
+});
+
+test("perChat gives a chat its own text, and leaves the others the message", async () => {
+  await withBot(async (scene) => {
+    const [ada, bob] = await subscribers(scene, 2) as [LocalUser, LocalUser];
+    await scene.bot.initialize();
+    await scene.table.storage().saveChat(ada.chatId, { first_name: "Ada" });
+    const report = await scene.bot.broadcast({ text: "Hello", photo: png }, {
+      perChat: ({ user_info }) => user_info.first_name && format("Hello ", bold(user_info.first_name)),
+    });
+    assert.is(report.sent, 2);
+    assert.is(ada.inbox[0]?.caption, "Hello Ada");
+    assert.equal(ada.inbox[0]?.caption_entities, [{ type: "bold", offset: 6, length: 3 }]);
+    assert.is(bob.inbox[0]?.caption, "Hello");
+    assert.is(scene.server.uploads, 1);
+  }, made);
+});
+
+test("perChat that fails for a chat fails for that chat alone; one that fails for the first two ends it", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 10);
+    const third = users[2]?.chatId;
+    const one = await scene.bot.broadcast("x", {
+      perChat: ({ chat_id }) => {
+        if (chat_id === third) throw new Error("no such price");
+        return undefined;
+      },
+    });
+    assert.is(one.sent, 9);
+    assert.equal(one.errors, [{
+      chat_id: third ?? 0,
+      outcome: "failed",
+      message: "there is no text for it: no such price",
+    }]);
+    const none = await scene.bot.broadcast("x", { perChat: () => Promise.reject(new Error("down")) });
+    assert.equal([none.sent, none.failed, none.skipped], [0, 2, 8]);
+    assert.match(none.stopped ?? "", /down/);
+  }, made);
+});
+
+test("a chat's own text that Telegram refuses is no reason to end the broadcast", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 10);
+    const report = await scene.bot.broadcast("x", {
+      perChat: ({ chat_id }) => chat_id === users[4]?.chatId ? " " : undefined,
+    });
+    assert.equal([report.sent, report.failed, report.stopped], [9, 1, undefined]);
+  }, made);
+});
+
+test("filter says who is meant; nobody else is counted, and one that throws sends nothing", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const users = await subscribers(scene, 10);
+    const report = await bot.broadcast("x", { filter: ({ chat_id }) => chat_id % 2 === 0 });
+    assert.equal([report.recipients, report.sent], [5, 5]);
+    for (const { chatId, inbox } of users) assert.is(inbox.length, chatId % 2 === 0 ? 1 : 0);
+    const calls = server.countCalls("sendMessage");
+    const failing = bot.broadcast("x", { filter: () => Promise.reject(new Error("no database")) });
+    assert.match((await failureOf(failing)).message, /^Cannot broadcast as "filter" failed for chat \d+: no database$/);
+    assert.is(server.countCalls("sendMessage"), calls);
+  }, made);
+});
+
+test("expiresAt: whoever could only be reached later is skipped, and counted so", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 40);
+    const report = await bot.broadcast("x", { expiresAt: Date.now() + 1000 });
+    assert.is(report.recipients, 40);
+    assert.ok(report.sent > 0 && report.sent < 30, `${report.sent} sent`);
+    assert.is(report.skips.expired, 40 - report.sent);
+    assert.is(report.skipped, report.skips.expired);
+    assert.is(report.stopped, undefined);
+    assert.match(String(report), /\(\d+ expired\)\.$/);
+    const calls = server.countCalls("sendMessage");
+    const late = await bot.broadcast("x", { expiresAt: new Date(Date.now() - 1) });
+    assert.equal([late.sent, late.skips.expired], [0, 40]);
+    assert.is(server.countCalls("sendMessage"), calls, "nothing was tried");
+  }, { state: "made", bot: { messagesPerSecond: 10 } });
+});
+
+test("expiresAt is not waited out in a flood's pause", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 5);
+    const answer = { error_code: 429, description: "Too Many Requests: retry after 300", parameters: { retry_after: 300 } };
+    server.fault({ method: "sendMessage", times: Infinity, answer });
+    const started = performance.now();
+    const report = await bot.broadcast("x", { maxAgeMs: 500 });
+    assert.is(report.skips.expired, 5);
+    assert.ok(performance.now() - started < 60_000);
+  }, made);
+});
+
+test("maxAgeMs counts from the signal's own time", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    const ticket = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 99, target: 102 } as const;
+    const old = { ...ticket, time: new Date(Date.now() - 60_000) };
+    assert.is((await scene.bot.sendSignal(old, { maxAgeMs: 30_000 })).skips.expired, 1);
+    assert.is((await scene.bot.sendSignal(old, { maxAgeMs: 120_000 })).sent, 1);
+    assert.is(user.inbox.length, 1);
+  }, made);
+});
+
+test("wrong options are named, with the rule, and nothing is sent", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 1);
+    const wrong: [object, RegExp][] = [
+      [{ broadcastId: "" }, /"broadcastId" must be 1 to 128 characters/],
+      [{ broadcastId: "é".repeat(65) }, /"broadcastId" must be/],
+      [{ broadcastId: "a\nb" }, /"broadcastId" must be/],
+      [{ broadcastId: 5 }, /"broadcastId" must be/],
+      [{ onUnknown: "retry" }, /"onUnknown" must be "skip" or "resend": current value is "retry"/],
+      [{ expiresAt: "tomorrow" }, /"expiresAt" must be a Date/],
+      [{ expiresAt: "2026-11-25T12:00" }, /"expiresAt" must be/],
+      [{ expiresAt: NaN }, /"expiresAt" must be/],
+      [{ maxAgeMs: 0 }, /"maxAgeMs" must be a number of milliseconds above 0/],
+      [{ maxAgeMs: "5" }, /"maxAgeMs" must be/],
+      [{ priority: "high" }, /"priority" must be "urgent" or "bulk"/],
+      [{ allowPaidBroadcast: 1 }, /"allowPaidBroadcast" must be true or false/],
+      [{ allowPaidBroadcast: true, starBudget: -1 }, /"starBudget" must be/],
+      [{ starBudget: 5 }, /set allowPaidBroadcast, too/],
+      [{ perChat: "Hello" }, /"perChat" must be a function/],
+      [{ filter: true }, /"filter" must be a function/],
+      [{ onProgress: {} }, /"onProgress" must be a function/],
+      [{ signal: {} }, /"signal" must be an AbortSignal/],
+    ];
+    for (const [options, words] of wrong) {
+      const error = await failureOf(bot.broadcast("x", options));
+      assert.instance(error, TypeError);
+      assert.match(error.message, words);
+    }
+    assert.match((await failureOf(bot.broadcast("x", null as never))).message, /the options must be an object/);
+    assert.is(server.countCalls("sendMessage"), 0);
+  }, made);
+});
+
+test.run();

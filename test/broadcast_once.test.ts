@@ -1,0 +1,269 @@
+/** Broadcasts with an id: sent once, whoever calls, however often, and finished by whoever is left. */
+import { GetItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import type { LocalUser } from "../lib/local/mod.ts";
+import type { BroadcastOptions, Ledger } from "../mod.ts";
+import { DynamoDBLedger } from "../lib/storage/dynamodb_ledger.ts";
+import { runOf } from "../lib/storage/run_item.ts";
+import { StorageError } from "../lib/storage/storage_error.ts";
+import { assert, suite } from "./harness.ts";
+import { FastClock, said, type Scene, type SceneOptions, subscribers, until, withBot } from "./support/bot.ts";
+import { failureOf, LedgerName, type RawItem } from "./support/storage.ts";
+
+const test = suite("broadcast(): broadcastId", {}, 60_000);
+const png = new Uint8Array(1000).fill(7);
+const made: SceneOptions = { state: "made", hasLedger: true };
+const id = "BTC-USD 2026-11-25T14:05Z long";
+
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+async function ledgerItems({ table }: Scene): Promise<RawItem[]> {
+  const { Items = [] } = await table.direct.send(new ScanCommand({ TableName: LedgerName }));
+  return Items as RawItem[];
+}
+
+async function run({ table }: Scene, broadcastId: string = id): Promise<ReturnType<typeof runOf>> {
+  const Key = { broadcast_id: { S: broadcastId }, record: { S: "run" } };
+  const { Item } = await table.direct.send(new GetItemCommand({ TableName: LedgerName, Key, ConsistentRead: true }));
+  return runOf(Item ?? {});
+}
+
+test("a second call sends nothing and gives the first one's report, here and from another bot", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, another } = scene;
+    const users = await subscribers(scene, 150);
+    server.unheard(() => users.slice(0, 20).forEach((user) => user.block()));
+    const first = await bot.broadcast("signal", { broadcastId: id });
+    assert.equal([first.broadcastId, first.recipients, first.sent, first.deactivated], [id, 150, 130, 20]);
+    assert.is(first.errors.length, 20);
+    const calls = server.countCalls("sendMessage");
+    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), plain(first));
+    assert.equal(plain(await another().broadcast("something else", { broadcastId: id })), plain(first));
+    assert.equal(String(await another().broadcast("signal", { broadcastId: id })), String(first));
+    assert.is(server.countCalls("sendMessage"), calls);
+    for (const user of users.slice(20)) assert.equal(said(user), ["signal"]);
+  }, made);
+});
+
+test("calls at the same moment, of one bot and of three, are one broadcast", async () => {
+  await withBot(async (scene) => {
+    const { bot, another } = scene;
+    const users = await subscribers(scene, 30);
+    const bots = [bot, bot, another(), another()];
+    const reports = await Promise.all(bots.map((each) => each.broadcast("signal", { broadcastId: id })));
+    for (const report of reports) assert.equal(plain(report), plain(reports[0]));
+    for (const user of users) assert.equal(said(user), ["signal"]);
+  }, made);
+});
+
+test("without a broadcastId there is no ledger, and nothing asks for one to be made", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 3);
+    await scene.bot.broadcast("signal");
+    const asked = scene.gate.log.filter(({ table }) => table === LedgerName).map(({ action }) => action);
+    assert.ok(asked.length <= 1 && asked.every((action) => action === "Query"), asked.join());
+  }, made);
+});
+
+test("a policy without the ledger's statement: the error says so, and nobody is written to", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 3);
+    const error = await failureOf(bot.broadcast("signal", { broadcastId: id }));
+    assert.instance(error, StorageError);
+    assert.match(error.message, /AWS denies dynamodb:\w+ on the table "telegram-broadcasts"/);
+    assert.is(server.countCalls("sendMessage"), 0);
+    assert.is((await bot.broadcast("signal")).sent, 3, "without an id it goes out");
+  }, { state: "made", mayTrespass: true });
+});
+
+test("an action that is denied is found out before anyone is written to", async () => {
+  await withBot(async (scene) => {
+    const { bot, gate, server } = scene;
+    await subscribers(scene, 3);
+    await bot.broadcast("signal", { broadcastId: "first" });
+    const calls = server.countCalls("sendMessage");
+    for (const action of ["GetItem", "UpdateItem"]) {
+      const fault = gate.deny(action);
+      const error = await failureOf(bot.broadcast("signal", { broadcastId: action }));
+      fault.clear();
+      assert.match(error.message, `AWS denies dynamodb:${action} on the table "telegram-broadcasts"`);
+    }
+    assert.is(server.countCalls("sendMessage"), calls);
+    assert.is((await bot.broadcast("signal", { broadcastId: "UpdateItem" })).sent, 3, "it was not begun");
+  }, made);
+});
+
+test("one write for a hundred chats, and items under 1 KB", async () => {
+  await withBot(async (scene) => {
+    const { bot, gate } = scene;
+    await subscribers(scene, 1000);
+    await bot.broadcast("warm up", { broadcastId: "other" });
+    gate.resetCounts();
+    const report = await bot.broadcast("signal", { broadcastId: id });
+    assert.is(report.sent, 1000);
+    // The message, ten windows (a little smaller than a hundred, for those still under way), and the end.
+    const writes = gate.count("UpdateItem");
+    assert.ok(writes >= 11 && writes <= 17, `${writes} writes`);
+    assert.is(gate.count("GetItem"), 1);
+    for (const item of await ledgerItems(scene)) assert.ok(JSON.stringify(item).length < 2000);
+  }, { ...made, bot: { messagesPerSecond: 45, clock: new FastClock(20) } });
+});
+
+test("a bot that is stopped in the middle leaves the rest to the next start; nobody is in doubt", async () => {
+  const clock = new FastClock(40);
+  await withBot(async (scene) => {
+    const { bot, another, logs } = scene;
+    const users = await subscribers(scene, 300);
+    const running = bot.broadcast("signal", { broadcastId: id });
+    running.pause();
+    await bot.initialize();
+    running.resume();
+    await users[30]?.received("signal");
+    running.pause();
+    await bot.stopBot();
+    const left = await running;
+    assert.match(left.stopped ?? "", /the bot was stopped; resumeBroadcasts\(\), or the next start, goes on/);
+    assert.ok(left.skips.stopped > 200);
+    await another().initialize();
+    await until(() => logs.of("info", "is finished").length > 0, "it was not finished");
+    for (const user of users) assert.equal(said(user), ["signal"]);
+    const report = await another().broadcast("signal", { broadcastId: id });
+    assert.equal([report.recipients, report.sent, report.unknown], [300, 300, 0]);
+    assert.is(report.stopped, undefined);
+  }, { ...made, bot: { clock, messagesPerSecond: 30 } });
+});
+
+/** A run as a process leaves it that dies in the first window: whatever it writes after that never arrives. */
+async function abandoned(
+  { another, table }: Scene,
+  options: BroadcastOptions = {},
+  message: string = "signal",
+): Promise<void> {
+  const ledger: Ledger = new DynamoDBLedger({ tableName: LedgerName, client: table.direct });
+  ledger.save = () => new Promise(() => {});
+  const running = another({ ledger }).broadcast(message, { broadcastId: id, ...options });
+  running.catch(() => {});
+  await until(() => running.progress.done >= 100, "the window was not sent");
+}
+
+test("whoever is in doubt is counted as unknown, and not written to again", async () => {
+  const clock = new FastClock(50);
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 250);
+    await abandoned(scene, {});
+    const { resumed, left } = await scene.bot.resumeBroadcasts();
+    assert.equal(left, []);
+    const [report] = resumed;
+    assert.equal([report?.recipients, report?.sent, report?.unknown], [250, 150, 100]);
+    for (const user of users) assert.equal(said(user), ["signal"]);
+    assert.match(report?.errors[0]?.message ?? "", "died");
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test('"resend" writes again to whoever is in doubt, and leaves nobody out', async () => {
+  const clock = new FastClock(50);
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 250);
+    await abandoned(scene, { onUnknown: "resend" });
+    const report = await scene.bot.broadcast("signal", { broadcastId: id });
+    assert.equal([report.recipients, report.sent, report.unknown], [250, 250, 0]);
+    for (const [index, user] of users.entries()) assert.is(said(user).length, index < 100 ? 2 : 1);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test("what is left over expires all the same", async () => {
+  const clock = new FastClock(50);
+  await withBot(async (scene) => {
+    await subscribers(scene, 250);
+    await abandoned(scene, { maxAgeMs: 20_000 });
+    const report = await scene.bot.broadcast("signal", { broadcastId: id });
+    assert.equal([report.recipients, report.unknown, report.skips.expired], [250, 100, 150]);
+  }, { ...made, bot: { clock, messagesPerSecond: 10 } });
+});
+
+test("what no ledger can keep is finished by calling again, and resumeBroadcasts() lists it", async () => {
+  const clock = new FastClock(50);
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 150);
+    const perChat = ({ chat_id }: { chat_id: number }): string => `for ${chat_id}`;
+    await abandoned(scene, { perChat });
+    const { resumed, left } = await scene.bot.resumeBroadcasts();
+    assert.equal(resumed, []);
+    assert.equal(left.map(({ broadcast_id }) => broadcast_id), [id]);
+    assert.match(left[0]?.reason ?? "", "call broadcast() with the same broadcastId and the same functions");
+    const wrong = await failureOf(scene.bot.broadcast("signal", { broadcastId: id }));
+    assert.match(wrong.message, "the same functions");
+    const report = await scene.bot.broadcast("signal", { broadcastId: id, perChat });
+    assert.equal([report.sent, report.unknown], [50, 100]);
+    for (const user of users) assert.equal(said(user), [`for ${user.chatId}`]);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test("a photo is in the ledger once it is uploaded, and is finished without another upload", async () => {
+  const clock = new FastClock(20);
+  await withBot(async (scene) => {
+    const { bot, another, server } = scene;
+    const users = await subscribers(scene, 300);
+    const running = bot.broadcast({ text: "chart", photo: png }, { broadcastId: id });
+    await users[150]?.received("chart");
+    running.pause();
+    await bot.stopBot();
+    assert.match((await run(scene)).message_name ?? "", /^message-[0-9a-f]{16}$/);
+    const { resumed } = await another().resumeBroadcasts();
+    assert.is(resumed[0]?.sent, 300);
+    assert.is(server.uploads, 1);
+    for (const user of users) assert.equal(said(user), ["chart"]);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test("a message that Telegram refuses is refused once and for all", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 20);
+    const answer = { error_code: 400, description: "Bad Request: can't parse entities" };
+    server.fault({ method: "sendMessage", answer });
+    const report = await bot.broadcast("signal", { broadcastId: id });
+    assert.equal([report.sent, report.failed, report.skipped], [0, 1, 19]);
+    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), plain(report));
+    assert.is(server.countCalls("sendMessage"), 1);
+  }, made);
+});
+
+test("a ledger that fails in the middle is waited for; nobody gets it twice", async () => {
+  const clock = new FastClock(10);
+  await withBot(async (scene) => {
+    const { bot, gate, logs } = scene;
+    const users = await subscribers(scene, 250);
+    const running = bot.broadcast("signal", { broadcastId: id });
+    await users[50]?.received("signal");
+    const outage = gate.refuse();
+    await until(() => logs.of("warn", "waits for its ledger").length > 0, "it did not say that it waits");
+    assert.ok(running.progress.done <= 110);
+    outage.clear();
+    const report = await running;
+    assert.equal([report.sent, report.unknown], [250, 0]);
+    for (const user of users) assert.equal(said(user), ["signal"]);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test("in memory an id holds for as long as the process lives", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const ada = server.user({ first_name: "Ada" }) as LocalUser;
+    ada.say("/start");
+    await ada.received("subscribed");
+    const first = await bot.broadcast("signal", { broadcastId: id });
+    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), plain(first));
+    assert.is(said(ada).filter((text) => text === "signal").length, 1);
+  }, { bot: { useDynamoDB: false } });
+});
+
+test("another table, by option", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 2);
+    const error = await failureOf(scene.bot.broadcast("signal", { broadcastId: id }));
+    assert.match(error.message, 'on the table "my-broadcasts"');
+  }, { state: "made", mayTrespass: true, bot: { broadcastsTableName: "my-broadcasts" } });
+});
+
+test.run();
