@@ -1,9 +1,10 @@
 /**
  * All measurements, or those that are named, on both runtimes, one after another: they would disturb each other.
  *
- *     npm run bench [-- storage inbound load import newcomer]
+ *     npm run bench [-- storage inbound load import newcomer broadcast cost broadcast_million]
  *
- * A run of all writes RESULTS.md. Exit status: 1 if a target was missed.
+ * The last of them takes many minutes, and runs only where it is named. A run of all others, or of `all`, writes
+ * RESULTS.md. Exit status: 1 if a target was missed.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,7 +15,8 @@ import { resultsPage } from "./results.ts";
 import { cells, headings, isMet, type Row } from "./row.ts";
 import { textTable } from "./table.ts";
 
-const benches = ["storage", "inbound", "load", "import", "newcomer"];
+const usual = ["storage", "inbound", "load", "import", "newcomer", "broadcast", "cost"];
+const benches = [...usual, "broadcast_million"];
 const bin = join(root, "node_modules", ".bin");
 const deno = join(bin, "deno");
 const runtimes: ReadonlyMap<string, readonly [string, ...string[]]> = new Map([
@@ -32,18 +34,25 @@ async function rowsOf(bench: string, runtime: string): Promise<Row[]> {
   return JSON.parse(output.trim().split("\n").at(-1) ?? "") as Row[];
 }
 
+/** Those that are named; none are all that are usual. */
+function chosen(names: readonly string[]): readonly string[] {
+  if (names.includes("all")) return benches;
+  return names.length === 0 ? usual : benches.filter((name) => names.includes(name));
+}
+
 async function main(names: readonly string[]): Promise<number> {
-  const unknown = names.filter((name) => !benches.includes(name));
+  const unknown = names.filter((name) => ![...benches, "all"].includes(name));
   if (unknown.length > 0) {
-    return console.error(`There is no ${unknown.join(" or ")}, only ${benches.join(", ")}.`), 2;
+    return console.error(`There is no ${unknown.join(" or ")}, only ${benches.join(", ")}, or all.`), 2;
   }
   const rows = new Map<string, Row[]>([...runtimes.keys()].map((runtime) => [runtime, []]));
-  for (const bench of benches.filter((name) => names.length === 0 || names.includes(name))) {
+  const wanted = chosen(names);
+  for (const bench of wanted) {
     for (const [runtime, list] of rows) list.push(...await rowsOf(bench, runtime));
   }
   const lines = [...rows].flatMap(([runtime, list]) => list.map((row) => [runtime, ...cells(row)]));
   console.log(`\n${textTable([["", ...headings], ...lines])}`);
-  if (names.length === 0) {
+  if (usual.every((name) => wanted.includes(name))) {
     const page = fileURLToPath(new URL("RESULTS.md", import.meta.url));
     await writeFile(page, resultsPage(rows, deno));
     await runWell(deno, ["fmt", "--quiet", page]);

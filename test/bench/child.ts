@@ -13,13 +13,16 @@ export interface RunningServer {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The command that runs a file of this folder in this runtime. */
+export function own(name: string, ...args: readonly string[]): [string, ...string[]] {
+  const flags = isDeno ? ["run", "--quiet", "-P=test"] : ["--import", "tsx"];
+  return [process.execPath, ...flags, fileURLToPath(new URL(name, import.meta.url)), ...args];
+}
+
 /** Starts a file of this folder that calls `serve`. */
 export async function startServer(name: string, ...args: readonly string[]): Promise<RunningServer> {
-  const own = isDeno ? ["run", "--quiet", "-P=test"] : ["--import", "tsx"];
-  const child = spawn(process.execPath, [...own, fileURLToPath(new URL(name, import.meta.url)), ...args], {
-    cwd: root,
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const [program, ...command] = own(name, ...args);
+  const child = spawn(program, command, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const endpoint = await new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding("utf8").once("data", (line: string) => resolve(line.trim()));

@@ -35,6 +35,25 @@ machine.
 - **Import of the package**: in new processes, from before the first module is read until the last has run.
   Node imports the built package, Deno \`mod.ts\`, compiled before. What else runs on the machine only ever adds
   to it: the lower quartile of the ratio is nearer to what a machine of one's own shows.
+- **Broadcast to so many chats at so many a second**: from the first call that is about to leave to the last message
+  that arrives, at a Bot API server on loopback which takes 80 ms for a call, lets a second's worth through at once, and
+  answers 429 to what is too much. The bot does not know its limit: it is set to 30/s, or to 1,000/s, whether that is
+  the limit or twice as much. Every broadcaster is a process of its own; the servers are one more. Those at 30/s only
+  wait, and run side by side, at a server each; those at 1,000/s run one after another. *grammY + auto-retry*: a loop
+  with @grammyjs/auto-retry and, as grammY's documentation advises, three calls at a time, or eighty at 1,000/s. *Both
+  plugins*: the same with @grammyjs/transformer-throttler, set to the limit, and every call handed to it at once. *Five
+  senders*: the Python original's way, five at a time, 50 ms of sleep after each message, and nothing sent again. Each
+  of these is one run, so that its ratio has no noise to show.
+- **With a chart**: the same 500 chats get it by one upload and its id. The loop uploads it for every chat, which
+  Telegram slows down, and so does the server: files of more than 100 KB and of the same size go out at 5/s.
+- **/status during a broadcast**: from a chat's message to the answer in it, by long polling, sixty times, each another
+  chat.
+- **CPU a message**: processor time of the process that sends 20,000, beside as many bare \`api.sendMessage\` calls, with
+  as many under way at the same time, of both builds of grammY: \`grammy\` has a way of its own to the network on Node,
+  \`grammy/web\` takes the runtime's. The target is set by the cheaper one. The server only counts, and the bot's clock is
+  ten times as fast, so that no pace bounds it.
+- **A month**: \`npm run bench:cost\` says how it comes about. An emulator counts the capacity units of each kind of event;
+  what it leaves out (writes of an index, writes that a condition refuses, consistent scans) is added.
 - **Newcomer**: the README's sandbox command in a fresh clone, with empty caches, twice. Mostly it is the way to
   the package registry. Deno installs nothing; what it downloads, it does at the start.
 `;

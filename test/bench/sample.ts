@@ -11,13 +11,16 @@ export interface Spread {
 
 /** The quartiles. */
 export function spreadOf(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => {
-    const place = share * (sorted.length - 1);
-    const below = sorted[Math.floor(place)] ?? NaN;
-    return below + (place % 1) * ((sorted[Math.ceil(place)] ?? NaN) - below);
-  };
+  const at = (share: number): number => quantileOf(values, share);
   return { low: at(1 / 4), median: at(1 / 2), high: at(3 / 4) };
+}
+
+/** The value that this share of them does not exceed; between two where it falls between them. */
+export function quantileOf(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = share * (sorted.length - 1);
+  const below = sorted[Math.floor(place)] ?? NaN;
+  return below + (place % 1) * ((sorted[Math.ceil(place)] ?? NaN) - below);
 }
 
 export function medianOf(values: readonly number[]): number {
