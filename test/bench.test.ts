@@ -1,15 +1,26 @@
 /** The measurements do what they claim; how long it takes is no test's business. */
+import { type AttributeValue, CreateTableCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { ChatEvent } from "../lib/chat.ts";
 import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
+import { type Finish, finishOf } from "./bench/broadcast_race.ts";
+import { besideRows, chartRows, limitRows } from "./bench/broadcast_rows.ts";
+import { type BroadcasterName, broadcasters, type Task } from "./bench/broadcasters.ts";
+import { dollars, indexWrites, type Item, onLine, sum, tableCapacity, times } from "./bench/capacity.ts";
 import { chatIdAt } from "./bench/chat_ids.ts";
 import { type ContestantName, contestants, laneNameOf } from "./bench/contestants.ts";
 import { startStandIn, type Taken } from "./bench/inbound_stand_in.ts";
+import { countsAt, startCountingTelegram } from "./bench/counting_telegram.ts";
+import { ManyChats } from "./bench/many_chats.ts";
+import { Meter } from "./bench/meter.ts";
+import { monthOf } from "./bench/month.ts";
 import { type ReaderName, readers } from "./bench/readers.ts";
 import { cells, isMet, type Row } from "./bench/row.ts";
-import { ratioOf, spreadOf, takeTurns } from "./bench/sample.ts";
+import { quantileOf, ratioOf, spreadOf, takeTurns } from "./bench/sample.ts";
 import { pageOf, type Scan } from "./bench/scan_pages.ts";
 import { seed } from "./bench/seed.ts";
 import { markdownTable, textTable } from "./bench/table.ts";
+import { startTelegrams } from "./bench/telegram.ts";
+import { OpenTelegram } from "./bench/telegram_client.ts";
 import { Traffic } from "./bench/traffic.ts";
 import { type WriterName, writers } from "./bench/writers.ts";
 import { assert, suite } from "./harness.ts";
@@ -138,6 +149,202 @@ test("a turn fails where a message is not kept", async () => {
   }
   await (await ask("/bot1:careless/getUpdates", { offset: result[1].update_id + 1 })).text();
   assert.match(await (await turn).text(), /^careless has counted 3 messages of 10000000, not 2$/);
+});
+
+test("every broadcaster reaches every chat once, and ours uploads once; a limit is felt and counted", async () => {
+  await using place = await startTelegrams();
+  const options = { chats: 6, messagesPerSecond: 1000, latencyMs: 0 };
+  for (const name of Object.keys(broadcasters) as BroadcasterName[]) {
+    for (const photoBytes of [0, 10]) {
+      await using telegram = await OpenTelegram.at(place, options);
+      const task: Task = { ...telegram.address, chats: 6, messagesPerSecond: 1000, photoBytes };
+      const before = Date.now();
+      let startedAt = 0;
+      await broadcasters[name](task, () => {
+        startedAt = Date.now();
+      });
+      const { lastAt, ...arrivals } = await telegram.arrivals();
+      const uploads = photoBytes === 0 ? 0 : name === "ours" ? 1 : 6;
+      assert.equal(arrivals, { reached: 6, delivered: 6, refused: 0, uploads }, name);
+      assert.ok(before <= startedAt && startedAt <= lastAt, name);
+    }
+  }
+  await using strict = await OpenTelegram.at(place, { ...options, messagesPerSecond: 2 });
+  const task: Task = { ...strict.address, chats: 6, messagesPerSecond: 1000, photoBytes: 0 };
+  await broadcasters["five senders"](task, () => {});
+  const { reached, delivered, refused } = await strict.arrivals();
+  assert.equal([reached, delivered, refused], [2, 2, 4]);
+});
+
+test("a chat's question is answered, and its time told", async () => {
+  await using place = await startTelegrams();
+  await using telegram = await OpenTelegram.at(place, { chats: 2, messagesPerSecond: 1000, latencyMs: 0 });
+  const { apiRoot, token } = telegram.address;
+  const asked = telegram.ask(1, "/status", "This chat");
+  const call = async (method: string, body: object): Promise<{ result: { message: { text: string } }[] }> => {
+    const headers = { "content-type": "application/json" };
+    const url = `${apiRoot}/bot${token}/${method}`;
+    return (await fetch(url, { method: "POST", body: JSON.stringify(body), headers })).json();
+  };
+  const { result } = await call("getUpdates", { timeout: 20 });
+  assert.equal(result.map(({ message }) => message.text), ["/status"]);
+  for (const text of ["The market is closed.", "This chat is subscribed."]) {
+    await call("sendMessage", { chat_id: chatIdAt(1, 2), text });
+  }
+  assert.ok(await asked > 0);
+});
+
+test("the counting Telegram counts messages, and calls at the same time", async () => {
+  await using server = await startCountingTelegram(20);
+  const call = (method: string): Promise<Response> =>
+    fetch(`${server.endpoint}/bot1:x/${method}`, { method: "POST", body: "{}" });
+  const answers = await Promise.all([call("sendMessage"), call("getMe"), call("sendMessage")]);
+  for (const answer of answers) assert.is((await answer.json()).ok, true);
+  assert.equal(await countsAt(server.endpoint), { messages: 2, atOnce: 3 });
+  await (await call("sendMessage")).text();
+  assert.equal(await countsAt(server.endpoint), { messages: 1, atOnce: 1 });
+});
+
+test("many chats are all active, and there are as many as wanted", async () => {
+  for (const chats of [3, 5300, 12_000]) {
+    const active = await new ManyChats(chats).loadActiveChats();
+    assert.is(active.size, chats);
+    assert.ok(active.has(chatIdAt(chats - 1, chats)));
+    assert.is((await new ManyChats(chats).getStatistics()).activeChats, chats);
+  }
+});
+
+const finish = (change: Partial<Finish>): Finish => ({
+  ...finishOf(
+    { name: "ours", chats: 3000, limit: 30 },
+    { reached: 3000, delivered: 3000, refused: 3, uploads: 0, lastAt: 101_000 },
+    1000,
+  ),
+  ...change,
+});
+
+test("finishOf() reckons from the start to the last arrival, and by the limit", () => {
+  const { seconds, limitSeconds, refusedPercent, lost } = finish({});
+  assert.equal([seconds, limitSeconds, lost], [100, 100, 0]);
+  assert.ok(Math.abs(refusedPercent - 0.0999) < 0.0001);
+  const arrivals = { reached: 2, delivered: 2, refused: 2, uploads: 0, lastAt: 5 };
+  assert.is(finishOf({ name: "five senders", chats: 3, limit: 30 }, arrivals, 0).lost, 1);
+});
+
+test("limitRows() asks for the limit's time, few refusals, and every chat", () => {
+  const bounds = { times: 1.05, refusedPercent: 0.1 };
+  const met = (change: Partial<Finish>): unknown[] => limitRows(finish(change), bounds).map(isMet);
+  assert.equal(met({}), [true, true, true]);
+  assert.equal(met({ seconds: 105.1 }), [false, true, true]);
+  assert.equal(met({ refusedPercent: 0.11 }), [true, false, true]);
+  assert.equal(met({ lost: 1 }), [true, true, false]);
+  const [row] = limitRows(finish({ messagesPerSecond: 60 }), bounds);
+  assert.is(row?.measure, "broadcast to 3,000 chats at 30/s where 60/s is set: to the last chat");
+});
+
+test("besideRows() compares by the chat, says who had fewer, and who has lost any", () => {
+  const slow = finish({ name: "five senders", chats: 1000, seconds: 200, refusedPercent: 5, lost: 50 });
+  const rows = besideRows(finish({}), slow);
+  assert.equal(rows.map(({ other }) => other?.name), Array(3).fill("five senders, 1,000 chats"));
+  assert.ok(Math.abs((rows[0]?.ratio?.median ?? NaN) - (100 / 3000) / (200 / 1000)) < 1e-9);
+  assert.equal(rows.map(({ other }) => other?.value), [200, 5, 50]);
+  assert.is(besideRows(finish({}), finish({ name: "grammY + auto-retry" })).length, 2);
+});
+
+test("chartRows() asks for one upload and the time of a text", () => {
+  const rows = (change: Partial<Finish>): unknown[] =>
+    chartRows(finish({ photoBytes: 150_000, uploads: 1, ...change }), finish({}), finish({})).map(isMet);
+  assert.equal(rows({}), [true, undefined, true]);
+  assert.equal(rows({ seconds: 106 }), [false, undefined, true]);
+  assert.equal(rows({ uploads: 2 }), [true, undefined, false]);
+});
+
+test("capacity is charged as DynamoDB does, where the emulator counts less", () => {
+  assert.equal(tableCapacity("UpdateItem", false, 1), { writes: 1, reads: 0 });
+  assert.equal(tableCapacity("GetItem", true, 1), { writes: 0, reads: 1 });
+  assert.equal(tableCapacity("Scan", true, 22), { writes: 0, reads: 44 });
+  assert.equal(tableCapacity("Scan", false, 22), { writes: 0, reads: 22 });
+  assert.equal(tableCapacity("Query", false, 0), { writes: 0, reads: 0.5 });
+  assert.equal(tableCapacity("Query", true, 0), { writes: 0, reads: 1 });
+  const month = sum(times(3000, { writes: 10, reads: 40 }), { writes: 2_000_000, reads: 880_000 });
+  assert.equal(month, { writes: 2_030_000, reads: 1_000_000 });
+  assert.ok(Math.abs(dollars(month) - (2.03 * 0.625 + 0.125)) < 1e-9);
+  const grown = onLine([10, { writes: 3, reads: 1 }], [20, { writes: 5, reads: 1 }], 40);
+  assert.equal(grown, { writes: 9, reads: 1 });
+});
+
+test("an index is written where its entry comes, goes or changes", () => {
+  const index = { keys: ["id", "open"] };
+  const item = (open?: string, more = "1"): Item => ({
+    id: { S: "a" },
+    more: { S: more },
+    ...open !== undefined && { open: { S: open } },
+  });
+  assert.is(indexWrites(index, undefined, item("open")), 1);
+  assert.is(indexWrites(index, undefined, item()), 0);
+  assert.is(indexWrites(index, item("open"), item("open", "2")), 0);
+  assert.is(indexWrites(index, item("open"), item("other")), 2);
+  assert.is(indexWrites(index, item("open"), item()), 1);
+});
+
+test("the meter counts what goes through its client, indexes and refusals too, and nothing else", async () => {
+  const { db } = await freshTable();
+  const [client, aside] = [clientAt(db.endpoint), clientAt(db.endpoint)];
+  const meter = new Meter(aside);
+  meter.putOn(client);
+  const attribute = (AttributeName: string) => ({ AttributeName, AttributeType: "S" as const });
+  await client.send(
+    new CreateTableCommand({
+      TableName: "runs",
+      BillingMode: "PAY_PER_REQUEST",
+      AttributeDefinitions: [attribute("id"), attribute("open")],
+      KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+      GlobalSecondaryIndexes: [{
+        IndexName: "open",
+        KeySchema: [{ AttributeName: "open", KeyType: "HASH" }],
+        Projection: { ProjectionType: "KEYS_ONLY" },
+      }],
+    }),
+  );
+  const update = (UpdateExpression: string, values?: Item, condition?: string): Promise<unknown> =>
+    client.send(
+      new UpdateItemCommand({
+        TableName: "runs",
+        Key: { id: { S: "a" } },
+        UpdateExpression,
+        ExpressionAttributeValues: values as Record<string, AttributeValue>,
+        ExpressionAttributeNames: { "#open": "open" },
+        ConditionExpression: condition,
+      }),
+    );
+  let isReady = false;
+  while (!isReady) {
+    isReady = await update("SET #open = :o", { ":o": { S: "open" } }).then(() => true, () => false);
+  }
+  assert.equal(meter.take(), { writes: 2, reads: 0 });
+  assert.equal(meter.take(), { writes: 0, reads: 0 });
+  await update("SET #open = :o, n = :o", { ":o": { S: "open" } });
+  assert.equal(meter.take(), { writes: 1, reads: 0 });
+  await update("REMOVE #open", undefined, "attribute_not_exists(#open)").catch(() => {});
+  assert.equal(meter.take(), { writes: 1, reads: 0 });
+  await update("REMOVE #open");
+  assert.equal(meter.take(), { writes: 2, reads: 0 });
+  client.destroy();
+  aside.destroy();
+});
+
+test("a month is a day's events as often as they come, a write for a message that comes in", async () => {
+  const { kinds, original } = await monthOf({ users: 20, signals: 3, messages: 2 });
+  assert.equal(kinds.map(({ perMonth }) => perMonth), [90, 1200, 30]);
+  assert.equal(kinds[1]?.each, { writes: 1, reads: 0 });
+  assert.ok((kinds[0]?.each.reads ?? 0) >= 1);
+  assert.equal([original.perMonth, original.each], [1800, { writes: 1, reads: 0 }]);
+});
+
+test("quantileOf() gives the value that a share does not exceed", () => {
+  assert.is(quantileOf([4, 1, 3, 2, 5], 0.5), 3);
+  assert.is(quantileOf([4, 1, 3, 2, 5], 1), 5);
+  assert.ok(Math.abs(quantileOf([1, 2, 3], 0.95) - 2.9) < 1e-9);
 });
 
 test("isMet() says no where a figure is missing, and nothing where nothing is claimed", () => {

@@ -1,21 +1,28 @@
 /**
- * The full proof that nothing is lost, on both runtimes at once; `npm run test:faults -- --seed=N` repeats a run.
- * The last line is `N passed, N failed`.
+ * The full proof that nothing is lost, and nothing sent twice, on both runtimes at once; `npm run test:faults --
+ * --seed=N` repeats a run, and `--only=updates` or `--only=broadcasts` runs one part. The last line is
+ * `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
-const seed = process.argv.slice(2).find((argument) => argument.startsWith("--seed=")) ??
-  `--seed=${Date.now() % 1_000_000}`;
+const { values } = parseArgs({ options: { seed: { type: "string" }, only: { type: "string" } } });
+const seed = `--seed=${values.seed ?? Date.now() % 1_000_000}`;
 
-const commands: Readonly<Record<string, readonly [string, ...string[]]>> = {
-  Node: [join(bin, "tsx"), "test/faults/run.ts", seed],
-  Deno: [join(bin, "deno"), "run", "--quiet", "--frozen", "-P=test", "test/faults/run.ts", seed],
+const parts: Readonly<Record<string, string>> = {
+  updates: "test/faults/run.ts",
+  broadcasts: "test/faults/broadcast_run.ts",
+};
+
+const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  Node: [join(bin, "tsx")],
+  Deno: [join(bin, "deno"), "run", "--quiet", "--frozen", "-P=test"],
 };
 
 /** Shows what it prints, line by line, and resolves to its counts. */
@@ -40,8 +47,14 @@ function run(runtime: string, [program, ...args]: readonly [string, ...string[]]
 }
 
 const started = performance.now();
-const results = await Promise.all(Object.entries(commands).map(([name, command]) => run(name, command)));
-const [passed, failed] = results.reduce((sum, counts) => [sum[0] + counts[0], sum[1] + counts[1]]);
+const counts: [number, number][] = [];
+for (const [name, file] of Object.entries(parts)) {
+  if (values.only !== undefined && values.only !== name) continue;
+  const both = Object.entries(runtimes).map(([runtime, command]) => run(runtime, [...command, file, seed]));
+  counts.push(...await Promise.all(both));
+}
+const passed = counts.reduce((sum, [count]) => sum + count, 0);
+const failed = counts.reduce((sum, [, count]) => sum + count, counts.length > 0 ? 0 : 1);
 console.log(`\n${((performance.now() - started) / 60_000).toFixed(1)} minutes, ${seed}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

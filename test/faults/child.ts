@@ -2,13 +2,19 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import type { BotApiServer, FaultGate } from "../../lib/local/mod.ts";
 import { testKeys } from "../support/client.ts";
 import { root } from "../support/script.ts";
-import type { Scene } from "./scene.ts";
 
 const isDeno = process.versions["deno"] !== undefined;
 
 export const runtime: "Node" | "Deno" = isDeno ? "Deno" : "Node";
+
+/** What it talks to. */
+export interface Surroundings {
+  readonly server: Pick<BotApiServer, "token" | "apiRoot">;
+  readonly gate: Pick<FaultGate, "endpoint">;
+}
 
 export interface ChildOptions {
   /** Where the queue is kept on disk. Default: nowhere. */
@@ -25,7 +31,7 @@ export class BotProcess {
   /** Settles when the process is gone. */
   readonly ended: Promise<void>;
 
-  constructor(scene: Scene, { spoolFile, script = ["bot.ts"] }: ChildOptions = {}) {
+  constructor(scene: Surroundings, { spoolFile, script = ["bot.ts"] }: ChildOptions = {}) {
     const [name, ...parameters] = script;
     const file = fileURLToPath(new URL(name, import.meta.url));
     const loader = isDeno ? ["run", "--quiet", "--frozen", "-P=test"] : ["--import", "tsx"];
@@ -63,18 +69,13 @@ export class BotProcess {
 
   /** True once it has printed the text; false if it ends without, or the time is over. */
   async printed(text: string, withinMs: number = 30_000): Promise<boolean> {
-    const seen = (): boolean => this.#output.includes(text);
-    return await new Promise((resolve) => {
-      const settle = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(check);
-        resolve(seen());
-      };
-      const check = (): void => seen() || this.#hasEnded ? settle() : undefined;
-      const timer = setTimeout(settle, withinMs);
-      this.#waiting.add(check);
-      check();
-    });
+    return await this.#awaited(() => this.#output.includes(text) || undefined, withinMs) ?? false;
+  }
+
+  /** The first whole line that begins so; undefined if it ends without, or the time is over. */
+  async line(beginning: string, withinMs: number = 30_000): Promise<string | undefined> {
+    const wanted = (line: string): boolean => line.startsWith(beginning);
+    return await this.#awaited(() => this.#output.split("\n").slice(0, -1).find(wanted), withinMs);
   }
 
   tell(line: string): void {
@@ -83,9 +84,39 @@ export class BotProcess {
 
   /** At once, and without a chance to do anything about it. */
   async kill(): Promise<void> {
-    // Deno takes a child that it has sent a signal for one that died of it; by its number it does not.
-    if (!this.#hasEnded && this.#child.pid !== undefined) process.kill(this.#child.pid, "SIGKILL");
+    this.#signal("SIGKILL");
     await this.ended;
+  }
+
+  /** Stops it in its tracks, as a machine that is put to sleep, until `wake()`. */
+  suspend(): void {
+    this.#signal("SIGSTOP");
+  }
+
+  wake(): void {
+    this.#signal("SIGCONT");
+  }
+
+  #signal(signal: "SIGCONT" | "SIGKILL" | "SIGSTOP"): void {
+    // Deno takes a child that it has sent a signal for one that died of it; by its number it does not.
+    if (!this.#hasEnded && this.#child.pid !== undefined) process.kill(this.#child.pid, signal);
+  }
+
+  #awaited<T>(seen: () => T | undefined, withinMs: number): Promise<T | undefined> {
+    return new Promise((resolve) => {
+      const settle = (found: T | undefined): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+        resolve(found);
+      };
+      const check = (): void => {
+        const found = seen();
+        if (found !== undefined || this.#hasEnded) settle(found);
+      };
+      const timer = setTimeout(() => settle(undefined), withinMs);
+      this.#waiting.add(check);
+      check();
+    });
   }
 
   #tell(): void {
@@ -93,7 +124,7 @@ export class BotProcess {
   }
 }
 
-function environmentOf({ server, gate }: Scene): Record<string, string> {
+function environmentOf({ server, gate }: Surroundings): Record<string, string> {
   return {
     TELEGRAM_BOT_TOKEN: server.token,
     TELEGRAM_API_ROOT: server.apiRoot,
