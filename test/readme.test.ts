@@ -152,8 +152,12 @@ test("the files that it names exist", () => {
 });
 
 test("its policy is the one that the tests enforce", () => {
-  const policies = fencedBlocks(read("README.md")).filter(({ text }) => text.includes("Statement"));
+  const blocks = fencedBlocks(read("README.md"));
+  const policies = blocks.filter(({ text }) => text.includes("Statement"));
   assert.equal(policies.map(({ text }) => JSON.parse(text) as unknown), [iamPolicy()]);
+  const second = blocks.filter(({ text }) => text.includes("index/*"));
+  const both = iamPolicy("telegram-chats", "telegram-broadcasts");
+  assert.equal(second.map(({ text }) => JSON.parse(text) as unknown), [both.Statement[1]]);
 });
 
 test("its item has the attributes that a chat is kept with", async () => {
