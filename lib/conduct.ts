@@ -27,8 +27,10 @@ export interface Plan {
 export interface Company extends Surroundings {
   readonly messagesPerSecond: number;
   readonly logger: Logger;
-  /** Aborts when the bot ends. */
+  /** Aborts when the bot ends: nothing more is begun. */
   readonly leaving: AbortSignal;
+  /** Aborts a while later: nothing is waited for any more. */
+  readonly closed: AbortSignal;
 }
 
 /** A run that a ledger keeps, and where it is taken up. */
@@ -75,7 +77,10 @@ export async function conduct(
     onProgress: guarded(plan.options.onProgress, logger),
     ...{ tally, journal, control: plan.control, messagesPerSecond, startedAt: plan.startedAt, clock, ending },
   });
-  const unwatch = watch(plan, company, ending, kept !== undefined);
+  const unwatch = watch(plan, company, ending, {
+    isKept: kept !== undefined,
+    abandon: () => courier.abandon(),
+  });
   await run.finish();
   unwatch();
   return await conclude(plan, ids, { run, tally, journal, ending, clock });
@@ -129,9 +134,9 @@ function courierOf(
 /** Ends the run when its time is over, its caller says so, or the bot ends. Gives what stops watching. */
 function watch(
   { options, expiresAt }: Plan,
-  { clock, leaving }: Company,
+  { clock, leaving, closed }: Company,
   ending: Ending,
-  isKept: boolean,
+  { isKept, abandon }: { readonly isKept: boolean; readonly abandon: () => void },
 ): () => void {
   const watching = new AbortController();
   const { signal } = watching;
@@ -141,6 +146,7 @@ function watch(
   };
   onAbort(options.signal, () => ending.end("stopped", "the caller ended it"));
   onAbort(leaving, () => ending.end(isKept ? "left" : "stopped", "the bot was stopped"));
+  onAbort(closed, abandon);
   const expire = async (): Promise<void> => {
     for (let leftMs = expiresAt - clock.now(); leftMs > 0; leftMs = expiresAt - clock.now()) {
       await clock.sleep(Math.min(leftMs, dayMs), signal);

@@ -1,6 +1,6 @@
 /** One recipient's delivery: attempts, outcomes, and what they say of the chat. */
-import { type Api, InputFile } from "grammy/web";
-import type { Message } from "grammy/types";
+import type { Api } from "grammy/web";
+import { Caller } from "./caller.ts";
 import type { ChatEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Content, Part } from "./content.ts";
@@ -50,9 +50,16 @@ const backoffMs = 250;
 
 export class Courier {
   readonly #options: CourierOptions;
+  readonly #caller: Caller;
 
   constructor(options: CourierOptions) {
     this.#options = options;
+    this.#caller = new Caller(options);
+  }
+
+  /** Waits for no answer any more: what is under way may have arrived. */
+  abandon(): void {
+    this.#caller.abandon();
   }
 
   /**
@@ -91,7 +98,7 @@ export class Courier {
       }
       letter.start = { at: this.#options.clock.now(), moment: roster.moment };
       try {
-        content.remember(await this.#call(letter.chatId, part, isPaid));
+        content.remember(await this.#caller.send(letter.chatId, part, isPaid));
         turn.taken();
         return await this.#reached(letter);
       } catch (error) {
@@ -125,30 +132,6 @@ export class Courier {
       return undefined;
     } finally {
       onTurn();
-    }
-  }
-
-  async #call(chat_id: number, part: Part, isPaid: boolean): Promise<Message> {
-    const { api: { raw }, gate, content } = this.#options;
-    const { text } = part;
-    const entities = [...part.entities];
-    const paid = isPaid ? { allow_paid_broadcast: true } : {};
-    if (!part.hasPhoto) return await raw.sendMessage(gate.admit({ chat_id, text, entities, ...paid }));
-    if (content.isUpload) await this.#knock(chat_id);
-    const photo = typeof content.photo === "object"
-      ? new InputFile(content.photo, "chart.png")
-      : content.photo ?? "";
-    const caption = { caption: text, caption_entities: entities };
-    return await raw.sendPhoto(gate.admit({ chat_id, photo, ...caption, ...paid }));
-  }
-
-  /** A chat that takes nothing is found out before a picture is uploaded for it. */
-  async #knock(chat_id: number): Promise<void> {
-    try {
-      await this.#options.api.raw.sendChatAction({ chat_id, action: "upload_photo" });
-    } catch (error) {
-      // Whatever else is wrong may be the action's own trouble: in channels there is none.
-      if (["gone", "moved", "unreachable", "bot"].includes(outcomeOf(error).kind)) throw error;
     }
   }
 

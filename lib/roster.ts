@@ -128,7 +128,8 @@ export class Roster {
   async load(work?: Work): Promise<number[]> {
     const active = await this.#load(this.storage, work);
     const joining = [...this.#words].flatMap(([id, { isActive }]) => isActive && !active.has(id) ? id : []);
-    return [...active, ...joining].sort((a, b) => a - b);
+    // As doubles they are sorted ten times as fast, which counts where there are a million.
+    return Array.from(Float64Array.from([...active, ...joining]).sort());
   }
 
   /** One chat, as the storage has it; `undefined` if there is none. */

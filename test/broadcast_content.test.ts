@@ -11,7 +11,8 @@ const made: SceneOptions = { state: "made" };
 /** A chat gets three messages at once, and the next ones a second apart. */
 const hasty = (): SceneOptions => ({ state: "made", bot: { clock: new FastClock(100) } });
 
-const words = (count: number): string => Array.from({ length: count }, (_, index) => `word${index}`).join(" ");
+const words = (count: number): string =>
+  Array.from({ length: count }, (_, index) => `word${index}`).join(" ");
 
 test("a text that is too long goes out in several messages, in order, none of them cut in a word", async () => {
   await withBot(async (scene) => {
@@ -112,7 +113,10 @@ test("filter says who is meant; nobody else is counted, and one that throws send
     for (const { chatId, inbox } of users) assert.is(inbox.length, chatId % 2 === 0 ? 1 : 0);
     const calls = server.countCalls("sendMessage");
     const failing = bot.broadcast("x", { filter: () => Promise.reject(new Error("no database")) });
-    assert.match((await failureOf(failing)).message, /^Cannot broadcast as "filter" failed for chat \d+: no database$/);
+    assert.match(
+      (await failureOf(failing)).message,
+      /^Cannot broadcast as "filter" failed for chat \d+: no database$/,
+    );
     assert.is(server.countCalls("sendMessage"), calls);
   }, made);
 });
@@ -139,7 +143,11 @@ test("expiresAt is not waited out in a flood's pause", async () => {
   await withBot(async (scene) => {
     const { bot, server } = scene;
     await subscribers(scene, 5);
-    const answer = { error_code: 429, description: "Too Many Requests: retry after 300", parameters: { retry_after: 300 } };
+    const answer = {
+      error_code: 429,
+      description: "Too Many Requests: retry after 300",
+      parameters: { retry_after: 300 },
+    };
     server.fault({ method: "sendMessage", times: Infinity, answer });
     const started = performance.now();
     const report = await bot.broadcast("x", { maxAgeMs: 500 });
@@ -188,7 +196,10 @@ test("wrong options are named, with the rule, and nothing is sent", async () => 
       assert.instance(error, TypeError);
       assert.match(error.message, words);
     }
-    assert.match((await failureOf(bot.broadcast("x", null as never))).message, /the options must be an object/);
+    assert.match(
+      (await failureOf(bot.broadcast("x", null as never))).message,
+      /the options must be an object/,
+    );
     assert.is(server.countCalls("sendMessage"), 0);
   }, made);
 });

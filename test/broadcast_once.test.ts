@@ -6,7 +6,15 @@ import { DynamoDBLedger } from "../lib/storage/dynamodb_ledger.ts";
 import { runOf } from "../lib/storage/run_item.ts";
 import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
-import { FastClock, said, type Scene, type SceneOptions, subscribers, until, withBot } from "./support/bot.ts";
+import {
+  FastClock,
+  said,
+  type Scene,
+  type SceneOptions,
+  subscribers,
+  until,
+  withBot,
+} from "./support/bot.ts";
 import { failureOf, LedgerName, type RawItem } from "./support/storage.ts";
 
 const test = suite("broadcast(): broadcastId", {}, 60_000);
@@ -23,7 +31,9 @@ async function ledgerItems({ table }: Scene): Promise<RawItem[]> {
 
 async function run({ table }: Scene, broadcastId: string = id): Promise<ReturnType<typeof runOf>> {
   const Key = { broadcast_id: { S: broadcastId }, record: { S: "run" } };
-  const { Item } = await table.direct.send(new GetItemCommand({ TableName: LedgerName, Key, ConsistentRead: true }));
+  const { Item } = await table.direct.send(
+    new GetItemCommand({ TableName: LedgerName, Key, ConsistentRead: true }),
+  );
   return runOf(Item ?? {});
 }
 
@@ -196,6 +206,20 @@ test("what no ledger can keep is finished by calling again, and resumeBroadcasts
     const report = await scene.bot.broadcast("signal", { broadcastId: id, perChat });
     assert.equal([report.sent, report.unknown], [50, 100]);
     for (const user of users) assert.equal(said(user), [`for ${user.chatId}`]);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test("a call with the functions finishes it, also while the start waits for the dead one's lease", async () => {
+  const clock = new FastClock(20);
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 150);
+    const filter = (): boolean => true;
+    await abandoned(scene, { filter });
+    await scene.bot.initialize();
+    void scene.bot.resumeBroadcasts();
+    const report = await scene.bot.broadcast("signal", { broadcastId: id, filter });
+    assert.equal([report.sent, report.unknown], [50, 100]);
+    for (const user of users) assert.equal(said(user), ["signal"]);
   }, { ...made, bot: { clock, messagesPerSecond: 50 } });
 });
 
