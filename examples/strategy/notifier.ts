@@ -1,12 +1,13 @@
 /** The bot as a scheduler needs it: trading goes on, whatever becomes of Telegram. */
-import type { TradingSignal } from "../../mod.ts";
+import type { BroadcastOptions, TradingSignal } from "../../mod.ts";
+import { showProgress } from "../progress.ts";
 
 /** What is used of the bot. */
 export interface SignalBot {
   initialize(): Promise<unknown>;
   startBot(): Promise<unknown>;
   readonly finished: Promise<unknown>;
-  sendSignal(signal: TradingSignal): Promise<unknown>;
+  sendSignal(signal: TradingSignal, options: BroadcastOptions): Promise<unknown>;
   stopBot(): Promise<unknown>;
 }
 
@@ -40,7 +41,8 @@ export function createNotifier({ createBot, isFatal, say }: NotifierOptions): No
     async send(signal) {
       try {
         running ??= await started(createBot(), say);
-        return String(await running.sendSignal(signal));
+        using onProgress = showProgress();
+        return String(await running.sendSignal(signal, { onProgress }));
       } catch (error) {
         return `Not sent: ${reason(error)}`;
       }

@@ -1,0 +1,129 @@
+/** How far a broadcast has come: a bar on a terminal, a few plain lines elsewhere, and nothing where it is over at once. */
+import { Presets, SingleBar } from "cli-progress";
+import process from "node:process";
+import { type BroadcastProgress, consoleLogger, type Logger } from "../mod.ts";
+
+/** What is used of `process.stderr`. */
+export interface Screen {
+  readonly isTTY?: boolean | undefined;
+  write(text: string): unknown;
+}
+
+/** A callback for `onProgress`. It ends by itself; where the broadcast fails, by `using`. */
+export interface ProgressDisplay extends Disposable {
+  (progress: BroadcastProgress): void;
+  /** For the bot and for you: a line of its own while there is a bar. */
+  readonly logger: Logger;
+}
+
+/** One way to show it. */
+interface Display {
+  show(progress: BroadcastProgress): void;
+  /** Makes room for a line. */
+  clear(): void;
+  end(): void;
+}
+
+/** Whatever is over by then needs no display. */
+const quietMs = 2000;
+/** Between two plain lines. */
+const calmMs = 2000;
+
+/**
+ * A display for one broadcast, on standard error.
+ *
+ * ```ts
+ * using onProgress = showProgress();
+ * const report = await bot.broadcast(text, { onProgress });
+ * ```
+ */
+export function showProgress(label: string = "Sending", screen: Screen = process.stderr): ProgressDisplay {
+  const display = screen.isTTY ? createBar(label, screen) : createLines(label, screen);
+  let state: "quiet" | "shown" | "ended" = "quiet";
+  const end = (): void => {
+    if (state === "shown") display.end();
+    state = "ended";
+  };
+  const show = (progress: BroadcastProgress): void => {
+    const isOver = progress.done >= progress.recipients;
+    if (state === "ended" || (state === "quiet" && (isOver || progress.elapsedMs < quietMs))) return;
+    state = "shown";
+    display.show(progress);
+    if (isOver) end();
+  };
+  const logger = loggerAbove(() => state === "shown" && display.clear());
+  return Object.assign(show, { logger, [Symbol.dispose]: end });
+}
+
+function createBar(label: string, screen: Screen): Display {
+  const bar = new SingleBar({
+    stream: withoutPlaces(screen),
+    format: `${label} {bar} {percentage}% | {value}/{total}{note}`,
+    barsize: 24,
+    fps: 4,
+    linewrap: true, // Left as it is: whoever is killed leaves a terminal in order.
+    gracefulExit: false,
+    forceRedraw: true,
+  }, Presets.shades_classic);
+  return {
+    show(progress) {
+      const payload = { note: ["", ...notesOf(progress)].join(" | ") };
+      if (!bar.isActive) bar.start(progress.recipients, progress.done, payload);
+      bar.update(progress.done, payload);
+    },
+    clear: () => void screen.write("\r\u001b[K"),
+    end: () => bar.stop(),
+  };
+}
+
+/** The bar's library returns to where the cursor once was; other lines have been written there meanwhile. */
+function withoutPlaces(screen: Screen): NodeJS.WritableStream {
+  const write = (text: string): unknown => ["\u001b7", "\u001b8"].includes(text) || screen.write(text);
+  return Object.create(screen, { write: { value: write } });
+}
+
+function createLines(label: string, screen: Screen): Display {
+  let [tenth, saidAtMs] = [-1, -Infinity];
+  return {
+    show(progress) {
+      const { done, recipients, elapsedMs } = progress;
+      const now = Math.floor(10 * done / recipients);
+      if (now <= tenth || (elapsedMs - saidAtMs < calmMs && done < recipients)) return;
+      [tenth, saidAtMs] = [now, elapsedMs];
+      const percent = Math.floor(100 * done / recipients);
+      screen.write(
+        `${[`${label}: ${done} of ${recipients} (${percent}%)`, ...notesOf(progress)].join(", ")}\n`,
+      );
+    },
+    clear() {},
+    end() {},
+  };
+}
+
+function notesOf(
+  { done, sent, recipients, elapsedMs, remainingMs, isPaused, isWaiting }: BroadcastProgress,
+): string[] {
+  if (done >= recipients) return [`${sent} sent in ${duration(elapsedMs)}`];
+  if (isPaused) return ["paused"];
+  if (isWaiting) return ["Telegram asks to wait"];
+  return remainingMs === undefined ? [] : [`about ${duration(remainingMs)} left`];
+}
+
+function duration(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+function loggerAbove(makeRoom: () => void): Logger {
+  const above = (say: (message: string) => void) => (message: string): void => {
+    makeRoom();
+    say(message);
+  };
+  return {
+    info: above(consoleLogger.info),
+    warn: above(consoleLogger.warn),
+    error: above(consoleLogger.error),
+  };
+}
