@@ -84,7 +84,9 @@ export class Content {
   #split({ text, entities }: FormattedText): Part[] {
     const hasPhoto = this.#photo !== undefined;
     const limits = { first: hasPhoto ? captionAtMost : textAtMost, rest: textAtMost };
-    return splitText({ text: wellFormed(text), entities }, limits)
+    const parts = splitText({ text: wellFormed(text), entities }, limits);
+    // Nothing is left of so much white space, but there may be a photo.
+    return (parts.length > 0 ? parts : [{ text: "", entities: [] }])
       .map((part, index) => ({ ...part, hasPhoto: hasPhoto && index === 0 }));
   }
 }

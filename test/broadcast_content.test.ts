@@ -42,6 +42,14 @@ test("a caption that is too long goes on in texts, and the picture is uploaded o
   }, hasty());
 });
 
+test("white space beside a photo, however much, is no caption", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    assert.is((await scene.bot.broadcast({ text: " ".repeat(2000), photo: png })).sent, 1);
+    assert.is(user.inbox.length, 1);
+  }, made);
+});
+
 test("a chat that takes only the first part counts once, and the report says how far it came", async () => {
   await withBot(async (scene) => {
     const { bot, server } = scene;
