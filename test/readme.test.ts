@@ -105,12 +105,17 @@ function npmScripts(shell: string): string[] {
   return words.filter((name) => !npmOwn.includes(name));
 }
 
+/** As a shell takes it: what is in quotation marks is one word. */
+function wordsOf(command: string): string[] {
+  return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain = ""]) => quoted ?? plain);
+}
+
 /** The commands that run an example, each as its file and its arguments. */
 function exampleCommands(shell: string): string[][] {
   const lines = shell.split("\n").map((line) => line.replace(/ #.*/, ""));
   return lines.flatMap((line) => {
     const [, rest] = /^(?:npx tsx|deno run -P(?:=sandbox)?) (examples\/.*)$/.exec(line.trim()) ?? [];
-    return rest === undefined || rest.includes("sandbox.ts") ? [] : [rest.split(" ")];
+    return rest === undefined || rest.includes("sandbox.ts") ? [] : [wordsOf(rest)];
   });
 }
 
@@ -261,8 +266,8 @@ checks("compile() knows the project's own entry points", async () => {
 
 checks("exampleCommands() finds what can be run", () => {
   const shell =
-    "npm ci\nnpx tsx examples/a.ts --x 1 # why\ndeno run -P examples/b.ts\nexport A=examples/c.ts";
-  assert.equal(exampleCommands(shell), [["examples/a.ts", "--x", "1"], ["examples/b.ts"]]);
+    'npm ci\nnpx tsx examples/a.ts --x "1 2" # why\ndeno run -P examples/b.ts\nexport A=examples/c.ts';
+  assert.equal(exampleCommands(shell), [["examples/a.ts", "--x", "1 2"], ["examples/b.ts"]]);
 });
 
 checks("npmScripts() and namedFiles() find what is named", () => {
