@@ -1,6 +1,7 @@
 /**
  * How often one chat may be written to: about once a second, with short bursts, and 20 times a minute in a group
- * (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this). Pure: times are in milliseconds.
+ * (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this). Pure: times are in milliseconds,
+ * and never go back.
  */
 import type { ChatId } from "./flood.ts";
 
@@ -20,9 +21,11 @@ interface Limit {
 
 const aChat: Limit = { messages: 3, withinMs: 3000 };
 const aGroup: Limit = { messages: 20, withinMs: 60_000 };
+const sweepEveryMs = 1000;
 
 export function createChatPace(): ChatPace {
   const holds = new Map<ChatId, number>();
+  let sweptAt = -Infinity;
   // Apart, as a minute of a broadcast to people would be much to remember, and for nothing.
   const burst = createWindow(aChat);
   const minute = createWindow(aGroup);
@@ -38,7 +41,10 @@ export function createChatPace(): ChatPace {
       if (isGroup(chatId)) minute.note(chatId, now);
     },
     hold(chatId, until, now) {
-      for (const [id, end] of holds) if (end <= now) holds.delete(id);
+      if (now - sweptAt >= sweepEveryMs) {
+        sweptAt = now;
+        for (const [id, end] of holds) if (end <= now) holds.delete(id);
+      }
       holds.set(chatId, Math.max(until, holds.get(chatId) ?? until));
     },
   };
@@ -53,20 +59,21 @@ function isGroup(chatId: ChatId): boolean {
 function createWindow({ messages, withinMs }: Limit): Omit<ChatPace, "hold"> {
   /** The latest times of each chat; who was written to longest ago comes first. */
   const chats = new Map<ChatId, readonly number[]>();
+  let sweptAt = -Infinity;
+  // Now and then, as a Map from whose front single entries are taken grows slow.
   const forget = (now: number): void => {
+    if (now - sweptAt < sweepEveryMs) return;
+    sweptAt = now;
     for (const [chatId, times] of chats) {
-      const age = now - (times.at(-1) ?? -Infinity);
-      // A clock that was set back has left times to come, which mean nothing.
-      if (age >= 0 && age < withinMs) return;
+      if (now - (times.at(-1) ?? -Infinity) < withinMs) return;
       chats.delete(chatId);
     }
   };
   return {
-    readyAt(chatId, now) {
+    readyAt(chatId) {
       const times = chats.get(chatId);
       if (times === undefined || times.length < messages) return -Infinity;
-      const first = times[times.length - messages] as number;
-      return first > now ? -Infinity : first + withinMs;
+      return times[times.length - messages] as number + withinMs;
     },
     note(chatId, now) {
       forget(now);

@@ -27,13 +27,20 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
-/** The clock's time, which stands still where the clock is set back. */
-export function monotonic(clock: Clock): () => number {
+/** Timers may end a little early by the clock. */
+const earlyMs = 100;
+
+/**
+ * The clock's time, which goes on where the clock is set back. `reached` is a time that a timer was set for, which has
+ * ended: what the clock lost meanwhile nobody would know of otherwise.
+ */
+export function monotonic(clock: Clock): (reached?: number) => number {
   let latest = -Infinity;
   let behindMs = 0;
-  return () => {
+  return (reached = -Infinity) => {
     const now = clock.now() + behindMs;
-    if (now < latest) behindMs += latest - now;
-    return latest = Math.max(latest, now);
+    latest = Math.max(latest, now, reached - earlyMs);
+    behindMs += latest - now;
+    return latest;
   };
 }

@@ -1,4 +1,4 @@
-/** First in, first out, with a way back to the front. */
+/** First in, first out, with a way back for those who have left the row. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -22,8 +22,11 @@ export class Fifo<T> {
     return item;
   }
 
-  unshift(item: T): void {
-    if (this.#head > 0) this.#items[--this.#head] = item;
-    else this.#items.unshift(item);
+  /** Puts it before the first of those whom it is to go before; looks from the front on. */
+  insert(item: T, goesBefore: (other: T) => boolean): void {
+    let index = this.#head;
+    while (index < this.#items.length && !goesBefore(this.#items[index] as T)) index++;
+    if (index === this.#head && index > 0) this.#items[--this.#head] = item;
+    else this.#items.splice(index, 0, item);
   }
 }

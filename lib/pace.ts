@@ -14,7 +14,7 @@ export interface Pace {
   take(now: number): Slot;
   /** The message of this slot was one too many: slower from now on, until time has shown that more is possible. */
   lower(slot: Slot): void;
-  /** It was not, after all. */
+  /** It was not, after all. Of several the last is restored first. */
   restore(slot: Slot): void;
   /** From now on no faster than that, ever. */
   limit(messagesPerSecond: number): void;
@@ -28,8 +28,21 @@ const catchUpMs = 100;
 const idleMs = 1000;
 /** Fewer messages than these tell nothing of the limit. */
 const telling = 20;
+/** So often in a row may be taken back. */
+const stretchesAtMost = 4;
 /** A little below the estimate, so that the next flood is a while away. */
 const caution = 0.95;
+
+/** What has been learned in a stretch of work. */
+interface Stretch {
+  readonly period: number;
+  /** The period that came next. */
+  readonly next: number;
+  readonly current: number;
+  readonly taken: number;
+  readonly startedAt: number;
+  readonly workedMs: number;
+}
 
 /**
  * Evenly spaced slots. After a flood the pace follows what was learned: who sent n messages in t seconds until one was
@@ -42,14 +55,16 @@ export function createPace(messagesPerSecond: number): Pace {
   let current = messagesPerSecond;
   let next = -Infinity;
   let period = 0;
+  let lastPeriod = 0;
   let taken = 0;
   let startedAt = -Infinity;
   /** Milliseconds of work since the pace was lowered. */
   let workedMs = 0;
-  let lowered: { readonly period: number; readonly from: number } | undefined;
+  /** How it was before it was lowered, the last time last. */
+  let stretches: readonly Stretch[] = [];
 
   const begin = (): void => {
-    period++;
+    period = ++lastPeriod;
     taken = 0;
   };
   const grow = (ms: number): void => {
@@ -78,17 +93,23 @@ export function createPace(messagesPerSecond: number): Pace {
       // What left before the pace was lowered for its neighbour teaches nothing new.
       if (slot.period !== period) return;
       const limit = slot.before / (1 + (slot.at - startedAt) / 1000);
-      const from = current;
+      const stretch = { period, next: lastPeriod + 1, current, taken, startedAt, workedMs };
+      stretches = [...stretches, stretch].slice(-stretchesAtMost);
       current = slot.before < telling ? current / 2 : Math.min(current, limit) * caution;
       current = Math.max(current, Math.min(1, most));
       workedMs = 0;
       begin();
-      lowered = { period: slot.period, from };
     },
     restore(slot) {
-      if (lowered?.period !== slot.period || period !== slot.period + 1) return;
-      current = Math.min(most, lowered.from);
-      lowered = undefined;
+      const before = stretches.at(-1);
+      if (before?.period !== slot.period) return;
+      stretches = stretches.slice(0, -1);
+      current = Math.min(most, Math.max(current, before.current));
+      // Where there was no rest since the count goes on, too.
+      if (period === before.next) {
+        ({ period, startedAt, workedMs } = before);
+        taken += before.taken;
+      }
     },
     limit(messagesPerSecond) {
       most = Math.min(most, messagesPerSecond);

@@ -1,4 +1,5 @@
 /** Who may call Telegram next: at the bot's pace and each chat's, replies before broadcasts, nobody in a flood's pause. */
+import { Aside } from "./aside.ts";
 import { type ChatPace, createChatPace } from "./chat_pace.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { Fifo } from "./fifo.ts";
@@ -8,6 +9,8 @@ import { defaultMessagesPerSecond } from "./options.ts";
 import { createPace, type Pace, type Slot } from "./pace.ts";
 
 interface Waiting {
+  /** Who came first has the lowest. */
+  readonly order: number;
   readonly departure: Departure;
   readonly queue: Line;
   readonly resolve: (turn: Turn) => void;
@@ -15,17 +18,14 @@ interface Waiting {
   isOver: boolean;
 }
 
-/** Who has stepped aside for a chat's sake. */
-interface Held {
-  readonly waiting: Waiting;
-  readonly until: number;
-}
-
 interface Line {
   readonly waiting: Fifo<Waiting>;
   readonly pace: Pace | undefined;
   readonly mayProbe: boolean;
 }
+
+/** No timer can wait for longer than 24 days. */
+const longestSleepMs = 86_400_000;
 
 export interface TurnstileOptions {
   /** Messages a second over all chats. */
@@ -39,14 +39,17 @@ export interface TurnstileOptions {
 
 export class Turnstile {
   readonly #options: TurnstileOptions;
-  readonly #now: () => number;
+  readonly #now: (reached?: number) => number;
   readonly #free: Pace;
   readonly #paid: Pace;
   readonly #chats: ChatPace = createChatPace();
   readonly #flood: Flood = createFlood();
-  /** In the order in which they are let through. */
   readonly #lines: Readonly<Record<"call" | "reply" | "urgentPaid" | "urgent" | "bulkPaid" | "bulk", Line>>;
-  #held: Held[] = [];
+  /** In the order in which they are let through. */
+  readonly #inOrder: readonly Line[];
+  /** Whose chats may not be written to yet. */
+  readonly #held = new Aside<Waiting>();
+  #lastOrder = 0;
   readonly #underWay = new Set<number>();
   #lastNumber = 0;
   /** What the present flood has lowered, to be undone where it turns out to be one chat's own. */
@@ -69,6 +72,7 @@ export class Turnstile {
       bulkPaid: paid(),
       bulk: free(),
     };
+    this.#inOrder = Object.values(this.#lines);
     options.signal.addEventListener("abort", () => this.#pass());
   }
 
@@ -85,6 +89,7 @@ export class Turnstile {
       const abort = (): void => {
         waiting.isOver = true;
         reject(signal?.reason);
+        this.#held.tidy();
         this.#pass();
       };
       const settled = <T>(settle: (value: T) => void) => (value: T): void => {
@@ -93,6 +98,7 @@ export class Turnstile {
       };
       const queue = this.#lineOf(departure);
       const waiting: Waiting = {
+        order: ++this.#lastOrder,
         departure,
         queue,
         resolve: settled(resolve),
@@ -135,21 +141,25 @@ export class Turnstile {
   #next(now: number): Waiting | number {
     this.#readmit(now);
     let soonestMs = Infinity;
-    for (const line of Object.values(this.#lines)) {
+    for (const line of this.#inOrder) {
+      if (this.#firstOf(line, now) === undefined) continue;
       const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#pauseMs(line, now));
-      const first = this.#firstOf(line, now);
-      if (first === undefined) continue;
       if (lineMs <= 0) return line.waiting.shift() as Waiting;
       soonestMs = Math.min(soonestMs, lineMs);
     }
-    for (const { until } of this.#held) soonestMs = Math.min(soonestMs, until - now);
-    return soonestMs;
+    return Math.min(soonestMs, this.#held.soonest - now);
   }
 
   #pauseMs({ mayProbe }: Line, now: number): number {
-    if (this.#flood.until <= now) return 0;
-    const latest = this.#underWay.size === 0 ? undefined : Math.max(...this.#underWay);
-    return mayProbe && this.#flood.mayProbe(latest, now) ? 0 : this.#flood.until - now;
+    const { until, probeAt } = this.#flood;
+    if (until <= now) return 0;
+    return (mayProbe && probeAt < until && !this.#isProbing() ? probeAt : until) - now;
+  }
+
+  /** Whether something is under way that will show whom the flood concerns. */
+  #isProbing(): boolean {
+    for (const number of this.#underWay) if (number > this.#flood.latestRefused) return true;
+    return false;
   }
 
   /** The first who still waits and whose chat may be written to; the others step aside. */
@@ -165,7 +175,7 @@ export class Turnstile {
       if (!isOver && until <= now) return first;
       waiting.shift();
       if (isOver) continue;
-      this.#held.push({ waiting: first, until });
+      this.#held.add(first, until);
       onHeld?.();
     }
     return undefined;
@@ -173,12 +183,8 @@ export class Turnstile {
 
   /** Whoever stepped aside for a chat's sake goes first when its time has come. */
   #readmit(now: number): void {
-    if (this.#held.length === 0) return;
-    const isDue = ({ until, waiting }: Held): boolean =>
-      until <= now || waiting.isOver || this.#options.signal.aborted;
-    const due = this.#held.filter(isDue);
-    this.#held = this.#held.filter((held) => !isDue(held));
-    for (const { waiting } of due.reverse()) waiting.queue.waiting.unshift(waiting);
+    const due = this.#held.takeDue(this.#options.signal.aborted ? Infinity : now);
+    for (const waiting of due) waiting.queue.waiting.insert(waiting, ({ order }) => waiting.order < order);
   }
 
   #admit({ chatId, lane }: Departure, { pace }: Line): Turn {
@@ -189,7 +195,8 @@ export class Turnstile {
     this.#underWay.add(number);
     return {
       over: () => {
-        this.#underWay.delete(number);
+        // What tells nothing of a flood leaves it to the next one to find out.
+        if (this.#underWay.delete(number) && this.#flood.until > this.#now()) this.#pass();
       },
       taken: () => {
         this.#underWay.delete(number);
@@ -219,20 +226,22 @@ export class Turnstile {
 
   /** It was one chat's own flood. */
   #relent(): void {
-    for (const { pace, slot } of this.#lowered.splice(0)) pace.restore(slot);
+    for (const { pace, slot } of this.#lowered.splice(0).reverse()) pace.restore(slot);
     this.#pass();
   }
 
   #comeBack(ms: number): void {
-    const at = this.#now() + ms;
+    const sleepMs = Math.min(Math.ceil(ms), longestSleepMs);
+    const at = this.#now() + sleepMs;
     if (this.#timer !== undefined && this.#timer.at <= at && ms < Infinity) return;
     this.#timer?.cancel.abort();
     this.#timer = undefined;
     // Where nobody waits nothing keeps the program alive.
     if (ms === Infinity) return;
     const timer = this.#timer = { at, cancel: new AbortController() };
-    this.#options.clock.sleep(Math.ceil(ms), timer.cancel.signal).then(() => {
+    this.#options.clock.sleep(sleepMs, timer.cancel.signal).then(() => {
       if (this.#timer === timer) this.#timer = undefined;
+      this.#now(at);
       this.#pass();
     }, () => {});
   }
