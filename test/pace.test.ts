@@ -1,7 +1,7 @@
 /** The pace of messages, for any demand, and against limits that it does not know. */
 import fc from "fast-check";
 import { FloodGate } from "../lib/local/bot_api/floods.ts";
-import { createPace } from "../lib/pace.ts";
+import { createPace, type Slot } from "../lib/pace.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("createPace()");
@@ -133,7 +133,7 @@ test("lower() follows any limit, at any latency", () => {
       (limit, times, latencyMs) => {
         const most = Math.min(1000, limit * times);
         const { seconds, sent, refused } = course(most, limit, latencyMs, limit * 120);
-        assert.ok(seconds <= 120 * 1.3 + 2 * latencyMs / 1000, `${seconds} s`);
+        assert.ok(seconds <= 120 * 1.4 + 2 * latencyMs / 1000, `${seconds} s`);
         // Whatever is under way when a flood begins is refused, too.
         assert.ok(
           refused <= sent * 0.03 + most * (latencyMs / 1000 + 0.1) * 3,
@@ -175,6 +175,32 @@ test("restore() takes it back where the flood was one chat's own", () => {
   assert.is(pace.messagesPerSecond, 15);
   pace.restore(slot);
   assert.is(pace.messagesPerSecond, 30);
+});
+
+test("restore() takes back several, the last one first, and also after a rest", () => {
+  for (const restMs of [0, 60_000]) {
+    const pace = createPace(40);
+    const slots: Slot[] = [];
+    for (let count = 0, now = 0; count < 3; count++, now += 1000 + restMs) {
+      const slot = pace.take(now);
+      slots.push(slot);
+      pace.lower(slot);
+    }
+    assert.ok(pace.messagesPerSecond < 6);
+    for (const slot of slots.reverse()) pace.restore(slot);
+    assert.is(pace.messagesPerSecond, 40);
+  }
+});
+
+test("restore() lets those teach that had left before", () => {
+  const pace = createPace(30);
+  let now = 0;
+  const slots = Array.from({ length: 60 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
+  const [first, last] = [slots[58], slots[59]] as [Slot, Slot];
+  pace.lower(first);
+  pace.restore(first);
+  pace.lower(last);
+  assert.ok(pace.messagesPerSecond < 20, `${pace.messagesPerSecond}`);
 });
 
 test("limit() holds for good", () => {
