@@ -1,4 +1,5 @@
 /** The calls of a broadcast to Telegram: a text, or a photo that is uploaded once. */
+import { setMaxListeners } from "node:events";
 import { type Api, InputFile } from "grammy/web";
 import type { Message } from "grammy/types";
 import type { Content, Part } from "./content.ts";
@@ -14,45 +15,32 @@ export interface CallerOptions {
 
 export class Caller {
   readonly #options: CallerOptions;
-  readonly #calls = new Set<AbortController>();
+  readonly #abandoned = new AbortController();
 
   constructor({ api, gate, content }: CallerOptions) {
     this.#options = { api, gate, content };
+    setMaxListeners(0, this.#abandoned.signal);
   }
 
   /** Ends what is under way. */
   abandon(): void {
-    for (const call of this.#calls) call.abort();
+    this.#abandoned.abort();
   }
 
   async send(chat_id: number, part: Part, isPaid: boolean): Promise<Message> {
     const { content } = this.#options;
     if (part.hasPhoto && content.isUpload) await this.#knock(chat_id);
-    const call = new AbortController();
-    this.#calls.add(call);
-    try {
-      return await this.#ask(chat_id, part, isPaid, forGrammy(call.signal));
-    } finally {
-      this.#calls.delete(call);
-    }
-  }
-
-  #ask(
-    chat_id: number,
-    { text, entities, hasPhoto }: Part,
-    isPaid: boolean,
-    signal: ReturnType<typeof forGrammy>,
-  ): Promise<Message> {
-    const { api: { raw }, gate, content } = this.#options;
+    const { api: { raw }, gate } = this.#options;
+    const { text, hasPhoto } = part;
+    const entities = [...part.entities];
+    const signal = forGrammy(this.#abandoned.signal);
     const paid = isPaid ? { allow_paid_broadcast: true } : {};
-    if (!hasPhoto) {
-      return raw.sendMessage(gate.admit({ chat_id, text, entities: [...entities], ...paid }), signal);
-    }
+    if (!hasPhoto) return await raw.sendMessage(gate.admit({ chat_id, text, entities, ...paid }), signal);
     const photo = typeof content.photo === "object"
       ? new InputFile(content.photo, "chart.png")
       : content.photo ?? "";
-    const caption = { caption: text, caption_entities: [...entities] };
-    return raw.sendPhoto(gate.admit({ chat_id, photo, ...caption, ...paid }), signal);
+    const caption = { caption: text, caption_entities: entities };
+    return await raw.sendPhoto(gate.admit({ chat_id, photo, ...caption, ...paid }), signal);
   }
 
   /** A chat that takes nothing is found out before a picture is uploaded for it. */

@@ -1,8 +1,10 @@
 /** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
+import process from "node:process";
 import { Bot } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
 import { Gate } from "./gate.ts";
+import { createHttpFetch } from "./http_fetch.ts";
 import type { Logger } from "./log.ts";
 import { secretKept } from "./secret.ts";
 import { sendOnce } from "./send_once.ts";
@@ -20,11 +22,16 @@ export interface GrammyBotOptions {
 }
 
 const callWithinSeconds = 60;
+const isDeno = process.versions["deno"] !== undefined;
 
 export function createGrammyBot(options: GrammyBotOptions): { readonly grammy: Bot; readonly gate: Gate } {
   const { botToken, apiRoot } = options;
   const grammy = new Bot(botToken, {
-    client: { fetch: sendOnce, timeoutSeconds: callWithinSeconds, ...apiRoot && { apiRoot } },
+    client: {
+      fetch: isDeno ? sendOnce : createHttpFetch(),
+      timeoutSeconds: callWithinSeconds,
+      ...apiRoot && { apiRoot },
+    },
   });
   const gate = new Gate(options);
   grammy.api.config.use(gate.transformer, secretKept(botToken));

@@ -18,13 +18,19 @@ interface Deno {
   };
 }
 
+/** Hosts that may be asked, as Deno has said once. */
+const granted = new Set<string>();
+
 /** Where Deno refuses a host, a Blob that was meant for it would keep the program alive for ever. */
 function mayAsk(input: Parameters<typeof fetch>[0]): boolean {
   const { Deno } = globalThis as { Deno?: Deno };
   if (Deno === undefined) return true;
   try {
     const { host } = new URL(input instanceof Request ? input.url : input);
-    return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+    if (granted.has(host)) return true;
+    const isGranted = Deno.permissions.querySync({ name: "net", host }).state === "granted";
+    if (isGranted) granted.add(host);
+    return isGranted;
   } catch {
     return false;
   }
