@@ -37,12 +37,15 @@ export class ManyChats extends ChatStorage {
     }
   }
 
-  /** Nothing but the ids, as DynamoDB's storage asks for them. */
+  /** Only the ids, without anything that would be garbage afterwards. */
   override async loadActiveChats({ onProgress }: Work = {}): Promise<Set<number>> {
     const active = new Set<number>();
-    for await (const page of this.scan()) {
-      onProgress?.();
-      for (const { chat_id } of page) active.add(chat_id);
+    for (let index = 0; index < this.#chats; index++) {
+      if (index % chatsAPage === 0) {
+        await setImmediate();
+        onProgress?.();
+      }
+      active.add(chatIdAt(index, this.#chats));
     }
     return active;
   }
