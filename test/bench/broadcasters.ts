@@ -3,7 +3,7 @@ import { autoRetry } from "@grammyjs/auto-retry";
 import { apiThrottler } from "@grammyjs/transformer-throttler";
 import { Api, InputFile } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import type { BroadcastOptions } from "../../mod.ts";
+import type { BroadcastOptions } from "../../lib/broadcast_options.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
 import { chatIdAt } from "./chat_ids.ts";
@@ -35,7 +35,7 @@ export const text = "🟢 LONG BTC-USD\n\nEntry: 67,250\nStop: 66,980\nTarget: 6
 const freePerSecond = 30;
 
 /** The options that a broadcast at more than the free pace needs. */
-export const paid = { allowPaidBroadcast: true } as object as BroadcastOptions;
+export const paid: BroadcastOptions = { allowPaidBroadcast: true };
 
 async function ours(task: Task, start: () => void): Promise<unknown> {
   const bot = new MeanReversionTelegramBot({

@@ -1,7 +1,6 @@
 /** What a month consumes: a day's events, each kind counted on the emulator, as often as they come. */
 import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import type { BroadcastOptions } from "../../mod.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { startDynamoDB } from "../../lib/local/dynamodb.ts";
 import { type BotApiServer, type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
@@ -130,10 +129,9 @@ function personAt(server: BotApiServer, id: number): LocalUser {
 /** The mean of a few, after one for which the ledger's table is made. */
 async function signalOf(bot: MeanReversionTelegramBot, meter: Meter, users: number): Promise<Capacity> {
   const send = async (broadcastId: string): Promise<void> => {
-    const options = { broadcastId } as object as BroadcastOptions;
     const { sent } = await bot.sendSignal(
       { direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980, target: 67800 },
-      options,
+      { broadcastId },
     );
     if (sent !== users) throw new Error(`The signal reached ${sent} of ${users} users`);
   };
