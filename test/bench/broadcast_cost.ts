@@ -7,32 +7,33 @@ import { FastClock } from "../support/fast_clock.ts";
 import { paid, storageOf, text } from "./broadcasters.ts";
 import { chatIdAt } from "./chat_ids.ts";
 import { type RunningServer, startServer } from "./child.ts";
-import { countsAt } from "./counting_telegram.ts";
 import type { Row } from "./row.ts";
 import { type Cost, costOf, medianOf, ratioOf, takeTurns } from "./sample.ts";
 import { inParallel } from "./traffic.ts";
 
-const chats = 20_000;
-const rounds = 4;
-/** The bot's clock, so that its pace of 1,000/s is more than any machine can do. */
-const timesAsFast = 10;
-/** To the bot, with its clock, 80 ms. */
-const latencyMs = 8;
+const chats = 10_000;
+const rounds = 3;
+const messagesPerSecond = 1000;
+const latencyMs = 80;
 const token = "1:counted";
 
 type Name = "ours" | "grammY" | "grammY/web";
 
-/** The counting Telegram as these measurements have it. */
-export function startCounting(): Promise<RunningServer> {
-  return startServer("counting_server.ts", String(latencyMs));
+/** A Telegram that only counts, and to a bot whose clock is so many times as fast takes 80 ms for a call. */
+export function startCounting(timesAsFast: number): Promise<RunningServer> {
+  return startServer("counting_server.ts", String(latencyMs / timesAsFast));
 }
 
-/** A bot that sends as fast as it can. */
-export function hurriedBot(endpoint: string, storage: ChatStorage): MeanReversionTelegramBot {
+/** A bot at the highest pace, that many times as fast. */
+export function fastBot(
+  endpoint: string,
+  storage: ChatStorage,
+  timesAsFast: number,
+): MeanReversionTelegramBot {
   return new MeanReversionTelegramBot({
     botToken: token,
     apiRoot: endpoint,
-    messagesPerSecond: 1000,
+    messagesPerSecond,
     storage,
     clock: new FastClock(timesAsFast),
     logger: { info() {}, warn: console.error, error: console.error },
@@ -45,29 +46,32 @@ export async function broadcastToAll(bot: MeanReversionTelegramBot, recipients: 
   if (sent !== recipients) throw new Error(`The broadcast reached ${sent} of ${recipients} chats`);
 }
 
-/** Both of grammY's builds, as one is the cheaper on Node and the other on Deno: the cheaper one sets the target. */
+/**
+ * As many bare calls at once as the pace needs at this latency, so that everyone sends at the same pace. Both of grammY's
+ * builds, as one is the cheaper on Node and the other on Deno: the cheaper one sets the target.
+ */
 export async function cpuRows(): Promise<Row[]> {
-  await using server = await startCounting();
+  await using server = await startCounting(1);
   const { endpoint } = server;
-  await using bot = hurriedBot(endpoint, await storageOf(chats));
+  await using bot = fastBot(endpoint, await storageOf(chats), 1);
   await bot.initialize();
-  await broadcastToAll(bot, chats);
-  const { atOnce } = await countsAt(endpoint);
+  const atOnce = messagesPerSecond * latencyMs / 1000;
   const loop = (api: Pick<Api, "sendMessage">) => (): Promise<Cost> =>
     costOf(() => inParallel(chats, atOnce, (index) => api.sendMessage(chatIdAt(index, chats), text)));
-  const turns = await takeTurns<Name, Cost>(rounds, {
-    "ours": () => costOf(() => broadcastToAll(bot, chats)),
-    "grammY": loop(new Api(token, { apiRoot: endpoint })),
-    "grammY/web": loop(new WebApi(token, { apiRoot: endpoint }) as unknown as Api),
-  });
-  return rowsOf(turns, atOnce);
+  return rowsOf(
+    await takeTurns<Name, Cost>(rounds, {
+      "ours": () => costOf(() => broadcastToAll(bot, chats)),
+      "grammY": loop(new Api(token, { apiRoot: endpoint })),
+      "grammY/web": loop(new WebApi(token, { apiRoot: endpoint }) as unknown as Api),
+    }),
+  );
 }
 
-function rowsOf(turns: Record<Name, Cost[]>, atOnce: number): Row[] {
+function rowsOf(turns: Record<Name, Cost[]>): Row[] {
   const microseconds = (name: Name): number[] =>
     turns[name].map(({ cpuSeconds }) => 1e6 * cpuSeconds / chats);
   const row = (name: Name): Row => ({
-    measure: `broadcast, ${atOnce} calls at once: CPU a message`,
+    measure: `broadcast at ${messagesPerSecond.toLocaleString("en-US")}/s: CPU a message`,
     unit: " µs",
     ours: medianOf(microseconds("ours")),
     other: { name: `${name}'s bare call`, value: medianOf(microseconds(name)) },
