@@ -17,6 +17,9 @@ export interface GateOptions extends Omit<TurnstileOptions, "onFlood"> {
 export const floodsAtMost = 10;
 export const longestPauseSeconds = 600;
 
+/** Marks a payload. A symbol goes along where a user's own transformer makes a copy, and is sent to nobody. */
+const admitted = Symbol("admitted");
+
 type Answer = Awaited<ReturnType<Transformer>>;
 type CallSignal = Parameters<Transformer>[3];
 type Call = Parameters<Transformer>;
@@ -24,7 +27,6 @@ type Call = Parameters<Transformer>;
 export class Gate {
   readonly #closed: AbortSignal;
   readonly #turnstile: Turnstile;
-  readonly #admitted = new WeakSet<object>();
   /** What is said to a chat arrives in the order in which it was said. */
   readonly #inOrder = createInOrder<ChatId>();
 
@@ -52,16 +54,18 @@ export class Gate {
 
   /** Marks a call's payload as one that has entered: it passes at once, and its flood answer is the caller's. */
   admit<T extends object>(payload: T): T {
-    this.#admitted.add(payload);
-    return payload;
+    return Object.assign(payload, { [admitted]: true });
   }
 
   /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls only heed a pause. */
   readonly transformer: Transformer = async (...call) => {
     const [prev, method, payload, signal] = call;
-    if (method === "getUpdates" || this.#admitted.has(payload)) return await prev(method, payload, signal);
+    if (method === "getUpdates") return await prev(method, payload, signal);
+    if (admitted in payload) {
+      return await this.#untilClosed(signal, (ending) => prev(method, payload, ending));
+    }
     if (!isMessage(method)) return await this.#send(call, { lane: "call" });
-    const { chat_id: chatId } = payload as { chat_id?: ChatId };
+    const chatId = chatOf(payload);
     if (chatId === undefined) return await this.#send(call, { lane: "reply" });
     return await this.#inOrder(chatId, () => this.#send(call, { lane: "reply", chatId }));
   };
@@ -106,6 +110,12 @@ function pauseSeconds(answer: ApiError): number | undefined {
   return outcome.kind === "wait" && outcome.retryAfterSeconds <= longestPauseSeconds
     ? outcome.retryAfterSeconds
     : undefined;
+}
+
+/** A number is a number, also where it was given as a text. */
+function chatOf(payload: object): ChatId | undefined {
+  const { chat_id: id } = payload as { readonly chat_id?: ChatId };
+  return typeof id === "string" && /^-?\d+$/.test(id) ? Number(id) : id;
 }
 
 function isMessage(method: string): boolean {

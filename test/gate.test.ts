@@ -1,0 +1,299 @@
+/** The gate over the wire: what waits for what, whom a flood stops, and what is paid for. */
+import type { BotApiFaultAnswer, LocalUser } from "../lib/local/mod.ts";
+import type { BroadcastOptions } from "../lib/broadcast_options.ts";
+import type { BroadcastReport } from "../lib/report.ts";
+import type { Ledger } from "../lib/storage/ledger.ts";
+import { InMemoryLedger } from "../lib/storage/memory_ledger.ts";
+import { StorageError } from "../lib/storage/storage_error.ts";
+import { assert, suite } from "./harness.ts";
+import { said, type Scene, type SceneOptions, soon, subscribers, until, withBot } from "./support/bot.ts";
+import { FastClock } from "./support/fast_clock.ts";
+
+/** Time on both sides of the wire, so many times as fast. */
+function hasty(factor: number, messagesPerSecond: number = 1000): SceneOptions {
+  const clock = new FastClock(factor);
+  return { state: "made", bot: { clock, messagesPerSecond }, server: { clock } };
+}
+
+function flood(retry_after: number): BotApiFaultAnswer {
+  const description = `Too Many Requests: retry after ${retry_after}`;
+  return { error_code: 429, description, parameters: { retry_after } };
+}
+
+/** The chats that were sent a message to, in the order in which it came in. */
+function addressed({ server }: Scene): number[] {
+  return server.calls.filter(({ method }) => method === "sendMessage")
+    .map(({ payload }) => Number(payload["chat_id"]));
+}
+
+function idsOf(users: readonly LocalUser[]): number[] {
+  return users.map(({ chatId }) => chatId).sort((one, other) => one - other);
+}
+
+function total({ sent, deactivated, skipped, failed, unknown }: BroadcastReport): number {
+  return sent + deactivated + skipped + failed + unknown;
+}
+
+const test = suite("Gate", {}, 60_000);
+
+test("one chat's own flood holds up nobody else, wherever in a broadcast it is", async () => {
+  for (const place of [0, 7, 29]) {
+    await withBot(async (scene) => {
+      const { bot, server } = scene;
+      const ids = idsOf(await subscribers(scene, 30));
+      const chatId = ids[place] ?? 0;
+      server.fault({ method: "sendMessage", chatId, answer: flood(30) });
+      const report = await bot.broadcast("signal");
+      assert.equal([report.sent, report.floods], [30, 1]);
+      const others = ids.filter((id) => id !== chatId);
+      const reached = addressed(scene).filter((id) => id !== chatId);
+      assert.equal(reached.sort((one, other) => one - other), others, "each once");
+      assert.is(addressed(scene).at(-1), chatId, `the last one is the ${place}th, after its own wait`);
+      const [refused, taken] = server.calls.filter(({ payload }) => Number(payload["chat_id"]) === chatId);
+      assert.ok((taken?.at ?? 0) - (refused?.at ?? 0) >= 29_900);
+    }, hasty(20, 30));
+  }
+});
+
+test("two chats' own floods in one broadcast hold up nobody else", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const ids = idsOf(await subscribers(scene, 60));
+    const two = [ids[3], ids[4]] as number[];
+    for (const chatId of two) server.fault({ method: "sendMessage", chatId, answer: flood(60) });
+    const report = await bot.broadcast("signal");
+    assert.equal([report.sent, report.floods], [60, 2]);
+    assert.equal(addressed(scene).slice(-2).sort((a, b) => a - b), two);
+  }, hasty(20, 30));
+});
+
+test("a flood of everything is told once, holds calls and messages, and lets updates in", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, logs } = scene;
+    const [ada] = await subscribers(scene, 1) as [LocalUser];
+    const heard: string[] = [];
+    bot.grammy.on("message:text", (ctx) => void heard.push(ctx.message.text));
+    await bot.startBot();
+    const others = Array.from({ length: 3 }, () => server.user({ opened: true }));
+    const faults = others.map(({ chatId }) =>
+      server.fault({ method: "sendMessage", chatId, answer: flood(60) })
+    );
+    const start = server.calls.length;
+    const sending = others.map(({ chatId }) => bot.grammy.api.sendMessage(chatId, "hello"));
+    await until(() => faults.every(({ hits }) => hits === 1), "no flood");
+    const asking = bot.grammy.api.getChat(ada.chatId);
+    ada.say("hello");
+    await until(() => heard.length > 0, "updates are not handed out in the pause");
+    const before = server.calls.slice(start).filter(({ method }) => method !== "getUpdates").length;
+    assert.is(before, 3);
+    await Promise.all([...sending, asking]);
+    const [first] = server.calls.slice(start).filter(({ method }) => method === "sendMessage");
+    const asked = server.calls.find(({ method }) => method === "getChat");
+    assert.ok((asked?.at ?? 0) - (first?.at ?? 0) >= 59_000);
+    assert.is(logs.of("warn", "Telegram limits the rate").length, 1);
+  }, hasty(40));
+});
+
+test("a pause of ten minutes is waited out, one of a day is not", async () => {
+  await withBot(async ({ bot, server }) => {
+    const user = server.user({ opened: true });
+    server.fault({ method: "sendMessage", answer: flood(600) });
+    await bot.initialize();
+    await bot.grammy.api.sendMessage(user.chatId, "one");
+    server.fault({ method: "sendMessage", answer: flood(86_400) });
+    const refused = await bot.grammy.api.sendMessage(user.chatId, "two").catch((error) => error.error_code);
+    assert.is(refused, 429);
+    server.fault({ method: "sendMessage", answer: flood(0) });
+    await bot.grammy.api.sendMessage(user.chatId, "three");
+    assert.equal(said(user), ["one", "three"]);
+  }, hasty(1000));
+});
+
+test("a reply goes before a broadcast, within a few slots", async () => {
+  for (const [pace, factor] of [[1, 5], [30, 1]] as const) {
+    await withBot(async (scene) => {
+      const { bot } = scene;
+      const users = await subscribers(scene, 120);
+      const asker = users.find(({ chatId }) => chatId === idsOf(users)[0]) as LocalUser;
+      await bot.startBot();
+      const abort = new AbortController();
+      const running = bot.broadcast("signal", { signal: abort.signal });
+      await asker.received("signal");
+      asker.say("/status");
+      await until(() => asker.inbox.length >= 2, "no reply");
+      const between = addressed(scene).lastIndexOf(asker.chatId) - addressed(scene).indexOf(asker.chatId) - 1;
+      assert.ok(between <= 15, `${between} messages went before it at ${pace}/s`);
+      abort.abort();
+      await running;
+    }, hasty(factor, pace));
+  }
+});
+
+test("a broadcast's messages enter once, whatever a user's own transformer makes of the calls", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const ids = idsOf(await subscribers(scene, 20));
+    bot.grammy.api.config.use((prev, method, payload, signal) =>
+      prev(method, { ...payload, disable_notification: true }, signal)
+    );
+    server.fault({ method: "sendMessage", chatId: ids[5] ?? 0, answer: flood(3) });
+    const report = await bot.broadcast("signal");
+    assert.equal([report.sent, report.floods], [20, 1], "its floods are its own to count");
+    const [{ payload = {} } = {}] = server.calls.filter(({ method }) => method === "sendMessage");
+    assert.equal(Object.keys(payload).sort(), ["chat_id", "disable_notification", "entities", "text"]);
+  }, hasty(20));
+});
+
+test("a chat is one chat, be its id a number or the text of one", async () => {
+  await withBot(async ({ bot, server }) => {
+    const user = server.user({ opened: true });
+    await bot.initialize();
+    const ids = [user.chatId, String(user.chatId), user.chatId, String(user.chatId), user.chatId];
+    await Promise.all(ids.map((id, index) => bot.grammy.api.sendMessage(id, String(index))));
+    assert.equal(said(user), ["0", "1", "2", "3", "4"]);
+    const times = server.calls.filter(({ method }) => method === "sendMessage").map(({ at }) => at);
+    assert.ok((times[3] ?? 0) - (times[0] ?? 0) >= 2800, "three in three seconds");
+  }, hasty(10));
+});
+
+test("a stop ends what waits in the gate, and the program with it", async () => {
+  await withBot(async ({ bot, server, logs }) => {
+    const user = server.user({ opened: true });
+    await bot.initialize();
+    server.fault({ method: "sendMessage", answer: flood(500) });
+    const waiting = bot.grammy.api.sendMessage(user.chatId, "one").catch((error: Error) => error.message);
+    await until(() => logs.of("warn", "limits the rate").length === 1, "no flood");
+    await bot.stopBot();
+    assert.ok(await soon(waiting, 5000));
+    assert.match(String(await waiting), "stopped");
+    assert.equal(said(user), []);
+  }, { state: "made" });
+});
+
+test.run();
+
+const paid = suite("a paid broadcast", {}, 60_000);
+
+function flagged({ server }: Scene): number {
+  return server.calls.filter(({ payload }) => payload["allow_paid_broadcast"] === true).length;
+}
+
+paid("without a budget every message is marked, and no other broadcast's is", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 100);
+    await scene.bot.broadcast("signal", { allowPaidBroadcast: true });
+    assert.is(flagged(scene), 100);
+    await scene.bot.broadcast("signal 2");
+    assert.is(flagged(scene), 100);
+  }, hasty(20));
+});
+
+paid(
+  "a budget is spent to the tenth of a Star; the rest goes on for nothing, at thirty a second",
+  async () => {
+    for (const [starBudget, messages] of [[0, 0], [0.09, 0], [2, 20], [2.35, 23]] as const) {
+      await withBot(async (scene) => {
+        await subscribers(scene, 60);
+        const report = await scene.bot.broadcast("signal", { allowPaidBroadcast: true, starBudget });
+        assert.is(report.sent, 60);
+        assert.is(flagged(scene), messages);
+        const free = scene.server.calls.filter(({ method, payload }) =>
+          method === "sendMessage" && payload["allow_paid_broadcast"] === undefined
+        );
+        const seconds = ((free.at(-1)?.at ?? 0) - (free[0]?.at ?? 0)) / 1000;
+        assert.ok(seconds >= (free.length - 1) / 30 - 0.3, `${free.length} in ${seconds} s`);
+      }, hasty(5));
+    }
+  },
+);
+
+paid("what is refused is not paid for; what may have arrived is", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const ids = idsOf(await subscribers(scene, 80));
+    const at = (place: number): number => ids[place] ?? 0;
+    const trouble: [number, BotApiFaultAnswer][] = [
+      [3, { error_code: 403, description: "Forbidden: bot was blocked by the user" }],
+      [5, flood(2)],
+      [8, "lose"],
+      [9, { error_code: 500, description: "Internal Server Error" }],
+      [11, "reset"],
+    ];
+    for (const [place, answer] of trouble) {
+      server.fault({ method: "sendMessage", chatId: at(place), answer });
+    }
+    const report = await bot.broadcast("signal", { allowPaidBroadcast: true, starBudget: 3 });
+    assert.equal([report.sent, report.deactivated, report.unknown], [77, 1, 2]);
+    const refused = [at(3), at(5), at(9)].map((chatId) =>
+      server.calls.find(({ method, payload }) =>
+        method === "sendMessage" && payload["chat_id"] === chatId
+      )
+    ).filter((call) => call?.payload["allow_paid_broadcast"] === true).length;
+    const charged = flagged(scene) - refused;
+    assert.ok(charged <= 30 && charged >= 29, `${charged} may be charged for`);
+  }, hasty(20));
+});
+
+paid("replies keep to thirty a second meanwhile", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 300);
+    const others = Array.from({ length: 45 }, () => server.user({ opened: true }));
+    const running = bot.broadcast("signal", { allowPaidBroadcast: true });
+    await until(() => flagged(scene) > 0, "nothing is sent");
+    await Promise.all([...others.map(({ chatId }) => bot.grammy.api.sendMessage(chatId, "hello")), running]);
+    const times = server.calls.filter(({ payload }) => payload["text"] === "hello").map(({ at }) => at);
+    assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) >= 700, "45 messages");
+  }, hasty(1));
+});
+
+/** The ledger as a process sees it whose network is cut. */
+function cuttable(ledger: Ledger): { readonly ledger: Ledger; cut(isCut: boolean): void } {
+  let isCut = false;
+  const guarded = new Proxy(ledger, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (typeof value !== "function" || name === "close") return value;
+      return (...parameters: unknown[]) =>
+        isCut ? Promise.reject(new StorageError("unreachable", "cut off")) : value.apply(target, parameters);
+    },
+  });
+  return { ledger: guarded, cut: (value) => void (isCut = value) };
+}
+
+paid(
+  "a broadcast that is taken over is never paid for beyond its budget, in whichever window it was left",
+  async () => {
+    for (const place of [0, 150]) {
+      const shared = new InMemoryLedger();
+      const first = cuttable(shared);
+      const { bot: botOptions, ...rest } = hasty(20, 50);
+      await withBot(async (scene) => {
+        const { bot, another, server } = scene;
+        const ids = idsOf(await subscribers(scene, 260));
+        const most = place + 30;
+        const options: BroadcastOptions = {
+          broadcastId: "b",
+          allowPaidBroadcast: true,
+          onUnknown: "resend",
+          starBudget: (place + 30) / 10,
+        } as const;
+        const faults = ids.slice(place + 1).map((chatId) =>
+          server.fault({ method: "sendMessage", chatId, answer: "hang" })
+        );
+        const running = bot.broadcast("signal", options);
+        await until(() => flagged(scene) >= place + 30, "nothing is sent");
+        first.cut(true);
+        for (const fault of faults) fault.clear();
+        const report = await another({ ledger: shared }).broadcast("signal", options);
+        assert.ok(report.sent > 200, String(report));
+        assert.ok(flagged(scene) <= most, `${flagged(scene)} of ${most} are marked`);
+        first.cut(false);
+        await bot.stopBot();
+        assert.is(total(await running), 260);
+      }, { ...rest, bot: { ...botOptions, ledger: first.ledger } });
+    }
+  },
+);
+
+paid.run();
