@@ -1,6 +1,6 @@
 /** One message to many chats: who is next, how many at once, and when it is over. */
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, monotonic } from "./clock.ts";
 import type { Settlement, Tally } from "./tally.ts";
 
 /** What is written ahead of a window, so that whoever finds the run unfinished knows whom it may have reached. */
@@ -21,7 +21,8 @@ export const pendingAtMost = 30;
 export interface RunOptions {
   /** Ascending. */
   readonly recipients: ArrayLike<number>;
-  readonly deliver: (chatId: number, onTurn: () => void) => Promise<Settlement>;
+  /** `onTurn` is told when it no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
+  readonly deliver: (chatId: number, onTurn: (isHeld: boolean) => void) => Promise<Settlement>;
   /** Whether the photo is yet to be uploaded: then each try is an upload. */
   readonly isUpload: () => boolean;
   readonly tally: Tally;
@@ -70,6 +71,8 @@ export class Ending {
  * A photo that is yet to be uploaded goes on so until somebody has taken it.
  */
 const triedAlone = 10;
+/** Chats that have to be waited for tell nothing, so that another one is tried meanwhile. */
+const triedAtMost = 3;
 /** Calls under way, so that the pace is kept up at a latency of four seconds. */
 const latencySeconds = 4;
 const [callsAtLeast, callsAtMost] = [64, 4000];
@@ -78,7 +81,12 @@ const progressEveryMs = 250;
 export class Run {
   readonly #options: RunOptions;
   readonly #atOnce: number;
+  readonly #now: () => number;
+  /** Those who are accounted for in the end, whoever has begun with them. */
+  readonly #recipients: number;
   readonly #underWay = new Set<number>();
+  /** Those of them whose chats may not be written to yet. */
+  readonly #held = new Set<number>();
   /** Whether one waits for the bot's pace, behind which nobody else need wait. */
   #isWaiting = false;
   #isAdvancing = false;
@@ -86,10 +94,13 @@ export class Run {
   #end: number;
   #unclear: string | undefined;
   #toldAt = -Infinity;
+  #endedAt: number | undefined;
   #finish = (): void => {};
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#now = monotonic(options.clock);
+    this.#recipients = options.tally.done + options.recipients.length;
     this.#end = options.journal?.end ?? options.recipients.length;
     this.#atOnce = Math.min(callsAtMost, Math.max(callsAtLeast, latencySeconds * options.messagesPerSecond));
   }
@@ -111,6 +122,12 @@ export class Run {
     this.#tell();
     this.#launch();
     await finished;
+    this.#endedAt = this.#now();
+  }
+
+  /** How long it has taken, by a clock that is not set back. */
+  get elapsedMs(): number {
+    return Math.max(0, (this.#endedAt ?? this.#now()) - this.#options.startedAt);
   }
 
   /** To be called once what is left is counted, too. */
@@ -122,28 +139,33 @@ export class Run {
     const { recipients, control, ending, journal } = this.#options;
     while (
       !ending.signal.aborted && !control.isPaused && !this.#isWaiting && this.#next < this.#end &&
-      this.#underWay.size < (this.#isProven() ? this.#atOnce : 1)
+      this.#hasRoom()
     ) void this.#deliver(recipients[this.#next++] as number);
     const isOver = ending.signal.aborted || this.#next >= recipients.length;
     if (isOver && this.#underWay.size === 0 && !this.#isAdvancing) this.#finish();
     else if (!isOver && this.#next >= this.#end && journal !== undefined) void this.#advance(journal);
   }
 
+  /** Whoever waits for its own chat's sake is in nobody's way. */
+  #hasRoom(): boolean {
+    const [atOnce, atMost] = this.#isProven() ? [this.#atOnce, callsAtMost] : [1, triedAtMost];
+    return this.#underWay.size < atMost && this.#underWay.size - this.#held.size < atOnce;
+  }
+
   async #deliver(chatId: number): Promise<void> {
     this.#underWay.add(chatId);
     this.#isWaiting = true;
     let waits = true;
-    const onTurn = (): void => {
-      if (!waits) return;
-      waits = false;
-      this.#isWaiting = false;
+    const onTurn = (isHeld: boolean): void => {
+      if (isHeld) this.#held.add(chatId);
+      else this.#held.delete(chatId);
+      if (waits) this.#isWaiting = waits = false;
       this.#launch();
     };
     const settlement = await this.#options.deliver(chatId, onTurn);
     this.#underWay.delete(chatId);
     this.#settle(chatId, settlement);
-    onTurn();
-    this.#launch();
+    onTurn(false);
   }
 
   async #advance(journal: Journal): Promise<void> {
@@ -155,7 +177,7 @@ export class Run {
   }
 
   #settle(chatId: number, settlement: Settlement): void {
-    const { tally, clock, startedAt, ending } = this.#options;
+    const { tally, ending } = this.#options;
     const isLeft = ending.kind === "left" && settlement.outcome === "skipped" && settlement.why === "stopped";
     if (isLeft && this.unsent.length < unsentAtMost) return void this.unsent.push(chatId);
     if ("stops" in settlement) ending.end("stopped", settlement.message);
@@ -164,7 +186,7 @@ export class Run {
       if (this.#unclear === settlement.message) ending.end("stopped", settlement.message);
       this.#unclear = settlement.message;
     }
-    tally.settle(chatId, settlement, clock.now() - startedAt);
+    tally.settle(chatId, settlement, this.elapsedMs);
     this.#tell();
   }
 
@@ -174,25 +196,25 @@ export class Run {
   }
 
   #tell(): void {
-    const now = this.#options.clock.now();
+    const now = this.#now();
     if (now - this.#toldAt < progressEveryMs) return;
     this.#toldAt = now;
     this.tell();
   }
 
   #progress(): BroadcastProgress {
-    const { recipients, tally, control, startedAt, clock, pauseMs } = this.#options;
+    const { tally, control, pauseMs } = this.#options;
     const { done, counts } = tally;
-    const elapsedMs = clock.now() - startedAt;
-    const left = recipients.length - this.#next + this.#underWay.size;
+    const { elapsedMs } = this;
+    const left = this.#recipients - done;
     return {
-      recipients: done + left,
+      recipients: this.#recipients,
       done,
       ...counts,
       elapsedMs,
       remainingMs: done === 0 ? undefined : Math.round(elapsedMs / done * left),
       isPaused: control.isPaused,
-      isWaiting: pauseMs() > 0,
+      isWaiting: left > 0 && pauseMs() > 0,
     };
   }
 }

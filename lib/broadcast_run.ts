@@ -45,6 +45,7 @@ const nothing: BroadcastProgress = {
 export class Control {
   #isPaused = false;
   #onResume = (): void => {};
+  readonly #waiting = new Set<() => void>();
   #progress: (() => BroadcastProgress) | undefined;
 
   get isPaused(): boolean {
@@ -53,7 +54,23 @@ export class Control {
 
   set isPaused(isPaused: boolean) {
     this.#isPaused = isPaused;
-    if (!isPaused) this.#onResume();
+    if (isPaused) return;
+    this.#onResume();
+    for (const resume of [...this.#waiting]) resume();
+  }
+
+  /** Resolves when it is not paused, or has ended. */
+  async resumed(ending: AbortSignal): Promise<void> {
+    if (!this.#isPaused || ending.aborted) return;
+    await new Promise<void>((resolve) => {
+      const resume = (): void => {
+        this.#waiting.delete(resume);
+        ending.removeEventListener("abort", resume);
+        resolve();
+      };
+      this.#waiting.add(resume);
+      ending.addEventListener("abort", resume);
+    });
   }
 
   get progress(): BroadcastProgress {

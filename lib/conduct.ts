@@ -65,10 +65,10 @@ export async function conduct(
   const content = contentOf(plan, recipients);
   const isPaid = plan.options.allowPaidBroadcast === true;
   if (isPaid) gate.keepFree();
-  const courier = courierOf(plan, recipients, company, { content, tally, ending });
   const windowSize = windowSizeAt(messagesPerSecond);
   const journal = kept &&
     new LedgerJournal({ ...kept, recipients: ids, windowSize, isPaid, content, ending, clock, logger });
+  const courier = courierOf(plan, recipients, company, { content, tally, ending, journal });
   const run = new Run({
     recipients: ids,
     deliver: (chatId, onTurn) => courier.deliver(chatId, onTurn),
@@ -81,9 +81,10 @@ export async function conduct(
     isKept: kept !== undefined,
     abandon: () => courier.abandon(),
   });
+  await journal?.reserve();
   await run.finish();
   unwatch();
-  return await conclude(plan, ids, { run, tally, journal, ending, clock });
+  return await conclude(plan, ids, { run, tally, journal, ending });
 }
 
 function createEnding(): Ending {
@@ -108,13 +109,14 @@ interface Parts {
   readonly content: Content;
   readonly tally: Tally;
   readonly ending: Ending;
+  readonly journal: LedgerJournal | undefined;
 }
 
 function courierOf(
-  { options }: Plan,
+  { options, control }: Plan,
   { ids }: Recipients,
   company: Company,
-  { content, tally, ending }: Parts,
+  { content, tally, ending, journal }: Parts,
 ): Courier {
   const { allowPaidBroadcast = false, starBudget = Infinity, onUnknown = "skip", priority = "bulk" } =
     options;
@@ -122,9 +124,10 @@ function courierOf(
     ...company,
     content,
     tally,
+    control,
     lane: priority,
     onUnknown,
-    purse: createPurse(allowPaidBroadcast, starBudget, tally),
+    purse: createPurse(allowPaidBroadcast, starBudget, tally, () => journal?.paidAtMost ?? Infinity),
     isRecipient: (chatId) => includesSorted(ids, chatId),
     signal: ending.signal,
     whyEnded: () => ending.kind === "expired" ? "expired" : "stopped",
@@ -163,16 +166,13 @@ function guarded(
   logger: Logger,
 ): (progress: BroadcastProgress) => void {
   let isTold = false;
-  return (progress) => {
-    try {
-      onProgress?.(progress);
-    } catch (error) {
-      if (!isTold) {
-        logger.warn(`onProgress failed: ${error instanceof Error ? error.message : String(error)}`);
-      }
-      isTold = true;
-    }
+  const tell = (error: unknown): void => {
+    if (!isTold) logger.warn(`onProgress failed: ${error instanceof Error ? error.message : String(error)}`);
+    isTold = true;
   };
+  // It may be async, whatever its type says.
+  const show = async (progress: BroadcastProgress): Promise<void> => await onProgress?.(progress);
+  return (progress) => void show(progress).catch(tell);
 }
 
 interface Course {
@@ -180,13 +180,12 @@ interface Course {
   readonly tally: Tally;
   readonly journal: LedgerJournal | undefined;
   readonly ending: Ending;
-  readonly clock: Company["clock"];
 }
 
 async function conclude(
-  { startedAt, options: { broadcastId } }: Plan,
+  { options: { broadcastId } }: Plan,
   ids: readonly number[],
-  { run, tally, journal, ending, clock }: Course,
+  { run, tally, journal, ending }: Course,
 ): Promise<BroadcastReport | undefined> {
   const isLeft = ending.kind === "left";
   if (isLeft) await journal?.leave(run.next, run.unsent);
@@ -202,7 +201,7 @@ async function conclude(
     migrations,
     errors,
     stopped: isLeft ? `${ending.words}; resumeBroadcasts(), or the next start, goes on` : ending.words,
-    durationMs: Math.max(0, clock.now() - startedAt),
+    durationMs: run.elapsedMs,
     latencyMs,
   });
   if (!isLeft) await journal?.finish(report);

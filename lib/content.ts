@@ -58,6 +58,11 @@ export class Content {
     return this.#perChat !== undefined;
   }
 
+  /** Messages that each chat is sent, where it has no text of its own. */
+  get length(): number {
+    return this.#parts.length;
+  }
+
   /** Keeps it in the ledger, where that is possible: functions are not, nor is a photo that is yet to be uploaded. */
   async keepIn(ledger: Ledger, broadcastId: string): Promise<KeptMessage | undefined> {
     if (this.isPerChat || this.isUpload) return undefined;

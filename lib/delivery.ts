@@ -1,6 +1,7 @@
 /** One recipient's delivery: attempts, outcomes, and what they say of the chat. */
 import type { Api } from "grammy/web";
 import { Caller } from "./caller.ts";
+import type { Control } from "./broadcast_run.ts";
 import type { ChatEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Content, Part } from "./content.ts";
@@ -9,7 +10,7 @@ import { floodsAtMost, type Gate, longestPauseSeconds } from "./gate.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Purse } from "./purse.ts";
 import type { Roster } from "./roster.ts";
-import type { Settlement, Tally } from "./tally.ts";
+import { type Settlement, type Tally, torn } from "./tally.ts";
 
 export interface Surroundings {
   readonly api: Api;
@@ -26,6 +27,8 @@ export interface CourierOptions extends Surroundings {
   readonly onUnknown: "skip" | "resend";
   readonly purse: Purse;
   readonly tally: Tally;
+  /** Holds back whatever has not left yet. */
+  readonly control: Pick<Control, "isPaused" | "resumed">;
   /** Whether the chat is one of the recipients itself. */
   readonly isRecipient: (chatId: number) => boolean;
   /** Ends what waits for its turn. */
@@ -42,7 +45,7 @@ interface Letter {
   start: { readonly at: number; readonly moment: number };
   attempts: number;
   floods: number;
-  readonly onTurn: () => void;
+  readonly onTurn: (isHeld: boolean) => void;
 }
 
 const attemptsAtMost = 4;
@@ -63,10 +66,10 @@ export class Courier {
   }
 
   /**
-   * Sends what the recipient is to have, until it is clear how it is to be counted. `onTurn` is called as soon as it no
-   * longer waits for the bot's pace. Never rejects.
+   * Sends what the recipient is to have, until it is clear how it is to be counted. `onTurn` is told whenever it no
+   * longer waits for the bot's pace: it goes out now, or is held back for its chat's sake. Never rejects.
    */
-  async deliver(recipient: number, onTurn: () => void): Promise<Settlement> {
+  async deliver(recipient: number, onTurn: (isHeld: boolean) => void): Promise<Settlement> {
     const start = { at: 0, moment: 0 };
     const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, onTurn };
     const parts = await this.#options.content.partsFor(recipient).catch(messageOf);
@@ -125,13 +128,18 @@ export class Courier {
 
   /** `undefined` where the broadcast, or the bot, was stopped meanwhile. */
   async #turn({ chatId, onTurn }: Letter, isPaid: boolean): Promise<Turn | undefined> {
-    const { gate, lane, signal } = this.#options;
-    try {
-      return await gate.enter({ lane, chatId, isPaid, signal, onHeld: onTurn });
-    } catch {
-      return undefined;
-    } finally {
-      onTurn();
+    const { gate, lane, signal, control } = this.#options;
+    for (;;) {
+      await control.resumed(signal);
+      try {
+        const turn = await gate.enter({ lane, chatId, isPaid, signal, onHeld: () => onTurn(true) });
+        if (!control.isPaused) return turn;
+        turn.over();
+      } catch {
+        return undefined;
+      } finally {
+        onTurn(false);
+      }
     }
   }
 
@@ -218,14 +226,6 @@ export class Courier {
     if (roster.isStruck(chatId)) await roster.apply(chatId, [{ kind: "reached", at }]).catch(() => {});
     return { outcome: "sent" };
   }
-}
-
-/** Of a message in several parts only the first ones have arrived. */
-function torn(settlement: Settlement, sent: number, parts: number): Settlement {
-  if (!("message" in settlement)) {
-    return { outcome: "failed", message: `${sent} of ${parts} parts were sent before it ended` };
-  }
-  return { ...settlement, message: `${settlement.message} (part ${sent + 1} of ${parts})` };
 }
 
 function messageOf(error: unknown): string {

@@ -3,9 +3,10 @@ import { type Ending, type Journal, unsentAtMost } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { Content, KeptMessage } from "./content.ts";
 import type { Logger } from "./log.ts";
-import { BroadcastReport, type Percentiles } from "./report.ts";
+import { summaryOf } from "./kept_report.ts";
+import type { BroadcastReport } from "./report.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
-import { Tally, type TallyState } from "./tally.ts";
+import type { Tally } from "./tally.ts";
 
 export interface JournalOptions {
   readonly ledger: Ledger;
@@ -43,6 +44,8 @@ export class LedgerJournal implements Journal {
   /** Whether the present window is this process's own, so that it knows how far it has come in it. */
   #isOwnWindow: boolean;
   #isLost = false;
+  /** How many messages the ledger knows that may have been paid for by now, the present window's included. */
+  #paidAtMost: number;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -50,6 +53,7 @@ export class LedgerJournal implements Journal {
     this.#end = options.end;
     this.#isOwnWindow = options.record.fence === 1;
     this.#savedAt = options.clock.now();
+    this.#paidAtMost = Number(options.record["paid"] ?? 0);
     void this.#keepLease();
   }
 
@@ -62,16 +66,30 @@ export class LedgerJournal implements Journal {
     return this.#isLost;
   }
 
+  /** No more is paid for than the ledger knows of, so that no budget is spent twice. */
+  get paidAtMost(): number {
+    return this.#paidAtMost;
+  }
+
+  /** Sets aside what a window may cost that another process has written. */
+  async reserve(): Promise<void> {
+    const { isPaid, content, tally } = this.#options;
+    if (!isPaid || this.#isOwnWindow || this.#end === 0) return;
+    const paid = tally.paid + priceOf(this.#end, content);
+    if (await this.#save({ paid }, giveUpMs)) this.#paidAtMost = paid;
+  }
+
   async advance(underWay: readonly number[]): Promise<number> {
-    const { recipients, windowSize, tally, isPaid } = this.#options;
+    const { recipients, windowSize, tally, isPaid, content } = this.#options;
     const end = Math.min(recipients.length, this.#end + Math.max(1, windowSize - underWay.length));
     const window = this.#windowOf(recipients.slice(this.#end, end), underWay);
     const counts = tally.state;
     // What the window may cost is set aside with it.
-    const paid = counts.paid + (isPaid ? end - this.#end : 0);
+    const paid = counts.paid + (isPaid ? priceOf(end - this.#end, content) : 0);
     const changes = { ...counts, paid, ...window, ...await this.#message() };
     if (!await this.#save(changes, giveUpMs)) return this.#end;
     this.#isOwnWindow = true;
+    this.#paidAtMost = paid;
     return this.#end = end;
   }
 
@@ -196,42 +214,7 @@ function highest(...ids: (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-/** What a report says beyond what was counted, as attributes of the run. */
-function summaryOf(report: BroadcastReport): Partial<RunRecord> {
-  const { stopped, durationMs, latencyMs } = report;
-  const { p50, p95, p99, max } = latencyMs ?? {};
-  return {
-    stopped_by: stopped?.slice(0, 200),
-    duration_ms: durationMs,
-    p50_ms: p50,
-    p95_ms: p95,
-    p99_ms: p99,
-    max_ms: max,
-  };
-}
-
-/** The report of a finished run. */
-export async function keptReport(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
-  const { broadcast_id, fence, problem_parts } = run;
-  const kept = problem_parts && await ledger.readText(broadcast_id, `problems-${fence}`, problem_parts);
-  const { errors, migrations } = kept ? JSON.parse(kept) : { errors: [], migrations: [] };
-  const { sent, deactivated, skipped, failed, unknown, unsubscribed, expired, stopped, floods } = keptState(
-    run,
-  );
-  const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(Number);
-  return new BroadcastReport({
-    broadcastId: broadcast_id,
-    recipients: sent + deactivated + skipped + failed + unknown,
-    ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations },
-    skips: { unsubscribed, expired, stopped },
-    stopped: run["stopped_by"] as string | undefined,
-    durationMs: Number(run["duration_ms"] ?? 0),
-    latencyMs: run["p50_ms"] === undefined ? undefined : { p50, p95, p99, max } as Percentiles,
-  });
-}
-
-/** What had been counted when the run was written last. */
-export function keptState(run: RunRecord): TallyState {
-  const names = Object.keys(new Tally().state) as (keyof TallyState)[];
-  return Object.fromEntries(names.map((name) => [name, Number(run[name] ?? 0)])) as TallyState;
+/** How many messages so many chats are sent, as far as that is known beforehand. */
+export function priceOf(chats: number, content: Content): number {
+  return chats * content.length;
 }

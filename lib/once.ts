@@ -4,7 +4,8 @@ import type { BroadcastMessage } from "./broadcast_message.ts";
 import { Control } from "./broadcast_run.ts";
 import { type Company, conduct, type Plan, windowSizeAt } from "./conduct.ts";
 import { Content } from "./content.ts";
-import { keptReport, leaseMs } from "./journal.ts";
+import { leaseMs, priceOf } from "./journal.ts";
+import { keptReport } from "./kept_report.ts";
 import { recipientsOf } from "./recipients.ts";
 import type { BroadcastReport } from "./report.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
@@ -51,9 +52,8 @@ export class Once {
     const { ids } = recipients;
     const end = Math.min(ids.length, windowSizeAt(messagesPerSecond));
     const hasFunctions = plan.options.perChat !== undefined || plan.options.filter !== undefined;
-    const message = hasFunctions
-      ? undefined
-      : await new Content(plan.message).keepIn(this.#options.ledger(), id);
+    const content = new Content(plan.message);
+    const message = hasFunctions ? undefined : await content.keepIn(this.#options.ledger(), id);
     const record: RunRecord = {
       broadcast_id: id,
       state: "running",
@@ -68,6 +68,7 @@ export class Once {
       window_size: end,
       ...optionsKept(plan),
       ...new Tally().state,
+      paid: plan.options.allowPaidBroadcast ? priceOf(end, content) : 0,
     };
     const begun = await this.#options.ledger().begin(record);
     if (begun.owner !== record.owner) return undefined;

@@ -9,15 +9,17 @@ export interface Purse {
 /** 0.1 Star a message (Bot API, `allow_paid_broadcast`). */
 const messagesPerStar = 10;
 
+/** `atMost` is how many messages may be paid for by now, whatever the budget is. */
 export function createPurse(
   isPaid: boolean,
   starBudget: number,
   tally: { paid: number },
+  atMost: () => number = () => Infinity,
 ): Purse {
   const most = starBudget * messagesPerStar;
   return {
     take() {
-      if (!isPaid || tally.paid + 1 > most) return false;
+      if (!isPaid || tally.paid + 1 > Math.min(most, atMost())) return false;
       tally.paid++;
       return true;
     },

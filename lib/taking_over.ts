@@ -1,7 +1,7 @@
 /** How a run is taken over from a process that has died. Pure. */
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { Plan } from "./conduct.ts";
-import { keptState } from "./journal.ts";
+import { keptState } from "./kept_report.ts";
 import type { RunRecord } from "./storage/ledger.ts";
 import { Tally } from "./tally.ts";
 

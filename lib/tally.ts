@@ -17,6 +17,14 @@ export interface Failure {
   readonly isUnclear?: boolean;
 }
 
+/** Of a message in several parts only the first ones have arrived. */
+export function torn(settlement: Settlement, sent: number, parts: number): Settlement {
+  if (!("message" in settlement)) {
+    return { outcome: "failed", message: `${sent} of ${parts} parts were sent before it ended` };
+  }
+  return { ...settlement, message: `${settlement.message} (part ${sent + 1} of ${parts})` };
+}
+
 /** What has been counted, as a ledger keeps it. */
 export type TallyState = Readonly<BroadcastCounts & BroadcastSkips> & {
   readonly floods: number;
