@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly recipients: ArrayLike<number>;
   /** `onTurn` is told when it no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
   readonly deliver: (chatId: number, onTurn: (isHeld: boolean) => void) => Promise<Settlement>;
+  /** Recipients that may wait for the bot's pace at a time: more than one where each has a text to be made first. */
+  readonly aheadAtMost: number;
   /** Whether the photo is yet to be uploaded: then each try is an upload. */
   readonly isUpload: () => boolean;
   readonly tally: Tally;
@@ -87,8 +89,8 @@ export class Run {
   readonly #underWay = new Set<number>();
   /** Those of them whose chats may not be written to yet. */
   readonly #held = new Set<number>();
-  /** Whether one waits for the bot's pace, behind which nobody else need wait. */
-  #isWaiting = false;
+  /** How many wait for the bot's pace, behind whom nobody else need wait. */
+  #waiting = 0;
   #isAdvancing = false;
   #next = 0;
   #end: number;
@@ -136,9 +138,9 @@ export class Run {
   }
 
   #launch(): void {
-    const { recipients, control, ending, journal } = this.#options;
+    const { recipients, control, ending, journal, aheadAtMost } = this.#options;
     while (
-      !ending.signal.aborted && !control.isPaused && !this.#isWaiting && this.#next < this.#end &&
+      !ending.signal.aborted && !control.isPaused && this.#waiting < aheadAtMost && this.#next < this.#end &&
       this.#hasRoom()
     ) void this.#deliver(recipients[this.#next++] as number);
     const isOver = ending.signal.aborted || this.#next >= recipients.length;
@@ -154,15 +156,16 @@ export class Run {
 
   async #deliver(chatId: number): Promise<void> {
     this.#underWay.add(chatId);
-    this.#isWaiting = true;
+    this.#waiting++;
     let waits = true;
     const onTurn = (isHeld: boolean): void => {
       if (isHeld) this.#held.add(chatId);
       else this.#held.delete(chatId);
-      if (waits) this.#isWaiting = waits = false;
+      if (waits) this.#waiting--;
+      waits = false;
       this.#launch();
     };
-    const settlement = await this.#options.deliver(chatId, onTurn);
+    const settlement = await this.#options.deliver(chatId, onTurn).catch(unexpected);
     this.#underWay.delete(chatId);
     this.#settle(chatId, settlement);
     onTurn(false);
@@ -217,4 +220,9 @@ export class Run {
       isWaiting: left > 0 && pauseMs() > 0,
     };
   }
+}
+
+/** A defect of ours costs one chat its message, and not everyone after it. */
+function unexpected(error: unknown): Settlement {
+  return { outcome: "failed", message: error instanceof Error ? error.message : String(error) };
 }

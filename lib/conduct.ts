@@ -44,6 +44,8 @@ export interface Kept {
   readonly end: number;
 }
 
+/** Chats' own texts that are made at the same time. */
+const textsAtOnce = 16;
 const [windowAtLeast, windowSeconds] = [100, 2];
 const dayMs = 86_400_000;
 
@@ -72,6 +74,7 @@ export async function conduct(
   const run = new Run({
     recipients: ids,
     deliver: (chatId, onTurn) => courier.deliver(chatId, onTurn),
+    aheadAtMost: content.isPerChat ? textsAtOnce : 1,
     isUpload: () => content.isUpload,
     pauseMs: () => gate.pauseMs,
     onProgress: guarded(plan.options.onProgress, logger),

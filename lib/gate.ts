@@ -52,7 +52,7 @@ export class Gate {
     this.#turnstile.keepFree();
   }
 
-  /** Marks a call's payload as one that has entered: it passes at once, and its flood answer is the caller's. */
+  /** Marks a call's payload as one that has entered: it passes at once; its flood answer, and its end, are the caller's. */
   admit<T extends object>(payload: T): T {
     return Object.assign(payload, { [admitted]: true });
   }
@@ -60,10 +60,7 @@ export class Gate {
   /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls only heed a pause. */
   readonly transformer: Transformer = async (...call) => {
     const [prev, method, payload, signal] = call;
-    if (method === "getUpdates") return await prev(method, payload, signal);
-    if (admitted in payload) {
-      return await this.#untilClosed(signal, (ending) => prev(method, payload, ending));
-    }
+    if (method === "getUpdates" || admitted in payload) return await prev(method, payload, signal);
     if (!isMessage(method)) return await this.#send(call, { lane: "call" });
     const chatId = chatOf(payload);
     if (chatId === undefined) return await this.#send(call, { lane: "reply" });

@@ -116,7 +116,8 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   });
   await menu;
   logger.info(readyText(botInfo.username, roster));
-  void broadcasting.resumeQuietly();
+  // Whoever keeps chats elsewhere may have no DynamoDB at all.
+  if (options.storage === undefined || options.ledger !== undefined) void broadcasting.resumeQuietly();
   return {
     roster,
     inbox,

@@ -24,8 +24,8 @@ interface Line {
   readonly mayProbe: boolean;
 }
 
-/** No timer can wait for longer than 24 days. */
-const longestSleepMs = 86_400_000;
+/** No timer can wait for longer than 24 days; and to wake up for every single message at a high pace costs as much as it. */
+const [shortestSleepMs, longestSleepMs] = [20, 86_400_000];
 
 export interface TurnstileOptions {
   /** Messages a second over all chats. */
@@ -231,7 +231,7 @@ export class Turnstile {
   }
 
   #comeBack(ms: number): void {
-    const sleepMs = Math.min(Math.ceil(ms), longestSleepMs);
+    const sleepMs = Math.min(Math.max(Math.ceil(ms), shortestSleepMs), longestSleepMs);
     const at = this.#now() + sleepMs;
     if (this.#timer !== undefined && this.#timer.at <= at && ms < Infinity) return;
     this.#timer?.cancel.abort();

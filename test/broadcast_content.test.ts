@@ -2,7 +2,7 @@
 import { bold, format } from "../lib/text.ts";
 import type { LocalUser } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
-import { FastClock, type SceneOptions, subscribers, withBot } from "./support/bot.ts";
+import { FastClock, pause, type SceneOptions, subscribers, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";
 
 const test = suite("broadcast(): content", {}, 60_000);
@@ -99,6 +99,23 @@ test("perChat that fails for a chat fails for that chat alone; one that fails fo
     const none = await scene.bot.broadcast("x", { perChat: () => Promise.reject(new Error("down")) });
     assert.equal([none.sent, none.failed, none.skipped], [0, 2, 8]);
     assert.match(none.stopped ?? "", /down/);
+  }, made);
+});
+
+test("texts that take their time are made side by side", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 64);
+    let [now, most] = [0, 0];
+    const report = await scene.bot.broadcast("x", {
+      perChat: async () => {
+        most = Math.max(most, ++now);
+        await pause(5);
+        now--;
+        return undefined;
+      },
+    });
+    assert.is(report.sent, 64);
+    assert.ok(most > 4 && most <= 64, `${most} at the same time`);
   }, made);
 });
 
