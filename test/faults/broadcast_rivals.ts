@@ -1,6 +1,6 @@
 /** Two bots and one broadcast: begun by both in the same moment, or by one that falls asleep in the middle of it. */
 import { type Audience, gatherAudience } from "./audience.ts";
-import type { Answer } from "./broadcaster.ts";
+import type { Answer } from "./broadcaster_commands.ts";
 import { moments, strikeAt } from "./moments.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
 import { pause } from "./traffic.ts";

@@ -33,6 +33,31 @@ kills('killed in a broadcast, "resend"', { kills: 100, onUnknown: "resend" }, 1)
 const lossy = { kills: 30, onUnknown: "skip", lostAnswers: 0.1 } as const;
 kills('killed in a broadcast, "skip", 10 % of DynamoDB\'s answers lost', lossy, 2);
 
+const mutants = [
+  ["late", "skip", "writes its windows when it has sent them"],
+  ["again", "skip", "sends again what another has left in doubt"],
+  ["forgets", "resend", "forgets whom another has left in doubt"],
+] as const;
+
+for (const [mutant, onUnknown, does] of mutants) {
+  test(`a bot that ${does} is caught`, async () => {
+    const script = ["careless_broadcaster.ts", mutant] as const;
+    const { doubled, missed, problems } = await runBroadcastKills({ kills: 30, seed, onUnknown, script });
+    console.log(`${mutant}: ${problems[0]?.split("\n")[0] ?? "not caught"}`);
+    assert.ok(onUnknown === "skip" ? doubled > 0 : missed > 0);
+  });
+}
+
+test("a bot that writes what is another's is caught, begun twice or suspended", async () => {
+  const script = ["careless_broadcaster.ts", "unfenced"] as const;
+  const twice = await runDoubleStarts({ seed, times: 20, script });
+  const suspended = await runSuspensions({ seed, times: 10, script });
+  for (const { problems } of [twice, suspended]) {
+    console.log(`unfenced: ${problems[0]?.split("\n")[0] ?? "not caught"}`);
+  }
+  assert.ok(twice.doubled > 0 && suspended.doubled > 0);
+});
+
 test("begun by two at once", async () => {
   const report = await runDoubleStarts({ seed, times: 100 });
   console.log(rivalLine("begun by two at once", report));

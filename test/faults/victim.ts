@@ -1,7 +1,7 @@
 /** A broadcaster in a process of its own, as its killer sees it. */
 import type { BroadcastReport } from "../../mod.ts";
 import type { Audience } from "./audience.ts";
-import type { Answer, BroadcasterOptions } from "./broadcaster.ts";
+import type { Answer, BroadcasterOptions } from "./broadcaster_commands.ts";
 import { BotProcess } from "./child.ts";
 import type { TrialOptions } from "./trial.ts";
 
