@@ -21,6 +21,7 @@ import { type Random, randomOf } from "../support/histories.ts";
 import { TableName } from "./scene.ts";
 import type { RunRecord } from "../../lib/storage/ledger.ts";
 import { runOf } from "../../lib/storage/run_item.ts";
+import type { Kind } from "./announcement.ts";
 import type { ClockOrigin } from "./shared_clock.ts";
 
 export const LedgerName = "telegram-broadcasts";
@@ -55,8 +56,8 @@ export class Audience {
     this.people = people.sort((one, other) => one.chatId - other.chatId);
   }
 
-  newBroadcastId(): string {
-    return `b${++this.#broadcasts}`;
+  newBroadcastId(kind: Kind): string {
+    return `${kind}${++this.#broadcasts}`;
   }
 
   /** Makes them active in the table, as if they had written. */

@@ -3,6 +3,7 @@
  * chats' inboxes are compared with the report, and with what the ledger had in doubt after each kill.
  */
 import type { BroadcastReport } from "../../mod.ts";
+import type { Kind } from "./announcement.ts";
 import { type Audience, gatherAudience } from "./audience.ts";
 import { killSometime, type Moment, moments } from "./moments.ts";
 import { Trial } from "./trial.ts";
@@ -15,6 +16,8 @@ export interface BroadcastKillOptions {
   readonly onUnknown: "skip" | "resend";
   /** @default 1000 */
   readonly chats?: number;
+  /** What is broadcast. @default "text" */
+  readonly kind?: Kind | undefined;
   /** The share of DynamoDB's answers that are lost after it has done what it was asked. @default 0 */
   readonly lostAnswers?: number;
   readonly script?: Script;
@@ -44,7 +47,7 @@ const clockFactor = 20;
 const paces = [30, 50, 100] as const;
 
 export async function runBroadcastKills(options: BroadcastKillOptions): Promise<BroadcastKillReport> {
-  const { seed, kills, onUnknown, chats = 1000, lostAnswers = 0, script, goesOn = false } = options;
+  const { seed, kills, onUnknown, chats = 1000, kind, lostAnswers = 0, script, goesOn = false } = options;
   const audience = await gatherAudience({ seed, chats, clockFactor });
   const tally = new Tally();
   try {
@@ -52,7 +55,7 @@ export async function runBroadcastKills(options: BroadcastKillOptions): Promise<
     while (tally.killed < kills && (goesOn || tally.problems.length === 0)) {
       const { random } = audience;
       const messagesPerSecond = paces[Math.floor(random() * paces.length)] as number;
-      const trial = new Trial(audience, { onUnknown, messagesPerSecond, blocked: 0.1, lost: 0.02 });
+      const trial = new Trial(audience, { onUnknown, kind, messagesPerSecond, blocked: 0.1, lost: 0.02 });
       const most = Math.min(kills - tally.killed, 1 + Math.floor(random() * killsABroadcast));
       const play = new Play(audience, trial, script);
       tally.add(await play.killed(most), trial);
@@ -113,6 +116,8 @@ class Play {
     const record = await this.#trial.noteCrash();
     // Nobody else knows of it yet.
     if (record === undefined) return "broadcast";
+    const isWithoutPicture = record.state === "running" && record.message_name === undefined;
+    if (isWithoutPicture) return this.#audience.random() < 0.3 ? "resume in vain" : "broadcast";
     return ways[Math.floor(this.#audience.random() * ways.length)] as Way;
   }
 

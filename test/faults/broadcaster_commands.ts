@@ -20,6 +20,7 @@ export interface BroadcasterOptions {
   /** By that clock. */
   readonly messagesPerSecond: number;
   readonly onUnknown: "skip" | "resend";
+  readonly expiresAt?: number | undefined;
 }
 
 /** What a command is answered, as JSON. */
@@ -32,13 +33,13 @@ export interface Answer extends Partial<ResumedBroadcasts> {
 export function obeyParent(ledgerBy?: (clock: SharedClock) => Ledger): void {
   const { clock: origin, ...how } = JSON.parse(process.argv.at(-1) ?? "") as BroadcasterOptions;
   const clock = new SharedClock(origin);
-  const { messagesPerSecond, onUnknown } = how;
+  const { messagesPerSecond, ...others } = how;
   const bot = createTelegramBotFromEnv({ messagesPerSecond, clock, ledger: ledgerBy?.(clock) });
 
   const commands: Readonly<Record<string, (id: string) => Promise<Answer>>> = {
     async broadcast(broadcastId) {
       const allowPaidBroadcast = messagesPerSecond > 30;
-      const options = { broadcastId, onUnknown, allowPaidBroadcast };
+      const options = { ...others, broadcastId, allowPaidBroadcast };
       return { report: await bot.broadcast(announcement(broadcastId), options) };
     },
     async initialize() {

@@ -1,4 +1,5 @@
 /** When a bot is killed: at random, or in the moments in which it hurts most. */
+import { messagesOf } from "./announcement.ts";
 import { type Audience, LedgerName } from "./audience.ts";
 import { pause } from "./traffic.ts";
 import type { Trial } from "./trial.ts";
@@ -14,7 +15,7 @@ const ambushes: Record<Moment, Ambush> = {
   "at random": (audience, trial, strike) => {
     const { factor } = audience.clock;
     // What a start and a lease take of it, and what the sending.
-    const lastsMs = 400 + 15_000 / factor + chatsLeft(audience, trial) / paceOf(audience, trial) * 1000;
+    const lastsMs = 400 + 15_000 / factor + messagesLeft(audience, trial) / paceOf(audience, trial) * 1000;
     let isOff = false;
     pause(audience.random() ** 1.5 * lastsMs).then(() => isOff || strike());
     return () => isOff = true;
@@ -27,16 +28,20 @@ const ambushes: Record<Moment, Ambush> = {
     }),
   "after a write": (audience, trial, strike) => inWrite(audience, trial, strike),
   "after a send": (audience, trial, strike) => {
-    let left = Math.ceil(audience.random() ** 1.5 * chatsLeft(audience, trial));
+    let left = Math.ceil(audience.random() ** 1.5 * messagesLeft(audience, trial));
     return trial.onArrival(() => --left === 0 && strike());
   },
 };
 
-function chatsLeft({ people }: Audience, { arrived }: Trial): number {
-  return Math.max(1, people.length - arrived);
+function chatsLeft({ people }: Audience, { reached }: Trial): number {
+  return Math.max(1, people.length - reached);
 }
 
-/** In chats a second of real time. */
+function messagesLeft(audience: Audience, trial: Trial): number {
+  return chatsLeft(audience, trial) * messagesOf(trial.id).length;
+}
+
+/** In messages a second of real time. */
 function paceOf({ clock }: Audience, { options }: Trial): number {
   return options.messagesPerSecond * clock.factor;
 }

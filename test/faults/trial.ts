@@ -2,54 +2,64 @@
 import type { Message } from "grammy/types";
 import type { BotApiFault, LocalUser } from "../../lib/local/mod.ts";
 import type { BroadcastReport, RunRecord } from "../../mod.ts";
-import { announcement } from "./announcement.ts";
+import { indexOf, type Kind, messagesOf, pictureOf } from "./announcement.ts";
 import type { Audience } from "./audience.ts";
 
 export interface TrialOptions {
   readonly onUnknown: "skip" | "resend";
   /** By the bots' clock. */
   readonly messagesPerSecond: number;
+  /** What is broadcast. @default "text" */
+  readonly kind?: Kind | undefined;
   /** The share of chats that have blocked the bot, which does not know it yet. @default 0 */
   readonly blocked?: number;
-  /** The share of chats whose first message meets a connection that breaks: before it arrives, or after. @default 0 */
+  /** The share of chats of which one message meets a connection that breaks: before it arrives, or after. @default 0 */
   readonly lost?: number;
+  /** Until when it may be sent, by the bots' clock. Default: for ever. */
+  readonly expiresAt?: number | undefined;
 }
 
-/** Earlier windows' chats that a record may hold. */
-const pendingAtMost = 60;
+/** Earlier windows' chats that a record may hold: those under way, or those that a stop has left over. */
+const pendingAtMost = 30;
 
 export class Trial {
   readonly id: string;
   readonly options: TrialOptions;
-  /** How often it came to each chat. */
-  readonly arrivals: Map<number, number> = new Map();
   /** Whom the ledger left in doubt after a crash. */
   readonly inDoubt: Set<number> = new Set();
   readonly blocked: ReadonlySet<number>;
   /** Set by whoever plays it. */
   report: BroadcastReport | undefined;
+  /** Bots that had no file_id of its photo. */
+  uploaders = 0;
   readonly problems: string[] = [];
   readonly #audience: Audience;
-  readonly #faults: ReadonlyMap<number, BotApiFault>;
+  readonly #messages: ReturnType<typeof messagesOf>;
+  /** By whose message is lost. */
+  readonly #losses: ReadonlyMap<number, BotApiFault>;
+  readonly #faults: BotApiFault[] = [];
+  /** How often each of its messages came to each chat. */
+  readonly #arrivals = new Map<number, number[]>();
   readonly #listeners = new Set<() => void>();
   readonly #ends: (() => void)[];
+  readonly #uploadsBefore: number;
   #arrived = 0;
+  #reached = 0;
 
-  /** @ignore Trials are made by `beginTrial`. */
+  /** It may begin. */
   constructor(audience: Audience, options: TrialOptions) {
     const { random, people, server } = audience;
-    this.id = audience.newBroadcastId();
+    this.id = audience.newBroadcastId(options.kind ?? "text");
     this.options = options;
     this.#audience = audience;
+    this.#messages = messagesOf(this.id);
+    this.#uploadsBefore = server.uploads;
     const drawn = (share: number = 0): LocalUser[] => people.filter(() => random() < share);
     const blocked = drawn(options.blocked);
     server.unheard(() => blocked.forEach((person) => person.block()));
     this.blocked = new Set(blocked.map(({ chatId }) => chatId));
     const lost = drawn(options.lost).filter(({ chatId }) => !this.blocked.has(chatId));
-    this.#faults = new Map(lost.map(({ chatId }) => {
-      const answer = random() < 0.5 ? "lose" : "reset";
-      return [chatId, server.fault({ method: "sendMessage", chatId, answer })];
-    }));
+    this.#losses = new Map(lost.map(({ chatId }) => [chatId, this.#loseOne(chatId)]));
     this.#ends = people.map((person) => person.onMessage((message) => this.#arrive(person, message)));
   }
 
@@ -58,31 +68,43 @@ export class Trial {
     return this.#arrived;
   }
 
+  /** Chats that have got it, as a whole, so far. */
+  get reached(): number {
+    return this.#reached;
+  }
+
+  /** Files that were uploaded for it. */
+  get uploads(): number {
+    return this.#audience.server.uploads - this.#uploadsBefore;
+  }
+
   /** Chats that answers were lost for. */
   get lost(): number[] {
-    return [...this.#faults].filter(([, fault]) => fault.hits > 0).map(([chatId]) => chatId);
+    return [...this.#losses].filter(([, fault]) => fault.hits > 0).map(([chatId]) => chatId);
   }
 
-  /** Chats that got it more than once. */
+  /** Chats that got some of it more than once. */
   get doubled(): number[] {
-    return [...this.arrivals].filter(([, times]) => times > 1).map(([chatId]) => chatId);
+    const isTwice = ([, times]: [number, number[]]): boolean => times.some((count) => count > 1);
+    return [...this.#arrivals].filter(isTwice).map(([chatId]) => chatId);
   }
 
-  /** Chats that could have got it, and did not. */
+  /** Chats that could have got it, and did not, or not to its end. */
   get missed(): number[] {
     const ids = this.#audience.people.map(({ chatId }) => chatId);
-    return ids.filter((chatId) => !this.blocked.has(chatId) && !this.arrivals.has(chatId));
+    return ids.filter((chatId) => !this.blocked.has(chatId) && !this.#isWhole(chatId));
   }
 
-  /** Resolves when the next message has come, before the bot hears of it. */
+  /** Tells of each message that comes, before the bot hears of it. */
   onArrival(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Notes whom a crash leaves in doubt; gives what the ledger holds by now. */
+  /** Notes whom a crash leaves in doubt; gives what the ledger holds by now. To be asked before each bot begins. */
   async noteCrash(): Promise<RunRecord | undefined> {
     const record = await this.#audience.record(this.id);
+    if (record?.message_name === undefined) this.uploaders++;
     if (record?.state !== "running") return record;
     const { window_after = -Infinity, cursor = -Infinity, pending = [] } = record;
     const ids = this.#audience.people.map(({ chatId }) => chatId);
@@ -100,20 +122,57 @@ export class Trial {
   async end(): Promise<void> {
     const { people, server } = this.#audience;
     for (const end of this.#ends) end();
-    for (const fault of this.#faults.values()) fault.clear();
+    for (const fault of this.#faults) fault.clear();
     const blocked = people.filter(({ chatId }) => this.blocked.has(chatId));
     server.unheard(() => blocked.forEach((person) => person.unblock()));
     await this.#audience.subscribe(blocked);
   }
 
-  #arrive({ chatId }: LocalUser, { text = "", entities = [] }: Message): void {
-    if (!text.startsWith(`Broadcast ${this.id}\n`)) return;
-    this.arrivals.set(chatId, (this.arrivals.get(chatId) ?? 0) + 1);
+  #isWhole(chatId: number): boolean {
+    return this.#arrivals.get(chatId)?.length === this.#messages.length;
+  }
+
+  /** The answer to one of its messages to the chat, or the message itself. */
+  #loseOne(chatId: number): BotApiFault {
+    const { random, server } = this.#audience;
+    const methods = this.#messages.map((_, index) =>
+      index === 0 && this.options.kind === "photo" ? "sendPhoto" : "sendMessage"
+    );
+    const index = Math.floor(random() * methods.length);
+    const method = methods[index] as string;
+    const times = methods.slice(0, index).filter((earlier) => earlier === method).length;
+    if (times > 0) this.#faults.push(server.fault({ method, chatId, times, answer: { delayMs: 0 } }));
+    const fault = server.fault({ method, chatId, answer: random() < 0.5 ? "lose" : "reset" });
+    this.#faults.push(fault);
+    return fault;
+  }
+
+  #arrive({ chatId }: LocalUser, message: Message): void {
+    const { text = message.caption ?? "" } = message;
+    const index = indexOf(this.id, text);
+    if (index < 0) return;
+    const times = this.#arrivals.get(chatId) ?? [];
+    if (index > times.length) {
+      this.problems.push(`${this.id}: chat ${chatId} got part ${index + 1} too early`);
+    }
+    times[index] = (times[index] ?? 0) + 1;
+    this.#arrivals.set(chatId, times);
     this.#arrived++;
-    const sent = announcement(this.id);
-    if (text !== sent.text || JSON.stringify(entities) !== JSON.stringify(sent.entities)) {
+    if (index === this.#messages.length - 1 && times[index] === 1) this.#reached++;
+    this.#compare(chatId, index, message);
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #compare(chatId: number, index: number, message: Message): void {
+    const { text = message.caption, entities = message.caption_entities, photo } = message;
+    const sent = this.#messages[index];
+    const isSame = text === sent?.text && JSON.stringify(entities) === JSON.stringify(sent?.entities);
+    if (!isSame) {
       this.problems.push(`${this.id}: it came to chat ${chatId} in other words: ${JSON.stringify(text)}`);
     }
-    for (const listener of [...this.#listeners]) listener();
+    const isPhoto = index === 0 && this.options.kind === "photo";
+    const bytes = this.#audience.server.file(photo?.at(-1)?.file_id ?? "");
+    const isRight = isPhoto ? String(bytes) === String(pictureOf(this.id)) : photo === undefined;
+    if (!isRight) this.problems.push(`${this.id}: it came to chat ${chatId} with another picture`);
   }
 }

@@ -8,7 +8,7 @@ export function verdict(audience: Audience, trial: Trial): string[] {
   const { report, options: { onUnknown } } = trial;
   if (report === undefined) return [...trial.problems, `${trial.id}: there is no report`];
   const problems = [
-    ...countProblems(audience, report),
+    ...countProblems(audience, trial, report),
     ...onUnknown === "skip" ? skipProblems(trial, report) : resendProblems(trial, report),
   ];
   return [
@@ -18,12 +18,15 @@ export function verdict(audience: Audience, trial: Trial): string[] {
 }
 
 /** Every recipient is counted, and once. */
-function countProblems({ people }: Audience, report: BroadcastReport): string[] {
+function countProblems({ people }: Audience, trial: Trial, report: BroadcastReport): string[] {
+  const { reached, uploads, uploaders, lost } = trial;
   const { recipients, sent, deactivated, skipped, failed, unknown } = report;
   const sum = sent + deactivated + skipped + failed + unknown;
   return [
     ...wrong(recipients !== people.length, `${recipients} recipients of ${people.length}`),
+    ...wrong(uploads > uploaders + lost.length, `${uploads} uploads by ${uploaders} bots`),
     ...wrong(sum !== recipients, `the counts add up to ${sum}`),
+    ...wrong(sent > reached || reached > sent + unknown, `it reached ${reached}`),
     ...wrong(report.stopped !== undefined, `it was stopped: ${report.stopped}`),
   ];
 }
@@ -34,33 +37,39 @@ function skipProblems(trial: Trial, report: BroadcastReport): string[] {
   const lost = new Set(trial.lost);
   const forgotten = missed.filter((chatId) => !inDoubt.has(chatId) && !lost.has(chatId));
   const atMost = new Set([...inDoubt, ...lost]).size;
-  const reached = trial.arrivals.size;
-  const { sent, deactivated, unknown } = report;
+  const { deactivated, unknown, skips: { expired } } = report;
   return [
     ...wrong(doubled.length > 0, `${doubled.length} chats got it twice: ${some(doubled)}`),
-    ...wrong(forgotten.length > 0, `${forgotten.length} chats were forgotten: ${some(forgotten)}`),
+    ...wrong(forgotten.length > expired, `${forgotten.length} chats were forgotten: ${some(forgotten)}`),
     ...wrong(unknown > atMost, `${unknown} are unknown, but only ${atMost} were in doubt`),
-    ...wrong(unknown < missed.length, `${missed.length} got none, but only ${unknown} are unknown`),
-    ...wrong(sent > reached || reached > sent + unknown, `it reached ${reached}`),
     ...wrong(
-      deactivated > blocked.size || deactivated + unknown < blocked.size,
+      unknown + expired < missed.length,
+      `${missed.length} got none, but only ${unknown} are unknown, and ${expired} were too late`,
+    ),
+    ...wrong(
+      deactivated > blocked.size || deactivated + unknown + expired < blocked.size,
       `${blocked.size} had blocked`,
     ),
   ];
 }
 
-/** Everybody; twice only who was in doubt. */
+/** Everybody who could be reached in time; twice only who was in doubt. */
 function resendProblems(trial: Trial, report: BroadcastReport): string[] {
   const { missed, doubled, inDoubt, blocked } = trial;
   const lost = new Set(trial.lost);
   const unfounded = doubled.filter((chatId) => !inDoubt.has(chatId) && !lost.has(chatId));
-  const { sent, deactivated, skipped } = report;
+  const { deactivated, unknown, skips: { unsubscribed, expired } } = report;
+  const gone = deactivated + unsubscribed;
   return [
-    ...wrong(missed.length > 0, `${missed.length} chats were forgotten: ${some(missed)}`),
+    ...wrong(missed.length > unknown + expired, `${missed.length} chats were forgotten: ${some(missed)}`),
     ...wrong(unfounded.length > 0, `${unfounded.length} got it twice without a doubt: ${some(unfounded)}`),
-    ...wrong(sent !== trial.arrivals.size, `it reached ${trial.arrivals.size}`),
+    // Only where there was no time to send it again.
+    ...wrong(unknown > (expired > 0 ? inDoubt.size : 0), `${unknown} are unknown`),
     // One that was refused before the crash has been unsubscribed by then.
-    ...wrong(deactivated + skipped !== blocked.size, `${blocked.size} had blocked`),
+    ...wrong(
+      gone > blocked.size || gone + unknown + expired < blocked.size,
+      `${blocked.size} had blocked`,
+    ),
   ];
 }
 

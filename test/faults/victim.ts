@@ -10,7 +10,8 @@ export type Script = readonly [string, ...string[]];
 
 /** The ways in which a broadcast is begun, or finished for one that was killed. */
 export const ways = ["broadcast", "resume", "initialize"] as const;
-export type Way = (typeof ways)[number];
+/** The last is for what no ledger keeps: what cannot be finished alone has to be told, and then called for again. */
+export type Way = (typeof ways)[number] | "resume in vain";
 
 const answeredWithinMs = 60_000;
 
@@ -20,10 +21,10 @@ export class Victim extends BotProcess {
 
   constructor(
     audience: Audience,
-    { messagesPerSecond, onUnknown }: TrialOptions,
+    { messagesPerSecond, onUnknown, expiresAt }: TrialOptions,
     script: Script = ["broadcaster.ts"],
   ) {
-    const options: BroadcasterOptions = { clock: audience.clock, messagesPerSecond, onUnknown };
+    const options: BroadcasterOptions = { clock: audience.clock, messagesPerSecond, onUnknown, expiresAt };
     super(audience, { script: [...script, JSON.stringify(options)] });
     this.#audience = audience;
   }
@@ -40,14 +41,21 @@ export class Victim extends BotProcess {
   /** Begins it, or finishes it, by the way given; gives the report, or what went wrong, or undefined if it dies before. */
   async play(broadcastId: string, way: Way): Promise<Answer | undefined> {
     if (way === "broadcast") return await this.ask(`broadcast ${broadcastId}`);
-    const answer = await this.ask(way);
+    const answer = await this.ask(way === "resume in vain" ? "resume" : way);
     if (answer === undefined || answer.error !== undefined) return answer;
+    if (way === "resume in vain") return await this.#told(broadcastId, answer);
     if (way === "initialize") return await this.#finished(broadcastId);
     const report = answer.resumed?.find((it) => it.broadcastId === broadcastId);
     if (report !== undefined) return { report };
     // The one before was killed when it had finished.
     const isFinished = (await this.#audience.record(broadcastId))?.state === "finished";
     return isFinished ? await this.ask(`broadcast ${broadcastId}`) : { error: JSON.stringify(answer) };
+  }
+
+  async #told(broadcastId: string, answer: Answer): Promise<Answer | undefined> {
+    const reason = answer.left?.find(({ broadcast_id }) => broadcast_id === broadcastId)?.reason ?? "";
+    if (!/had not been uploaded: call broadcast\(\)/.test(reason)) return { error: JSON.stringify(answer) };
+    return await this.ask(`broadcast ${broadcastId}`);
   }
 
   /** Waits for the ledger to say so, then asks for the report. */
