@@ -195,7 +195,7 @@ export class Run {
 
   #isProven(): boolean {
     const { tally, isUpload } = this.#options;
-    return tally.counts.sent > 0 || (!isUpload() && this.#next >= triedAlone);
+    return !isUpload() && (tally.counts.sent > 0 || this.#next >= triedAlone);
   }
 
   #tell(): void {

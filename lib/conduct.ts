@@ -12,7 +12,7 @@ import { createPurse } from "./purse.ts";
 import { includesSorted, type Recipients } from "./recipients.ts";
 import { BroadcastReport } from "./report.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
-import { Tally } from "./tally.ts";
+import { type Settlement, stillInDoubt, Tally } from "./tally.ts";
 
 /** A broadcast as it was called for. */
 export interface Plan {
@@ -42,6 +42,8 @@ export interface Kept {
   readonly ids: readonly number[];
   /** How many of them are in the window that is written already. */
   readonly end: number;
+  /** Those of them who may have the message already, and are to get it again. */
+  readonly inDoubt?: ReadonlySet<number>;
 }
 
 /** Chats' own texts that are made at the same time. */
@@ -62,7 +64,7 @@ export async function conduct(
   kept?: Kept,
 ): Promise<BroadcastReport | undefined> {
   const { clock, gate, messagesPerSecond, logger } = company;
-  const { ids = recipients.ids, tally = new Tally() } = kept ?? {};
+  const { ids = recipients.ids, tally = new Tally(), inDoubt = new Set<number>() } = kept ?? {};
   const ending = createEnding();
   const content = contentOf(plan, recipients);
   const isPaid = plan.options.allowPaidBroadcast === true;
@@ -73,7 +75,10 @@ export async function conduct(
   const courier = courierOf(plan, recipients, company, { content, tally, ending, journal });
   const run = new Run({
     recipients: ids,
-    deliver: (chatId, onTurn) => courier.deliver(chatId, onTurn),
+    async deliver(chatId, onTurn) {
+      const settlement = await courier.deliver(chatId, onTurn);
+      return inDoubt.has(chatId) && isOver(settlement, ending) ? stillInDoubt : settlement;
+    },
     aheadAtMost: content.isPerChat ? textsAtOnce : 1,
     isUpload: () => content.isUpload,
     pauseMs: () => gate.pauseMs,
@@ -87,7 +92,12 @@ export async function conduct(
   await journal?.reserve();
   await run.finish();
   unwatch();
-  return await conclude(plan, ids, { run, tally, journal, ending });
+  return await conclude(plan, ids, { run, tally, journal, ending, inDoubt });
+}
+
+/** Whether it was not sent because the run is over for good. */
+function isOver(settlement: Settlement, { kind }: Ending): boolean {
+  return settlement.outcome === "skipped" && settlement.why !== "unsubscribed" && kind !== "left";
 }
 
 function createEnding(): Ending {
@@ -183,17 +193,21 @@ interface Course {
   readonly tally: Tally;
   readonly journal: LedgerJournal | undefined;
   readonly ending: Ending;
+  readonly inDoubt: ReadonlySet<number>;
 }
 
 async function conclude(
   { options: { broadcastId } }: Plan,
   ids: readonly number[],
-  { run, tally, journal, ending }: Course,
+  { run, tally, journal, ending, inDoubt }: Course,
 ): Promise<BroadcastReport | undefined> {
   const isLeft = ending.kind === "left";
   if (isLeft) await journal?.leave(run.next, run.unsent);
   if (journal?.isLost) return undefined;
-  tally.skip(ids.length - run.next + run.unsent.length, ending.kind === "expired" ? "expired" : "stopped");
+  const left = [...ids.slice(run.next), ...run.unsent];
+  const doubtful = isLeft ? [] : left.filter((id) => inDoubt.has(id));
+  for (const id of doubtful) tally.settle(id, stillInDoubt, 0);
+  tally.skip(left.length - doubtful.length, ending.kind === "expired" ? "expired" : "stopped");
   const { counts, skips, floods, migrations, errors, latencyMs } = tally;
   const report = new BroadcastReport({
     broadcastId,

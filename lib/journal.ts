@@ -116,9 +116,9 @@ export class LedgerJournal implements Journal {
     const { recipients, tally } = this.#options;
     this.#closing.abort();
     const cursor = highest(recipients[next - 1], this.#record.window_after);
-    const passedOver = recipients.slice(next, next + unsentAtMost).filter((id) =>
-      id <= (cursor ?? -Infinity)
-    );
+    // Those who were named, and have not been begun with: no more than there is room for, as they were named.
+    const passedOver = recipients.slice(next, next + 2 * unsentAtMost)
+      .filter((id) => id <= (cursor ?? -Infinity));
     const bounds = { window_after: cursor, cursor, window_size: 0, pending: [] };
     const window = { ...bounds, unsent: [...unsent, ...passedOver] };
     const changes = this.#isOwnWindow ? { ...tally.state, ...window } : {};

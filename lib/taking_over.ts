@@ -1,9 +1,9 @@
 /** How a run is taken over from a process that has died. Pure. */
 import type { BroadcastOptions } from "./broadcast_options.ts";
-import type { Plan } from "./conduct.ts";
+import type { Kept, Plan } from "./conduct.ts";
 import { keptState } from "./kept_report.ts";
 import type { RunRecord } from "./storage/ledger.ts";
-import { Tally } from "./tally.ts";
+import { stillInDoubt, Tally } from "./tally.ts";
 
 /** What the ledger keeps of a broadcast's options, as attributes of the run. */
 export function optionsKept(
@@ -65,7 +65,7 @@ function inDoubt(
 export function whereToGoOn(
   run: RunRecord,
   ids: readonly number[],
-): { readonly tally: Tally; readonly ids: readonly number[]; readonly end: number } {
+): Pick<Kept, "tally" | "ids" | "end" | "inDoubt"> {
   const tally = new Tally(keptState(run));
   const { cursor = -Infinity, pending = [] } = run;
   const doubtful = ids.filter(inDoubt(run));
@@ -73,17 +73,15 @@ export function whereToGoOn(
   const left = [...ids.filter((id) => unsent.has(id)), ...ids.filter((id) => id > cursor)];
   const isResent = run.on_unknown === "resend";
   if (!isResent) {
-    for (const id of doubtful) tally.settle(id, { outcome: "unknown", message: died }, 0);
+    for (const id of doubtful) tally.settle(id, stillInDoubt, 0);
     // Who was in doubt and is gone by now was a recipient all the same.
     tally.counts.unknown += Math.max(0, numberOf(run["window_size"]) + pending.length - doubtful.length);
   }
   const toSend = isResent ? [...doubtful, ...left] : left;
   tally.skip(Math.max(0, numberOf(run["recipients"]) - tally.done - toSend.length), "unsubscribed");
-  return { tally, ids: toSend, end: isResent ? doubtful.length : 0 };
+  const again = isResent ? doubtful : [];
+  return { tally, ids: toSend, end: again.length, inDoubt: new Set(again) };
 }
-
-const died =
-  "the process that was sending to it died, or lost its ledger, before it was clear whether it arrived";
 
 function numberOf(value: unknown): number {
   return typeof value === "number" ? value : 0;

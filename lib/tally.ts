@@ -25,6 +25,13 @@ export function torn(settlement: Settlement, sent: number, parts: number): Settl
   return { ...settlement, message: `${settlement.message} (part ${sent + 1} of ${parts})` };
 }
 
+/** What is said of a chat that a dead process was sending to, where it is not sent the message again. */
+export const stillInDoubt: Failure = {
+  outcome: "unknown",
+  message:
+    "the process that was sending to it died, or lost its ledger, before it was clear whether it arrived",
+};
+
 /** What has been counted, as a ledger keeps it. */
 export type TallyState = Readonly<BroadcastCounts & BroadcastSkips> & {
   readonly floods: number;
