@@ -106,8 +106,7 @@ async function run(step: Step): Promise<Result> {
 }
 
 /**
- * Four at a time, as the suites wait more than they work; two on a machine with a single core. Not more, as their tests
- * have time limits.
+ * Three at a time on each core, as the suites wait more than they work. Not more, as their tests have time limits.
  */
 async function runAll(): Promise<Result[]> {
   const waiting = [...steps];
@@ -117,7 +116,7 @@ async function runAll(): Promise<Result[]> {
       results.push(await run(step));
     }
   };
-  await Promise.all(Array.from({ length: Math.min(4, 2 * availableParallelism()) }, worker));
+  await Promise.all(Array.from({ length: Math.min(6, 3 * availableParallelism()) }, worker));
   return results;
 }
 

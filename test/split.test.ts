@@ -163,10 +163,10 @@ test("entities out of order, empty, or beyond the text do no harm", () => {
   assert.equal(parts.map(covered), [["italic one"], ["bold three"]]);
 });
 
-test("a megabyte of anything is cut in one go", () => {
+test("much of anything is cut in one go", () => {
   const all = ["a", " ", "a. ", "!", "😀", "\u0301", "价格", "ราคา", "https://a/b?c=d&", "!)))", "\n", "👩‍👩‍👧‍👦"];
   for (const piece of all) {
-    const text = `a${piece.repeat(1_000_000 / piece.length)}b`;
+    const text = `a${piece.repeat(200_000 / piece.length)}b`;
     const entities = Array.from(
       { length: 50 },
       (_, index) => entity("text_link", index, text.length - 2 * index),
