@@ -23,7 +23,9 @@ const longest = 40_960;
  */
 export function assertMessage(message: BroadcastMessage): void {
   if (typeof message !== "object" || message === null) {
-    throw new TypeError(`Cannot broadcast as the message must be a text or an object: it is ${message}`);
+    throw new TypeError(
+      `Cannot broadcast as the message must be a text or an object: it is ${String(message)}`,
+    );
   }
   const { text, photo, entities } = message;
   if (

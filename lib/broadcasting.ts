@@ -73,6 +73,8 @@ export class Broadcasting {
     control: Control,
   ): Promise<BroadcastReport> {
     options.signal?.throwIfAborted();
+    // Node warns of what it takes for a leak, where one signal ends many broadcasts.
+    if (options.signal !== undefined) setMaxListeners(0, options.signal);
     const startedAt = this.#company.clock.now();
     const plan = { message, options, startedAt, expiresAt: expiryOf(options, madeAt), control };
     const { broadcastId } = options;
@@ -85,7 +87,7 @@ export class Broadcasting {
 
   /** Finishes the runs that a process has left unfinished, once their leases have lapsed. */
   async resume(): Promise<ResumedBroadcasts> {
-    const ids = await this.#unfinished();
+    const ids = this.#company.roster.isUnread ? [] : await this.#book.open();
     const resumed: BroadcastReport[] = [];
     const left: { broadcast_id: string; reason: string }[] = [];
     await Promise.all(ids.map(async (broadcast_id) => {
@@ -109,7 +111,9 @@ export class Broadcasting {
       }
       for (const { reason } of left) if (!this.#stopping.signal.aborted) logger.warn(reason);
     } catch (error) {
-      if (!this.#stopping.signal.aborted) {
+      // Where the policy says nothing of a ledger there is none.
+      const hasNone = error instanceof StorageError && error.reason === "denied";
+      if (!hasNone && !this.#stopping.signal.aborted) {
         logger.warn(`Whether a broadcast was left unfinished could not be read. ${(error as Error).message}`);
       }
     }
@@ -128,21 +132,12 @@ export class Broadcasting {
     }
   }
 
-  /** Where the policy says nothing of a ledger there is none. */
-  async #unfinished(): Promise<readonly string[]> {
-    if (this.#company.roster.isUnread) return [];
-    return await this.#book.open().catch((error) => {
-      if (error instanceof StorageError && error.reason === "denied") return [];
-      throw error;
-    });
-  }
-
   get #book(): Ledger {
     return this.#ledger ??= this.#openLedger();
   }
 
   async #sendPlain(plan: Plan): Promise<BroadcastReport> {
-    const recipients = await recipientsOf(this.#company.roster, plan.options);
+    const recipients = await recipientsOf(this.#company, plan.options);
     const report = await conduct(plan, recipients, this.#company);
     if (report === undefined) throw new Error("unreachable: without a ledger nobody takes a run over");
     return report;

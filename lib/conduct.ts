@@ -63,7 +63,7 @@ export async function conduct(
   company: Company,
   kept?: Kept,
 ): Promise<BroadcastReport | undefined> {
-  const { clock, gate, messagesPerSecond, logger } = company;
+  const { clock, gate, messagesPerSecond, logger, leaving } = company;
   const { ids = recipients.ids, tally = new Tally(), inDoubt = new Set<number>() } = kept ?? {};
   const ending = createEnding();
   const content = contentOf(plan, recipients);
@@ -71,7 +71,17 @@ export async function conduct(
   if (isPaid) gate.keepFree();
   const windowSize = windowSizeAt(messagesPerSecond);
   const journal = kept &&
-    new LedgerJournal({ ...kept, recipients: ids, windowSize, isPaid, content, ending, clock, logger });
+    new LedgerJournal({
+      ...kept,
+      recipients: ids,
+      windowSize,
+      isPaid,
+      content,
+      ending,
+      clock,
+      logger,
+      leaving,
+    });
   const courier = courierOf(plan, recipients, company, { content, tally, ending, journal });
   const run = new Run({
     recipients: ids,
@@ -126,7 +136,7 @@ interface Parts {
 }
 
 function courierOf(
-  { options, control }: Plan,
+  { options, control, expiresAt }: Plan,
   { ids }: Recipients,
   company: Company,
   { content, tally, ending, journal }: Parts,
@@ -143,6 +153,7 @@ function courierOf(
     purse: createPurse(allowPaidBroadcast, starBudget, tally, () => journal?.paidAtMost ?? Infinity),
     isRecipient: (chatId) => includesSorted(ids, chatId),
     signal: ending.signal,
+    checkTime: () => company.clock.now() >= expiresAt ? ending.end("expired") : undefined,
     whyEnded: () => ending.kind === "expired" ? "expired" : "stopped",
   });
 }

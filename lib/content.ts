@@ -1,7 +1,7 @@
 /** What each chat is sent: the message in as many parts as it needs, its photo uploaded once. */
 import { createHash } from "node:crypto";
 import type { Message } from "grammy/types";
-import type { BroadcastMessage } from "./broadcast_message.ts";
+import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
 import type { ChatText } from "./broadcast_options.ts";
 import type { Chat } from "./chat.ts";
 import type { Ledger } from "./storage/ledger.ts";
@@ -77,7 +77,9 @@ export class Content {
     const chat = this.#perChat?.take(chatId);
     const own = chat && await this.#perChat?.textFor(chat);
     if (own === undefined) return this.#parts;
-    return this.#split(typeof own === "string" ? { text: own, entities: [] } : own);
+    const text = typeof own === "string" ? { text: own } : own;
+    assertMessage({ ...assertText(text), ...this.#photo !== undefined && { photo: this.#photo } });
+    return this.#split({ entities: [], ...text });
   }
 
   /** Telegram has taken it: whoever comes later gets the photo by the id that it was given. */
@@ -94,4 +96,10 @@ export class Content {
     return (parts.length > 0 ? parts : [{ text: "", entities: [] }])
       .map((part, index) => ({ ...part, hasPhoto: hasPhoto && index === 0 }));
   }
+}
+
+/** @throws {TypeError} What is no text is named as what it is. */
+function assertText<T>(text: T): T {
+  if (typeof text === "object" && text !== null) return text;
+  throw new TypeError(`perChat must give a text, { text, entities } or undefined: it gave ${String(text)}`);
 }

@@ -8,6 +8,7 @@ import type { Content, Part } from "./content.ts";
 import type { Lane, Turn } from "./departure.ts";
 import { floodsAtMost, type Gate, longestPauseSeconds } from "./gate.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
+import { inTime } from "./patience.ts";
 import type { Purse } from "./purse.ts";
 import type { Roster } from "./roster.ts";
 import { type Settlement, type Tally, torn } from "./tally.ts";
@@ -33,6 +34,8 @@ export interface CourierOptions extends Surroundings {
   readonly isRecipient: (chatId: number) => boolean;
   /** Ends what waits for its turn. */
   readonly signal: AbortSignal;
+  /** Looks at the clock, which may have jumped, and ends the broadcast where its time is over. */
+  readonly checkTime: () => void;
   /** Why it was ended. */
   readonly whyEnded: () => "expired" | "stopped";
 }
@@ -50,6 +53,7 @@ interface Letter {
 
 const attemptsAtMost = 4;
 const backoffMs = 250;
+const textWithinMs = 10_000;
 
 export class Courier {
   readonly #options: CourierOptions;
@@ -72,16 +76,26 @@ export class Courier {
   async deliver(recipient: number, onTurn: (isHeld: boolean) => void): Promise<Settlement> {
     const start = { at: 0, moment: 0 };
     const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, onTurn };
-    const parts = await this.#options.content.partsFor(recipient).catch(messageOf);
-    if (typeof parts === "string") {
-      return { outcome: "failed", message: `there is no text for it: ${parts}`, isUnclear: true };
-    }
+    const parts = await this.#partsFor(recipient);
+    if ("outcome" in parts) return parts;
     for (const [index, part] of parts.entries()) {
       const settlement = await this.#send(letter, part);
       if (settlement.outcome === "sent") continue;
       return index === 0 ? settlement : torn(settlement, index, parts.length);
     }
     return { outcome: "sent" };
+  }
+
+  /** A text of the chat's own may take its time, and fail. */
+  async #partsFor(recipient: number): Promise<readonly Part[] | Settlement> {
+    const { content, clock, signal, whyEnded } = this.#options;
+    const parts = content.partsFor(recipient);
+    try {
+      return await (content.isPerChat ? inTime(parts, { ms: textWithinMs, clock, signal }) : parts);
+    } catch (error) {
+      if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
+      return { outcome: "failed", message: `there is no text for it: ${messageOf(error)}`, isUnclear: true };
+    }
   }
 
   async #send(letter: Letter, part: Part): Promise<Settlement> {
@@ -112,7 +126,8 @@ export class Courier {
   }
 
   #refusal({ chatId }: Letter, turn: Turn | undefined): Settlement | undefined {
-    const { signal, whyEnded, roster } = this.#options;
+    const { signal, whyEnded, roster, checkTime } = this.#options;
+    checkTime();
     if (turn === undefined || signal.aborted) return { outcome: "skipped", why: whyEnded() };
     return roster.mayWriteTo(chatId) ? undefined : { outcome: "skipped", why: "unsubscribed" };
   }

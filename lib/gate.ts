@@ -33,7 +33,7 @@ export class Gate {
   constructor({ logger, ...options }: GateOptions) {
     this.#closed = options.signal;
     const onFlood = (seconds: number): void =>
-      logger.warn(`Telegram limits the rate: no message for ${seconds} s.`);
+      logger.warn(`Telegram limits the rate: it asks to wait for ${seconds} s.`);
     this.#turnstile = new Turnstile({ ...options, onFlood });
   }
 

@@ -5,6 +5,7 @@ import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
 import { Gate } from "./gate.ts";
 import { createHttpFetch } from "./http_fetch.ts";
+import { inForm } from "./in_form.ts";
 import type { Logger } from "./log.ts";
 import { secretKept } from "./secret.ts";
 import { sendOnce } from "./send_once.ts";
@@ -28,7 +29,7 @@ export function createGrammyBot(options: GrammyBotOptions): { readonly grammy: B
   const { botToken, apiRoot } = options;
   const grammy = new Bot(botToken, {
     client: {
-      fetch: isDeno ? sendOnce : createHttpFetch(),
+      fetch: inForm(isDeno ? sendOnce : createHttpFetch()),
       timeoutSeconds: callWithinSeconds,
       ...apiRoot && { apiRoot },
     },

@@ -24,6 +24,8 @@ export interface JournalOptions {
   readonly ending: Ending;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Aborts when the bot ends: nothing is waited out any more. */
+  readonly leaving: AbortSignal;
 }
 
 /** Who has not renewed its lease for so long is taken for dead. */
@@ -159,7 +161,7 @@ export class LedgerJournal implements Journal {
   }
 
   async #tryUntil(withinMs: number, changes: () => Promise<Changes>, lease: number): Promise<boolean> {
-    const { clock, logger, ending } = this.#options;
+    const { clock, logger, ending, leaving } = this.#options;
     const since = clock.now();
     for (let restMs = firstRestMs;; restMs = Math.min(longestRestMs, 2 * restMs)) {
       try {
@@ -167,11 +169,12 @@ export class LedgerJournal implements Journal {
       } catch (error) {
         const { message } = error as Error;
         if (restMs === firstRestMs) logger.warn(`${this.#name} waits for its ledger. ${message}`);
-        if (clock.now() - since > withinMs) {
+        const limitMs = leaving.aborted ? Math.min(withinMs, leaveWithinMs) : withinMs;
+        if (clock.now() - since > limitMs) {
           ending.end("left", `its ledger cannot be written: ${message}`);
           return false;
         }
-        await clock.sleep(restMs);
+        await (leaving.aborted ? clock.sleep(restMs) : clock.sleep(restMs, leaving).catch(() => {}));
       }
     }
   }

@@ -32,6 +32,8 @@ const pollMs = 1000;
 
 export class Once {
   readonly #options: OnceOptions;
+  /** Whether runs that are left unfinished can be found, as they have to be after a crash. */
+  #isSearchable = false;
 
   constructor(options: OnceOptions) {
     this.#options = options;
@@ -48,7 +50,9 @@ export class Once {
   async #begin(id: string, plan: Plan): Promise<BroadcastReport | undefined> {
     const { roster, clock, messagesPerSecond } = this.#options.company;
     if (roster.isUnread) throw chatsUnread();
-    const recipients = await recipientsOf(roster, plan.options);
+    if (!this.#isSearchable) await this.#options.ledger().open();
+    this.#isSearchable = true;
+    const recipients = await recipientsOf(this.#options.company, plan.options);
     const { ids } = recipients;
     const end = Math.min(ids.length, windowSizeAt(messagesPerSecond));
     const hasFunctions = plan.options.perChat !== undefined || plan.options.filter !== undefined;
@@ -114,7 +118,7 @@ export class Once {
     ) as BroadcastMessage;
     if (message === undefined) throw new Error("unreachable: a run that is finished alone has its message");
     const { options, expiresAt, startedAt } = keptOptions(run, caller?.options);
-    const recipients = await recipientsOf(roster, options);
+    const recipients = await recipientsOf(this.#options.company, options);
     const record = await this.#options.ledger().claim(run, randomUUID(), clock.now() + leaseMs);
     if (record === undefined) return undefined;
     const start = whereToGoOn(record, recipients.ids);

@@ -1,6 +1,8 @@
 /** Whom a broadcast is meant for. */
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { Chat } from "./chat.ts";
+import type { Clock } from "./clock.ts";
+import { inTime } from "./patience.ts";
 import type { Roster } from "./roster.ts";
 
 export interface Recipients {
@@ -16,14 +18,17 @@ type Wanted = Pick<BroadcastOptions, "filter" | "perChat" | "signal">;
  * The active chats, as the storage has them now, and as far as the filter lets them through.
  * @throws {StorageError} If they could not be read.
  */
-export async function recipientsOf(roster: Roster, { filter, perChat, signal }: Wanted): Promise<Recipients> {
+export async function recipientsOf(
+  { roster, clock }: { readonly roster: Roster; readonly clock: Clock },
+  { filter, perChat, signal }: Wanted,
+): Promise<Recipients> {
   const ids = await roster.load({ signal });
   if (filter === undefined && perChat === undefined) return { ids, chats: undefined };
   const chats = perChat && new Map<number, Chat>();
   const wanted: number[] = [];
   for await (const chat of chatsOf(roster, new Set(ids))) {
     signal?.throwIfAborted();
-    if (filter !== undefined && !await isWanted(chat, filter)) continue;
+    if (filter !== undefined && !await isWanted(chat, filter, clock, signal)) continue;
     wanted.push(chat.chat_id);
     chats?.set(chat.chat_id, chat);
   }
@@ -43,10 +48,20 @@ function joining(chat_id: number): Chat {
   return { chat_id, is_active: true, message_count: 0, user_info: {}, removed_at: null };
 }
 
-async function isWanted(chat: Chat, filter: NonNullable<BroadcastOptions["filter"]>): Promise<boolean> {
+const filterWithinMs = 10_000;
+
+async function isWanted(
+  chat: Chat,
+  filter: NonNullable<BroadcastOptions["filter"]>,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   try {
-    return await filter(chat);
+    const isWanted = filter(chat);
+    if (typeof isWanted !== "object") return isWanted;
+    return await inTime(isWanted, { ms: filterWithinMs, clock, signal });
   } catch (cause) {
+    signal?.throwIfAborted();
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`Cannot broadcast as "filter" failed for chat ${chat.chat_id}: ${words}`, { cause });
   }

@@ -1,5 +1,6 @@
 /** What chats are sent: long texts in parts, photos once, texts of their own, and only to whom it is meant. */
 import { bold, format } from "../lib/text.ts";
+import { systemClock } from "../lib/clock.ts";
 import type { LocalUser } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, type SceneOptions, subscribers, withBot } from "./support/bot.ts";
@@ -102,6 +103,49 @@ test("perChat that fails for a chat fails for that chat alone; one that fails fo
   }, made);
 });
 
+test("what is no text is named, and its chat alone goes without", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 6);
+    const given: unknown[] = [undefined, null, 5, "", { text: 7 }, { text: "fine" }];
+    const report = await scene.bot.broadcast("x", {
+      perChat: ({ chat_id }) => given[users.findIndex(({ chatId }) => chatId === chat_id)] as string,
+    });
+    assert.is(report.sent, 2);
+    const words = report.errors.map(({ message }) => message);
+    assert.match(
+      words[0] ?? "",
+      /perChat must give a text, \{ text, entities \} or undefined: it gave null$/,
+    );
+    assert.match(words[1] ?? "", /it gave 5$/);
+    assert.match(words[2] ?? "", /"text" must have 1 to 40960 characters/);
+    assert.match(words[3] ?? "", /"text" must be a string/);
+    assert.is(users[5]?.inbox[0]?.text, "fine");
+  }, made);
+});
+
+test("functions that never end are given up", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 4);
+    const never = (): Promise<never> => new Promise(() => {});
+    const report = await scene.bot.broadcast("x", { perChat: never });
+    assert.is(report.sent, 0);
+    assert.match(report.stopped ?? "", "it has taken longer than 10 s");
+    const error = await failureOf(scene.bot.broadcast("x", { filter: never }));
+    assert.match(error.message, /"filter" failed for chat \d+: it has taken longer than 10 s$/);
+  }, hasty());
+});
+
+test("an answer that is none of Telegram's may be one all the same: it is not sent again, and the rest goes on", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 4);
+    for (const [index, body] of ['{"ok":true}', "null"].entries()) {
+      scene.server.fault({ method: "sendMessage", chatId: users[index + 1]?.chatId ?? 0, answer: { body } });
+    }
+    const report = await scene.bot.broadcast("x");
+    assert.equal([report.sent, report.unknown, report.stopped], [2, 2, undefined]);
+  }, made);
+});
+
 test("texts that take their time are made side by side", async () => {
   await withBot(async (scene) => {
     await subscribers(scene, 64);
@@ -179,6 +223,20 @@ test("expiresAt is not waited out in a flood's pause", async () => {
     assert.is(report.skips.expired, 5);
     assert.ok(performance.now() - started < 60_000);
   }, made);
+});
+
+test("expiresAt holds where the clock jumps ahead, as after a machine's sleep", async () => {
+  let aheadMs = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 30);
+    const running = scene.bot.broadcast("x", { maxAgeMs: 60_000 });
+    await users[5]?.received("x");
+    aheadMs = 3_600_000;
+    const report = await running;
+    assert.ok(report.sent < 25, `${report.sent} sent`);
+    assert.is(report.skips.expired, 30 - report.sent);
+  }, { state: "made", bot: { clock, messagesPerSecond: 20 } });
 });
 
 test("maxAgeMs counts from the signal's own time", async () => {

@@ -92,9 +92,9 @@ test("an action that is denied is found out before anyone is written to", async 
     await subscribers(scene, 3);
     await bot.broadcast("signal", { broadcastId: "first" });
     const calls = server.countCalls("sendMessage");
-    for (const action of ["GetItem", "UpdateItem"]) {
+    for (const action of ["GetItem", "UpdateItem", "Query"]) {
       const fault = gate.deny(action);
-      const error = await failureOf(bot.broadcast("signal", { broadcastId: action }));
+      const error = await failureOf(scene.another().broadcast("signal", { broadcastId: action }));
       fault.clear();
       assert.match(error.message, `AWS denies dynamodb:${action} on the table "telegram-broadcasts"`);
     }
@@ -268,6 +268,49 @@ test("a ledger that fails in the middle is waited for; nobody gets it twice", as
     assert.equal([report.sent, report.unknown], [250, 0]);
     for (const user of users) assert.equal(said(user), ["signal"]);
   }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test("a stop while the ledger is away ends, and the next one finishes it", async () => {
+  const clock = new FastClock(20);
+  await withBot(async (scene) => {
+    const { bot, another, gate } = scene;
+    const users = await subscribers(scene, 250);
+    const running = bot.broadcast("signal", { broadcastId: id });
+    await users[50]?.received("signal");
+    const outage = gate.refuse();
+    await until(() => running.progress.done >= 95, "the window was not sent");
+    await bot.stopBot();
+    assert.match((await running).stopped ?? "", /its ledger cannot be written|the bot was stopped/);
+    outage.clear();
+    const report = await another().broadcast("signal", { broadcastId: id });
+    assert.is(report.recipients, 250);
+    assert.ok(report.unknown <= 100, String(report));
+    for (const user of users) assert.ok(said(user).length <= 1);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
+test("a stop does not wait for a chat's text that never comes, and another bot finishes it", async () => {
+  const clock = new FastClock(20);
+  await withBot(async (scene) => {
+    const { bot, another } = scene;
+    const users = await subscribers(scene, 20);
+    const perChat = (): Promise<never> => new Promise(() => {});
+    const running = bot.broadcast("signal", { broadcastId: id, perChat, onUnknown: "resend" });
+    await until(() => running.progress.recipients > 0, "it has not begun");
+    await bot.stopBot();
+    await running;
+    const report = await another().broadcast("signal", { broadcastId: id, perChat: () => "mine" });
+    assert.is(report.recipients, 20);
+    for (const user of users) assert.ok(said(user).length <= 1);
+  }, { ...made, bot: { clock } });
+});
+
+test("resumeBroadcasts() says where it may not look", async () => {
+  await withBot(async ({ bot, gate }) => {
+    await bot.initialize();
+    gate.deny("Query");
+    assert.match((await failureOf(bot.resumeBroadcasts())).message, "AWS denies dynamodb:Query on the table");
+  }, made);
 });
 
 test("in memory an id holds for as long as the process lives", async () => {
