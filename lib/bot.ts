@@ -2,8 +2,8 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
-import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
-import { assertBroadcastOptions, type BroadcastOptions } from "./broadcast_options.ts";
+import type { BroadcastMessage } from "./broadcast_message.ts";
+import { assertBroadcast, type BroadcastOptions } from "./broadcast_options.ts";
 import { type BroadcastRun, startRun } from "./broadcast_run.ts";
 import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -65,8 +65,7 @@ export class MeanReversionTelegramBot {
     const failures = this.#failures = createFailures(logger, clock, botToken);
     const parts = { botToken, apiRoot, messagesPerSecond, failures, clock, logger, signal };
     const { grammy, gate } = createGrammyBot(parts);
-    this.#grammy = grammy;
-    this.#gate = gate;
+    [this.#grammy, this.#gate] = [grammy, gate];
     this.#handling = createHandling((update) => grammy.handleUpdate(update), failures.onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Ending(({ message }) =>
@@ -112,8 +111,8 @@ export class MeanReversionTelegramBot {
   }
 
   /**
-   * Ends polling and confirms what was handled; waits for handlers that are under way, and for broadcasts up to half a
-   * minute. Then the storage is closed, if it is not one of your own. A handler may call it too.
+   * Ends polling and confirms what was handled; waits for handlers, and for broadcasts up to half a minute. Then the
+   * storage is closed, if it is not one of your own. A handler may call it too.
    */
   stopBot(): Promise<void> {
     this.#handling.leave();
@@ -128,16 +127,15 @@ export class MeanReversionTelegramBot {
   sendSignal(signal: TradingSignal, options: BroadcastOptions = {}): BroadcastRun {
     return startRun(async (control) => {
       const now = this.#clock.now();
-      const message = signalMessage(signal, now);
-      const madeAt = signalTime(signal, now).getTime();
-      return await this.#send(message, { priority: "urgent", ...options }, madeAt, control);
+      const [message, madeAt] = [signalMessage(signal, now), signalTime(signal, now).getTime()];
+      const urgent = { ...options, priority: options?.priority ?? "urgent" };
+      return await this.#send(message, urgent, madeAt, control);
     });
   }
 
   /**
    * Sends a text, or a photo with its caption, to every active chat. Nothing in it is parsed: formatting is what
-   * `entities` say. What is too long for one message goes out in several. Resolves when every chat is accounted for; the
-   * promise can be paused, and tells how far it has come.
+   * `entities` say. Resolves when every chat is accounted for; can be paused, and tells how far it has come.
    * @throws {TypeError | RangeError} If the message or an option is none.
    * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to.
    */
@@ -146,10 +144,7 @@ export class MeanReversionTelegramBot {
     return startRun((control) => this.#send(content, options, this.#clock.now(), control));
   }
 
-  /**
-   * Finishes broadcasts with a `broadcastId` that a process has left unfinished, once its lease has lapsed (15 seconds
-   * after its last sign of life). `initialize()` begins with it, and does not wait for it.
-   */
+  /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */
   async resumeBroadcasts(): Promise<ResumedBroadcasts> {
     this.#assertNotStopped();
     await this.initialize();
@@ -194,8 +189,7 @@ export class MeanReversionTelegramBot {
   }
 
   async #send(...broadcast: Parameters<Broadcasting["send"]>): Promise<BroadcastReport> {
-    assertMessage(broadcast[0]);
-    assertBroadcastOptions(broadcast[1]);
+    assertBroadcast(broadcast[0], broadcast[1]);
     this.#assertNotStopped();
     await this.initialize();
     return await this.#ready().broadcasting.send(...broadcast);
@@ -232,8 +226,7 @@ export class MeanReversionTelegramBot {
   }
 
   #ask<T>(call: Parameters<typeof ask<T>>[0]): Promise<T> {
-    const { apiRoot } = this.#options;
-    return ask(call, { apiRoot, clock: this.#clock, signal: this.#stopping.signal });
+    return ask(call, { ...this.#options, clock: this.#clock, signal: this.#stopping.signal });
   }
 
   #assertNotStopped(): void {

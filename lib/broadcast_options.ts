@@ -1,4 +1,5 @@
 /** How a broadcast is run: its options, and what is wrong with them. */
+import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
 import type { Chat } from "./chat.ts";
 import type { BroadcastProgress } from "./broadcast_run.ts";
 import type { FormattedText } from "./text.ts";
@@ -71,10 +72,11 @@ const rules: {
 };
 
 /**
- * Refuses what can be no options, before anything is asked of anybody.
- * @throws {TypeError} Naming the option, and its rule.
+ * Refuses what can be no message, and no options, before anything is asked of anybody.
+ * @throws {TypeError | RangeError} Naming the part or the option, and its rule.
  */
-export function assertBroadcastOptions(options: BroadcastOptions): void {
+export function assertBroadcast(message: BroadcastMessage, options: BroadcastOptions): void {
+  assertMessage(message);
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`Cannot broadcast as the options must be an object: they are ${String(options)}`);
   }

@@ -20,7 +20,7 @@ const attempts = 3;
 const startWithinMs = 4700;
 
 interface AskOptions {
-  readonly apiRoot: string | undefined;
+  readonly apiRoot?: string | undefined;
   readonly clock: Clock;
   /** Ends the waits between the attempts. */
   readonly signal: AbortSignal;

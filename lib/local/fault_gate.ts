@@ -42,7 +42,6 @@ export interface GateEntry extends Call {
 
 /** Called with a request's parsed body before it is forwarded; the request waits for it. */
 export type BeforeForward = (requestBody: Record<string, unknown>) => void | Promise<void>;
-
 const logLimit = 1000;
 
 /**
