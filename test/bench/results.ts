@@ -49,7 +49,7 @@ machine.
 - **/status during a broadcast**: from a chat's message to the answer in it, by long polling, sixty times, each another
   chat.
 - **CPU a message**: processor time of the process that sends 10,000 at 1,000/s, beside as many bare
-  \`api.sendMessage\` calls, eighty at once, which at 80 ms is the same pace; of both builds of grammY: \`grammy\` has a way
+  \`api.sendMessage\` calls, eighty at once, which at the 40 to 120 ms of an answer is the same pace; of both builds: \`grammy\` has a way
   of its own to the network on Node, \`grammy/web\` takes the runtime's. The cheaper one sets the target. The server only
   counts.
 - **1,000,000 chats**: \`npm run bench -- broadcast_million\`, or \`all\`. The server only counts, and the bot's clock is ten
