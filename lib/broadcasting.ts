@@ -87,7 +87,9 @@ export class Broadcasting {
 
   /** Finishes the runs that a process has left unfinished, once their leases have lapsed. */
   async resume(): Promise<ResumedBroadcasts> {
-    const ids = this.#company.roster.isUnread ? [] : await this.#book.open();
+    // To those of whom nothing is known yet nothing can be finished.
+    while (this.#company.roster.isUnread) await this.#once.rest();
+    const ids = await this.#book.open();
     const resumed: BroadcastReport[] = [];
     const left: { broadcast_id: string; reason: string }[] = [];
     await Promise.all(ids.map(async (broadcast_id) => {

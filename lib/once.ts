@@ -94,11 +94,12 @@ export class Once {
         ? await this.#options.track(this.#takeOver(run, plan))
         : undefined;
       if (report !== undefined) return { report, isOurs: true };
-      await this.#rest(plan?.options.signal);
+      await this.rest(plan?.options.signal);
     }
   }
 
-  async #rest(signal: AbortSignal | undefined): Promise<void> {
+  /** A moment, before one looks again; rejects where the bot is stopped meanwhile. */
+  async rest(signal?: AbortSignal): Promise<void> {
     const { clock } = this.#options.company;
     const stopping = this.#options.stopping;
     await clock.sleep(

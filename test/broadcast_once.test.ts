@@ -8,6 +8,7 @@ import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import {
   FastClock,
+  pause,
   said,
   type Scene,
   type SceneOptions,
@@ -303,6 +304,23 @@ test("a stop does not wait for a chat's text that never comes, and another bot f
     assert.is(report.recipients, 20);
     for (const user of users) assert.ok(said(user).length <= 1);
   }, { ...made, bot: { clock } });
+});
+
+test("a start that cannot read the chats resumes when it can", async () => {
+  const clock = new FastClock(20);
+  await withBot(async (scene) => {
+    const { bot, gate } = scene;
+    const users = await subscribers(scene, 150);
+    await abandoned(scene);
+    const outage = gate.deny("Scan");
+    assert.is((await bot.initialize()).storage, "memory");
+    const resuming = bot.resumeBroadcasts();
+    await pause(200);
+    outage.clear();
+    const { resumed } = await resuming;
+    assert.equal(resumed.map(({ sent, unknown }) => [sent, unknown]), [[50, 100]]);
+    for (const user of users) assert.equal(said(user), ["signal"]);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
 });
 
 test("resumeBroadcasts() says where it may not look", async () => {
