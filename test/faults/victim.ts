@@ -40,6 +40,14 @@ export class Victim extends BotProcess {
 
   /** Begins it, or finishes it, by the way given; gives the report, or what went wrong, or undefined if it dies before. */
   async play(broadcastId: string, way: Way): Promise<Answer | undefined> {
+    for (let attempt = 1;; attempt++) {
+      const answer = await this.#play(broadcastId, way);
+      // Where the answers of all attempts of a request are lost, one calls again.
+      if (attempt === 3 || !/DynamoDB cannot be reached/.test(answer?.error ?? "")) return answer;
+    }
+  }
+
+  async #play(broadcastId: string, way: Way): Promise<Answer | undefined> {
     if (way === "broadcast") return await this.ask(`broadcast ${broadcastId}`);
     const answer = await this.ask(way === "resume in vain" ? "resume" : way);
     if (answer === undefined || answer.error !== undefined) return answer;
