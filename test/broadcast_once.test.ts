@@ -107,17 +107,18 @@ test("an action that is denied is found out before anyone is written to", async 
 test("one write for a hundred chats, and items under 1 KB", async () => {
   await withBot(async (scene) => {
     const { bot, gate } = scene;
-    await subscribers(scene, 400);
+    await subscribers(scene, 250);
     await bot.broadcast("warm up", { broadcastId: "other" });
     gate.resetCounts();
     const report = await bot.broadcast("signal", { broadcastId: id });
-    assert.is(report.sent, 400);
-    // The message, four windows (a little smaller than a hundred, for those still under way), and the end.
+    assert.is(report.sent, 250);
+    // The message, three windows (a little smaller than 120, for those still under way), and the end; a sign of life
+    // more for each five seconds that a slow machine takes.
     const writes = gate.count("UpdateItem");
-    assert.ok(writes >= 5 && writes <= 8, `${writes} writes`);
+    assert.ok(writes >= 5 && writes <= 6 + report.durationMs / 5000, `${writes} writes`);
     assert.is(gate.count("GetItem"), 1);
     for (const item of await ledgerItems(scene)) assert.ok(JSON.stringify(item).length < 2000);
-  }, { ...made, bot: { messagesPerSecond: 45, clock: new FastClock(20) } });
+  }, { ...made, bot: { messagesPerSecond: 60 } });
 });
 
 test("a bot that is stopped in the middle leaves the rest to the next start; nobody is in doubt", async () => {
