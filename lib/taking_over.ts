@@ -25,8 +25,9 @@ export function keptOptions(
   caller: BroadcastOptions = {},
 ): Pick<Plan, "options" | "expiresAt" | "startedAt"> {
   const { signal, perChat, filter, onProgress } = caller;
+  const functions = run["has_functions"] === true ? { perChat, filter } : {};
   const options: BroadcastOptions = {
-    ...{ signal, perChat, filter, onProgress },
+    ...{ signal, onProgress, ...functions },
     broadcastId: run.broadcast_id,
     onUnknown: run.on_unknown,
     priority: run["priority"] as BroadcastOptions["priority"],

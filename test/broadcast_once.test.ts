@@ -225,6 +225,18 @@ test("a call with the functions finishes it, also while the start waits for the 
   }, { ...made, bot: { clock, messagesPerSecond: 50 } });
 });
 
+test("functions that only a later call brings change nothing", async () => {
+  const clock = new FastClock(50);
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 150);
+    await abandoned(scene);
+    const [filter, perChat] = [(): boolean => false, (): string => "another text"];
+    const report = await scene.bot.broadcast("signal", { broadcastId: id, filter, perChat });
+    assert.equal([report.sent, report.unknown], [50, 100]);
+    for (const user of users) assert.equal(said(user), ["signal"]);
+  }, { ...made, bot: { clock, messagesPerSecond: 50 } });
+});
+
 test("a photo is in the ledger once it is uploaded, and is finished without another upload", async () => {
   const clock = new FastClock(20);
   await withBot(async (scene) => {
