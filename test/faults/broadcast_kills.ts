@@ -8,7 +8,7 @@ import { type Audience, gatherAudience } from "./audience.ts";
 import { killSometime, type Moment, moments } from "./moments.ts";
 import { Trial } from "./trial.ts";
 import { verdict } from "./verdict.ts";
-import { differenceOf, type Script, Victim, type Way, ways } from "./victim.ts";
+import { differenceOf, type Script, Victim, type Way, ways, waysOfAPicture } from "./victim.ts";
 
 export interface BroadcastKillOptions {
   readonly seed: number;
@@ -117,8 +117,8 @@ class Play {
     // Nobody else knows of it yet.
     if (record === undefined) return "broadcast";
     const isWithoutPicture = record.state === "running" && record.message_name === undefined;
-    if (isWithoutPicture) return this.#audience.random() < 0.3 ? "resume in vain" : "broadcast";
-    return ways[Math.floor(this.#audience.random() * ways.length)] as Way;
+    const possible = isWithoutPicture ? waysOfAPicture : ways;
+    return possible[Math.floor(this.#audience.random() * possible.length)] as Way;
   }
 
   /** A further call with the same id, by this bot or by another one, sends nothing and gives the same report. */

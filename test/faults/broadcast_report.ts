@@ -1,5 +1,6 @@
 /** What the broadcasts came to, a line for each scenario. */
 import type { BroadcastKillReport } from "./broadcast_kills.ts";
+import type { ExpiryReport } from "./broadcast_expiry.ts";
 import type { LedgerOutageReport } from "./broadcast_outages.ts";
 import type { RivalReport } from "./broadcast_rivals.ts";
 
@@ -12,13 +13,18 @@ export function broadcastKillLine(title: string, report: BroadcastKillReport): s
 }
 
 export function rivalLine(title: string, report: RivalReport): string {
-  const { broadcasts, arrived, doubled, missed, unknown, takenOver } = report;
+  const { broadcasts, arrived, doubled, missed, unknown } = report;
   return `${title}: ${broadcasts} broadcasts, ${arrived} messages; ${doubled} chats got one twice, ${missed} none; ` +
-    `${unknown} counted as unknown; ${takenOver} times given way`;
+    `${unknown} counted as unknown`;
 }
 
 export function ledgerOutageLine(title: string, report: LedgerOutageReport): string {
   const { arrivedBefore, arrivedMeanwhile, arrivedAfter, doubled, missed } = report;
   return `${title}: ${arrivedBefore} messages before, ${arrivedMeanwhile} meanwhile, ${arrivedAfter} after; ` +
     `${doubled} chats got it twice, ${missed} did not`;
+}
+
+export function expiryLine(title: string, { kills, arrived, expired, unknown }: ExpiryReport): string {
+  return `${title}: ${kills} kills, ${arrived} messages in time; ${expired} chats too late, ` +
+    `${unknown} counted as unknown`;
 }

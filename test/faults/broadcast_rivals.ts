@@ -20,8 +20,6 @@ export interface RivalReport {
   readonly doubled: number;
   readonly missed: number;
   readonly unknown: number;
-  /** How often the one that woke up said that another one had taken over; otherwise it gave the report. */
-  readonly takenOver: number;
   readonly problems: readonly string[];
 }
 
@@ -33,7 +31,6 @@ const newTally = (): Tally => ({
   doubled: 0,
   missed: 0,
   unknown: 0,
-  takenOver: 0,
   problems: [],
 });
 
@@ -109,10 +106,8 @@ async function playSuspension(
     const isKnown = await trial.noteCrash() !== undefined;
     const finished = await second.play(trial.id, isKnown ? draw(ways) : "broadcast");
     first.wake();
-    const answer = await playing;
-    const hasGivenWay = /another|taken over/i.test(answer?.error ?? "");
-    if (hasGivenWay) tally.takenOver++;
-    judge(audience, trial, tally, finished, hasGivenWay ? finished : answer);
+    // It gives way, and then the other one's report.
+    judge(audience, trial, tally, finished, await playing);
   } finally {
     await Promise.all([first.kill(), second.kill()]);
   }

@@ -6,7 +6,8 @@ import { parseArgs } from "node:util";
 import { assert, suite } from "../harness.ts";
 import { type BroadcastKillOptions, runBroadcastKills } from "./broadcast_kills.ts";
 import { ledgerOutages, runLedgerOutage } from "./broadcast_outages.ts";
-import { broadcastKillLine, ledgerOutageLine, rivalLine } from "./broadcast_report.ts";
+import { runExpiries } from "./broadcast_expiry.ts";
+import { broadcastKillLine, expiryLine, ledgerOutageLine, rivalLine } from "./broadcast_report.ts";
 import { runDoubleStarts, runSuspensions } from "./broadcast_rivals.ts";
 import { runtime } from "./child.ts";
 import { assertSound } from "./report.ts";
@@ -32,6 +33,18 @@ kills('killed in a broadcast, "skip"', { kills: 100, onUnknown: "skip" }, 0);
 kills('killed in a broadcast, "resend"', { kills: 100, onUnknown: "resend" }, 1);
 const lossy = { kills: 30, onUnknown: "skip", lostAnswers: 0.1 } as const;
 kills('killed in a broadcast, "skip", 10 % of DynamoDB\'s answers lost', lossy, 2);
+for (const onUnknown of ["skip", "resend"] as const) {
+  for (const kind of ["parts", "photo"] as const) {
+    kills(`killed in a broadcast of ${kind}, "${onUnknown}"`, { kills: 40, chats: 500, kind, onUnknown }, 3);
+  }
+  const title = `its time is over when it goes on, "${onUnknown}"`;
+  test(title, async () => {
+    const report = await runExpiries({ seed, kills: 10, onUnknown });
+    console.log(expiryLine(title, report));
+    assertSound(title, report.problems);
+    assert.ok(report.kills > 0 && report.expired > 0, "no kill came in time");
+  });
+}
 
 const mutants = [
   ["late", "skip", "writes its windows when it has sent them"],

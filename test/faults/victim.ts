@@ -3,15 +3,17 @@ import type { BroadcastReport } from "../../mod.ts";
 import type { Audience } from "./audience.ts";
 import type { Answer, BroadcasterOptions } from "./broadcaster_commands.ts";
 import { BotProcess } from "./child.ts";
+import { pause } from "./traffic.ts";
 import type { TrialOptions } from "./trial.ts";
 
 /** What is run: a file of this folder, and arguments that come before the options. */
 export type Script = readonly [string, ...string[]];
 
 /** The ways in which a broadcast is begun, or finished for one that was killed. */
-export const ways = ["broadcast", "resume", "initialize"] as const;
-/** The last is for what no ledger keeps: what cannot be finished alone has to be told, and then called for again. */
-export type Way = (typeof ways)[number] | "resume in vain";
+export const ways = ["broadcast", "resume", "initialize", "initialize, then broadcast"] as const;
+/** For what no ledger keeps: that it cannot be finished alone has to be told, and it is called for again. */
+export const waysOfAPicture = ["broadcast", "initialize, then broadcast", "resume in vain"] as const;
+export type Way = (typeof ways | typeof waysOfAPicture)[number];
 
 const answeredWithinMs = 60_000;
 
@@ -49,15 +51,23 @@ export class Victim extends BotProcess {
 
   async #play(broadcastId: string, way: Way): Promise<Answer | undefined> {
     if (way === "broadcast") return await this.ask(`broadcast ${broadcastId}`);
-    const answer = await this.ask(way === "resume in vain" ? "resume" : way);
+    const [command = ""] = /^\w+/.exec(way) ?? [];
+    const answer = await this.ask(command);
     if (answer === undefined || answer.error !== undefined) return answer;
     if (way === "resume in vain") return await this.#told(broadcastId, answer);
+    if (way === "initialize, then broadcast") return await this.#called(broadcastId);
     if (way === "initialize") return await this.#finished(broadcastId);
     const report = answer.resumed?.find((it) => it.broadcastId === broadcastId);
     if (report !== undefined) return { report };
     // The one before was killed when it had finished.
     const isFinished = (await this.#audience.record(broadcastId))?.state === "finished";
     return isFinished ? await this.ask(`broadcast ${broadcastId}`) : { error: JSON.stringify(answer) };
+  }
+
+  /** While it is being finished, or waits for its lease to lapse. */
+  async #called(broadcastId: string): Promise<Answer | undefined> {
+    await pause(this.#audience.random() * 500);
+    return await this.ask(`broadcast ${broadcastId}`);
   }
 
   async #told(broadcastId: string, answer: Answer): Promise<Answer | undefined> {
