@@ -52,8 +52,9 @@ async function playExpiry(
     await trial.noteCrash();
     const playing = victims[0].play(trial.id, "broadcast");
     const isKilled = await killSometime(audience, trial, victims[0], playing) !== undefined;
-    const isKnown = await trial.noteCrash() !== undefined;
-    if (isKilled && isKnown) {
+    const record = await trial.noteCrash();
+    if (isKilled && record?.state === "running") {
+      const left = audience.people.filter(({ chatId }) => chatId > (record.cursor ?? -Infinity)).length;
       await clock.sleep(expiresAt + 1 - clock.now());
       const { arrived } = trial;
       const way = ways[Math.floor(audience.random() * ways.length)] as (typeof ways)[number];
@@ -61,7 +62,8 @@ async function playExpiry(
       if (trial.arrived > arrived) {
         trial.problems.push(`${trial.id}: ${trial.arrived - arrived} got it too late`);
       }
-      if (trial.report?.skips.expired === 0) trial.problems.push(`${trial.id}: nobody's time was over`);
+      const { expired } = trial.report?.skips ?? {};
+      if (expired !== left) trial.problems.push(`${trial.id}: ${left} were left, but ${expired} too late`);
       tally.problems.push(...verdict(audience, trial));
       tally.kills++;
     } else tally.missed++;
