@@ -64,7 +64,7 @@ function resendProblems(trial: Trial, report: BroadcastReport): string[] {
     ...wrong(missed.length > unknown + expired, `${missed.length} chats were forgotten: ${some(missed)}`),
     ...wrong(unfounded.length > 0, `${unfounded.length} got it twice without a doubt: ${some(unfounded)}`),
     // Only where there was no time to send it again.
-    ...wrong(unknown > (expired > 0 ? inDoubt.size : 0), `${unknown} are unknown`),
+    ...wrong(unknown > (trial.options.expiresAt === undefined ? 0 : inDoubt.size), `${unknown} are unknown`),
     // One that was refused before the crash has been unsubscribed by then.
     ...wrong(
       gone > blocked.size || gone + unknown + expired < blocked.size,
