@@ -26,8 +26,7 @@ export { ChatStorage } from "./lib/storage/chat_storage.ts";
 export { StorageError } from "./lib/storage/storage_error.ts";
 
 // Advanced: the parts, for a bot of your own
-export { chatCommands } from "./lib/commands.ts";
-export { Roster } from "./lib/roster.ts";
+export { subscriptions } from "./lib/subscriptions.ts";
 export { fold, transition } from "./lib/chat.ts";
 export { bold, code, format, lines } from "./lib/text.ts";
 export { signalMessage } from "./lib/messages.ts";
@@ -75,7 +74,18 @@ export type {
   StaleEvent,
   UserInfo,
 } from "./lib/chat.ts";
-export type { ChatCommandsOptions } from "./lib/commands.ts";
+export type { BotApi, Subscriptions, SubscriptionsOptions } from "./lib/subscriptions.ts";
+export type { CommandContext } from "./lib/commands.ts";
+export type {
+  About,
+  AboutSignal,
+  AboutStatus,
+  AboutStatusUnread,
+  Addressee,
+  BotMessages,
+  MessageName,
+  Wording,
+} from "./lib/messages.ts";
 export type { DynamoDBStorageOptions } from "./lib/storage/dynamodb.ts";
 export type {
   Applied,

@@ -2,7 +2,7 @@
 import type { Api } from "grammy/web";
 import type { Entry, Step } from "./entry.ts";
 import type { Ask, Heard } from "./hearing.ts";
-import { strangerMessage, texts } from "./messages.ts";
+import type { Addressee } from "./messages.ts";
 import type { Outbox, SendOptions } from "./outbox.ts";
 import { repliesAfterQueue, repliesTo, repliesWhileQueued, type Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
@@ -36,25 +36,28 @@ export class Answers {
   }
 
   /** Answers what is kept; without a step, what could not be decided. */
-  kept({ chatId, asks }: Heard, step: Step | undefined): Promise<void> {
-    if (asks === "stranger") return this.#send(chatId, this.#once(chatId, strangerMessage(chatId)));
-    if (step === undefined) return this.#send(chatId, [texts.administratorsUnknown]);
+  kept(heard: Heard, step: Step | undefined): Promise<void> {
+    const { chatId, asks } = heard;
+    const to = addresseeOf(heard);
+    if (asks === "stranger") return this.#send(to, this.#once(chatId, "stranger"));
+    if (step === undefined) return this.#send(to, ["administratorsUnknown"]);
     // A greeting that comes late is none for a chat that has said /stop meanwhile.
     const isWanted = (): boolean => asks !== "nothing" || this.#options.roster.mayWriteTo(chatId);
-    return this.#send(chatId, repliesTo(asks, step), { kind: kindOf(asks), isWanted });
+    return this.#send(to, repliesTo(asks, step), { kind: kindOf(asks), isWanted });
   }
 
   /** Answers what is queued, with what is known. */
   queued({ updateId, heard, wasActive, kept }: Queued): void {
     const { chatId, asks, entry } = heard;
+    const to = addresseeOf(heard);
     if (this.#answered.has(updateId)) return;
     const isMessage = entry?.kind === "event" && entry.event.kind === "message";
     // Who has said /stop needs no invitation.
-    if (asks === "stop") this.#once(chatId, texts.unread);
+    if (asks === "stop") this.#once(chatId, "unread");
     const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage;
-    const unread = isUnknown ? this.#once(chatId, texts.unread) : [];
-    void this.#send(chatId, [...unread, ...repliesWhileQueued(asks, wasActive)], { kind: kindOf(asks) });
-    this.#later(chatId, asks, kept);
+    const unread = isUnknown ? this.#once(chatId, "unread") : [];
+    void this.#send(to, [...unread, ...repliesWhileQueued(asks, wasActive)], { kind: kindOf(asks) });
+    this.#later(to, asks, kept);
   }
 
   /** Takes over from a process before this one, whose entries are on their way to be kept. */
@@ -64,18 +67,18 @@ export class Answers {
       const { chatId, event } = entry;
       if ("updateId" in event) this.#answered.add(event.updateId);
       const asks = event.kind === "start" || event.kind === "stop" ? event.kind : "nothing";
-      this.#later(chatId, asks, kept[index] as Promise<Step>);
+      this.#later({ chatId, languageCode: undefined }, asks, kept[index] as Promise<Step>);
     }
   }
 
   /** What could not be said while it waited. */
-  #later(chatId: number, asks: Ask, kept: Promise<Step>): void {
-    const isWanted = (): boolean => this.#options.roster.mayWriteTo(chatId);
-    kept.then((step) => this.#send(chatId, repliesAfterQueue(asks, step), { isWanted })).catch(() => {});
+  #later(to: Addressee, asks: Ask, kept: Promise<Step>): void {
+    const isWanted = (): boolean => this.#options.roster.mayWriteTo(to.chatId);
+    kept.then((step) => this.#send(to, repliesAfterQueue(asks, step), { isWanted })).catch(() => {});
   }
 
-  #send(chatId: number, replies: readonly Reply[], options?: SendOptions): Promise<void> {
-    return this.#options.outbox.send(this.#options.api, chatId, replies, options);
+  #send(to: Addressee, replies: readonly Reply[], options?: SendOptions): Promise<void> {
+    return this.#options.outbox.send(this.#options.api, to, replies, options);
   }
 
   #once(chatId: number, reply: Reply): Reply[] {
@@ -84,6 +87,11 @@ export class Answers {
     this.#told.add(chatId);
     return [reply];
   }
+}
+
+/** Whom an answer to it is for. */
+export function addresseeOf({ chatId, languageCode }: Heard): Addressee {
+  return { chatId, languageCode };
 }
 
 function kindOf(asks: Ask): "word" | "other" {

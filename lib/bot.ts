@@ -3,8 +3,8 @@ import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
 import type { BroadcastMessage } from "./broadcast_message.ts";
-import { assertBroadcast, type BroadcastOptions } from "./broadcast_options.ts";
-import { type BroadcastRun, startRun } from "./broadcast_run.ts";
+import type { BroadcastOptions } from "./broadcast_options.ts";
+import type { BroadcastRun } from "./broadcast_run.ts";
 import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createFailures, type Failures } from "./failures.ts";
@@ -12,15 +12,15 @@ import { Ending } from "./ending.ts";
 import type { Gate } from "./gate.ts";
 import { createGrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
-import { signalMessage } from "./messages.ts";
 import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
 import { ask } from "./opening.ts";
 import type { Reception } from "./reception.ts";
-import type { BroadcastReport } from "./report.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
-import { signalTime, type TradingSignal } from "./signal.ts";
+import { Sending } from "./sending.ts";
+import type { TradingSignal } from "./signal.ts";
 import { createHandling, type Handling } from "./user_handlers.ts";
 import type { CleanupOptions } from "./storage/chat_storage.ts";
+import { createWords, type Words } from "./words.ts";
 
 /**
  * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
@@ -38,6 +38,8 @@ export class MeanReversionTelegramBot {
   readonly #logger: Logger;
   readonly #grammy: Bot;
   readonly #gate: Gate;
+  readonly #words: Words;
+  readonly #sending: Sending;
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
   readonly #failures: Failures;
@@ -66,6 +68,9 @@ export class MeanReversionTelegramBot {
     const parts = { botToken, apiRoot, messagesPerSecond, failures, clock, logger, signal };
     const { grammy, gate } = createGrammyBot(parts);
     [this.#grammy, this.#gate] = [grammy, gate];
+    const words = this.#words = createWords(options.messages, logger);
+    const broadcasting = async (): Promise<Broadcasting> => (await this.#opened()).broadcasting;
+    this.#sending = new Sending({ words, clock, broadcasting });
     this.#handling = createHandling((update) => grammy.handleUpdate(update), failures.onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Ending(({ message }) =>
@@ -125,12 +130,7 @@ export class MeanReversionTelegramBot {
    * @throws {StorageError} If the chats could not be read: then nobody was written to.
    */
   sendSignal(signal: TradingSignal, options: BroadcastOptions = {}): BroadcastRun {
-    return startRun(async (control) => {
-      const now = this.#clock.now();
-      const [message, madeAt] = [signalMessage(signal, now), signalTime(signal, now).getTime()];
-      const urgent = { ...options, priority: options?.priority ?? "urgent" };
-      return await this.#send(message, urgent, madeAt, control);
-    });
+    return this.#sending.signal(signal, options);
   }
 
   /**
@@ -140,15 +140,12 @@ export class MeanReversionTelegramBot {
    * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to.
    */
   broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
-    const content = typeof message === "string" ? { text: message } : message;
-    return startRun((control) => this.#send(content, options, this.#clock.now(), control));
+    return this.#sending.message(message, options);
   }
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */
   async resumeBroadcasts(): Promise<ResumedBroadcasts> {
-    this.#assertNotStopped();
-    await this.initialize();
-    return await this.#ready().broadcasting.resume();
+    return await (await this.#opened()).broadcasting.resume();
   }
 
   /** How the bot is, without a request: for a health check. */
@@ -177,10 +174,7 @@ export class MeanReversionTelegramBot {
    */
   async handleUpdate(update: Update): Promise<void> {
     this.#assertNotStopped();
-    await this.#failures.watch(async () => {
-      await this.initialize();
-      await this.#ready().inbox.handle(update);
-    });
+    await this.#failures.watch(async () => await (await this.#opened()).inbox.handle(update));
   }
 
   /** `stopBot()`. */
@@ -188,11 +182,10 @@ export class MeanReversionTelegramBot {
     return this.stopBot();
   }
 
-  async #send(...broadcast: Parameters<Broadcasting["send"]>): Promise<BroadcastReport> {
-    assertBroadcast(broadcast[0], broadcast[1]);
+  async #opened(): Promise<Reception> {
     this.#assertNotStopped();
     await this.initialize();
-    return await this.#ready().broadcasting.send(...broadcast);
+    return this.#ready();
   }
 
   async #start(): Promise<void> {
@@ -217,6 +210,7 @@ export class MeanReversionTelegramBot {
       handle: this.#handling.handle,
       hasHandlers: () => this.#hasHandlers,
       onFailure: this.#failures.onFailure,
+      words: this.#words,
       clock: this.#clock,
       logger: this.#logger,
       signal: this.#stopping.signal,

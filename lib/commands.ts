@@ -1,52 +1,55 @@
-/** The chats' commands for anyone's grammY bot: updates in, chat events kept, replies out. */
-import { Composer, type Context } from "grammy/web";
-import { type Clock, systemClock } from "./clock.ts";
+/** The chats' commands as middleware: updates in, chat events kept, replies out. */
+import type { Context } from "grammy/web";
+import { addresseeOf } from "./answers.ts";
+import type { Clock } from "./clock.ts";
 import { writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
-import { consoleLogger, type Logger } from "./log.ts";
-import { texts } from "./messages.ts";
+import type { Logger } from "./log.ts";
 import { Outbox } from "./outbox.ts";
 import { repliesTo } from "./replies.ts";
 import type { Roster } from "./roster.ts";
+import type { Words } from "./words.ts";
 
-/** What the commands need, and how they behave. */
-export interface ChatCommandsOptions {
-  /** The chats, loaded. */
-  readonly roster: Roster;
-  /** Whether any message registers its chat, or only /start. Default: true. */
-  readonly autoRegisterChats?: boolean;
-  /** Default: the machine's own. */
-  readonly clock?: Clock;
-  /** Default: the console. */
-  readonly logger?: Logger;
+export interface CommandsOptions {
+  /** Ready to be written to; rejects where it is not. */
+  readonly roster: () => Promise<Roster>;
+  readonly words: Words;
+  /** Whether any message registers its chat, or only /start. */
+  readonly registers: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
 }
+
+/** What is used of an update's context. */
+export type CommandContext = Pick<Context, "api" | "update" | "me">;
 
 /** One reply that hangs must not hold back what others have to say. */
 const replyWithinMs = 10_000;
 
-/**
- * Registers chats, counts their messages, and answers /start, /stop, /help and /status. It awaits its own writes and
- * replies, and then calls the middleware behind it, for every update; the four commands are the only ones it answers.
- * A write that fails rejects with a `StorageError`, for the bot's error handler: whether Telegram then tells the update
- * again is the bot's own affair. A runner that confirms updates before they are handled loses those that a crash meets.
- */
-export function chatCommands(options: ChatCommandsOptions): Composer<Context> {
-  const { roster, autoRegisterChats = true, clock = systemClock, logger = consoleLogger } = options;
-  const hear = createHear({ registers: autoRegisterChats, clock });
-  const outbox = new Outbox({
-    roster,
-    onGone: (chatId, event) => roster.apply(chatId, [event]),
-    warn: (message) => logger.warn(message),
-    clock,
-    withinMs: replyWithinMs,
-  });
-  return new Composer<Context>(async ({ api, update, me }, next) => {
+/** Keeps and answers an update; rejects where it could not be kept. */
+export function createCommands(options: CommandsOptions): (ctx: CommandContext) => Promise<void> {
+  const { roster, words, registers, clock, logger } = options;
+  const hear = createHear({ registers, clock });
+  const openOutbox = (opened: Roster): Outbox =>
+    new Outbox({
+      roster: opened,
+      words,
+      onGone: (chatId, event) => opened.apply(chatId, [event]),
+      warn: (message) => logger.warn(message),
+      clock,
+      withinMs: replyWithinMs,
+    });
+  let outbox: Outbox | undefined;
+  return async ({ api, update, me }) => {
     const heard = await hear(update, { api, botUsername: me.username });
-    if (heard !== undefined) {
-      const step = heard.entry && await writeOne(roster, heard.entry);
-      const replies = step === undefined ? [texts.administratorsUnknown] : repliesTo(heard.asks, step);
-      await outbox.send(api, heard.chatId, replies);
-    }
-    await next();
-  });
+    if (heard === undefined) return;
+    const opened = await roster();
+    const step = heard.entry && await writeOne(opened, heard.entry);
+    outbox ??= openOutbox(opened);
+    await outbox.send(
+      api,
+      addresseeOf(heard),
+      step === undefined ? ["administratorsUnknown"] : repliesTo(heard.asks, step),
+    );
+  };
 }

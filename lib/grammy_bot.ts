@@ -1,6 +1,6 @@
 /** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
 import process from "node:process";
-import { Bot } from "grammy/web";
+import { type ApiClientOptions, Bot } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
 import { Gate } from "./gate.ts";
@@ -27,15 +27,22 @@ const isDeno = process.versions["deno"] !== undefined;
 
 export function createGrammyBot(options: GrammyBotOptions): { readonly grammy: Bot; readonly gate: Gate } {
   const { botToken, apiRoot } = options;
-  const grammy = new Bot(botToken, {
-    client: {
-      fetch: inForm(isDeno ? sendOnce : createHttpFetch()),
-      timeoutSeconds: callWithinSeconds,
-      ...apiRoot && { apiRoot },
-    },
-  });
+  const grammy = new Bot(botToken, { client: clientOptions(apiRoot ? { apiRoot } : {}) });
   const gate = new Gate(options);
   grammy.api.config.use(gate.transformer, secretKept(botToken));
   grammy.use(boundHandlers(options));
   return { grammy, gate };
+}
+
+/** A client that sends a call once, and takes no answer for one that has not its form. */
+export function clientOptions(
+  { apiRoot, environment, buildUrl }: Pick<ApiClientOptions, "apiRoot" | "environment" | "buildUrl"> = {},
+): ApiClientOptions {
+  return {
+    fetch: inForm(isDeno ? sendOnce : createHttpFetch()),
+    timeoutSeconds: callWithinSeconds,
+    ...apiRoot && { apiRoot },
+    ...environment && { environment },
+    ...buildUrl && { buildUrl },
+  };
 }

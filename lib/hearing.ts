@@ -5,7 +5,7 @@ import { createMaySpeak } from "./administrators.ts";
 import type { MessageEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry } from "./entry.ts";
-import { dateMs, factOf, userInfoOf } from "./update.ts";
+import { dateMs, factOf, languageCodeOf, userInfoOf } from "./update.ts";
 
 /**
  * What there may be to answer: one of the commands; a command by whom it is not allowed (`refused`) or of whom that is
@@ -18,6 +18,8 @@ export interface Heard {
   readonly asks: Ask;
   /** What is to be kept of it; `undefined` where nothing is. */
   readonly entry: Entry | undefined;
+  /** The language of whoever has written, as Telegram tells it. */
+  readonly languageCode?: string | undefined;
 }
 
 export interface HearingOptions {
@@ -101,7 +103,7 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     return { chatId, asks: "nothing", entry: { kind: "event", chatId, event } };
   };
 
-  return async (update, surroundings) => {
+  const hear: Hear = async (update, surroundings) => {
     const fact = factOf(update, surroundings.botUsername);
     if (fact === undefined) return undefined;
     if (fact.kind === "message") return await hearMessage(update, fact.message, fact.command, surroundings);
@@ -110,5 +112,10 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     }
     const entry = { ...fact, at: clock.now() };
     return { chatId: fact.to, asks: "nothing", entry };
+  };
+
+  return async (update, surroundings) => {
+    const heard = await hear(update, surroundings);
+    return heard && { ...heard, languageCode: languageCodeOf(update) };
   };
 }

@@ -1,8 +1,84 @@
-/** What the bot says. Pure. */
+/** All that the bot says, a function for each message. Pure. */
 import type { BotCommand } from "grammy/types";
 import type { Chat } from "./chat.ts";
 import { decimalText, riskReward, signalTime, type TradingSignal, validateSignal } from "./signal.ts";
-import { bold, code, format, type FormattedText, lines, wellFormed } from "./text.ts";
+import { bold, code, format, type FormattedText, lines, type TextPart, wellFormed } from "./text.ts";
+
+/** Who is answered. */
+export interface Addressee {
+  /** A person's id, or a group's or channel's. */
+  readonly chatId: number;
+  /** The language of whoever has written, as Telegram tells it: `"de"`, `"pt-br"`. It is not always known. */
+  readonly languageCode: string | undefined;
+}
+
+/** The answer to /status. */
+export interface AboutStatus extends Addressee {
+  /** The chat as the storage has it; `undefined` where it has none. */
+  readonly chat: Chat | undefined;
+  /** Whether subscriptions outlive the bot. */
+  readonly isDurable: boolean;
+}
+
+/** The answer to /status where the storage cannot be asked. */
+export interface AboutStatusUnread extends Addressee {
+  /** Whether signals go to the chat, as far as is known. */
+  readonly isActive: boolean;
+}
+
+/** A signal that is sent to everyone. */
+export interface AboutSignal {
+  /** As it was given; it has been checked. */
+  readonly signal: TradingSignal;
+  /** When it was found, or sent where it does not say. */
+  readonly time: Date;
+}
+
+/**
+ * A message's text, plain or made by `format`, `bold`, `code` and `lines`: 1 to 4,096 characters.
+ * @param own What the bot would say itself, for adding to it; `undefined` in return leaves it at that.
+ */
+export type Wording<About = Addressee> = (about: About, own: FormattedText) => TextPart | undefined;
+
+/** Every message that the bot sends. */
+export interface BotMessages {
+  /** To a chat that is registered with its first message, whatever that was. */
+  readonly registered: Wording;
+  /** To a chat that was inactive and is subscribed again. */
+  readonly returned: Wording;
+  /** /start of a chat that is subscribed. */
+  readonly alreadyActive: Wording;
+  /** /stop of a chat that was subscribed. */
+  readonly stopped: Wording;
+  /** /stop, or /status, of a chat that is not subscribed. */
+  readonly alreadyStopped: Wording;
+  /** /help. */
+  readonly help: Wording;
+  /** /status. */
+  readonly status: Wording<AboutStatus>;
+  /** /status while the storage cannot be read. */
+  readonly statusUnread: Wording<AboutStatusUnread>;
+  /** /start or /stop in a group by somebody who is not its administrator. */
+  readonly administratorsOnly: Wording;
+  /** The same where Telegram did not say who the administrators are: nothing has changed. */
+  readonly administratorsUnknown: Wording;
+  /** Any message of a chat of which nothing is known while the storage cannot be read. */
+  readonly unread: Wording;
+  /** /start while the storage cannot be used: subscribed, but only in memory so far. */
+  readonly registeredForNow: Wording;
+  /** /stop while the storage cannot be used: no more signals; it is kept later. */
+  readonly stoppedForNow: Wording;
+  /** A chat that may not use a private bot. Its owner needs the chat's id to allow it. */
+  readonly stranger: Wording;
+  /** A signal, as it goes to everyone; 1,024 characters at most stand beside a chart, the rest follows. */
+  readonly signal: Wording<AboutSignal>;
+}
+
+/** The name of a message. */
+export type MessageName = keyof BotMessages;
+
+/** What a message is about. */
+export type About<Name extends MessageName> = Parameters<BotMessages[Name]>[0];
 
 /**
  * A signal as a trader's ticket.
@@ -38,60 +114,58 @@ function utc(time: Date): string {
   return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-type TextName =
-  | "registered"
-  | "returned"
-  | "alreadyActive"
-  | "stopped"
-  | "alreadyStopped"
-  | "help"
-  | "administratorsOnly"
-  | "administratorsUnknown"
-  | "unread"
-  | "registeredForNow"
-  | "stoppedForNow";
-
 const commandList = "/stop ends this, /status shows your subscription, /help explains.";
+const everySignal = "Every trading signal will arrive in this chat.";
+const enteredLater =
+  "I cannot reach my list of subscribers just now; I shall enter it there as soon as I can.";
+const notSubscribed = "This chat is not subscribed.";
+const startSubscribes = " /start subscribes it.";
 
-/** Fixed replies, by what they answer. */
-export const texts: Readonly<Record<TextName, FormattedText>> = {
-  registered: lines(
-    bold("Welcome! You are subscribed."),
-    "Every trading signal will arrive in this chat.",
-    commandList,
-  ),
-  returned: lines(
-    bold("Welcome back! You are subscribed again."),
-    "Every trading signal will arrive in this chat.",
-    commandList,
-  ),
-  alreadyActive: lines("You are subscribed: every trading signal arrives in this chat.", commandList),
-  stopped: lines(
-    bold("You are unsubscribed."),
-    "No more signals will arrive in this chat. /start subscribes it again.",
-  ),
-  alreadyStopped: lines("This chat is not subscribed. /start subscribes it."),
-  help: lines(
-    bold("I send trading signals to this chat."),
-    "/start – subscribe",
-    "/stop – unsubscribe",
-    "/status – see your subscription",
-    "/help – this text",
-  ),
-  administratorsOnly: lines("In a group only its administrators may do that."),
-  administratorsUnknown: lines(
-    "I could not ask Telegram who the administrators are. Nothing has changed; please try again.",
-  ),
-  unread: lines("I cannot read my list of subscribers just now. /start subscribes this chat."),
-  registeredForNow: lines(
-    bold("Welcome! You are subscribed."),
-    "I cannot reach my list of subscribers just now; I shall enter it there as soon as I can.",
-    commandList,
-  ),
-  stoppedForNow: lines(
-    bold("You are unsubscribed."),
-    "I cannot reach my list of subscribers just now; I shall enter it there as soon as I can.",
-  ),
+/** What the bot says by itself. */
+export const ownMessages: { readonly [Name in MessageName]: (about: About<Name>) => FormattedText } = {
+  registered: () => lines(bold("Welcome! You are subscribed."), everySignal, commandList),
+  returned: () => lines(bold("Welcome back! You are subscribed again."), everySignal, commandList),
+  alreadyActive: () => lines("You are subscribed: every trading signal arrives in this chat.", commandList),
+  stopped: () =>
+    lines(
+      bold("You are unsubscribed."),
+      "No more signals will arrive in this chat. /start subscribes it again.",
+    ),
+  alreadyStopped: () => format(notSubscribed, startSubscribes),
+  help: () =>
+    lines(
+      bold("I send trading signals to this chat."),
+      "/start – subscribe",
+      "/stop – unsubscribe",
+      "/status – see your subscription",
+      "/help – this text",
+    ),
+  status: ({ chat, isDurable }) => {
+    if (chat === undefined) return format(notSubscribed, startSubscribes);
+    return lines(
+      chat.is_active ? bold("This chat is subscribed.") : format(bold(notSubscribed), startSubscribes),
+      chat.added_at === undefined ? undefined : `Known since: ${day(chat.added_at)}`,
+      `Messages from this chat: ${chat.message_count}`,
+      `Subscriptions are kept ${isDurable ? "durably" : "in memory, until the bot restarts"}.`,
+    );
+  },
+  statusUnread: ({ isActive }) =>
+    lines(
+      bold(isActive ? "This chat is subscribed." : "This chat gets no signals just now."),
+      "I cannot reach my list of subscribers at the moment; please ask again later.",
+    ),
+  administratorsOnly: () => format("In a group only its administrators may do that."),
+  administratorsUnknown: () =>
+    format("I could not ask Telegram who the administrators are. Nothing has changed; please try again."),
+  unread: () => format("I cannot read my list of subscribers just now. /start subscribes this chat."),
+  registeredForNow: () => lines(bold("Welcome! You are subscribed."), enteredLater, commandList),
+  stoppedForNow: () => lines(bold("You are unsubscribed."), enteredLater),
+  stranger: ({ chatId }) =>
+    lines(
+      "This bot is private, so I cannot subscribe this chat.",
+      format("Its owner can allow it by the chat's id: ", code(String(chatId))),
+    ),
+  signal: ({ signal, time }) => signalMessage(signal, time.getTime()),
 };
 
 /** The command menu, as BotFather would have it. */
@@ -101,36 +175,6 @@ export const menu: readonly BotCommand[] = [
   { command: "status", description: "See your subscription" },
   { command: "help", description: "What this bot does" },
 ];
-
-/** The answer to /status. `storage` is where chats are kept. */
-export function statusMessage(chat: Chat | undefined, storage: string): FormattedText {
-  const kept = storage === "memory" ? "in memory, until the bot restarts" : "durably";
-  if (chat === undefined) return format(texts.alreadyStopped);
-  return lines(
-    chat.is_active
-      ? bold("This chat is subscribed.")
-      : format(bold("This chat is not subscribed."), " /start subscribes it."),
-    chat.added_at === undefined ? undefined : `Known since: ${day(chat.added_at)}`,
-    `Messages from this chat: ${chat.message_count}`,
-    `Subscriptions are kept ${kept}.`,
-  );
-}
-
-/** The answer to /status where the list cannot be read: what is known without it. */
-export function statusUnread(isActive: boolean): FormattedText {
-  return lines(
-    bold(isActive ? "This chat is subscribed." : "This chat gets no signals just now."),
-    "I cannot reach my list of subscribers at the moment; please ask again later.",
-  );
-}
-
-/** The answer to a chat that may not use the bot; its id is what the bot's owner needs to allow it. */
-export function strangerMessage(chatId: number): FormattedText {
-  return lines(
-    "This bot is private, so I cannot subscribe this chat.",
-    format("Its owner can allow it by the chat's id: ", code(String(chatId))),
-  );
-}
 
 /** The day of an ISO 8601 time, or the text as it is. */
 function day(time: string): string {

@@ -117,8 +117,14 @@ function createStorage(options: BotOptions, clock: Clock, logger: Logger): ChatS
   return new TelegramDynamoDBStorage({ tableName, regionName, client, clock, logger });
 }
 
+/** What of a bot's options tells where broadcasts with an id are kept. */
+export type LedgerOptions = Pick<
+  BotOptions,
+  "useDynamoDB" | "broadcastsTableName" | "regionName" | "client" | "ledger"
+>;
+
 /** Where broadcasts with an id are kept. */
-export function openLedger(options: BotOptions, clock: Clock): Ledger {
+export function openLedger(options: LedgerOptions, clock: Clock): Ledger {
   const { useDynamoDB = true, broadcastsTableName: tableName, regionName, client } = options;
   if (options.ledger !== undefined) return options.ledger;
   if (!useDynamoDB) return new InMemoryLedger();

@@ -4,6 +4,7 @@ import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Authorize } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
+import { type BotMessages, ownMessages } from "./messages.ts";
 import { withoutTokens } from "./secret.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 import type { Ledger } from "./storage/ledger.ts";
@@ -39,6 +40,8 @@ export interface BotOptions {
    * broadcasts with `allowPaidBroadcast`: once there is one, all that is not paid for keeps to 30.
    */
   readonly messagesPerSecond?: number | undefined;
+  /** Words of your own for what the bot says, a function for each message; the others are said as ever. */
+  readonly messages?: Partial<BotMessages> | undefined;
   /** A Bot API server of your own. Default: `https://api.telegram.org`. */
   readonly apiRoot?: string | undefined;
   /** Default: the console. */
@@ -74,6 +77,7 @@ type Checked =
   | "allowedUsers"
   | "authorize"
   | "spoolFile"
+  | "messages"
   | "apiRoot";
 
 const isBoolean = (value: unknown): boolean => typeof value === "boolean";
@@ -82,6 +86,12 @@ const isText = (value: unknown, form: RegExp): value is string =>
 const isChatId = (value: unknown): boolean => Number.isSafeInteger(value) && value !== 0;
 const has = (value: unknown, ...methods: readonly string[]): boolean =>
   methods.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === "function");
+
+const isWordings = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value) &&
+  Object.entries(value).every(([name, wording]) =>
+    Object.hasOwn(ownMessages, name) && (wording === undefined || typeof wording === "function")
+  );
 
 const tableNames = {
   isGood: (value: unknown) => isText(value, /^[A-Za-z0-9_.-]{3,255}$/),
@@ -120,6 +130,10 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
     rule: "a function of an update's context",
   },
   spoolFile: { isGood: (value: unknown) => isText(value, /^[^\0]*[^\0/\\]$/), rule: "the path of a file" },
+  messages: {
+    isGood: (value: unknown) => isWordings(value),
+    rule: `functions by the messages' names, which are ${Object.keys(ownMessages).join(", ")}`,
+  },
   apiRoot: {
     isGood: (value: unknown) =>
       isText(value, /^https?:\/\/[^\s?#]*[^\s?#/]$/) && URL.canParse(value) && withoutTokens(value) === value,
@@ -127,19 +141,24 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   },
 };
 
-/** What is wrong, a sentence for each mistake; `nameOf` says what the user calls an option. */
+/**
+ * What is wrong, a sentence for each mistake.
+ * @param nameOf What the user calls an option.
+ * @param required What nobody can do without.
+ */
 export function mistakesIn(
-  options: Partial<BotOptions>,
+  options: Partial<Record<Checked, unknown>>,
   nameOf: (option: Checked) => string = (option) => option,
+  required: Checked = "botToken",
 ): string[] {
   if (typeof options !== "object" || options === null) {
-    return [`The options must be an object such as { botToken }: current value is ${String(options)}.`];
+    return [`The options must be an object such as { ${required} }: current value is ${String(options)}.`];
   }
   const ofOptions = (Object.keys(rules) as Checked[]).flatMap((option) => {
     const { isGood, rule, isSecret } = rules[option];
     const value = options[option];
     const name = nameOf(option);
-    if (option === "botToken" && (value === undefined || value === "")) {
+    if (option === required && (value === undefined || value === "")) {
       const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
       return [`${name} is not set: it must be ${rule}.${where}`];
     }

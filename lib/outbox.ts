@@ -4,16 +4,18 @@ import type { ChatEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
 import { createInOrder } from "./in_order.ts";
-import { statusMessage, statusUnread } from "./messages.ts";
+import type { Addressee } from "./messages.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Allowance, createAllowance } from "./allowance.ts";
 import { waitFor } from "./patience.ts";
 import type { Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
 import type { FormattedText } from "./text.ts";
+import type { Words } from "./words.ts";
 
 export interface OutboxOptions {
   readonly roster: Roster;
+  readonly words: Words;
   /** Is told of a chat that turned out to be out of reach. */
   readonly onGone: (chatId: number, event: ChatEvent) => Promise<unknown>;
   /** Is told of a reply that could not be sent. */
@@ -59,15 +61,15 @@ export class Outbox {
    */
   async send(
     api: Api,
-    chatId: number,
+    to: Addressee,
     replies: readonly Reply[],
     { kind = "other", isWanted = () => true }: SendOptions = {},
   ): Promise<void> {
     const { [kind]: allowance } = this.#allowances;
-    if (replies.length === 0 || !allowance.take(chatId, this.#options.clock.now())) return;
+    if (replies.length === 0 || !allowance.take(to.chatId, this.#options.clock.now())) return;
     this.#pending++;
-    await this.#inOrder(chatId, async () => {
-      for (const reply of replies) if (isWanted() && !this.#isClosed) await this.#answer(api, chatId, reply);
+    await this.#inOrder(to.chatId, async () => {
+      for (const reply of replies) if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply);
     });
     if (--this.#pending === 0) this.#onIdle();
   }
@@ -84,11 +86,12 @@ export class Outbox {
   }
 
   /** A reply that fails is no reason to handle the update again; that the chat is gone is worth keeping. */
-  async #answer(api: Api, chatId: number, reply: Reply): Promise<void> {
+  async #answer(api: Api, to: Addressee, reply: Reply): Promise<void> {
     const { clock, warn, onGone, withinMs } = this.#options;
+    const { chatId } = to;
     const at = clock.now();
     try {
-      const { text, entities } = reply === "status" ? await this.#status(chatId) : reply;
+      const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
       const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
       await api.sendMessage(chatId, text, { entities: [...entities] }, signal);
     } catch (error) {
@@ -97,18 +100,21 @@ export class Outbox {
       if (outcome.kind === "gone") {
         onGone(chatId, { kind: "removed", reason: outcome.reason, at }).catch(warn);
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
-        await this.#answer(api, outcome.to, reply);
+        await this.#answer(api, { ...to, chatId: outcome.to }, reply);
       } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
     }
   }
 
-  async #status(chatId: number): Promise<FormattedText> {
-    const { roster } = this.#options;
-    if (roster.isHeeded(chatId)) return statusUnread(roster.mayWriteTo(chatId));
+  async #status(to: Addressee): Promise<FormattedText> {
+    const { roster, words } = this.#options;
+    const { chatId } = to;
+    const unread = (): FormattedText => words("statusUnread", { ...to, isActive: roster.mayWriteTo(chatId) });
+    if (roster.isHeeded(chatId)) return unread();
     try {
-      return statusMessage(await roster.getChat(chatId), roster.storage.kind);
+      const chat = await roster.getChat(chatId);
+      return words("status", { ...to, chat, isDurable: roster.storage.kind !== "memory" });
     } catch {
-      return statusUnread(roster.mayWriteTo(chatId));
+      return unread();
     }
   }
 }

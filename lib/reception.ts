@@ -16,6 +16,7 @@ import type { Logger } from "./log.ts";
 import { openLedger, openRoster, readyText, setMenu } from "./opening.ts";
 import { type BotOptions, defaultMessagesPerSecond } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import type { Words } from "./words.ts";
 import { poll } from "./polling.ts";
 import type { Roster } from "./roster.ts";
 import { StorageError } from "./storage/storage_error.ts";
@@ -31,6 +32,7 @@ export interface ReceptionOptions {
   readonly handle: (update: Update) => Promise<void>;
   readonly hasHandlers: () => boolean;
   readonly onFailure: (updateId: number, error: unknown) => void;
+  readonly words: Words;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Aborts when the bot is stopped. */
@@ -56,7 +58,7 @@ const answerWithinMs = 5000;
 
 /** @throws {ConfigError} If the spool file cannot be used. */
 export async function openReception(given: ReceptionOptions): Promise<Reception> {
-  const { options, api, gate, botInfo, handle, hasHandlers, onFailure, clock, logger, signal } = given;
+  const { options, api, gate, botInfo, handle, hasHandlers, onFailure, words, clock, logger, signal } = given;
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
@@ -83,6 +85,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const keeper = new Keeper({ storing, clock, logger, spool, onlyCounts });
   const outbox = new Outbox({
     roster,
+    words,
     onGone: (chatId, event) => keeper.keep({ kind: "event", chatId, event }).acknowledged,
     warn: createBoundedLog((message) => logger.warn(message), clock),
     clock,

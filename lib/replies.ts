@@ -2,11 +2,10 @@
 import type { ChatState } from "./chat.ts";
 import type { Step } from "./entry.ts";
 import type { Ask } from "./hearing.ts";
-import { texts } from "./messages.ts";
-import type { FormattedText } from "./text.ts";
+import type { MessageName } from "./messages.ts";
 
-/** A text, or the chat's status as it is when it is sent. */
-export type Reply = FormattedText | "status";
+/** A message by its name; the chat's status is what it is when it is sent. */
+export type Reply = Exclude<MessageName, "signal" | "statusUnread">;
 
 /** After it was kept. What was heard before has been answered before. */
 export function repliesTo(asks: Ask, step: Step): Reply[] {
@@ -15,17 +14,17 @@ export function repliesTo(asks: Ask, step: Step): Reply[] {
   switch (asks) {
     case "start":
       // One that a later /stop has taken back meanwhile starts nothing.
-      if (!after?.is_active) return [texts.alreadyStopped];
-      return [before?.is_active ? texts.alreadyActive : greeting(before)];
+      if (!after?.is_active) return ["alreadyStopped"];
+      return [before?.is_active ? "alreadyActive" : greeting(before)];
     case "stop":
       // One that a later /start has taken back meanwhile stops nothing.
-      if (after?.is_active) return [texts.alreadyActive];
-      return [before?.is_active ? texts.stopped : texts.alreadyStopped];
+      if (after?.is_active) return ["alreadyActive"];
+      return [before?.is_active ? "stopped" : "alreadyStopped"];
     case "refused":
-      return [texts.administratorsOnly];
+      return ["administratorsOnly"];
     case "help":
     case "status":
-      return [...greetings(step), asks === "help" ? texts.help : asks];
+      return [...greetings(step), asks];
     default:
       return greetings(step);
   }
@@ -33,11 +32,10 @@ export function repliesTo(asks: Ask, step: Step): Reply[] {
 
 /** While it waits in the queue. `isActive` says whether the chat is subscribed as far as is known here. */
 export function repliesWhileQueued(asks: Ask, isActive: boolean): Reply[] {
-  if (asks === "start") return [isActive ? texts.alreadyActive : texts.registeredForNow];
-  if (asks === "stop") return [texts.stoppedForNow];
-  if (asks === "refused") return [texts.administratorsOnly];
-  if (asks === "help") return [texts.help];
-  return asks === "status" ? [asks] : [];
+  if (asks === "start") return [isActive ? "alreadyActive" : "registeredForNow"];
+  if (asks === "stop") return ["stoppedForNow"];
+  if (asks === "refused") return ["administratorsOnly"];
+  return asks === "help" || asks === "status" ? [asks] : [];
 }
 
 /** When it is kept after all, and had been answered by `repliesWhileQueued`. */
@@ -49,6 +47,6 @@ function greetings({ before, after }: Step): Reply[] {
   return after?.is_active && !before?.is_active ? [greeting(before)] : [];
 }
 
-function greeting(before: ChatState | undefined): FormattedText {
-  return before === undefined ? texts.registered : texts.returned;
+function greeting(before: ChatState | undefined): Reply {
+  return before === undefined ? "registered" : "returned";
 }

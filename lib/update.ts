@@ -49,6 +49,13 @@ export function factOf(update: Update, botUsername: string): UpdateFact | undefi
   return isOfChat(member) ? membership(member) : undefined;
 }
 
+/** The language of whoever has sent the update. */
+export function languageCodeOf(update: Update): string | undefined {
+  const { from } = update.message ?? update.channel_post ?? update.my_chat_member ?? {};
+  const { language_code: languageCode } = from ?? {};
+  return typeof languageCode === "string" ? languageCode : undefined;
+}
+
 function move(message: Message): UpdateFact | undefined {
   const moved = moveOf(message);
   return moved && { kind: "migration", ...moved };

@@ -1,11 +1,8 @@
 /** What Telegram is told to forget, and when: only what is kept, and nobody waits for anybody else. */
 import fc from "fast-check";
-import { Bot } from "grammy/web";
 import type { Update } from "grammy/types";
-import { chatCommands } from "../lib/commands.ts";
 import { InMemoryChatStorage } from "../lib/storage/memory.ts";
 import { Received, type Taken } from "../lib/received.ts";
-import { Roster } from "../lib/roster.ts";
 import type { Applied } from "../lib/storage/chat_storage.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, said, soon, subscribers, until, withBot } from "./support/bot.ts";
@@ -231,38 +228,6 @@ test("handleUpdate(): what was kept and its answer lost is answered when it come
     assert.equal(said(user), ["You are unsubscribed."]);
     assert.equal((await item(user))?.["message_count"], { N: "2" });
   }, { state: "initialized" });
-});
-
-test("chatCommands on anyone's grammY bot: kept before the update is confirmed, answered, and handed on", async () => {
-  await withBot(async ({ server, table, item, gate }) => {
-    const storage = table.storage();
-    await storage.createTableIfNotExists();
-    const roster = new Roster(storage);
-    await roster.load();
-    const bot = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
-    const seen: string[] = [];
-    const failures: unknown[] = [];
-    bot.catch(({ error }) => void failures.push(error));
-    bot.use(chatCommands({ roster }));
-    bot.on("message:text", (ctx) => void seen.push(ctx.message.text));
-    const running = bot.start();
-    try {
-      const user = server.user();
-      user.say("/start");
-      await user.received(welcome);
-      user.say("/stop");
-      await user.received("You are unsubscribed");
-      await until(() => seen.join() === "/start,/stop", "not handed on");
-      assert.equal((await item(user))?.["removed_reason"], { S: "stopped" });
-      gate.deny("UpdateItem");
-      user.say("/start");
-      await until(() => failures.length === 1, "the bot's error handler is not told");
-      assert.is((failures[0] as Error).name, "StorageError");
-    } finally {
-      await bot.stop();
-      await running;
-    }
-  }, { state: "made" });
 });
 
 test.run();

@@ -1,7 +1,7 @@
 /** What the bot says: every fact in it, digits as they were given, and formatting that no text can break. */
 import fc from "fast-check";
 import type { MessageEntity } from "grammy/types";
-import { menu, signalMessage, statusMessage, texts } from "../lib/messages.ts";
+import { type AboutStatus, menu, ownMessages, signalMessage } from "../lib/messages.ts";
 import type { TradingSignal } from "../lib/signal.ts";
 import { bold, code, format, type FormattedText, lines } from "../lib/text.ts";
 import { assert, suite } from "./harness.ts";
@@ -242,29 +242,42 @@ entities("bold() and code() of nothing have no entity, which Telegram would refu
 });
 
 entities("texts and the menu are as Telegram takes them", () => {
-  for (const message of Object.values(texts)) checkBounds(message);
+  const about = {
+    ...{ chatId: -1001234567890, languageCode: undefined, chat: undefined, isDurable: true, isActive: true },
+    ...{ signal: ticket, time: new Date(now) },
+  };
+  for (const message of Object.values(ownMessages)) {
+    const { text, entities } = message(about);
+    checkBounds({ text, entities });
+    assert.ok(text.length <= 1024, text);
+    assert.not.match(text, /undefined|\[object/);
+  }
   for (const { command, description } of menu) {
     assert.match(command, /^[a-z0-9_]{1,32}$/);
     assert.ok(description.length >= 1 && description.length <= 256);
   }
 });
 
-entities("statusMessage() says how the chat stands, since when, and how safely that is kept", () => {
+function status(chat: AboutStatus["chat"], kind: string): FormattedText {
+  return ownMessages.status({ chatId: 1, languageCode: undefined, chat, isDurable: kind === "dynamodb" });
+}
+
+entities("/status says how the chat stands, since when, and how safely that is kept", () => {
   const chat = { chat_id: 1, message_count: 3, user_info: {}, removed_at: null };
-  const active = statusMessage({ ...chat, is_active: true, added_at: "2024-01-15T10:30:00Z" }, "dynamodb");
+  const active = status({ ...chat, is_active: true, added_at: "2024-01-15T10:30:00Z" }, "dynamodb");
   assert.equal(styled(active, "bold"), ["This chat is subscribed."]);
   for (const fact of ["2024-01-15", "3", "durably"]) assert.match(active.text, fact);
-  const inactive = statusMessage({ ...chat, is_active: false }, "memory");
+  const inactive = status({ ...chat, is_active: false }, "memory");
   assert.match(inactive.text, /not subscribed.*\/start/);
   assert.match(inactive.text, "in memory, until the bot restarts");
   assert.not.match(inactive.text, "undefined");
-  assert.match(statusMessage(undefined, "dynamodb").text, /not subscribed.*\/start/);
+  assert.match(status(undefined, "dynamodb").text, /not subscribed.*\/start/);
 });
 
-entities("statusMessage() shows a time of another program's as it is", () => {
+entities("/status shows a time of another program's as it is", () => {
   fc.assert(fc.property(hostile, (added_at) => {
     const chat = { chat_id: 1, is_active: true, message_count: 3, user_info: {}, removed_at: null, added_at };
-    checkBounds(statusMessage(chat, "dynamodb"));
+    checkBounds(status(chat, "dynamodb"));
   }));
 });
 

@@ -70,6 +70,11 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   readonly #table: Table;
   readonly #tellOdd: (chatId: number, refusal: Error) => void;
 
+  /** What it speaks to DynamoDB with; of its own, it ends with `close()`. */
+  get client(): DynamoDBClient {
+    return this.#client;
+  }
+
   /** Connects to nothing yet; the AWS SDK finds credentials at the first request. */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);

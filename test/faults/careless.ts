@@ -7,9 +7,8 @@ import { Bot } from "grammy/web";
 import {
   type Applied,
   type Belief,
-  chatCommands,
   type ChatEvent,
-  Roster,
+  subscriptions,
   TelegramDynamoDBStorage,
 } from "../../mod.ts";
 
@@ -21,13 +20,11 @@ class Forgetful extends TelegramDynamoDBStorage {
 
 const mode = process.argv[2];
 const storage = mode === "twice" ? new Forgetful() : new TelegramDynamoDBStorage();
-const roster = new Roster(storage);
-await roster.load();
-const commands = chatCommands({ roster }).middleware();
+const commands = subscriptions({ storage }).middleware();
 const apiRoot = process.env["TELEGRAM_API_ROOT"] ?? "";
 const bot = new Bot(process.env["TELEGRAM_BOT_TOKEN"] ?? "", { client: { apiRoot } });
 bot.use(async (ctx, next) => {
-  const written = Promise.resolve(commands(ctx, next)).catch(() => {});
+  const written = commands(ctx, next).catch(() => {});
   if (mode !== "early") await written;
 });
 process.stdin.on("end", () => process.exit()).resume();

@@ -1,0 +1,49 @@
+/** Broadcasts for another's bot, by a client and a gate of their own: nothing that it has installed sends them twice. */
+import { Api, type ApiClientOptions } from "grammy/web";
+import { Broadcasting } from "./broadcasting.ts";
+import type { Clock } from "./clock.ts";
+import { Gate } from "./gate.ts";
+import { clientOptions } from "./grammy_bot.ts";
+import type { Logger } from "./log.ts";
+import { type LedgerOptions, openLedger } from "./opening.ts";
+import type { Roster } from "./roster.ts";
+import { secretKept } from "./secret.ts";
+import type { ChatStorage } from "./storage/chat_storage.ts";
+import { TelegramDynamoDBStorage } from "./storage/dynamodb.ts";
+import type { Ledger } from "./storage/ledger.ts";
+
+export interface OwnBroadcastingOptions {
+  readonly token: string;
+  /** The other bot's: which server it speaks to. */
+  readonly client: ApiClientOptions | undefined;
+  readonly storage: ChatStorage;
+  readonly ledger: Ledger | undefined;
+  readonly roster: Roster;
+  readonly messagesPerSecond: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends every wait for a turn. */
+  readonly signal: AbortSignal;
+}
+
+export function openBroadcasting(options: OwnBroadcastingOptions): Broadcasting {
+  const { token, client, storage, ledger, roster, messagesPerSecond, clock, logger, signal } = options;
+  const api = new Api(token, clientOptions(client));
+  const gate = new Gate({ messagesPerSecond, clock, logger, signal });
+  api.config.use(gate.transformer, secretKept(token));
+  return new Broadcasting({
+    ...{ api, gate, roster, clock, logger, messagesPerSecond },
+    ledger: () => openLedger({ ...beside(storage), ledger }, clock),
+    migrate: async (from, to, at) => {
+      await roster.migrate(from, to, at);
+      return true;
+    },
+  });
+}
+
+/** Where the chats are, broadcasts are kept too. */
+function beside(storage: ChatStorage): LedgerOptions {
+  if (!(storage instanceof TelegramDynamoDBStorage)) return { useDynamoDB: storage.kind !== "memory" };
+  const { client, regionName } = storage;
+  return { client, regionName };
+}

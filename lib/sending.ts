@@ -1,0 +1,54 @@
+/** What is sent to everyone: a signal as its ticket, or any message. */
+import type { BroadcastMessage } from "./broadcast_message.ts";
+import { assertBroadcast, type BroadcastOptions } from "./broadcast_options.ts";
+import { type BroadcastRun, type Control, startRun } from "./broadcast_run.ts";
+import type { Broadcasting } from "./broadcasting.ts";
+import type { Clock } from "./clock.ts";
+import type { BroadcastReport } from "./report.ts";
+import { signalTime, type TradingSignal, validateSignal } from "./signal.ts";
+import type { Words } from "./words.ts";
+
+export interface SendingOptions {
+  readonly words: Words;
+  readonly clock: Clock;
+  /** Ready to send; rejects where nothing can be sent. */
+  readonly broadcasting: () => Promise<Broadcasting>;
+}
+
+export class Sending {
+  readonly #options: SendingOptions;
+
+  constructor(options: SendingOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with a TypeError or RangeError, before anyone is written to, for a signal or an option that is none. */
+  signal(signal: TradingSignal, options: BroadcastOptions): BroadcastRun {
+    const { words, clock } = this.#options;
+    return startRun(async (control) => {
+      validateSignal(signal);
+      const time = signalTime(signal, clock.now());
+      const message = words("signal", { signal, time });
+      const urgent = { ...options, priority: options?.priority ?? "urgent" };
+      return await this.#send(message, urgent, time.getTime(), control);
+    });
+  }
+
+  /** The same for any message. */
+  message(message: string | BroadcastMessage, options: BroadcastOptions): BroadcastRun {
+    const content = typeof message === "string" ? { text: message } : message;
+    const now = this.#options.clock.now();
+    return startRun((control) => this.#send(content, options, now, control));
+  }
+
+  async #send(
+    message: BroadcastMessage,
+    options: BroadcastOptions,
+    madeAt: number,
+    control: Control,
+  ): Promise<BroadcastReport> {
+    assertBroadcast(message, options);
+    const broadcasting = await this.#options.broadcasting();
+    return await broadcasting.send(message, options, madeAt, control);
+  }
+}

@@ -1,0 +1,173 @@
+/** The toolkit on a grammY bot that somebody has already: its subscribers, kept and written to. */
+import type { Api } from "grammy/web";
+import type { BroadcastMessage } from "./broadcast_message.ts";
+import type { BroadcastOptions } from "./broadcast_options.ts";
+import type { BroadcastRun } from "./broadcast_run.ts";
+import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { type CommandContext, createCommands } from "./commands.ts";
+import { consoleLogger, type Logger } from "./log.ts";
+import type { BotMessages } from "./messages.ts";
+import { assertNoMistakes, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
+import { Roster } from "./roster.ts";
+import { Sending } from "./sending.ts";
+import type { TradingSignal } from "./signal.ts";
+import type { ChatStorage } from "./storage/chat_storage.ts";
+import type { Ledger } from "./storage/ledger.ts";
+import { createWords, type Words } from "./words.ts";
+
+/** Where the chats are, and how the commands behave. */
+export interface SubscriptionsOptions {
+  /** Where the chats are kept; it stays yours to close. */
+  readonly storage: ChatStorage;
+  /** Whether any message registers its chat, or only /start. Default: true. */
+  readonly autoRegisterChats?: boolean | undefined;
+  /** Words of your own for what is said, a function for each message. */
+  readonly messages?: Partial<BotMessages> | undefined;
+  /** The pace of a broadcast's messages. Default: 30. */
+  readonly messagesPerSecond?: number | undefined;
+  /** Where broadcasts with a `broadcastId` are kept. Default: beside the chats, in the table `telegram-broadcasts`. */
+  readonly ledger?: Ledger | undefined;
+  /** Default: the console. */
+  readonly logger?: Logger | undefined;
+  /** Default: the machine's own. */
+  readonly clock?: Clock | undefined;
+}
+
+/** A bot's way to Telegram, as far as it is used here: of `grammy` or of `grammy/web`. */
+export type BotApi = Pick<Api, "token" | "options">;
+
+/**
+ * Middleware for a grammY bot of either build: it registers chats, counts their messages, and answers /start, /stop,
+ * /help and /status. See {@link subscriptions}.
+ */
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #words: Words;
+  readonly #roster: Roster;
+  readonly #handle: (ctx: CommandContext) => Promise<void>;
+  readonly #closing = new AbortController();
+  readonly #closed = new AbortController();
+  #opening: Promise<Roster> | undefined;
+  #bot: { readonly token: string; readonly broadcasting: Promise<Broadcasting> } | undefined;
+
+  /** @ignore Made by `subscriptions()`. */
+  constructor(options: SubscriptionsOptions) {
+    assertNoMistakes(mistakesIn(options, undefined, "storage"));
+    const { storage, autoRegisterChats: registers = true, clock = systemClock, logger = consoleLogger } =
+      options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    const words = this.#words = createWords(options.messages, logger);
+    this.#roster = new Roster(storage);
+    this.#handle = createCommands({ roster: () => this.#open(), words, registers, clock, logger });
+  }
+
+  /**
+   * What `bot.use()` asks for. It awaits its own writes and replies, and then calls the middleware behind it, for every
+   * update. A write that fails rejects with a `StorageError`, for the bot's error handler: whether Telegram then tells
+   * the update again is the bot's own affair. A runner that confirms updates before they are handled loses those that a
+   * crash meets.
+   */
+  middleware(): (ctx: CommandContext, next: () => Promise<void>) => Promise<void> {
+    return async (ctx, next) => {
+      await this.#handle(ctx);
+      await next();
+    };
+  }
+
+  /**
+   * Sends a signal to every active chat, as a trader's ticket; see the bot's method of this name.
+   * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
+   */
+  sendSignal(api: BotApi, signal: TradingSignal, options: BroadcastOptions = {}): BroadcastRun {
+    return this.#sendingOf(api).signal(signal, options);
+  }
+
+  /**
+   * Sends a text, or a photo with its caption, to every active chat; see the bot's method of this name.
+   * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
+   */
+  broadcast(api: BotApi, message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
+    return this.#sendingOf(api).message(message, options);
+  }
+
+  /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). */
+  async resumeBroadcasts(api: BotApi): Promise<ResumedBroadcasts> {
+    return await (await this.#broadcastingOf(api)).resume();
+  }
+
+  /** Waits for broadcasts that are under way, up to half a minute, and ends them. The storage stays open. */
+  async close(): Promise<void> {
+    const reason = new Error("These subscriptions were closed. Make new ones to send again.");
+    this.#closing.abort(reason);
+    await (await this.#bot?.broadcasting)?.close();
+    this.#closed.abort(reason);
+  }
+
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #sendingOf(api: BotApi): Sending {
+    return new Sending({
+      words: this.#words,
+      clock: this.#clock,
+      broadcasting: async () => {
+        await this.#open();
+        return await this.#broadcastingOf(api);
+      },
+    });
+  }
+
+  /** The list of chats, read once; one that could not be read is read again for the next update. */
+  #open(): Promise<Roster> {
+    return this.#opening ??= this.#read().catch((error) => {
+      this.#opening = undefined;
+      throw error;
+    });
+  }
+
+  async #read(): Promise<Roster> {
+    await this.#options.storage.createTableIfNotExists();
+    await this.#roster.load();
+    return this.#roster;
+  }
+
+  async #broadcastingOf({ token, options }: BotApi): Promise<Broadcasting> {
+    this.#closing.signal.throwIfAborted();
+    if (this.#bot !== undefined && this.#bot.token !== token) {
+      throw new TypeError("These subscriptions are another bot's: a list of chats serves one bot.");
+    }
+    this.#bot ??= { token, broadcasting: this.#openBroadcasting({ token, options }) };
+    return await this.#bot.broadcasting;
+  }
+
+  async #openBroadcasting({ token, options }: BotApi): Promise<Broadcasting> {
+    // What an import of the toolkit need not wait for.
+    const { openBroadcasting } = await import("./own_broadcasting.ts");
+    const { storage, ledger, messagesPerSecond = defaultMessagesPerSecond } = this.#options;
+    return openBroadcasting({
+      ...{ token, client: options, storage, ledger, messagesPerSecond },
+      ...{ roster: this.#roster, clock: this.#clock, logger: this.#logger, signal: this.#closed.signal },
+    });
+  }
+}
+
+/**
+ * Subscriptions for a grammY bot that you have already, of either build (`grammy` or `grammy/web`).
+ *
+ * ```ts
+ * const subscribers = subscriptions({ storage: new TelegramDynamoDBStorage() });
+ * bot.use(subscribers);
+ * await subscribers.broadcast(bot.api, "The market closes early today.");
+ * ```
+ * @throws {ConfigError} Naming every option that is missing or malformed, and its rule.
+ */
+export function subscriptions(options: SubscriptionsOptions): Subscriptions {
+  return new Subscriptions(options);
+}
