@@ -42,8 +42,11 @@ export function fastBot(
 
 /** Sends to everyone, or fails. */
 export async function broadcastToAll(bot: MeanReversionTelegramBot, recipients: number): Promise<void> {
-  const { sent } = await bot.broadcast(text, paid);
-  if (sent !== recipients) throw new Error(`The broadcast reached ${sent} of ${recipients} chats`);
+  const report = await bot.broadcast(text, paid);
+  if (report.sent === recipients) return;
+  throw new Error(
+    `Of ${recipients} chats not all were reached: ${report} ${JSON.stringify(report.errors[0])}`,
+  );
 }
 
 /**
