@@ -17,12 +17,22 @@ rmSync(`${root}dist`, { recursive: true, force: true });
 run("tsc", "-p", ".ci/tsconfig.build.json");
 run(
   "esbuild",
-  ...["mod.ts", "lib/local/mod.ts", "--outbase=.", "--outdir=dist", "--bundle", "--packages=external"],
+  ...[
+    "mod.ts",
+    "lib/chart.ts",
+    "lib/local/mod.ts",
+    "--outbase=.",
+    "--outdir=dist",
+    "--bundle",
+    "--packages=external",
+  ],
   // What both entry points need is loaded once.
   "--splitting",
   // Less to read; names stay as they are, for whoever reads a stack.
   "--minify-whitespace",
   "--minify-syntax",
+  // For Deno alone, which has them.
+  "--supported:import-source=true",
   ...["--format=esm", "--platform=node", "--target=es2022", "--log-level=warning"],
   // The sources lie beside it.
   ...["--sourcemap", "--sources-content=false"],

@@ -1,6 +1,6 @@
 /** The session's volume-weighted average price, with bands of its volume-weighted standard deviation. */
 import { type BandsResult, getTypicalPrice, VWAP } from "trading-signals";
-import type { Candle } from "./feed.ts";
+import type { Candle } from "./candle.ts";
 
 const dayMs = 86_400_000;
 

@@ -1,0 +1,60 @@
+/** Entry, stop and target in words, and where their labels go so that none hides another. */
+import { decimalText, type TradingSignal } from "../signal.ts";
+
+export interface Level {
+  readonly kind: "entry" | "stop" | "target";
+  readonly price: number;
+  readonly name: string;
+  /** The price, with as many digits as the others. */
+  readonly text: string;
+}
+
+export function levelsOf(signal: TradingSignal): Level[] {
+  const kinds = ["target", "entry", "stop"] as const;
+  const decimals = decimalsOf(signal);
+  const entry = Number(signal.entry);
+  return kinds.map((kind) => {
+    const price = Number(signal[kind]);
+    const name = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`;
+    const text = price.toFixed(decimals);
+    // From there on JavaScript writes an exponent.
+    const isWritten = !text.includes("e");
+    return {
+      ...{ kind, price },
+      name: kind === "entry" ? name : `${name}${percentText(price / entry - 1)}`,
+      text: isWritten ? text : price.toPrecision(6),
+    };
+  });
+}
+
+/** As many as the prices were given with, but for what calculating has left behind. */
+function decimalsOf({ entry, stop, target }: TradingSignal): number {
+  const given = [entry, stop, target].map((price) => decimalText(price, "price").split(".")[1]?.length ?? 0);
+  const distance = Math.min(Math.abs(Number(entry) - Number(stop)), Math.abs(Number(entry) - Number(target)));
+  const useful = Math.max(2, 4 + Math.ceil(-Math.log10(distance)));
+  return Math.min(Math.max(...given), useful, 100);
+}
+
+/** ` +0.82 %`; nothing where it would be no figure that anyone reads. */
+function percentText(part: number): string {
+  const percent = Math.abs(part) * 100;
+  if (percent >= 10_000 || percent < 0.005) return "";
+  return ` ${part < 0 ? "−" : "+"}${percent.toFixed(percent < 10 ? 2 : percent < 100 ? 1 : 0)} %`;
+}
+
+/**
+ * Centres as near to the wanted ones as there is room for, in the same order: each at least `distance` from the next,
+ * all between `top` and `bottom`. `wanted` is ascending.
+ */
+export function spread(wanted: readonly number[], distance: number, top: number, bottom: number): number[] {
+  const centres: number[] = [];
+  for (const [index, centre] of wanted.entries()) {
+    centres.push(Math.max(centre, (centres[index - 1] ?? -Infinity) + distance, top));
+  }
+  for (let index = centres.length - 1, limit = bottom; index >= 0; index--, limit -= distance) {
+    const centre = Math.min(centres[index] ?? limit, limit);
+    centres[index] = centre;
+    limit = centre;
+  }
+  return centres;
+}

@@ -1,0 +1,3 @@
+/** A `WebAssembly.Module`, which not every library of types knows. */
+declare const module: object;
+export default module;
