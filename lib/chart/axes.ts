@@ -17,12 +17,12 @@ function priceAxis({ y, ticks, plot, labels, colours }: Frame, taken: readonly S
   return ticks.map(({ price, words }) => {
     const middle = y(price);
     const grid = line([plot.left, middle], [plot.right, middle], { stroke: colours.grid, "stroke-width": 2 });
-    const [top, bottom] = [middle - 18, middle + 18];
-    const isHidden = taken.some((span) => top < span.bottom && bottom > span.top) ||
+    const [top, bottom] = [middle - 20, middle + 20];
+    const isHidden = top < plot.top - 4 || taken.some((span) => top < span.bottom && bottom > span.top) ||
       widthOf(words, sizes.small) > labels.right - labels.left;
     if (isHidden) return grid;
     const style = { size: sizes.small, fill: colours.muted, anchor: "end" } as const;
-    return grid + text(words, { x: labels.right - 14, y: middle + 9, ...style });
+    return grid + text(words, { x: labels.right - 14, y: middle + 10, ...style });
   }).join("");
 }
 
@@ -31,16 +31,17 @@ function timeAxis({ candles, x, plot, volume, colours }: Frame): string {
   const style = { size: sizes.small, fill: colours.muted, anchor: "middle" } as const;
   return timeTicks(candles.map(({ time }) => time), x, plot.left, plot.right).map(({ at, words }) =>
     line([at, plot.top], [at, bottom], { stroke: colours.grid, "stroke-width": 2 }) +
-    text(words, { x: at, y: bottom + 38, ...style })
+    text(words, { x: at, y: bottom + 40, ...style })
   ).join("");
 }
 
 interface Tick {
   readonly at: number;
+  readonly half: number;
   readonly words: string;
 }
 
-/** At the candles that open at a round time, or next after it; as many as have room. */
+/** At the candles that open at a round time, or next after it; days before hours, and as many as have room. */
 function timeTicks(
   times: readonly number[],
   x: (index: number) => number,
@@ -48,18 +49,20 @@ function timeTicks(
   right: number,
 ): Tick[] {
   const [first = 0, last = 0] = [times[0], times.at(-1)];
+  const rounds: readonly Date[] = scaleUtc([first, last], [0, 1]).ticks(5);
   const ticks: Tick[] = [];
-  let free = left;
-  for (const time of scaleUtc([first, last], [0, 1]).ticks(5)) {
-    const index = times.findIndex((it) => it >= time.getTime());
+  for (const time of [...rounds.filter(isMidnight), ...rounds.filter((it) => !isMidnight(it))]) {
     const words = timeText(time, last - first);
     const half = widthOf(words, sizes.small) / 2;
-    const at = x(index);
-    if (at - half < free || at + half > right) continue;
-    free = at + half + 36;
-    ticks.push({ at, words });
+    const at = x(times.findIndex((it) => it >= time.getTime()));
+    const isFree = ticks.every((tick) => Math.abs(tick.at - at) > tick.half + half + 24);
+    if (isFree && at - half >= left && at + half <= right) ticks.push({ at, half, words });
   }
   return ticks;
+}
+
+function isMidnight(time: Date): boolean {
+  return time.getTime() % 86_400_000 === 0;
 }
 
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
@@ -69,6 +72,5 @@ const yearMs = 366 * 86_400_000;
 function timeText(time: Date, spanMs: number): string {
   const month = months[time.getUTCMonth()];
   if (spanMs > yearMs) return `${month} ${time.getUTCFullYear()}`;
-  const written = time.toISOString();
-  return written.endsWith("T00:00:00.000Z") ? `${time.getUTCDate()} ${month}` : written.slice(11, 16);
+  return isMidnight(time) ? `${time.getUTCDate()} ${month}` : time.toISOString().slice(11, 16);
 }

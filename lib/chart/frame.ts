@@ -3,7 +3,7 @@ import { scaleLinear } from "d3-scale";
 import type { Candle } from "../candle.ts";
 import { signalTime, type TradingSignal } from "../signal.ts";
 import { type BandsAt, bandsAt } from "./bands.ts";
-import { type Level, levelsOf } from "./levels.ts";
+import { labelName, type Level, levelsOf } from "./levels.ts";
 import type { Bands, Theme } from "./options.ts";
 import { widthOf } from "./svg.ts";
 import { type Colours, themes } from "./theme.ts";
@@ -18,7 +18,7 @@ export interface Scene {
 export const width = 1200;
 export const height = 800;
 /** Sizes of type: on a phone the picture is a third as wide. */
-export const sizes = { small: 26, medium: 30, large: 54 } as const;
+export const sizes = { small: 28, medium: 30, large: 54 } as const;
 export const margin = 28;
 const candlesAtMost = 80;
 const widestCandle = 40;
@@ -62,20 +62,27 @@ export interface Frame {
 export function frameOf({ signal, candles: all, theme, bands: parameters }: Scene): Frame {
   const [candles, bands] = [all.slice(-candlesAtMost), bandsAt(all, parameters).slice(-candlesAtMost)];
   const levels = levelsOf(signal);
-  const labels = labelsOf(levels);
+  const prices = domainOf(candles, bands, levels);
+  const labels = labelsOf(levels, prices);
   const hasVolume = candles.some(({ volume }) => volume > 0);
   const sides = { left: margin, right: labels.left - 34 };
-  const plot = { ...sides, top: 154, bottom: hasVolume ? 618 : 738 };
-  const step = Math.min(widestCandle, (plot.right - plot.left) * (1 - futurePart) / candles.length);
-  const lastX = plot.left + (plot.right - plot.left) * (1 - futurePart) - step / 2;
+  const plot = { ...sides, top: 158, bottom: hasVolume ? 618 : 738 };
   const time = timeOf(signal, all);
   return {
-    ...{ signal, colours: themes[theme], parameters, candles, bands, levels, plot, labels, step, time },
+    ...{ signal, colours: themes[theme], parameters, candles, bands, levels, plot, labels, time },
     volume: hasVolume ? { ...sides, top: 636, bottom: 738 } : undefined,
-    x: (index) => lastX - (candles.length - 1 - index) * step,
-    ...pricesOf(domainOf(candles, bands, levels), plot),
+    ...columnsOf(candles.length, plot),
+    ...pricesOf(prices, plot),
     signalIndex: Math.max(0, candles.filter((candle) => candle.time < time.getTime()).length - 1),
   };
+}
+
+/** The newest candle stands where the future begins. */
+function columnsOf(count: number, { left, right }: Box): Pick<Frame, "step" | "x"> {
+  const past = (right - left) * (1 - futurePart);
+  const step = Math.min(widestCandle, past / count);
+  const lastX = left + past - step / 2;
+  return { step, x: (index) => lastX - (count - 1 - index) * step };
 }
 
 function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Frame, "y" | "prices" | "ticks"> {
@@ -87,13 +94,13 @@ function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Frame, "
 }
 
 /** Wide enough for the longest label; one that is very long is written smaller. */
-function labelsOf(levels: readonly Level[]): Frame["labels"] {
+function labelsOf(levels: readonly Level[], prices: Frame["prices"]): Frame["labels"] {
   const padding = 14;
-  const names = Math.max(...levels.map(({ name }) => widthOf(name, sizes.small)));
-  const prices = Math.max(...levels.map(({ text }) => widthOf(text, sizes.medium + 4, true)));
-  const wide = Math.min(340, Math.max(180, names, prices));
+  const names = Math.max(...levels.map((level) => widthOf(labelName(level, prices), sizes.small)));
+  const widest = Math.max(...levels.map(({ text }) => widthOf(text, sizes.medium + 4, true)));
+  const wide = Math.min(340, Math.max(180, names, widest));
   const right = width - 16;
-  const size = Math.floor((sizes.medium + 4) * Math.min(1, wide / prices));
+  const size = Math.floor((sizes.medium + 4) * Math.min(1, wide / widest));
   return { left: right - wide - 2 * padding, right, size };
 }
 

@@ -49,7 +49,7 @@ function name({ signal, colours }: Frame, x: number, y: number, room: number): s
 
 function subtitle({ time, colours }: Frame): string {
   const written = `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  return text(written, { x: margin, y: 128, size: sizes.small + 2, fill: colours.muted });
+  return text(written, { x: margin, y: 128, size: sizes.small, fill: colours.muted });
 }
 
 /** A triangle that says up or down. */

@@ -27,6 +27,21 @@ export function levelsOf(signal: TradingSignal): Level[] {
   });
 }
 
+/** Whether a price is above or below all that is drawn. */
+export function beyond(
+  { price }: Level,
+  [lowest, highest]: readonly [number, number],
+): "above" | "below" | undefined {
+  return price > highest ? "above" : price < lowest ? "below" : undefined;
+}
+
+/** With an arrow to where its line would be. */
+export function labelName(level: Level, prices: readonly [number, number]): string {
+  const arrows = { above: "↑ ", below: "↓ " };
+  const place = beyond(level, prices);
+  return `${place ? arrows[place] : ""}${level.name}`;
+}
+
 /** As many as the prices were given with, but for what calculating has left behind. */
 function decimalsOf({ entry, stop, target }: TradingSignal): number {
   const given = [entry, stop, target].map((price) => decimalText(price, "price").split(".")[1]?.length ?? 0);

@@ -43,10 +43,14 @@ export function line(
 export function widthOf(words: string, size: number, isBold: boolean = false): number {
   const widths = isBold ? boldWidths : regularWidths;
   let thousandths = 0;
-  for (const character of words) thousandths += widths[(character.codePointAt(0) ?? 0) - 32] ?? widest;
+  for (const character of words) {
+    thousandths += widths[(character.codePointAt(0) ?? 0) - 32] ?? signs[character] ?? widest;
+  }
   return thousandths * size / 1000;
 }
 
+/** Of the chart's own words. */
+const signs: Readonly<Record<string, number>> = { "×": 673, "σ": 657, "−": 673, "…": 814 };
 /** Of a character of which nothing is known. */
 const widest = 1050;
 

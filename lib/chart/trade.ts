@@ -2,18 +2,18 @@
 import type { Span } from "./axes.ts";
 import { type Frame, sizes } from "./frame.ts";
 import { triangle } from "./header.ts";
-import { type Level, spread } from "./levels.ts";
+import { beyond, labelName, type Level, spread } from "./levels.ts";
 import { element, line, text } from "./svg.ts";
 
-const labelHeight = 76;
+const labelHeight = 80;
 
 export interface Label extends Span {
   readonly level: Level;
   readonly middle: number;
   /** Where its line is, or would be nearest to it. */
   readonly y: number;
-  /** Whether the price is above or below all that is drawn. */
-  readonly beyond: "above" | "below" | undefined;
+  /** Whether there is one. */
+  readonly hasLine: boolean;
 }
 
 /** From the top to the bottom, none over another. */
@@ -23,11 +23,16 @@ export function labelsAt({ levels, y, prices, plot, volume }: Frame): Label[] {
   const half = labelHeight / 2;
   const bottom = (volume ?? plot).bottom;
   const middles = spread(places, labelHeight + 8, plot.top + half, bottom - half);
-  const [lowest, highest] = prices;
   return sorted.map((level, index) => {
     const [place = 0, middle = 0] = [places[index], middles[index]];
-    const beyond = level.price > highest ? "above" : level.price < lowest ? "below" : undefined;
-    return { level, middle, y: place, beyond, top: middle - half, bottom: middle + half };
+    return {
+      level,
+      middle,
+      y: place,
+      hasLine: !beyond(level, prices),
+      top: middle - half,
+      bottom: middle + half,
+    };
   });
 }
 
@@ -49,7 +54,7 @@ export function zones(frame: Frame, labels: readonly Label[]): string {
 export function lines(frame: Frame, labels: readonly Label[]): string {
   const { plot } = frame;
   return labels.map((label) => {
-    const { level, y, middle, beyond } = label;
+    const { level, y, middle, hasLine } = label;
     const stroke = {
       stroke: colourOf(level, frame),
       "stroke-width": 3,
@@ -59,7 +64,7 @@ export function lines(frame: Frame, labels: readonly Label[]): string {
       ...stroke,
       "stroke-dasharray": undefined,
     });
-    return beyond ? "" : line([plot.left, y], [plot.right, y], stroke) + leader;
+    return !hasLine ? "" : line([plot.left, y], [plot.right, y], stroke) + leader;
   }).join("") + marker(frame);
 }
 
@@ -89,15 +94,13 @@ export function labelsPlot(frame: Frame, labels: readonly Label[]): string {
   return labels.map((label) => labelPlot(frame, label)).join("");
 }
 
-function labelPlot(frame: Frame, { level, top, beyond }: Label): string {
+function labelPlot(frame: Frame, { level, top }: Label): string {
   const { left, right, size } = frame.labels;
   const fill = colourOf(level, frame);
   const { onFill } = frame.colours;
   const inner = { x: right - 14, fill: onFill, anchor: "end" } as const;
   const box = element("rect", { x: left, y: top, width: right - left, height: labelHeight, rx: 8, fill });
-  const arrow = beyond
-    ? element("path", { d: triangle(left + 24, top + labelHeight / 2, 9, beyond === "above"), fill: onFill })
-    : "";
-  return box + arrow + text(level.name, { ...inner, y: top + 31, size: sizes.small }) +
-    text(level.text, { ...inner, y: top + 65, size, isBold: true });
+  const name = labelName(level, frame.prices);
+  return box + text(name, { ...inner, y: top + 32, size: sizes.small }) +
+    text(level.text, { ...inner, y: top + 67, size, isBold: true });
 }
