@@ -6,6 +6,7 @@ import type { BroadcastMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastRun } from "./broadcast_run.ts";
 import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
+import { createCharting } from "./charting.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import { Ending } from "./ending.ts";
@@ -18,6 +19,7 @@ import type { Reception } from "./reception.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
 import { Sending } from "./sending.ts";
 import type { TradingSignal } from "./signal.ts";
+import type { SignalOptions } from "./signal_options.ts";
 import { createHandling, type Handling } from "./user_handlers.ts";
 import type { CleanupOptions } from "./storage/chat_storage.ts";
 import { createWords, type Words } from "./words.ts";
@@ -70,7 +72,7 @@ export class MeanReversionTelegramBot {
     [this.#grammy, this.#gate] = [grammy, gate];
     const words = this.#words = createWords(options.messages, logger);
     const broadcasting = async (): Promise<Broadcasting> => (await this.#opened()).broadcasting;
-    this.#sending = new Sending({ words, clock, broadcasting });
+    this.#sending = new Sending({ words, charting: createCharting({ clock, logger }), clock, broadcasting });
     this.#handling = createHandling((update) => grammy.handleUpdate(update), failures.onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Ending(({ message }) =>
@@ -125,11 +127,12 @@ export class MeanReversionTelegramBot {
   }
 
   /**
-   * Sends a signal to every active chat, as a trader's ticket, before any bulk broadcast.
+   * Sends a signal to every active chat, as a trader's ticket, before any bulk broadcast; where there are `candles`, as
+   * the caption of their chart.
    * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
    * @throws {StorageError} If the chats could not be read: then nobody was written to.
    */
-  sendSignal(signal: TradingSignal, options: BroadcastOptions = {}): BroadcastRun {
+  sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
     return this.#sending.signal(signal, options);
   }
 

@@ -14,6 +14,11 @@ export interface BroadcastMessage {
   readonly photo?: Uint8Array | string;
 }
 
+/** A message whose photo only adds to it: where that is lost, as with a process that dies, the text goes out alone. */
+export interface IllustratedMessage extends BroadcastMessage {
+  readonly isPhotoOptional?: boolean;
+}
+
 /** Ten messages: more is no signal. */
 const longest = 40_960;
 

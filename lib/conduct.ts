@@ -1,7 +1,7 @@
 /** One broadcast from its first message to its report. */
 import { setMaxListeners } from "node:events";
 import { Ending, Run } from "./broadcast.ts";
-import type { BroadcastMessage } from "./broadcast_message.ts";
+import type { IllustratedMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { Content } from "./content.ts";
@@ -16,7 +16,7 @@ import { type Settlement, stillInDoubt, Tally } from "./tally.ts";
 
 /** A broadcast as it was called for. */
 export interface Plan {
-  readonly message: BroadcastMessage;
+  readonly message: IllustratedMessage;
   readonly options: BroadcastOptions;
   readonly startedAt: number;
   /** Milliseconds since 1970, or `Infinity`. */

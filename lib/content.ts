@@ -1,7 +1,7 @@
 /** What each chat is sent: the message in as many parts as it needs, its photo uploaded once. */
 import { createHash } from "node:crypto";
 import type { Message } from "grammy/types";
-import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
+import { assertMessage, type BroadcastMessage, type IllustratedMessage } from "./broadcast_message.ts";
 import type { ChatText } from "./broadcast_options.ts";
 import type { Chat } from "./chat.ts";
 import type { Ledger } from "./storage/ledger.ts";
@@ -33,10 +33,10 @@ export interface PerChat {
 export class Content {
   readonly #perChat: PerChat | undefined;
   readonly #parts: readonly Part[];
-  readonly #message: BroadcastMessage;
+  readonly #message: IllustratedMessage;
   #photo: BroadcastMessage["photo"];
 
-  constructor(message: BroadcastMessage, perChat?: PerChat) {
+  constructor(message: IllustratedMessage, perChat?: PerChat) {
     this.#message = message;
     this.#photo = message.photo;
     this.#perChat = perChat;
@@ -63,11 +63,14 @@ export class Content {
     return this.#parts.length;
   }
 
-  /** Keeps it in the ledger, where that is possible: functions are not, nor is a photo that is yet to be uploaded. */
+  /**
+   * Keeps it in the ledger, where that is possible: functions are not, nor is a photo that is yet to be uploaded. One that
+   * only adds to its text is left out until then.
+   */
   async keepIn(ledger: Ledger, broadcastId: string): Promise<KeptMessage | undefined> {
-    if (this.isPerChat || this.isUpload) return undefined;
-    const { text, entities } = this.#message;
-    const kept = JSON.stringify({ text, entities, photo: this.#photo });
+    const { text, entities, isPhotoOptional = false } = this.#message;
+    if (this.isPerChat || (this.isUpload && !isPhotoOptional)) return undefined;
+    const kept = JSON.stringify({ text, entities, photo: this.isUpload ? undefined : this.#photo });
     const message_name = `message-${createHash("sha256").update(kept).digest("hex").slice(0, 16)}` as const;
     return { message_name, message_parts: await ledger.writeText(broadcastId, message_name, kept) };
   }

@@ -46,6 +46,8 @@ export class LedgerJournal implements Journal {
   /** Whether the present window is this process's own, so that it knows how far it has come in it. */
   #isOwnWindow: boolean;
   #isLost = false;
+  /** Whether the ledger has the message, and its photo if there is one. */
+  #isMessageKept: boolean;
   /** How many messages the ledger knows that may have been paid for by now, the present window's included. */
   #paidAtMost: number;
 
@@ -55,6 +57,7 @@ export class LedgerJournal implements Journal {
     this.#end = options.end;
     this.#isOwnWindow = options.record.fence === 1;
     this.#savedAt = options.clock.now();
+    this.#isMessageKept = options.record.message_name !== undefined && !options.content.isUpload;
     this.#paidAtMost = Number(options.record["paid"] ?? 0);
     void this.#keepLease();
   }
@@ -140,13 +143,14 @@ export class LedgerJournal implements Journal {
     };
   }
 
-  /** The message, once it can be kept: a photo has to be uploaded first. */
+  /** The message, once it can be kept as a whole: a photo has to be uploaded first. */
   async #message(): Promise<Partial<KeptMessage>> {
     const { ledger, content } = this.#options;
-    const { message_name, broadcast_id } = this.#record;
-    if (message_name !== undefined) return {};
+    if (this.#isMessageKept || content.isUpload) return {};
     // What fails has another chance with the next window.
-    return await content.keepIn(ledger, broadcast_id).catch(() => {}) ?? {};
+    const kept = await content.keepIn(ledger, this.#record.broadcast_id).catch(() => {});
+    this.#isMessageKept = kept !== undefined;
+    return kept ?? {};
   }
 
   #save(changes: Changes, withinMs: number): Promise<boolean> {

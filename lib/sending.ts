@@ -3,13 +3,16 @@ import type { BroadcastMessage } from "./broadcast_message.ts";
 import { assertBroadcast, type BroadcastOptions } from "./broadcast_options.ts";
 import { type BroadcastRun, type Control, startRun } from "./broadcast_run.ts";
 import type { Broadcasting } from "./broadcasting.ts";
+import type { Charting } from "./charting.ts";
 import type { Clock } from "./clock.ts";
 import type { BroadcastReport } from "./report.ts";
 import { signalTime, type TradingSignal, validateSignal } from "./signal.ts";
+import type { SignalOptions } from "./signal_options.ts";
 import type { Words } from "./words.ts";
 
 export interface SendingOptions {
   readonly words: Words;
+  readonly charting: Charting;
   readonly clock: Clock;
   /** Ready to send; rejects where nothing can be sent. */
   readonly broadcasting: () => Promise<Broadcasting>;
@@ -23,14 +26,19 @@ export class Sending {
   }
 
   /** Rejects with a TypeError or RangeError, before anyone is written to, for a signal or an option that is none. */
-  signal(signal: TradingSignal, options: BroadcastOptions): BroadcastRun {
-    const { words, clock } = this.#options;
+  signal(signal: TradingSignal, options: SignalOptions): BroadcastRun {
+    const { words, charting, clock } = this.#options;
+    const { candles, theme, bands, ...rest } = options ?? {};
+    const broadcast = { ...rest, priority: rest.priority ?? "urgent" };
     return startRun(async (control) => {
       validateSignal(signal);
       const time = signalTime(signal, clock.now());
-      const message = words("signal", { signal, time });
-      const urgent = { ...options, priority: options?.priority ?? "urgent" };
-      return await this.#send(message, urgent, time.getTime(), control);
+      const ticket = words("signal", { signal, time });
+      assertBroadcast(ticket, broadcast);
+      const chart = { signal: { ...signal, time }, theme, bands, leaving: broadcast.signal };
+      const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
+      const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
+      return await this.#send(message, broadcast, time.getTime(), control);
     });
   }
 

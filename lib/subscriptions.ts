@@ -4,6 +4,7 @@ import type { BroadcastMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastRun } from "./broadcast_run.ts";
 import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
+import { type Charting, createCharting } from "./charting.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type CommandContext, createCommands } from "./commands.ts";
 import { consoleLogger, type Logger } from "./log.ts";
@@ -12,6 +13,7 @@ import { assertNoMistakes, defaultMessagesPerSecond, mistakesIn } from "./option
 import { Roster } from "./roster.ts";
 import { Sending } from "./sending.ts";
 import type { TradingSignal } from "./signal.ts";
+import type { SignalOptions } from "./signal_options.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 import type { Ledger } from "./storage/ledger.ts";
 import { createWords, type Words } from "./words.ts";
@@ -46,6 +48,7 @@ export class Subscriptions {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #words: Words;
+  readonly #charting: Charting;
   readonly #roster: Roster;
   readonly #handle: (ctx: CommandContext) => Promise<void>;
   readonly #closing = new AbortController();
@@ -61,6 +64,7 @@ export class Subscriptions {
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
+    this.#charting = createCharting({ clock, logger });
     const words = this.#words = createWords(options.messages, logger);
     this.#roster = new Roster(storage);
     this.#handle = createCommands({ roster: () => this.#open(), words, registers, clock, logger });
@@ -80,10 +84,11 @@ export class Subscriptions {
   }
 
   /**
-   * Sends a signal to every active chat, as a trader's ticket; see the bot's method of this name.
+   * Sends a signal to every active chat, as a trader's ticket, with a chart where there are `candles`; see the bot's
+   * method of this name.
    * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
    */
-  sendSignal(api: BotApi, signal: TradingSignal, options: BroadcastOptions = {}): BroadcastRun {
+  sendSignal(api: BotApi, signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
     return this.#sendingOf(api).signal(signal, options);
   }
 
@@ -116,6 +121,7 @@ export class Subscriptions {
   #sendingOf(api: BotApi): Sending {
     return new Sending({
       words: this.#words,
+      charting: this.#charting,
       clock: this.#clock,
       broadcasting: async () => {
         await this.#open();

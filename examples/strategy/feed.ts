@@ -1,17 +1,12 @@
 /** Candles and the port they come through: an exchange, replay, synthetic, or a feed of your own. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Candle as ChartCandle } from "../../mod.ts";
 
 export const timeframe = "5m";
 export const timeframeMs: number = 5 * 60_000;
 
-export interface Candle {
-  /** When the candle opened, in milliseconds since 1970; a multiple of five minutes. */
-  readonly time: number;
-  readonly open: number;
-  readonly high: number;
-  readonly low: number;
-  readonly close: number;
-  readonly volume: number;
+/** Its `time` is a multiple of five minutes. */
+export interface Candle extends ChartCandle {
   /** `false` while the candle is still forming; such a candle moves no indicator. Default: true. */
   readonly closed?: boolean;
 }

@@ -130,6 +130,7 @@ function domainOf(
   const reach = 0.12 * (top - bottom || span);
   const lowest = Math.max(bottom - reach, Math.min(bottom, ...prices));
   const highest = Math.min(top + reach, Math.max(top, ...prices));
-  const pad = 0.04 * (highest - lowest || span);
+  // The signal's mark has room beyond the candles.
+  const pad = 0.085 * (highest - lowest || span);
   return [lowest - pad, highest + pad];
 }

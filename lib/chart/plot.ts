@@ -90,7 +90,7 @@ export function volumePlot({ candles, colours, volume, x, step }: Frame): string
       const tall = tenth((volume.bottom - volume.top) * candle.volume / most);
       return `M${tenth(x(index) - wide / 2)} ${volume.bottom}v${-tall}h${tenth(wide)}v${tall}Z`;
     }).join("");
-  const style = { "fill-opacity": 0.55 };
+  const style = { "fill-opacity": 0.6 };
   return element("path", { d: bars(true), fill: colours.rising, ...style }) +
     element("path", { d: bars(false), fill: colours.falling, ...style });
 }

@@ -46,7 +46,7 @@ export function zones(frame: Frame, labels: readonly Label[]): string {
     return element("rect", {
       ...{ x: left, y: Math.min(one, other), width: plot.right - left, height: Math.abs(one - other) },
       fill: kind === "target" ? colours.rising : colours.falling,
-      "fill-opacity": 0.14,
+      "fill-opacity": 0.18,
     });
   }).join("");
 }

@@ -1,0 +1,11 @@
+/** Draws a chart as sendSignal() does it, and says what came of it: for whoever runs it with permissions of its own. */
+import { createCharting } from "../../lib/charting.ts";
+import { consoleLogger, systemClock } from "../../mod.ts";
+
+const candles = [1, 2, 3].map((index) => ({
+  ...{ time: 300_000 * index, volume: 1 },
+  ...{ open: index, high: index + 1, low: index / 2, close: index + 0.5 },
+}));
+const signal = { direction: "long", symbol: "X", entry: 3, stop: 2, target: 5 } as const;
+const png = await createCharting({ clock: systemClock, logger: consoleLogger })({ signal, candles });
+console.log(png === undefined ? "no chart" : "a chart");
