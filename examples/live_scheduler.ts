@@ -34,6 +34,7 @@ async function main(): Promise<void> {
   const notifier = createNotifier({
     createBot: () => createTelegramBotFromEnv({ useDynamoDB: true }),
     isFatal: isSettings,
+    hasCharts: settings.hasCharts,
     say,
   });
   const signal = stopOnSignals(say);

@@ -432,7 +432,7 @@ async function traded(
   await trade({
     ...series,
     strategy: createStrategy(),
-    deliver: (found) => clock.holding(deliver(found)),
+    deliver: (found, candles) => clock.holding(deliver(found, candles)),
     limit,
   });
   return all;
@@ -524,7 +524,7 @@ test("live_scheduler sends an exchange's signal to whoever is subscribed, and en
       /Candles cannot be fetched \(status 503\); trying again\.\nCandles are fetched again\./,
     );
     assert.match(output, /Sent to 1 of 1 chat.*\n1 signal; stopping\.\n/);
-    assert.is(ada.inbox.filter(({ text }) => text?.includes("BTC-USD")).length, 1);
+    assert.is(ada.inbox.filter(({ text, caption }) => (caption ?? text)?.includes("BTC-USD")).length, 1);
   } finally {
     running.kill("SIGKILL");
     rmSync(join(root, state), { force: true });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readArguments } from "../examples/strategy/arguments.ts";
 import { createDelivery } from "../examples/strategy/delivery.ts";
+import { type Candle, closeTime, timeframeMs } from "../examples/strategy/feed.ts";
 import { createMeanReversion } from "../examples/strategy/mean_reversion.ts";
 import { createNotifier, type Notifier, type SignalBot } from "../examples/strategy/notifier.ts";
 import { openSentSignals } from "../examples/strategy/sent_signals.ts";
@@ -11,7 +12,7 @@ import { chooseSeries, resumed, type Series } from "../examples/strategy/series.
 import { stopOnSignals } from "../examples/strategy/stop_on_signals.ts";
 import { trade } from "../examples/strategy/trade.ts";
 import { UsageError } from "../examples/strategy/usage_error.ts";
-import type { TradingSignal } from "../mod.ts";
+import type { SignalOptions, TradingSignal } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("live_scheduler");
@@ -26,19 +27,21 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
 }
 
 interface RunOptions {
+  readonly onCandles?: (candles: readonly Candle[]) => void;
   readonly argv?: readonly string[];
   readonly send?: (signal: TradingSignal) => Promise<string>;
   readonly signal?: AbortSignal;
 }
 
 /** What the script does between its arguments and its bot, at one candle a millisecond. */
-async function run(state: string, { argv = [], send, signal }: RunOptions): Promise<string[]> {
+async function run(state: string, { argv = [], send, signal, onCandles }: RunOptions): Promise<string[]> {
   const settings = readArguments(["--interval", "0.001", "--state", state, ...argv]);
   if (!settings) throw new Error("asked for help");
   const series = chooseSeries(settings, { say: () => {} });
   const sent = await openSentSignals(state, series.feed.name);
   const handedOn: string[] = [];
-  const notifier = createNotifierOf(async (found) => {
+  const notifier = createNotifierOf(async (found, candles) => {
+    onCandles?.(candles);
     handedOn.push(String((found.time as Date).toISOString()));
     return await send?.(found) ?? "sent 1";
   });
@@ -60,6 +63,21 @@ test("trade() a restart goes on where the last run ended and repeats nothing", (
     const second = await run(join(folder, "parts.json"), { argv: ["--signals", "3"] });
     assert.is(new Set(whole).size, 5);
     assert.equal([...first, ...second], whole);
+  }));
+
+test("trade() hands on the candles that a signal was found in, up to its own, and no more than two days of them", () =>
+  inFolder(async (folder) => {
+    const seen: (readonly Candle[])[] = [];
+    const onCandles = (candles: readonly Candle[]): void => void seen.push(candles);
+    const times = await run(join(folder, "state.json"), { argv: ["--signals", "40"], onCandles });
+    assert.equal(
+      seen.map((candles) => closeTime(candles.at(-1) as Candle)),
+      times.map((it) => Date.parse(it)),
+    );
+    assert.ok((seen[0]?.length ?? 0) > 70);
+    assert.is(Math.max(...seen.map(({ length }) => length)), 576);
+    const last = seen.at(-1) ?? [];
+    assert.is((last.at(-1)?.time ?? 0) - (last[0]?.time ?? 0), 575 * timeframeMs);
   }));
 
 test("trade() a crash while sending loses that signal and does not repeat it", () =>
@@ -171,7 +189,10 @@ test("createDelivery() does not send what it cannot remember, and says so", asyn
   const notifier = createNotifierOf(() => Promise.resolve(assert.unreachable("it was sent") as never));
   const deliver = createDelivery({ sent, notifier, say: (line) => lines.push(line) });
   const prices = { entry: "1.0850", stop: "1.0800", target: "1.1", size: "3" };
-  await deliver({ direction: "long", symbol: "EURUSD", ...prices, time: new Date("2026-01-05T06:15:00Z") });
+  await deliver(
+    { direction: "long", symbol: "EURUSD", ...prices, time: new Date("2026-01-05T06:15:00Z") },
+    [],
+  );
   assert.equal(lines, [
     "2026-01-05 06:15 UTC  LONG 3 EURUSD at 1.0850, stop 1.0800, target 1.1. Not sent: disk full",
   ]);
@@ -330,16 +351,31 @@ function notifierOf(bots: SignalBot[], fatal?: Error): { notifier: Notifier; lin
   const lines: string[] = [];
   const createBot = (): SignalBot => bots.shift() ?? assert.unreachable("one bot too many") as never;
   const isFatal = (error: unknown): boolean => error === fatal;
-  return { notifier: createNotifier({ createBot, isFatal, say: (line) => lines.push(line) }), lines };
+  return {
+    notifier: createNotifier({ createBot, isFatal, hasCharts: true, say: (line) => lines.push(line) }),
+    lines,
+  };
 }
 
 test("createNotifier() starts the bot once and sends through it", async () => {
   const { notifier, lines } = notifierOf([botOf()]);
   await notifier.start();
-  assert.is(await notifier.send(found), "sent 2");
-  assert.is(await notifier.send(found), "sent 2");
+  assert.is(await notifier.send(found, []), "sent 2");
+  assert.is(await notifier.send(found, []), "sent 2");
   await notifier.stop();
   assert.equal(lines, []);
+});
+
+test("createNotifier() sends the candles, or none where no charts are wanted", async () => {
+  const asked: SignalOptions[] = [];
+  const sendSignal: SignalBot["sendSignal"] = (_, options) => Promise.resolve(asked.push(options));
+  const candles = [{ time: 0, open: 1, high: 1, low: 1, close: 1, volume: 1 }];
+  for (const argv of [[], ["--no-chart"]]) {
+    const { hasCharts = true } = readArguments(argv) ?? {};
+    const options = { isFatal: () => false, hasCharts, say: () => {} };
+    await createNotifier({ createBot: () => botOf({ sendSignal }), ...options }).send(found, candles);
+  }
+  assert.equal(asked.map((options) => options.candles), [candles, undefined]);
 });
 
 test("createNotifier() start() rejects with a fatal error and survives every other", async () => {
@@ -353,8 +389,8 @@ test("createNotifier() start() rejects with a fatal error and survives every oth
   ]);
   await notifier.start();
   assert.equal(lines, ["no route. The bot tries again with the next signal."]);
-  assert.is(await notifier.send(found), "Not sent: still not");
-  assert.is(await notifier.send(found), "sent 2");
+  assert.is(await notifier.send(found, []), "Not sent: still not");
+  assert.is(await notifier.send(found, []), "sent 2");
 });
 
 test("createNotifier() stops a bot that did not come up, before the next attempt", async () => {
@@ -366,7 +402,7 @@ test("createNotifier() stops a bot that did not come up, before the next attempt
   const { notifier } = notifierOf([half, botOf()]);
   await notifier.start();
   assert.equal(events, ["stopped"]);
-  assert.is(await notifier.send(found), "sent 2");
+  assert.is(await notifier.send(found, []), "sent 2");
 });
 
 test("createNotifier() a failed send and a failed stop are lines, not ends", async () => {
@@ -376,7 +412,7 @@ test("createNotifier() a failed send and a failed stop are lines, not ends", asy
   });
   const { notifier, lines } = notifierOf([failing]);
   await notifier.start();
-  assert.is(await notifier.send(found), "Not sent: table gone");
+  assert.is(await notifier.send(found, []), "Not sent: table gone");
   await notifier.stop();
   assert.match(lines.at(-1) ?? "", /did not stop cleanly: slow/);
 });
@@ -384,8 +420,8 @@ test("createNotifier() a failed send and a failed stop are lines, not ends", asy
 test("createNotifier() says once that polling ended, and goes on sending", async () => {
   const { notifier, lines } = notifierOf([botOf({ finished: Promise.reject(new Error("another poller")) })]);
   await notifier.start();
-  assert.is(await notifier.send(found), "sent 2");
-  assert.is(await notifier.send(found), "sent 2");
+  assert.is(await notifier.send(found, []), "sent 2");
+  assert.is(await notifier.send(found, []), "sent 2");
   assert.equal(lines, ["No longer listening to Telegram (another poller); signals are still sent."]);
 });
 

@@ -16,6 +16,7 @@ export const help = `Mean reversion on five-minute candles; signals go to the bo
                        06:00 UTC on, or through the file, which does not pause otherwise;
                        those outside trading hours come at once
 
+  --no-chart           send signals as text only
   --signals N          end after N signals (default: go on)
   --account AMOUNT     the account's value, in the currency of the prices (default: 10000)
   --currency NAME      that currency (default: USD)
@@ -39,6 +40,7 @@ export interface Settings {
   readonly riskPercent: number;
   readonly tickSize: string;
   readonly state: string;
+  readonly hasCharts: boolean;
 }
 
 /** One whose first signals come soon after 06:00 and go both ways, for whoever sees this for the first time. */
@@ -49,6 +51,7 @@ const options = {
   ...{ symbol: text, exchange: text, replay: text, seed: text, interval: text, signals: text, state: text },
   ...{ account: text, currency: text, "risk-percent": text, "tick-size": text },
   help: { type: "boolean" },
+  "no-chart": { type: "boolean" },
 } as const;
 
 /**
@@ -72,6 +75,7 @@ export function readArguments(argv: readonly string[]): Settings | undefined {
   const { seed = interval !== undefined && replay === undefined ? defaultSeed : undefined } = values;
   return {
     ...{ symbol, exchange, currency, tickSize, state },
+    hasCharts: values["no-chart"] !== true,
     ...(replay === undefined ? {} : { replay }),
     ...(interval === undefined ? {} : { intervalSeconds: positive("interval", interval, 86_400) }),
     ...(seed === undefined ? {} : { seed: whole("seed", seed) }),

@@ -1,4 +1,5 @@
 /** One found signal: remembered, sent, and told in a line. */
+import type { Candle } from "./feed.ts";
 import type { FoundSignal } from "./mean_reversion.ts";
 import type { Notifier } from "./notifier.ts";
 import type { SentSignals } from "./sent_signals.ts";
@@ -12,20 +13,30 @@ export interface DeliveryOptions {
 /** Never rejects: a signal that could not be sent is a line like any other. */
 export function createDelivery(
   { sent, notifier, say }: DeliveryOptions,
-): (found: FoundSignal) => Promise<void> {
-  return async (found) => {
-    say(`${utc(found.time)}  ${ticketLine(found)}. ${await sendOnce(found, sent, notifier)}`);
+): (found: FoundSignal, candles: readonly Candle[]) => Promise<void> {
+  return async (found, candles) => {
+    say(
+      `${utc(found.time)}  ${ticketLine(found)}. ${await sendOnce(
+        found,
+        sent,
+        () => notifier.send(found, candles),
+      )}`,
+    );
   };
 }
 
 /** Remembered first: whatever happens then, it is not sent a second time. */
-async function sendOnce(found: FoundSignal, sent: SentSignals, notifier: Notifier): Promise<string> {
+async function sendOnce(
+  found: FoundSignal,
+  sent: SentSignals,
+  send: () => Promise<string>,
+): Promise<string> {
   try {
     await sent.record(found.time.getTime());
   } catch (error) {
     return `Not sent: ${(error as Error).message}`;
   }
-  return await notifier.send(found);
+  return await send();
 }
 
 function ticketLine({ direction, symbol, entry, stop, target, size = "?" }: FoundSignal): string {

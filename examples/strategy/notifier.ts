@@ -1,5 +1,5 @@
 /** The bot as a scheduler needs it: trading goes on, whatever becomes of Telegram. */
-import type { BroadcastOptions, TradingSignal } from "../../mod.ts";
+import type { Candle, SignalOptions, TradingSignal } from "../../mod.ts";
 import { showProgress } from "../progress.ts";
 
 /** What is used of the bot. */
@@ -7,7 +7,7 @@ export interface SignalBot {
   initialize(): Promise<unknown>;
   startBot(): Promise<unknown>;
   readonly finished: Promise<unknown>;
-  sendSignal(signal: TradingSignal, options: BroadcastOptions): Promise<unknown>;
+  sendSignal(signal: TradingSignal, options: SignalOptions): Promise<unknown>;
   stopBot(): Promise<unknown>;
 }
 
@@ -15,6 +15,8 @@ export interface NotifierOptions {
   readonly createBot: () => SignalBot;
   /** Errors that no retry mends, such as a refused token: `start` rejects with them. */
   readonly isFatal: (error: unknown) => boolean;
+  /** Whether signals are sent with their charts. */
+  readonly hasCharts: boolean;
   /** Takes one line for the person at the screen. */
   readonly say: (line: string) => void;
 }
@@ -22,12 +24,15 @@ export interface NotifierOptions {
 export interface Notifier {
   /** Starts the bot, or says why that must wait; rejects only with what is fatal. */
   start(): Promise<void>;
-  /** Sends a signal, first starting a bot that could not start before; resolves to what became of it, in a line. */
-  send(signal: TradingSignal): Promise<string>;
+  /**
+   * Sends a signal that was found in these candles, first starting a bot that could not start before; resolves to what
+   * became of it, in a line.
+   */
+  send(signal: TradingSignal, candles: readonly Candle[]): Promise<string>;
   stop(): Promise<void>;
 }
 
-export function createNotifier({ createBot, isFatal, say }: NotifierOptions): Notifier {
+export function createNotifier({ createBot, isFatal, hasCharts, say }: NotifierOptions): Notifier {
   let running: SignalBot | undefined;
   return {
     async start() {
@@ -38,11 +43,11 @@ export function createNotifier({ createBot, isFatal, say }: NotifierOptions): No
         say(`${reason(error).replace(/\.$/, "")}. The bot tries again with the next signal.`);
       }
     },
-    async send(signal) {
+    async send(signal, candles) {
       try {
         running ??= await started(createBot(), say);
         using onProgress = showProgress();
-        return String(await running.sendSignal(signal, { onProgress }));
+        return String(await running.sendSignal(signal, hasCharts ? { onProgress, candles } : { onProgress }));
       } catch (error) {
         return `Not sent: ${reason(error)}`;
       }

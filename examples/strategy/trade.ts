@@ -5,8 +5,8 @@ import type { FoundSignal, MeanReversion } from "./mean_reversion.ts";
 export interface TradeOptions {
   readonly feed: CandleFeed;
   readonly strategy: MeanReversion;
-  /** Takes one signal; what goes wrong with it is its own to tell: a rejection would end the trading. */
-  readonly deliver: (signal: FoundSignal) => Promise<void>;
+  /** Takes one signal, and the newest candles; what goes wrong is its own to tell: a rejection would end the trading. */
+  readonly deliver: (signal: FoundSignal, candles: readonly Candle[]) => Promise<void>;
   /** Candles closed by then (milliseconds since 1970) are history: they move the indicators and signal nothing. */
   readonly liveFrom: number;
   /** Ends after so many signals. @default Infinity */
@@ -18,15 +18,20 @@ export interface TradeOptions {
 /** When the next candle has closed, the price is another one. */
 const staleAfterMs = timeframeMs;
 
+/** Those that a chart shows, and a day before them, by which the session's VWAP is known. */
+const candlesKept = 2 * 86_400_000 / timeframeMs;
+
 /** Trades until the feed ends, the limit is reached or the signal aborts; resolves to the signals delivered. */
 export async function trade(options: TradeOptions): Promise<number> {
   const { feed, strategy, deliver, liveFrom, limit = Infinity, signal } = options;
+  const seen: Candle[] = [];
   let count = 0;
   try {
     for await (const candle of feed.candles(signal)) {
       const found = strategy.update(candle);
+      if (candle.closed !== false && seen.push(candle) > candlesKept) seen.shift();
       if (!found || closeTime(candle) <= liveFrom || isStale(candle, feed)) continue;
-      await deliver(withCaution(found, feed.caution));
+      await deliver(withCaution(found, feed.caution), [...seen]);
       if (++count >= limit) break;
     }
   } catch (error) {
