@@ -19,7 +19,8 @@ export interface ChartOrder extends ChartOptions {
   readonly leaving?: AbortSignal | undefined;
 }
 
-const patienceMs = 5000;
+/** The first one of a process loads packages and compiles WebAssembly, on a small machine. */
+const patienceMs = 10_000;
 
 /** A PNG; `undefined` where none could be drawn in time, which is logged, though not the same twice in a row. */
 export type Charting = (order: ChartOrder) => Promise<Uint8Array | undefined>;

@@ -66,12 +66,16 @@ interface Manifest {
 const manifestOf = ({ content }: Packed): Manifest =>
   JSON.parse(readFileSync(join(content, "package.json"), "utf8")) as Manifest;
 
-/** A project that has installed the tarball: it finds what the package declares that it needs, and nothing else. */
-async function project(packed: Packed, files: Readonly<Record<string, string>>): Promise<string> {
+/** A project that has installed the tarball: it finds what the package declares that it needs, and `others`. */
+async function project(
+  packed: Packed,
+  files: Readonly<Record<string, string>>,
+  others: readonly string[] = [],
+): Promise<string> {
   const folder = await mkdtemp(join(packed.folder, "project-"));
   const installed = join(folder, "node_modules");
   await cp(packed.content, join(installed, "telegram-signals"), { recursive: true });
-  for (const name of [...Object.keys(manifestOf(packed).dependencies), "@types/node"]) {
+  for (const name of [...Object.keys(manifestOf(packed).dependencies), "@types/node", ...others]) {
     await mkdir(dirname(join(installed, name)), { recursive: true });
     await symlink(join(modules, name), join(installed, name), "junction");
   }
@@ -88,7 +92,7 @@ test.after(async () => await rm((await thePackage()).folder, { recursive: true }
 
 test("everything public is documented", async () => {
   // Without npm, as what other packages declare is theirs to document.
-  await succeeds(root, "deno", "doc", "--lint", "--no-npm", "mod.ts", "lib/local/mod.ts");
+  await succeeds(root, "deno", "doc", "--lint", "--no-npm", "mod.ts", "lib/chart.ts", "lib/local/mod.ts");
 });
 
 test("deno publish --dry-run passes", async () => {
@@ -100,7 +104,7 @@ test("deno publish --dry-run passes", async () => {
 
 test("the tarball has the compiled modules, their types, and maps to sources that are there", async () => {
   const { content, ...rest } = await thePackage();
-  for (const file of ["README.md", "LICENSE", "mod.ts", "lib/local/mod.ts"]) {
+  for (const file of ["README.md", "LICENSE", "mod.ts", "lib/local/mod.ts", "lib/chart/font_licence.txt"]) {
     assert.ok(existsSync(join(content, file)), file);
   }
   const files = readdirSync(content, { recursive: true, encoding: "utf8" });
@@ -191,5 +195,38 @@ test("it works from Deno", async () => {
   });
   assert.match(await succeeds(folder, "deno", "run", "--check", "-A", "main.ts"), done);
 });
+
+/** Sends a signal with candles, and says how it has arrived. */
+const charted = program.replace(
+  /const report = [^]*report\)\);\n/,
+  `
+const candles = [1, 2, 3].map((time) => ({ time, open: 2, high: 3, low: 1, close: 2, volume: 1 }));
+await bot.sendSignal({ direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 }, { candles });
+console.log(ada.inbox.at(-1)?.photo ? "a picture" : "a text");
+`,
+);
+const forCharts = ["@resvg/resvg-wasm", "d3-scale", "d3-shape", "trading-signals"];
+const denoProject = {
+  "package.json": JSON.stringify({ type: "module", dependencies: { "telegram-signals": "*" } }),
+  "deno.json": JSON.stringify({ nodeModulesDir: "manual" }),
+};
+const runsOf: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  Node: [process.execPath, "main.mjs"],
+  Deno: ["deno", "run", "-A", "main.mjs"],
+};
+for (const [runtime, command] of Object.entries(runsOf)) {
+  test(`it draws charts in ${runtime}, and names the packages for them where they are missing`, async () => {
+    const files = { "main.mjs": charted, ...denoProject };
+    const without = await succeeds(await project(await thePackage(), files), ...command);
+    assert.match(
+      without,
+      "goes out without its chart. A chart needs packages of which one could not be loaded",
+    );
+    assert.match(without, "npm install @resvg/resvg-wasm d3-scale d3-shape trading-signals");
+    assert.match(without, "a text");
+    const output = await succeeds(await project(await thePackage(), files, forCharts), ...command);
+    assert.match(output, "a picture", output);
+  });
+}
 
 test.run();

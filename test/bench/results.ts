@@ -56,6 +56,8 @@ machine.
   times as fast, so that the process sends as fast as it can.
 - **A month**: \`npm run bench:cost\` says how it comes about. An emulator counts the capacity units of each kind of event;
   what it leaves out (writes of an index, writes that a condition refuses, consistent scans) is added.
+- **Chart**: the two pictures of \`test/golden\`, by turns, 1200 × 800; the median of twenty. The first of a process loads
+  the packages and compiles the WebAssembly.
 - **Newcomer**: the README's sandbox command in a fresh clone, with empty caches, twice. Mostly it is the way to
   the package registry. Deno installs nothing; what it downloads, it does at the start.
 `;

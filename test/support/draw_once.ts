@@ -7,5 +7,8 @@ const candles = [1, 2, 3].map((index) => ({
   ...{ open: index, high: index + 1, low: index / 2, close: index + 0.5 },
 }));
 const signal = { direction: "long", symbol: "X", entry: 3, stop: 2, target: 5 } as const;
-const png = await createCharting({ clock: systemClock, logger: consoleLogger })({ signal, candles });
+// Whatever else the machine does.
+const sleep = (ms: number, aborting?: AbortSignal): Promise<void> => systemClock.sleep(5 * ms, aborting);
+const charting = createCharting({ clock: { ...systemClock, sleep }, logger: consoleLogger });
+const png = await charting({ signal, candles });
 console.log(png === undefined ? "no chart" : "a chart");
