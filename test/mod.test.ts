@@ -1,6 +1,7 @@
 /** What the package exports, and what it does not drag in. */
 import { readFile } from "node:fs/promises";
 import * as mod from "../mod.ts";
+import * as chart from "../lib/chart.ts";
 import * as local from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 
@@ -45,6 +46,10 @@ test("lib/local/mod.ts exports these names, and no other", () => {
   ]);
 });
 
+test("lib/chart.ts exports this name, and no other", () => {
+  assert.equal(Object.keys(chart), ["drawChart"]);
+});
+
 /** The files that a module imports, directly or not, types apart. */
 async function reachable(
   url: URL,
@@ -61,11 +66,11 @@ async function reachable(
   return seen;
 }
 
-test("mod.ts imports no server for tests, and only the packages that it cannot begin without", async () => {
+test("mod.ts imports no server for tests, no chart, and only the packages that it cannot begin without", async () => {
   const root = new URL("../mod.ts", import.meta.url);
   const files = await reachable(root);
   assert.ok(files.size > 20, "the imports were found");
-  assert.equal([...files.keys()].filter((file) => file.includes("/lib/local/")), []);
+  assert.equal([...files.keys()].filter((file) => /\/lib\/(local|chart)(\/|\.ts)/.test(file)), []);
   const packages = new Set(
     [...files.values()].flatMap((each) => [...each]).filter((it) => !it.startsWith(".")),
   );

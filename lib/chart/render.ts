@@ -30,8 +30,12 @@ async function start(): Promise<Renderer> {
   try {
     await initWasm(await resvgWasm() as Parameters<typeof initWasm>[0]);
   } catch (error) {
-    renderer = undefined;
-    throw error;
+    // By somebody else who uses it in this process, perhaps.
+    const isStarted = error instanceof Error && error.message.startsWith("Already initialized");
+    if (!isStarted) {
+      renderer = undefined;
+      throw error;
+    }
   }
   return { fonts: [regular, bold].map((font) => inflateSync(Buffer.from(font, "base64"))) };
 }

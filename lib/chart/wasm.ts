@@ -10,10 +10,10 @@ export async function resvgWasm(): Promise<object> {
     await readFile(createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm"));
 }
 
-async function importedWasm(): Promise<object | undefined> {
-  try {
-    return (await import("./wasm_source.mjs")).default;
-  } catch {
-    return undefined;
-  }
+/** Shared with other copies of this module: a second source phase import of one file ends the process of Deno 2.9. */
+const shared = globalThis as { [key: symbol]: Promise<object | undefined> | undefined };
+const name = Symbol.for("telegram-signals: resvg's WebAssembly");
+
+function importedWasm(): Promise<object | undefined> {
+  return shared[name] ??= import("./wasm_source.mjs").then((module) => module.default, () => undefined);
 }
