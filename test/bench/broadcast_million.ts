@@ -7,8 +7,8 @@ import { report } from "./report.ts";
 import { collectGarbage, type Cost, costOf } from "./sample.ts";
 
 const chats = 1_000_000;
-/** So that the pace is more than a machine can do. */
-const timesAsFast = 10;
+/** What a machine can still do: beyond that, calls pile up in the server's queue, and it is that which is measured. */
+const timesAsFast = 2;
 const sampleEveryMs = 200;
 const megabyte = 2 ** 20;
 
@@ -53,7 +53,7 @@ await report(async () => {
   await bot.initialize();
   const idle = await bytesAtRest();
   const { mostBytes, mostHeldBytes, seconds, cpuSeconds } = await watch(() => broadcastToAll(bot, chats));
-  const measure = "broadcast to 1,000,000 chats, the bot's clock ten times as fast";
+  const measure = "broadcast to 1,000,000 chats, the bot's clock twice as fast";
   const megabytes = (bytes: number): number => (bytes - idle) / megabyte;
   return [
     {
