@@ -2,12 +2,14 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
+import { Attempt } from "./attempt.ts";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastRun } from "./broadcast_run.ts";
 import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
 import { createCharting } from "./charting.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { displayable } from "./displayable.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import { Ending } from "./ending.ts";
 import type { Gate } from "./gate.ts";
@@ -49,8 +51,8 @@ export class MeanReversionTelegramBot {
   readonly #ending: Ending;
   #hasHandlers = false;
   #reception: Reception | undefined;
-  #initialized: Promise<Initialized> | undefined;
-  #started: Promise<void> | undefined;
+  readonly #initialized = new Attempt(() => this.#initialize());
+  readonly #started = new Attempt(() => this.#start());
   #polling: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -100,21 +102,12 @@ export class MeanReversionTelegramBot {
    * @throws {TelegramError} If Telegram refuses the token, or cannot be reached.
    */
   initialize(): Promise<Initialized> {
-    this.#initialized ??= this.#initialize().catch((error) => {
-      this.#initialized = undefined;
-      throw error;
-    });
-    return this.#initialized;
+    return this.#initialized.run();
   }
 
   /** Initializes if need be, and resolves once commands are heard; rejects where polling has ended by itself. */
   startBot(): Promise<void> {
-    if (this.#ending.hasFailed) return this.#ending.promise;
-    this.#started ??= this.#start().catch((error) => {
-      this.#started = undefined;
-      throw error;
-    });
-    return this.#started;
+    return this.#ending.hasFailed ? this.#ending.promise : this.#started.run();
   }
 
   /**
@@ -161,7 +154,8 @@ export class MeanReversionTelegramBot {
   async getStatistics(): Promise<BotStatistics> {
     const { username } = await this.initialize();
     const { storage } = this.#ready().roster;
-    return { ...await storage.getStatistics(), storage: storage.kind, username, ...this.health };
+    const figures = await storage.getStatistics();
+    return displayable({ ...figures, storage: storage.kind, username, ...this.health }, "statistics");
   }
 
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
@@ -238,7 +232,7 @@ export class MeanReversionTelegramBot {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("The bot was stopped."));
-    await this.#initialized?.catch(() => {});
+    await this.#initialized.settled();
     await Promise.all([this.#polling?.catch(() => {}), this.#reception?.keeper.close()]);
     await this.#reception?.close();
     this.#closing.abort(new Error("The bot was stopped."));

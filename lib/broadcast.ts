@@ -1,6 +1,7 @@
 /** One message to many chats: who is next, how many at once, and when it is over. */
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { type Clock, monotonic } from "./clock.ts";
+import { displayable } from "./displayable.ts";
 import type { Settlement, Tally } from "./tally.ts";
 
 /** What is written ahead of a window, so that whoever finds the run unfinished knows whom it may have reached. */
@@ -210,7 +211,7 @@ export class Run {
     const { done, counts } = tally;
     const { elapsedMs } = this;
     const left = this.#recipients - done;
-    return {
+    return displayable({
       recipients: this.#recipients,
       done,
       ...counts,
@@ -218,7 +219,7 @@ export class Run {
       remainingMs: done === 0 ? undefined : Math.round(elapsedMs / done * left),
       isPaused: control.isPaused,
       isWaiting: left > 0 && pauseMs() > 0,
-    };
+    }, "progress");
   }
 }
 

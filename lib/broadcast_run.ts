@@ -1,4 +1,5 @@
 /** A broadcast that is under way, for whoever has started it. */
+import { displayable } from "./displayable.ts";
 import type { BroadcastCounts, BroadcastReport } from "./report.ts";
 
 /** How far a broadcast has come. */
@@ -74,7 +75,7 @@ export class Control {
   }
 
   get progress(): BroadcastProgress {
-    return { ...this.#progress?.() ?? nothing, isPaused: this.#isPaused };
+    return displayable({ ...this.#progress?.() ?? nothing, isPaused: this.#isPaused }, "progress");
   }
 
   /** The broadcast begins. */
@@ -87,9 +88,10 @@ export class Control {
 /** Runs the task, and gives its promise with a hold on it. */
 export function startRun(task: (control: Control) => Promise<BroadcastReport>): BroadcastRun {
   const control = new Control();
-  return Object.defineProperties(task(control), {
+  const run: BroadcastRun = Object.defineProperties(task(control), {
     pause: { value: () => void (control.isPaused = true) },
     resume: { value: () => void (control.isPaused = false) },
     progress: { get: () => control.progress },
   }) as BroadcastRun;
+  return displayable(run, "run");
 }

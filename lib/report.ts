@@ -1,4 +1,5 @@
 /** What a broadcast did, chat by chat counted once. */
+import { displayable } from "./displayable.ts";
 import type { Percentiles } from "./histogram.ts";
 
 export type { Percentiles } from "./histogram.ts";
@@ -77,6 +78,10 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly latencyMs: Percentiles | undefined;
   /** Chats that were sent it, each second. */
   readonly messagesPerSecond: number;
+
+  static {
+    displayable(BroadcastReport.prototype, "report");
+  }
 
   /** @ignore Reports are made by broadcasts. */
   constructor(facts: Omit<BroadcastReport, "toString" | "messagesPerSecond">) {

@@ -1,7 +1,7 @@
 /** The table looked after from the command line, as a user does it. */
 import { spawn } from "node:child_process";
 import process from "node:process";
-import type { Chat } from "../mod.ts";
+import type { Chat, ChatStatistics } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
 import { root, runScript } from "./support/script.ts";
 import { pythonId, pythonItem, startTable, type TableFixture } from "./support/storage.ts";
@@ -68,13 +68,20 @@ test("save, show, deactivate, reactivate, stats", async () => {
     assert.match((await manage("list", "--inactive")).output, /^ +-1001234 {2}stopped .*The desk @desk\n$/);
     assert.match((await manage("reactivate", "-1001234")).output, "Chat -1001234: reactivated.");
 
-    assert.equal((await manage("stats", "--json")).json(), {
+    const { lastActiveByDay, ...figures } = (await manage("stats", "--json")).json<ChatStatistics>();
+    assert.equal(figures, {
       totalChats: 1,
       activeChats: 1,
       inactiveChats: 0,
       totalMessages: 0,
       averageMessagesPerChat: 0,
     });
+    assert.is(lastActiveByDay.length, 30);
+    assert.is(
+      lastActiveByDay.reduce((sum, chats) => sum + chats),
+      1,
+      "it was saved today, or a moment before it",
+    );
     assert.match(
       (await manage("stats")).output,
       /Chats +1\nActive +1\nInactive +0\nMessages +0, 0\.0 a chat\n/,

@@ -315,12 +315,13 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
       inactiveChats: 0,
       totalMessages: 0,
       averageMessagesPerChat: 0,
+      lastActiveByDay: new Array(30).fill(0),
     });
   });
 
   check("getStatistics() counts chats and messages", async ({ storage }) => {
     await storage.apply(1, [message(1), message(2), message(3)]);
-    await storage.apply(2, [message(4), message(5, noon, "stop")]);
+    await storage.apply(2, [message(4, noon - dayMs), message(5, noon - dayMs, "stop")]);
     await storage.saveChat(3);
     await storage.saveChat(4);
     assert.equal(await storage.getStatistics(), {
@@ -329,7 +330,26 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
       inactiveChats: 1,
       totalMessages: 5,
       averageMessagesPerChat: 1.25,
+      lastActiveByDay: [...new Array(28).fill(0), 1, 3],
     });
+  });
+
+  check("getStatistics() counts by the day of last_active, for thirty days up to today", async (scene) => {
+    const { storage, clock } = scene;
+    const midnight = noon - 12 * 3_600_000;
+    const times = [midnight, midnight - 1, midnight - 29 * dayMs, midnight - 29 * dayMs - 1, noon + dayMs];
+    for (const [index, at] of times.entries()) {
+      await storage.apply(index + 1, [message(index + 1, at, "start")]);
+    }
+    const { lastActiveByDay, totalChats } = await storage.getStatistics();
+    assert.is(totalChats, 5);
+    assert.equal(
+      lastActiveByDay,
+      [1, ...new Array(27).fill(0), 1, 1],
+      "what is older or to come has no place",
+    );
+    clock.ms += dayMs;
+    assert.equal((await storage.getStatistics()).lastActiveByDay.slice(-3), [1, 1, 1]);
   });
 
   check("scan() gives every chat once, as getChat() does", async ({ storage }) => {

@@ -11,6 +11,9 @@ import {
 import { type Clock, systemClock } from "../clock.ts";
 import { createLimit } from "../limit.ts";
 import { consoleLogger, type Logger } from "../log.ts";
+import { ChatCount, type ChatStatistics } from "./statistics.ts";
+
+export type { ChatStatistics } from "./statistics.ts";
 
 /** What a batch of events did: the chat before the first and after the last; `undefined` is a chat nobody knows. */
 export interface Applied {
@@ -22,20 +25,6 @@ export interface Applied {
 
 /** What the caller takes a chat for. A right guess saves a read; a wrong one costs a request and nothing else. */
 export type Belief = "absent" | "active";
-
-/** Figures over all chats of a storage. */
-export interface ChatStatistics {
-  /** Chats of any standing. */
-  readonly totalChats: number;
-  /** Chats to which broadcasts go. */
-  readonly activeChats: number;
-  /** All others. */
-  readonly inactiveChats: number;
-  /** Messages from all chats. */
-  readonly totalMessages: number;
-  /** 0 where there are no chats. */
-  readonly averageMessagesPerChat: number;
-}
 
 /** How one waits for what may take long. */
 export interface Work {
@@ -115,15 +104,9 @@ export abstract class ChatStorage {
 
   /** Figures over all chats, counted now. */
   async getStatistics(): Promise<ChatStatistics> {
-    const count = { chats: 0, active: 0, messages: 0 };
-    for await (const page of this.scan()) {
-      for (const chat of page) {
-        count.chats++;
-        if (chat.is_active) count.active++;
-        count.messages += chat.message_count;
-      }
-    }
-    return statistics(count.chats, count.active, count.messages);
+    const count = new ChatCount(this.clock.now());
+    for await (const page of this.scan()) for (const chat of page) count.add(chat);
+    return count.statistics;
   }
 
   /**
@@ -206,17 +189,6 @@ export async function migrateChat(
   // What the group said between the two: a /stop is not lost.
   const wasStopped = before !== undefined && isStopped(before) && !isStopped(old);
   return wasStopped ? await storage.apply(to, [{ kind: "deactivated", at }], "active") : inherited;
-}
-
-/** The figures from their counts. */
-export function statistics(totalChats: number, activeChats: number, totalMessages: number): ChatStatistics {
-  return {
-    totalChats,
-    activeChats,
-    inactiveChats: totalChats - activeChats,
-    totalMessages,
-    averageMessagesPerChat: totalChats === 0 ? 0 : totalMessages / totalChats,
-  };
 }
 
 function assertUserInfo(userInfo: UserInfo): void {

@@ -14,7 +14,6 @@ import {
   type ChatStatistics,
   ChatStorage,
   type ChatStorageOptions,
-  statistics,
   type Work,
 } from "./chat_storage.ts";
 import { ensureTable } from "./chat_table.ts";
@@ -29,11 +28,13 @@ import {
   undone,
   updateOf,
 } from "./chat_update.ts";
+import { displayable } from "../displayable.ts";
 import type { ChatUpdate } from "./expressions.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
 import { createOddItemLog } from "./odd_items.ts";
 import { loadMarshalling } from "./marshalling.ts";
 import { pages, scanInParallel } from "./scan.ts";
+import { ChatCount } from "./statistics.ts";
 import { errorName, StorageError } from "./storage_error.ts";
 
 /** Which table, and how to reach it. */
@@ -123,12 +124,12 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
     const item = await this.#getItem(chatId);
-    return item && chatOf(chatId, stateOf(item));
+    return item && displayable(chatOf(chatId, stateOf(item)), "chat");
   }
 
   /** All chats, a page of up to 1 MB at a time, in no order. */
   async *scan(): AsyncGenerator<Chat[]> {
-    for await (const { Items = [] } of pages(this.#table, {})) yield chatsOf(Items);
+    for await (const { Items = [] } of pages(this.#table, {})) yield displayable(chatsOf(Items), "chats");
   }
 
   /**
@@ -156,20 +157,19 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     return active;
   }
 
-  /** Figures over all chats, counted by one scan of three attributes; the table's own item count is hours old. */
+  /** Figures over all chats, counted by one scan of four attributes; the table's own item count is hours old. */
   override async getStatistics(): Promise<ChatStatistics> {
-    const count = { chats: 0, active: 0, messages: 0 };
+    const count = new ChatCount(this.clock.now());
     await scanInParallel(this.#table, {
-      ProjectionExpression: "#id, #active, #count",
-      ExpressionAttributeNames: { "#id": "chat_id", "#active": "is_active", "#count": "message_count" },
+      ProjectionExpression: "#id, #active, #count, #last",
+      ExpressionAttributeNames: {
+        ...{ "#id": "chat_id", "#active": "is_active" },
+        ...{ "#count": "message_count", "#last": "last_active" },
+      },
     }, ({ Items = [] }) => {
-      for (const { is_active, message_count } of chatsOf(Items)) {
-        count.chats++;
-        if (is_active) count.active++;
-        count.messages += message_count;
-      }
+      for (const item of Items) if (chatIdOf(item) !== undefined) count.add(stateOf(item));
     });
-    return statistics(count.chats, count.active, count.messages);
+    return count.statistics;
   }
 
   /** Closes the client, unless it is one of your own. */

@@ -1,5 +1,6 @@
 /** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
+import { displayable } from "../displayable.ts";
 import { type Applied, ChatStorage } from "./chat_storage.ts";
 
 /** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
@@ -28,12 +29,12 @@ export class InMemoryChatStorage extends ChatStorage {
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
     const chat = this.#chats.get(chatId);
-    return chat && chatOf(chatId, chat);
+    return chat && displayable(chatOf(chatId, chat), "chat");
   }
 
   /** All chats in one page, as copies. */
   async *scan(): AsyncGenerator<Chat[]> {
     await Promise.resolve();
-    yield [...this.#chats].map(([chatId, chat]) => chatOf(chatId, chat));
+    yield displayable([...this.#chats].map(([chatId, chat]) => chatOf(chatId, chat)), "chats");
   }
 }
