@@ -16,6 +16,7 @@ import type { Gate } from "./gate.ts";
 import { createGrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
+import { takeOver } from "./one_poller.ts";
 import { ask } from "./opening.ts";
 import type { Reception } from "./reception.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
@@ -105,7 +106,10 @@ export class MeanReversionTelegramBot {
     return this.#initialized.run();
   }
 
-  /** Initializes if need be, and resolves once commands are heard; rejects where polling has ended by itself. */
+  /**
+   * Initializes if need be, and resolves once commands are heard; rejects where polling has ended by itself. In a
+   * notebook it first stops the bot of the same token that was started there before: run a cell again as you like.
+   */
   startBot(): Promise<void> {
     return this.#ending.hasFailed ? this.#ending.promise : this.#started.run();
   }
@@ -187,6 +191,7 @@ export class MeanReversionTelegramBot {
 
   async #start(): Promise<void> {
     this.#assertNotStopped();
+    await takeOver({ ...this.#options, bot: this, signal: this.#stopping.signal, logger: this.#logger });
     await this.initialize();
     await this.#ask((signal) => this.#grammy.api.deleteWebhook({}, signal));
     this.#assertNotStopped();
