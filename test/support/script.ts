@@ -12,6 +12,8 @@ export interface Ended {
 }
 
 export interface Running {
+  /** What it has printed so far. */
+  readonly output: string;
   kill(signal: "SIGINT" | "SIGTERM" | "SIGKILL"): void;
   readonly ended: Promise<Ended>;
   /** Resolves when the output holds the text. */
@@ -53,7 +55,14 @@ export function startScript(
   const kill: Running["kill"] = (signal) => {
     if (child.pid && child.exitCode === null) process.kill(child.pid, signal);
   };
-  return { kill, ended, printed };
+  return {
+    get output() {
+      return output;
+    },
+    kill,
+    ended,
+    printed,
+  };
 }
 
 export async function runScript(...args: Parameters<typeof startScript>): Promise<Ended> {

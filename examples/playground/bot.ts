@@ -1,0 +1,68 @@
+/**
+ * The playground's bot, as you would write yours: it lives in a process of its own, and may be killed at any moment.
+ * Its settings come from the environment; each line on standard input asks for a signal, its end ends the bot.
+ */
+import { once } from "node:events";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createTelegramBotFromEnv } from "telegram-signals";
+import { openSentSignals } from "../strategy/sent_signals.ts";
+import { findSignals, type Found, seriesName } from "./market.ts";
+
+const [stateFile = ".signals/playground.jsonl"] = process.argv.slice(2);
+const againAfterMs = 3000;
+
+const bot = createTelegramBotFromEnv();
+const lines = createInterface({ input: process.stdin });
+const ending = new AbortController();
+const { signal } = ending;
+
+/** Sends it once under its name: whoever has it already, before a kill maybe, does not get it again. */
+async function send({ signal: found, candles }: Found): Promise<void> {
+  const broadcastId = `${found.symbol} ${found.time.toISOString()}`;
+  console.log(`Sending ${found.direction.toUpperCase()} ${broadcastId}`);
+  let isFirst = true;
+  while (!signal.aborted) {
+    try {
+      return console.log(String(await bot.sendSignal(found, { broadcastId, candles })));
+    } catch (error) {
+      if (isFirst) console.error(`Not sent yet. ${(error as Error).message}`);
+      isFirst = false;
+      await sleep(againAfterMs, undefined, { signal });
+    }
+  }
+}
+
+async function run(): Promise<void> {
+  const sent = await openSentSignals(stateFile, seriesName);
+  await bot.startBot();
+  console.log("Listening to Telegram.");
+  for await (const found of findSignals()) {
+    const time = found.signal.time.getTime();
+    if (time < sent.last) continue;
+    // The last one may have been cut short; it is sent again, and reaches only those who lack it.
+    if (time > sent.last) {
+      await once(lines, "line", { signal });
+      await sent.record(time);
+    }
+    await send(found);
+  }
+}
+
+function end(): void {
+  ending.abort();
+}
+
+lines.once("close", end);
+process.once("SIGINT", end);
+process.once("SIGTERM", end);
+
+run().catch((error) => {
+  if (signal.aborted) return;
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}).finally(async () => {
+  await bot.stopBot();
+  lines.close();
+});
