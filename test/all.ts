@@ -46,6 +46,7 @@ const steps: readonly Step[] = [
   { title: "lint (deno lint)", command: ["deno", "lint"] },
   { title: "storage on DynamoDB Local", command: ["tsx", "test/dynamodb_local.ts"], counts: true },
   { title: "notebook in Deno's kernel", command: ["tsx", "test/notebook.ts"], counts: true },
+  { title: "playground in a browser", command: ["tsx", "test/browser.ts"], counts: true },
   { title: "package", command: ["tsx", "test/package.ts"], counts: true },
 ];
 const limitMs = 10 * 60_000;
