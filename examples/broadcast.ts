@@ -5,7 +5,7 @@
  *     npx tsx examples/broadcast.ts "The market is closed today." --id closed-2026-11-26
  *     deno run -P examples/broadcast.ts "The market is closed today." --id closed-2026-11-26
  *
- * Under Deno a picture is read from `.signals/`, or with `--allow-read=.env,FILE`.
+ * Under Deno a picture is read from `.signals/`, or with `--allow-read=.env,lib,FILE`.
  * Exit status: 0; 1 where it could not be sent, or was stopped before its end; 2 for a mistake in the arguments or the
  * bot's settings; 130 for a second Ctrl-C.
  */

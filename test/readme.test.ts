@@ -115,7 +115,7 @@ function exampleCommands(shell: string): string[][] {
   const lines = shell.split("\n").map((line) => line.replace(/ #.*/, ""));
   return lines.flatMap((line) => {
     const [, rest] = /^(?:npx tsx|deno run -P(?:=sandbox)?) (examples\/.*)$/.exec(line.trim()) ?? [];
-    return rest === undefined || rest.includes("sandbox.ts") ? [] : [wordsOf(rest)];
+    return rest === undefined || /sandbox|playground/.test(rest) ? [] : [wordsOf(rest)];
   });
 }
 
