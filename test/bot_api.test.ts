@@ -157,7 +157,7 @@ test("calls are recorded", () =>
   }));
 
 test("close() ends long polls and hanging calls at once, and may be repeated", async () => {
-  const server = await startBotApiServer();
+  const server = await startBotApiServer({ token: "123456:AAclosed-for-good" });
   server.fault({ method: "getMe", answer: "hang" });
   const open = [call(server, "getUpdates", { timeout: 50 }), call(server, "getMe")];
   const ended = Promise.allSettled(open);
@@ -165,9 +165,9 @@ test("close() ends long polls and hanging calls at once, and may be repeated", a
   await server.close();
   assert.equal((await ended).map(({ status }) => status), ["rejected", "rejected"]);
   await server.close();
-  let error: unknown;
-  await call(server, "getMe").catch((reason) => error = reason);
-  assert.ok(error, "the port is still open");
+  // The system may have given the port to a server of another test's; it does not know the token.
+  const answer = await call(server, "getMe").then(({ body }) => body.ok, () => false);
+  assert.is(answer, false, "the port is still open");
 });
 
 test("servers are apart from each other, and a taken port is an error", () =>

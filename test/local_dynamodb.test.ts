@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadDynalite, startDynamoDB } from "../lib/local/dynamodb.ts";
 import { assert, suite } from "./harness.ts";
+import { deadAddress } from "./support/bot.ts";
 import {
   add,
   clientOf,
@@ -77,7 +78,7 @@ embedded(
       const error = await failure(startDynamoDB({ path }));
       assert.match(error.message, `as the DynamoDB at ${first.endpoint} has it open`);
       await first.close();
-      await writeFile(join(path, "port"), new URL(first.endpoint).port);
+      await writeFile(join(path, "port"), new URL(await deadAddress()).port);
       await using next = await startDynamoDB({ path });
       await clientOf(next.endpoint).send(new ListTablesCommand({}));
     }),

@@ -1,6 +1,5 @@
 /** A bot between a local Telegram and a table behind the IAM gate, and what tests need to watch it. */
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { inspect } from "node:util";
 import { MeanReversionTelegramBot } from "../../lib/bot.ts";
 import {
@@ -206,11 +205,22 @@ export async function subscribers({ server, table }: Scene, count: number): Prom
   return users;
 }
 
-/** An address on loopback where nobody listens. */
+/**
+ * An address on loopback where nobody listens. A port that was free a moment ago will not do, as the system may give
+ * it to the next program that asks for any; those below 1024 it never gives, and to these IANA assigned no service.
+ */
 export async function deadAddress(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return `http://127.0.0.1:${port}`;
+  for (const port of [4, 6, 8, 10]) if (await refuses(port)) return `http://127.0.0.1:${port}`;
+  throw new Error("Cannot find an address where nobody listens: something does at 127.0.0.1:4, 6, 8 and 10");
+}
+
+function refuses(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });
 }
