@@ -1,11 +1,14 @@
-/** A broadcast with an id is never sent twice and forgets nobody: the short form of `test/faults/broadcast_run.ts`. */
+/**
+ * A broadcast with an id is never sent twice and forgets nobody: the short form of `test/faults/broadcast_run.ts`,
+ * which `npm run test:faults` runs.
+ */
 import { runBroadcastKills } from "./faults/broadcast_kills.ts";
 import { runDoubleStarts } from "./faults/broadcast_rivals.ts";
 import { assertSound } from "./faults/report.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("broadcast kills", undefined, 120_000);
-const short = { seed: 1, kills: 3, chats: 400 };
+const short = { seed: 1, kills: 2, chats: 250 };
 
 for (const onUnknown of ["skip", "resend"] as const) {
   test(`killed in the middle and finished by others, "${onUnknown}"`, async () => {
@@ -16,9 +19,9 @@ for (const onUnknown of ["skip", "resend"] as const) {
 }
 
 test("begun by two at once, one runs, and both give its report", async () => {
-  const { problems, broadcasts, missed, unknown } = await runDoubleStarts({ seed: 1, times: 5, chats: 150 });
+  const { problems, broadcasts, missed, unknown } = await runDoubleStarts({ seed: 1, times: 3, chats: 100 });
   assertSound("begun by two at once", problems);
-  assert.equal({ broadcasts, missed, unknown }, { broadcasts: 5, missed: 0, unknown: 0 });
+  assert.equal({ broadcasts, missed, unknown }, { broadcasts: 3, missed: 0, unknown: 0 });
 });
 
 test.run();

@@ -1,4 +1,7 @@
-/** Ledgers whose answers get lost, whose requests come late, and of which many want the same run. */
+/**
+ * Ledgers whose answers get lost, whose requests come late, and of which many want the same run. `LEDGER_BROADCASTS=400`
+ * has them race for longer than `npm test` does.
+ */
 import process from "node:process";
 import type { DynamoDBLedger } from "../lib/storage/dynamodb_ledger.ts";
 import type { Ledger, RunRecord } from "../lib/storage/ledger.ts";
@@ -11,7 +14,7 @@ import { type LedgerFixture, runAt, startLedger } from "./support/ledger.ts";
 import { failureOf, TestClock } from "./support/storage.ts";
 
 const firstSeed = Number(process.env["LEDGER_SEED"] || Date.now() % 1_000_000_000);
-const broadcasts = Number(process.env["LEDGER_BROADCASTS"] || 40);
+const broadcasts = Number(process.env["LEDGER_BROADCASTS"] || 15);
 const owners = 4;
 
 const lost = suite("DynamoDBLedger: answers that are lost or late", {}, 60_000);
