@@ -2,7 +2,6 @@
  * Hostile input: updates and items that nobody should send or keep. In `npm test` some hundreds; as the issue has it:
  * `HOSTILE_UPDATES=10000 HOSTILE_ITEMS=10000 npx tsx test/run.ts hostile`. A failure names its seed: `HOSTILE_SEED=…`.
  */
-import { BatchWriteItemCommand } from "@aws-sdk/client-dynamodb";
 import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
@@ -26,7 +25,6 @@ import {
   type RawItem,
   startTable,
   type TableFixture,
-  TableName,
   TestClock,
   TestLogger,
 } from "./support/storage.ts";
@@ -177,13 +175,6 @@ test("answers that are none end no polling", async () => {
   }, { bot: { clock: new FastClock(100) } });
 });
 
-async function plant({ direct }: TableFixture, all: readonly RawItem[]): Promise<void> {
-  for (let from = 0; from < all.length; from += 25) {
-    const puts = all.slice(from, from + 25).map((Item) => ({ PutRequest: { Item } }));
-    await direct.send(new BatchWriteItemCommand({ RequestItems: { [TableName]: puts } }));
-  }
-}
-
 /** As large as an item may be: whatever would make it a byte longer is refused. */
 async function plantFull(table: TableFixture, item: RawItem): Promise<void> {
   let fits = 390_000;
@@ -206,8 +197,8 @@ async function plantHostile({ server, table }: Scene, count: number): Promise<Od
     const user = server.user({ opened: true });
     return { ...hostileItem(random, user.chatId, now), user };
   });
-  await plant(table, odd.map(({ item }) => item));
-  await plant(table, unusableIds.map((N) => ({ ...saneItem(5, now), chat_id: { N } })));
+  await table.plant(odd.map(({ item }) => item));
+  await table.plant(unusableIds.map((N) => ({ ...saneItem(5, now), chat_id: { N } })));
   server.user({ id: 77, opened: true });
   const all = [...odd, ...await plantFullOnes({ server, table }, now)];
   // As the table gives them back: it writes numbers and orders sets in its own way.
@@ -314,8 +305,8 @@ test("cleanup meets those whose last_active is a time, and no other", async () =
       { length: 300 + Math.min(items, 1000) },
       (_, index) => hostileItem(random, index + 1, now),
     );
-    await plant(table, odd.map(({ item }) => item));
-    await plant(table, unusableIds.map((N) => ({ ...saneItem(5, 0), chat_id: { N } })));
+    await table.plant(odd.map(({ item }) => item));
+    await table.plant(unusableIds.map((N) => ({ ...saneItem(5, 0), chat_id: { N } })));
     const logger = new TestLogger();
     const storage = table.storage({ clock: new TestClock(now), logger });
     const stale = ({ isActive, lastActive = now }: HostileItem): boolean =>

@@ -158,7 +158,7 @@ test("a list that nobody reads to its end ends without a word", async () => {
       { length: 700 },
       (_, id) => silent(id + 1, 1, { user_info: { M: { title: { S: name } } } }),
     );
-    await Promise.all(items.map((item) => table.put(item)));
+    await table.plant(items);
     const isDeno = process.versions["deno"] !== undefined;
     const program = isDeno ? "deno run --quiet -P" : `${process.execPath} --import tsx`;
     const child = spawn("sh", ["-c", `${program} examples/manage_chats.ts list | head -n 1`], {

@@ -188,17 +188,15 @@ export function said(chat: LocalChat): string[] {
 /** Registers a chat in the table as an active one, with nothing said to it. */
 export async function plantActive(table: TableFixture, ...chatIds: number[]): Promise<void> {
   const ago = new Date(Date.now() - 3_600_000).toISOString();
-  await Promise.all(chatIds.map((chatId) =>
-    table.put({
-      chat_id: { N: String(chatId) },
-      is_active: { BOOL: true },
-      added_at: { S: ago },
-      last_active: { S: ago },
-      message_count: { N: "1" },
-      user_info: { M: {} },
-      removed_at: { NULL: true },
-    })
-  ));
+  await table.plant(chatIds.map((chatId) => ({
+    chat_id: { N: String(chatId) },
+    is_active: { BOOL: true },
+    added_at: { S: ago },
+    last_active: { S: ago },
+    message_count: { N: "1" },
+    user_info: { M: {} },
+    removed_at: { NULL: true },
+  })));
 }
 
 /** People whose chats with the bot are open and who are active in the table; the bot has heard nothing of it. */
