@@ -30,8 +30,8 @@ function notRun(why: string): number {
 
 async function runSuites(endpoint: string): Promise<number> {
   // Random histories by the thousand are for the embedded engine, which is quicker.
-  const env = { APPLY_HISTORIES: "250", [engineVariable]: endpoint };
-  const ended = await runScript(["test/run.ts", ...suites], env, "-P=test");
+  const env = { APPLY_HISTORIES: "100", [engineVariable]: endpoint };
+  const ended = await runScript(["test/run.ts", ...suites], env, "-P=test", "tsx");
   console.log(ended.output.trimEnd());
   return ended.status ?? 1;
 }

@@ -21,13 +21,7 @@ import {
   unusableIds,
 } from "./support/hostile.ts";
 import { runScript } from "./support/script.ts";
-import {
-  type RawItem,
-  startTable,
-  type TableFixture,
-  TestClock,
-  TestLogger,
-} from "./support/storage.ts";
+import { type RawItem, startTable, type TableFixture, TestClock, TestLogger } from "./support/storage.ts";
 
 const seed = Number(process.env["HOSTILE_SEED"] || Date.now() % 1_000_000_000);
 const updates = Number(process.env["HOSTILE_UPDATES"] || 600);

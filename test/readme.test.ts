@@ -200,7 +200,7 @@ test("its examples run as they are printed", async () => {
     for (const command of commands) {
       const args = command[0]?.includes("live_scheduler") ? [...command, ...brief] : command;
       await rm(state, { force: true });
-      const { status, output } = await runScript(args, env, "-P=sandbox");
+      const { status, output } = await runScript(args, env, "-P=sandbox", "tsx");
       assert.is(status, 0, `${command.join(" ")}:\n${output}`);
     }
     assert.is((await table.item(pythonId))?.["is_active"]?.BOOL, false, "the commands have taken effect");
@@ -217,7 +217,7 @@ test("its test for a bot of one's own runs in a clone", async () => {
   await mkdir(folder, { recursive: true });
   await writeFile(file, block?.text ?? "");
   try {
-    const { status, output } = await runScript([file], {}, "-P=sandbox");
+    const { status, output } = await runScript([file], {}, "-P=sandbox", "tsx");
     assert.match(output, "Sent to 0 of 1 chat in");
     assert.is(status, 0);
   } finally {

@@ -25,8 +25,9 @@ async function withData(body: (data: string) => Promise<void>): Promise<void> {
   }
 }
 
+/** It hands on its loader to the script that it runs. */
 function sandbox(data: string, ...script: string[]): Promise<Ended> {
-  return runScript(["examples/sandbox.ts", "--data", data, ...script], {}, "-P=sandbox");
+  return runScript(["examples/sandbox.ts", "--data", data, ...script], {}, "-P=sandbox", "tsx");
 }
 
 test("tells the whole story, and a second program finds the chats it left", () =>
@@ -68,7 +69,12 @@ test("ends with its script, in the script's own way", () =>
   withData(async (data) => {
     const state = `.signals/${basename(data)}.jsonl`;
     const scheduler = ["examples/live_scheduler.ts", "--interval", "60", "--state", state];
-    const running = startScript(["examples/sandbox.ts", "--data", data, ...scheduler], {}, "-P=sandbox");
+    const running = startScript(
+      ["examples/sandbox.ts", "--data", data, ...scheduler],
+      {},
+      "-P=sandbox",
+      "tsx",
+    );
     await running.printed("is ready");
     running.kill("SIGTERM");
     const { status, output } = await running.ended;

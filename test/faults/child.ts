@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { BotApiServer, FaultGate } from "../../lib/local/mod.ts";
+import { bundleOf } from "../support/bundle.ts";
 import { testKeys } from "../support/client.ts";
 import { root } from "../support/script.ts";
 
@@ -34,8 +35,8 @@ export class BotProcess {
   constructor(scene: Surroundings, { spoolFile, script = ["bot.ts"] }: ChildOptions = {}) {
     const [name, ...parameters] = script;
     const file = fileURLToPath(new URL(name, import.meta.url));
-    const loader = isDeno ? ["run", "--quiet", "--frozen", "-P=test"] : ["--import", "tsx"];
-    const args = [...loader, file, ...parameters];
+    const program = isDeno ? ["run", "--quiet", "--frozen", "-P=test", file] : [bundleOf(file)];
+    const args = [...program, ...parameters];
     const env = {
       ...process.env,
       ...environmentOf(scene),
