@@ -2,19 +2,38 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
 
 export class FastClock implements Clock {
-  readonly #factor: number;
-  readonly #start: number = Date.now();
+  #factor: number;
+  #realStart: number = Date.now();
+  #start: number = this.#realStart;
+  #changed: AbortController = new AbortController();
 
   constructor(factor: number) {
     this.#factor = factor;
   }
 
   now(): number {
-    return this.#start + (Date.now() - this.#start) * this.#factor;
+    return this.#start + (Date.now() - this.#realStart) * this.#factor;
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return systemClock.sleep(ms / this.#factor, signal);
+  /** Changes the pace, for those too who sleep: what a slow machine is to see in time can be seen before it goes on. */
+  setFactor(factor: number): void {
+    this.#start = this.now();
+    this.#realStart = Date.now();
+    this.#factor = factor;
+    this.#changed.abort();
+    this.#changed = new AbortController();
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const changed = this.#changed.signal;
+    const start = this.now();
+    const either = signal === undefined ? changed : AbortSignal.any([changed, signal]);
+    try {
+      await systemClock.sleep(ms / this.#factor, either);
+    } catch (error) {
+      if (!changed.aborted || signal?.aborted) throw error;
+      await this.sleep(Math.max(0, ms - (this.now() - start)), signal);
+    }
   }
 
   random(): number {
