@@ -17,6 +17,7 @@ interface Step {
 }
 
 interface Result {
+  readonly title: string;
   readonly passed: number;
   readonly failed: number;
   readonly output: string;
@@ -24,7 +25,7 @@ interface Result {
 
 const onNode = ["tsx", "test/run.ts"] as const;
 const onDeno = ["deno", "run", "--frozen", "-P=test", "test/run.ts"] as const;
-const parts = [1, 2, 3].map((part) => `${part}/3`);
+const parts = [1, 2, 3, 4].map((part) => `${part}/4`);
 
 /** A suite, in parts that run beside each other. */
 function inParts(title: string, command: Step["command"]): Step[] {
@@ -35,19 +36,19 @@ function inParts(title: string, command: Step["command"]): Step[] {
   }));
 }
 
-/** The longest first, so that none is left to run alone at the end. */
+/** The longest first, so that none is left to run alone at the end; the suites are even among themselves. */
 const steps: readonly Step[] = [
   ...inParts("tests on Node", onNode),
   ...inParts("tests on Deno", onDeno),
+  { title: "storage on DynamoDB Local", command: ["tsx", "test/dynamodb_local.ts"], counts: true },
+  { title: "package", command: ["tsx", "test/package.ts"], counts: true },
+  { title: "playground in a browser", command: ["tsx", "test/browser.ts"], counts: true },
+  { title: "notebook in Deno's kernel", command: ["tsx", "test/notebook.ts"], counts: true },
   { title: "types (tsc)", command: ["tsc"] },
   { title: "types of the build (tsc)", command: ["tsc", "-p", ".ci/tsconfig.build.json", "--noEmit"] },
   { title: "types (deno check)", command: ["deno", "check", "--frozen"] },
   { title: "format (deno fmt)", command: ["deno", "fmt", "--check"] },
   { title: "lint (deno lint)", command: ["deno", "lint"] },
-  { title: "storage on DynamoDB Local", command: ["tsx", "test/dynamodb_local.ts"], counts: true },
-  { title: "notebook in Deno's kernel", command: ["tsx", "test/notebook.ts"], counts: true },
-  { title: "playground in a browser", command: ["tsx", "test/browser.ts"], counts: true },
-  { title: "package", command: ["tsx", "test/package.ts"], counts: true },
 ];
 const limitMs = 10 * 60_000;
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -85,14 +86,24 @@ function execute([program, ...parameters]: Step["command"]): Promise<Ended> {
   });
 }
 
+/** What the output says of failures, or its end where it does not say. */
+function failuresIn(output: string): string {
+  const lines = output.trimEnd().split("\n");
+  const told = lines.filter((line) => /^\s*(FAIL|PROBLEM) /.test(line));
+  return (told.length > 0 ? told : lines.slice(-5)).join("\n");
+}
+
 /** A suite that ended without its last line, or badly in spite of it, is a failure more. */
 function judge(step: Step, { code, stdout, output }: Ended): Result {
   const ended = code === 0;
-  if (!step.counts) return { passed: ended ? 1 : 0, failed: ended ? 0 : 1, output };
+  const { title } = step;
+  if (!step.counts) return { title, passed: ended ? 1 : 0, failed: ended ? 0 : 1, output };
   const [, passed, failed] =
     /^(\d+) passed, (\d+) failed\s*$/m.exec(stdout.split("\n").slice(-2).join("\n")) ?? [];
-  if (passed === undefined) return { passed: 0, failed: 1, output: `${output}\nIt ended without counts.\n` };
-  return { passed: Number(passed), failed: Math.max(Number(failed), ended ? 0 : 1), output };
+  if (passed === undefined) {
+    return { title, passed: 0, failed: 1, output: `${output}\nIt ended without counts.\n` };
+  }
+  return { title, passed: Number(passed), failed: Math.max(Number(failed), ended ? 0 : 1), output };
 }
 
 async function run(step: Step): Promise<Result> {
@@ -123,6 +134,10 @@ async function runAll(): Promise<Result[]> {
 }
 
 const results = await runAll();
+// Once more at the end, as of a long log often only the end is kept.
+for (const { title, failed, output } of results) {
+  if (failed > 0) console.log(`\n${title}: ${failed} failed\n${failuresIn(output)}`);
+}
 const sum = (key: "passed" | "failed"): number => results.reduce((total, result) => total + result[key], 0);
 console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);
 process.exitCode = sum("failed") > 0 ? 1 : 0;

@@ -1,11 +1,12 @@
 /**
- * Runs every `test/*.test.ts`, or those whose name begins with an argument; with `--part=1/2` every second file, from
- * the first on.
+ * Runs every `test/*.test.ts`, or those whose name begins with an argument; with `--part=1/2` the first half of them,
+ * by the time that they take.
  */
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { run } from "uvu/run";
+import { partOf } from "./support/parts.ts";
 
 const here = new URL(".", import.meta.url);
 const { values, positionals: wanted } = parseArgs({
@@ -13,11 +14,10 @@ const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
 });
 const [part = NaN, parts = NaN] = values.part.split("/").map(Number);
-const suites = readdirSync(here)
+const files = readdirSync(here)
   .filter((name) => name.endsWith(".test.ts"))
-  .filter((name) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)))
-  .sort()
-  .filter((_, index) => index % parts === part - 1)
+  .filter((name) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)));
+const suites = partOf(files.sort(), part, parts)
   // uvu puts "file:///" before it.
   .map((name) => ({ name, file: new URL(name, here).pathname.slice(1) }));
 
