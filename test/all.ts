@@ -41,6 +41,7 @@ const steps: readonly Step[] = [
   ...inParts("tests on Node", onNode),
   ...inParts("tests on Deno", onDeno),
   { title: "storage on DynamoDB Local", command: ["tsx", "test/dynamodb_local.ts"], counts: true },
+  { title: "bundle", command: ["tsx", "test/bundle.ts"], counts: true },
   { title: "package", command: ["tsx", "test/package.ts"], counts: true },
   { title: "playground in a browser", command: ["tsx", "test/browser.ts"], counts: true },
   { title: "notebook in Deno's kernel", command: ["tsx", "test/notebook.ts"], counts: true },

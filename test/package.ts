@@ -2,46 +2,13 @@
  * What is published: the tarball's contents, its documentation, and whether strangers' projects can use it.
  * Run by `npm test` as a step of its own, once, from Node.
  */
-import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { assert, suite } from "./harness.ts";
-
-const root = fileURLToPath(new URL("..", import.meta.url));
-const modules = join(root, "node_modules");
-const env = {
-  ...process.env,
-  PATH: `${join(modules, ".bin")}${delimiter}${process.env["PATH"]}`,
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-  NO_COLOR: "1",
-};
-
-interface Ended {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-function run(cwd: string, program: string, ...parameters: string[]): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, parameters, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => output += text);
-    }
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, output }));
-  });
-}
-
-async function succeeds(cwd: string, program: string, ...parameters: string[]): Promise<string> {
-  const { code, output } = await run(cwd, program, ...parameters);
-  assert.is(code, 0, `${[program, ...parameters].join(" ")} failed:\n${output}`);
-  return output;
-}
+import { modules, root, run, succeeds } from "./support/program.ts";
 
 interface Packed {
   readonly folder: string;

@@ -4,7 +4,7 @@ import type { Work } from "./chat_storage.ts";
 import type { Table } from "./client.ts";
 import { ensureTable as ensure, type Schema } from "./table.ts";
 
-const schema: Schema = {
+export const chatSchema: Schema = {
   AttributeDefinitions: [{ AttributeName: "chat_id", AttributeType: "N" }],
   KeySchema: [{ AttributeName: "chat_id", KeyType: "HASH" }],
   need: "chats need chat_id (N, HASH) alone",
@@ -13,5 +13,5 @@ const schema: Schema = {
 
 /** Resolves once the table is there, is ours by its key, and takes writes. */
 export async function ensureTable(table: Table, clock: Clock, work: Work): Promise<void> {
-  await ensure(table, schema, clock, work);
+  await ensure(table, chatSchema, clock, work);
 }
