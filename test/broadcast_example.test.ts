@@ -6,6 +6,7 @@ import process from "node:process";
 import { type LocalUser, startBotApiServer } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { plantActive, said } from "./support/bot.ts";
+import { commandFor } from "./support/runtime.ts";
 import { type Ended, root, type Running, runScript, startScript } from "./support/script.ts";
 import { startTable, type TableFixture } from "./support/storage.ts";
 
@@ -148,9 +149,8 @@ const hasTerminals = process.platform === "linux" && spawnSync("script", ["--ver
   "on a terminal it draws a bar, and leaves the terminal in order",
   () =>
     withSubscribers(150, 0, async ({ env }) => {
-      const isDeno = process.versions["deno"] !== undefined;
-      const runtime = isDeno ? ["deno", "run", "--quiet", "-P"] : [process.execPath, "--import", "tsx"];
-      const { status, output } = await onTerminal([...runtime, "examples/broadcast.ts", "Good morning"], env);
+      const script = [...commandFor("examples/broadcast.ts", "-P"), "Good morning"];
+      const { status, output } = await onTerminal(script, env);
       assert.is(status, 0, output);
       assert.match(output, /Sending █+░+ \d+% \| \d+\/150 \| about \d+ s left/);
       assert.match(output, /Sending █{24} 100% \| 150\/150 \| 150 sent in \d+ s[^\n]*\r\n/);

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import type { Chat, ChatStatistics } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
+import { commandFor } from "./support/runtime.ts";
 import { root, runScript } from "./support/script.ts";
 import { pythonId, pythonItem, startTable, type TableFixture } from "./support/storage.ts";
 
@@ -159,9 +160,8 @@ test("a list that nobody reads to its end ends without a word", async () => {
       (_, id) => silent(id + 1, 1, { user_info: { M: { title: { S: name } } } }),
     );
     await table.plant(items);
-    const isDeno = process.versions["deno"] !== undefined;
-    const program = isDeno ? "deno run --quiet -P" : `${process.execPath} --import tsx`;
-    const child = spawn("sh", ["-c", `${program} examples/manage_chats.ts list | head -n 1`], {
+    const command = commandFor("examples/manage_chats.ts", "-P").join(" ");
+    const child = spawn("sh", ["-c", `${command} list | head -n 1`], {
       cwd: root,
       env: { ...process.env, ...environment(table) },
       stdio: ["ignore", "pipe", "pipe"],

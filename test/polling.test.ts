@@ -122,7 +122,7 @@ test("a real second poller wins for a while, and this bot hears everything after
     });
     await pause(50);
     rival.abort();
-    await polled.then((response) => response.body?.cancel(), () => {});
+    await polled.then((response) => response.body?.cancel()).catch(() => {});
     await greeted(server);
     await settled();
   }, { state: "made", bot: { clock: new FastClock(20) } });

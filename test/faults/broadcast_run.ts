@@ -9,7 +9,7 @@ import { ledgerOutages, runLedgerOutage } from "./broadcast_outages.ts";
 import { runExpiries } from "./broadcast_expiry.ts";
 import { broadcastKillLine, expiryLine, ledgerOutageLine, rivalLine } from "./broadcast_report.ts";
 import { runDoubleStarts, runSuspensions } from "./broadcast_rivals.ts";
-import { runtime } from "./child.ts";
+import { runtime } from "../support/runtime.ts";
 import { assertSound } from "./report.ts";
 
 const { values } = parseArgs({ options: { seed: { type: "string" } } });

@@ -3,13 +3,9 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { BotApiServer, FaultGate } from "../../lib/local/mod.ts";
-import { bundleOf } from "../support/bundle.ts";
 import { testKeys } from "../support/client.ts";
+import { commandFor } from "../support/runtime.ts";
 import { root } from "../support/script.ts";
-
-const isDeno = process.versions["deno"] !== undefined;
-
-export const runtime: "Node" | "Deno" = isDeno ? "Deno" : "Node";
 
 /** What it talks to. */
 export interface Surroundings {
@@ -35,14 +31,13 @@ export class BotProcess {
   constructor(scene: Surroundings, { spoolFile, script = ["bot.ts"] }: ChildOptions = {}) {
     const [name, ...parameters] = script;
     const file = fileURLToPath(new URL(name, import.meta.url));
-    const program = isDeno ? ["run", "--quiet", "--frozen", "-P=test", file] : [bundleOf(file)];
-    const args = [...program, ...parameters];
+    const [program, ...before] = commandFor(file, "-P=test");
     const env = {
       ...process.env,
       ...environmentOf(scene),
       ...spoolFile && { TELEGRAM_SPOOL_FILE: spoolFile },
     };
-    this.#child = spawn(process.execPath, args, { cwd: root, env });
+    this.#child = spawn(program, [...before, ...parameters], { cwd: root, env });
     this.#child.stdin.on("error", () => {});
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {

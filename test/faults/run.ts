@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { createLimit } from "../../lib/limit.ts";
 import { assert, suite } from "../harness.ts";
-import { runtime } from "./child.ts";
+import { runtime } from "../support/runtime.ts";
 import { runSpooledKills, runStop } from "./ending_run.ts";
 import { type KillOptions, runKills } from "./kills.ts";
 import { type OutageReport, runOutage } from "./outage_run.ts";

@@ -18,6 +18,8 @@ export class MarketClock implements Clock {
   #sinceMs: number;
   #pending = 0;
   #hanging = 0;
+  /** Requests that are aborted, of which Bun's fetch tells only a while later. */
+  #ending = 0;
   readonly #sleepers = new Set<Sleeper>();
 
   constructor(trueMs: number) {
@@ -75,7 +77,13 @@ export class MarketClock implements Clock {
   /** Time stands still from the question until its answer is read. */
   readonly fetch: typeof fetch = async (input, init) => {
     this.#pending++;
+    const { signal } = init ?? {};
+    let ending = 0;
+    const end = (): unknown => this.#ending += ending = 1;
+    signal?.addEventListener("abort", end, { once: true });
     const settled = (): void => {
+      signal?.removeEventListener("abort", end);
+      this.#ending -= ending;
       this.#pending--;
       this.#look();
     };
@@ -99,7 +107,7 @@ export class MarketClock implements Clock {
   #look(): void {
     setImmediate(() => {
       const [first] = [...this.#sleepers].sort((a, b) => a.wakesAt - b.wakesAt);
-      if (!first || this.#pending !== this.#hanging) return;
+      if (!first || this.#pending !== this.#hanging || this.#ending > 0) return;
       this.#timerMs = Math.max(this.#timerMs, first.wakesAt);
       first.wake();
     });

@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { assert } from "../harness.ts";
 import { root } from "./script.ts";
 
 export { root };
@@ -26,13 +25,16 @@ export interface Ended {
 export interface Place {
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
+  /** After so long a program is ended. Default: so soon that none outlives the test that waits for it. */
+  readonly limitMs?: number;
 }
 
-/** None may outlive the test that waits for it. */
-const limitMs = 170_000;
+const usualLimitMs = 170_000;
 
 export function run(place: string | Place, program: string, ...parameters: string[]): Promise<Ended> {
-  const { folder: cwd, env } = typeof place === "string" ? { folder: place, env: {} } : place;
+  const { folder: cwd, env, limitMs = usualLimitMs } = typeof place === "string"
+    ? { folder: place, env: {} }
+    : place;
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, {
       cwd,
@@ -57,6 +59,6 @@ export async function succeeds(
   ...parameters: string[]
 ): Promise<string> {
   const { code, output } = await run(place, program, ...parameters);
-  assert.is(code, 0, `${[program, ...parameters].join(" ")} failed:\n${output}`);
+  if (code !== 0) throw new Error(`${[program, ...parameters].join(" ")} failed:\n${output}`);
   return output;
 }

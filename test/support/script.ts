@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { bundleOf } from "./bundle.ts";
+import { commandFor, type Loader } from "./runtime.ts";
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -21,23 +21,23 @@ export interface Running {
   printed(text: string): Promise<void>;
 }
 
-const isDeno = process.versions["deno"] !== undefined;
-
 /**
  * `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`. Nobody is at its terminal. `loader` is Node's:
- * `"tsx"` is what users have, `"none"` takes the script as a bundle, which starts in a third of the time.
+ * see `commandFor`.
  */
 export function startScript(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   permissions: string = "-P",
-  loader: "tsx" | "none" = "none",
+  loader: Loader = "none",
 ): Running {
-  const child = spawn(
-    isDeno ? "deno" : process.execPath,
-    isDeno ? ["run", "--quiet", permissions, ...args] : nodeArguments(args, loader),
-    { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const [script = "", ...rest] = args;
+  const [program, ...before] = commandFor(script, permissions, loader);
+  const child = spawn(program, [...before, ...rest], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   const waiting = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
@@ -69,10 +69,6 @@ export function startScript(
     ended,
     printed,
   };
-}
-
-function nodeArguments([script = "", ...rest]: readonly string[], loader: "tsx" | "none"): string[] {
-  return loader === "tsx" ? ["--import", "tsx", script, ...rest] : [bundleOf(script), ...rest];
 }
 
 export async function runScript(...args: Parameters<typeof startScript>): Promise<Ended> {
