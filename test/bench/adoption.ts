@@ -1,0 +1,143 @@
+/** What a project takes on with this package, beside grammY and what its DynamoDB session storage needs. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { root, runtime, runWell } from "./child.ts";
+import { entryPoint, importOf } from "./import_time.ts";
+import { report } from "./report.ts";
+import type { Row } from "./row.ts";
+import { medianOf, ratioOf, takeTurns } from "./sample.ts";
+
+const rounds = 15;
+
+/** The adapter itself, a few kilobytes, is not on every registry; all that it depends on is. */
+const dependencies = ["grammy", "@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb"];
+const other = "grammY + its DynamoDB storage's packages";
+
+/** What such a bot uses of them. */
+const program = `export { Bot, session } from "grammy";
+export { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+export { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
+`;
+
+/** As for the bundle, where names stay; or the smallest that there is. */
+const kept = ["--minify-whitespace", "--minify-syntax"];
+const smallest = ["--minify"];
+
+interface Installed {
+  readonly folder: string;
+  readonly entry: string;
+}
+
+async function install(folder: string, packages: readonly string[], entry: string): Promise<Installed> {
+  await mkdir(folder);
+  await writeFile(join(folder, "package.json"), '{"private":true,"type":"module"}');
+  await runWell("npm", ["install", "--no-audit", "--no-fund", "--silent", ...packages], { cwd: folder });
+  await writeFile(join(folder, "entry.js"), entry);
+  return { folder, entry: join(folder, "entry.js") };
+}
+
+async function pack(folder: string): Promise<string> {
+  await runWell("npm", ["pack", "--silent", "--pack-destination", folder]);
+  return join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "");
+}
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+
+const megabytesIn = (folder: string): number =>
+  filesIn(join(folder, "node_modules")).reduce((sum, path) => sum + statSync(path).size, 0) / 1e6;
+
+/** Those that npm has installed, as its own list of them says. */
+function packagesIn(folder: string): number {
+  const list = readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8");
+  return Object.keys((JSON.parse(list) as { packages: object }).packages).length;
+}
+
+interface Size {
+  readonly raw: number;
+  readonly gzip: number;
+}
+
+/** In kilobytes. */
+async function bundledSize({ folder, entry }: Installed, minify: readonly string[]): Promise<Size> {
+  const file = join(folder, "bundle.mjs");
+  const esbuild = join(root, "node_modules", ".bin", "esbuild");
+  const form = ["--bundle", "--format=esm", "--platform=node", "--target=es2022", "--legal-comments=none"];
+  await runWell(esbuild, [entry, ...form, ...minify, `--outfile=${file}`, "--log-level=error"], {
+    cwd: folder,
+  });
+  const code = readFileSync(file);
+  return { raw: code.length / 1000, gzip: gzipSync(code).length / 1000 };
+}
+
+function beside(measure: string, unit: string, ours: number, value: number): Row {
+  const ratio = ours / value;
+  return {
+    measure,
+    unit,
+    ours,
+    other: { name: other, value },
+    ratio: { low: ratio, median: ratio, high: ratio },
+  };
+}
+
+async function bundleRows(ours: Installed, theirs: Installed): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [title, minify] of [["names kept", kept], ["smallest", smallest]] as const) {
+    const [mine, its] = [await bundledSize(ours, minify), await bundledSize(theirs, minify)];
+    rows.push(beside(`adoption: bundled, ${title}`, " kB", mine.raw, its.raw));
+    rows.push(beside(`adoption: bundled, ${title}, gzip`, " kB", mine.gzip, its.gzip));
+  }
+  return rows;
+}
+
+async function sizeRows(tarball: string, ours: Installed, theirs: Installed): Promise<Row[]> {
+  return [
+    { measure: "adoption: packed by npm", unit: " kB", ours: statSync(tarball).size / 1000 },
+    beside("adoption: packages, itself included", "", packagesIn(ours.folder), packagesIn(theirs.folder)),
+    beside("adoption: installed", " MB", megabytesIn(ours.folder), megabytesIn(theirs.folder)),
+    ...await bundleRows(ours, theirs),
+  ];
+}
+
+/** On Deno both are the clone's; on Node those that are installed. */
+async function importRow(ours: readonly [string, string], theirs: string): Promise<Row> {
+  const [name, folder] = ours;
+  const turns = await takeTurns(rounds, {
+    ours: () => importOf([name], folder),
+    theirs: () => importOf(dependencies, theirs),
+  });
+  const time = (costs: readonly { seconds: number }[]): number[] =>
+    costs.map(({ seconds }) => 1000 * seconds);
+  return {
+    measure: "adoption: import",
+    unit: " ms",
+    ours: medianOf(time(turns.ours)),
+    other: { name: other, value: medianOf(time(turns.theirs)) },
+    ratio: ratioOf(time(turns.ours), time(turns.theirs)),
+  };
+}
+
+async function rowsOnNode(): Promise<Row[]> {
+  const folder = await mkdtemp(join(tmpdir(), "adoption-"));
+  try {
+    const tarball = await pack(folder);
+    const ours = await install(join(folder, "ours"), [tarball], 'export * from "telegram-signals";\n');
+    const theirs = await install(join(folder, "theirs"), dependencies, program);
+    return [
+      ...await sizeRows(tarball, ours, theirs),
+      await importRow(["telegram-signals", ours.folder], theirs.folder),
+    ];
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+await report(async () => {
+  if (runtime === "Node") return await rowsOnNode();
+  return [await importRow([entryPoint(), root], root)];
+});
