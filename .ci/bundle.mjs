@@ -37,7 +37,7 @@ async function bundleCode() {
     // Names stay as they are, for whoever reads a stack.
     minifyWhitespace: true,
     minifySyntax: true,
-    legalComments: "none",
+    legalComments: "eof",
     // Deno finds the types by this, TypeScript by the file's name.
     banner: { js: `// @ts-self-types="./${name}.d.mts"\n${requireBanner}` },
     logLevel: "warning",
