@@ -52,14 +52,15 @@ test("there is one file of code and one of types, and neither asks for a package
 const signal = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 };
 
 /** The whole job; a subscriber's word starts and ends it. */
-const program = `import { createTelegramBotFromEnv } from "./${file}";
+const program = (options: object, how: object): string =>
+  `import { createTelegramBotFromEnv } from "./${file}";
 
-const bot = createTelegramBotFromEnv();
+const bot = createTelegramBotFromEnv(${JSON.stringify(options)});
 const asked = new Promise((resolve) => bot.grammy.command("go", resolve));
 bot.grammy.command("price", (ctx) => ctx.reply("67250.5"));
 await bot.startBot();
 await asked;
-console.log(String(await bot.sendSignal(${JSON.stringify(signal)}, { broadcastId: "1" })));
+console.log(String(await bot.sendSignal(${JSON.stringify(signal)}, ${JSON.stringify(how)})));
 await bot.stopBot();
 `;
 
@@ -79,7 +80,7 @@ for (const [runtime, [command, ...args]] of Object.entries(runtimes)) {
     continue;
   }
   test(`${runtime}: a bot registers, answers, sends once, and ends`, async () => {
-    const folder = await place({ "main.mjs": program });
+    const folder = await place({ "main.mjs": program({}, { broadcastId: "1" }) });
     await using telegram = await startBotApiServer();
     await using database = await startDynamoDB();
     const ada = telegram.user({ first_name: "Ada" });
@@ -102,6 +103,27 @@ for (const [runtime, [command, ...args]] of Object.entries(runtimes)) {
     assert.equal(output.match(/warn|deprecat/gi), null, output);
   });
 }
+
+test("a signal with candles goes out as text, as charts are not in the bundle, and the log says why", async () => {
+  const candles = [0, 1, 2].map((time) => ({
+    time: time * 60_000,
+    open: 2,
+    high: 3,
+    low: 1,
+    close: 2,
+    volume: 1,
+  }));
+  const folder = await place({ "main.mjs": program({ useDynamoDB: false }, { candles }) });
+  await using telegram = await startBotApiServer();
+  const ada = telegram.user({ first_name: "Ada" });
+  const env = { TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot };
+  const ended = run({ folder, env }, process.execPath, "main.mjs");
+  ada.say("/go");
+  await ada.received("BTC-USD");
+  const { output } = await ended;
+  assert.match(output, "A signal goes out without its chart. The chart's module could not be loaded");
+  assert.match(output, "Sent to 1 of 1 chat in");
+});
 
 function awsAt(endpoint: string): Record<string, string> {
   return {
