@@ -23,6 +23,7 @@ test.before(async (context) => {
     ["examples/playground.ts", "--every", "0"],
     { TMPDIR: context.folder },
     permissions,
+    "tsx",
   );
   await context.running.printed("Ctrl-C ends it.\n");
   context.port = Number(/http:\/\/127\.0\.0\.1:(\d+)\//.exec(context.running.output)?.[1]);

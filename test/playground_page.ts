@@ -20,7 +20,7 @@ interface Visit {
 
 /** Opens a playground's page, and in the end makes sure that it stayed at home and did not complain. */
 async function visit(size: typeof desktop, body: (visit: Visit) => Promise<void>): Promise<void> {
-  const running = startScript(["examples/playground.ts", "--every", "0"], {}, "-P=sandbox");
+  const running = startScript(["examples/playground.ts", "--every", "0"], {}, "-P=sandbox", "tsx");
   try {
     await running.printed("Ctrl-C ends it");
     const address = /http:\/\/\S+/.exec(running.output)?.[0] ?? "";
