@@ -120,7 +120,7 @@ async function run(step: Step): Promise<Result> {
 }
 
 /**
- * Three at a time on each core, as the suites wait more than they work. Not more, as their tests have time limits.
+ * Four at a time on each core, as the suites wait as much as they work. Not more, as their tests have time limits.
  */
 async function runAll(): Promise<Result[]> {
   const waiting = [...steps];
@@ -130,7 +130,7 @@ async function runAll(): Promise<Result[]> {
       results.push(await run(step));
     }
   };
-  await Promise.all(Array.from({ length: Math.min(6, 3 * availableParallelism()) }, worker));
+  await Promise.all(Array.from({ length: Math.min(8, 4 * availableParallelism()) }, worker));
   return results;
 }
 
