@@ -1,5 +1,6 @@
 /** What can be broadcast. */
 import type { MessageEntity } from "grammy/types";
+import { isEntityOf } from "./text.ts";
 
 /** What is sent: a text, or a photo with its caption. */
 export interface BroadcastMessage {
@@ -20,7 +21,7 @@ export interface IllustratedMessage extends BroadcastMessage {
 }
 
 /** Ten messages: more is no signal. */
-const longest = 40_960;
+export const longest = 40_960;
 
 /**
  * Refuses what can be no message, before anything is asked of anybody.
@@ -38,22 +39,20 @@ export function assertMessage(message: BroadcastMessage): void {
   ) {
     throw new TypeError(`Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL`);
   }
-  if (entities !== undefined && !(Array.isArray(entities) && entities.every(isEntity))) {
-    throw new TypeError(
-      `Cannot broadcast as "entities" must be a list of { type, offset, length }, as format() gives them`,
-    );
-  }
   if (typeof text !== "string") {
     throw new TypeError(`Cannot broadcast as "text" must be a string: current value is ${typeof text}`);
+  }
+  const areEntities = entities === undefined ||
+    (Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity)));
+  if (!areEntities) {
+    throw new TypeError(
+      `Cannot broadcast as "entities" must be a list of { type, offset, length } within the text, ` +
+        `as format() gives them`,
+    );
   }
   if (text.length <= longest && (text.trim() !== "" || photo !== undefined)) return;
   const length = text.trim() === "" ? 0 : text.length;
   throw new RangeError(
     `Cannot broadcast as "text" must have 1 to ${longest} characters (none only beside a photo): it has ${length}`,
   );
-}
-
-function isEntity(entity: unknown): boolean {
-  const { type, offset, length } = (entity ?? {}) as Partial<MessageEntity>;
-  return typeof type === "string" && Number.isInteger(offset) && Number.isInteger(length);
 }

@@ -30,6 +30,13 @@ export function wellFormed(text: string): string {
   return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
+/** Whether it may be an entity of the text: of some type, and within it. */
+export function isEntityOf(text: string, entity: unknown): entity is MessageEntity {
+  const { type, offset = -1, length = 0 } = (entity ?? {}) as Partial<MessageEntity>;
+  const isWhole = Number.isInteger(offset) && Number.isInteger(length);
+  return typeof type === "string" && isWhole && offset >= 0 && length > 0 && offset + length <= text.length;
+}
+
 /** A line for each part; `undefined` leaves its line out. */
 export function lines(...parts: readonly (TextPart | undefined)[]): FormattedText {
   const present = parts.filter((part) => part !== undefined);

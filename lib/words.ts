@@ -1,7 +1,8 @@
 /** What the bot says in its owner's words, as far as there are any and they can be sent. */
+import { longest as longestBroadcast } from "./broadcast_message.ts";
 import type { Logger } from "./log.ts";
 import { type About, type BotMessages, type MessageName, ownMessages, type Wording } from "./messages.ts";
-import { type FormattedText, type TextPart, wellFormed } from "./text.ts";
+import { type FormattedText, isEntityOf, type TextPart, wellFormed } from "./text.ts";
 
 /** Gives the message of that name. */
 export type Words = <Name extends MessageName>(name: Name, about: About<Name>) => FormattedText;
@@ -31,12 +32,14 @@ export function createWords(messages: Partial<BotMessages> | undefined, logger: 
 /** @throws {TypeError} If it is no text that Telegram takes. */
 function sendable(given: TextPart, name: MessageName): FormattedText {
   const { text, entities = [] } = typeof given === "string" ? { text: given } : given;
-  // A signal's text may be of any length, as what is broadcast is sent in several messages.
-  const isSendable = typeof text === "string" && text.trim() !== "" &&
-    (name === "signal" || text.length <= longest) && Array.isArray(entities);
+  // What is broadcast may go out in several messages.
+  const atMost = name === "signal" ? longestBroadcast : longest;
+  const isSendable = typeof text === "string" && text.trim() !== "" && text.length <= atMost &&
+    Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity));
   if (isSendable) return { text: wellFormed(text), entities };
   throw new TypeError(
-    `it must give a text of 1 to ${longest} characters, or { text, entities }, at once and not as a promise`,
+    `it must give a text of 1 to ${atMost} characters, or { text, entities } with entities within the text, ` +
+      `at once and not as a promise`,
   );
 }
 

@@ -620,7 +620,11 @@ test("broadcast() refuses what Telegram would refuse of everyone, before it read
       assert.instance(error, type, JSON.stringify(message).slice(0, 30));
       assert.match(error.message, /^Cannot broadcast as "text" must/);
     }
-    const entities = [null, {}, { type: "bold", offset: 0 }, { type: 1, offset: 0, length: 1 }];
+    const odd = [[-1, 1], [0, 0], [0, 2], [1, 1], [0.5, 0.5], [0, NaN]];
+    const entities = [
+      ...[null, {}, { type: "bold", offset: 0 }, { type: 1, offset: 0, length: 1 }],
+      ...odd.map(([offset, length]) => ({ type: "bold", offset, length })),
+    ];
     for (const entity of entities) {
       const error = await failureOf(bot.broadcast({ text: "x", entities: [entity as MessageEntity] }));
       assert.match(error.message, /^Cannot broadcast as "entities" must be a list of/);

@@ -106,6 +106,7 @@ const bad: Readonly<Record<string, () => unknown>> = {
   "gives a promise": () => Promise.resolve("soon"),
   "gives too much": () => "x".repeat(4097),
   "gives entities that are none": () => ({ text: "x", entities: "bold" }),
+  "gives entities beyond its text": () => ({ text: "x", entities: [{ type: "bold", offset: 0, length: 2 }] }),
 };
 
 for (const [what, wording] of Object.entries(bad)) {
