@@ -48,7 +48,7 @@ export async function runLedgerOutage(
   try {
     await victim.printed("READY");
     const playing = victim.play(trial.id, "broadcast");
-    const isInMiddle = await strikeAt("after a send", audience, trial, playing, () => {});
+    const isInMiddle = await strikeAt("in the first half", audience, trial, playing, () => {});
     const arrivedBefore = trial.arrived;
     outage.begin(audience.gate);
     await pause(lastsMs);

@@ -11,7 +11,10 @@ export type Moment = (typeof moments)[number];
 /** Calls `strike` when the moment has come. Returns what calls it off. */
 type Ambush = (audience: Audience, trial: Trial, strike: () => void) => () => void;
 
-const ambushes: Record<Moment, Ambush> = {
+/** With so much left that what goes on afterwards is seen. */
+const early = "in the first half";
+
+const ambushes: Record<Moment | typeof early, Ambush> = {
   "at random": (audience, trial, strike) => {
     const { factor } = audience.clock;
     // What a start and a lease take of it, and what the sending.
@@ -27,11 +30,15 @@ const ambushes: Record<Moment, Ambush> = {
       await new Promise(() => {});
     }),
   "after a write": (audience, trial, strike) => inWrite(audience, trial, strike),
-  "after a send": (audience, trial, strike) => {
-    let left = Math.ceil(audience.random() ** 1.5 * messagesLeft(audience, trial));
-    return trial.onArrival(() => --left === 0 && strike());
-  },
+  "after a send": (audience, trial, strike) => onArrival(audience.random() ** 1.5, audience, trial, strike),
+  [early]: (audience, trial, strike) => onArrival(audience.random() / 2, audience, trial, strike),
 };
+
+/** When such a share of what is left has arrived. */
+function onArrival(share: number, audience: Audience, trial: Trial, strike: () => void): () => void {
+  let left = Math.max(1, Math.ceil(share * messagesLeft(audience, trial)));
+  return trial.onArrival(() => --left === 0 && strike());
+}
 
 function chatsLeft({ people }: Audience, { reached }: Trial): number {
   return Math.max(1, people.length - reached);
@@ -58,7 +65,7 @@ function inWrite(audience: Audience, trial: Trial, strike: () => void | Promise<
 
 /** Does it to the bot at a moment of that kind; false where the bot is through before. */
 export async function strikeAt(
-  moment: Moment,
+  moment: Moment | typeof early,
   audience: Audience,
   trial: Trial,
   playing: Promise<unknown>,
