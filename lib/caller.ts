@@ -5,20 +5,22 @@ import type { Message } from "grammy/types";
 import type { Content, Part } from "./content.ts";
 import { forGrammy } from "./for_grammy.ts";
 import type { Gate } from "./gate.ts";
+import type { Logger } from "./log.ts";
 import { outcomeOf } from "./outcome.ts";
 
 export interface CallerOptions {
   readonly api: Api;
   readonly gate: Gate;
   readonly content: Content;
+  readonly logger: Logger;
 }
 
 export class Caller {
   readonly #options: CallerOptions;
   readonly #abandoned = new AbortController();
 
-  constructor({ api, gate, content }: CallerOptions) {
-    this.#options = { api, gate, content };
+  constructor({ api, gate, content, logger }: CallerOptions) {
+    this.#options = { api, gate, content, logger };
     setMaxListeners(0, this.#abandoned.signal);
   }
 
@@ -35,12 +37,26 @@ export class Caller {
     const entities = [...part.entities];
     const signal = forGrammy(this.#abandoned.signal);
     const paid = isPaid ? { allow_paid_broadcast: true } : {};
-    if (!hasPhoto) return await raw.sendMessage(gate.admit({ chat_id, text, entities, ...paid }), signal);
+    if (!hasPhoto || content.photo === undefined) {
+      return await raw.sendMessage(gate.admit({ chat_id, text, entities, ...paid }), signal);
+    }
     const photo = typeof content.photo === "object"
       ? new InputFile(content.photo, "chart.png")
-      : content.photo ?? "";
+      : content.photo;
     const caption = { caption: text, caption_entities: entities };
-    return await raw.sendPhoto(gate.admit({ chat_id, photo, ...caption, ...paid }), signal);
+    try {
+      return await raw.sendPhoto(gate.admit({ chat_id, photo, ...caption, ...paid }), signal);
+    } catch (error) {
+      if (!this.#doesWithout(error)) throw error;
+      return await this.send(chat_id, part, isPaid);
+    }
+  }
+
+  /** A picture that only adds to its text, and that Telegram does not take, holds nobody's text back. */
+  #doesWithout(error: unknown): boolean {
+    if (outcomeOf(error).kind !== "message" || !this.#options.content.dropPhoto()) return false;
+    this.#options.logger.warn(`A signal goes out without its chart. ${(error as Error).message}`);
+    return true;
   }
 
   /** A chat that takes nothing is found out before a picture is uploaded for it. */

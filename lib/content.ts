@@ -91,6 +91,13 @@ export class Content {
     if (fileId !== undefined && this.isUpload) this.#photo = fileId;
   }
 
+  /** Goes on without the photo where that only adds to the text, and nobody has it yet; gives whether it does. */
+  dropPhoto(): boolean {
+    const isDropped = this.isUpload && this.#message.isPhotoOptional === true;
+    if (isDropped) this.#photo = undefined;
+    return isDropped;
+  }
+
   #split({ text, entities }: FormattedText): Part[] {
     const hasPhoto = this.#photo !== undefined;
     const limits = { first: hasPhoto ? captionAtMost : textAtMost, rest: textAtMost };

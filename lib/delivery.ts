@@ -1,10 +1,10 @@
 /** One recipient's delivery: attempts, outcomes, and what they say of the chat. */
 import type { Api } from "grammy/web";
-import { Caller } from "./caller.ts";
+import { Caller, type CallerOptions } from "./caller.ts";
 import type { Control } from "./broadcast_run.ts";
 import type { ChatEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
-import type { Content, Part } from "./content.ts";
+import type { Part } from "./content.ts";
 import type { Lane, Turn } from "./departure.ts";
 import { floodsAtMost, type Gate, longestPauseSeconds } from "./gate.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
@@ -22,8 +22,7 @@ export interface Surroundings {
   readonly clock: Clock;
 }
 
-export interface CourierOptions extends Surroundings {
-  readonly content: Content;
+export interface CourierOptions extends Surroundings, CallerOptions {
   readonly lane: Lane;
   readonly onUnknown: "skip" | "resend";
   readonly purse: Purse;

@@ -69,6 +69,25 @@ test("what cannot be drawn goes out as text, and the log says why, once", async 
   }, made);
 });
 
+test("a chart that Telegram does not take holds nobody's signal back, with an id and without", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 5);
+    const description = "Bad Request: IMAGE_PROCESS_FAILED";
+    scene.server.fault({ method: "sendPhoto", times: Infinity, answer: { error_code: 400, description } });
+    for (const options of [{}, { broadcastId: "refused" }]) {
+      const report = await scene.bot.sendSignal(ticket, { candles, ...options });
+      assert.equal([report.sent, report.stopped], [5, undefined]);
+    }
+    for (const { inbox } of users) {
+      assert.equal(inbox.map(({ text = "" }) => /LONG BTC-USD/.test(text)), [true, true]);
+    }
+    assert.is(scene.server.countCalls("sendPhoto"), 2);
+    assert.match(scene.logs.of("warn")[0] ?? "", /goes out without its chart\..*IMAGE_PROCESS_FAILED/);
+    const own = await scene.bot.broadcast({ text: "mine", photo: new Uint8Array([1]) });
+    assert.match(own.stopped ?? "", /IMAGE_PROCESS_FAILED/, "a picture that was asked for is not left out");
+  }, { ...made, hasLedger: true });
+});
+
 test("a signal or an option that is none sends nothing, candles or not", async () => {
   await withBot(async ({ bot, server }) => {
     await bot.initialize();
