@@ -1,5 +1,6 @@
 /** The toolkit on a grammY bot that somebody has already: its subscribers, kept and written to. */
 import type { Api } from "grammy/web";
+import { Attempt } from "./attempt.ts";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastRun } from "./broadcast_run.ts";
@@ -53,7 +54,8 @@ export class Subscriptions {
   readonly #handle: (ctx: CommandContext) => Promise<void>;
   readonly #closing = new AbortController();
   readonly #closed = new AbortController();
-  #opening: Promise<Roster> | undefined;
+  /** The list of chats, read once; one that could not be read is read again for the next update. */
+  readonly #opening = new Attempt(() => this.#open());
   #bot: { readonly token: string; readonly broadcasting: Promise<Broadcasting> } | undefined;
 
   /** @ignore Made by `subscriptions()`. */
@@ -67,7 +69,7 @@ export class Subscriptions {
     this.#charting = createCharting({ clock, logger });
     const words = this.#words = createWords(options.messages, logger);
     this.#roster = new Roster(storage);
-    this.#handle = createCommands({ roster: () => this.#open(), words, registers, clock, logger });
+    this.#handle = createCommands({ roster: () => this.#opening.run(), words, registers, clock, logger });
   }
 
   /**
@@ -124,21 +126,13 @@ export class Subscriptions {
       charting: this.#charting,
       clock: this.#clock,
       broadcasting: async () => {
-        await this.#open();
+        await this.#opening.run();
         return await this.#broadcastingOf(api);
       },
     });
   }
 
-  /** The list of chats, read once; one that could not be read is read again for the next update. */
-  #open(): Promise<Roster> {
-    return this.#opening ??= this.#read().catch((error) => {
-      this.#opening = undefined;
-      throw error;
-    });
-  }
-
-  async #read(): Promise<Roster> {
+  async #open(): Promise<Roster> {
     await this.#options.storage.createTableIfNotExists();
     await this.#roster.load();
     return this.#roster;
