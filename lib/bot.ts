@@ -2,6 +2,7 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
+import { ask } from "./asking.ts";
 import { Attempt } from "./attempt.ts";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
@@ -17,7 +18,6 @@ import { createGrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
 import { takeOver } from "./one_poller.ts";
-import { ask } from "./opening.ts";
 import type { Reception } from "./reception.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
 import { Sending } from "./sending.ts";

@@ -1,5 +1,6 @@
-/** What a bot does before its first update: it asks who it is, and opens its list of chats. */
+/** What a bot opens before its first update: its list of chats, and the menu of its commands. */
 import type { Api } from "grammy/web";
+import { startWithinMs } from "./asking.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { menu } from "./messages.ts";
@@ -13,39 +14,6 @@ import type { Ledger } from "./storage/ledger.ts";
 import { InMemoryChatStorage } from "./storage/memory.ts";
 import { InMemoryLedger } from "./storage/memory_ledger.ts";
 import { StorageError } from "./storage/storage_error.ts";
-import { isTokenRefused, tokenRefused, unreachable } from "./telegram_error.ts";
-
-const attempts = 3;
-/** A start that fails does so within five seconds, which is what a person waits for. */
-const startWithinMs = 4700;
-
-interface AskOptions {
-  readonly apiRoot?: string | undefined;
-  readonly clock: Clock;
-  /** Ends the waits between the attempts. */
-  readonly signal: AbortSignal;
-}
-
-/**
- * Asks Telegram for something without which the bot cannot start. grammY's own `init()` and `start()` would try a
- * dead network for ever.
- * @throws {TelegramError} If the token is refused, or Telegram cannot be reached.
- */
-export async function ask<T>(
-  call: (signal: ReturnType<typeof forGrammy>) => Promise<T>,
-  { apiRoot, clock, signal }: AskOptions,
-): Promise<T> {
-  const late = AbortSignal.timeout(startWithinMs);
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await call(forGrammy(late));
-    } catch (error) {
-      if (isTokenRefused(error)) throw tokenRefused(error);
-      if (attempt === attempts || late.aborted) throw unreachable(error, apiRoot);
-      await clock.sleep(500 * attempt, signal);
-    }
-  }
-}
 
 /** Sets the command menu; the bot is as good without it. */
 export async function setMenu(api: Api, logger: Logger): Promise<void> {

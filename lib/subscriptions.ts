@@ -7,11 +7,11 @@ import type { BroadcastRun } from "./broadcast_run.ts";
 import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
 import { type Charting, createCharting } from "./charting.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type CommandContext, createCommands } from "./commands.ts";
+import type { CommandContext } from "./commands.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import type { BotMessages } from "./messages.ts";
 import { assertNoMistakes, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
-import { Roster } from "./roster.ts";
+import type { Roster } from "./roster.ts";
 import { Sending } from "./sending.ts";
 import type { TradingSignal } from "./signal.ts";
 import type { SignalOptions } from "./signal_options.ts";
@@ -50,8 +50,8 @@ export class Subscriptions {
   readonly #logger: Logger;
   readonly #words: Words;
   readonly #charting: Charting;
-  readonly #roster: Roster;
-  readonly #handle: (ctx: CommandContext) => Promise<void>;
+  /** Loaded with the first update, as what an import of the toolkit need not wait for. */
+  readonly #commands = new Attempt(() => this.#openCommands());
   readonly #closing = new AbortController();
   readonly #closed = new AbortController();
   /** The list of chats, read once; one that could not be read is read again for the next update. */
@@ -61,15 +61,12 @@ export class Subscriptions {
   /** @ignore Made by `subscriptions()`. */
   constructor(options: SubscriptionsOptions) {
     assertNoMistakes(mistakesIn(options, undefined, "storage"));
-    const { storage, autoRegisterChats: registers = true, clock = systemClock, logger = consoleLogger } =
-      options;
+    const { clock = systemClock, logger = consoleLogger } = options;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
     this.#charting = createCharting({ clock, logger });
-    const words = this.#words = createWords(options.messages, logger);
-    this.#roster = new Roster(storage);
-    this.#handle = createCommands({ roster: () => this.#opening.run(), words, registers, clock, logger });
+    this.#words = createWords(options.messages, logger);
   }
 
   /**
@@ -80,7 +77,7 @@ export class Subscriptions {
    */
   middleware(): (ctx: CommandContext, next: () => Promise<void>) => Promise<void> {
     return async (ctx, next) => {
-      await this.#handle(ctx);
+      await (await this.#commands.run())(ctx);
       await next();
     };
   }
@@ -125,17 +122,27 @@ export class Subscriptions {
       words: this.#words,
       charting: this.#charting,
       clock: this.#clock,
-      broadcasting: async () => {
-        await this.#opening.run();
-        return await this.#broadcastingOf(api);
-      },
+      broadcasting: () => this.#broadcastingOf(api),
     });
   }
 
   async #open(): Promise<Roster> {
-    await this.#options.storage.createTableIfNotExists();
-    await this.#roster.load();
-    return this.#roster;
+    const { storage } = this.#options;
+    const { Roster } = await import("./roster.ts");
+    const roster = new Roster(storage);
+    await storage.createTableIfNotExists();
+    await roster.load();
+    return roster;
+  }
+
+  async #openCommands(): Promise<(ctx: CommandContext) => Promise<void>> {
+    const { createCommands } = await import("./commands.ts");
+    return createCommands({
+      roster: () => this.#opening.run(),
+      words: this.#words,
+      registers: this.#options.autoRegisterChats ?? true,
+      ...{ clock: this.#clock, logger: this.#logger },
+    });
   }
 
   async #broadcastingOf({ token, options }: BotApi): Promise<Broadcasting> {
@@ -143,17 +150,18 @@ export class Subscriptions {
     if (this.#bot !== undefined && this.#bot.token !== token) {
       throw new TypeError("These subscriptions are another bot's: a list of chats serves one bot.");
     }
-    this.#bot ??= { token, broadcasting: this.#openBroadcasting({ token, options }) };
+    const roster = await this.#opening.run();
+    this.#bot ??= { token, broadcasting: this.#openBroadcasting({ token, options }, roster) };
     return await this.#bot.broadcasting;
   }
 
-  async #openBroadcasting({ token, options }: BotApi): Promise<Broadcasting> {
+  async #openBroadcasting({ token, options }: BotApi, roster: Roster): Promise<Broadcasting> {
     // What an import of the toolkit need not wait for.
     const { openBroadcasting } = await import("./own_broadcasting.ts");
     const { storage, ledger, messagesPerSecond = defaultMessagesPerSecond } = this.#options;
     return openBroadcasting({
       ...{ token, client: options, storage, ledger, messagesPerSecond },
-      ...{ roster: this.#roster, clock: this.#clock, logger: this.#logger, signal: this.#closed.signal },
+      ...{ roster, clock: this.#clock, logger: this.#logger, signal: this.#closed.signal },
     });
   }
 }
