@@ -30,32 +30,46 @@ export class Caller {
   }
 
   async send(chat_id: number, part: Part, isPaid: boolean): Promise<Message> {
-    const { content } = this.#options;
-    if (part.hasPhoto && content.isUpload) await this.#knock(chat_id);
-    const { api: { raw }, gate } = this.#options;
-    const { text, hasPhoto } = part;
-    const entities = [...part.entities];
-    const signal = forGrammy(this.#abandoned.signal);
-    const paid = isPaid ? { allow_paid_broadcast: true } : {};
-    if (!hasPhoto || content.photo === undefined) {
-      return await raw.sendMessage(gate.admit({ chat_id, text, entities, ...paid }), signal);
-    }
-    const photo = typeof content.photo === "object"
-      ? new InputFile(content.photo, "chart.png")
-      : content.photo;
-    const caption = { caption: text, caption_entities: entities };
+    const { photo } = this.#options.content;
+    if (!part.hasPhoto || photo === undefined) return await this.#sendText(chat_id, part, isPaid);
     try {
-      return await raw.sendPhoto(gate.admit({ chat_id, photo, ...caption, ...paid }), signal);
+      return await this.#sendPhoto(chat_id, photo, part, isPaid);
     } catch (error) {
-      if (!this.#doesWithout(error)) throw error;
-      return await this.send(chat_id, part, isPaid);
+      if (!this.#doesWithout(error as Error)) throw error;
+      return await this.#sendText(chat_id, part, isPaid);
     }
   }
 
-  /** A picture that only adds to its text, and that Telegram does not take, holds nobody's text back. */
-  #doesWithout(error: unknown): boolean {
-    if (outcomeOf(error).kind !== "message" || !this.#options.content.dropPhoto()) return false;
-    this.#options.logger.warn(`A signal goes out without its chart. ${(error as Error).message}`);
+  async #sendText(chat_id: number, { text, entities }: Part, isPaid: boolean): Promise<Message> {
+    const { api: { raw }, gate } = this.#options;
+    const message = { chat_id, text, entities: [...entities], ...paidFor(isPaid) };
+    return await raw.sendMessage(gate.admit(message), forGrammy(this.#abandoned.signal));
+  }
+
+  async #sendPhoto(
+    chat_id: number,
+    photo: Uint8Array | string,
+    { text: caption, entities }: Part,
+    isPaid: boolean,
+  ): Promise<Message> {
+    const { api: { raw }, gate, content } = this.#options;
+    if (content.isUpload) await this.#knock(chat_id);
+    const message = {
+      ...{ chat_id, caption, caption_entities: [...entities] },
+      photo: typeof photo === "object" ? new InputFile(photo, "chart.png") : photo,
+      ...paidFor(isPaid),
+    };
+    return await raw.sendPhoto(gate.admit(message), forGrammy(this.#abandoned.signal));
+  }
+
+  /** A picture that only adds to its text, and that Telegram or a group does not take, holds nobody's text back. */
+  #doesWithout(error: Error): boolean {
+    const { content, logger } = this.#options;
+    if (!content.isPhotoOptional) return false;
+    // A group's own rule, and no other's.
+    if (/not enough rights to send photos/i.test(error.message)) return true;
+    if (outcomeOf(error).kind !== "message" || !content.dropPhoto()) return false;
+    logger.warn(`A signal goes out without its chart. ${error.message}`);
     return true;
   }
 
@@ -68,4 +82,8 @@ export class Caller {
       if (["gone", "moved", "unreachable", "bot"].includes(outcomeOf(error).kind)) throw error;
     }
   }
+}
+
+function paidFor(isPaid: boolean): { allow_paid_broadcast?: true } {
+  return isPaid ? { allow_paid_broadcast: true } : {};
 }

@@ -53,6 +53,11 @@ export class Content {
     return typeof this.#photo === "object";
   }
 
+  /** Whether the text may go out without the photo. */
+  get isPhotoOptional(): boolean {
+    return this.#message.isPhotoOptional === true;
+  }
+
   /** Whether chats have texts of their own, of which one may be refused where others are not. */
   get isPerChat(): boolean {
     return this.#perChat !== undefined;
@@ -68,9 +73,10 @@ export class Content {
    * only adds to its text is left out until then.
    */
   async keepIn(ledger: Ledger, broadcastId: string): Promise<KeptMessage | undefined> {
-    const { text, entities, isPhotoOptional = false } = this.#message;
-    if (this.isPerChat || (this.isUpload && !isPhotoOptional)) return undefined;
-    const kept = JSON.stringify({ text, entities, photo: this.isUpload ? undefined : this.#photo });
+    const { text, entities, isPhotoOptional } = this.#message;
+    if (this.isPerChat || (this.isUpload && !this.isPhotoOptional)) return undefined;
+    const photo = this.isUpload ? undefined : this.#photo;
+    const kept = JSON.stringify({ text, entities, photo, isPhotoOptional });
     const message_name = `message-${createHash("sha256").update(kept).digest("hex").slice(0, 16)}` as const;
     return { message_name, message_parts: await ledger.writeText(broadcastId, message_name, kept) };
   }
@@ -91,9 +97,9 @@ export class Content {
     if (fileId !== undefined && this.isUpload) this.#photo = fileId;
   }
 
-  /** Goes on without the photo where that only adds to the text, and nobody has it yet; gives whether it does. */
+  /** Goes on without the photo if nobody has it yet; gives whether it does. */
   dropPhoto(): boolean {
-    const isDropped = this.isUpload && this.#message.isPhotoOptional === true;
+    const isDropped = this.isUpload;
     if (isDropped) this.#photo = undefined;
     return isDropped;
   }

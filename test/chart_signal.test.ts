@@ -88,6 +88,21 @@ test("a chart that Telegram does not take holds nobody's signal back, with an id
   }, { ...made, hasLedger: true });
 });
 
+test("a group that takes no pictures gets the ticket, the others their chart", async () => {
+  await withBot(async (scene) => {
+    const [group, ...others] = await subscribers(scene, 4) as [LocalUser, ...LocalUser[]];
+    const description = "Bad Request: not enough rights to send photos to the chat";
+    const refusal = { answer: { error_code: 400, description }, times: Infinity, chatId: group.chatId };
+    scene.server.fault({ method: "sendPhoto", ...refusal });
+    for (const times of [1, 2]) {
+      assert.is((await scene.bot.sendSignal(ticket, { candles })).sent, 4);
+      assert.equal([group.inbox.length, group.inbox.at(-1)?.photo], [times, undefined]);
+    }
+    for (const { inbox } of others) assert.equal(inbox.map(({ photo }) => photo !== undefined), [true, true]);
+    assert.is(scene.logs.of("warn").length, 0);
+  }, made);
+});
+
 test("a signal or an option that is none sends nothing, candles or not", async () => {
   await withBot(async ({ bot, server }) => {
     await bot.initialize();
