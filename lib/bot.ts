@@ -202,8 +202,7 @@ export class MeanReversionTelegramBot {
   async #initialize(): Promise<Initialized> {
     const { api } = this.#grammy;
     const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
-    // A third of the toolkit's code, for which an import of it need not wait.
-    const { openReception } = await import("./reception.ts");
+    const { openReception } = await import("./later.ts");
     this.#reception = await openReception({
       options: this.#options,
       api,

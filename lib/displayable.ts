@@ -27,7 +27,7 @@ export function displayable<T extends object>(value: T, view: View): T {
 function shownAs(view: View): PropertyDescriptor {
   return {
     async value(this: never): Promise<MimeBundle> {
-      const { views } = await import("./display.ts");
+      const { views } = await import("./later.ts");
       return views[view](this);
     },
   };

@@ -50,7 +50,7 @@ export class Subscriptions {
   readonly #logger: Logger;
   readonly #words: Words;
   readonly #charting: Charting;
-  /** Loaded with the first update, as what an import of the toolkit need not wait for. */
+  /** Loaded with the first update. */
   readonly #commands = new Attempt(() => this.#openCommands());
   readonly #closing = new AbortController();
   readonly #closed = new AbortController();
@@ -128,7 +128,7 @@ export class Subscriptions {
 
   async #open(): Promise<Roster> {
     const { storage } = this.#options;
-    const { Roster } = await import("./roster.ts");
+    const { Roster } = await import("./later.ts");
     const roster = new Roster(storage);
     await storage.createTableIfNotExists();
     await roster.load();
@@ -136,7 +136,7 @@ export class Subscriptions {
   }
 
   async #openCommands(): Promise<(ctx: CommandContext) => Promise<void>> {
-    const { createCommands } = await import("./commands.ts");
+    const { createCommands } = await import("./later.ts");
     return createCommands({
       roster: () => this.#opening.run(),
       words: this.#words,
@@ -156,8 +156,7 @@ export class Subscriptions {
   }
 
   async #openBroadcasting({ token, options }: BotApi, roster: Roster): Promise<Broadcasting> {
-    // What an import of the toolkit need not wait for.
-    const { openBroadcasting } = await import("./own_broadcasting.ts");
+    const { openBroadcasting } = await import("./later.ts");
     const { storage, ledger, messagesPerSecond = defaultMessagesPerSecond } = this.#options;
     return openBroadcasting({
       ...{ token, client: options, storage, ledger, messagesPerSecond },

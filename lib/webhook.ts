@@ -52,8 +52,7 @@ export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}
   const secret = readSecret(bot, options);
   const answer = (incoming: Incoming): Promise<Answer> => answerTo(incoming, bot, secret);
   const callback = async (first: unknown, second?: unknown): Promise<unknown> => {
-    // Whoever polls has no use for it.
-    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await import("./webhook_request.ts");
+    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await import("./later.ts");
     if (isNodeResponse(second)) {
       const request = first as IncomingMessage;
       return toNode(await answer(fromNode(request)), request, second);
