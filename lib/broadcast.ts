@@ -2,6 +2,7 @@
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { displayable } from "./displayable.ts";
+import { reasonOf } from "./reason.ts";
 import type { Settlement, Tally } from "./tally.ts";
 
 /** What is written ahead of a window, so that whoever finds the run unfinished knows whom it may have reached. */
@@ -225,5 +226,5 @@ export class Run {
 
 /** A defect of ours costs one chat its message, and not everyone after it. */
 function unexpected(error: unknown): Settlement {
-  return { outcome: "failed", message: error instanceof Error ? error.message : String(error) };
+  return { outcome: "failed", message: reasonOf(error) };
 }

@@ -5,6 +5,7 @@ import type { ChartOptions } from "./chart/options.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { inTime } from "./patience.ts";
+import { reasonOf } from "./reason.ts";
 import type { TradingSignal } from "./signal.ts";
 
 export interface ChartingOptions {
@@ -34,7 +35,7 @@ export function createCharting({ clock, logger }: ChartingOptions): Charting {
       return png;
     } catch (error) {
       if (order.leaving?.aborted) return undefined;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (reason !== told) logger.warn(`A signal goes out without its chart. ${reason}`);
       told = reason;
       return undefined;

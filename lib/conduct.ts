@@ -9,6 +9,7 @@ import { Courier, type Surroundings } from "./delivery.ts";
 import { LedgerJournal } from "./journal.ts";
 import type { Logger } from "./log.ts";
 import { createPurse } from "./purse.ts";
+import { reasonOf } from "./reason.ts";
 import { includesSorted, type Recipients } from "./recipients.ts";
 import { BroadcastReport } from "./report.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
@@ -191,7 +192,7 @@ function guarded(
 ): (progress: BroadcastProgress) => void {
   let isTold = false;
   const tell = (error: unknown): void => {
-    if (!isTold) logger.warn(`onProgress failed: ${error instanceof Error ? error.message : String(error)}`);
+    if (!isTold) logger.warn(`onProgress failed: ${reasonOf(error)}`);
     isTold = true;
   };
   // It may be async, whatever its type says.

@@ -10,6 +10,7 @@ import { floodsAtMost, type Gate, longestPauseSeconds } from "./gate.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { inTime } from "./patience.ts";
 import type { Purse } from "./purse.ts";
+import { reasonOf } from "./reason.ts";
 import type { Roster } from "./roster.ts";
 import { type Settlement, type Tally, torn } from "./tally.ts";
 
@@ -93,7 +94,7 @@ export class Courier {
       return await (content.isPerChat ? inTime(parts, { ms: textWithinMs, clock, signal }) : parts);
     } catch (error) {
       if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
-      return { outcome: "failed", message: `there is no text for it: ${messageOf(error)}`, isUnclear: true };
+      return { outcome: "failed", message: `there is no text for it: ${reasonOf(error)}`, isUnclear: true };
     }
   }
 
@@ -202,7 +203,7 @@ export class Courier {
   }
 
   async #verdict(letter: Letter, outcome: Outcome, error: unknown): Promise<Settlement> {
-    const message = messageOf(error);
+    const message = reasonOf(error);
     const { at } = letter.start;
     switch (outcome.kind) {
       case "gone":
@@ -230,7 +231,7 @@ export class Courier {
       const { after } = await roster.apply(chatId, [event]);
       return { outcome: after?.is_active ? "failed" : "deactivated", message };
     } catch (error) {
-      return { outcome: "failed", message: `${message}; not kept: ${messageOf(error)}` };
+      return { outcome: "failed", message: `${message}; not kept: ${reasonOf(error)}` };
     }
   }
 
@@ -240,8 +241,4 @@ export class Courier {
     if (roster.isStruck(chatId)) await roster.apply(chatId, [{ kind: "reached", at }]).catch(() => {});
     return { outcome: "sent" };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

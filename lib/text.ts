@@ -30,11 +30,21 @@ export function wellFormed(text: string): string {
   return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
-/** Whether it may be an entity of the text: of some type, and within it. */
+/** Whether it may be an entity of the text: of some type, within it, and to be sent as JSON. */
 export function isEntityOf(text: string, entity: unknown): entity is MessageEntity {
   const { type, offset = -1, length = 0 } = (entity ?? {}) as Partial<MessageEntity>;
   const isWhole = Number.isInteger(offset) && Number.isInteger(length);
-  return typeof type === "string" && isWhole && offset >= 0 && length > 0 && offset + length <= text.length;
+  const isWithin = isWhole && offset >= 0 && length > 0 && offset + length <= text.length;
+  return typeof type === "string" && isWithin && isJson(entity);
+}
+
+/** What is not, such as a BigInt in it, grammY finds out too late: its timer then ends the process. */
+function isJson(value: unknown): boolean {
+  try {
+    return JSON.stringify(value) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** A line for each part; `undefined` leaves its line out. */

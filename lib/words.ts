@@ -2,6 +2,7 @@
 import { longest as longestBroadcast } from "./broadcast_message.ts";
 import type { Logger } from "./log.ts";
 import { type About, type BotMessages, type MessageName, ownMessages, type Wording } from "./messages.ts";
+import { reasonOf } from "./reason.ts";
 import { type FormattedText, isEntityOf, type TextPart, wellFormed } from "./text.ts";
 
 /** Gives the message of that name. */
@@ -41,8 +42,4 @@ function sendable(given: TextPart, name: MessageName): FormattedText {
     `it must give a text of 1 to ${atMost} characters, or { text, entities } with entities within the text, ` +
       `at once and not as a promise`,
   );
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -624,6 +624,7 @@ test("broadcast() refuses what Telegram would refuse of everyone, before it read
     const entities = [
       ...[null, {}, { type: "bold", offset: 0 }, { type: 1, offset: 0, length: 1 }],
       ...odd.map(([offset, length]) => ({ type: "bold", offset, length })),
+      { type: "custom_emoji", offset: 0, length: 1, custom_emoji_id: 5368324170671202286n },
     ];
     for (const entity of entities) {
       const error = await failureOf(bot.broadcast({ text: "x", entities: [entity as MessageEntity] }));

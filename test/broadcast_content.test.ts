@@ -97,6 +97,8 @@ test("perChat that fails for a chat fails for that chat alone; one that fails fo
       outcome: "failed",
       message: "there is no text for it: no such price",
     }]);
+    const wordless = await scene.bot.broadcast("x", { perChat: () => Promise.reject(Object.create(null)) });
+    assert.match(wordless.stopped ?? "", "something was thrown that cannot be shown");
     const none = await scene.bot.broadcast("x", { perChat: () => Promise.reject(new Error("down")) });
     assert.equal([none.sent, none.failed, none.skipped], [0, 2, 8]);
     assert.match(none.stopped ?? "", /down/);

@@ -96,16 +96,29 @@ test("/status is told what there is to tell", async () => {
   });
 });
 
+const unreadable = Object.defineProperty(new Error(), "message", {
+  get() {
+    throw new Error("not even this");
+  },
+});
+
+function raise(thrown: unknown): never {
+  throw thrown;
+}
+
 const bad: Readonly<Record<string, () => unknown>> = {
   "throws": () => {
     throw new Error("no such key");
   },
+  "throws what has no words": () => raise(Object.create(null)),
+  "throws an error that cannot be read": () => raise(unreadable),
   "gives nothing to read": () => "  ",
   "gives a number": () => 5,
   "gives null": () => null,
   "gives a promise": () => Promise.resolve("soon"),
   "gives too much": () => "x".repeat(4097),
   "gives entities that are none": () => ({ text: "x", entities: "bold" }),
+  "gives entities that are no JSON": () => ({ text: "x", entities: [{ ...bold("x").entities[0], id: 1n }] }),
   "gives entities beyond its text": () => ({ text: "x", entities: [{ type: "bold", offset: 0, length: 2 }] }),
 };
 
