@@ -4,10 +4,12 @@ import { addresseeOf } from "./answers.ts";
 import type { Clock } from "./clock.ts";
 import { writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
+import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { Outbox } from "./outbox.ts";
 import { repliesTo } from "./replies.ts";
 import type { Roster } from "./roster.ts";
+import { sequenceKey } from "./update.ts";
 import type { Words } from "./words.ts";
 
 export interface CommandsOptions {
@@ -40,7 +42,9 @@ export function createCommands(options: CommandsOptions): (ctx: CommandContext) 
       withinMs: replyWithinMs,
     });
   let outbox: Outbox | undefined;
-  return async ({ api, update, me }) => {
+  // A runner hands over one chat's updates side by side: what was said first is kept first.
+  const inOrder = createInOrder();
+  const handle = async ({ api, update, me }: CommandContext): Promise<void> => {
     const heard = await hear(update, { api, botUsername: me.username });
     if (heard === undefined) return;
     const opened = await roster();
@@ -52,4 +56,5 @@ export function createCommands(options: CommandsOptions): (ctx: CommandContext) 
       step === undefined ? ["administratorsUnknown"] : repliesTo(heard.asks, step),
     );
   };
+  return (ctx) => inOrder(sequenceKey(ctx.update), () => handle(ctx));
 }

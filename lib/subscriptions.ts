@@ -147,10 +147,12 @@ export class Subscriptions {
 
   async #broadcastingOf({ token, options }: BotApi): Promise<Broadcasting> {
     this.#closing.signal.throwIfAborted();
+    const roster = await this.#opening.run();
+    // Closed, or claimed by another bot, it may have been meanwhile.
+    this.#closing.signal.throwIfAborted();
     if (this.#bot !== undefined && this.#bot.token !== token) {
       throw new TypeError("These subscriptions are another bot's: a list of chats serves one bot.");
     }
-    const roster = await this.#opening.run();
     this.#bot ??= { token, broadcasting: this.#openBroadcasting({ token, options }, roster) };
     return await this.#bot.broadcasting;
   }

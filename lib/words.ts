@@ -19,6 +19,8 @@ export function createWords(messages: Partial<BotMessages> | undefined, logger: 
     if (wording === undefined) return own;
     try {
       const text = wording(about, own);
+      // What is no text must not end the process either, if it rejects.
+      if (text instanceof Promise) text.catch(() => {});
       return text === undefined ? own : sendable(text, name);
     } catch (error) {
       if (!told.has(name)) {

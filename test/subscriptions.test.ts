@@ -1,5 +1,6 @@
 /** The toolkit on a grammY bot that somebody has already, of either build. */
 import { Bot as NodeBot } from "grammy";
+import { run } from "@grammyjs/runner";
 import { Bot as WebBot } from "grammy/web";
 import { type Subscriptions, subscriptions, type SubscriptionsOptions } from "../lib/subscriptions.ts";
 import type { ChatStorage } from "../lib/storage/chat_storage.ts";
@@ -98,6 +99,26 @@ test("nothing that the bot has installed sends a broadcast twice, or changes it"
   });
 });
 
+test("under a runner that hands over a chat's updates side by side, a /stop holds", async () => {
+  await withBot(async ({ server, table, logs }) => {
+    const storage = table.storage();
+    await using subscribers = subscriptions({ storage, logger: logs });
+    const users = Array.from({ length: 10 }, () => server.user());
+    const theirs = new WebBot(server.token, { client: { apiRoot: server.apiRoot } });
+    theirs.use(subscribers);
+    const runner = run(theirs);
+    for (const user of users) user.say("/start"), user.say("/stop"), user.say("thanks");
+    for (const user of users) {
+      await user.received("You are unsubscribed");
+      const isCounted = async (): Promise<boolean> =>
+        (await storage.getChat(user.chatId))?.message_count === 3;
+      await until(isCounted, "not every message is counted");
+    }
+    assert.is((await storage.loadActiveChats()).size, 0);
+    await runner.stop();
+  }, { state: "made", isEmpty: true });
+});
+
 test("/start is theirs to require, and the words are theirs", async () => {
   await withTheirs(WebBot, async ({ server, item }) => {
     const user = server.user();
@@ -138,6 +159,22 @@ test("one list of chats serves one bot, and closed subscriptions send nothing", 
   await rejects(subscribers.broadcast({ ...api, token: "2:two" }, "x"), /another bot's/);
   await subscribers.close();
   await rejects(subscribers.broadcast(api, "x"), /were closed/);
+});
+
+test("closed before its list is read, a broadcast is refused, and not kept as one that is done", async () => {
+  await withBot(async ({ server, table, logs }) => {
+    const storage = table.storage();
+    await storage.createTableIfNotExists();
+    const user = server.user({ opened: true });
+    await storage.saveChat(user.chatId);
+    const api = { token: server.token, options: { apiRoot: server.apiRoot } };
+    const first = subscriptions({ storage, logger: logs });
+    const refused = rejects(first.broadcast(api, "Hello", { broadcastId: "b" }), /were closed/);
+    await first.close();
+    await refused;
+    await using second = subscriptions({ storage, logger: logs });
+    assert.is((await second.broadcast(api, "Hello", { broadcastId: "b" })).sent, 1);
+  }, { state: "made", hasLedger: true });
 });
 
 test("what cannot be meant is a mistake in the configuration, by its name", () => {

@@ -116,6 +116,7 @@ const bad: Readonly<Record<string, () => unknown>> = {
   "gives a number": () => 5,
   "gives null": () => null,
   "gives a promise": () => Promise.resolve("soon"),
+  "gives a promise that rejects": () => Promise.reject(new Error("down")),
   "gives too much": () => "x".repeat(4097),
   "gives entities that are none": () => ({ text: "x", entities: "bold" }),
   "gives entities that are no JSON": () => ({ text: "x", entities: [{ ...bold("x").entities[0], id: 1n }] }),
