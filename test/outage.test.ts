@@ -227,6 +227,7 @@ test("half of all requests throttled: exact, and calm", async () => {
 });
 
 test("one chat that cannot be kept keeps nobody else from it", async () => {
+  const clock = new FastClock(20);
   await withBot(async (scene) => {
     const { bot, server, gate, table, item } = scene;
     const [stuck, other] = [server.user({ opened: true }), server.user()];
@@ -242,15 +243,18 @@ test("one chat that cannot be kept keeps nobody else from it", async () => {
     stuck.say("hello");
     await degraded(scene);
     await pause(300);
+    // Whoever is not kept within half a second is told so in an outage; a slow machine takes longer than 25 ms.
+    clock.setFactor(0.1);
     other.say("/start");
     await has(other, welcome);
+    clock.setFactor(20);
     assert.not.match(other.inbox[0]?.text ?? "", "I cannot reach my list");
     assert.equal((await item(other))?.["is_active"], { BOOL: true });
     assert.is(bot.health.queuedUpdates, 1);
     fault.clear();
     await recovered(scene);
     assert.equal((await item(stuck))?.["is_active"], { BOOL: true });
-  }, fast);
+  }, { bot: { clock } });
 });
 
 test("/start and /stop of one batch: the last word counts in the outage, too", async () => {
