@@ -4,7 +4,7 @@ import { botOn, Logs } from "../support/bot.ts";
 import { type Outage, titleOf } from "./outages.ts";
 import { recovered } from "./recovery.ts";
 import { type Difference, lossesOf, type Scene, startScene, told } from "./scene.ts";
-import { pause, startTraffic } from "./traffic.ts";
+import { pause, startTraffic, within } from "./traffic.ts";
 
 export interface OutageOptions {
   readonly seed: number;
@@ -51,6 +51,8 @@ export async function runOutage(outage: Outage, options: OutageOptions): Promise
     const queued = Math.max(0, updates - scene.server.pendingUpdates - counted);
     scene.gate.clear();
     const differences = await recovered(scene, options.recoversWithinMs);
+    // The table is right as soon as it has the last write, the bot knows of it when it has the answer.
+    await within(options.recoversWithinMs ?? 60_000, () => !used.health.isDegraded);
     const problems = [
       ...before,
       ...problemsOf(scene, differences),
