@@ -2,7 +2,14 @@ import { CreateTableCommand, type CreateTableCommandInput } from "@aws-sdk/clien
 import type { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { noon, secondMs } from "./support/chats.ts";
-import { failureOf, startTable, type TableFixture, TableName, TestClock } from "./support/storage.ts";
+import {
+  failureOf,
+  SleepyClock,
+  startTable,
+  type TableFixture,
+  TableName,
+  TestClock,
+} from "./support/storage.ts";
 
 const creation = suite("createTableIfNotExists()", {}, 60_000);
 
@@ -77,13 +84,6 @@ onEmpty("createTableIfNotExists() waits for a table that somebody else is creati
   assert.is(table.gate.count("CreateTable"), 0);
   assert.is(await storage.saveChat(1), "created");
 }, 150);
-
-/** Each sleep takes ten times as long, so that the minute is over long before the embedded table is active. */
-class SleepyClock extends TestClock {
-  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return super.sleep(10 * ms, signal);
-  }
-}
 
 onEmpty(
   "createTableIfNotExists() gives up after a minute, saying in which state the table is",

@@ -4,7 +4,7 @@ import type { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { noon } from "./support/chats.ts";
 import { type LedgerFixture, ledgerTable, runAt, startLedger } from "./support/ledger.ts";
-import { failureOf, refusalsCarryItems, TestClock } from "./support/storage.ts";
+import { failureOf, refusalsCarryItems, SleepyClock, TestClock } from "./support/storage.ts";
 
 const test = suite("DynamoDBLedger: its table", {}, 60_000);
 
@@ -70,7 +70,7 @@ for (const [name, write] of firstWrites) {
   onEmpty(`${name} gives up after a minute, saying in which state the table is`, async (table) => {
     // AWS's engine has no CREATING.
     if (refusalsCarryItems) return;
-    const error = await failureOf(write(table.ledger(new TestClock(noon))));
+    const error = await failureOf(write(table.ledger(new SleepyClock(noon))));
     assert.is((error as StorageError).reason, "table");
     assert.match(error.message, /"telegram-broadcasts" is CREATING/);
   }, 3000);
