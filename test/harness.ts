@@ -31,7 +31,7 @@ process.on("exit", () => {
 export function suite<T = Record<string, never>>(
   title: string,
   context?: T,
-  limitMs: number = 30_000,
+  limitMs: number = 60_000,
 ): Test<T> {
   const inner = plain<T>(title, context);
   let broken: Error | undefined;

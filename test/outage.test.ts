@@ -3,7 +3,7 @@ import type { LocalUser } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, said, type Scene, soon, subscribers, until, withBot } from "./support/bot.ts";
 
-const test = suite("an outage of DynamoDB", {}, 60_000);
+const test = suite("an outage of DynamoDB", {}, 120_000);
 
 const fast = { bot: { clock: new FastClock(20) } };
 const welcome = "Welcome! You are subscribed.";

@@ -150,7 +150,7 @@ export function botOn(
 export async function until(
   condition: () => boolean | Promise<boolean>,
   otherwise: string,
-  limitMs: number = 20_000,
+  limitMs: number = 50_000,
 ): Promise<void> {
   const start = performance.now();
   for (;;) {
