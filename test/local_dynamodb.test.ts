@@ -114,4 +114,23 @@ embedded("loadDynalite() names the permissions when Deno refuses", async () => {
   assert.match(error.message, /--allow-ffi/);
 });
 
+embedded("startDynamoDB() answers no web page", async () => {
+  await using db = await startDynamoDB();
+  const headers = {
+    "X-Amz-Target": "DynamoDB_20120810.ListTables",
+    "Content-Type": "application/x-amz-json-1.0",
+  };
+  const ask = async (more: Record<string, string>): Promise<number> => {
+    const response = await fetch(db.endpoint, {
+      method: "POST",
+      headers: { ...headers, ...more },
+      body: "{}",
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.is(await ask({ Origin: "https://example.com" }), 403);
+  assert.is(await ask({}) === 403, false, "programs send no Origin");
+});
+
 embedded.run();

@@ -46,6 +46,7 @@ export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise
   const folder = path === undefined ? {} : { path };
   const server = dynalite({ ...folder, createTableMs, deleteTableMs: 0, updateTableMs: 0 });
   const running = new Set<ServerResponse>();
+  refuseBrowsers(server);
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     // A client that leaves is no error of ours; dynalite's own listener throws it, which ends the process.
     request.removeAllListeners("error").on("error", () => {});
@@ -63,6 +64,16 @@ export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** dynalite answers every web page; but whoever reads a page is not to have his tables changed by it. */
+function refuseBrowsers(server: Server): void {
+  const listeners = server.listeners("request") as ((...call: [IncomingMessage, ServerResponse]) => void)[];
+  server.removeAllListeners("request").on("request", (request: IncomingMessage, response: ServerResponse) => {
+    // Browsers send it with all that could change something, and nobody else does.
+    if (request.headers.origin !== undefined) return void response.writeHead(403).end();
+    for (const listener of listeners) listener.call(server, request, response);
+  });
 }
 
 /** Imports dynalite only now, so that whoever does not use it need not have it. `load` is for tests. */
