@@ -241,6 +241,18 @@ test("a bot that is killed is dead, and what was said meanwhile is heard by the 
   told.close();
 });
 
+test("killed and started at the same moment, there is one bot, and the switch has hold of it", async ({ port }) => {
+  await Promise.all([act(port, "kill", { on: true }), act(port, "kill", { on: false })]);
+  const told = await listen(port);
+  const pid = pidIn(await told.first("state", /"bot":"running"/));
+  assert.not.match(told.text, /"bot":"ended"/, "the end of the one before is not its own");
+  assert.ok(isAlive(pid));
+  await act(port, "kill", { on: true });
+  assert.not(isAlive(pid));
+  await act(port, "kill", { on: false });
+  told.close();
+});
+
 test("ends cleanly on SIGINT, with its bot, and leaves nothing behind", async ({ running, port, folder }) => {
   const told = await listen(port);
   const pid = pidIn(await told.first("state", /"bot":"running"/));

@@ -57,14 +57,19 @@ export class BotProcess {
     const env = { ...process.env, ...settings };
     const child = spawn(process.execPath, [...runtime, script, stateFile], { cwd: root, env });
     this.#child = child;
+    // One that was killed may still be about to end when the next one is there.
+    const isPresent = (): boolean => this.#child === child;
+    const hear = (line: string, isWarning: boolean): void => {
+      if (isPresent()) this.#hear(line, isWarning);
+    };
     // Once it is dead there is nobody to write to.
     child.stdin.on("error", () => {});
-    createInterface({ input: child.stdout }).on("line", (line) => this.#hear(line, false));
-    createInterface({ input: child.stderr }).on("line", (line) => this.#hear(line, true));
+    createInterface({ input: child.stdout }).on("line", (line) => hear(line, false));
+    createInterface({ input: child.stderr }).on("line", (line) => hear(line, true));
     this.#closed = new Promise((resolve) => {
-      child.once("error", (error) => this.#hear(error.message, true));
+      child.once("error", (error) => hear(error.message, true));
       child.once("close", () => {
-        if (this.isAlive) this.#become("ended");
+        if (isPresent() && this.isAlive) this.#become("ended");
         resolve();
       });
     });
