@@ -3,6 +3,7 @@ import process from "node:process";
 import type { Candle } from "./candle.ts";
 import type { ChartOptions } from "./chart/options.ts";
 import type { Clock } from "./clock.ts";
+import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { inTime } from "./patience.ts";
 import { reasonOf } from "./reason.ts";
@@ -28,9 +29,16 @@ export type Charting = (order: ChartOrder) => Promise<Uint8Array | undefined>;
 
 export function createCharting({ clock, logger }: ChartingOptions): Charting {
   let told: string | undefined;
+  const inOrder = createInOrder();
+  // Others have their turn between two charts, each of which holds the processor for a while.
+  const drawNext = (order: ChartOrder): Promise<Uint8Array> =>
+    inOrder(0, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      return await draw(order);
+    });
   return async (order) => {
     try {
-      const png = await inTime(draw(order), { ms: patienceMs, clock, signal: order.leaving });
+      const png = await inTime(drawNext(order), { ms: patienceMs, clock, signal: order.leaving });
       told = undefined;
       return png;
     } catch (error) {
@@ -56,7 +64,9 @@ async function load(): Promise<typeof import("./chart.ts")> {
     return await import(name) as typeof import("./chart.ts");
   } catch (cause) {
     const isFile = isSource && name.startsWith("file:") && process.versions["deno"] !== undefined;
-    const hint = isFile ? ` Deno has to be allowed to read the folder: --allow-read=${folderOf(name)}` : "";
+    const hint = isFile
+      ? ` Deno has to be allowed to read the folder: --allow-read=${folderOf(name)}`
+      : " The package in one file has no charts in it: they need the package itself.";
     throw new Error(`The chart's module could not be loaded: ${(cause as Error).message}.${hint}`, { cause });
   }
 }

@@ -53,11 +53,13 @@ export function widthOf(words: string, size: number, isBold: boolean = false): n
 const signs: Readonly<Record<string, number>> = { "×": 673, "σ": 657, "−": 673, "…": 814 };
 /** Of a character of which nothing is known. */
 const widest = 1050;
+const charactersAtMost = 1000;
 
 /** The text, or as much of its beginning as there is room for. */
 export function fitted(words: string, width: number, size: number, isBold: boolean = false): string {
   if (widthOf(words, size, isBold) <= width) return words;
-  const characters = [...words];
+  // More than a picture could hold is not measured letter by letter.
+  const characters = [...words.slice(0, charactersAtMost)];
   while (characters.length > 0 && widthOf(`${characters.join("")}…`, size, isBold) > width) characters.pop();
   return `${characters.join("")}…`;
 }
