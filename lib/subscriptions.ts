@@ -145,8 +145,12 @@ export class Subscriptions {
     });
   }
 
-  async #broadcastingOf({ token, options }: BotApi): Promise<Broadcasting> {
+  async #broadcastingOf(api: BotApi): Promise<Broadcasting> {
+    const { token, options } = api ?? {};
     this.#closing.signal.throwIfAborted();
+    if (typeof token !== "string" || token === "") {
+      throw new TypeError("A broadcast needs the bot's api first, as in broadcast(bot.api, message).");
+    }
     const roster = await this.#opening.run();
     // Closed, or claimed by another bot, it may have been meanwhile.
     this.#closing.signal.throwIfAborted();

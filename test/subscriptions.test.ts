@@ -155,6 +155,9 @@ test("a table that cannot be read sends to nobody, and is read again with the ne
 test("one list of chats serves one bot, and closed subscriptions send nothing", async () => {
   const subscribers = subscriptions({ storage: new InMemoryChatStorage(), logger: new Logs() });
   const api = { token: "1:one", options: undefined };
+  for (const none of [undefined, {}, { token: "" }, "Hello"]) {
+    await rejects(subscribers.broadcast(none as never, "x"), /needs the bot's api first/);
+  }
   assert.is((await subscribers.broadcast(api, "x")).recipients, 0);
   await rejects(subscribers.broadcast({ ...api, token: "2:two" }, "x"), /another bot's/);
   await subscribers.close();
