@@ -1,19 +1,18 @@
 /** One message to many chats: who is next, how many at once, and when it is over. */
+import type { Audience } from "./audience.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { displayable } from "./displayable.ts";
+import { Jury } from "./jury.ts";
 import { reasonOf } from "./reason.ts";
 import type { Settlement, Tally } from "./tally.ts";
 
-/** What is written ahead of a window, so that whoever finds the run unfinished knows whom it may have reached. */
+/** What is written ahead, so that whoever finds the run unfinished knows whom it may have reached. */
 export interface Journal {
-  /** Up to which recipient may be sent to at the beginning. */
-  readonly end: number;
-  /**
-   * Writes the next window ahead, with those of earlier ones that are under way, and gives its end. Where that fails for
-   * good it ends the run.
-   */
-  advance(underWay: readonly number[]): Promise<number>;
+  /** Writes a window ahead, with chats of earlier ones that are under way. False where that fails for good: then it ends the run. */
+  advance(window: readonly number[], underWay: readonly number[]): Promise<boolean>;
+  /** The same for chats that are sent to out of their turn. */
+  nameEarly(chatIds: readonly number[], underWay: readonly number[]): Promise<boolean>;
 }
 
 /** Those under way when a window is written, and those left over at an end: more would not fit into the ledger's item. */
@@ -21,12 +20,16 @@ export const unsentAtMost = 15;
 export const pendingAtMost = 30;
 
 export interface RunOptions {
-  /** Ascending. */
-  readonly recipients: ArrayLike<number>;
+  readonly audience: Audience;
+  /** The first recipients, which a ledger has as its first window. */
+  readonly window: readonly number[];
+  readonly windowSize: number;
+  /** Whether recipients may still join: then it does not end with those whom it knows. */
+  readonly isOpen: () => boolean;
   /** `onTurn` is told when it no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
   readonly deliver: (chatId: number, onTurn: (isHeld: boolean) => void) => Promise<Settlement>;
-  /** Recipients that may wait for the bot's pace at a time: more than one where each has a text to be made first. */
-  readonly aheadAtMost: number;
+  /** Recipients that may wait for the bot's pace at a time: more than one where each has something to be read or made first. */
+  readonly aheadAtMost: () => number;
   /** Whether the photo is yet to be uploaded: then each try is an upload. */
   readonly isUpload: () => boolean;
   readonly tally: Tally;
@@ -34,14 +37,19 @@ export interface RunOptions {
   readonly control: Control;
   readonly messagesPerSecond: number;
   readonly startedAt: number;
+  /** Milliseconds since 1970, or `Infinity`. */
+  readonly expiresAt: number;
   readonly clock: Clock;
   readonly ending: Ending;
+  /** Milliseconds for which Telegram has asked the bot to wait; 0 or less where it has not. */
   readonly pauseMs: () => number;
+  /** The bot's pace as it is now, in messages a second. */
+  readonly pace: () => number;
   readonly onProgress: (progress: BroadcastProgress) => void;
 }
 
-/** Why a run ends before its time. */
-export type EndKind = "expired" | "stopped" | "left";
+/** Why a run ends before its time. `refused`: not as it is, but perhaps when it is called for again. */
+export type EndKind = "expired" | "stopped" | "left" | "refused";
 
 /** How a run ends before its time: said once, and heard by all that waits. */
 export class Ending {
@@ -86,17 +94,17 @@ export class Run {
   readonly #options: RunOptions;
   readonly #atOnce: number;
   readonly #now: () => number;
-  /** Those who are accounted for in the end, whoever has begun with them. */
-  readonly #recipients: number;
+  readonly #jury: Jury;
+  /** Recipients that may be sent to, and how many of them have been begun with. */
+  #window: readonly number[];
+  #next = 0;
+  #begun = 0;
   readonly #underWay = new Set<number>();
   /** Those of them whose chats may not be written to yet. */
   readonly #held = new Set<number>();
   /** How many wait for the bot's pace, behind whom nobody else need wait. */
   #waiting = 0;
   #isAdvancing = false;
-  #next = 0;
-  #end: number;
-  #unclear: string | undefined;
   #toldAt = -Infinity;
   #endedAt: number | undefined;
   #finish = (): void => {};
@@ -104,27 +112,32 @@ export class Run {
   constructor(options: RunOptions) {
     this.#options = options;
     this.#now = monotonic(options.clock);
-    this.#recipients = options.tally.done + options.recipients.length;
-    this.#end = options.journal?.end ?? options.recipients.length;
+    this.#window = options.window;
+    this.#jury = new Jury(options.clock);
     this.#atOnce = Math.min(callsAtMost, Math.max(callsAtLeast, latencySeconds * options.messagesPerSecond));
   }
 
   /** Recipients that it had begun with, and had to leave to the next process. */
   readonly unsent: number[] = [];
 
-  /** How many recipients it has come to. */
-  get next(): number {
-    return this.#next;
+  /** The last recipient that it has begun with in its turn; `undefined` where there is none in this window. */
+  get lastBegun(): number | undefined {
+    return this.#window[this.#next - 1];
+  }
+
+  /** Recipients that were written ahead, and that it has not begun with. */
+  get rest(): readonly number[] {
+    return this.#window.slice(this.#next);
   }
 
   /** Resolves once everyone is accounted for, or it has ended and nothing is under way any more. */
   async finish(): Promise<void> {
     const { control, ending } = this.#options;
-    control.attach(() => this.#progress(), () => this.#launch());
+    control.attach(() => this.#progress(), () => this.launch());
     const finished = new Promise<void>((resolve) => this.#finish = resolve);
-    ending.signal.addEventListener("abort", () => this.#launch());
+    ending.signal.addEventListener("abort", () => this.launch());
     this.#tell();
-    this.#launch();
+    this.launch();
     await finished;
     this.#endedAt = this.#now();
   }
@@ -134,20 +147,52 @@ export class Run {
     return Math.max(0, (this.#endedAt ?? this.#now()) - this.#options.startedAt);
   }
 
+  /** How many there are to be accounted for, as far as they are known. */
+  get recipients(): number {
+    return this.#options.tally.done + this.#left;
+  }
+
+  /** How many of them cannot be reached before the message expires, at the bot's present pace. */
+  get willExpire(): number {
+    const { expiresAt, clock, pace, pauseMs } = this.#options;
+    if (expiresAt === Infinity) return 0;
+    const seconds = Math.max(0, expiresAt - clock.now() - Math.max(0, pauseMs())) / 1000;
+    return Math.max(0, Math.ceil(this.#left - seconds * pace()));
+  }
+
   /** To be called once what is left is counted, too. */
   tell(): void {
     this.#options.onProgress(this.#progress());
   }
 
-  #launch(): void {
-    const { recipients, control, ending, journal, aheadAtMost } = this.#options;
-    while (
-      !ending.signal.aborted && !control.isPaused && this.#waiting < aheadAtMost && this.#next < this.#end &&
-      this.#hasRoom()
-    ) void this.#deliver(recipients[this.#next++] as number);
-    const isOver = ending.signal.aborted || this.#next >= recipients.length;
-    if (isOver && this.#underWay.size === 0 && !this.#isAdvancing) this.#finish();
-    else if (!isOver && this.#next >= this.#end && journal !== undefined) void this.#advance(journal);
+  /** Begins with whom it may begin with now; to be called whenever more may be possible. */
+  launch(): void {
+    const { control, ending, isOpen, audience, aheadAtMost } = this.#options;
+    while (!ending.signal.aborted && !control.isPaused && this.#waiting < aheadAtMost() && this.#hasRoom()) {
+      const chatId = this.#take();
+      if (chatId === undefined) break;
+      void this.#deliver(chatId);
+    }
+    if (this.#isAdvancing) return;
+    const { isSitting, waiting, wants } = this.#jury;
+    const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || audience.left > 0 || isOpen();
+    if (ending.signal.aborted || !hasMore) {
+      if (this.#underWay.size === 0) this.#finish();
+    } else if (wants > 0) void this.#draw();
+    else if (this.#next >= this.#window.length && audience.left > 0) void this.#advance();
+  }
+
+  /** Known to be left: under way, written ahead, or to come. */
+  get #left(): number {
+    const { audience } = this.#options;
+    return this.unsent.length + this.#underWay.size + this.#jury.waiting + this.#window.length - this.#next +
+      audience.left;
+  }
+
+  #take(): number | undefined {
+    const drawn = this.#jury.next();
+    if (drawn !== undefined || this.#jury.isSitting) return drawn;
+    return this.#window[this.#next] === undefined ? undefined : this.#window[this.#next++];
   }
 
   /** Whoever waits for its own chat's sake is in nobody's way. */
@@ -157,6 +202,7 @@ export class Run {
   }
 
   async #deliver(chatId: number): Promise<void> {
+    this.#begun++;
     this.#underWay.add(chatId);
     this.#waiting++;
     let waits = true;
@@ -165,7 +211,7 @@ export class Run {
       else this.#held.delete(chatId);
       if (waits) this.#waiting--;
       waits = false;
-      this.#launch();
+      this.launch();
     };
     const settlement = await this.#options.deliver(chatId, onTurn).catch(unexpected);
     this.#underWay.delete(chatId);
@@ -173,31 +219,53 @@ export class Run {
     onTurn(false);
   }
 
-  async #advance(journal: Journal): Promise<void> {
-    if (this.#isAdvancing || this.#underWay.size > pendingAtMost) return;
-    this.#isAdvancing = true;
-    this.#end = await journal.advance([...this.#underWay]);
+  async #advance(): Promise<void> {
+    const { audience, windowSize, journal } = this.#options;
+    if (this.#underWay.size > pendingAtMost && journal !== undefined) return;
+    const window = audience.take(Math.max(1, windowSize - (journal === undefined ? 0 : this.#underWay.size)));
+    this.#isAdvancing = journal !== undefined;
+    if (journal === undefined || await journal.advance(window, [...this.#underWay])) {
+      this.#window = window;
+      this.#next = 0;
+    } else this.#options.audience.putBack(window);
     this.#isAdvancing = false;
-    this.#launch();
+    this.launch();
+  }
+
+  /** People of all recipients, by chance: what they refuse alike is the message, and no single chat. */
+  async #draw(): Promise<void> {
+    const { audience, journal } = this.#options;
+    const chosen = this.#jury.choose(this.rest, audience);
+    const early = new Set(chosen);
+    this.#window = [...this.#window.slice(0, this.#next), ...this.rest.filter((id) => !early.has(id))];
+    audience.except(chosen);
+    this.#isAdvancing = journal !== undefined && chosen.length > 0;
+    if (this.#isAdvancing) await journal?.nameEarly(chosen, [...this.#underWay]);
+    this.#isAdvancing = false;
+    this.#jury.call(chosen);
+    this.launch();
   }
 
   #settle(chatId: number, settlement: Settlement): void {
     const { tally, ending } = this.#options;
+    if (settlement.outcome === "withdrawn") return;
     const isLeft = ending.kind === "left" && settlement.outcome === "skipped" && settlement.why === "stopped";
     if (isLeft && this.unsent.length < unsentAtMost) return void this.unsent.push(chatId);
-    if ("stops" in settlement) ending.end("stopped", settlement.message);
-    // Two chats that refuse the very first sends in the same words refuse the message.
-    if ("isUnclear" in settlement && settlement.isUnclear && tally.counts.sent === 0) {
-      if (this.#unclear === settlement.message) ending.end("stopped", settlement.message);
-      this.#unclear = settlement.message;
-    }
+    if ("stops" in settlement) ending.end(settlement.stops, settlement.message);
     tally.settle(chatId, settlement, this.elapsedMs);
+    if (tally.counts.sent > 0) this.#jury.dismiss();
+    else {
+      const refusal = "refusal" in settlement ? settlement.refusal : undefined;
+      if (this.#jury.hear(chatId, refusal) && "message" in settlement) {
+        ending.end("refused", settlement.message);
+      }
+    }
     this.#tell();
   }
 
   #isProven(): boolean {
     const { tally, isUpload } = this.#options;
-    return !isUpload() && (tally.counts.sent > 0 || this.#next >= triedAlone);
+    return !isUpload() && !this.#jury.isSitting && (tally.counts.sent > 0 || this.#begun >= triedAlone);
   }
 
   #tell(): void {
@@ -211,15 +279,18 @@ export class Run {
     const { tally, control, pauseMs } = this.#options;
     const { done, counts } = tally;
     const { elapsedMs } = this;
-    const left = this.#recipients - done;
+    const left = this.#endedAt === undefined ? this.#left : 0;
+    const waitingMs = left > 0 ? Math.max(0, Math.ceil(pauseMs())) : 0;
     return displayable({
-      recipients: this.#recipients,
+      recipients: done + left,
       done,
       ...counts,
       elapsedMs,
       remainingMs: done === 0 ? undefined : Math.round(elapsedMs / done * left),
+      willExpire: left > 0 ? this.willExpire : 0,
       isPaused: control.isPaused,
-      isWaiting: left > 0 && pauseMs() > 0,
+      isWaiting: waitingMs > 0,
+      waitingMs,
     }, "progress");
   }
 }

@@ -10,8 +10,11 @@ export interface BroadcastOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Sends it once under this key, whoever calls, however often, and whatever dies: a ledger in DynamoDB (the table
-   * `telegram-broadcasts`) keeps how far it has come. Every further call gives the first one's report. 1 to 128
-   * characters. Default: no ledger.
+   * `telegram-broadcasts`) keeps how far it has come. Every further call gives the first one's report; a run that ended
+   * as its message was refused goes on with the further call. 1 to 128 characters. Default: no ledger.
+   *
+   * The one exception: where two processes send the same id while neither can use the ledger (`whenLedgerDown: "send"`),
+   * each sends it.
    */
   readonly broadcastId?: string | undefined;
   /**
@@ -36,6 +39,31 @@ export interface BroadcastOptions {
   readonly perChat?: ((chat: Chat) => ChatText | Promise<ChatText>) | undefined;
   /** Which of the active chats are meant. Default: all. */
   readonly filter?: ((chat: Chat) => boolean | Promise<boolean>) | undefined;
+  /**
+   * Who comes first. `"rotating"`: people before groups and channels, and each broadcast begins with others of them, so
+   * that nobody is last every time; `"ascending"`: the same, by ascending ids; or a function that gives each chat a number,
+   * the lowest first (it needs the whole list before the first message). Default: `"rotating"`.
+   */
+  readonly order?: "rotating" | "ascending" | ((chat: Chat) => number) | undefined;
+  /**
+   * Where the table of chats cannot be read: `"send"` writes to all who are known to be active, and to nobody who is known
+   * to have stopped; where the list has never been read it waits for it until the message expires. It begins at once with
+   * the list in memory, and looks up each chat as long as that has not been read anew. `"throw"` reads the whole list first,
+   * and rejects with a `StorageError` where it cannot. Default: `"send"` for signals, else `"throw"`. With `filter`,
+   * `perChat` or an `order` of your own chats have to be read in any case.
+   */
+  readonly whenUnreadable?: "send" | "throw" | undefined;
+  /**
+   * With a `broadcastId`, where the ledger cannot be used: `"send"` remembers the run in memory, and on disk where there is
+   * a `spoolFile`, and writes it to the ledger afterwards; `"wait"` waits for the ledger until the message expires. Default:
+   * `"send"` for signals, else `"wait"`.
+   */
+  readonly whenLedgerDown?: "send" | "wait" | undefined;
+  /**
+   * Where most of the first fifty people are gone at once, which is more likely a mistake (another bot's table, a new
+   * bot's token): `"stop"` ends the broadcast before anybody is deactivated; `"proceed"` goes on. Default: `"stop"`.
+   */
+  readonly massDeactivation?: "stop" | "proceed" | undefined;
   /** Is told how far it has come, four times a second at most, and at the end. */
   readonly onProgress?: ((progress: BroadcastProgress) => void) | undefined;
 }
@@ -68,6 +96,13 @@ const rules: {
   starBudget: [(value) => typeof value === "number" && value >= 0, "a number of Stars, 0 or more"],
   perChat: [isFunction, "a function of a chat"],
   filter: [isFunction, "a function of a chat"],
+  order: [
+    (value) => isOneOf("rotating", "ascending")(value) || isFunction(value),
+    `"rotating", "ascending" or a function of a chat`,
+  ],
+  whenUnreadable: [isOneOf("send", "throw"), `"send" or "throw"`],
+  whenLedgerDown: [isOneOf("send", "wait"), `"send" or "wait"`],
+  massDeactivation: [isOneOf("stop", "proceed"), `"stop" or "proceed"`],
   onProgress: [isFunction, "a function"],
 };
 

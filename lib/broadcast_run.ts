@@ -12,10 +12,14 @@ export interface BroadcastProgress extends Readonly<BroadcastCounts> {
   readonly elapsedMs: number;
   /** As long as it will take at this rate; `undefined` where that cannot be told yet. */
   readonly remainingMs: number | undefined;
+  /** Chats that cannot be reached before the message expires, at the bot's present pace. */
+  readonly willExpire: number;
   /** Whether you have paused it. */
   readonly isPaused: boolean;
   /** Whether Telegram has asked to wait (429). */
   readonly isWaiting: boolean;
+  /** For how much longer, in milliseconds; 0 where it has not. */
+  readonly waitingMs: number;
 }
 
 /** A promise of the report, with a hold on the broadcast. */
@@ -38,8 +42,10 @@ const nothing: BroadcastProgress = {
   unknown: 0,
   elapsedMs: 0,
   remainingMs: undefined,
+  willExpire: 0,
   isPaused: false,
   isWaiting: false,
+  waitingMs: 0,
 };
 
 /** Between whoever has started a broadcast and the broadcast. */

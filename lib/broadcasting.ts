@@ -3,17 +3,19 @@ import { setMaxListeners } from "node:events";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import { type BroadcastOptions, expiryOf } from "./broadcast_options.ts";
 import type { Control } from "./broadcast_run.ts";
+import { Audience } from "./audience.ts";
 import { type Company, conduct, type Plan } from "./conduct.ts";
+import type { Logger } from "./log.ts";
+import type { LedgerChoice } from "./ledger_choice.ts";
 import { type Followed, Once } from "./once.ts";
+import { openRecipients, startOf } from "./open_recipients.ts";
 import { waitFor } from "./patience.ts";
-import { recipientsOf } from "./recipients.ts";
 import type { BroadcastReport } from "./report.ts";
-import type { Ledger } from "./storage/ledger.ts";
 import { StorageError } from "./storage/storage_error.ts";
 
-export interface BroadcastingOptions extends Omit<Company, "leaving" | "closed"> {
-  /** Opened when it is first needed. */
-  readonly ledger: () => Ledger;
+export interface BroadcastingOptions extends Omit<Company, "leaving" | "closed" | "onUnclear"> {
+  /** Opened when it is first needed; `signal` ends what it does in the background. */
+  readonly ledgers: (signal: AbortSignal) => LedgerChoice;
 }
 
 /** What `resumeBroadcasts()` did. */
@@ -25,10 +27,11 @@ export interface ResumedBroadcasts {
 }
 
 const [finishWithinMs, leaveWithinMs] = [30_000, 5000];
+const unclearAtMost = 1000;
 
 export class Broadcasting {
   readonly #company: Company;
-  readonly #openLedger: () => Ledger;
+  readonly #openLedgers: (signal: AbortSignal) => LedgerChoice;
   readonly #running = new Map<string, Promise<BroadcastReport>>();
   readonly #resuming = new Map<string, Promise<Followed>>();
   readonly #all = new Set<Promise<unknown>>();
@@ -36,14 +39,20 @@ export class Broadcasting {
   readonly #leaving = new AbortController();
   readonly #closed = new AbortController();
   readonly #once: Once;
-  #ledger: Ledger | undefined;
+  #ledgers: LedgerChoice | undefined;
 
-  constructor({ ledger, ...company }: BroadcastingOptions) {
-    this.#company = { ...company, leaving: this.#leaving.signal, closed: this.#closed.signal };
-    this.#openLedger = ledger;
+  constructor({ ledgers, ...company }: BroadcastingOptions) {
+    const { logger } = company;
+    this.#company = {
+      ...company,
+      onUnclear: createUnclearLog(logger),
+      leaving: this.#leaving.signal,
+      closed: this.#closed.signal,
+    };
+    this.#openLedgers = ledgers;
     this.#once = new Once({
       company: this.#company,
-      ledger: () => this.#book,
+      ledgers: () => this.#choice,
       track: (task) => this.#track(task),
       stopping: this.#stopping.signal,
     });
@@ -59,12 +68,13 @@ export class Broadcasting {
     await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
     this.#closed.abort();
     await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
-    this.#ledger?.close();
+    await this.#ledgers?.close();
   }
 
   /**
    * Sends the message to all active chats, as the storage has them now. `madeAt` is when its age begins.
-   * @throws {StorageError} If the chats, or the ledger, could not be read or written: then nobody is written to.
+   * @throws {StorageError} If the chats, or the ledger, could not be read or written, and have to be: then nobody is
+   * written to.
    */
   async send(
     message: BroadcastMessage,
@@ -76,8 +86,9 @@ export class Broadcasting {
     // Node warns of what it takes for a leak, where one signal ends many broadcasts.
     if (options.signal !== undefined) setMaxListeners(0, options.signal);
     const startedAt = this.#company.clock.now();
-    const plan = { message, options, startedAt, expiresAt: expiryOf(options, madeAt), control };
-    const { broadcastId } = options;
+    const { broadcastId, whenUnreadable = "throw", whenLedgerDown = "wait" } = options;
+    const expiresAt = expiryOf(options, madeAt);
+    const plan = { message, options, whenUnreadable, whenLedgerDown, startedAt, expiresAt, control };
     if (broadcastId === undefined) return await this.#track(this.#sendPlain(plan));
     // What cannot be finished without this call is left for it.
     await this.#resuming.get(broadcastId)?.catch(() => {});
@@ -89,7 +100,7 @@ export class Broadcasting {
   async resume(): Promise<ResumedBroadcasts> {
     // To those of whom nothing is known yet nothing can be finished.
     while (this.#company.roster.isUnread) await this.#once.rest();
-    const ids = await this.#book.open();
+    const ids = await this.#choice.open();
     const resumed: BroadcastReport[] = [];
     const left: { broadcast_id: string; reason: string }[] = [];
     await Promise.all(ids.map(async (broadcast_id) => {
@@ -134,15 +145,23 @@ export class Broadcasting {
     }
   }
 
-  get #book(): Ledger {
-    return this.#ledger ??= this.#openLedger();
+  get #choice(): LedgerChoice {
+    return this.#ledgers ??= this.#openLedgers(this.#closed.signal);
   }
 
   async #sendPlain(plan: Plan): Promise<BroadcastReport> {
-    const recipients = await recipientsOf(this.#company, plan.options);
-    const report = await conduct(plan, recipients, this.#company);
-    if (report === undefined) throw new Error("unreachable: without a ledger nobody takes a run over");
-    return report;
+    const company = this.#company;
+    const { clock } = company;
+    const opened = await openRecipients(plan, company);
+    try {
+      const { ids, selection: { values } } = opened;
+      const order = { start: startOf(plan, ids, () => clock.random()), values };
+      const report = await conduct(plan, new Audience({ ids, order }), opened, company);
+      if (report === undefined) throw new Error("unreachable: without a ledger nobody takes a run over");
+      return report;
+    } finally {
+      opened.close();
+    }
   }
 
   /** Whoever asks for it meanwhile gets the same. */
@@ -163,4 +182,16 @@ export class Broadcasting {
       this.#all.delete(task);
     }
   }
+}
+
+/** Refusals in words that nobody knows are told once each, and what they are taken for. */
+function createUnclearLog(logger: Logger): Company["onUnclear"] {
+  const told = new Set<string>();
+  return (words, message) => {
+    if (told.has(words) || told.size >= unclearAtMost) return;
+    told.add(words);
+    logger.warn(
+      `A chat refuses a message in words that are not known; it counts as failed there and stays subscribed. ${message}`,
+    );
+  };
 }

@@ -1,24 +1,28 @@
 /** One broadcast from its first message to its report. */
 import { setMaxListeners } from "node:events";
+import { Audience } from "./audience.ts";
 import { Ending, Run } from "./broadcast.ts";
 import type { IllustratedMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { Content } from "./content.ts";
 import { Courier, type Surroundings } from "./delivery.ts";
+import { GoneGuard } from "./gone_guard.ts";
 import { LedgerJournal } from "./journal.ts";
 import type { Logger } from "./log.ts";
+import { neverRead, type OpenRecipients } from "./open_recipients.ts";
 import { createPurse } from "./purse.ts";
 import { reasonOf } from "./reason.ts";
-import { includesSorted, type Recipients } from "./recipients.ts";
 import { BroadcastReport } from "./report.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
-import { type Settlement, stillInDoubt, Tally } from "./tally.ts";
+import { stillInDoubt, Tally } from "./tally.ts";
 
 /** A broadcast as it was called for. */
 export interface Plan {
   readonly message: IllustratedMessage;
   readonly options: BroadcastOptions;
+  readonly whenUnreadable: "send" | "throw";
+  readonly whenLedgerDown: "send" | "wait";
   readonly startedAt: number;
   /** Milliseconds since 1970, or `Infinity`. */
   readonly expiresAt: number;
@@ -28,6 +32,8 @@ export interface Plan {
 export interface Company extends Surroundings {
   readonly messagesPerSecond: number;
   readonly logger: Logger;
+  /** Is told of a refusal in words that nobody knows, as often as it comes. */
+  readonly onUnclear: (words: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */
   readonly leaving: AbortSignal;
   /** Aborts a while later: nothing is waited for any more. */
@@ -39,16 +45,23 @@ export interface Kept {
   readonly ledger: Ledger;
   readonly record: RunRecord;
   readonly tally: Tally;
-  /** Whom this process sends to, in the order in which it does. */
-  readonly ids: readonly number[];
-  /** How many of them are in the window that is written already. */
-  readonly end: number;
+  /** Those who are in the window that is written already. */
+  readonly window: readonly number[];
   /** Those of them who may have the message already, and are to get it again. */
   readonly inDoubt?: ReadonlySet<number>;
 }
 
-/** Chats' own texts that are made at the same time. */
-const textsAtOnce = 16;
+/** What a run goes with. */
+interface Parts {
+  readonly content: Content;
+  readonly tally: Tally;
+  readonly ending: Ending;
+  readonly journal: LedgerJournal | undefined;
+  readonly guard: GoneGuard;
+}
+
+/** Chats' own texts that are made at the same time, and chats that are read. */
+const readAtOnce = 16;
 const [windowAtLeast, windowSeconds] = [100, 2];
 const dayMs = 86_400_000;
 
@@ -60,55 +73,95 @@ export function windowSizeAt(messagesPerSecond: number): number {
 /** `undefined` where another process has taken the run over. */
 export async function conduct(
   plan: Plan,
-  recipients: Recipients,
+  audience: Audience,
+  opened: OpenRecipients,
   company: Company,
   kept?: Kept,
 ): Promise<BroadcastReport | undefined> {
-  const { clock, gate, messagesPerSecond, logger, leaving } = company;
-  const { ids = recipients.ids, tally = new Tally(), inDoubt = new Set<number>() } = kept ?? {};
+  const { tally = new Tally(), window = [], inDoubt = new Set<number>() } = kept ?? {};
   const ending = createEnding();
-  const content = contentOf(plan, recipients);
+  const content = contentOf(plan, opened);
   const isPaid = plan.options.allowPaidBroadcast === true;
-  if (isPaid) gate.keepFree();
-  const windowSize = windowSizeAt(messagesPerSecond);
-  const journal = kept &&
-    new LedgerJournal({
-      ...kept,
-      recipients: ids,
-      windowSize,
-      isPaid,
-      content,
-      ending,
-      clock,
-      logger,
-      leaving,
-    });
-  const courier = courierOf(plan, recipients, company, { content, tally, ending, journal });
-  const run = new Run({
-    recipients: ids,
-    async deliver(chatId, onTurn) {
-      const settlement = await courier.deliver(chatId, onTurn);
-      return inDoubt.has(chatId) && isOver(settlement, ending) ? stillInDoubt : settlement;
-    },
-    aheadAtMost: content.isPerChat ? textsAtOnce : 1,
-    isUpload: () => content.isUpload,
-    pauseMs: () => gate.pauseMs,
-    onProgress: guarded(plan.options.onProgress, logger),
-    ...{ tally, journal, control: plan.control, messagesPerSecond, startedAt: plan.startedAt, clock, ending },
+  if (isPaid) company.gate.keepFree();
+  const windowSize = windowSizeAt(company.messagesPerSecond);
+  const journal = kept && new LedgerJournal({
+    ...kept,
+    ...company,
+    ...{ order: audience.order, windowSize, isPaid, content, ending },
+    recipients: () => run.recipients,
   });
+  const guard = new GoneGuard(
+    () => audience.people,
+    (words) => ending.end("refused", words),
+    plan.options.massDeactivation === "proceed",
+  );
+  const parts: Parts = { content, tally, ending, journal, guard };
+  const courier = courierOf(plan, audience, opened, company, parts);
+  const run = createRun({ plan, audience, opened, company, parts, window, inDoubt, courier });
   const unwatch = watch(plan, company, ending, {
     isKept: kept !== undefined,
     abandon: () => courier.abandon(),
   });
+  follow(opened, { audience, run, ending });
+  tellWhatWillExpire(run, plan, company);
   await journal?.reserve();
   await run.finish();
   unwatch();
-  return await conclude(plan, ids, { run, tally, journal, ending, inDoubt });
+  opened.close();
+  await guard.close();
+  return await conclude(plan, audience, opened, { ...parts, run, inDoubt });
 }
 
-/** Whether it was not sent because the run is over for good. */
-function isOver(settlement: Settlement, { kind }: Ending): boolean {
-  return settlement.outcome === "skipped" && settlement.why !== "unsubscribed" && kind !== "left";
+function createRun({ plan, audience, opened: { check }, company, parts, window, inDoubt, courier }: {
+  readonly plan: Plan;
+  readonly audience: Audience;
+  readonly opened: OpenRecipients;
+  readonly company: Company;
+  readonly parts: Parts;
+  readonly window: readonly number[];
+  readonly inDoubt: ReadonlySet<number>;
+  readonly courier: Courier;
+}): Run {
+  const { gate, messagesPerSecond, clock, logger } = company;
+  const { content, tally, ending, journal } = parts;
+  return new Run({
+    ...{ audience, window, windowSize: windowSizeAt(messagesPerSecond) },
+    isOpen: () => check.isReading,
+    async deliver(chatId, onTurn) {
+      const settlement = await courier.deliver(chatId, onTurn);
+      const isOver = settlement.outcome === "skipped" && settlement.why !== "unsubscribed" && ending.kind !== "left";
+      return isOver && inDoubt.has(chatId) ? stillInDoubt : settlement;
+    },
+    aheadAtMost: () => content.isPerChat || check.readsEach ? readAtOnce : 1,
+    isUpload: () => content.isUpload,
+    pauseMs: () => gate.pauseMs,
+    pace: () => gate.messagesPerSecond,
+    onProgress: guarded(plan.options.onProgress, logger),
+    ...{ tally, journal, control: plan.control, messagesPerSecond, clock, ending },
+    ...{ startedAt: plan.startedAt, expiresAt: plan.expiresAt },
+  });
+}
+
+/** The list may be read anew while it is written to. */
+function follow(
+  opened: OpenRecipients,
+  { audience, run, ending }: { readonly audience: Audience; readonly run: Run; readonly ending: Ending },
+): void {
+  opened.onChange = (ids) => {
+    audience.update(ids);
+    run.launch();
+  };
+  opened.onFailure = (error) => ending.end("stopped", reasonOf(error));
+}
+
+function tellWhatWillExpire(run: Run, { expiresAt, options }: Plan, { clock, gate, logger }: Company): void {
+  const { recipients, willExpire } = run;
+  if (willExpire === 0 || options.signal?.aborted) return;
+  const seconds = Math.max(0, Math.round((expiresAt - clock.now()) / 1000));
+  logger.warn(
+    `At ${Math.round(gate.messagesPerSecond * 10) / 10} messages a second ${willExpire} of ${recipients} chats ` +
+      `cannot be reached within the ${seconds} s until the message expires.`,
+  );
 }
 
 function createEnding(): Ending {
@@ -117,42 +170,28 @@ function createEnding(): Ending {
   return ending;
 }
 
-function contentOf({ message, options: { perChat } }: Plan, { chats }: Recipients): Content {
-  if (perChat === undefined || chats === undefined) return new Content(message);
-  return new Content(message, {
-    textFor: perChat,
-    take(chatId) {
-      const chat = chats.get(chatId);
-      chats.delete(chatId);
-      return chat;
-    },
-  });
-}
-
-interface Parts {
-  readonly content: Content;
-  readonly tally: Tally;
-  readonly ending: Ending;
-  readonly journal: LedgerJournal | undefined;
+function contentOf({ message, options: { perChat } }: Plan, { selection }: OpenRecipients): Content {
+  if (perChat === undefined) return new Content(message);
+  return new Content(message, { textFor: perChat, take: (chatId) => selection.take(chatId) });
 }
 
 function courierOf(
   { options, control, expiresAt }: Plan,
-  { ids }: Recipients,
+  audience: Audience,
+  { check, selection }: OpenRecipients,
   company: Company,
-  { content, tally, ending, journal }: Parts,
+  { content, tally, ending, journal, guard }: Parts,
 ): Courier {
   const { allowPaidBroadcast = false, starBudget = Infinity, onUnknown = "skip", priority = "bulk" } =
     options;
   return new Courier({
     ...company,
-    content,
-    tally,
-    control,
+    ...{ content, tally, control, guard, onUnknown },
     lane: priority,
-    onUnknown,
     purse: createPurse(allowPaidBroadcast, starBudget, tally, () => journal?.paidAtMost ?? Infinity),
-    isRecipient: (chatId) => includesSorted(ids, chatId),
+    isRecipient: (chatId) => audience.has(chatId),
+    standingOf: (chatId) => check.standingOf(chatId),
+    isMeant: (chatId, standing) => selection.isMeant(chatId, standing),
     signal: ending.signal,
     checkTime: () => company.clock.now() >= expiresAt ? ending.end("expired") : undefined,
     whyEnded: () => ending.kind === "expired" ? "expired" : "stopped",
@@ -200,41 +239,60 @@ function guarded(
   return (progress) => void show(progress).catch(tell);
 }
 
-interface Course {
+interface Course extends Parts {
   readonly run: Run;
-  readonly tally: Tally;
-  readonly journal: LedgerJournal | undefined;
-  readonly ending: Ending;
   readonly inDoubt: ReadonlySet<number>;
 }
 
 async function conclude(
   { options: { broadcastId } }: Plan,
-  ids: readonly number[],
+  audience: Audience,
+  opened: OpenRecipients,
   { run, tally, journal, ending, inDoubt }: Course,
 ): Promise<BroadcastReport | undefined> {
-  const isLeft = ending.kind === "left";
-  if (isLeft) await journal?.leave(run.next, run.unsent);
+  const { selection: { failure }, check } = opened;
+  const nobody = tally.counts.sent + tally.counts.unknown === 0;
+  // Nobody was written to, and nobody knows to whom it should have been.
+  const isVain = nobody && (failure !== undefined || (check.isReading && tally.done === 0));
+  const isOpen = isVain || ending.kind === "left" || ending.kind === "refused";
+  if (isOpen) await journal?.leave(run, ending);
   if (journal?.isLost) return undefined;
-  const left = [...ids.slice(run.next), ...run.unsent];
-  const doubtful = isLeft ? [] : left.filter((id) => inDoubt.has(id));
+  if (isVain) throw failure ?? neverRead();
+  const doubtful = ending.kind === "left" ? [] : run.rest.filter((id) => inDoubt.has(id));
+  const left = run.rest.length + run.unsent.length + audience.left - doubtful.length;
   for (const id of doubtful) tally.settle(id, stillInDoubt, 0);
-  tally.skip(left.length - doubtful.length, ending.kind === "expired" ? "expired" : "stopped");
-  const { counts, skips, floods, migrations, errors, latencyMs } = tally;
-  const report = new BroadcastReport({
-    broadcastId,
-    recipients: tally.done,
-    ...counts,
-    skips,
-    floods,
-    migrations,
-    errors,
-    stopped: isLeft ? `${ending.words}; resumeBroadcasts(), or the next start, goes on` : ending.words,
-    durationMs: run.elapsedMs,
-    latencyMs,
-  });
-  if (!isLeft) await journal?.finish(report);
+  tally.skip(left, ending.kind === "expired" ? "expired" : "stopped");
+  const report = reportOf(broadcastId, opened, { run, tally, stopped: whyStopped(ending, opened, journal) });
+  if (!isOpen) await journal?.finish(report);
   if (journal?.isLost) return undefined;
   run.tell();
   return report;
+}
+
+function whyStopped(
+  { kind, words }: Ending,
+  { check }: OpenRecipients,
+  journal: LedgerJournal | undefined,
+): string | undefined {
+  if (kind === "left") return `${words}; resumeBroadcasts(), or the next start, goes on`;
+  if (kind === "refused" && journal !== undefined) return `${words}. It can be called for again under its broadcastId`;
+  return words ?? (check.isReading ? "the list of chats has never been read" : undefined);
+}
+
+function reportOf(
+  broadcastId: string | undefined,
+  { fromMemory }: OpenRecipients,
+  { run, tally, stopped }: { readonly run: Run; readonly tally: Tally; readonly stopped: string | undefined },
+): BroadcastReport {
+  const { counts, skips, floods, migrations, errors, latencyMs } = tally;
+  return new BroadcastReport({
+    broadcastId,
+    recipients: tally.done,
+    ...counts,
+    ...{ skips, floods, migrations, errors, stopped },
+    recipientsFrom: fromMemory === undefined ? "table" : "memory",
+    recipientsAsOf: fromMemory?.asOf === undefined ? undefined : new Date(fromMemory.asOf).toISOString(),
+    durationMs: run.elapsedMs,
+    latencyMs,
+  });
 }

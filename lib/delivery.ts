@@ -4,10 +4,12 @@ import { Caller, type CallerOptions } from "./caller.ts";
 import type { Control } from "./broadcast_run.ts";
 import type { ChatEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
+import type { Standing } from "./consent_check.ts";
 import type { Part } from "./content.ts";
 import type { Lane, Turn } from "./departure.ts";
-import { floodsAtMost, type Gate, longestPauseSeconds } from "./gate.ts";
-import { type Outcome, outcomeOf } from "./outcome.ts";
+import { floodsAtMost, type Gate } from "./gate.ts";
+import type { GoneGuard } from "./gone_guard.ts";
+import { type Outcome, outcomeOf, wordsOf } from "./outcome.ts";
 import { inTime } from "./patience.ts";
 import type { Purse } from "./purse.ts";
 import { reasonOf } from "./reason.ts";
@@ -18,8 +20,10 @@ export interface Surroundings {
   readonly api: Api;
   readonly gate: Gate;
   readonly roster: Roster;
-  /** Keeps a group's move behind what the group has said before it; false where it has to wait. */
-  readonly migrate: (from: number, to: number, at: number) => Promise<boolean>;
+  /** Keeps a group's move behind what the group has said before it; resolves once it is written, or waits in safety. */
+  readonly migrate: (from: number, to: number, at: number) => Promise<unknown>;
+  /** Keeps what a refusal says of a chat, likewise. Gives whether the chat is inactive by it. */
+  readonly keep: (chatId: number, event: ChatEvent) => Promise<boolean>;
   readonly clock: Clock;
 }
 
@@ -30,6 +34,13 @@ export interface CourierOptions extends Surroundings, CallerOptions {
   readonly tally: Tally;
   /** Holds back whatever has not left yet. */
   readonly control: Pick<Control, "isPaused" | "resumed">;
+  /** Whether the chat is subscribed, as the table says now. */
+  readonly standingOf: (chatId: number) => Standing | Promise<Standing>;
+  readonly guard: GoneGuard;
+  /** Whether the broadcast is meant for the chat; rejects where that cannot be told. */
+  readonly isMeant: (chatId: number, standing: Standing) => boolean | Promise<boolean>;
+  /** Is told of a refusal in words that nobody knows. */
+  readonly onUnclear: (words: string, message: string) => void;
   /** Whether the chat is one of the recipients itself. */
   readonly isRecipient: (chatId: number) => boolean;
   /** Ends what waits for its turn. */
@@ -48,12 +59,17 @@ interface Letter {
   start: { readonly at: number; readonly moment: number };
   attempts: number;
   floods: number;
+  /** Rests of the bot that it has seen. */
+  rests: number;
   readonly onTurn: (isHeld: boolean) => void;
 }
 
 const attemptsAtMost = 4;
 const backoffMs = 250;
 const textWithinMs = 10_000;
+/** A chat whose own flood lasts longer is not waited for; a flood of the bot is, however long. */
+const ownFloodAtMostMs = 600_000;
+const withdrawn: Settlement = { outcome: "withdrawn" };
 
 export class Courier {
   readonly #options: CourierOptions;
@@ -75,7 +91,16 @@ export class Courier {
    */
   async deliver(recipient: number, onTurn: (isHeld: boolean) => void): Promise<Settlement> {
     const start = { at: 0, moment: 0 };
-    const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, onTurn };
+    const { rests } = this.#options.gate;
+    const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, rests, onTurn };
+    const settlement = await this.#deliver(letter, recipient);
+    if (["sent", "failed", "unknown"].includes(settlement.outcome)) this.#options.guard.note(letter.chatId);
+    return settlement;
+  }
+
+  async #deliver(letter: Letter, recipient: number): Promise<Settlement> {
+    const refusal = await this.#mayBegin(letter);
+    if (refusal !== undefined) return refusal;
     const parts = await this.#partsFor(recipient);
     if ("outcome" in parts) return parts;
     for (const [index, part] of parts.entries()) {
@@ -86,6 +111,24 @@ export class Courier {
     return { outcome: "sent" };
   }
 
+  /** Whether the recipient is one: subscribed, as the table says now, and meant. */
+  async #mayBegin(letter: Letter): Promise<Settlement | undefined> {
+    const { roster, standingOf, isMeant, signal, whyEnded } = this.#options;
+    this.#follow(letter);
+    if (!roster.mayWriteTo(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
+    const known = standingOf(letter.chatId);
+    const standing = known instanceof Promise ? await known : known;
+    if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
+    if (!standing.isActive) return withdrawn;
+    const meant = isMeant(letter.chatId, standing);
+    if (meant === true) return undefined;
+    try {
+      return await meant ? undefined : withdrawn;
+    } catch (error) {
+      return { outcome: "failed", message: reasonOf(error), stops: "stopped" };
+    }
+  }
+
   /** A text of the chat's own may take its time, and fail. */
   async #partsFor(recipient: number): Promise<readonly Part[] | Settlement> {
     const { content, clock, signal, whyEnded } = this.#options;
@@ -94,7 +137,8 @@ export class Courier {
       return await (content.isPerChat ? inTime(parts, { ms: textWithinMs, clock, signal }) : parts);
     } catch (error) {
       if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
-      return { outcome: "failed", message: `there is no text for it: ${reasonOf(error)}`, isUnclear: true };
+      const refusal = reasonOf(error);
+      return { outcome: "failed", message: `there is no text for it: ${refusal}`, refusal };
     }
   }
 
@@ -107,9 +151,9 @@ export class Courier {
       const isPaid = purse.take();
       const turn = await this.#turn(letter, isPaid);
       this.#follow(letter);
-      const refusal = this.#refusal(letter, turn);
-      if (turn === undefined || refusal !== undefined) {
-        turn?.over();
+      const refusal = turn !== undefined && "outcome" in turn ? turn : await this.#refusal(letter);
+      if (turn === undefined || "outcome" in turn || refusal !== undefined) {
+        if (turn !== undefined && "over" in turn) turn.over();
         purse.give(isPaid);
         return refusal ?? { outcome: "skipped", why: this.#options.whyEnded() };
       }
@@ -125,11 +169,17 @@ export class Courier {
     }
   }
 
-  #refusal({ chatId }: Letter, turn: Turn | undefined): Settlement | undefined {
-    const { signal, whyEnded, roster, checkTime } = this.#options;
+  /** Why it is not sent after all. What was known of the chat may be too old by now. */
+  async #refusal({ chatId }: Letter): Promise<Settlement | undefined> {
+    const { signal, whyEnded, roster, checkTime, standingOf } = this.#options;
     checkTime();
-    if (turn === undefined || signal.aborted) return { outcome: "skipped", why: whyEnded() };
-    return roster.mayWriteTo(chatId) ? undefined : { outcome: "skipped", why: "unsubscribed" };
+    if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
+    if (!roster.mayWriteTo(chatId)) return { outcome: "skipped", why: "unsubscribed" };
+    const known = standingOf(chatId);
+    const { isActive } = known instanceof Promise ? await known : known;
+    checkTime();
+    if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
+    return isActive && roster.mayWriteTo(chatId) ? undefined : { outcome: "skipped", why: "unsubscribed" };
   }
 
   /** A group that has become a supergroup meanwhile, as the commands have heard, is written to there, once. */
@@ -142,16 +192,18 @@ export class Courier {
   }
 
   /** `undefined` where the broadcast, or the bot, was stopped meanwhile. */
-  async #turn({ chatId, onTurn }: Letter, isPaid: boolean): Promise<Turn | undefined> {
+  async #turn({ chatId, onTurn }: Letter, isPaid: boolean): Promise<Turn | Settlement | undefined> {
     const { gate, lane, signal, control } = this.#options;
+    const departure = { lane, chatId, isPaid, signal, ownFloodAtMostMs, onHeld: () => onTurn(true) };
     for (;;) {
       await control.resumed(signal);
       try {
-        const turn = await gate.enter({ lane, chatId, isPaid, signal, onHeld: () => onTurn(true) });
+        const turn = await gate.enter(departure);
         if (!control.isPaused) return turn;
         turn.over();
-      } catch {
-        return undefined;
+      } catch (error) {
+        const { name, message } = error as Error;
+        return name === "ChatFloodError" && !signal.aborted ? { outcome: "failed", message } : undefined;
       } finally {
         onTurn(false);
       }
@@ -165,15 +217,17 @@ export class Courier {
     isPaid: boolean,
     error: unknown,
   ): Promise<Settlement | "again"> {
-    const { purse, tally, onUnknown } = this.#options;
+    const { purse, tally, onUnknown, gate } = this.#options;
     const outcome = outcomeOf(error);
     // What may have arrived may be charged for.
     if (outcome.kind !== "unknown") purse.give(isPaid);
     if (outcome.kind === "wait") {
       tally.floods++;
-      const isPatient = letter.floods++ < floodsAtMost && outcome.retryAfterSeconds <= longestPauseSeconds;
-      isPatient ? turn.flooded(outcome.retryAfterSeconds) : turn.over();
-      return isPatient ? "again" : await this.#verdict(letter, outcome, error);
+      turn.flooded(outcome.retryAfterSeconds);
+      // A flood of the bot is none of the chat's, however many there are.
+      if (gate.rests !== letter.rests) letter.floods = 0;
+      letter.rests = gate.rests;
+      return ++letter.floods <= floodsAtMost ? "again" : await this.#verdict(letter, outcome, error);
     }
     turn.over();
     if (letter.attempts < attemptsAtMost) {
@@ -195,40 +249,76 @@ export class Courier {
   /** Hands the group's standing to its supergroup; false where that could not be kept. */
   async #move({ chatId }: Letter, to: number): Promise<boolean> {
     const { migrate, clock } = this.#options;
-    try {
-      return await migrate(chatId, to, clock.now());
-    } catch {
-      return false;
-    }
+    return await migrate(chatId, to, clock.now()).then(() => true, () => false);
   }
 
   async #verdict(letter: Letter, outcome: Outcome, error: unknown): Promise<Settlement> {
+    const { content, onUnclear } = this.#options;
     const message = reasonOf(error);
-    const { at } = letter.start;
     switch (outcome.kind) {
       case "gone":
-        return await this.#keep(letter, { kind: "removed", reason: outcome.reason, at }, message);
+        return await this.#gone(letter, outcome, message);
       case "unreachable":
-        return await this.#keep(letter, { kind: "unreached", at }, message);
+        return await this.#unreached(letter, message);
       case "unknown":
         return { outcome: "unknown", message };
       case "message":
         // One chat's own text is no fault of the others'.
-        return { outcome: "failed", message, ...!this.#options.content.isPerChat && { stops: true } };
+        if (content.isPerChat) return { outcome: "failed", message, refusal: wordsOf(error) };
+        return { outcome: "failed", message, stops: "refused" };
       case "bot":
-        return { outcome: "failed", message, stops: true };
+        return { outcome: "failed", message, stops: "stopped" };
+      case "unclear":
+        onUnclear(wordsOf(error), message);
+        return { outcome: "failed", message, refusal: wordsOf(error) };
       default:
-        return { outcome: "failed", message, isUnclear: outcome.kind === "unclear" };
+        return { outcome: "failed", message };
     }
   }
 
+  async #gone(
+    { chatId, start: { at, moment } }: Letter,
+    { reason, isUnopened = false }: Extract<Outcome, { kind: "gone" }>,
+    message: string,
+  ): Promise<Settlement> {
+    const { guard, tally } = this.#options;
+    const deactivate = (): Promise<Settlement> =>
+      this.#keep(chatId, { kind: "removed", reason, at }, { moment, message });
+    const verdict = guard.gone({
+      chatId,
+      isUnopened,
+      revoke: () => tally.revokeDeactivation(chatId, message),
+      async deactivate() {
+        const settlement = await deactivate();
+        if (settlement.outcome === "failed") tally.revokeDeactivation(chatId, settlement.message);
+      },
+    });
+    if (verdict === "believed") return await deactivate();
+    return { outcome: verdict === "halted" ? "failed" : "deactivated", message };
+  }
+
   /** Keeps what a refusal says of the chat. */
-  async #keep({ chatId, start }: Letter, event: ChatEvent, message: string): Promise<Settlement> {
-    const { roster } = this.#options;
+  async #keep(
+    chatId: number,
+    event: ChatEvent,
+    { moment, message }: { readonly moment: number; readonly message: string },
+  ): Promise<Settlement> {
+    const { roster, keep } = this.#options;
     // Who has come back while the refusal was on its way is not sent away by it.
-    if (roster.hasSpokenSince(chatId, start.moment)) return { outcome: "failed", message };
+    if (roster.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };
     try {
-      const { after } = await roster.apply(chatId, [event]);
+      return { outcome: await keep(chatId, event) ? "deactivated" : "failed", message };
+    } catch (error) {
+      return { outcome: "failed", message: `${message}; not kept: ${reasonOf(error)}` };
+    }
+  }
+
+  /** A strike. One that cannot be written is no loss: the next broadcast finds the chat missing again. */
+  async #unreached({ chatId, start: { at, moment } }: Letter, message: string): Promise<Settlement> {
+    const { roster } = this.#options;
+    if (roster.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };
+    try {
+      const { after } = await roster.apply(chatId, [{ kind: "unreached", at }]);
       return { outcome: after?.is_active ? "failed" : "deactivated", message };
     } catch (error) {
       return { outcome: "failed", message: `${message}; not kept: ${reasonOf(error)}` };

@@ -1,21 +1,24 @@
 /** A run in the ledger: its windows written ahead, its lease kept, its end told. */
-import { type Ending, type Journal, unsentAtMost } from "./broadcast.ts";
+import type { Ending, Journal, Run } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { Content, KeptMessage } from "./content.ts";
 import type { Logger } from "./log.ts";
 import { summaryOf } from "./kept_report.ts";
 import type { BroadcastReport } from "./report.ts";
+import { cursorIn, cursorPosition } from "./run_cursor.ts";
+import { isBefore, positionOf, type SendOrder } from "./send_order.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
-import type { Tally } from "./tally.ts";
+import { Tally } from "./tally.ts";
 
 export interface JournalOptions {
   readonly ledger: Ledger;
   /** As it was begun or taken over. */
   readonly record: RunRecord;
-  /** Whom this process sends to, in the order in which it does. */
-  readonly recipients: readonly number[];
-  /** How many of them are in the window that is written already. */
-  readonly end: number;
+  readonly order: SendOrder;
+  /** How many recipients there are, as far as they are known. */
+  readonly recipients: () => number;
+  /** Those who are in the window that is written already. */
+  readonly window: readonly number[];
   readonly windowSize: number;
   readonly tally: Tally;
   /** Whether Telegram may charge for it. */
@@ -40,7 +43,6 @@ export class LedgerJournal implements Journal {
   readonly #options: JournalOptions;
   readonly #closing = new AbortController();
   #record: RunRecord;
-  #end: number;
   #saving: Promise<unknown> = Promise.resolve();
   #savedAt: number;
   /** Whether the present window is this process's own, so that it knows how far it has come in it. */
@@ -54,16 +56,11 @@ export class LedgerJournal implements Journal {
   constructor(options: JournalOptions) {
     this.#options = options;
     this.#record = options.record;
-    this.#end = options.end;
     this.#isOwnWindow = options.record.fence === 1;
     this.#savedAt = options.clock.now();
     this.#isMessageKept = options.record.message_name !== undefined && !options.content.isUpload;
     this.#paidAtMost = Number(options.record["paid"] ?? 0);
     void this.#keepLease();
-  }
-
-  get end(): number {
-    return this.#end;
   }
 
   /** Whether somebody else has taken the run over. */
@@ -78,24 +75,36 @@ export class LedgerJournal implements Journal {
 
   /** Sets aside what a window may cost that another process has written. */
   async reserve(): Promise<void> {
-    const { isPaid, content, tally } = this.#options;
-    if (!isPaid || this.#isOwnWindow || this.#end === 0) return;
-    const paid = tally.paid + priceOf(this.#end, content);
+    const { isPaid, content, tally, window } = this.#options;
+    if (!isPaid || this.#isOwnWindow || window.length === 0) return;
+    const paid = tally.paid + priceOf(window.length, content);
     if (await this.#save({ paid }, giveUpMs)) this.#paidAtMost = paid;
   }
 
-  async advance(underWay: readonly number[]): Promise<number> {
-    const { recipients, windowSize, tally, isPaid, content } = this.#options;
-    const end = Math.min(recipients.length, this.#end + Math.max(1, windowSize - underWay.length));
-    const window = this.#windowOf(recipients.slice(this.#end, end), underWay);
+  async advance(window: readonly number[], underWay: readonly number[]): Promise<boolean> {
+    const { tally, isPaid, content, recipients } = this.#options;
     const counts = tally.state;
     // What the window may cost is set aside with it.
-    const paid = counts.paid + (isPaid ? priceOf(end - this.#end, content) : 0);
-    const changes = { ...counts, paid, ...window, ...await this.#message() };
-    if (!await this.#save(changes, giveUpMs)) return this.#end;
+    const paid = counts.paid + (isPaid ? priceOf(window.length, content) : 0);
+    const changes = {
+      ...{ ...counts, paid, recipients: recipients(), halted_by: undefined },
+      ...this.#windowOf(window, underWay),
+      ...await this.#message(),
+    };
+    if (!await this.#save(changes, giveUpMs)) return false;
     this.#isOwnWindow = true;
     this.#paidAtMost = paid;
-    return this.#end = end;
+    return true;
+  }
+
+  async nameEarly(chatIds: readonly number[], underWay: readonly number[]): Promise<boolean> {
+    const { isPaid, content } = this.#options;
+    const paid = this.#paidAtMost + (isPaid ? priceOf(chatIds.length, content) : 0);
+    const sampled = [...this.#record["sampled"] as readonly number[] ?? [], ...chatIds];
+    const named = new Set([...this.#record.pending ?? [], ...underWay, ...chatIds]);
+    if (!await this.#save({ paid, sampled, pending: [...named] }, giveUpMs)) return false;
+    this.#paidAtMost = paid;
+    return true;
   }
 
   /** The run is over: everyone is accounted for. Gives false where somebody else has taken it over. */
@@ -114,29 +123,59 @@ export class LedgerJournal implements Journal {
   }
 
   /**
-   * Leaves the rest to the next one: `next` is how many of this process's recipients were begun, of which `unsent` were
-   * not sent to. Of a window that another process has written nothing is known: it stays in doubt.
+   * Leaves the rest to the next one. Of a window that another process has written nothing is known: it stays in doubt.
+   * A run that was refused before anybody had the message begins anew when it is called for again.
    */
-  async leave(next: number, unsent: readonly number[]): Promise<void> {
-    const { recipients, tally } = this.#options;
+  async leave(run: Pick<Run, "lastBegun" | "rest" | "unsent">, { kind, words }: Ending): Promise<void> {
+    const { tally } = this.#options;
     this.#closing.abort();
-    const cursor = highest(recipients[next - 1], this.#record.window_after);
-    // Those who were named, and have not been begun with: no more than there is room for, as they were named.
-    const passedOver = recipients.slice(next, next + 2 * unsentAtMost)
-      .filter((id) => id <= (cursor ?? -Infinity));
-    const bounds = { window_after: cursor, cursor, window_size: 0, pending: [] };
-    const window = { ...bounds, unsent: [...unsent, ...passedOver] };
-    const changes = this.#isOwnWindow ? { ...tally.state, ...window } : {};
-    await this.#persist(leaveWithinMs, () => Promise.resolve(changes), 0);
+    const halted_by = kind === "left" ? undefined : words?.slice(0, 500) ?? "nobody could be written to";
+    const { sent, unknown } = tally.counts;
+    const changes = halted_by !== undefined && sent + unknown === 0 && !this.#mayHaveArrived
+      ? { ...new Tally().state, ...notBegun }
+      : { ...tally.state, ...this.#windowLeft(run) };
+    const known = this.#isOwnWindow ? changes : {};
+    await this.#persist(leaveWithinMs, () => Promise.resolve({ ...known, halted_by }), 0);
   }
 
-  /** Those who are not above the last cursor are named, as the window's bounds do not tell of them. */
-  #windowOf(chats: readonly number[], underWay: readonly number[]): Partial<RunRecord> {
-    const { cursor } = this.#record;
-    const named = cursor === undefined ? [] : chats.filter((id) => id <= cursor);
+  /** Whether chats are in doubt that were under way in a process that has died. */
+  get #mayHaveArrived(): boolean {
+    return !this.#isOwnWindow;
+  }
+
+  #windowLeft({ lastBegun, rest, unsent }: Pick<Run, "lastBegun" | "rest" | "unsent">): Changes {
+    const { order } = this.#options;
+    const after = cursorPosition(order, this.#record, "window_after");
+    const begun = lastBegun === undefined ? undefined : positionOf(order, lastBegun);
+    const isAhead = begun !== undefined && (after === undefined || isBefore(after, begun));
+    const cursor = isAhead
+      ? cursorIn(order, lastBegun)
+      : { cursor: this.#record.window_after, cursor_value: this.#record["window_after_value"] };
+    const end = isAhead ? begun : after;
+    // Those who were named, and have not been begun with.
+    const passedOver = end === undefined ? [] : rest.filter((id) => !isBefore(end, positionOf(order, id)));
+    return {
+      ...cursor,
+      window_after: cursor.cursor,
+      window_after_value: cursor.cursor_value,
+      window_size: 0,
+      pending: [],
+      unsent: [...unsent, ...passedOver],
+    };
+  }
+
+  /** Those who are not behind the last cursor are named, as the window's bounds do not tell of them. */
+  #windowOf(chats: readonly number[], underWay: readonly number[]): Changes {
+    const { order } = this.#options;
+    const { cursor, cursor_value } = this.#record;
+    const after = cursorPosition(order, this.#record, "cursor");
+    const isNamed = (id: number): boolean => after !== undefined && !isBefore(after, positionOf(order, id));
+    const named = chats.filter(isNamed);
+    const last = chats.findLast((id) => !isNamed(id));
     return {
       window_after: cursor,
-      cursor: highest(chats.at(-1), cursor),
+      window_after_value: cursor_value,
+      ...(last === undefined ? { cursor, cursor_value } : cursorIn(order, last)),
       window_size: chats.length - named.length,
       pending: [...underWay, ...named],
       unsent: undefined,
@@ -216,10 +255,11 @@ export class LedgerJournal implements Journal {
 
 type Changes = Partial<RunRecord>;
 
-function highest(...ids: (number | undefined)[]): number | undefined {
-  const known = ids.filter((id) => id !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
-}
+/** A run of which nobody has the message. */
+const notBegun: Changes = {
+  ...{ cursor: undefined, cursor_value: undefined, window_after: undefined, window_after_value: undefined },
+  ...{ window_size: 0, pending: [], unsent: undefined, sampled: undefined },
+};
 
 /** How many messages so many chats are sent, as far as that is known beforehand. */
 export function priceOf(chats: number, content: Content): number {

@@ -5,11 +5,13 @@ import { Tally, type TallyState } from "./tally.ts";
 
 /** What a report says beyond what was counted, as attributes of the run. */
 export function summaryOf(report: BroadcastReport): Partial<RunRecord> {
-  const { stopped, durationMs, latencyMs } = report;
+  const { stopped, durationMs, latencyMs, recipientsFrom, recipientsAsOf } = report;
   const { p50, p95, p99, max } = latencyMs ?? {};
   return {
     stopped_by: stopped?.slice(0, 200),
     duration_ms: durationMs,
+    recipients_from: recipientsFrom === "memory" ? "memory" : undefined,
+    recipients_as_of: recipientsAsOf,
     p50_ms: p50,
     p95_ms: p95,
     p99_ms: p99,
@@ -32,6 +34,8 @@ export async function keptReport(run: RunRecord, ledger: Ledger): Promise<Broadc
     ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations },
     skips: { unsubscribed, expired, stopped },
     stopped: run["stopped_by"] as string | undefined,
+    recipientsFrom: run["recipients_from"] === "memory" ? "memory" : "table",
+    recipientsAsOf: run["recipients_as_of"] as string | undefined,
     durationMs: Number(run["duration_ms"] ?? 0),
     latencyMs: run["p50_ms"] === undefined ? undefined : { p50, p95, p99, max } as Percentiles,
   });

@@ -1,21 +1,25 @@
 /** Broadcasts with an id: begun by one process, followed by the others, and finished by one of them if it dies. */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { Audience } from "./audience.ts";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import { Control } from "./broadcast_run.ts";
 import { type Company, conduct, type Plan, windowSizeAt } from "./conduct.ts";
 import { Content } from "./content.ts";
 import { leaseMs, priceOf } from "./journal.ts";
 import { keptReport } from "./kept_report.ts";
-import { recipientsOf } from "./recipients.ts";
+import type { LedgerChoice } from "./ledger_choice.ts";
+import { neverRead, type OpenRecipients, openRecipients, startOf } from "./open_recipients.ts";
 import type { BroadcastReport } from "./report.ts";
+import { cursorIn, orderKept, startKept } from "./run_cursor.ts";
+import type { SendOrder } from "./send_order.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
 import { StorageError } from "./storage/storage_error.ts";
-import { keptOptions, optionsKept, whereToGoOn, whyNotAlone } from "./taking_over.ts";
+import { isUntouched, keptOptions, optionsKept, whereToGoOn, whyNotAlone } from "./taking_over.ts";
 import { Tally } from "./tally.ts";
 
 export interface OnceOptions {
   readonly company: Company;
-  readonly ledger: () => Ledger;
+  readonly ledgers: () => LedgerChoice;
   /** Has the bot wait for what is being sent. */
   readonly track: <T>(task: Promise<T>) => Promise<T>;
   /** Ends what only waits for others. */
@@ -32,8 +36,6 @@ const pollMs = 1000;
 
 export class Once {
   readonly #options: OnceOptions;
-  /** Whether runs that are left unfinished can be found, as they have to be after a crash. */
-  #isSearchable = false;
 
   constructor(options: OnceOptions) {
     this.#options = options;
@@ -41,57 +43,74 @@ export class Once {
 
   /** Begins it, or follows whoever has. */
   async send(id: string, plan: Plan): Promise<BroadcastReport> {
-    const found = await this.#options.ledger().get(id);
-    return found === undefined && await this.#options.track(this.#begin(id, plan)) ||
-      (await this.follow(id, plan)).report;
+    const { whenLedgerDown, expiresAt, options: { signal } } = plan;
+    const { ledger, found } = await this.#options.ledgers().for(id, { whenLedgerDown, expiresAt, signal });
+    return found === undefined && await this.#options.track(this.#begin(ledger, id, plan)) ||
+      (await this.follow(ledger, id, plan)).report;
   }
 
   /** `undefined` where another process was first, or has taken it over. */
-  async #begin(id: string, plan: Plan): Promise<BroadcastReport | undefined> {
-    const { roster, clock, messagesPerSecond } = this.#options.company;
-    if (roster.isUnread) throw chatsUnread();
-    if (!this.#isSearchable) await this.#options.ledger().open();
-    this.#isSearchable = true;
-    const recipients = await recipientsOf(this.#options.company, plan.options);
-    const { ids } = recipients;
-    const end = Math.min(ids.length, windowSizeAt(messagesPerSecond));
-    const hasFunctions = plan.options.perChat !== undefined || plan.options.filter !== undefined;
+  async #begin(ledger: Ledger, id: string, plan: Plan): Promise<BroadcastReport | undefined> {
+    const { company } = this.#options;
+    const opened = await openRecipients(plan, company);
+    try {
+      const { ids, selection: { values } } = opened;
+      const order: SendOrder = { start: startOf(plan, ids, numbersFrom(id)), values };
+      const audience = new Audience({ ids, order });
+      const recipients = audience.left;
+      const window = audience.take(windowSizeAt(company.messagesPerSecond));
+      const record = await this.#recordOf(ledger, id, plan, { order, window, recipients });
+      const begun = await ledger.begin(record);
+      if (begun.owner !== record.owner) return undefined;
+      return await conduct(plan, audience, opened, company, { ledger, record, tally: new Tally(), window });
+    } finally {
+      opened.close();
+    }
+  }
+
+  async #recordOf(
+    ledger: Ledger,
+    id: string,
+    plan: Plan,
+    { order, window, recipients }: {
+      readonly order: SendOrder;
+      readonly window: readonly number[];
+      readonly recipients: number;
+    },
+  ): Promise<RunRecord> {
+    const { options: { perChat, filter, onUnknown = "skip", allowPaidBroadcast } } = plan;
+    const hasFunctions = perChat !== undefined || filter !== undefined || order.values !== undefined;
     const content = new Content(plan.message);
-    const message = hasFunctions ? undefined : await content.keepIn(this.#options.ledger(), id);
-    const record: RunRecord = {
+    const last = window.at(-1);
+    return {
       broadcast_id: id,
       state: "running",
       owner: randomUUID(),
       fence: 1,
-      lease_until: clock.now() + leaseMs,
+      lease_until: this.#options.company.clock.now() + leaseMs,
       started_at: new Date(plan.startedAt).toISOString(),
-      on_unknown: plan.options.onUnknown ?? "skip",
-      ...message,
-      recipients: ids.length,
-      cursor: ids[end - 1],
-      window_size: end,
+      on_unknown: onUnknown,
+      ...hasFunctions ? {} : await content.keepIn(ledger, id),
+      recipients,
+      ...last === undefined ? {} : cursorIn(order, last),
+      window_size: window.length,
+      ...orderKept(order),
       ...optionsKept(plan),
       ...new Tally().state,
-      paid: plan.options.allowPaidBroadcast ? priceOf(end, content) : 0,
+      paid: allowPaidBroadcast ? priceOf(window.length, content) : 0,
     };
-    const begun = await this.#options.ledger().begin(record);
-    if (begun.owner !== record.owner) return undefined;
-    const kept = { ledger: this.#options.ledger(), record, tally: new Tally(), ids, end };
-    return await conduct(plan, recipients, this.#options.company, kept);
   }
 
   /** Waits for whoever runs it; finishes it where that one has died. */
-  async follow(id: string, plan?: Plan): Promise<Followed> {
+  async follow(ledger: Ledger, id: string, plan?: Plan): Promise<Followed> {
     const { clock } = this.#options.company;
     for (;;) {
       plan?.options.signal?.throwIfAborted();
-      const run = await this.#options.ledger().get(id);
+      const run = await ledger.get(id);
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
-      if (run.state === "finished") {
-        return { report: await keptReport(run, this.#options.ledger()), isOurs: false };
-      }
+      if (run.state === "finished") return { report: await keptReport(run, ledger), isOurs: false };
       const report = run.lease_until < clock.now()
-        ? await this.#options.track(this.#takeOver(run, plan))
+        ? await this.#options.track(this.#takeOver(ledger, run, plan))
         : undefined;
       if (report !== undefined) return { report, isOurs: true };
       await this.rest(plan?.options.signal);
@@ -108,35 +127,64 @@ export class Once {
     );
   }
 
-  async #takeOver(run: RunRecord, caller?: Plan): Promise<BroadcastReport | undefined> {
-    const { roster, clock, logger } = this.#options.company;
-    if (roster.isUnread) throw chatsUnread();
+  async #takeOver(ledger: Ledger, run: RunRecord, caller?: Plan): Promise<BroadcastReport | undefined> {
+    const { company } = this.#options;
+    const { roster, clock, logger } = company;
     const reason = whyNotAlone(run, caller?.options);
     if (reason !== undefined) throw new Error(reason);
-    const { broadcast_id: id, message_name, message_parts = 0 } = run;
-    const message = message_name === undefined ? caller?.message : JSON.parse(
-      await this.#options.ledger().readText(id, message_name, message_parts),
-    ) as BroadcastMessage;
-    if (message === undefined) throw new Error("unreachable: a run that is finished alone has its message");
-    const { options, expiresAt, startedAt } = keptOptions(run, caller?.options);
-    const recipients = await recipientsOf(this.#options.company, options);
-    const record = await this.#options.ledger().claim(run, randomUUID(), clock.now() + leaseMs);
-    if (record === undefined) return undefined;
-    const start = whereToGoOn(record, recipients.ids);
-    logger.info(
-      `The broadcast "${id}" goes on where another process has left it: ${start.ids.length} chats are left.`,
-    );
-    const plan = { message, options, startedAt, expiresAt, control: caller?.control ?? new Control() };
-    return await conduct(plan, recipients, this.#options.company, {
-      ledger: this.#options.ledger(),
-      record,
-      ...start,
-    });
+    const plan = await planOf(ledger, run, caller);
+    // To those of whom nothing is known yet nothing can be finished.
+    if (roster.isUnread && plan.whenUnreadable === "throw") throw neverRead();
+    const opened = await this.#openAgain(plan);
+    try {
+      const record = await ledger.claim(run, randomUUID(), clock.now() + leaseMs);
+      if (record === undefined) return undefined;
+      const { selection: { values } } = opened;
+      const order: SendOrder = { start: startKept(record), values };
+      const { audience, ...start } = whereToGoOn(record, opened.ids, order);
+      const left = start.window.length + audience.left;
+      logger.info(
+        `The broadcast "${run.broadcast_id}" goes on where another process has left it: ${left} chats are left.`,
+      );
+      const kept = { ledger, record: isUntouched(run) ? renewed(record, plan) : record, ...start };
+      return await conduct(plan, audience, opened, company, kept);
+    } finally {
+      opened.close();
+    }
+  }
+
+  /** Whoever goes on with a run of others knows no better list than the table has, if it can be read. */
+  async #openAgain(plan: Plan): Promise<OpenRecipients> {
+    const { company } = this.#options;
+    if (plan.whenUnreadable === "throw" || company.roster.isUnread) return await openRecipients(plan, company);
+    try {
+      return await openRecipients({ ...plan, whenUnreadable: "throw" }, company);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return await openRecipients(plan, company);
+    }
   }
 }
 
-function chatsUnread(): StorageError {
-  const message =
-    "The list of chats could not be read yet, so a broadcast with a broadcastId would not reach them all.";
-  return new StorageError("unreachable", `${message} Try again when DynamoDB is back.`);
+/** What the first call asked for; of a run that nobody has the message of, what this call does. */
+async function planOf(ledger: Ledger, run: RunRecord, caller: Plan | undefined): Promise<Plan> {
+  if (caller !== undefined && isUntouched(run)) return caller;
+  const { broadcast_id: id, message_name, message_parts = 0 } = run;
+  const message = message_name === undefined ? caller?.message : JSON.parse(
+    await ledger.readText(id, message_name, message_parts),
+  ) as BroadcastMessage;
+  if (message === undefined) throw new Error("unreachable: a run that is finished alone has its message");
+  return { message, control: caller?.control ?? new Control(), ...keptOptions(run, caller?.options) };
+}
+
+/** A run that is called for again with another message, perhaps, and other options. */
+function renewed(record: RunRecord, plan: Plan): RunRecord {
+  return { ...record, ...optionsKept(plan), message_name: undefined, message_parts: undefined };
+}
+
+/** Numbers in [0, 1) that a text decides. */
+function numbersFrom(text: string): () => number {
+  const digest = createHash("sha256").update(text).digest();
+  let offset = 0;
+  return () => digest.readUInt32BE(4 * (offset++ % 8)) / 2 ** 32;
 }

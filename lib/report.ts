@@ -72,6 +72,10 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly errors: readonly BroadcastProblem[];
   /** Why the broadcast was stopped before its end, if it was. */
   readonly stopped: string | undefined;
+  /** Whether each chat's subscription was seen in the table, or the list in memory had to do as that could not be read. */
+  readonly recipientsFrom: "table" | "memory";
+  /** When the list in memory had been read, in ISO 8601; absent where it did not have to do, or was never read. */
+  readonly recipientsAsOf: string | undefined;
   /** From the call to the last answer, in milliseconds. */
   readonly durationMs: number;
   /** When chats had it, in milliseconds from the call on, within a per cent; absent where none was sent. */
@@ -97,6 +101,8 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
     this.migrations = facts.migrations;
     this.errors = facts.errors;
     this.stopped = facts.stopped;
+    this.recipientsFrom = facts.recipientsFrom;
+    this.recipientsAsOf = facts.recipientsAsOf;
     this.durationMs = facts.durationMs;
     this.latencyMs = facts.latencyMs;
     this.messagesPerSecond = Math.round(facts.sent * 10_000 / Math.max(facts.durationMs, 1)) / 10;
@@ -112,7 +118,8 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
     const rest = others.length === 0 ? "" : `; ${others.join(", ")}`;
     const stopped = this.stopped === undefined ? "" : ` Stopped: ${this.stopped}.`;
     const chats = this.recipients === 1 ? "chat" : "chats";
-    return `Sent to ${this.sent} of ${this.recipients} ${chats} in ${seconds} s${rest}.${stopped}`;
+    const from = this.recipientsFrom === "table" ? "" : " (from memory)";
+    return `Sent to ${this.sent} of ${this.recipients} ${chats}${from} in ${seconds} s${rest}.${stopped}`;
   }
 
   /** Only what surprises: that a stopped broadcast skips is said anyway. */

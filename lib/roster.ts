@@ -1,6 +1,8 @@
 /** Who is subscribed now: a memory of the active chats over the storage, which stays the truth. */
 import { type Chat, type ChatEvent, type ChatState, isMessage } from "./chat.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { createInOrder } from "./in_order.ts";
+import { SortedIds } from "./sorted_ids.ts";
 import {
   type Applied,
   type ChatStorage,
@@ -20,6 +22,12 @@ export class Roster {
   /** Stands in for the storage until that can be read: then "not here" does not mean "unknown". */
   #standIn: ChatStorage | undefined;
   #active = new Set<number>();
+  readonly #sorted = new SortedIds();
+  readonly #clock: Clock;
+  #readAt: number | undefined;
+  /** Loads are numbered: one that began before another has older news. */
+  #loadsBegun = 0;
+  #latestLoad = 0;
   /** Those of them that broadcasts did not find lately. */
   #struck = new Set<number>();
   /** What changed while a load was under way, which the load may have read before or after. */
@@ -38,10 +46,12 @@ export class Roster {
   /**
    * Empty until `load()`.
    * @param standIn Stands in for a storage that cannot be read, until `open()`.
+   * @param clock Tells when the storage was read.
    */
-  constructor(storage: ChatStorage, standIn?: ChatStorage) {
+  constructor(storage: ChatStorage, standIn?: ChatStorage, clock: Clock = systemClock) {
     this.#kept = storage;
     this.#standIn = standIn;
+    this.#clock = clock;
   }
 
   /** Where the chats are, or what stands in for it. */
@@ -52,6 +62,11 @@ export class Roster {
   /** Whether the storage has not been read yet. */
   get isUnread(): boolean {
     return this.#standIn !== undefined;
+  }
+
+  /** When the storage was last read whole, in milliseconds since 1970; `undefined` where it never was. */
+  get readAt(): number | undefined {
+    return this.#readAt;
   }
 
   /** How many chats are active. */
@@ -126,10 +141,41 @@ export class Roster {
 
   /** Reads all active chats anew; gives their ids, and those of chats whose /start waits, in ascending order. */
   async load(work?: Work): Promise<number[]> {
-    const active = await this.#load(this.storage, work);
-    const joining = [...this.#words].flatMap(([id, { isActive }]) => isActive && !active.has(id) ? id : []);
-    // As doubles they are sorted ten times as fast, which counts where there are a million.
-    return Array.from(Float64Array.from([...active, ...joining]).sort());
+    await this.#load(this.storage, work);
+    return Array.from(this.snapshot());
+  }
+
+  /** Reads all active chats anew. */
+  async refresh(work?: Work): Promise<void> {
+    await this.#load(this.storage, work);
+  }
+
+  /** The active chats as they are known here, and those whose /start waits, in ascending order; not to be changed. */
+  snapshot(): Float64Array {
+    const joining = [...this.#words].flatMap(([id, { isActive }]) =>
+      isActive && !this.#active.has(id) ? id : []
+    );
+    return this.#sorted.merged(joining);
+  }
+
+  /**
+   * One chat, read now; `undefined` if there is none. What the storage says is remembered, unless something is written
+   * meanwhile.
+   */
+  async look(chatId: number): Promise<Chat | undefined> {
+    const changes = new Map<number, Standing>();
+    this.#loads.add(changes);
+    try {
+      const chat = await this.storage.getChat(chatId);
+      if (changes.has(chatId)) return chat;
+      const standing = standingOf(chat);
+      // A load that is under way may have read the chat before it was deactivated elsewhere.
+      if (standing === "inactive") for (const load of this.#loads) load.set(chatId, standing);
+      this.#place(chatId, standing);
+      return chat;
+    } finally {
+      this.#loads.delete(changes);
+    }
   }
 
   /** One chat, as the storage has it; `undefined` if there is none. */
@@ -183,7 +229,9 @@ export class Roster {
     this.#standIn?.close();
   }
 
-  async #load(storage: ChatStorage, work?: Work): Promise<ReadonlySet<number>> {
+  async #load(storage: ChatStorage, work?: Work): Promise<void> {
+    const number = ++this.#loadsBegun;
+    const begunAt = this.#clock.now();
     const changes = new Map<number, Standing>();
     const struck = new Set<number>();
     this.#loads.add(changes);
@@ -192,10 +240,14 @@ export class Roster {
         struck.add(chatId);
         work?.onStrikes?.(chatId);
       };
-      this.#active = await storage.loadActiveChats({ ...work, onStrikes });
+      const active = await storage.loadActiveChats({ ...work, onStrikes });
+      if (number < this.#latestLoad) return;
+      this.#latestLoad = number;
+      this.#active = active;
       this.#struck = struck;
+      this.#sorted.reset(active);
+      this.#readAt = begunAt;
       for (const [chatId, standing] of changes) this.#place(chatId, standing);
-      return this.#active;
     } finally {
       this.#loads.delete(changes);
     }
@@ -222,8 +274,12 @@ export class Roster {
   }
 
   #place(chatId: number, standing: Standing): void {
-    if (standing === "inactive") this.#active.delete(chatId);
-    else this.#active.add(chatId);
+    if (standing === "inactive") {
+      if (this.#active.delete(chatId)) this.#sorted.remove(chatId);
+    } else if (!this.#active.has(chatId)) {
+      this.#active.add(chatId);
+      this.#sorted.add(chatId);
+    }
     if (standing === "struck") this.#struck.add(chatId);
     else this.#struck.delete(chatId);
   }

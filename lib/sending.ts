@@ -29,7 +29,12 @@ export class Sending {
   signal(signal: TradingSignal, options: SignalOptions): BroadcastRun {
     const { words, charting, clock } = this.#options;
     const { candles, theme, bands, ...rest } = options ?? {};
-    const broadcast = { ...rest, priority: rest.priority ?? "urgent" };
+    const broadcast = {
+      ...rest,
+      priority: rest.priority ?? "urgent",
+      whenUnreadable: rest.whenUnreadable ?? "send",
+      whenLedgerDown: rest.whenLedgerDown ?? "send",
+    };
     return startRun(async (control) => {
       validateSignal(signal);
       const time = signalTime(signal, clock.now());

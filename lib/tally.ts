@@ -6,15 +6,17 @@ import type { BroadcastCounts, BroadcastMigration, BroadcastProblem, BroadcastSk
 export type Settlement =
   | { readonly outcome: "sent" }
   | { readonly outcome: "skipped"; readonly why: keyof BroadcastSkips }
+  /** It was no recipient: the table says that it is not subscribed, or the filter does not mean it. */
+  | { readonly outcome: "withdrawn" }
   | Failure;
 
 export interface Failure {
   readonly outcome: BroadcastProblem["outcome"];
   readonly message: string;
-  /** Every chat would be refused likewise: nothing more is to be sent. */
-  readonly stops?: true;
-  /** Refused for a reason that may be the chat's or the message's. */
-  readonly isUnclear?: boolean;
+  /** Every chat would be refused likewise: nothing more is to be sent; `refused` where that is the message's fault. */
+  readonly stops?: "stopped" | "refused";
+  /** Words that may speak of the chat or of the message, for comparing them with other chats'. */
+  readonly refusal?: string;
 }
 
 /** Of a message in several parts only the first ones have arrived. */
@@ -75,7 +77,11 @@ export class Tally {
   }
 
   /** `elapsedMs` is from the broadcast's beginning. */
-  settle(chatId: number, settlement: Settlement, elapsedMs: number): void {
+  settle(
+    chatId: number,
+    settlement: Exclude<Settlement, { readonly outcome: "withdrawn" }>,
+    elapsedMs: number,
+  ): void {
     this.counts[settlement.outcome]++;
     if (settlement.outcome === "sent") this.#latencies.add(elapsedMs);
     else if (settlement.outcome === "skipped") this.skips[settlement.why]++;
@@ -83,6 +89,14 @@ export class Tally {
       const { outcome, message } = settlement;
       this.errors.push({ chat_id: chatId, outcome, message });
     }
+  }
+
+  /** A chat that was counted as deactivated was not, after all. */
+  revokeDeactivation(chatId: number, message: string): void {
+    this.counts.deactivated--;
+    this.counts.failed++;
+    const index = this.errors.findIndex(({ chat_id }) => chat_id === chatId);
+    if (index >= 0) this.errors[index] = { chat_id: chatId, outcome: "failed", message };
   }
 
   skip(count: number, why: keyof BroadcastSkips): void {

@@ -1,0 +1,86 @@
+/**
+ * A guard against deactivating everybody by mistake. Of chats that have talked to the bot few are gone between two
+ * broadcasts. Where most of the first people are gone at once, the bot is more likely the wrong one: the table is
+ * another bot's, or the token is of a new bot that nobody has started yet.
+ */
+
+/** A chat that Telegram calls gone, and what is written of it once that is believed. */
+export interface GoneChat {
+  readonly chatId: number;
+  /** Whether the chat was never opened with this bot: "bot can't initiate conversation with a user". */
+  readonly isUnopened: boolean;
+  /** Deactivates the chat. */
+  readonly deactivate: () => Promise<void>;
+  /** Counts it as failed in place of deactivated. */
+  readonly revoke: () => void;
+}
+
+/** So many people are looked at before anybody is deactivated. */
+const peopleLookedAt = 50;
+/** Fewer than these prove nothing: a small list may well have lost most of its people. */
+const [goneAtLeast, unopenedAtLeast] = [10, 3];
+
+export class GoneGuard {
+  readonly #people: () => number;
+  readonly #halt: (words: string) => void;
+  readonly #gone: GoneChat[] = [];
+  #looked = 0;
+  #goneCount = 0;
+  #unopenedCount = 0;
+  #verdict: "open" | "believed" | "halted" = "open";
+  #written: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param people How many people the broadcast is meant for.
+   * @param halt Ends the broadcast.
+   * @param isOff Whether every chat is believed to be gone at once.
+   */
+  constructor(people: () => number, halt: (words: string) => void, isOff: boolean) {
+    this.#people = people;
+    this.#halt = halt;
+    if (isOff) this.#verdict = "believed";
+  }
+
+  /** A chat's outcome that says that it is there, or nothing of the kind. */
+  note(chatId: number): void {
+    if (chatId > 0 && this.#verdict === "open") this.#look();
+  }
+
+  /** Whether to believe that the chat is gone: now, never, or `later`, when it is deactivated or revoked from here. */
+  gone(chat: GoneChat): "believed" | "halted" | "later" {
+    if (this.#verdict === "open" && chat.chatId > 0) {
+      this.#goneCount++;
+      if (chat.isUnopened) this.#unopenedCount++;
+      this.#look();
+    }
+    if (this.#verdict !== "open") return this.#verdict;
+    this.#gone.push(chat);
+    return "later";
+  }
+
+  /** The broadcast has ended: decides on what there was, and resolves when that is written. */
+  async close(): Promise<void> {
+    if (this.#verdict === "open") this.#decide();
+    await this.#written;
+  }
+
+  #look(): void {
+    if (++this.#looked >= Math.min(peopleLookedAt, this.#people())) this.#decide();
+  }
+
+  #decide(): void {
+    const most = this.#goneCount > this.#looked / 2 &&
+      (this.#goneCount >= goneAtLeast || this.#unopenedCount >= unopenedAtLeast);
+    this.#verdict = most ? "halted" : "believed";
+    if (!most) {
+      this.#written = Promise.all(this.#gone.splice(0).map(({ deactivate }) => deactivate()));
+      return;
+    }
+    for (const { revoke } of this.#gone) revoke();
+    this.#halt(
+      `of the first ${this.#looked} people ${this.#goneCount} cannot be reached by this bot any more, which is no ` +
+        `accident: the table is another bot's (check TELEGRAM_CHATS_TABLE), or the token is of a new bot that nobody ` +
+        `has started yet. Nobody was deactivated. If they are gone in truth, send it with massDeactivation: "proceed"`,
+    );
+  }
+}

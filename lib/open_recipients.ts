@@ -1,0 +1,130 @@
+/**
+ * The list of recipients as a broadcast begins. A signal takes it as it is in memory and has it read while it is sent
+ * already; what promises to write to nobody where the list cannot be read has it read first.
+ */
+import { setMaxListeners } from "node:events";
+import type { Plan, Company } from "./conduct.ts";
+import { ConsentCheck } from "./consent_check.ts";
+import { Selection } from "./recipients.ts";
+import { ascendingStart, type OrderStart, startAmong } from "./send_order.ts";
+import { StorageError } from "./storage/storage_error.ts";
+
+export interface OpenRecipients {
+  readonly check: ConsentCheck;
+  readonly selection: Selection;
+  /** Those who are known now, ascending. */
+  readonly ids: Float64Array;
+  /** Who was written to without a look into the table, since when the list was read last; `undefined` where nobody was. */
+  readonly fromMemory: { readonly asOf: number | undefined } | undefined;
+  /** Is told whenever the list was read anew. */
+  onChange: (ids: Float64Array) => void;
+  /** Is told of a function of the caller's that fails. */
+  onFailure: (error: unknown) => void;
+  /** Ends what reads. */
+  close(): void;
+}
+
+/** So long a signal waits for the table before the list in memory has to do. */
+const patienceMs = 600;
+
+/** @throws {StorageError} If the list cannot be read, and has to be. */
+export async function openRecipients(plan: Plan, company: Company): Promise<OpenRecipients> {
+  const { roster, clock, logger } = company;
+  const over = new AbortController();
+  setMaxListeners(0, over.signal);
+  const { filter, perChat, order, signal } = plan.options;
+  const selection = new Selection({ filter, perChat, order, signal, roster, clock });
+  const idsNow = (): Float64Array => selection.without(roster.snapshot());
+  const isPatient = plan.whenUnreadable === "throw";
+  let fromMemory: OpenRecipients["fromMemory"];
+  const check = new ConsentCheck({
+    roster,
+    clock,
+    patienceMs: isPatient ? undefined : patienceMs,
+    onMemory(error) {
+      fromMemory ??= { asOf: roster.readAt };
+      logger.warn(memoryText(error, roster.readAt));
+    },
+    onRefreshed: () => opened.onChange(idsNow()),
+    signal: over.signal,
+  });
+  const opened = {
+    check,
+    selection,
+    ids: new Float64Array(),
+    get fromMemory() {
+      return fromMemory ?? (roster.isUnread ? { asOf: undefined } : undefined);
+    },
+    onChange: (_ids: Float64Array): void => {},
+    onFailure: (_error: unknown): void => {},
+    close: () => over.abort(new Error("the broadcast has ended")),
+  };
+  try {
+    const ids = isPatient
+      ? await readFirst(plan, company, check, selection)
+      : await readMeanwhile(opened, idsNow, selection.values !== undefined, company);
+    return Object.assign(opened, { ids });
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+async function readFirst(
+  { options: { signal } }: Plan,
+  { roster }: Company,
+  check: ConsentCheck,
+  selection: Selection,
+): Promise<Float64Array> {
+  if (roster.isUnread) throw neverRead();
+  await check.refresh();
+  signal?.throwIfAborted();
+  return selection.needsChats ? await selection.readAll() : roster.snapshot();
+}
+
+async function readMeanwhile(
+  opened: OpenRecipients,
+  idsNow: () => Float64Array,
+  needsOrder: boolean,
+  { logger }: Company,
+): Promise<Float64Array> {
+  const { check, selection } = opened;
+  if (needsOrder) {
+    try {
+      await check.refresh();
+      return await selection.readAll();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      logger.warn(`The chats cannot be read to put them in order, so they are written to in any order. ${error.message}`);
+    }
+  }
+  check.begin();
+  if (selection.needsChats && !needsOrder) {
+    selection.readAll().then(() => opened.onChange(idsNow()), (error) => {
+      // What cannot be read is read chat by chat.
+      if (!(error instanceof StorageError)) opened.onFailure(error);
+    });
+  }
+  return idsNow();
+}
+
+/** Where the order begins: by chance, or as the id says, so that whoever calls again agrees. */
+export function startOf(
+  { options: { order = "rotating" } }: Plan,
+  ids: Float64Array,
+  random: () => number,
+): OrderStart {
+  return order === "ascending" ? ascendingStart : startAmong(ids, random(), random());
+}
+
+export function neverRead(): StorageError {
+  return new StorageError(
+    "unreachable",
+    "The list of chats has never been read, so nobody was written to. Try again when DynamoDB is back.",
+  );
+}
+
+function memoryText({ message }: Error, readAt: number | undefined): string {
+  const asOf = readAt === undefined ? "" : ` as of ${new Date(readAt).toISOString()}`;
+  return `The table of chats cannot be read, so a signal goes to the chats that are known to be active${asOf}. ${message}`;
+}
