@@ -123,7 +123,9 @@ export class TableRecord {
 
 function assertBotId(botId: number): void {
   if (Number.isSafeInteger(botId) && botId > 0) return;
-  throw new TypeError(`Cannot claim the table as "botId" must be a bot's id, a whole number above 0.`);
+  throw new TypeError(
+    `Cannot claim the table as "botId" must be the bot's id, the number before the colon of its token.`,
+  );
 }
 
 function foreign(tableName: string, served: string, botId: number): ConfigError {
