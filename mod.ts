@@ -96,6 +96,7 @@ export type {
   ChatStatistics,
   ChatStorageOptions,
   CleanupOptions,
+  StopLog,
   Work,
 } from "./lib/storage/chat_storage.ts";
 export type { Ledger, RunRecord, RunText, RunValue } from "./lib/storage/ledger.ts";

@@ -43,7 +43,11 @@ export class Answers {
     if (step === undefined) return this.#send(to, ["administratorsUnknown"]);
     // A greeting that comes late is none for a chat that has said /stop meanwhile.
     const isWanted = (): boolean => asks !== "nothing" || this.#options.roster.mayWriteTo(chatId);
-    return this.#send(to, repliesTo(asks, step), { kind: kindOf(asks), isWanted });
+    return this.#send(to, repliesTo(asks, step), {
+      kind: kindOf(asks),
+      isWanted,
+      holdMs: holdMsOf(asks, step),
+    });
   }
 
   /** Answers what is queued, with what is known. */
@@ -92,6 +96,11 @@ export class Answers {
 /** Whom an answer to it is for. */
 export function addresseeOf({ chatId, languageCode }: Heard): Addressee {
   return { chatId, languageCode };
+}
+
+/** How long the answer has to wait: that of a /stop says that nothing more comes. */
+export function holdMsOf(asks: Ask, step: Step | undefined): number | undefined {
+  return asks === "stop" ? step?.confirmAfterMs : undefined;
 }
 
 function kindOf(asks: Ask): "word" | "other" {

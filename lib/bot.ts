@@ -100,6 +100,7 @@ export class MeanReversionTelegramBot {
   /**
    * Checks the token, creates the table if there is none, loads the active chats, and sets the command menu.
    * Where DynamoDB cannot be used it says why, once, and goes on in memory. Harmless when called again.
+   * @throws {ConfigError} If the table of chats is another bot's.
    * @throws {TelegramError} If Telegram refuses the token, or cannot be reached.
    */
   initialize(): Promise<Initialized> {

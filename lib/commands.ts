@@ -1,20 +1,20 @@
 /** The chats' commands as middleware: updates in, chat events kept, replies out. */
 import type { Context } from "grammy/web";
-import { addresseeOf } from "./answers.ts";
+import { addresseeOf, holdMsOf } from "./answers.ts";
 import type { Clock } from "./clock.ts";
 import { writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { Outbox } from "./outbox.ts";
-import { repliesTo } from "./replies.ts";
+import { repliesTo, type Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
 import { sequenceKey } from "./update.ts";
 import type { Words } from "./words.ts";
 
 export interface CommandsOptions {
-  /** Ready to be written to; rejects where it is not. */
-  readonly roster: () => Promise<Roster>;
+  /** Ready to be written to by the bot of this id; rejects where it is not. */
+  readonly roster: (botId: number) => Promise<Roster>;
   readonly words: Words;
   /** Whether any message registers its chat, or only /start. */
   readonly registers: boolean;
@@ -47,14 +47,14 @@ export function createCommands(options: CommandsOptions): (ctx: CommandContext) 
   const handle = async ({ api, update, me }: CommandContext): Promise<void> => {
     const heard = await hear(update, { api, botUsername: me.username });
     if (heard === undefined) return;
-    const opened = await roster();
+    const opened = await roster(me.id);
     const step = heard.entry && await writeOne(opened, heard.entry);
     outbox ??= openOutbox(opened);
-    await outbox.send(
-      api,
-      addresseeOf(heard),
-      step === undefined ? ["administratorsUnknown"] : repliesTo(heard.asks, step),
-    );
+    const holdMs = holdMsOf(heard.asks, step);
+    const replies: Reply[] = step === undefined ? ["administratorsUnknown"] : repliesTo(heard.asks, step);
+    const sent = outbox.send(api, addresseeOf(heard), replies, { holdMs });
+    // Others' updates are not to wait for it.
+    if (holdMs === undefined) await sent;
   };
   return (ctx) => inOrder(sequenceKey(ctx.update), () => handle(ctx));
 }

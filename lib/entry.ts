@@ -49,14 +49,15 @@ export async function writeOne(storing: Storing, entry: Entry, wasTried: boolean
 }
 
 /** What each of the events did, of which one write has kept all. */
-export function stepsOf({ before, after }: Applied, events: readonly Tried[]): Step[] {
+export function stepsOf({ before, after, confirmAfterMs }: Applied, events: readonly Tried[]): Step[] {
+  const wait = confirmAfterMs === undefined ? {} : { confirmAfterMs };
   let state = before;
   let presumed = after && presumedBefore(after, events);
   return events.map(({ event, wasTried }) => {
-    const step = stepOf(state, event);
+    const step = { ...stepOf(state, event), ...wait };
     state = step.after;
     if (!step.isRepeated || !wasTried) return step;
-    const first = { before: presumed, after, isRepeated: false };
+    const first = { before: presumed, after, isRepeated: false, ...wait };
     presumed = transition(presumed, event);
     return first;
   });

@@ -4,7 +4,7 @@ import { startWithinMs } from "./asking.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { menu } from "./messages.ts";
-import type { BotOptions } from "./options.ts";
+import { type BotOptions, ConfigError } from "./options.ts";
 import { forGrammy } from "./for_grammy.ts";
 import { Roster } from "./roster.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
@@ -33,27 +33,56 @@ export interface Opened {
 
 /**
  * Reads the list of chats whole. Where DynamoDB cannot be used, it says why, once, and has a list in memory stand in.
+ * @throws {ConfigError} If the list is another bot's.
  */
-export async function openRoster(options: BotOptions, clock: Clock, logger: Logger): Promise<Opened> {
+export async function openRoster(
+  options: BotOptions,
+  botId: number,
+  clock: Clock,
+  logger: Logger,
+): Promise<Opened> {
   const storage = options.storage ?? createStorage(options, clock, logger);
   const roster = new Roster(storage, new InMemoryChatStorage({ clock, logger }));
   let opening: Promise<void> | undefined;
   const open = async (): Promise<void> => {
-    if (roster.isUnread) await (opening ??= openWithin(roster).finally(() => opening = undefined));
+    if (roster.isUnread) await (opening ??= openWithin(roster, botId).finally(() => opening = undefined));
   };
   try {
     await open();
   } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
+    if (!(error instanceof StorageError)) {
+      if (options.storage === undefined) roster.close();
+      throw error;
+    }
     logger.error(
       `${error.message}\nGoing on in memory until that is mended: only /start subscribes, and what chats say waits.`,
     );
   }
-  return { roster, open };
+  return { roster, open: asOutage(open, logger) };
+}
+
+/**
+ * A bot that has begun goes on as in an outage, should the list turn out to be another bot's: nothing is written to it,
+ * what is queued waits until that is mended, and the log says once what to do.
+ */
+function asOutage(open: () => Promise<void>, logger: Logger): () => Promise<void> {
+  let isTold = false;
+  return async () => {
+    try {
+      await open();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      if (!isTold) {
+        logger.error(`${error.message}\nUntil then nothing is read or kept there, and what chats say waits.`);
+      }
+      isTold = true;
+      throw new StorageError("table", error.message, { cause: error });
+    }
+  };
 }
 
 /** Opens the list, or fails in time; a storage that is at work gets all the time that it needs. */
-async function openWithin(roster: Roster): Promise<void> {
+async function openWithin(roster: Roster, botId: number): Promise<void> {
   const late = new AbortController();
   const reason = new StorageError(
     "unreachable",
@@ -64,7 +93,7 @@ async function openWithin(roster: Roster): Promise<void> {
   );
   const timer = setTimeout(() => late.abort(reason), startWithinMs);
   try {
-    await roster.open({ signal: late.signal, onProgress: () => clearTimeout(timer) });
+    await roster.open(botId, { signal: late.signal, onProgress: () => clearTimeout(timer) });
   } finally {
     clearTimeout(timer);
   }

@@ -33,6 +33,8 @@ const closeWithinMs = 10_000;
 export interface SendOptions {
   readonly kind?: "word" | "other";
   readonly isWanted?: () => boolean;
+  /** How long they wait when their turn has come; what the chat is answered later stays behind them. */
+  readonly holdMs?: number | undefined;
 }
 
 export class Outbox {
@@ -63,12 +65,13 @@ export class Outbox {
     api: Api,
     to: Addressee,
     replies: readonly Reply[],
-    { kind = "other", isWanted = () => true }: SendOptions = {},
+    { kind = "other", isWanted = () => true, holdMs }: SendOptions = {},
   ): Promise<void> {
     const { [kind]: allowance } = this.#allowances;
     if (replies.length === 0 || !allowance.take(to.chatId, this.#options.clock.now())) return;
     this.#pending++;
     await this.#inOrder(to.chatId, async () => {
+      if (holdMs !== undefined) await this.#options.clock.sleep(holdMs);
       for (const reply of replies) if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply);
     });
     if (--this.#pending === 0) this.#onIdle();

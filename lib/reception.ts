@@ -56,13 +56,16 @@ const polls = { atOnce: 60, perSecond: 1 };
 const restAtMostMs = 1000;
 const answerWithinMs = 5000;
 
-/** @throws {ConfigError} If the spool file cannot be used. */
+/** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
 export async function openReception(given: ReceptionOptions): Promise<Reception> {
   const { options, api, gate, botInfo, handle, hasHandlers, onFailure, words, clock, logger, signal } = given;
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
-  const { roster, open } = await openRoster(options, clock, logger);
+  const { roster, open } = await openRoster(options, botInfo.id, clock, logger).catch(async (error) => {
+    await spool?.close();
+    throw error;
+  });
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
   roster.limitTo(admission.mayReceive);
   const inTime = options.storage === undefined

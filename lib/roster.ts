@@ -131,10 +131,14 @@ export class Roster {
     return (this.#heard.get(chatId) ?? 0) > moment;
   }
 
-  /** Makes the storage ready and reads it, if that has not been done; from then on nothing stands in for it. */
-  async open(work?: Work): Promise<void> {
+  /**
+   * Makes the storage ready for this bot and reads it, if that has not been done; from then on nothing stands in for it.
+   * @throws {ConfigError} If the storage serves another bot.
+   */
+  async open(botId: number, work?: Work): Promise<void> {
     if (this.#standIn === undefined) return;
     await this.#kept.createTableIfNotExists(work);
+    await this.#kept.claim(botId, work);
     await this.#load(this.#kept, work);
     this.#standIn = undefined;
   }
@@ -193,7 +197,8 @@ export class Roster {
     const { removed_reason, migrated_to } = applied.before ?? {};
     const words = events.filter(({ kind }) => kind === "start" || kind === "stop");
     if (removed_reason === "migrated" && migrated_to !== undefined && words.length > 0) {
-      await this.#apply(migrated_to, words);
+      const { confirmAfterMs } = await this.#apply(migrated_to, words);
+      if (confirmAfterMs !== undefined) return { ...applied, confirmAfterMs };
     }
     return applied;
   }

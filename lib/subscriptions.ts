@@ -56,6 +56,8 @@ export class Subscriptions {
   readonly #closed = new AbortController();
   /** The list of chats, read once; one that could not be read is read again for the next update. */
   readonly #opening = new Attempt(() => this.#open());
+  /** The same list, once the storage has taken the bot of this id for its own. */
+  readonly #openings = new Map<number, Attempt<Roster>>();
   #bot: { readonly token: string; readonly broadcasting: Promise<Broadcasting> } | undefined;
 
   /** @ignore Made by `subscriptions()`. */
@@ -135,10 +137,20 @@ export class Subscriptions {
     return roster;
   }
 
+  #openFor(botId: number): Promise<Roster> {
+    const opening = this.#openings.get(botId) ?? new Attempt(async () => {
+      const roster = await this.#opening.run();
+      await this.#options.storage.claim(botId);
+      return roster;
+    });
+    this.#openings.set(botId, opening);
+    return opening.run();
+  }
+
   async #openCommands(): Promise<(ctx: CommandContext) => Promise<void>> {
     const { createCommands } = await import("./later.ts");
     return createCommands({
-      roster: () => this.#opening.run(),
+      roster: (botId) => this.#openFor(botId),
       words: this.#words,
       registers: this.#options.autoRegisterChats ?? true,
       ...{ clock: this.#clock, logger: this.#logger },
@@ -151,7 +163,7 @@ export class Subscriptions {
     if (typeof token !== "string" || token === "") {
       throw new TypeError("A broadcast needs the bot's api first, as in broadcast(bot.api, message).");
     }
-    const roster = await this.#opening.run();
+    const roster = await this.#openFor(Number(token.split(":")[0]));
     // Closed, or claimed by another bot, it may have been meanwhile.
     this.#closing.signal.throwIfAborted();
     if (this.#bot !== undefined && this.#bot.token !== token) {

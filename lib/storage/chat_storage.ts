@@ -12,8 +12,10 @@ import { type Clock, systemClock } from "../clock.ts";
 import { createLimit } from "../limit.ts";
 import { consoleLogger, type Logger } from "../log.ts";
 import { ChatCount, type ChatStatistics } from "./statistics.ts";
+import type { StopLog } from "./stop_log.ts";
 
 export type { ChatStatistics } from "./statistics.ts";
+export type { StopLog } from "./stop_log.ts";
 
 /** What a batch of events did: the chat before the first and after the last; `undefined` is a chat nobody knows. */
 export interface Applied {
@@ -21,6 +23,11 @@ export interface Applied {
   readonly before: ChatState | undefined;
   /** The chat after the last event. */
   readonly after: ChatState | undefined;
+  /**
+   * How long, in milliseconds, the confirmation of a /stop among the events has to wait: until then another process may
+   * still be writing to the chat. Absent where it need not wait.
+   */
+  readonly confirmAfterMs?: number;
 }
 
 /** What the caller takes a chat for. A right guess saves a read; a wrong one costs a request and nothing else. */
@@ -72,8 +79,19 @@ export abstract class ChatStorage {
   /** What `initialize()` reports: `"dynamodb"`, `"memory"`, or a name of your own. */
   abstract readonly kind: string;
 
+  /** Whether other processes may write to it, too. Default: true. */
+  readonly isShared: boolean = true;
+
   /** Makes the storage ready; harmless where it is. */
   abstract createTableIfNotExists(work?: Work): Promise<void>;
+
+  /**
+   * Says which bot it serves, by the bot's id: from then on no other may. Does nothing here.
+   * @throws {ConfigError} If it serves another bot.
+   */
+  claim(_botId: number, _work?: Work): Promise<void> {
+    return Promise.resolve();
+  }
 
   /**
    * Folds the consent rule over the events and keeps the result, all of it or nothing: exact under any number of
@@ -86,6 +104,20 @@ export abstract class ChatStorage {
 
   /** All chats, a page at a time, in no order. */
   abstract scan(): AsyncIterable<Chat[]>;
+
+  /** The latest /stops; `undefined` where no such log is kept, as here. */
+  readStopLog(): Promise<StopLog | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /**
+   * Says that this process sends without looking each chat up, until then (milliseconds since 1970); to be said again
+   * before that. From then on the confirmation of a /stop that another process keeps waits for a moment, in which this
+   * one can read of it. Gives the log as of then; `undefined` where none is kept, as here.
+   */
+  beginSending(_untilMs: number): Promise<StopLog | undefined> {
+    return Promise.resolve(undefined);
+  }
 
   /** The ids of all active chats: the whole set, or an error. */
   async loadActiveChats({ signal, onProgress, onStrikes }: Work = {}): Promise<Set<number>> {

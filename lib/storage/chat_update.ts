@@ -10,7 +10,7 @@ import {
   wholeSecond,
 } from "../chat.ts";
 import { type Item, stateOf } from "./chat_item.ts";
-import type { Applied } from "./chat_storage.ts";
+import type { Applied, Belief } from "./chat_storage.ts";
 import { type ChatUpdate, Expressions } from "./expressions.ts";
 
 /** What an update builds on: a guess (`absent`, `active`) or the item as it was read. */
@@ -19,13 +19,13 @@ export type Ground =
   | { readonly kind: "active"; readonly isRead: false; readonly state: ChatState }
   | { readonly kind: "item"; readonly isRead: true; readonly state: ChatState; readonly item: Item };
 
-export const guessAbsent: Ground = { kind: "absent", isRead: false, state: undefined };
+const guessAbsent: Ground = { kind: "absent", isRead: false, state: undefined };
 
 /**
  * Of a chat taken to be active nothing else is known: the condition makes sure that nothing else matters. It is taken
  * to have strikes, so that what clears them removes the attribute; what depends on their number needs the item.
  */
-export const guessActive: Ground = {
+const guessActive: Ground = {
   kind: "active",
   isRead: false,
   state: { is_active: true, message_count: 0, user_info: {}, removed_at: null, strikes: 1 },
@@ -38,8 +38,14 @@ export function groundOf(item: Item | undefined): Ground {
     : { kind: "item", isRead: true, state: stateOf(item), item };
 }
 
+/** What can be written upon without a read; `undefined` where nothing is believed, or that does not suffice. */
+export function believed(belief: Belief | undefined, events: readonly ChatEvent[]): Ground | undefined {
+  if (belief === "absent") return guessAbsent;
+  return belief === "active" && activeSuffices(events) ? guessActive : undefined;
+}
+
 /** Whether "active" is all that one must know of a chat to say what these events do to it. */
-export function activeSuffices(events: readonly ChatEvent[]): boolean {
+function activeSuffices(events: readonly ChatEvent[]): boolean {
   return events.every(({ kind }) => !needItem.includes(kind));
 }
 

@@ -1,13 +1,8 @@
 /** Chats in DynamoDB, through the raw client: one conditional UpdateItem for whatever happens to a chat. */
 import process from "node:process";
-import {
-  type AttributeValue,
-  type DynamoDBClient,
-  GetItemCommand,
-  UpdateItemCommand,
-} from "@aws-sdk/client-dynamodb";
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
-import { chatIdOf, chatsOf, type Item, stateOf, strikesOf } from "./chat_item.ts";
+import { chatIdOf, chatsOf, stateOf, strikesOf } from "./chat_item.ts";
 import {
   type Applied,
   type Belief,
@@ -17,25 +12,18 @@ import {
   type Work,
 } from "./chat_storage.ts";
 import { ensureTable } from "./chat_table.ts";
-import {
-  activeSuffices,
-  type Ground,
-  groundOf,
-  guessAbsent,
-  guessActive,
-  isWritten,
-  leanUpdateOf,
-  undone,
-  updateOf,
-} from "./chat_update.ts";
+import { believed, type Ground, groundOf, isWritten, leanUpdateOf, undone, updateOf } from "./chat_update.ts";
 import { displayable } from "../displayable.ts";
 import type { ChatUpdate } from "./expressions.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
+import { type ConditionError, getItem, updateItem } from "./items.ts";
 import { createOddItemLog } from "./odd_items.ts";
 import { loadMarshalling } from "./marshalling.ts";
 import { pages, scanInParallel } from "./scan.ts";
 import { ChatCount } from "./statistics.ts";
+import type { StopLog } from "./stop_log.ts";
 import { errorName, StorageError } from "./storage_error.ts";
+import { isToldToOthers, TableRecord } from "./table_record.ts";
 
 /** Which table, and how to reach it. */
 export interface DynamoDBStorageOptions extends ChatStorageOptions {
@@ -69,6 +57,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   readonly #client: DynamoDBClient;
   readonly #ownsClient: boolean;
   readonly #table: Table;
+  readonly #record: TableRecord;
   readonly #tellOdd: (chatId: number, refusal: Error) => void;
 
   /** What it speaks to DynamoDB with; of its own, it ends with `close()`. */
@@ -84,6 +73,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     this.#ownsClient = options.client === undefined;
     this.#client = options.client ?? createDynamoDBClient(this.regionName);
     this.#table = openTable(this.#client, this.tableName, this.regionName);
+    this.#record = new TableRecord(this.#table, this.clock);
     this.#tellOdd = createOddItemLog(this.logger);
   }
 
@@ -96,34 +86,42 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     await ensureTable(this.#table, this.clock, work);
   }
 
-  /** Compare and set: one UpdateItem where the belief is right, else one more for each surprise. */
+  /**
+   * Writes the bot's id into the table's own item, whose `chat_id` is 0, where none is there: one read, and one write
+   * once.
+   * @throws {ConfigError} If another bot's id is there.
+   */
+  override async claim(botId: number, { signal }: Work = {}): Promise<void> {
+    await this.#record.claim(botId, signal);
+  }
+
+  /**
+   * Compare and set: one UpdateItem where the belief is right, else one more for each surprise. A /stop is one more, as
+   * it is told to other processes, in the table's own item, before this resolves.
+   */
   async apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
     assertChatId(chatId);
-    await loadMarshalling();
-    let ground = believed(belief, events) ?? groundOf(await this.#getItem(chatId));
-    for (let round = 0; round < maxRounds; round++) {
-      const before = ground.state;
-      const after = fold(before, events);
-      const update = after === before || after === undefined ? undefined : updateOf(ground, after, events);
-      if (update !== undefined && after !== undefined) {
-        const written = await this.#write(chatId, update, ground, after, events);
-        if ("old" in written) return { before: written.old, after: fold(written.old, events) };
-        if ("kept" in written) return { before, after: written.kept };
-        if (written.isOurs) return undone(written.ground.state, after, ground);
-        ground = written.ground;
-      } else if (ground.isRead) return { before, after };
-      else ground = groundOf(await this.#getItem(chatId));
-    }
-    throw new StorageError(
-      "throttled",
-      `Cannot update chat ${chatId}: ${maxRounds} other writes to it came first, one after another.`,
-    );
+    await this.#record.tellWhatIsLeft();
+    const applied = await this.#apply(chatId, events, belief);
+    if (!isToldToOthers(applied, events)) return applied;
+    const confirmAfterMs = await this.#record.tell(chatId);
+    return confirmAfterMs === undefined ? applied : { ...applied, confirmAfterMs };
+  }
+
+  /** The latest /stops, read consistently. */
+  override async readStopLog(): Promise<StopLog> {
+    return await this.#record.readStops();
+  }
+
+  /** One UpdateItem; one more request where another process sends for longer. */
+  override async beginSending(untilMs: number): Promise<StopLog> {
+    return await this.#record.beginSending(untilMs);
   }
 
   /** One chat, read consistently; `undefined` if there is none. */
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
-    const item = await this.#getItem(chatId);
+    const item = await getItem(this.#table, chatId);
     return item && displayable(chatOf(chatId, stateOf(item)), "chat");
   }
 
@@ -177,13 +175,26 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     if (this.#ownsClient) this.#client.destroy();
   }
 
-  async #getItem(chatId: number): Promise<Item | undefined> {
-    const command = new GetItemCommand({ ...this.#key(chatId), ConsistentRead: true });
-    const answer = this.#table.send(
-      "GetItem",
-      (client, options) => client.send(command, options as undefined),
+  async #apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+    await loadMarshalling();
+    let ground = believed(belief, events) ?? groundOf(await getItem(this.#table, chatId));
+    for (let round = 0; round < maxRounds; round++) {
+      const before = ground.state;
+      const after = fold(before, events);
+      const update = after === before || after === undefined ? undefined : updateOf(ground, after, events);
+      if (update !== undefined && after !== undefined) {
+        const written = await this.#write(chatId, update, ground, after, events);
+        if ("old" in written) return { before: written.old, after: fold(written.old, events) };
+        if ("kept" in written) return { before, after: written.kept };
+        if (written.isOurs) return undone(written.ground.state, after, ground);
+        ground = written.ground;
+      } else if (ground.isRead) return { before, after };
+      else ground = groundOf(await getItem(this.#table, chatId));
+    }
+    throw new StorageError(
+      "throttled",
+      `Cannot update chat ${chatId}: ${maxRounds} other writes to it came first, one after another.`,
     );
-    return (await answer).Item;
   }
 
   /** What an item refuses even as it was read is kept as far as it takes it: whether the chat is active. */
@@ -212,38 +223,20 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * next round repairs it; so is one that comes without the item that made the condition fail.
    */
   async #update(chatId: number, update: ChatUpdate, ground: Ground, after: ChatState): Promise<Written> {
-    const command = new UpdateItemCommand({ ...this.#key(chatId), ...update });
     try {
-      const { Attributes } = await this.#table.send(
-        "UpdateItem",
-        (client, options) => client.send(command, options as undefined),
-      );
-      return { old: Attributes && stateOf(Attributes) };
+      const old = await updateItem(this.#table, chatId, update);
+      return { old: old && stateOf(old) };
     } catch (error) {
       const cause = (error as Error).cause as ConditionError | undefined;
       const isItemsFault = errorName(cause) === "ValidationException" && !ground.isRead;
       if (errorName(cause) !== "ConditionalCheckFailedException" && !isItemsFault) throw error;
-      const now = cause?.Item ? groundOf(cause.Item) : groundOf(await this.#getItem(chatId));
+      const now = cause?.Item ? groundOf(cause.Item) : groundOf(await getItem(this.#table, chatId));
       // An earlier attempt may have landed and its answer been lost: then the item is what was to be written.
       const isOurs = (cause?.$metadata?.attempts ?? 1) > 1 && isWritten(now.state, after, ground);
       return { isOurs, ground: now };
     }
   }
-
-  #key(chatId: number): { TableName: string; Key: Record<string, AttributeValue> } {
-    return { TableName: this.tableName, Key: { chat_id: { N: String(chatId) } } };
-  }
 }
 
 type Written = { readonly old: ChatState | undefined } | { readonly kept: ChatState } | Refused;
 type Refused = { readonly isOurs: boolean; readonly ground: Ground };
-
-interface ConditionError extends Error {
-  readonly Item?: Item;
-  readonly $metadata?: { readonly attempts?: number };
-}
-
-function believed(belief: Belief | undefined, events: readonly ChatEvent[]): Ground | undefined {
-  if (belief === "absent") return guessAbsent;
-  return belief === "active" && activeSuffices(events) ? guessActive : undefined;
-}

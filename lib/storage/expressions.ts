@@ -26,7 +26,8 @@ export class Expressions {
     this.#clauses.REMOVE.push(this.#name(attribute));
   }
 
-  add(attribute: string, value: number): void {
+  /** Counts on, or puts members into a set. */
+  add(attribute: string, value: number | ReadonlySet<number>): void {
     this.#clauses.ADD.push(`${this.#name(attribute)} ${this.#value(value)}`);
   }
 
@@ -50,6 +51,16 @@ export class Expressions {
     this.#conditions.push(`(attribute_not_exists(${name}) OR attribute_type(${name}, ${this.#value(type)}))`);
   }
 
+  /** An attribute that is missing is of no type. */
+  requireNotType(attribute: string, type: string): void {
+    this.#conditions.push(`NOT attribute_type(${this.#name(attribute)}, ${this.#value(type)})`);
+  }
+
+  /** Holds, too, where there is nothing to compare with: no attribute, or one of another type. */
+  requireNotAtLeast(attribute: string, value: unknown): void {
+    this.#conditions.push(`NOT ${this.#name(attribute)} >= ${this.#value(value)}`);
+  }
+
   requireBelowIfAny(attribute: string, operator: "<" | "<=", value: unknown): void {
     const name = this.#name(attribute);
     this.#conditions.push(`(attribute_not_exists(${name}) OR ${name} ${operator} ${this.#value(value)})`);
@@ -57,9 +68,10 @@ export class Expressions {
 
   build(): ChatUpdate {
     const clauses = Object.entries(this.#clauses).filter(([, parts]) => parts.length > 0);
+    const condition = this.#conditions.join(" AND ");
     return {
       UpdateExpression: clauses.map(([verb, parts]) => `${verb} ${parts.join(", ")}`).join(" "),
-      ConditionExpression: this.#conditions.join(" AND "),
+      ...(condition === "" ? {} : { ConditionExpression: condition }),
       ExpressionAttributeNames: Object.fromEntries([...this.#names].map(([name, alias]) => [alias, name])),
       ExpressionAttributeValues: this.#values,
       ReturnValues: "ALL_OLD",

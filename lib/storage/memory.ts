@@ -7,6 +7,8 @@ import { type Applied, ChatStorage } from "./chat_storage.ts";
 export class InMemoryChatStorage extends ChatStorage {
   /** What `initialize()` reports. */
   readonly kind = "memory";
+  /** Nobody else writes to it. */
+  override readonly isShared = false;
   readonly #chats = new Map<number, ChatState>();
 
   /** Nothing is to be made. */

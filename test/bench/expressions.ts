@@ -93,6 +93,10 @@ function both(words: Words): Condition {
 }
 
 function single(words: Words): Condition {
+  if (words.takes("NOT")) {
+    const inner = single(words);
+    return (scope) => !inner(scope);
+  }
   if (words.takes("(")) {
     const inner = either(words);
     words.must(")");
@@ -163,9 +167,20 @@ function actionOf(verb: string, words: Words): Action {
   if (verb === "SET") return (after, { names, values }) => place(after, path, names, values[value]);
   if (verb !== "ADD") throw new Error(`${verb} is not known here`);
   return (after, { item, names, values }) => {
-    const before = item[names[path[0] ?? ""] ?? path[0] ?? ""]?.N ?? "0";
-    place(after, path, names, { N: String(Number(before) + Number(values[value]?.N)) });
+    const before = item[names[path[0] ?? ""] ?? path[0] ?? ""];
+    place(after, path, names, sumOf(before, values[value]));
   };
+}
+
+/** Numbers are added up, sets of numbers joined. */
+function sumOf(before: AttributeValue | undefined, value: AttributeValue | undefined): AttributeValue {
+  if (value?.NS !== undefined && (before === undefined || before.NS !== undefined)) {
+    return { NS: [...new Set([...before?.NS ?? [], ...value.NS])] };
+  }
+  if (value?.N === undefined || (before !== undefined && before.N === undefined)) {
+    throw new Error("An operand in the update expression has an incorrect data type");
+  }
+  return { N: String(Number(before?.N ?? "0") + Number(value.N)) };
 }
 
 /** Maps on the way are copied, as the item before is somebody's answer. */

@@ -61,7 +61,9 @@ export class MemoryTable {
     } catch (error) {
       return failed("ValidationException", (error as Error).message);
     }
-    return { status: 200, body: ReturnValues === "ALL_OLD" && old ? { Attributes: old } : {} };
+    const returned = ReturnValues === "ALL_NEW" ? this.#items.get(chatIdOf(input)) : old;
+    const isAsked = ReturnValues === "ALL_NEW" || ReturnValues === "ALL_OLD";
+    return { status: 200, body: isAsked && returned ? { Attributes: returned } : {} };
   }
 
   /** All of them are in the first segment. */

@@ -163,9 +163,15 @@ export class TableFixture {
     return Item;
   }
 
-  /** How many items there are; for small tables. */
+  /** How many items of chats there are; for small tables. */
   async size(): Promise<number> {
-    return (await this.direct.send(new ScanCommand({ TableName, Select: "COUNT" }))).Count ?? 0;
+    const scan = new ScanCommand({
+      TableName,
+      Select: "COUNT",
+      FilterExpression: "chat_id <> :own",
+      ExpressionAttributeValues: { ":own": { N: "0" } },
+    });
+    return (await this.direct.send(scan)).Count ?? 0;
   }
 
   async empty(): Promise<void> {
