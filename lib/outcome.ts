@@ -1,26 +1,42 @@
 /**
  * What became of a send: Telegram's answer, or the error in its place, as one of a few kinds. Pure.
  *
- * The texts are those of the official server (tdlib/telegram-bot-api, Client.cpp, and TDLib's MessagesManager.cpp).
+ * The texts are in refusals.ts and message_faults.ts. A refusal is the chat's own until its words prove otherwise.
  * Errors are known by their shape: classes differ where two copies of grammY are loaded.
  */
 import { isChatId } from "./chat_id.ts";
+import { messageFaults } from "./message_faults.ts";
+import { reasonOf } from "./reason.ts";
+import {
+  botRefusals,
+  goneChats,
+  goneInCapitals,
+  matcherOf,
+  refusedByChat,
+  refusedPhotos,
+  unopenedChats,
+  unreachableChats,
+} from "./refusals.ts";
 
 /** What became of a send. */
 export type Outcome =
   /** Not now: again after `retryAfterSeconds`. */
   | { readonly kind: "wait"; readonly retryAfterSeconds: number }
-  /** The chat cannot be written to any more. */
-  | { readonly kind: "gone"; readonly reason: "blocked" | "left" | "gone" }
+  /** The chat cannot be written to any more; `isUnopened`: its person has never opened a chat with this bot. */
+  | {
+    readonly kind: "gone";
+    readonly reason: "blocked" | "left" | "gone";
+    readonly isUnopened?: true;
+  }
   /** The group is a supergroup now. */
   | { readonly kind: "moved"; readonly to: number }
   /** The chat is not found. Telegram says so of chats that are there, too: not for good until it is said again and again. */
   | { readonly kind: "unreachable" }
   /** Not to this chat now, perhaps to others: rights, a closed topic, slow mode. */
   | { readonly kind: "refused" }
-  /** Not this message, to whomever: every chat would refuse it. */
+  /** Not this message, to whomever: every chat would refuse it. Only in words that Telegram says of messages alone. */
   | { readonly kind: "message" }
-  /** Refused for a reason that we do not know; it may be the chat's or the message's. */
+  /** Refused in words that are not known; it may be the chat's or the message's. */
   | { readonly kind: "unclear" }
   /** Not from this bot: nothing can be sent at all. */
   | { readonly kind: "bot" }
@@ -35,44 +51,17 @@ interface Answer {
   readonly parameters?: unknown;
 }
 
-const gone: readonly [RegExp, "blocked" | "left" | "gone"][] = [
-  [/bot was blocked by the user/i, "blocked"],
-  [/bot was kicked|bot is not a member/i, "left"],
-  [/user is deactivated|group chat was deleted/i, "gone"],
-  [/can't initiate conversation|can't send messages to (the )?bots?/i, "gone"],
-];
-
-/** The same in the words of the servers behind, all capitals, which the Bot API hands on as 400. */
-const goneInCapitals: readonly [RegExp, "blocked" | "gone"][] = [
-  [/\bUSER_IS_BLOCKED\b/, "blocked"],
-  [/\bINPUT_USER_DEACTIVATED\b/, "gone"],
-];
-
-const unreachable = new RegExp(
-  [
-    "chat not found|user not found|group is deactivated|group chat was deactivated",
-    "PEER_ID_INVALID|CHAT_ID_INVALID|USER_ID_INVALID|CHANNEL_INVALID|CHANNEL_PRIVATE",
-  ].join("|"),
-  "i",
-);
-
-const refusedByChat = new RegExp(
-  [
-    "not enough rights|have no rights|need administrator rights|CHAT_ADMIN_REQUIRED|CHAT_RESTRICTED",
-    "CHAT_WRITE_FORBIDDEN|CHAT_SEND_\\w+_FORBIDDEN|USER_BANNED_IN_CHANNEL|SLOWMODE_WAIT|PRIVACY",
-    "TOPIC_CLOSED|TOPIC_DELETED|message thread not found|VOICE_MESSAGES_FORBIDDEN|upgraded to a supergroup",
-  ].join("|"),
-  "i",
-);
-
-const refusedForMessage = new RegExp(
-  [
-    "can't parse|text is empty|must be non-empty|is too long|MESSAGE_TOO_LONG|MEDIA_CAPTION_TOO_LONG",
-    "ENTITY_|ENTITIES_|entity|UTF-8|UTF-16|parse_mode|BUTTON_|REPLY_MARKUP|reply markup|WEBPAGE_|WC_CONVERT",
-    "file identifier|file_id|remote file|HTTP URL|FILE_|IMAGE_|PHOTO_|MEDIA_|too big|wrong type|Wrong parameter",
-  ].join("|"),
-  "i",
-);
+const isMessageFault = matcherOf(messageFaults);
+const isRefusedByChat = matcherOf(refusedByChat);
+const isRefusedPhoto = matcherOf(refusedPhotos);
+const isUnreachable = matcherOf(unreachableChats);
+const isUnopened = matcherOf(unopenedChats);
+const isBotRefusal = matcherOf(botRefusals);
+const isBlocked = matcherOf(goneChats.blocked);
+const isLeft = matcherOf(goneChats.left);
+const isGone = matcherOf(goneChats.gone);
+const isBlockedInCapitals = matcherOf(goneInCapitals.blocked);
+const isGoneInCapitals = matcherOf(goneInCapitals.gone);
 
 /** Why a request surely never left: no connection was made. */
 const neverConnected =
@@ -86,6 +75,24 @@ export function outcomeOf(error: unknown): Outcome {
   return isAnswer(error) ? ofAnswer(error) : ofNoAnswer(error);
 }
 
+/** Whether the chat takes no photos. It may take texts. */
+export function isPhotoRefused(error: unknown): boolean {
+  return isAnswer(error) && isRefusedPhoto(withoutPrefix(error.description));
+}
+
+/**
+ * The words of a refusal, so that the refusals of several chats can be compared: without "Bad Request: ", with `#` for each
+ * number. Of what is no answer: its message.
+ */
+export function wordsOf(error: unknown): string {
+  const words = isAnswer(error) ? error.description.replace(/^\s*Bad Request:/i, "") : reasonOf(error);
+  return words.trim().replace(/\d+/g, "#");
+}
+
+function withoutPrefix(description: string): string {
+  return description.trim().replace(/^(Bad Request|Forbidden):\s*/i, "");
+}
+
 function ofAnswer({ error_code, description, parameters }: Answer): Outcome {
   const { migrate_to_chat_id: to, retry_after } = (parameters ?? {}) as Record<string, unknown>;
   if (isChatId(to)) return { kind: "moved", to };
@@ -96,28 +103,37 @@ function ofAnswer({ error_code, description, parameters }: Answer): Outcome {
   }
   if (error_code >= 500) return { kind: "unsent" };
   if (error_code === 413) return { kind: "message" };
-  if (error_code === 403) return ofForbidden(description);
-  return error_code > 400 ? { kind: "bot" } : ofBadRequest(description);
+  const words = withoutPrefix(description);
+  if (error_code === 403) return ofForbidden(words);
+  return error_code > 400 ? { kind: "bot" } : ofBadRequest(words);
 }
 
-function ofForbidden(description: string): Outcome {
-  const reason = [...gone, ...goneInCapitals].find(([text]) => text.test(description))?.[1];
-  if (reason !== undefined) return { kind: "gone", reason };
-  return { kind: unreachable.test(description) ? "unreachable" : "refused" };
+/** What is strange is the chat's own: Telegram says 403 of chats alone. */
+function ofForbidden(words: string): Outcome {
+  if (isUnopened(words)) return { kind: "gone", reason: "gone", isUnopened: true };
+  if (isBlocked(words)) return { kind: "gone", reason: "blocked" };
+  if (isLeft(words)) return { kind: "gone", reason: "left" };
+  if (isGone(words)) return { kind: "gone", reason: "gone" };
+  return ofCapitals(words) ?? { kind: isUnreachable(words) ? "unreachable" : "refused" };
 }
 
-function ofBadRequest(description: string): Outcome {
-  if (/FROZEN_METHOD_INVALID/.test(description)) return { kind: "bot" };
-  const reason = goneInCapitals.find(([text]) => text.test(description))?.[1];
-  if (reason !== undefined) return { kind: "gone", reason };
-  if (unreachable.test(description)) return { kind: "unreachable" };
-  if (refusedByChat.test(description)) return { kind: "refused" };
-  return { kind: refusedForMessage.test(description) ? "message" : "unclear" };
+function ofBadRequest(words: string): Outcome {
+  if (isBotRefusal(words)) return { kind: "bot" };
+  if (isUnreachable(words)) return { kind: "unreachable" };
+  if (isRefusedByChat(words)) return { kind: "refused" };
+  if (isMessageFault(words)) return { kind: "message" };
+  return ofCapitals(words) ?? { kind: "unclear" };
 }
 
-const longestWaitSeconds = 86_400;
+function ofCapitals(words: string): Outcome | undefined {
+  if (isBlockedInCapitals(words)) return { kind: "gone", reason: "blocked" };
+  return isGoneInCapitals(words) ? { kind: "gone", reason: "gone" } : undefined;
+}
 
-/** At least a second and at most a day: as told, be it a number or the text of one, or as described. */
+/** TDLib's own bound is 14 days (NetQueryDelayer.cpp, delay()). */
+const longestWaitSeconds = 30 * 86_400;
+
+/** At least a second and at most thirty days: as told, be it a number or the text of one, or as described. */
 function secondsOf(told: unknown, description: string): number {
   const described = /retry after (\d+)/i.exec(description)?.[1];
   const numbers = [told, described].map((value) => /number|string/.test(typeof value) ? Number(value) : NaN);
