@@ -2,10 +2,11 @@
 import type { Clock } from "../../clock.ts";
 import { ApiError } from "./errors.ts";
 import { type Faults, rawAnswerOf, refusalOf } from "./faults.ts";
+import type { FloodWaits } from "./flood_waits.ts";
 import { FloodGate } from "./floods.ts";
 import type { Payload } from "./form.ts";
 import { type ApiAnswer, type ApiCall, breakConnection, Raw } from "./http.ts";
-import { isMessageMethod, methods } from "./methods.ts";
+import { isFlooded, isMessageMethod, methods } from "./methods.ts";
 import { UploadGate } from "./uploads.ts";
 import type { World } from "./world.ts";
 
@@ -41,15 +42,19 @@ export interface AnswerOptions {
   readonly token: string;
   readonly clock: Clock;
   readonly latencyMs: number;
+  readonly maxHoldSeconds: number;
   readonly messagesPerSecond: number | undefined;
   readonly record: CallRecord;
   readonly faults: Faults;
+  /** Of the whole bot. */
+  readonly floods: FloodWaits;
 }
 
 export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
-  const { token, clock, latencyMs, messagesPerSecond, record, faults } = options;
+  const { token, clock, latencyMs, maxHoldSeconds, messagesPerSecond, record, faults, floods } = options;
   const limits: Limits = {
     uploads: new UploadGate(clock),
+    floods,
     messages: messagesPerSecond === undefined
       ? undefined
       : new FloodGate(messagesPerSecond, () => clock.now()),
@@ -59,6 +64,7 @@ export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
     requireToken(call.token, token);
     const { method, form: { payload }, signal } = call;
     record.add({ method, payload, at: clock.now() });
+    countAttempt(world, method, payload);
     if (latencyMs > 0) await clock.sleep(latencyMs, signal);
     const fault = faults.take(method, payload["chat_id"]);
     const refusal = refusalOf(fault);
@@ -68,13 +74,40 @@ export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
     if (fault === "hang") await aborted(signal);
     if (fault === "reset") return breakConnection;
     if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);
-    const result = await handle(world, call, limits);
+    const result = await held(() => handle(world, call, limits), { clock, maxHoldSeconds, signal });
     return fault === "lose" ? breakConnection : result;
   };
 }
 
+function countAttempt(world: World, method: string, payload: Payload): void {
+  const room = isMessageMethod(method.toLowerCase()) ? world.find(payload["chat_id"]) : undefined;
+  if (room) room.attempts += 1;
+}
+
+interface Hold {
+  readonly clock: Clock;
+  readonly maxHoldSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+/** Waits where the task is told to, and tries it again, as long as its waits are no longer than that in all. */
+async function held(task: () => Promise<unknown>, { clock, maxHoldSeconds, signal }: Hold): Promise<unknown> {
+  let seconds = 0;
+  for (;;) {
+    try {
+      return await task();
+    } catch (error) {
+      const wait = error instanceof ApiError ? error.parameters?.retry_after ?? Infinity : Infinity;
+      seconds += wait;
+      if (seconds > maxHoldSeconds) throw error;
+      await clock.sleep(wait * 1000, signal);
+    }
+  }
+}
+
 interface Limits {
   readonly uploads: UploadGate;
+  readonly floods: FloodWaits;
   readonly messages: FloodGate | undefined;
 }
 
@@ -83,6 +116,7 @@ async function handle(world: World, { method, form, signal }: ApiCall, limits: L
   const run = methods.get(name);
   if (run === undefined) throw new ApiError(404, "Not Found: method not found");
   await limits.uploads.pass(form.files, signal);
+  if (isFlooded(name)) limits.floods.pass(world.clock.now());
   if (isMessageMethod(name)) limits.messages?.pass();
   return await run(world, form, signal);
 }

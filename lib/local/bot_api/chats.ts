@@ -1,5 +1,8 @@
 /** The handles by which a test or a sandbox plays the people of a chat. */
 import type { Chat, Message, User } from "grammy/types";
+import { ApiError } from "./errors.ts";
+import type { BotApiRefusal } from "./faults.ts";
+import type { BotApiFlood, BotApiFloodOptions } from "./flood_waits.ts";
 import { isMember } from "./members.ts";
 import type { Room, Waiter } from "./room.ts";
 import { commandEntities } from "./text.ts";
@@ -36,6 +39,29 @@ export class LocalChat {
     return this.room.inbox;
   }
 
+  /** How many messages the bot has tried to send here, whatever became of them; edits are none. */
+  get attempts(): number {
+    return this.room.attempts;
+  }
+
+  /** Refuses every message and edit from now on, in these words, as far as the bot has access to the chat at all. */
+  refuse({ error_code, description, parameters }: BotApiRefusal): void {
+    this.room.refusal = new ApiError(error_code, description, parameters);
+  }
+
+  /** Ends what `refuse()` began. */
+  accept(): void {
+    this.room.refusal = undefined;
+  }
+
+  /**
+   * Refuses every message and edit for so long with a 429, which says how much of it is left.
+   * @throws {RangeError} If it is shorter than a second.
+   */
+  flood(retryAfterSeconds: number, options: BotApiFloodOptions = {}): BotApiFlood {
+    return this.room.floods.start(retryAfterSeconds, options, this.world.clock.now());
+  }
+
   /**
    * The first message from the bot that contains the text (in its text or caption) or satisfies the predicate:
    * one that has come already, or else the next to come or to be edited so.
@@ -70,9 +96,7 @@ export class LocalChat {
 
   /** Adds a message of this chat and tells the bot of it. */
   protected send(kind: string, fields: object, extra: MessageFields = {}): Message {
-    const message = this.room.add({ chat: this.room.chat, date: this.world.date, ...fields, ...extra });
-    this.world.tell(this.room, kind, message);
-    return message;
+    return addMessage(this.world, this.room, kind, { ...fields, ...extra });
   }
 
   #missing(wanted: unknown, timeoutMs: number): string {
@@ -84,6 +108,13 @@ export class LocalChat {
       : "it got none at all";
     return `No message ${what} came to chat ${this.chatId} within ${timeoutMs} ms: ${seen}`;
   }
+}
+
+/** Adds a message of the chat's people and tells the bot of it. */
+export function addMessage(world: World, room: Room, kind: string, fields: object): Message {
+  const message = room.add({ chat: room.chat, date: world.date, ...fields });
+  world.tell(room, kind, message);
+  return message;
 }
 
 /** The text of a message and, where there are any, its `bot_command` entities. */

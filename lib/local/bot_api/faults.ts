@@ -1,6 +1,16 @@
 /** Trouble on demand: the answers that a real server gives rarely and a test wants now. */
 import { ApiError, type ApiErrorParameters } from "./errors.ts";
 
+/** A refusal in Telegram's form. */
+export interface BotApiRefusal {
+  /** Also the HTTP status. */
+  readonly error_code: number;
+  /** With its prefix: `Bad Request: have no write access to the chat`. */
+  readonly description: string;
+  /** Default: none. */
+  readonly parameters?: ApiErrorParameters;
+}
+
 /**
  * What happens to a matching call:
  * - `{ error_code, description, parameters? }`: it is refused with this answer and has no effect;
@@ -14,7 +24,7 @@ import { ApiError, type ApiErrorParameters } from "./errors.ts";
  * neither a Blob nor a stream. Such a call arrives twice, here as at Telegram: after `"lose"` it takes effect twice.
  */
 export type BotApiFaultAnswer =
-  | { readonly error_code: number; readonly description: string; readonly parameters?: ApiErrorParameters }
+  | BotApiRefusal
   | { readonly delayMs: number }
   | BotApiRawAnswer
   | "hang"

@@ -3,16 +3,18 @@ import { tooManyRequests } from "./errors.ts";
 
 export class FloodGate {
   readonly #perSecond: number;
+  readonly #capacity: number;
   readonly #now: () => number;
   #tokens: number;
   #filledAtMs: number;
   #pausedUntilMs = 0;
 
-  /** `perSecond` messages each second, of which one second's worth (at least one message) may come at once. */
-  constructor(perSecond: number, now: () => number) {
+  /** `perSecond` messages each second, of which `burst` may come at once: one second's worth, at least one message. */
+  constructor(perSecond: number, now: () => number, burst: number = Math.max(1, perSecond)) {
     this.#perSecond = perSecond;
+    this.#capacity = burst;
     this.#now = now;
-    this.#tokens = this.#capacity;
+    this.#tokens = burst;
     this.#filledAtMs = now();
   }
 
@@ -26,10 +28,6 @@ export class FloodGate {
     this.#refill(now);
     if (this.#tokens < 1) throw tooManyRequests(this.#pause(now));
     this.#tokens -= 1;
-  }
-
-  get #capacity(): number {
-    return Math.max(1, this.#perSecond);
   }
 
   #refill(now: number): void {

@@ -1,6 +1,7 @@
 /** The handles of groups, supergroups and channels. */
-import type { Message, User } from "grammy/types";
+import type { Chat, Message, User } from "grammy/types";
 import { LocalChat, type LocalUser, type MessageFields, textFields } from "./chats.ts";
+import { LocalDirectMessages } from "./direct_messages.ts";
 import { channelBot, groupAnonymousBot, isMember, type MemberStatus } from "./members.ts";
 import type { Room } from "./room.ts";
 
@@ -54,7 +55,7 @@ export class SharedChat extends LocalChat {
 export class LocalGroup extends SharedChat {
   /** Somebody writes; who was not known to be a member is one from now on. */
   say({ user }: LocalUser, text: string, extra: MessageFields = {}): Message {
-    if (!this.room.members.has(user.id)) this.room.members.set(user.id, { user, status: "member" });
+    this.room.enter(user);
     return this.#write({ from: user, ...textFields(text) }, extra);
   }
 
@@ -85,11 +86,30 @@ export class LocalGroup extends SharedChat {
     this.room.members.set(user.user.id, { user: user.user, status });
   }
 
-  /** Becomes a supergroup, which is returned: both chats get their service message. */
-  migrate(): LocalGroup {
+  /**
+   * From now on everybody but administrators, the bot too, may write once in so many seconds; 0 ends it. What the bot
+   * sends too early is refused with a 429.
+   * @throws {Error} If it is a basic group, which has no slow mode.
+   * @throws {RangeError} If it is no whole number of seconds.
+   */
+  slowMode(seconds: number): void {
+    if (this.room.chat.type === "group") {
+      throw new Error(
+        `Chat ${this.chatId} cannot be in slow mode: it is a basic group; make it with kind: "supergroup", or migrate it`,
+      );
+    }
+    if (!Number.isInteger(seconds) || seconds < 0) {
+      throw new RangeError(
+        `Cannot set the slow mode as "seconds" must be a whole number from 0: current value is ${seconds}`,
+      );
+    }
+    this.room.limits.slowModeSeconds = seconds;
+  }
+
+  /** Becomes a supergroup, by default of a new id, which is returned: both chats get their service message. */
+  migrate(id: number = this.world.newGroupId("supergroup")): LocalGroup {
     const { chat } = this.room;
     if (chat.type !== "group") throw new Error(`Chat ${chat.id} cannot migrate: it is a ${chat.type}`);
-    const id = this.world.newGroupId("supergroup");
     const room = this.world.addRoom({ id, type: "supergroup", title: chat.title }, this.room.bot);
     for (const [userId, member] of this.room.members) room.members.set(userId, member);
     const supergroup = new LocalGroup(this.world, room);
@@ -112,18 +132,29 @@ export class LocalGroup extends SharedChat {
 
 /** A channel: nobody's name stands under its posts. */
 export class LocalChannel extends SharedChat {
+  /** Lets people write to the channel, in a chat of its own, in which the bot is what it is in the channel now. */
+  openDirectMessages(): LocalDirectMessages {
+    const { title } = this.room.chat as Chat.ChannelChat;
+    const id = this.world.newGroupId("supergroup");
+    const chat: Chat = { id, type: "supergroup", title, is_direct_messages: true };
+    const room = this.world.addRoom(chat, this.room.bot);
+    room.parent = this.room.chat;
+    return new LocalDirectMessages(this.world, room);
+  }
+
   /** Publishes a post, which the bot sees as `channel_post`. */
   post(text: string, extra: MessageFields = {}): Message {
     return this.send("channel_post", { sender_chat: this.chat, ...textFields(text) }, extra);
   }
 }
 
+interface Settlers {
+  readonly administrators?: readonly LocalUser[];
+  readonly members?: readonly LocalUser[];
+}
+
 /** Puts people into a new group: the first administrator owns it. */
-export function settle(
-  room: Room,
-  administrators: readonly LocalUser[],
-  members: readonly LocalUser[],
-): void {
+export function settle(room: Room, { administrators = [], members = [] }: Settlers): void {
   const join = (user: User, status: MemberStatus): void => void room.members.set(user.id, { user, status });
   for (const { user } of members) join(user, "member");
   administrators.forEach(({ user }, index) => join(user, index === 0 ? "creator" : "administrator"));

@@ -56,6 +56,10 @@ function details(status: MemberStatus, chat: Chat): object {
   }
 }
 
+export function isAdministrator(status: MemberStatus): boolean {
+  return status === "creator" || status === "administrator";
+}
+
 export function isMember(status: MemberStatus): boolean {
   return status !== "left" && status !== "kicked";
 }

@@ -2,25 +2,30 @@
 import type { Message, PhotoSize } from "grammy/types";
 import { badRequest } from "./errors.ts";
 import type { Form, Payload } from "./form.ts";
+import { channelBot, isAdministrator } from "./members.ts";
 import { requireAccess, type Room } from "./room.ts";
 import { checkCaption, checkText, type FormattedText, readCaption, readText } from "./text.ts";
+import { placeOf, withoutReply } from "./topics.ts";
 import type { World } from "./world.ts";
 
 export function sendMessage(world: World, { payload }: Form): Message {
   const content = readText(payload);
   const room = writableRoom(world, payload);
   checkText(content);
-  return deliver(world, room, payload, textOf(content));
+  return deliver(world, room, payload, () => textOf(content));
 }
 
 export function sendPhoto(world: World, { payload, files }: Form): Message {
   const caption = readCaption(payload);
   const upload = uploaded(payload["photo"], files);
-  if (upload !== undefined) world.uploads += 1;
+  if (upload !== undefined) world.countUpload(upload);
   const room = writableRoom(world, payload);
   checkCaption(caption);
-  const photo = upload === undefined ? knownPhoto(world, payload["photo"]) : world.addPhoto(upload);
-  return deliver(world, room, payload, { photo, ...captionOf(caption) });
+  const known = upload === undefined ? knownPhoto(world, payload["photo"]) : undefined;
+  return deliver(world, room, payload, () => ({
+    photo: known ?? world.addPhoto(upload),
+    ...captionOf(caption),
+  }));
 }
 
 /** Copies a message of any chat that the bot can read, without naming where it is from. */
@@ -33,7 +38,7 @@ export function copyMessage(world: World, { payload }: Form): { message_id: numb
   const room = writableRoom(world, payload);
   checkCaption(caption);
   const content = original.photo && caption ? captionOf(caption) : {};
-  const { message_id } = deliver(world, room, payload, { ...contentOf(original), ...content });
+  const { message_id } = deliver(world, room, payload, () => ({ ...contentOf(original), ...content }));
   return { message_id };
 }
 
@@ -67,36 +72,44 @@ export function editMessageText(world: World, { payload }: Form): Message {
 function writableRoom(world: World, payload: Payload): Room {
   const room = world.room(payload["chat_id"]);
   requireAccess(room, "write");
+  if (room.refusal) throw room.refusal;
+  room.floods.pass(world.clock.now());
   return room;
 }
 
-/** Adds a message from the bot; in a channel it is the channel that speaks. */
-function deliver(world: World, room: Room, payload: Payload, content: object): Message {
-  const { id, is_bot, first_name, username } = world.bot;
-  const sender = room.chat.type === "channel"
-    ? { sender_chat: room.chat }
-    : { from: { id, is_bot, first_name, username } };
-  const reply = repliedTo(room, payload["reply_parameters"]);
+/** Adds a message from the bot, if the place in the chat and the chat's limits allow it. */
+function deliver(world: World, room: Room, payload: Payload, content: () => object): Message {
+  const answered = answeredMessage(room, payload["reply_parameters"]);
+  const place = placeOf(room, payload, answered);
+  room.limits.take(world.clock.now(), isAdministrator(room.bot));
   const message = room.add({
-    ...sender,
+    ...senderOf(world, room),
     chat: room.chat,
     date: world.date,
-    ...reply,
-    ...content,
+    ...place,
+    ...answered && { reply_to_message: withoutReply(answered) },
+    ...content(),
     ...inlineKeyboard(payload),
   });
   room.show(message);
   return message;
 }
 
-function repliedTo(room: Room, parameters: unknown): object {
-  if (typeof parameters !== "object" || parameters === null || !("message_id" in parameters)) return {};
-  const message = room.messages.get(Number(parameters.message_id));
-  if (message !== undefined) {
-    const { reply_to_message: _nested, ...shallow } = message;
-    return { reply_to_message: shallow };
+/** In a channel it is the channel that speaks, and in its direct messages too. */
+function senderOf({ bot }: World, { chat, parent }: Room): object {
+  if (chat.type === "channel") return { sender_chat: chat };
+  if (parent) return { from: channelBot, sender_chat: parent };
+  const { id, is_bot, first_name, username } = bot;
+  return { from: { id, is_bot, first_name, username } };
+}
+
+function answeredMessage(room: Room, parameters: unknown): Message | undefined {
+  if (typeof parameters !== "object" || parameters === null || !("message_id" in parameters)) {
+    return undefined;
   }
-  if ("allow_sending_without_reply" in parameters && parameters.allow_sending_without_reply) return {};
+  const message = room.messages.get(Number(parameters.message_id));
+  if (message !== undefined) return message;
+  if ("allow_sending_without_reply" in parameters && parameters.allow_sending_without_reply) return undefined;
   throw badRequest("message to be replied not found");
 }
 

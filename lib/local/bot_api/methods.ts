@@ -2,7 +2,7 @@
 import type { BotCommand, ChatMember, Update, UserFromGetMe } from "grammy/types";
 import { badRequest } from "./errors.ts";
 import type { Form, Payload } from "./form.ts";
-import { chatMember, isMember, type MemberStatus } from "./members.ts";
+import { chatMember, isAdministrator, isMember, type MemberStatus } from "./members.ts";
 import { copyMessage, editMessageText, sendMessage, sendPhoto } from "./messages.ts";
 import { requireAccess, type Room } from "./room.ts";
 import { deleteWebhook, getWebhookInfo, setWebhook } from "./webhook_methods.ts";
@@ -34,6 +34,11 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     setWebhook,
   }).map(([name, method]) => [name.toLowerCase(), method]),
 );
+
+/** Whether a flood of the bot keeps calls of this method from Telegram: those of messages and edits. */
+export function isFlooded(method: string): boolean {
+  return isMessageMethod(method) || method.startsWith("edit");
+}
 
 /** Whether Telegram counts calls of this method as messages. */
 export function isMessageMethod(method: string): boolean {
@@ -78,7 +83,15 @@ function sendChatAction(world: World, { payload }: Form): true {
 
 function getChat(world: World, { payload }: Form): object {
   const room = accessible(world, payload, "read");
-  return { ...room.chat, accent_color_id: 0, max_reaction_count: 11, accepted_gift_types: {} };
+  const { slowModeSeconds } = room.limits;
+  return {
+    ...room.chat,
+    accent_color_id: 0,
+    max_reaction_count: 11,
+    ...slowModeSeconds > 0 && { slow_mode_delay: slowModeSeconds },
+    ...room.parent && { parent_chat: room.parent },
+    accepted_gift_types: {},
+  };
 }
 
 function getChatMember(world: World, { payload }: Form): ChatMember {
@@ -100,7 +113,7 @@ function getChatAdministrators(world: World, { payload }: Form): ChatMember[] {
   const room = accessible(world, payload, "members");
   if (room.chat.type === "private") throw badRequest("there are no administrators in the private chat");
   const people = [...room.members.values()]
-    .filter(({ status }) => status === "creator" || status === "administrator")
+    .filter(({ status }) => isAdministrator(status))
     .map(({ user, status }) => chatMember(user, status, room.chat));
   return room.bot === "administrator"
     ? [...people, chatMember(world.bot, "administrator", room.chat)]

@@ -1,7 +1,10 @@
 /** One chat as the server sees it: its state, its messages, and what the bot may do in it. */
 import type { Chat, Message, User } from "grammy/types";
-import { badRequest, forbidden } from "./errors.ts";
+import type { ChatLimits } from "./chat_limits.ts";
+import { type ApiError, badRequest, forbidden } from "./errors.ts";
+import { FloodWaits } from "./flood_waits.ts";
 import { isMember, type MemberStatus } from "./members.ts";
+import type { Topics } from "./topics.ts";
 
 /** `members` is what the methods about members need; `write` is what sending and editing need. */
 export type Access = "read" | "members" | "write";
@@ -27,12 +30,28 @@ export class Room {
   readonly waiters: Set<Waiter> = new Set();
   /** Called with every message of the bot, new or edited. */
   readonly listeners: Set<(message: Message) => void> = new Set();
+  readonly limits: ChatLimits;
+  readonly floods: FloodWaits = new FloodWaits();
+  /** What every message to the chat is refused with. */
+  refusal: ApiError | undefined;
+  /** Those of a forum. */
+  topics: Topics | undefined;
+  /** The channel, in the chat of its direct messages. */
+  parent: Chat | undefined;
+  /** How many messages the bot has tried to send here. */
+  attempts = 0;
   #lastMessageId = 0;
 
-  constructor(chat: Chat, bot: MemberStatus) {
+  constructor(chat: Chat, bot: MemberStatus, limits: ChatLimits) {
     this.chat = chat;
     this.bot = bot;
+    this.limits = limits;
     this.opened = chat.type !== "private";
+  }
+
+  /** Whoever is not known yet becomes a member. */
+  enter(user: User): void {
+    if (!this.members.has(user.id)) this.members.set(user.id, { user, status: "member" });
   }
 
   /** Adds a message with the next id of this chat. */

@@ -1,86 +1,33 @@
 /** A Telegram Bot API server on loopback: for the sandbox, our tests and yours. */
 import type { AddressInfo } from "node:net";
 import type { UserFromGetMe } from "grammy/types";
-import { type Clock, systemClock } from "../../clock.ts";
+import { systemClock } from "../../clock.ts";
 import { type BotApiCall, CallRecord, createAnswer } from "./answer.ts";
 import { LocalUser } from "./chats.ts";
 import { type BotApiFault, type BotApiFaultOptions, Faults } from "./faults.ts";
+import { type BotApiFlood, type BotApiFloodOptions, FloodWaits } from "./flood_waits.ts";
+import { LocalForum } from "./forums.ts";
 import { LocalChannel, LocalGroup, settle } from "./groups.ts";
 import { type ApiListener, createListener } from "./http.ts";
+import { SecondPoller } from "./second_poller.ts";
+import type {
+  BotApiServerOptions,
+  LocalChannelOptions,
+  LocalForumOptions,
+  LocalGroupOptions,
+  LocalUserOptions,
+} from "./server_options.ts";
 import { UpdateQueue } from "./updates.ts";
 import type { WebhookDelivery } from "./webhook.ts";
 import { World } from "./world.ts";
 
 const defaultToken = "1000000:AAlocal-test-token_000000000000000";
 
-/** What kind of server it is. */
-export interface BotApiServerOptions {
-  /** TCP port on 127.0.0.1. @default 0, a free one */
-  readonly port?: number;
-  /** The only token that is taken. @default A plausible token, the same each time */
-  readonly token?: string;
-  /** The bot's name without `@`. @default "local_test_bot" */
-  readonly username?: string;
-  /** How many messages the bot may send each second before it gets a 429. Default: no limit. */
-  readonly messagesPerSecond?: number;
-  /** How long each call takes on its way. @default 0 */
-  readonly latencyMs?: number;
-  /** Updates are numbered from here on. @default 100000001 */
-  readonly firstUpdateId?: number;
-  /** Dates messages, refills the flood limit, ends long polls and delays, repeats deliveries. @default systemClock */
-  readonly clock?: Clock;
-}
-
-/** Who a person is; whatever is left out is made up or absent. */
-export interface LocalUserOptions {
-  /** Default: a new one. */
-  readonly id?: number;
-  /** How the person is greeted. @default "Test" */
-  readonly first_name?: string;
-  /** Default: none. */
-  readonly last_name?: string;
-  /** Without the @. Default: none. */
-  readonly username?: string;
-  /** An IETF tag. @default "en" */
-  readonly language_code?: string;
-  /** Whether the person has written to the bot before. @default false */
-  readonly opened?: boolean;
-}
-
-/** What a group is to begin with. */
-export interface LocalGroupOptions {
-  /** Its name. */
-  readonly title: string;
-  /** A basic group, which may migrate, or a supergroup. @default "group" */
-  readonly kind?: "group" | "supergroup";
-  /** Negative. Default: a new one of the kind's range. */
-  readonly id?: number;
-  /** Ordinary members. Default: none. */
-  readonly members?: readonly LocalUser[];
-  /** The first one owns the group. */
-  readonly administrators?: readonly LocalUser[];
-  /** What the bot is in it to begin with. @default "member" */
-  readonly bot?: "administrator" | "left" | "member";
-}
-
-/** What a channel is to begin with. */
-export interface LocalChannelOptions {
-  /** Its name. */
-  readonly title: string;
-  /** Negative. Default: a new one. */
-  readonly id?: number;
-  /** Makes it public. Without the @. Default: none. */
-  readonly username?: string;
-  /** The first one owns the channel. Default: none. */
-  readonly administrators?: readonly LocalUser[];
-  /** What the bot is in it. @default "administrator" */
-  readonly bot?: "administrator" | "left";
-}
-
 interface Parts {
   readonly token: string;
   readonly world: World;
   readonly faults: Faults;
+  readonly floods: FloodWaits;
   readonly record: CallRecord;
   readonly listener: ApiListener;
 }
@@ -92,6 +39,7 @@ export class BotApiServer implements AsyncDisposable {
   /** The token that the bot has to use. */
   readonly token: string;
   readonly #parts: Parts;
+  readonly #pollers: SecondPoller[] = [];
 
   /** @ignore Servers are started by `startBotApiServer`. */
   constructor(parts: Parts) {
@@ -152,11 +100,39 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A group or supergroup with the bot in it. */
   group(options: LocalGroupOptions): LocalGroup {
-    const { title, kind = "group", members = [], administrators = [], bot = "member" } = options;
+    const { title, kind = "group", bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId(kind);
     const room = this.#parts.world.addRoom({ id, type: kind, title }, bot);
-    settle(room, administrators, members);
+    settle(room, options);
     return new LocalGroup(this.#parts.world, room);
+  }
+
+  /** A forum with the bot in it: a supergroup with topics. */
+  forum(options: LocalForumOptions): LocalForum {
+    const { title, bot = "member" } = options;
+    const id = options.id ?? this.#parts.world.newGroupId("supergroup");
+    const room = this.#parts.world.addRoom({ id, type: "supergroup", title, is_forum: true }, bot);
+    settle(room, options);
+    return new LocalForum(this.#parts.world, room);
+  }
+
+  /** So many groups of one person, who adds the bot to each: it hears of every one. */
+  groupsOf(owner: LocalUser, count: number, kind: "group" | "supergroup" = "group"): LocalGroup[] {
+    return Array.from({ length: count }, (_, index) => {
+      const title = `Group ${index + 1}`;
+      const group = this.group({ title, kind, administrators: [owner], bot: "left" });
+      group.addBot(owner);
+      return group;
+    });
+  }
+
+  /** So many channels of one person, who makes the bot an administrator of each: it hears of every one. */
+  channelsOf(owner: LocalUser, count: number): LocalChannel[] {
+    return Array.from({ length: count }, (_, index) => {
+      const channel = this.channel({ title: `Channel ${index + 1}`, administrators: [owner], bot: "left" });
+      channel.addBot(owner);
+      return channel;
+    });
   }
 
   /** A channel with the bot in it. */
@@ -164,7 +140,7 @@ export class BotApiServer implements AsyncDisposable {
     const { title, username, administrators = [], bot = "administrator" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("channel");
     const room = this.#parts.world.addRoom({ id, type: "channel", title, ...defined({ username }) }, bot);
-    settle(room, administrators, []);
+    settle(room, { administrators });
     return new LocalChannel(this.#parts.world, room);
   }
 
@@ -186,8 +162,26 @@ export class BotApiServer implements AsyncDisposable {
     return this.#parts.faults.add(options);
   }
 
+  /**
+   * Refuses every message and edit of the bot for so long with a 429, which says how much of it is left.
+   * @throws {RangeError} If it is shorter than a second.
+   */
+  flood(retryAfterSeconds: number, options: BotApiFloodOptions = {}): BotApiFlood {
+    const { floods, world } = this.#parts;
+    return floods.start(retryAfterSeconds, options, world.clock.now());
+  }
+
+  /** Lets another program poll with the same token, until it is stopped or the server closes. */
+  secondPoller(): SecondPoller {
+    const { updates, clock } = this.#parts.world;
+    const poller = new SecondPoller(updates, clock);
+    this.#pollers.push(poller);
+    return poller;
+  }
+
   /** Ends all polls, connections and deliveries at once. */
   async close(): Promise<void> {
+    await Promise.all(this.#pollers.map((poller) => poller.stop()));
     this.#parts.world.updates.close();
     await this.#parts.listener.close();
   }
@@ -204,17 +198,17 @@ export class BotApiServer implements AsyncDisposable {
  */
 export async function startBotApiServer(options: BotApiServerOptions = {}): Promise<BotApiServer> {
   const { port = 0, token = defaultToken, username = "local_test_bot", clock = systemClock } = options;
-  const { messagesPerSecond, latencyMs = 0, firstUpdateId = 100_000_001 } = options;
-  const world = new World(botUser(token, username), clock, new UpdateQueue(firstUpdateId, clock));
-  const faults = new Faults();
-  const record = new CallRecord();
-  const answer = createAnswer(world, { token, clock, latencyMs, messagesPerSecond, record, faults });
+  const { messagesPerSecond, latencyMs = 0, maxHoldSeconds = 0, firstUpdateId = 100_000_001 } = options;
+  const world = new World(botUser(token, username), clock, new UpdateQueue(firstUpdateId, clock), options);
+  const parts = { faults: new Faults(), floods: new FloodWaits(), record: new CallRecord() };
+  const limits = { latencyMs, maxHoldSeconds, messagesPerSecond };
+  const answer = createAnswer(world, { token, clock, ...limits, ...parts });
   const listener = createListener(answer);
   await new Promise<void>((resolve, reject) => {
     listener.server.once("error", reject);
     listener.server.listen(port, "127.0.0.1", resolve);
   });
-  return new BotApiServer({ token, world, faults, record, listener });
+  return new BotApiServer({ token, world, listener, ...parts });
 }
 
 function botUser(token: string, username: string): UserFromGetMe {

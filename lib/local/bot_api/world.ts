@@ -1,6 +1,7 @@
 /** Everything that exists on the server's side of the wire: the bot, the people, the chats, the files. */
 import type { BotCommand, Chat, Message, PhotoSize, User, UserFromGetMe } from "grammy/types";
 import type { Clock } from "../../clock.ts";
+import { type ChatLimitOptions, ChatLimits } from "./chat_limits.ts";
 import { badRequest } from "./errors.ts";
 import { chatMember, isMember, type MemberStatus } from "./members.ts";
 import { Room } from "./room.ts";
@@ -13,6 +14,7 @@ export class World {
   readonly bot: UserFromGetMe;
   readonly clock: Clock;
   readonly updates: UpdateQueue;
+  readonly #chatLimits: ChatLimitOptions;
   readonly rooms: Map<number, Room> = new Map();
   readonly people: Map<number, User> = new Map();
   /** The bot's command lists by scope and language. */
@@ -21,14 +23,17 @@ export class World {
   readonly photos: Map<string, PhotoSize[]> = new Map();
   /** The bytes of the photos that the bot uploaded, by each file_id. */
   readonly files: Map<string, Uint8Array> = new Map();
+  /** Each file once, as a call that is held is tried again. */
+  readonly #uploaded: WeakSet<Uint8Array> = new WeakSet();
   uploads = 0;
   #lastPersonId = 100_000_000;
   #lastGroupId = 500_000_000;
 
-  constructor(bot: UserFromGetMe, clock: Clock, updates: UpdateQueue) {
+  constructor(bot: UserFromGetMe, clock: Clock, updates: UpdateQueue, chatLimits: ChatLimitOptions = {}) {
     this.bot = bot;
     this.clock = clock;
     this.updates = updates;
+    this.#chatLimits = chatLimits;
     this.people.set(bot.id, bot);
   }
 
@@ -51,7 +56,8 @@ export class World {
     if (this.rooms.has(chat.id)) {
       throw new RangeError(`Cannot add the chat as "id" must be new: current value is ${chat.id}`);
     }
-    const room = new Room(chat, bot);
+    const isGroup = chat.type === "group" || chat.type === "supergroup";
+    const room = new Room(chat, bot, new ChatLimits(this.#chatLimits, isGroup, () => this.clock.now()));
     this.rooms.set(chat.id, room);
     return room;
   }
@@ -62,9 +68,18 @@ export class World {
    */
   room(chatId: unknown): Room {
     if (chatId === undefined || chatId === "") throw badRequest("chat_id is empty");
-    const room = this.rooms.get(Number(chatId)) ?? this.#publicRoom(String(chatId));
+    const room = this.find(chatId);
     if (room === undefined) throw badRequest("chat not found");
     return room;
+  }
+
+  find(chatId: unknown): Room | undefined {
+    return this.rooms.get(Number(chatId)) ?? this.#publicRoom(String(chatId));
+  }
+
+  countUpload(file: Uint8Array): void {
+    if (!this.#uploaded.has(file)) this.uploads += 1;
+    this.#uploaded.add(file);
   }
 
   /** Makes a photo's sizes, smallest first, each with a file_id of its own. */

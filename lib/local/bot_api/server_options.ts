@@ -1,0 +1,82 @@
+/** What a server, its people and its chats are to begin with. */
+import type { Clock } from "../../clock.ts";
+import type { LocalUser } from "./chats.ts";
+
+/** What kind of server it is. */
+export interface BotApiServerOptions {
+  /** TCP port on 127.0.0.1. @default 0, a free one */
+  readonly port?: number;
+  /** The only token that is taken. @default A plausible token, the same each time */
+  readonly token?: string;
+  /** The bot's name without `@`. @default "local_test_bot" */
+  readonly username?: string;
+  /** How many messages the bot may send each second before it gets a 429. Default: no limit. */
+  readonly messagesPerSecond?: number;
+  /** How many messages one chat takes each second before it is refused with a 429 of its own. Default: no limit. */
+  readonly chatMessagesPerSecond?: number;
+  /** How many of these one chat takes at once after a rest. @default 3 */
+  readonly chatBurst?: number;
+  /** How many messages a group takes in any minute before it is refused with a 429 of its own. Default: no limit. */
+  readonly groupMessagesPerMinute?: number;
+  /**
+   * A call that a limit, a slow mode or a flood refuses is held by the server and tried again, until it has waited for
+   * so many seconds in all; only then it is answered with 429. Telegram's own server holds a call for up to 8 seconds,
+   * so that a message to a chat in slow mode may take so long. @default 0, it is answered at once
+   */
+  readonly maxHoldSeconds?: number;
+  /** How long each call takes on its way. @default 0 */
+  readonly latencyMs?: number;
+  /** Updates are numbered from here on. @default 100000001 */
+  readonly firstUpdateId?: number;
+  /** Dates messages, refills the flood limit, ends long polls and delays, repeats deliveries. @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** Who a person is; whatever is left out is made up or absent. */
+export interface LocalUserOptions {
+  /** Default: a new one. */
+  readonly id?: number;
+  /** How the person is greeted. @default "Test" */
+  readonly first_name?: string;
+  /** Default: none. */
+  readonly last_name?: string;
+  /** Without the @. Default: none. */
+  readonly username?: string;
+  /** An IETF tag. @default "en" */
+  readonly language_code?: string;
+  /** Whether the person has written to the bot before. @default false */
+  readonly opened?: boolean;
+}
+
+/** What a group is to begin with. */
+export interface LocalGroupOptions {
+  /** Its name. */
+  readonly title: string;
+  /** A basic group, which may migrate, or a supergroup. @default "group" */
+  readonly kind?: "group" | "supergroup";
+  /** Negative. Default: a new one of the kind's range. */
+  readonly id?: number;
+  /** Ordinary members. Default: none. */
+  readonly members?: readonly LocalUser[];
+  /** The first one owns the group. */
+  readonly administrators?: readonly LocalUser[];
+  /** What the bot is in it to begin with. @default "member" */
+  readonly bot?: "administrator" | "left" | "member";
+}
+
+/** What a forum, a supergroup with topics, is to begin with. */
+export type LocalForumOptions = Omit<LocalGroupOptions, "kind">;
+
+/** What a channel is to begin with. */
+export interface LocalChannelOptions {
+  /** Its name. */
+  readonly title: string;
+  /** Negative. Default: a new one. */
+  readonly id?: number;
+  /** Makes it public. Without the @. Default: none. */
+  readonly username?: string;
+  /** The first one owns the channel. Default: none. */
+  readonly administrators?: readonly LocalUser[];
+  /** What the bot is in it. @default "administrator" */
+  readonly bot?: "administrator" | "left";
+}
