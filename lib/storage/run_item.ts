@@ -45,7 +45,8 @@ function unpacked(value: Item[string]): RunValue {
   return Array.from({ length: Math.floor(value.B.byteLength / 8) }, (_, index) => view.getFloat64(8 * index));
 }
 
-function isRun(run: Record<string, RunValue>): run is RunRecord {
+/** Whether the attributes are those of a run. */
+export function isRun(run: Record<string, RunValue>): run is RunRecord {
   const { broadcast_id, owner, started_at, fence, lease_until, state, on_unknown } = run;
   return [broadcast_id, owner, started_at].every((each) => typeof each === "string") &&
     [fence, lease_until].every((each) => typeof each === "number") &&

@@ -1,0 +1,66 @@
+/** How a run that was kept elsewhere gets into the ledger: once, whatever fails meanwhile, and never over another's. */
+import type { Ledger, RunRecord, RunText } from "./ledger.ts";
+import { StorageError } from "./storage_error.ts";
+
+/** A run that is to be written to a ledger. */
+export interface Offer {
+  readonly broadcastId: string;
+  /** Whether an earlier offer may have been written. */
+  readonly wasShared: boolean;
+  /** Gives the run as it is to be there, once it is known whether the ledger has it. */
+  readonly take: () => RunRecord;
+  /** Resolves when it may be written: from then on nobody takes the run over but through the ledger. */
+  readonly share: () => Promise<void>;
+  readonly texts: ReadonlyMap<RunText, string>;
+}
+
+/** Whether the ledger has the run now, or had another process's of that id, which is left as it is. */
+export type Verdict = "kept" | "conflict";
+
+/**
+ * Writes the run, with its texts. May be repeated after any error: what an earlier offer has written is found out.
+ * @throws {StorageError} If the ledger cannot be used.
+ */
+export async function offerTo(ledger: Ledger, offer: Offer): Promise<Verdict> {
+  const { broadcastId, wasShared, take, share } = offer;
+  const found = await ledger.get(broadcastId);
+  const run = take();
+  if (found !== undefined && !isSame(found, run)) return verdictOn(found, run, wasShared);
+  if (found?.state === "finished" && found.problem_parts === run.problem_parts) return "kept";
+  // Whoever finds the run finds its message; the name says what is in it, so that it is nobody else's.
+  const offered = {
+    ...run,
+    message_parts: await writeText(ledger, offer, run.message_name) ?? run.message_parts,
+  };
+  await share();
+  // Another process may still be first, and have problems of that name: ours are written when the run is ours.
+  const there = found ?? await ledger.begin({ ...offered, problem_parts: undefined });
+  if (!isSame(there, run)) return verdictOn(there, run, wasShared);
+  if (found === undefined && run.problem_parts === undefined) return "kept";
+  const problem_parts = run.problem_parts && await writeText(ledger, offer, `problems-${run.fence}`);
+  if (await ledger.save({ ...offered, problem_parts })) return "kept";
+  const now = await ledger.get(broadcastId);
+  if (now !== undefined) return verdictOn(now, run, true);
+  throw new StorageError("failed", `The ledger has lost the broadcast "${broadcastId}".`);
+}
+
+/** The number of its parts; `undefined` where it is not here, as with a message that the ledger has already. */
+async function writeText(
+  ledger: Ledger,
+  { broadcastId, texts }: Offer,
+  name: RunText | undefined,
+): Promise<number | undefined> {
+  const text = name && texts.get(name);
+  return name && text !== undefined ? await ledger.writeText(broadcastId, name, text) : undefined;
+}
+
+function isSame(one: RunRecord, other: RunRecord): boolean {
+  return one.owner === other.owner && one.fence === other.fence;
+}
+
+/** What was left for others, and has been taken over from the ledger since, was handed over all the same. */
+function verdictOn(found: RunRecord, run: RunRecord, wasShared: boolean): Verdict {
+  if (isSame(found, run)) return "kept";
+  const isTakenOver = wasShared && found.fence > run.fence && found.started_at === run.started_at;
+  return isTakenOver && run.state === "running" && run.lease_until === 0 ? "kept" : "conflict";
+}
