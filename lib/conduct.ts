@@ -49,6 +49,8 @@ export interface Kept {
   readonly window: readonly number[];
   /** Those of them who may have the message already, and are to get it again. */
   readonly inDoubt?: ReadonlySet<number>;
+  /** Gives another ledger to go on with where this one fails. Default: it is waited for. */
+  readonly continueHere?: (run: RunRecord, error: Error) => Promise<Ledger>;
 }
 
 /** What a run goes with. */

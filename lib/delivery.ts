@@ -278,7 +278,7 @@ export class Courier {
 
   async #gone(
     { chatId, start: { at, moment } }: Letter,
-    { reason, isUnopened = false }: Extract<Outcome, { kind: "gone" }>,
+    { reason, isUnopened }: Extract<Outcome, { kind: "gone" }>,
     message: string,
   ): Promise<Settlement> {
     const { guard, tally } = this.#options;
@@ -286,7 +286,7 @@ export class Courier {
       this.#keep(chatId, { kind: "removed", reason, at }, { moment, message });
     const verdict = guard.gone({
       chatId,
-      isUnopened,
+      isUnopened: isUnopened === true,
       revoke: () => tally.revokeDeactivation(chatId, message),
       async deactivate() {
         const settlement = await deactivate();

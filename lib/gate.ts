@@ -42,6 +42,14 @@ export class Gate {
     return this.#turnstile.pauseMs;
   }
 
+  get rests(): number {
+    return 0;
+  }
+
+  get messagesPerSecond(): number {
+    return 30;
+  }
+
   /** Resolves when the call may leave; rejects with the signal's reason, or where the bot is closed. */
   enter(departure: Departure): Promise<Turn> {
     return this.#turnstile.enter(departure);

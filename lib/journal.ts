@@ -3,6 +3,7 @@ import type { Ending, Journal, Run } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { Content, KeptMessage } from "./content.ts";
 import type { Logger } from "./log.ts";
+import { isOutage } from "./recovery.ts";
 import { summaryOf } from "./kept_report.ts";
 import type { BroadcastReport } from "./report.ts";
 import { cursorIn, cursorPosition } from "./run_cursor.ts";
@@ -12,6 +13,8 @@ import { Tally } from "./tally.ts";
 
 export interface JournalOptions {
   readonly ledger: Ledger;
+  /** Gives another ledger to go on with where this one fails. Default: it is waited for. */
+  readonly continueHere?: ((run: RunRecord, error: Error) => Promise<Ledger>) | undefined;
   /** As it was begun or taken over. */
   readonly record: RunRecord;
   readonly order: SendOrder;
@@ -42,6 +45,7 @@ const [firstRestMs, longestRestMs] = [250, 5000];
 export class LedgerJournal implements Journal {
   readonly #options: JournalOptions;
   readonly #closing = new AbortController();
+  #ledger: Ledger;
   #record: RunRecord;
   #saving: Promise<unknown> = Promise.resolve();
   #savedAt: number;
@@ -55,6 +59,7 @@ export class LedgerJournal implements Journal {
 
   constructor(options: JournalOptions) {
     this.#options = options;
+    this.#ledger = options.ledger;
     this.#record = options.record;
     this.#isOwnWindow = options.record.fence === 1;
     this.#savedAt = options.clock.now();
@@ -109,14 +114,14 @@ export class LedgerJournal implements Journal {
 
   /** The run is over: everyone is accounted for. Gives false where somebody else has taken it over. */
   async finish(report: BroadcastReport): Promise<boolean> {
-    const { ledger, tally } = this.#options;
+    const { tally } = this.#options;
     this.#closing.abort();
     const { broadcast_id, fence } = this.#record;
     const problems = { errors: report.errors, migrations: report.migrations };
     const hasProblems = report.errors.length + report.migrations.length > 0;
     return await this.#persist(giveUpMs, async () => {
       const problem_parts = hasProblems
-        ? await ledger.writeText(broadcast_id, `problems-${fence}`, JSON.stringify(problems))
+        ? await this.#ledger.writeText(broadcast_id, `problems-${fence}`, JSON.stringify(problems))
         : undefined;
       return { ...tally.state, ...summaryOf(report), problem_parts, pending: [], state: "finished" };
     });
@@ -148,7 +153,7 @@ export class LedgerJournal implements Journal {
     const after = cursorPosition(order, this.#record, "window_after");
     const begun = lastBegun === undefined ? undefined : positionOf(order, lastBegun);
     const isAhead = begun !== undefined && (after === undefined || isBefore(after, begun));
-    const cursor = isAhead
+    const cursor = isAhead && lastBegun !== undefined
       ? cursorIn(order, lastBegun)
       : { cursor: this.#record.window_after, cursor_value: this.#record["window_after_value"] };
     const end = isAhead ? begun : after;
@@ -157,7 +162,7 @@ export class LedgerJournal implements Journal {
     return {
       ...cursor,
       window_after: cursor.cursor,
-      window_after_value: cursor.cursor_value,
+      window_after_value: cursor.cursor_value as number | undefined,
       window_size: 0,
       pending: [],
       unsent: [...unsent, ...passedOver],
@@ -167,11 +172,11 @@ export class LedgerJournal implements Journal {
   /** Those who are not behind the last cursor are named, as the window's bounds do not tell of them. */
   #windowOf(chats: readonly number[], underWay: readonly number[]): Changes {
     const { order } = this.#options;
-    const { cursor, cursor_value } = this.#record;
+    const { cursor, cursor_value } = this.#record as { cursor?: number; cursor_value?: number };
     const after = cursorPosition(order, this.#record, "cursor");
     const isNamed = (id: number): boolean => after !== undefined && !isBefore(after, positionOf(order, id));
     const named = chats.filter(isNamed);
-    const last = chats.findLast((id) => !isNamed(id));
+    const last = chats.filter((id) => !isNamed(id)).at(-1);
     return {
       window_after: cursor,
       window_after_value: cursor_value,
@@ -184,10 +189,10 @@ export class LedgerJournal implements Journal {
 
   /** The message, once it can be kept as a whole: a photo has to be uploaded first. */
   async #message(): Promise<Partial<KeptMessage>> {
-    const { ledger, content } = this.#options;
+    const { content } = this.#options;
     if (this.#isMessageKept || content.isUpload) return {};
     // What fails has another chance with the next window.
-    const kept = await content.keepIn(ledger, this.#record.broadcast_id).catch(() => {});
+    const kept = await content.keepIn(this.#ledger, this.#record.broadcast_id).catch(() => {});
     this.#isMessageKept = kept !== undefined;
     return kept ?? {};
   }
@@ -211,6 +216,7 @@ export class LedgerJournal implements Journal {
         return await this.#write(await changes(), lease);
       } catch (error) {
         const { message } = error as Error;
+        if (await this.#continueElsewhere(error as Error)) continue;
         if (restMs === firstRestMs) logger.warn(`${this.#name} waits for its ledger. ${message}`);
         const limitMs = leaving.aborted ? Math.min(withinMs, leaveWithinMs) : withinMs;
         if (clock.now() - since > limitMs) {
@@ -223,10 +229,10 @@ export class LedgerJournal implements Journal {
   }
 
   async #write(changes: Changes, lease: number): Promise<boolean> {
-    const { ledger, clock, ending } = this.#options;
+    const { clock, ending } = this.#options;
     if (this.#isLost) return false;
     const record = { ...this.#record, ...changes, lease_until: lease === 0 ? 0 : clock.now() + lease };
-    if (await ledger.save(record)) {
+    if (await this.#ledger.save(record)) {
       this.#record = record;
       this.#savedAt = clock.now();
       return true;
@@ -234,6 +240,16 @@ export class LedgerJournal implements Journal {
     this.#isLost = true;
     ending.end("left", "another process has taken it over");
     return false;
+  }
+
+  /** Gives whether another ledger takes this one's place. */
+  async #continueElsewhere(error: Error): Promise<boolean> {
+    const { continueHere, ledger } = this.#options;
+    if (continueHere === undefined || this.#ledger !== ledger || !isOutage(error)) return false;
+    this.#ledger = await continueHere(this.#record, error);
+    // The message is not in this one.
+    this.#isMessageKept = false;
+    return this.#ledger !== ledger;
   }
 
   get #name(): string {

@@ -64,15 +64,25 @@ export class LedgerChoice {
   #handedOver = 0;
   #wake = new AbortController();
   readonly #told = new Set<string>();
+  #ledger: Ledger | undefined;
 
   constructor(options: LedgerChoiceOptions) {
     this.#options = options;
     options.local.onChange(() => this.#onChange());
   }
 
-  /** Ids of the runs that were left unfinished on disk, and that can be gone on with before the ledger is back. */
-  localOpen(): Promise<string[]> {
-    return this.#options.local.open();
+  /** Ids of the runs that are not finished: those on disk, and those in the bot's own ledger. */
+  async open(): Promise<string[]> {
+    const { local } = this.#options;
+    const [kept, own] = await Promise.all([local.open(), this.#own.open()]);
+    return [...new Set([...kept, ...own])];
+  }
+
+  /** Goes on locally with a run that the bot's own ledger has, and that it does not take any more. */
+  async continueHere(run: RunRecord, error: Error): Promise<Ledger> {
+    this.#tellDown(error);
+    await this.#options.local.continueHere(run);
+    return this.#options.local;
   }
 
   /**
@@ -91,7 +101,7 @@ export class LedgerChoice {
           broadcastId,
           patient.signal,
         );
-        if (!local.has(broadcastId)) return { ledger: this.#options.ledger(), found };
+        if (!local.has(broadcastId)) return { ledger: this.#own, found };
       } catch (error) {
         if (!isOutage(error)) throw error;
         if (!isWaiting) return this.#withoutIt(error as StorageError);
@@ -122,6 +132,11 @@ export class LedgerChoice {
     const { ids, path } = local;
     if (ids.length > 0) logger[path === undefined ? "error" : "warn"](ledgerLeftText(ids, path));
     await local.close();
+    this.#ledger?.close();
+  }
+
+  get #own(): Ledger {
+    return this.#ledger ??= this.#options.ledger();
   }
 
   #withoutIt(error: StorageError): Chosen {
@@ -151,7 +166,7 @@ export class LedgerChoice {
   }
 
   async #ask(broadcastId: string): Promise<RunRecord | undefined> {
-    const ledger = this.#options.ledger();
+    const ledger = this.#own;
     const [found, open] = await Promise.allSettled([
       ledger.get(broadcastId),
       this.#isSearchable ? undefined : ledger.open(),
@@ -192,9 +207,9 @@ export class LedgerChoice {
   }
 
   async #handOver(): Promise<boolean> {
-    const { local, ledger, logger } = this.#options;
+    const { local, logger } = this.#options;
     try {
-      const result = await local.handOver(ledger());
+      const result = await local.handOver(this.#own);
       this.#tell(result);
       return result.left.length === 0;
     } catch (error) {

@@ -3,11 +3,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { Audience } from "./audience.ts";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import { Control } from "./broadcast_run.ts";
-import { type Company, conduct, type Plan, windowSizeAt } from "./conduct.ts";
+import { type Company, conduct, type Kept, type Plan, windowSizeAt } from "./conduct.ts";
 import { Content } from "./content.ts";
 import { leaseMs, priceOf } from "./journal.ts";
 import { keptReport } from "./kept_report.ts";
-import type { LedgerChoice } from "./ledger_choice.ts";
+import type { Chosen, LedgerChoice } from "./ledger_choice.ts";
 import { neverRead, type OpenRecipients, openRecipients, startOf } from "./open_recipients.ts";
 import type { BroadcastReport } from "./report.ts";
 import { cursorIn, orderKept, startKept } from "./run_cursor.ts";
@@ -43,10 +43,14 @@ export class Once {
 
   /** Begins it, or follows whoever has. */
   async send(id: string, plan: Plan): Promise<BroadcastReport> {
-    const { whenLedgerDown, expiresAt, options: { signal } } = plan;
-    const { ledger, found } = await this.#options.ledgers().for(id, { whenLedgerDown, expiresAt, signal });
+    const { ledger, found } = await this.#choose(id, plan);
     return found === undefined && await this.#options.track(this.#begin(ledger, id, plan)) ||
-      (await this.follow(ledger, id, plan)).report;
+      (await this.follow(id, plan)).report;
+  }
+
+  #choose(id: string, plan: Plan | undefined): Promise<Chosen> {
+    const { whenLedgerDown = "wait", expiresAt = Infinity, options: { signal } = {} } = plan ?? {};
+    return this.#options.ledgers().for(id, { whenLedgerDown, expiresAt, signal });
   }
 
   /** `undefined` where another process was first, or has taken it over. */
@@ -62,10 +66,17 @@ export class Once {
       const record = await this.#recordOf(ledger, id, plan, { order, window, recipients });
       const begun = await ledger.begin(record);
       if (begun.owner !== record.owner) return undefined;
-      return await conduct(plan, audience, opened, company, { ledger, record, tally: new Tally(), window });
+      const kept = this.#kept(plan, { ledger, record, tally: new Tally(), window });
+      return await conduct(plan, audience, opened, company, kept);
     } finally {
       opened.close();
     }
+  }
+
+  /** With a way to go on where the ledger fails in the middle. */
+  #kept({ whenLedgerDown }: Plan, kept: Kept): Kept {
+    if (whenLedgerDown === "wait") return kept;
+    return { ...kept, continueHere: (run, error) => this.#options.ledgers().continueHere(run, error) };
   }
 
   async #recordOf(
@@ -102,11 +113,12 @@ export class Once {
   }
 
   /** Waits for whoever runs it; finishes it where that one has died. */
-  async follow(ledger: Ledger, id: string, plan?: Plan): Promise<Followed> {
+  async follow(id: string, plan?: Plan): Promise<Followed> {
     const { clock } = this.#options.company;
     for (;;) {
       plan?.options.signal?.throwIfAborted();
-      const run = await ledger.get(id);
+      // Asked anew each time: a run of an outage moves to the bot's own ledger.
+      const { ledger, found: run } = await this.#choose(id, plan);
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
       if (run.state === "finished") return { report: await keptReport(run, ledger), isOurs: false };
       const report = run.lease_until < clock.now()
@@ -146,7 +158,8 @@ export class Once {
       logger.info(
         `The broadcast "${run.broadcast_id}" goes on where another process has left it: ${left} chats are left.`,
       );
-      const kept = { ledger, record: isUntouched(run) ? renewed(record, plan) : record, ...start };
+      const isNew = caller !== undefined && isUntouched(run);
+      const kept = this.#kept(plan, { ledger, record: isNew ? renewed(record, plan) : record, ...start });
       return await conduct(plan, audience, opened, company, kept);
     } finally {
       opened.close();

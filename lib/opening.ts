@@ -2,6 +2,7 @@
 import type { Api } from "grammy/web";
 import { startWithinMs } from "./asking.ts";
 import type { Clock } from "./clock.ts";
+import { LedgerChoice } from "./ledger_choice.ts";
 import type { Logger } from "./log.ts";
 import { menu } from "./messages.ts";
 import { type BotOptions, ConfigError } from "./options.ts";
@@ -11,6 +12,7 @@ import type { ChatStorage } from "./storage/chat_storage.ts";
 import { TelegramDynamoDBStorage } from "./storage/dynamodb.ts";
 import { DynamoDBLedger } from "./storage/dynamodb_ledger.ts";
 import type { Ledger } from "./storage/ledger.ts";
+import { openLocalLedger } from "./storage/local_ledger.ts";
 import { InMemoryChatStorage } from "./storage/memory.ts";
 import { InMemoryLedger } from "./storage/memory_ledger.ts";
 import { StorageError } from "./storage/storage_error.ts";
@@ -126,4 +128,16 @@ export function openLedger(options: LedgerOptions, clock: Clock): Ledger {
   if (options.ledger !== undefined) return options.ledger;
   if (!useDynamoDB) return new InMemoryLedger();
   return new DynamoDBLedger({ tableName, regionName, client, clock });
+}
+
+/** The ledgers of a bot: its own, and one for outages, in memory and on disk where there is a file. */
+export async function openLedgers(
+  options: LedgerOptions & Pick<BotOptions, "spoolFile">,
+  clock: Clock,
+  logger: Logger,
+): Promise<(signal: AbortSignal) => LedgerChoice> {
+  const path = options.spoolFile === undefined ? undefined : `${options.spoolFile}.broadcasts`;
+  const local = await openLocalLedger({ path, clock, logger });
+  const ledger = (): Ledger => openLedger(options, clock);
+  return (signal) => new LedgerChoice({ ledger, local, clock, logger, signal });
 }

@@ -5,7 +5,7 @@ import type { Clock } from "./clock.ts";
 import { Gate } from "./gate.ts";
 import { clientOptions } from "./grammy_bot.ts";
 import type { Logger } from "./log.ts";
-import { type LedgerOptions, openLedger } from "./opening.ts";
+import { type LedgerOptions, openLedgers } from "./opening.ts";
 import type { Roster } from "./roster.ts";
 import { secretKept } from "./secret.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
@@ -26,18 +26,16 @@ export interface OwnBroadcastingOptions {
   readonly signal: AbortSignal;
 }
 
-export function openBroadcasting(options: OwnBroadcastingOptions): Broadcasting {
+export async function openBroadcasting(options: OwnBroadcastingOptions): Promise<Broadcasting> {
   const { token, client, storage, ledger, roster, messagesPerSecond, clock, logger, signal } = options;
   const api = new Api(token, clientOptions(client));
   const gate = new Gate({ messagesPerSecond, clock, logger, signal });
   api.config.use(gate.transformer, secretKept(token));
   return new Broadcasting({
     ...{ api, gate, roster, clock, logger, messagesPerSecond },
-    ledger: () => openLedger({ ...beside(storage), ledger }, clock),
-    migrate: async (from, to, at) => {
-      await roster.migrate(from, to, at);
-      return true;
-    },
+    ledgers: await openLedgers({ ...beside(storage), ledger }, clock, logger),
+    migrate: (from, to, at) => roster.migrate(from, to, at),
+    keep: async (chatId, event) => (await roster.apply(chatId, [event])).after?.is_active !== true,
   });
 }
 

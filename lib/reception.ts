@@ -7,13 +7,14 @@ import { Answers } from "./answers.ts";
 import { Broadcasting } from "./broadcasting.ts";
 import { createBoundedLog } from "./failures.ts";
 import type { Clock } from "./clock.ts";
+import type { Company } from "./conduct.ts";
 import type { Gate } from "./gate.ts";
 import { type Entry, type Storing, writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
 import { Inbox } from "./inbox.ts";
 import { Keeper } from "./keeper.ts";
 import type { Logger } from "./log.ts";
-import { openLedger, openRoster, readyText, setMenu } from "./opening.ts";
+import { openLedgers, openRoster, readyText, setMenu } from "./opening.ts";
 import { type BotOptions, defaultMessagesPerSecond } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./words.ts";
@@ -115,10 +116,8 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const broadcasting = new Broadcasting({
     ...{ api, gate, roster, clock, logger },
     messagesPerSecond: options.messagesPerSecond ?? defaultMessagesPerSecond,
-    ledger: () => openLedger(options, clock),
-    // Kept behind what the group has said before it.
-    migrate: async (from, to, at) =>
-      await keeper.keep({ kind: "migration", from, to, at }).acknowledged !== "queued",
+    ledgers: await openLedgers(options, clock, logger),
+    ...createKeep(keeper, roster),
   });
   await menu;
   logger.info(readyText(botInfo.username, roster));
@@ -145,6 +144,27 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
       await keeper.close();
       await Promise.all([inbox.close(), outbox.close()]);
       if (options.storage === undefined) roster.close();
+    },
+  };
+}
+
+/** What a broadcast learns of chats goes the way of what they say: behind that, and through an outage's queue. */
+function createKeep(keeper: Keeper, roster: Roster): Pick<Company, "migrate" | "keep"> {
+  return {
+    async migrate(from, to, at) {
+      const { acknowledged, kept } = keeper.keep({ kind: "migration", from, to, at });
+      if (await acknowledged !== "queued") return;
+      const forget = roster.expectMove(from, to);
+      kept.then(forget, forget);
+    },
+    async keep(chatId, event) {
+      const order = roster.nextOrder();
+      const { acknowledged, kept } = keeper.keep({ kind: "event", chatId, event });
+      const step = await acknowledged;
+      if (step !== "queued") return step.after?.is_active !== true;
+      const forget = roster.heed(chatId, false, order);
+      kept.then(forget, forget);
+      return true;
     },
   };
 }

@@ -111,6 +111,15 @@ export class Roster {
     };
   }
 
+  /** A group's move that waits to be kept counts from now on. Gives what ends that: to be called once it is kept. */
+  expectMove(from: number, to: number): () => void {
+    this.#movedTo.set(from, to);
+    const ends = [this.heed(from, false)];
+    // What the supergroup has said itself is newer.
+    if (!this.#words.has(to)) ends.push(this.heed(to, true));
+    return () => ends.forEach((end) => end());
+  }
+
   /** Whether the chat's last word is not kept yet. */
   isHeeded(chatId: number): boolean {
     return this.#words.has(chatId);

@@ -14,7 +14,10 @@ export function startKept(run: RunRecord): OrderStart | undefined {
 }
 
 /** A chat as the record's cursor: with its number, where a function has given it one, as that may not be there later. */
-export function cursorIn({ values }: SendOrder, chatId: number): Partial<RunRecord> {
+export function cursorIn(
+  { values }: SendOrder,
+  chatId: number,
+): { readonly cursor: number; readonly cursor_value: number | undefined } {
   return { cursor: chatId, cursor_value: values?.get(chatId) };
 }
 
