@@ -6,7 +6,7 @@ import type { Content, Part } from "./content.ts";
 import { forGrammy } from "./for_grammy.ts";
 import type { Gate } from "./gate.ts";
 import type { Logger } from "./log.ts";
-import { outcomeOf } from "./outcome.ts";
+import { isPhotoRefused, outcomeOf, wordsOf } from "./outcome.ts";
 
 export interface CallerOptions {
   readonly api: Api;
@@ -15,8 +15,13 @@ export interface CallerOptions {
   readonly logger: Logger;
 }
 
+/** People whose chats refuse a photo in unknown words, before nobody is asked to take it any more. */
+const doubtsAtMost = 5;
+
 export class Caller {
   readonly #options: CallerOptions;
+  readonly #inDoubt = new Set<number>();
+  readonly #strangeWords = new Set<string>();
   readonly #abandoned = new AbortController();
 
   constructor({ api, gate, content, logger }: CallerOptions) {
@@ -35,7 +40,7 @@ export class Caller {
     try {
       return await this.#sendPhoto(chat_id, photo, part, isPaid);
     } catch (error) {
-      if (!this.#doesWithout(error as Error)) throw error;
+      if (!this.#doesWithout(chat_id, error as Error)) throw error;
       return await this.#sendText(chat_id, part, isPaid);
     }
   }
@@ -62,15 +67,31 @@ export class Caller {
     return await raw.sendPhoto(gate.admit(message), forGrammy(this.#abandoned.signal));
   }
 
-  /** A picture that only adds to its text, and that Telegram or a group does not take, holds nobody's text back. */
-  #doesWithout(error: Error): boolean {
-    const { content, logger } = this.#options;
-    if (!content.isPhotoOptional) return false;
+  /** A picture that only adds to its text, and that Telegram or a chat does not take, holds nobody's text back. */
+  #doesWithout(chatId: number, error: Error): boolean {
+    if (!this.#options.content.isPhotoOptional) return false;
     // A group's own rule, and no other's.
-    if (/not enough rights to send photos/i.test(error.message)) return true;
-    if (outcomeOf(error).kind !== "message" || !content.dropPhoto()) return false;
-    logger.warn(`A signal goes out without its chart. ${error.message}`);
-    return true;
+    if (isPhotoRefused(error)) return true;
+    const { kind } = outcomeOf(error);
+    if (kind === "unclear") this.#doubt(chatId, error);
+    if (kind === "message") this.#drop(error);
+    return kind === "unclear" || kind === "message";
+  }
+
+  /** Groups are left out of the count, as one person can have as many as they like. */
+  #doubt(chatId: number, error: Error): void {
+    const words = wordsOf(error);
+    if (!this.#strangeWords.has(words)) {
+      this.#options.logger.warn(`A chat gets its signal without the chart. ${error.message}`);
+    }
+    this.#strangeWords.add(words);
+    if (chatId > 0 && this.#inDoubt.add(chatId).size >= doubtsAtMost) this.#drop(error);
+  }
+
+  /** Nobody else is sent the photo, unless somebody has it already: then there is nothing wrong with it. */
+  #drop({ message }: Error): void {
+    const { content, logger } = this.#options;
+    if (content.dropPhoto()) logger.warn(`A signal goes out without its chart. ${message}`);
   }
 
   /** A chat that takes nothing is found out before a picture is uploaded for it. */

@@ -8,7 +8,10 @@ export interface Clock {
   random(): number;
 }
 
-/** The machine's own clock. */
+/** Timers that are set for longer end at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** The machine's own clock. It wakes up early from more than 24 days. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal) =>
@@ -21,7 +24,7 @@ export const systemClock: Clock = {
       const timer = setTimeout(() => {
         signal?.removeEventListener("abort", abort);
         resolve();
-      }, ms);
+      }, Math.min(ms, longestTimerMs));
       signal?.addEventListener("abort", abort, { once: true });
     }),
   random: () => Math.random(),

@@ -7,13 +7,14 @@ import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import { drawChart } from "../lib/chart.ts";
 import { createCharting } from "../lib/charting.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import type { LocalUser } from "../lib/local/mod.ts";
+import type { LocalChat, LocalUser } from "../lib/local/mod.ts";
 import { InMemoryChatStorage } from "../lib/storage/memory.ts";
 import { subscriptions } from "../lib/subscriptions.ts";
 import { assert, suite } from "./harness.ts";
 import {
   FastClock,
   Logs,
+  plantActive,
   type Scene,
   type SceneOptions,
   subscribers,
@@ -88,18 +89,88 @@ test("a chart that Telegram does not take holds nobody's signal back, with an id
   }, { ...made, hasLedger: true });
 });
 
-test("a group that takes no pictures gets the ticket, the others their chart", async () => {
+const noPhotos = [
+  "not enough rights to send photos to the chat",
+  "CHAT_SEND_PHOTOS_FORBIDDEN",
+  "CHAT_SEND_MEDIA_FORBIDDEN",
+];
+
+for (const words of noPhotos) {
+  test(`a group that takes no pictures gets the ticket, the others their chart: ${words}`, async () => {
+    await withBot(async (scene) => {
+      const [group, ...others] = await subscribers(scene, 4) as [LocalUser, ...LocalUser[]];
+      refusePhotos(scene, words, group);
+      for (const times of [1, 2]) {
+        assert.is((await scene.bot.sendSignal(ticket, { candles })).sent, 4);
+        assert.equal([group.inbox.length, group.inbox.at(-1)?.photo], [times, undefined]);
+      }
+      for (const { inbox } of others) {
+        assert.equal(inbox.map(({ photo }) => photo !== undefined), [true, true]);
+      }
+      assert.is(scene.logs.of("warn").length, 0);
+    }, made);
+  });
+}
+
+/** Has photos refused, by a chat or by all. */
+function refusePhotos({ server }: Scene, words: string, chat?: LocalChat): void {
+  const answer = { error_code: 400, description: `Bad Request: ${words}` };
+  server.fault({ method: "sendPhoto", ...chat && { chatId: chat.chatId }, times: Infinity, answer });
+}
+
+/** Whether each of a chat's messages has a photo. */
+function photos({ inbox }: LocalChat): boolean[] {
+  return inbox.map(({ photo }) => photo !== undefined);
+}
+
+test("a chat that refuses a picture in unknown words gets the ticket, the others their chart", async () => {
   await withBot(async (scene) => {
-    const [group, ...others] = await subscribers(scene, 4) as [LocalUser, ...LocalUser[]];
-    const description = "Bad Request: not enough rights to send photos to the chat";
-    const refusal = { answer: { error_code: 400, description }, times: Infinity, chatId: group.chatId };
-    scene.server.fault({ method: "sendPhoto", ...refusal });
-    for (const times of [1, 2]) {
-      assert.is((await scene.bot.sendSignal(ticket, { candles })).sent, 4);
-      assert.equal([group.inbox.length, group.inbox.at(-1)?.photo], [times, undefined]);
+    const [first, ...others] = await subscribers(scene, 6) as [LocalUser, ...LocalUser[]];
+    refusePhotos(scene, "ODD_PHOTO_17_TAKEN", first);
+    refusePhotos(scene, "ODD_PHOTO_4_TAKEN", others[0]);
+    const report = await scene.bot.sendSignal(ticket, { candles });
+    assert.equal([report.sent, report.stopped], [6, undefined]);
+    assert.equal(photos(first), [false]);
+    assert.equal(others.map(photos), [[false], [true], [true], [true], [true]]);
+    const warnings = scene.logs.of("warn");
+    assert.is(warnings.length, 1);
+    assert.match(warnings[0] ?? "", /A chat gets its signal without the chart\..*ODD_PHOTO_\d+_TAKEN/);
+  }, made);
+});
+
+test("a picture that five people's chats refuse in unknown words, and nobody takes, is tried no more", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 12);
+    refusePhotos(scene, "ODD_PHOTO");
+    const report = await scene.bot.sendSignal(ticket, { candles });
+    assert.equal([report.sent, report.stopped], [12, undefined]);
+    assert.ok(users.every((user) => photos(user).join() === "false"));
+    assert.is(scene.server.countCalls("sendPhoto"), 5);
+    assert.match(scene.logs.of("warn").at(-1) ?? "", /A signal goes out without its chart\..*ODD_PHOTO/);
+  }, made);
+});
+
+test("groups that refuse a picture in unknown words take it from nobody else", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    const stranger = scene.server.user();
+    for (let number = 0; number < 7; number++) {
+      const group = scene.server.group({ title: `Odd ${number}`, administrators: [stranger] });
+      await plantActive(scene.table, group.chatId);
+      refusePhotos(scene, "ODD_PHOTO", group);
     }
-    for (const { inbox } of others) assert.equal(inbox.map(({ photo }) => photo !== undefined), [true, true]);
-    assert.is(scene.logs.of("warn").length, 0);
+    assert.is((await scene.bot.sendSignal(ticket, { candles })).sent, 8);
+    assert.equal(photos(user), [true]);
+  }, made);
+});
+
+test("a picture that others have got is no reason to end a signal where it is refused", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 6);
+    refusePhotos(scene, "wrong file identifier/HTTP URL specified", users[3]);
+    const report = await scene.bot.sendSignal(ticket, { candles });
+    assert.equal([report.sent, report.stopped], [6, undefined]);
+    assert.equal(users.map(photos), [[true], [true], [true], [false], [true], [true]]);
   }, made);
 });
 
