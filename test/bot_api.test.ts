@@ -1,12 +1,13 @@
 import { Bot, GrammyError, InputFile } from "grammy/web";
 import type { Message, Update } from "grammy/types";
-import { startBotApiServer } from "../lib/local/mod.ts";
+import { type BotApiServer, startBotApiServer } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import {
   call,
   manualClock,
   refusal,
   refused,
+  type Reply,
   result,
   until,
   updates,

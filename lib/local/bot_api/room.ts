@@ -4,7 +4,7 @@ import type { ChatLimits } from "./chat_limits.ts";
 import { type ApiError, badRequest, forbidden } from "./errors.ts";
 import { FloodWaits } from "./flood_waits.ts";
 import { isMember, type MemberStatus } from "./members.ts";
-import type { Topics } from "./topics.ts";
+import { generalTopicId, type Topics } from "./topics.ts";
 
 /** `members` is what the methods about members need; `write` is what sending and editing need. */
 export type Access = "read" | "members" | "write";
@@ -47,6 +47,8 @@ export class Room {
     this.bot = bot;
     this.limits = limits;
     this.opened = chat.type !== "private";
+    // The id of a forum's first message is that of its General topic.
+    if (chat.is_forum) this.#lastMessageId = generalTopicId;
   }
 
   /** Whoever is not known yet becomes a member. */

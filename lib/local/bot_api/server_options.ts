@@ -28,7 +28,7 @@ export interface BotApiServerOptions {
   readonly latencyMs?: number;
   /** Updates are numbered from here on. @default 100000001 */
   readonly firstUpdateId?: number;
-  /** Dates messages, refills the flood limit, ends long polls and delays, repeats deliveries. @default systemClock */
+  /** Dates messages, times limits, floods, long polls and delays, repeats deliveries. @default systemClock */
   readonly clock?: Clock;
 }
 

@@ -5,7 +5,7 @@ import type { Payload } from "./form.ts";
 import type { Room } from "./room.ts";
 
 /** The General topic's own id, which no message carries and no call may name. */
-const generalId = 1;
+export const generalTopicId = 1;
 
 export interface Topic {
   readonly name: string;
@@ -45,7 +45,7 @@ export function placeOf(room: Room, payload: Payload, answered: Message | undefi
   // Everybody's private chat could have topics; the bot's have none.
   if (room.chat.type === "private" && named !== 0) throw notFound();
   if (room.topics === undefined) return {};
-  if (named === generalId) throw notFound();
+  if (named === generalTopicId) throw notFound();
   return forumTopic(room.topics, named === 0 ? answered?.message_thread_id ?? 0 : named);
 }
 
