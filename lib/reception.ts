@@ -17,6 +17,7 @@ import { openLedger, openRoster, readyText, setMenu } from "./opening.ts";
 import { type BotOptions, defaultMessagesPerSecond } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./words.ts";
+import { PollWatch } from "./poll_watch.ts";
 import { poll } from "./polling.ts";
 import type { Roster } from "./roster.ts";
 import { StorageError } from "./storage/storage_error.ts";
@@ -45,6 +46,7 @@ export interface Reception {
   readonly outbox: Outbox;
   readonly keeper: Keeper;
   readonly broadcasting: Broadcasting;
+  readonly pollWatch: PollWatch;
   /** Hears updates until the bot is stopped; rejects with what else ends it. */
   poll(): Promise<void>;
   /** Sends, keeps and answers what is under way, each for a while. */
@@ -117,6 +119,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     migrate: async (from, to, at) =>
       await keeper.keep({ kind: "migration", from, to, at }).acknowledged !== "queued",
   });
+  const pollWatch = new PollWatch(clock);
   await menu;
   logger.info(readyText(botInfo.username, roster));
   // Whoever keeps chats elsewhere may have no DynamoDB at all.
@@ -127,12 +130,14 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     outbox,
     keeper,
     broadcasting,
+    pollWatch,
     poll: () =>
       poll({
         api,
         receive: (updates) => inbox.receive(updates),
         restMsAfter: createFloodRest(clock),
         flush: () => keeper.close(),
+        watch: pollWatch,
         clock,
         logger,
         signal,
