@@ -5,7 +5,7 @@ import type { BotApiFaultAnswer, BotApiServer, LocalUser } from "../lib/local/mo
 import { PollWatch } from "../lib/poll_watch.ts";
 import { TelegramError } from "../lib/telegram_error.ts";
 import { assert, suite } from "./harness.ts";
-import { deadAddress, FastClock, HandClock, pause, said, soon, until, withBot } from "./support/bot.ts";
+import { deadAddress, FastClock, HandClock, Logs, pause, said, soon, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";
 
 /** Notes how long was slept, and moves on. */
@@ -136,7 +136,7 @@ test("two pollers that drive each other out in turns both go on, more slowly, an
 test("of two bots of one token each hears some, and the one that is left hears everything", async () => {
   await withBot(async ({ bot, server, another, settled, logs }) => {
     await bot.startBot();
-    const rival = another();
+    const rival = another({ logger: new Logs() });
     await rival.startBot();
     for (let round = 0; round < 5; round++) await greeted(server);
     await until(() => logs.of("warn", "Another program polls").length > 0, "they are not rivals");
