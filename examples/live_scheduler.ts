@@ -12,7 +12,7 @@
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */
 import process from "node:process";
-import { ConfigError, createTelegramBotFromEnv, TelegramError } from "../mod.ts";
+import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "../mod.ts";
 import { help, readArguments, type Settings } from "./strategy/arguments.ts";
 import { createDelivery, utc } from "./strategy/delivery.ts";
 import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";
@@ -31,16 +31,18 @@ async function main(): Promise<void> {
   const series = chooseSeries(settings, { say });
   const sent = await openSentSignals(settings.state, series.feed.name);
   introduce(settings, series, sent);
+  const signal = stopOnSignals(say);
   const notifier = createNotifier({
     createBot: () => createTelegramBotFromEnv({ useDynamoDB: true }),
     isFatal: isSettings,
+    isBeforeSending: (error) => error instanceof StorageError || error instanceof TelegramError,
     hasCharts: settings.hasCharts,
     say,
+    stopping: signal,
   });
-  const signal = stopOnSignals(say);
   try {
     await notifier.start();
-    const deliver = createDelivery({ sent, notifier, say });
+    const deliver = createDelivery({ sent, notifier, say, marketNow: series.feed.now });
     const strategy = createMeanReversion(settings);
     const count = await trade({
       ...resumed(series, sent.last),

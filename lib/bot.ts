@@ -92,7 +92,7 @@ export class MeanReversionTelegramBot {
     return this.#grammy;
   }
 
-  /** Settles when polling ends: rejects with what ended it, resolves after `stopBot()`. Logged if nobody asks. */
+  /** Settles when polling ends: rejects where the token is refused, resolves after `stopBot()`. Logged if nobody asks. */
   get finished(): Promise<void> {
     return this.#ending.promise;
   }
@@ -152,7 +152,7 @@ export class MeanReversionTelegramBot {
   /** How the bot is, without a request: for a health check. */
   get health(): BotHealth {
     const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
-    return { isPolling, ...healthOf(this.#reception, this.#failures.watch.isTrouble) };
+    return healthOf(this.#reception, { isPolling, isRefusing: this.#failures.watch.isTrouble });
   }
 
   /** Figures of the storage, counted now, and of the bot. */

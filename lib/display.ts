@@ -94,10 +94,12 @@ function showStatistics(figures: ChatStatistics & Partial<BotStatistics>): MimeB
 }
 
 /** What a bot does just now. */
-function workOf({ isPolling, isDegraded, queuedUpdates, pendingReplies }: Partial<BotStatistics>): Fact[] {
+function workOf(health: Partial<BotStatistics>): Fact[] {
+  const { isPolling, isHearing, lastHeardAt, isDegraded, queuedUpdates, pendingReplies } = health;
   if (isPolling === undefined) return [];
+  const isDeaf = isPolling && lastHeardAt !== undefined;
   return [
-    ["Hears commands", isPolling ? "yes" : "no"],
+    ["Hears commands", isHearing ? "yes" : isDeaf ? `not since ${lastHeardAt}` : "no"],
     ...isDegraded ? [["DynamoDB", "cannot be used just now"] as const] : [],
     ...queuedUpdates ? [["Updates waiting", count(queuedUpdates)] as const] : [],
     ...pendingReplies ? [["Replies waiting", count(pendingReplies)] as const] : [],

@@ -4,9 +4,9 @@ import type { Api } from "grammy/web";
 import type { Clock } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
 import type { Logger } from "./log.ts";
-import { outcomeOf } from "./outcome.ts";
+import { PollRetry } from "./poll_retry.ts";
+import type { PollWatch } from "./poll_watch.ts";
 import { Received, type Taken } from "./received.ts";
-import { conflict as conflictError, isTokenRefused, tokenRefused } from "./telegram_error.ts";
 
 export interface PollingOptions {
   readonly api: Api;
@@ -16,6 +16,8 @@ export interface PollingOptions {
   readonly restMsAfter: (updates: readonly Update[]) => number;
   /** Tries for the last time to keep what is queued. */
   readonly flush: () => Promise<void>;
+  /** Is told of every answer. */
+  readonly watch: PollWatch;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the polling. */
@@ -25,21 +27,20 @@ export interface PollingOptions {
 const longPollSeconds = 30;
 /** As many updates as Telegram gives at once. */
 const updatesAtOnce = 100;
-/** A rolling deployment has two pollers for a while. */
-const conflictMs = 60_000;
-/** Longer than a long poll: whoever was not disturbed for so long is alone. */
-const quietMs = 40_000;
-const longestWaitMs = 30_000;
 const againMs = 1000;
 const confirmWithinMs = 5000;
 /** How long a stop waits for what is under way; it comes again at the next start. */
 const afterStopMs = 10_000;
 
-/** Polls until the signal aborts; then what was handled is confirmed, and nothing else. */
+/**
+ * Polls until the signal aborts; then what was handled is confirmed, and nothing else.
+ * @throws {TelegramError} If Telegram does not take the token any more; whatever else fails is tried again.
+ */
 export async function poll(options: PollingOptions): Promise<void> {
   const { api, clock, signal, receive, restMsAfter, flush } = options;
-  const onError = createErrorPolicy(options);
+  const retry = new PollRetry(options);
   const received = new Received();
+  options.watch.begin();
   while (!signal.aborted) {
     const askedAt = clock.now();
     try {
@@ -48,7 +49,7 @@ export async function poll(options: PollingOptions): Promise<void> {
         { offset, timeout: longPollSeconds, allowed_updates: [] },
         forGrammy(signal),
       );
-      onError.recovered();
+      retry.answered();
       const news = received.newsIn(updates);
       received.add(receive(news));
       await untilSoAfterStop(received.heard(), clock, signal);
@@ -59,7 +60,7 @@ export async function poll(options: PollingOptions): Promise<void> {
       const restMs = Math.max(isSame ? againMs : 0, isFull ? 0 : restMsAfter(news));
       if (restMs > 0) await clock.sleep(restMs, signal);
     } catch (error) {
-      if (!signal.aborted) await onError.wait(error);
+      if (!signal.aborted) await retry.wait(error);
     }
   }
   await untilSoAfterStop(Promise.all([received.heard(), flush()]), clock, signal);
@@ -82,49 +83,4 @@ async function untilSoAfterStop(task: Promise<unknown>, clock: Clock, signal: Ab
 async function confirm(api: Api, offset: number): Promise<void> {
   const signal = forGrammy(AbortSignal.timeout(confirmWithinMs));
   await api.getUpdates({ offset, limit: 1, timeout: 0 }, signal).catch(() => {});
-}
-
-interface ErrorPolicy {
-  /** Waits as long as the error asks for, or throws what ends the polling. */
-  wait(error: unknown): Promise<void>;
-  recovered(): void;
-}
-
-function createErrorPolicy({ clock, logger, signal }: PollingOptions): ErrorPolicy {
-  let failures = 0;
-  let conflict: { readonly since: number; last: number } | undefined;
-
-  const onConflict = (error: unknown): number => {
-    const now = clock.now();
-    if (conflict === undefined) {
-      logger.warn(
-        "Another program polls with this bot's token, or has set a webhook for it; waiting for it to end.",
-      );
-    }
-    conflict ??= { since: now, last: now };
-    conflict.last = now;
-    if (now - conflict.since < conflictMs) return 3000;
-    throw conflictError(error);
-  };
-
-  const waitMsAfter = (error: unknown): number => {
-    failures++;
-    if ((error as { error_code?: number }).error_code === 409) return onConflict(error);
-    const outcome = outcomeOf(error);
-    if (outcome.kind === "wait") return outcome.retryAfterSeconds * 1000;
-    if (failures === 1) logger.warn(`Telegram cannot be polled: ${(error as Error).message} Trying again.`);
-    return Math.min(1000 * 2 ** (failures - 1), longestWaitMs) * (1 - clock.random() / 4);
-  };
-
-  return {
-    async wait(error) {
-      if (isTokenRefused(error)) throw tokenRefused(error);
-      await clock.sleep(waitMsAfter(error), signal).catch(() => {});
-    },
-    recovered() {
-      if (conflict !== undefined && clock.now() - conflict.last > quietMs) conflict = undefined;
-      if (failures > 0 && conflict === undefined) logger.info("Telegram is polled again.");
-      failures = 0;
-    },
-  };
 }

@@ -18,6 +18,7 @@ import { openLedgers, openRoster, readyText, setMenu } from "./opening.ts";
 import { type BotOptions, defaultMessagesPerSecond } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./words.ts";
+import { PollWatch } from "./poll_watch.ts";
 import { poll } from "./polling.ts";
 import type { Roster } from "./roster.ts";
 import { StorageError } from "./storage/storage_error.ts";
@@ -46,6 +47,7 @@ export interface Reception {
   readonly outbox: Outbox;
   readonly keeper: Keeper;
   readonly broadcasting: Broadcasting;
+  readonly pollWatch: PollWatch;
   /** Hears updates until the bot is stopped; rejects with what else ends it. */
   poll(): Promise<void>;
   /** Sends, keeps and answers what is under way, each for a while. */
@@ -119,6 +121,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     ledgers: await openLedgers(options, clock, logger),
     ...createKeep(keeper, roster),
   });
+  const pollWatch = new PollWatch(clock);
   await menu;
   logger.info(readyText(botInfo.username, roster));
   // Whoever keeps chats elsewhere may have no DynamoDB at all.
@@ -129,12 +132,14 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     outbox,
     keeper,
     broadcasting,
+    pollWatch,
     poll: () =>
       poll({
         api,
         receive: (updates) => inbox.receive(updates),
         restMsAfter: createFloodRest(clock),
         flush: () => keeper.close(),
+        watch: pollWatch,
         clock,
         logger,
         signal,

@@ -14,8 +14,15 @@ export interface Initialized {
 
 /** How the bot is, told at once and without a request: for a health check. */
 export interface BotHealth {
-  /** Whether commands are heard. */
+  /** Whether `startBot()` has begun to poll, and that has not ended. */
   readonly isPolling: boolean;
+  /**
+   * Whether commands are heard by polling: false before `startBot()` and after the end, and where Telegram has answered
+   * no poll for three minutes, as beside another poller (409). It says nothing of updates that come by a webhook.
+   */
+  readonly isHearing: boolean;
+  /** When Telegram has answered a poll last, as ISO 8601; an idle bot's are answered every 30 seconds. */
+  readonly lastHeardAt: string | undefined;
   /** Whether DynamoDB cannot be used just now, so that updates are queued, or refused where they come by a webhook. */
   readonly isDegraded: boolean;
   /** Updates in the queue. */
@@ -32,13 +39,16 @@ export interface BotStatistics extends ChatStatistics, BotHealth {
   readonly username: string;
 }
 
-/** What waits in a bot. */
+/** How a bot is, as far as it is open. */
 export function healthOf(
   reception: Reception | undefined,
-  isRefusing: boolean,
-): Omit<BotHealth, "isPolling"> {
-  const { keeper, outbox } = reception ?? {};
+  { isPolling, isRefusing }: { readonly isPolling: boolean; readonly isRefusing: boolean },
+): BotHealth {
+  const { keeper, outbox, pollWatch } = reception ?? {};
   return {
+    isPolling,
+    isHearing: isPolling && (pollWatch?.isHearing ?? false),
+    lastHeardAt: pollWatch?.lastHeardAt,
     isDegraded: isRefusing || (keeper?.isDegraded ?? false),
     queuedUpdates: keeper?.queued ?? 0,
     pendingReplies: outbox?.pending ?? 0,

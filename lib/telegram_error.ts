@@ -1,11 +1,11 @@
 /** What ends a bot on Telegram's side, each with its fix. */
 
-/** The token is refused; Telegram is out of reach; or another program polls with the same token. */
+/** The token is refused, or Telegram is out of reach. */
 export class TelegramError extends Error {
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "TelegramError";
   /** Why, in a word. */
-  readonly reason: "token" | "unreachable" | "conflict";
+  readonly reason: "token" | "unreachable";
 
   /** @ignore Thrown by the bot. */
   constructor(reason: TelegramError["reason"], message: string, options?: ErrorOptions) {
@@ -44,12 +44,4 @@ function innermostWords(error: unknown): string {
   const inner = cause ?? wrapped;
   const words = typeof inner === "object" && inner !== null ? innermostWords(inner) : "";
   return words || (message ?? "").replace(/[.!]$/, "");
-}
-
-export function conflict(cause: unknown): TelegramError {
-  return new TelegramError(
-    "conflict",
-    "Another program has been polling with this bot's token for a minute. Stop it, or use a bot of its own here.",
-    { cause },
-  );
 }

@@ -120,12 +120,16 @@ test("a bot's statistics tell what it does, and troubles only where there are an
   const figures = {
     ...{ totalChats: 0, activeChats: 0, inactiveChats: 0, totalMessages: 0, averageMessagesPerChat: 0 },
     ...{ lastActiveByDay: [0], storage: "memory", username: script },
-    ...{ isPolling: true, isDegraded: false, queuedUpdates: 0, pendingReplies: 0 },
+    ...{ isPolling: true, isHearing: true, lastHeardAt: "2026-11-23T16:16:54.224Z" },
+    ...{ isDegraded: false, queuedUpdates: 0, pendingReplies: 0 },
   };
   const calm = views.statistics(figures);
   assertWellFormed(calm["text/html"] ?? "");
   assert.match(calm["text/plain"] ?? "", /Hears commands +yes$/);
-  const troubled = views.statistics({ ...figures, isPolling: false, isDegraded: true, queuedUpdates: 3 });
+  const deaf = views.statistics({ ...figures, isHearing: false });
+  assert.match(deaf["text/plain"] ?? "", /Hears commands +not since 2026-11-23T16:16:54\.224Z$/);
+  const ended = { ...figures, isPolling: false, isHearing: false };
+  const troubled = views.statistics({ ...ended, isDegraded: true, queuedUpdates: 3 });
   assert.match(
     troubled["text/plain"] ?? "",
     /Hears commands +no\n {2}DynamoDB +cannot be used just now\n {2}Updates waiting +3$/,

@@ -6,6 +6,7 @@ import { createDelivery } from "../examples/strategy/delivery.ts";
 import { exchangeFeed } from "../examples/strategy/exchange_feed.ts";
 import { type Candle, type CandleFeed, closeTime, timeframeMs } from "../examples/strategy/feed.ts";
 import { createMeanReversion, type FoundSignal } from "../examples/strategy/mean_reversion.ts";
+import type { Notifier, SignalOutcome } from "../examples/strategy/notifier.ts";
 import { openSentSignals } from "../examples/strategy/sent_signals.ts";
 import { resumed } from "../examples/strategy/series.ts";
 import { syntheticFeed } from "../examples/strategy/synthetic.ts";
@@ -421,12 +422,13 @@ async function traded(
 ): Promise<{ found: number; sentAt: number }[]> {
   const sent = await clock.holding(openSentSignals(state, feed.name));
   const all: { found: number; sentAt: number }[] = [];
-  const send = (signal: FoundSignal): Promise<string> => {
+  const send = (signal: FoundSignal): Promise<SignalOutcome> => {
     assert.not.match(signal.note ?? "", /synthetic/);
-    return Promise.resolve(String(all.push({ found: signal.time.getTime(), sentAt: clock.trueMs })));
+    all.push({ found: signal.time.getTime(), sentAt: clock.trueMs });
+    return Promise.resolve({ kind: "sent", line: "sent 1" });
   };
   const nothing = (): Promise<void> => Promise.resolve();
-  const notifier = { start: nothing, stop: nothing, send: send as (signal: unknown) => Promise<string> };
+  const notifier = { start: nothing, stop: nothing, send: send as Notifier["send"] };
   const deliver = createDelivery({ sent, notifier, say: () => {} });
   const series = resumed({ feed, liveFrom: -Infinity, pace: nothing }, sent.last);
   await trade({
@@ -485,7 +487,7 @@ for (const [lateMs, outcome] of [[299_000, "is still sent"], [301_000, "is histo
         for (let opens = yesterday; opens < time; opens += timeframeMs) yield candleAt(opens) as Candle;
       },
     };
-    const deliver = (): Promise<void> => Promise.resolve();
+    const deliver = (): Promise<boolean> => Promise.resolve(true);
     const count = await trade({ feed, strategy: createStrategy(), deliver, liveFrom: -Infinity });
     assert.is(count, lateMs < timeframeMs ? 1 : 0);
   });

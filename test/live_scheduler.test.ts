@@ -6,14 +6,29 @@ import { readArguments } from "../examples/strategy/arguments.ts";
 import { createDelivery } from "../examples/strategy/delivery.ts";
 import { type Candle, closeTime, timeframeMs } from "../examples/strategy/feed.ts";
 import { createMeanReversion } from "../examples/strategy/mean_reversion.ts";
-import { createNotifier, type Notifier, type SignalBot } from "../examples/strategy/notifier.ts";
+import {
+  createNotifier,
+  type Notifier,
+  type SignalBot,
+  type SignalOutcome,
+  type SignalReport,
+  type SignalRun,
+} from "../examples/strategy/notifier.ts";
 import { openSentSignals } from "../examples/strategy/sent_signals.ts";
 import { chooseSeries, resumed, type Series } from "../examples/strategy/series.ts";
 import { stopOnSignals } from "../examples/strategy/stop_on_signals.ts";
 import { trade } from "../examples/strategy/trade.ts";
 import { UsageError } from "../examples/strategy/usage_error.ts";
-import type { SignalOptions, TradingSignal } from "../mod.ts";
+import { startBotApiServer } from "../lib/local/mod.ts";
+import {
+  MeanReversionTelegramBot,
+  type SignalOptions,
+  StorageError,
+  TelegramError,
+  type TradingSignal,
+} from "../mod.ts";
 import { assert, suite } from "./harness.ts";
+import { deadAddress, Logs, said } from "./support/bot.ts";
 
 const test = suite("live_scheduler");
 
@@ -29,7 +44,7 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
 interface RunOptions {
   readonly onCandles?: (candles: readonly Candle[]) => void;
   readonly argv?: readonly string[];
-  readonly send?: (signal: TradingSignal) => Promise<string>;
+  readonly send?: (signal: TradingSignal) => Promise<SignalOutcome>;
   readonly signal?: AbortSignal;
 }
 
@@ -40,10 +55,10 @@ async function run(state: string, { argv = [], send, signal, onCandles }: RunOpt
   const series = chooseSeries(settings, { say: () => {} });
   const sent = await openSentSignals(state, series.feed.name);
   const handedOn: string[] = [];
-  const notifier = createNotifierOf(async (found, candles) => {
+  const notifier = createNotifierOf(async (found, { candles }) => {
     onCandles?.(candles);
     handedOn.push(String((found.time as Date).toISOString()));
-    return await send?.(found) ?? "sent 1";
+    return await send?.(found) ?? sentOne;
   });
   const deliver = createDelivery({ sent, notifier, say: () => {} });
   const strategy = createMeanReversion(settings);
@@ -51,6 +66,9 @@ async function run(state: string, { argv = [], send, signal, onCandles }: RunOpt
   await trade({ ...resumed(series, sent.last), strategy, deliver, limit: settings.signals, ...stopping });
   return handedOn;
 }
+
+const sentOne: SignalOutcome = { kind: "sent", line: "sent 1" };
+const unsent: SignalOutcome = { kind: "unsent", line: "Not sent: no list" };
 
 function createNotifierOf(send: Notifier["send"]): Notifier {
   return { start: () => Promise.resolve(), stop: () => Promise.resolve(), send };
@@ -85,7 +103,7 @@ test("trade() a crash while sending loses that signal and does not repeat it", (
     const state = join(folder, "state.json");
     const [lost] = await run(state, {
       argv: ["--signals", "1"],
-      send: () => Promise.resolve("never arrived"),
+      send: () => Promise.resolve({ ...sentOne, line: "never arrived" }),
     });
     const [next] = await run(state, { argv: ["--signals", "1"] });
     assert.ok(lost !== undefined && next !== undefined && lost < next, `${lost}, then ${next}`);
@@ -95,7 +113,10 @@ test("trade() the time is on disk before the signal is sent", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
     let written = "";
-    const send = (): Promise<string> => Promise.resolve(written = readFileSync(state, "utf8"));
+    const send = (): Promise<SignalOutcome> => {
+      written = readFileSync(state, "utf8");
+      return Promise.resolve(sentOne);
+    };
     const [time = "none"] = await run(state, { argv: ["--signals", "1"], send });
     assert.ok(written.includes(time), `${time} is not in ${written}`);
   }));
@@ -104,11 +125,11 @@ test("trade() aborting lets the signal that is being sent finish, and sends no f
   inFolder(async (folder) => {
     const controller = new AbortController();
     let finished = 0;
-    const send = async (): Promise<string> => {
+    const send = async (): Promise<SignalOutcome> => {
       controller.abort();
       await new Promise((resolve) => setTimeout(resolve, 10));
       finished++;
-      return "sent 1";
+      return sentOne;
     };
     assert.is((await run(join(folder, "state.json"), { send, signal: controller.signal })).length, 1);
     assert.is(finished, 1);
@@ -117,8 +138,10 @@ test("trade() aborting lets the signal that is being sent finish, and sends no f
 test("trade() signals carry the feed's caution, and none is found in history", () =>
   inFolder(async (folder) => {
     const notes: string[] = [];
-    const send = (found: TradingSignal): Promise<string> =>
-      Promise.resolve(String(notes.push(found.note ?? "")));
+    const send = (found: TradingSignal): Promise<SignalOutcome> => {
+      notes.push(found.note ?? "");
+      return Promise.resolve(sentOne);
+    };
     const [first = ""] = await run(join(folder, "state.json"), { argv: ["--signals", "1"], send });
     assert.match(notes[0] ?? "", /; synthetic data, not a market$/);
     assert.ok(first > "2026-01-05T06:00:00.000Z", first);
@@ -177,9 +200,9 @@ test("trade() rejects with what went wrong in the feed", async () => {
     }),
   };
   const strategy = createMeanReversion({ symbol: "X", account: 1 });
-  const error = await trade({ feed, strategy, deliver: () => Promise.resolve(), liveFrom: 0 }).catch((e) =>
-    e
-  );
+  const error = await trade({ feed, strategy, deliver: () => Promise.resolve(true), liveFrom: 0 }).catch((
+    e,
+  ) => e);
   assert.is(error, broken);
 });
 
@@ -197,6 +220,101 @@ test("createDelivery() does not send what it cannot remember, and says so", asyn
     "2026-01-05 06:15 UTC  LONG 3 EURUSD at 1.0850, stop 1.0800, target 1.1. Not sent: disk full",
   ]);
 });
+
+test("createDelivery() gives a signal until the next candle's close, by the market's clock where there is one", async () => {
+  const time = new Date("2026-01-05T06:15:00Z");
+  const leftMs: number[] = [];
+  const send: Notifier["send"] = (_, { expiresAt }) => {
+    leftMs.push(expiresAt - Date.now());
+    return Promise.resolve(sentOne);
+  };
+  const sent = { last: -Infinity, record: () => Promise.resolve({ takeBack: () => Promise.resolve() }) };
+  const parts = { sent, notifier: createNotifierOf(send), say: () => {} };
+  await createDelivery(parts)({ ...found, time }, []);
+  await createDelivery({ ...parts, marketNow: () => time.getTime() + 60_000 })({ ...found, time }, []);
+  const [demonstration = NaN, live = NaN] = leftMs;
+  assert.ok(demonstration <= timeframeMs && demonstration > timeframeMs - 30_000, `${demonstration} ms`);
+  assert.ok(live <= timeframeMs - 60_000 && live > timeframeMs - 90_000, `${live} ms`);
+});
+
+test("trade() a signal that nobody was sent does not count, and a restart sends it", () =>
+  inFolder(async (folder) => {
+    const [whole, state] = [join(folder, "whole.json"), join(folder, "state.json")];
+    const all = await run(whole, { argv: ["--signals", "3"] });
+    let calls = 0;
+    const controller = new AbortController();
+    const send = (): Promise<SignalOutcome> => {
+      if (++calls < 2) return Promise.resolve(sentOne);
+      controller.abort();
+      return Promise.resolve(unsent);
+    };
+    const first = await run(state, { argv: ["--signals", "2"], send, signal: controller.signal });
+    assert.equal(first, all.slice(0, 2));
+    assert.equal(await run(state, { argv: ["--signals", "2"] }), all.slice(1));
+    assert.equal(await run(state, { argv: ["--signals", "1"], send: () => Promise.resolve(sentOne) }), [
+      (await run(whole, { argv: ["--signals", "1"] }))[0],
+    ], "what was sent then is not sent again");
+  }));
+
+test("trade() goes on after a signal that nobody was sent, and ends after so many that were", () =>
+  inFolder(async (folder) => {
+    let calls = 0;
+    const send = (): Promise<SignalOutcome> => Promise.resolve(++calls % 2 === 1 ? unsent : sentOne);
+    assert.is((await run(join(folder, "state.json"), { argv: ["--signals", "2"], send })).length, 4);
+  }));
+
+test("trade() a signal that somebody may have got does not count, and is not sent again", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    const controller = new AbortController();
+    const send = (): Promise<SignalOutcome> => {
+      controller.abort();
+      return Promise.resolve({ kind: "unknown", line: "Failed" });
+    };
+    const [doubtful = ""] = await run(state, { argv: ["--signals", "1"], send, signal: controller.signal });
+    const [next = ""] = await run(state, { argv: ["--signals", "1"] });
+    assert.ok(doubtful < next, `${doubtful}, then ${next}`);
+  }));
+
+test("createDelivery() says so where what was not sent cannot be forgotten", async () => {
+  const lines: string[] = [];
+  const record = { takeBack: () => Promise.reject(new Error("disk full")) };
+  const sent = { last: -Infinity, record: () => Promise.resolve(record) };
+  const notifier = createNotifierOf(() => Promise.resolve(unsent));
+  const deliver = createDelivery({ sent, notifier, say: (line) => lines.push(line) });
+  assert.is(await deliver({ ...found, time: new Date("2026-01-05T06:15:00Z") }, []), false);
+  assert.match(lines[0] ?? "", /Not sent: no list \(Remembered as sent all the same: disk full\)$/);
+});
+
+test("openSentSignals() what is taken back may be sent by whoever comes next, by one of them", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    const at = Date.UTC(2026, 0, 5);
+    const one = await openSentSignals(state, "one");
+    await one.record(at - 1);
+    const record = await one.record(at);
+    const twin = await openSentSignals(state, "one");
+    assert.instance(await twin.record(at).catch((reason) => reason), UsageError);
+    await record.takeBack();
+    assert.is((await openSentSignals(state, "one")).last, at - 1, "the twin's try is forgotten, too");
+    await twin.record(at);
+    assert.instance(await one.record(at).catch((reason) => reason), UsageError);
+    assert.is((await openSentSignals(state, "one")).last, at);
+  }));
+
+test("openSentSignals() half a line that takes back is none: that signal may have been sent", () =>
+  inFolder(async (folder) => {
+    const state = join(folder, "state.json");
+    const at = Date.UTC(2026, 0, 5);
+    const record = await (await openSentSignals(state, "one")).record(at);
+    const before = readFileSync(state, "utf8");
+    await record.takeBack();
+    const line = readFileSync(state, "utf8").slice(before.length);
+    for (let length = 1; length < line.length - 1; length++) {
+      writeFileSync(state, before + line.slice(0, length));
+      assert.is((await openSentSignals(state, "one")).last, at, `torn at ${length}`);
+    }
+  }));
 
 test("openSentSignals() keeps the other feeds of the symbol, and leaves no other file", () =>
   inFolder(async (folder) => {
@@ -335,45 +453,69 @@ test("readArguments() refuses a mistake in one line that names it", () => {
 
 const found: TradingSignal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
 
+const options = { candles: [], expiresAt: Date.now() + timeframeMs };
+
+/** A report of these counts; it prints as `sent 2`. */
+function reportOf(counts: Partial<SignalReport>): SignalReport {
+  const { sent = 0, failed = 0, unknown = 0, skips = { expired: 0, stopped: 0 } } = counts;
+  return { sent, failed, unknown, skips, toString: () => `sent ${sent}` };
+}
+
+/** A broadcast to so many; `recipients` is 0 where they are not read. */
+function runOf(report: SignalReport | Promise<SignalReport>, recipients: number = 2): SignalRun {
+  return Object.assign(Promise.resolve(report), { progress: { recipients } });
+}
+
 /** A bot that starts, sends and stops; `changes` say what it does otherwise. */
 function botOf(changes: Partial<SignalBot> = {}): SignalBot {
   return {
     initialize: () => Promise.resolve(),
     startBot: () => Promise.resolve(),
     finished: new Promise(() => {}),
-    sendSignal: () => Promise.resolve("sent 2"),
+    sendSignal: () => runOf(reportOf({ sent: 2 })),
     stopBot: () => Promise.resolve(),
     ...changes,
   };
 }
 
-function notifierOf(bots: SignalBot[], fatal?: Error): { notifier: Notifier; lines: string[] } {
+function notifierOf(
+  bots: SignalBot[],
+  fatal?: Error,
+  stopping: AbortSignal = new AbortController().signal,
+): { notifier: Notifier; lines: string[] } {
   const lines: string[] = [];
   const createBot = (): SignalBot => bots.shift() ?? assert.unreachable("one bot too many") as never;
   const isFatal = (error: unknown): boolean => error === fatal;
   return {
-    notifier: createNotifier({ createBot, isFatal, hasCharts: true, say: (line) => lines.push(line) }),
+    notifier: createNotifier({
+      ...{ createBot, isFatal, hasCharts: true, stopping },
+      isBeforeSending: (error) => error instanceof StorageError,
+      say: (line) => lines.push(line),
+    }),
     lines,
   };
 }
 
+const sentTwo: SignalOutcome = { kind: "sent", line: "sent 2" };
+
 test("createNotifier() starts the bot once and sends through it", async () => {
   const { notifier, lines } = notifierOf([botOf()]);
   await notifier.start();
-  assert.is(await notifier.send(found, []), "sent 2");
-  assert.is(await notifier.send(found, []), "sent 2");
+  assert.equal(await notifier.send(found, options), sentTwo);
+  assert.equal(await notifier.send(found, options), sentTwo);
   await notifier.stop();
   assert.equal(lines, []);
 });
 
 test("createNotifier() sends the candles, or none where no charts are wanted", async () => {
   const asked: SignalOptions[] = [];
-  const sendSignal: SignalBot["sendSignal"] = (_, options) => Promise.resolve(asked.push(options));
+  const sendSignal: SignalBot["sendSignal"] = (_, options) => runOf(reportOf({ sent: asked.push(options) }));
   const candles = [{ time: 0, open: 1, high: 1, low: 1, close: 1, volume: 1 }];
   for (const argv of [[], ["--no-chart"]]) {
     const { hasCharts = true } = readArguments(argv) ?? {};
-    const options = { isFatal: () => false, hasCharts, say: () => {} };
-    await createNotifier({ createBot: () => botOf({ sendSignal }), ...options }).send(found, candles);
+    const parts = { isFatal: () => false, isBeforeSending: () => false, hasCharts, say: () => {} };
+    const notifier = createNotifier({ createBot: () => botOf({ sendSignal }), ...parts });
+    await notifier.send(found, { ...options, candles });
   }
   assert.equal(asked.map((options) => options.candles), [candles, undefined]);
 });
@@ -389,40 +531,130 @@ test("createNotifier() start() rejects with a fatal error and survives every oth
   ]);
   await notifier.start();
   assert.equal(lines, ["no route. The bot tries again with the next signal."]);
-  assert.is(await notifier.send(found, []), "Not sent: still not");
-  assert.is(await notifier.send(found, []), "sent 2");
+  assert.equal(await notifier.send(found, options), { kind: "unsent", line: "Not sent: still not" });
+  assert.equal(await notifier.send(found, options), sentTwo);
 });
 
 test("createNotifier() stops a bot that did not come up, before the next attempt", async () => {
   const events: string[] = [];
   const half = botOf({
-    startBot: () => Promise.reject(new Error("conflict")),
+    startBot: () => Promise.reject(new Error("no route")),
     stopBot: () => Promise.reject(new Error(String(events.push("stopped")))),
   });
   const { notifier } = notifierOf([half, botOf()]);
   await notifier.start();
   assert.equal(events, ["stopped"]);
-  assert.is(await notifier.send(found, []), "sent 2");
+  assert.equal(await notifier.send(found, options), sentTwo);
 });
 
 test("createNotifier() a failed send and a failed stop are lines, not ends", async () => {
   const failing = botOf({
-    sendSignal: () => Promise.reject(new Error("table gone")),
+    sendSignal: () => runOf(Promise.reject(new Error("no such luck"))),
     stopBot: () => Promise.reject(new Error("slow")),
   });
   const { notifier, lines } = notifierOf([failing]);
   await notifier.start();
-  assert.is(await notifier.send(found, []), "Not sent: table gone");
+  assert.equal(await notifier.send(found, options), {
+    kind: "unknown",
+    line: "Failed: no such luck. Somebody may have got it, so it is not sent again.",
+  });
   await notifier.stop();
   assert.match(lines.at(-1) ?? "", /did not stop cleanly: slow/);
 });
 
+test("createNotifier() tells what was not sent from what somebody may have", async () => {
+  const skips = (expired: number, stopped: number): Partial<SignalReport> => ({
+    skips: { expired, stopped },
+  });
+  const kinds = new Map<Partial<SignalReport>, SignalOutcome["kind"]>([
+    [{ sent: 1, failed: 5 }, "sent"],
+    [{}, "sent"],
+    [{ failed: 3 }, "unsent"],
+    [skips(3, 0), "unsent"],
+    [skips(0, 3), "unsent"],
+    [{ unknown: 1, failed: 2 }, "unknown"],
+    [{ unknown: 1, ...skips(0, 3) }, "unknown"],
+    [{ sent: 1, ...skips(0, 3) }, "sent"],
+  ]);
+  for (const [counts, kind] of kinds) {
+    const { notifier } = notifierOf([botOf({ sendSignal: () => runOf(reportOf(counts)) })]);
+    const outcome = await notifier.send(found, options);
+    assert.is(outcome.kind, kind, JSON.stringify(counts));
+    assert.is(outcome.line.startsWith("Not sent"), kind === "unsent");
+  }
+});
+
+test("createNotifier() a list of chats that cannot be read is a signal that is not sent", async () => {
+  const unread = new StorageError("unreachable", "DynamoDB cannot be reached.");
+  const { notifier } = notifierOf([botOf({ sendSignal: () => runOf(Promise.reject(unread), 0) })]);
+  assert.equal(await notifier.send(found, options), {
+    kind: "unsent",
+    line: "Not sent: DynamoDB cannot be reached.",
+  });
+});
+
+test("createNotifier() a stop ends a signal that waits for the list of chats, and no other", async () => {
+  for (const recipients of [0, 2]) {
+    const stopping = new AbortController();
+    const sendSignal: SignalBot["sendSignal"] = (_, { signal }) => {
+      const report = new Promise<SignalReport>((resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason));
+        setTimeout(() => resolve(reportOf({ sent: recipients })), 20);
+      });
+      setTimeout(() => stopping.abort());
+      return runOf(report, recipients);
+    };
+    const { notifier } = notifierOf([botOf({ sendSignal })], undefined, stopping.signal);
+    const outcome = await notifier.send(found, options);
+    if (recipients === 0) assert.equal(outcome, { kind: "unsent", line: "Not sent: stopped meanwhile" });
+    else assert.equal(outcome, sentTwo);
+  }
+});
+
+test("a signal that finds Telegram out of reach is sent by the next run, to all and once", () =>
+  inFolder(async (folder) => {
+    await using telegram = await startBotApiServer();
+    const { token: botToken } = telegram;
+    const state = join(folder, "state.json");
+    const time = new Date("2026-01-05T06:15:00Z");
+    const lines: string[] = [];
+    const logger = new Logs();
+    const user = telegram.user();
+    const deliver = async (apiRoot: string, inTheMeantime: () => Promise<unknown>): Promise<boolean> => {
+      const notifier = createNotifier({
+        createBot: () => new MeanReversionTelegramBot({ botToken, apiRoot, useDynamoDB: false, logger }),
+        isFatal: () => false,
+        isBeforeSending: (error) => error instanceof StorageError || error instanceof TelegramError,
+        hasCharts: false,
+        say: (line) => lines.push(line),
+      });
+      await notifier.start();
+      await inTheMeantime();
+      const sent = await openSentSignals(state, "one");
+      const isNew = sent.last < time.getTime();
+      const isSent = isNew && await createDelivery({ sent, notifier, say: (line) => lines.push(line) })(
+        { ...found, time },
+        [],
+      );
+      await notifier.stop();
+      return isSent;
+    };
+    assert.is(await deliver(await deadAddress(), () => Promise.resolve()), false);
+    assert.match(lines.at(-1) ?? "", /Not sent: Telegram cannot be reached/);
+    user.say("/start");
+    const subscribed = (): Promise<unknown> => user.received("Welcome! You are subscribed.");
+    assert.is(await deliver(telegram.apiRoot, subscribed), true);
+    assert.match(lines.at(-1) ?? "", /Sent to 1 of 1 chat/);
+    assert.is(await deliver(telegram.apiRoot, () => Promise.resolve()), false, "it is remembered");
+    assert.is(said(user).filter((line) => line.includes("LONG X")).length, 1);
+  }));
+
 test("createNotifier() says once that polling ended, and goes on sending", async () => {
-  const { notifier, lines } = notifierOf([botOf({ finished: Promise.reject(new Error("another poller")) })]);
+  const { notifier, lines } = notifierOf([botOf({ finished: Promise.reject(new Error("token refused")) })]);
   await notifier.start();
-  assert.is(await notifier.send(found, []), "sent 2");
-  assert.is(await notifier.send(found, []), "sent 2");
-  assert.equal(lines, ["No longer listening to Telegram (another poller); signals are still sent."]);
+  assert.equal(await notifier.send(found, options), sentTwo);
+  assert.equal(await notifier.send(found, options), sentTwo);
+  assert.equal(lines, ["No longer listening to Telegram (token refused); signals are still sent."]);
 });
 
 test("stopOnSignals() aborts at the first signal and exits with 130 at the second", () => {

@@ -343,7 +343,12 @@ test("a clock that is set back by an hour keeps nobody waiting for an hour", asy
 test("the health of the bot tells of it", async () => {
   await withBot(async (scene) => {
     const { bot, server, gate, settled } = scene;
-    assert.equal(bot.health, { isPolling: true, isDegraded: false, queuedUpdates: 0, pendingReplies: 0 });
+    const { lastHeardAt, ...atFirst } = bot.health;
+    assert.equal(atFirst, {
+      ...{ isPolling: true, isHearing: true },
+      ...{ isDegraded: false, queuedUpdates: 0, pendingReplies: 0 },
+    });
+    assert.is(lastHeardAt, undefined, "nobody has written yet");
     gate.deny();
     server.user().say("/start");
     await until(() => bot.health.queuedUpdates === 1, "it is not queued");
@@ -351,10 +356,12 @@ test("the health of the bot tells of it", async () => {
     gate.clear();
     await recovered(scene);
     await settled();
-    const { isPolling, isDegraded, queuedUpdates, pendingReplies } = await bot.getStatistics();
-    assert.equal({ isPolling, isDegraded, queuedUpdates, pendingReplies }, bot.health);
+    const { isPolling, isHearing, lastHeardAt: heardAt, ...statistics } = await bot.getStatistics();
+    const { isDegraded, queuedUpdates, pendingReplies } = statistics;
+    const told = { isPolling, isHearing, lastHeardAt: heardAt, isDegraded, queuedUpdates, pendingReplies };
+    assert.equal(told, bot.health);
     await bot.stopBot();
-    assert.is(bot.health.isPolling, false);
+    assert.equal([bot.health.isPolling, bot.health.isHearing], [false, false]);
   }, fast);
 });
 

@@ -1,9 +1,11 @@
 /** Long polling against everything that Telegram and the network may do to it. */
 import type { MeanReversionTelegramBot } from "../lib/bot.ts";
-import type { BotApiServer, LocalUser } from "../lib/local/mod.ts";
+import { HttpError } from "grammy/web";
+import type { BotApiFaultAnswer, BotApiServer, LocalUser } from "../lib/local/mod.ts";
+import { PollWatch } from "../lib/poll_watch.ts";
 import { TelegramError } from "../lib/telegram_error.ts";
 import { assert, suite } from "./harness.ts";
-import { FastClock, HandClock, pause, said, soon, until, withBot } from "./support/bot.ts";
+import { deadAddress, FastClock, HandClock, Logs, pause, said, soon, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";
 
 /** Notes how long was slept, and moves on. */
@@ -21,6 +23,7 @@ const conflict = {
   description:
     "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
 } as const;
+const unauthorized = { error_code: 401, description: "Unauthorized" } as const;
 const welcome = "Welcome! You are subscribed.";
 
 async function greeted(server: BotApiServer): Promise<LocalUser> {
@@ -54,36 +57,64 @@ test("a second poller is waited for, with one warning, and then it goes on", asy
   }, { state: "made", bot: { clock } });
 });
 
-test("a second poller that stays ends the polling after a minute: conflict", async () => {
+test("a second poller that stays is outlived: asked again every 3 s for a minute, then more slowly", async () => {
   const clock = new NotingClock(Date.now());
   await withBot(async ({ bot, server, logs }) => {
-    server.fault({ method: "getUpdates", times: Infinity, answer: conflict });
-    const startedAt = clock.now();
+    const fault = server.fault({ method: "getUpdates", times: 200, answer: conflict });
     await bot.startBot();
-    const error = await ending(bot);
-    assert.instance(error, TelegramError);
-    assert.is(error.reason, "conflict");
-    assert.match(error.message, "Another program");
-    const waitedMs = clock.now() - startedAt;
-    assert.ok(waitedMs >= 60_000 && waitedMs < 70_000, `${waitedMs} ms`);
-    assert.equal(logs.of("error"), [], "whoever asks for finished is told, and nobody else");
+    await until(() => fault.hits === 200, "it has ended");
+    const waits = clock.sleeps.slice(0, 199);
+    const quick = waits.slice(0, 20);
+    assert.equal(quick, quick.map(() => 3000), "the first minute is a deployment's");
+    assert.ok(waits.slice(20).every((ms) => ms > 3000 && ms <= 30_000), `${waits.slice(20)}`);
+    assert.ok(Math.max(...waits) > 20_000);
+    assert.is((await bot.getStatistics()).isPolling, true);
+    assert.is(logs.of("warn").length, 1, logs.text);
+    assert.match(
+      logs.of("warn")[0] ?? "",
+      /\/stop .*may not be heard.*signals are still sent\. Stop the other/,
+    );
+
+    await greeted(server);
+    clock.advance(60_000);
+    await greeted(server);
+    await until(() => logs.of("info", "polled again").length === 1, "it does not say so");
+    assert.match(logs.of("info", "polled again")[0] ?? "", /commands are heard again, after \d+ minutes\.$/);
+    assert.is(logs.of("warn").length, 1);
   }, { state: "made", bot: { clock } });
 });
 
-test("the end of polling is logged where nobody asks for finished", async () => {
+test("the slow waits beside another poller differ by chance", async () => {
+  let draws = 0;
+  class Chance extends NotingClock {
+    override random(): number {
+      return draws++ % 2 === 0 ? 0 : 0.9;
+    }
+  }
+  const clock = new Chance(Date.now());
+  await withBot(async ({ bot, server }) => {
+    const fault = server.fault({ method: "getUpdates", times: Infinity, answer: conflict });
+    await bot.startBot();
+    await until(() => fault.hits > 40, "no conflicts");
+    const waits = new Set(clock.sleeps.slice(30, 40));
+    assert.equal([...waits].sort(), [23_250, 30_000]);
+  }, { state: "made", bot: { clock } });
+});
+
+test("what ends polling is logged where nobody asks for finished", async () => {
   await withBot(async ({ bot, server, logs }) => {
-    server.fault({ method: "getUpdates", times: Infinity, answer: conflict });
+    server.fault({ method: "getUpdates", times: Infinity, answer: unauthorized });
     await bot.startBot();
     await until(() => logs.of("error").length > 0, "nothing was logged");
-    assert.match(logs.of("error")[0] ?? "", /hears no commands any more.*Another program/);
+    assert.match(logs.of("error")[0] ?? "", /hears no commands any more.*refused the bot's token/);
     assert.is(logs.of("error").length, 1);
     assert.is((await bot.broadcast("signal")).recipients, 0, "broadcasts go on");
   }, { state: "made", bot: { clock: new HandClock(Date.now()) } });
 });
 
-test("two pollers that drive each other out in turns end after a minute, too", async () => {
-  const clock = new HandClock(Date.now());
-  await withBot(async ({ bot, server }) => {
+test("two pollers that drive each other out in turns both go on, more slowly, and the log stays calm", async () => {
+  const clock = new NotingClock(Date.now());
+  await withBot(async ({ bot, logs }) => {
     let polls = 0;
     bot.grammy.api.config.use((prev, method, payload, signal) => {
       if (method !== "getUpdates") return prev(method, payload, signal);
@@ -92,9 +123,173 @@ test("two pollers that drive each other out in turns end after a minute, too", a
       return Promise.resolve(answer as unknown as Awaited<ReturnType<typeof prev>>);
     });
     await bot.startBot();
-    assert.is((await ending(bot)).reason, "conflict");
-    assert.ok(server.countCalls("getMe") > 0);
+    await until(() => polls > 300, "it has ended");
+    const { isPolling, isHearing } = bot.health;
+    assert.equal([isPolling, isHearing], [true, true], "every other poll is answered");
+    const waits = clock.sleeps.filter((ms) => ms >= 3000);
+    assert.ok((waits[99] ?? 0) > 20_000, `${waits}`);
+    assert.equal([logs.of("warn").length, logs.of("error").length], [1, 0], logs.text);
+    assert.equal(logs.of("info", "polled again"), []);
   }, { state: "made", bot: { clock } });
+});
+
+test("of two bots of one token each hears some, and the one that is left hears everything", async () => {
+  await withBot(async ({ bot, server, another, settled, logs }) => {
+    await bot.startBot();
+    const rival = another({ logger: new Logs() });
+    await rival.startBot();
+    for (let round = 0; round < 5; round++) await greeted(server);
+    await until(() => logs.of("warn", "Another program polls").length > 0, "they are not rivals");
+    await rival.stopBot();
+    await greeted(server);
+    await pause(2500);
+    await greeted(server);
+    await until(() => logs.of("info", "polled again").length > 0, "it does not say so");
+    await greeted(server);
+    await settled();
+    assert.is(bot.health.isPolling, true);
+  }, { state: "made", bot: { clock: new FastClock(40) } });
+});
+
+async function call(server: BotApiServer, method: string, query: string = ""): Promise<void> {
+  const response = await fetch(`${server.apiRoot}/bot${server.token}/${method}?${query}`);
+  assert.ok(response.ok, await response.text());
+}
+
+test("a webhook that another program sets is named, left to that program, and outlived", async () => {
+  const clock = new HandClock(Date.now());
+  await withBot(async ({ bot, server, logs, settled }) => {
+    await bot.startBot();
+    await greeted(server);
+    await call(server, "setWebhook", `url=${encodeURIComponent(await deadAddress())}`);
+    const startedAt = clock.now();
+    await until(() => clock.now() - startedAt > 300_000, "it has ended");
+    assert.is(logs.of("warn").length, 1, logs.text);
+    assert.match(logs.of("warn")[0] ?? "", /Another program has set a webhook.*no \/stop.*deleteWebhook/);
+    assert.match(
+      logs.of("error")[0] ?? "",
+      /not been heard for 3 minutes.*Another program has set a webhook/,
+    );
+    assert.is(logs.of("error").length, 1, logs.text);
+    assert.is(server.countCalls("deleteWebhook"), 1, "only at the start");
+    await call(server, "deleteWebhook");
+    await greeted(server);
+    await settled();
+    assert.is(logs.of("info", "polled again").length, 1, "one answer shows that the webhook is gone");
+    assert.is(bot.health.isHearing, true);
+  }, { state: "made", bot: { clock } });
+});
+
+const silences: Readonly<Record<string, { readonly answer: BotApiFaultAnswer; readonly says: RegExp }>> = {
+  "a second poller": { answer: conflict, says: /Another program polls.*Stop the other program/ },
+  "an outage of Telegram": {
+    answer: { error_code: 502, description: "Bad Gateway" },
+    says: /Telegram cannot be polled.*502: Bad Gateway/,
+  },
+  "a network that is down": { answer: "reset", says: /Telegram cannot be polled.*Check the network/ },
+  "a flood": {
+    answer: {
+      error_code: 429,
+      description: "Too Many Requests: retry after 1000",
+      parameters: { retry_after: 1000 },
+    },
+    says: /Telegram asks this bot to wait for 16 minutes/,
+  },
+};
+for (const [name, { answer, says }] of Object.entries(silences)) {
+  test(`${name}: after three minutes health and log say that nothing is heard, and again when it is`, async () => {
+    const clock = new NotingClock(Date.now());
+    await withBot(async ({ bot, server, logs }) => {
+      const fault = server.fault({ method: "getUpdates", times: Infinity, answer });
+      const startedAt = clock.now();
+      await bot.startBot();
+      assert.is(bot.health.isHearing, true, "the first poll has three minutes");
+      await until(() => logs.of("error").length > 0, "it says nothing");
+      assert.ok(clock.now() - startedAt > 180_000, "too early");
+      assert.match(
+        logs.of("error")[0] ?? "",
+        /^Commands have not been heard for 3 minutes: \/stop is not heard/,
+      );
+      assert.match(logs.of("error")[0] ?? "", says);
+      const { isPolling, isHearing, lastHeardAt } = bot.health;
+      assert.equal([isPolling, isHearing, lastHeardAt], [true, false, undefined]);
+      assert.is((await bot.getStatistics()).isHearing, false);
+
+      await until(() => clock.now() - startedAt > 3_000_000, "it has ended");
+      assert.is(logs.of("error").length, 1, "once an hour");
+      await until(() => logs.of("error").length === 2, "it says it once only");
+      assert.match(logs.of("error")[1] ?? "", /not been heard for (63|64) minutes/);
+
+      fault.clear();
+      await greeted(server);
+      clock.advance(60_000);
+      await greeted(server);
+      await until(() => logs.of("info", "polled again").length > 0, "it does not say so");
+      assert.match(logs.of("info", "polled again")[0] ?? "", /heard again, after \d+ (minutes|hours)\.$/);
+      assert.equal([bot.health.isHearing, typeof bot.health.lastHeardAt], [true, "string"]);
+    }, { state: "made", bot: { clock } });
+  });
+}
+
+test("polls that hang are none that are answered", async () => {
+  const clock = new HandClock(Date.now());
+  await withBot(async ({ bot, logs }) => {
+    let hung: { readonly end: () => void } | undefined;
+    bot.grammy.api.config.use((prev, method, payload, signal) => {
+      if (method !== "getUpdates") return prev(method, payload, signal);
+      return new Promise((_resolve, reject) => {
+        const timeout = new HttpError("Network request for 'getUpdates' failed!", new Error("timed out"));
+        hung = { end: () => reject(timeout) };
+        signal?.addEventListener("abort", () => reject(timeout));
+      });
+    });
+    await bot.startBot();
+    assert.is(bot.health.isHearing, true);
+    for (let polls = 0; polls < 4; polls++) {
+      await until(() => hung !== undefined, "it does not poll");
+      clock.advance(60_000);
+      const { end } = hung ?? assert.unreachable() as never;
+      hung = undefined;
+      end();
+    }
+    await until(() => logs.of("error", "not been heard for 3 minutes").length === 1, "it says nothing");
+    await until(() => hung !== undefined, "it does not poll");
+    assert.is(bot.health.isHearing, false);
+  }, { state: "made", bot: { clock } });
+});
+
+test("health tells whether it polls and hears, from before its start to after its end", async () => {
+  await withBot(async ({ bot, server }) => {
+    const health = (): unknown[] => [bot.health.isPolling, bot.health.isHearing, bot.health.lastHeardAt];
+    assert.equal(health(), [false, false, undefined]);
+    await bot.initialize();
+    assert.equal(health(), [false, false, undefined]);
+    await bot.startBot();
+    assert.equal(health().slice(0, 2), [true, true]);
+    await greeted(server);
+    const { lastHeardAt = "" } = bot.health;
+    assert.ok(Math.abs(Date.now() - Date.parse(lastHeardAt)) < 60_000, lastHeardAt);
+    assert.is(new Date(lastHeardAt).toISOString(), lastHeardAt);
+    await bot.stopBot();
+    assert.equal(health(), [false, false, lastHeardAt]);
+  }, { state: "made" });
+});
+
+test("PollWatch: three minutes without an answer, also where the clock is set back", () => {
+  const clock = new HandClock(10_000_000);
+  const watch = new PollWatch(clock);
+  assert.equal([watch.isHearing, watch.silentMs], [false, 0]);
+  watch.begin();
+  clock.advance(180_000);
+  assert.is(watch.isHearing, true);
+  clock.advance(1);
+  assert.is(watch.isHearing, false);
+  assert.is(watch.answered(), 180_001);
+  assert.equal([watch.isHearing, watch.lastHeardAt], [true, new Date(10_180_001).toISOString()]);
+  clock.advance(-3_600_000);
+  assert.is(watch.isHearing, true);
+  clock.advance(180_001);
+  assert.is(watch.isHearing, false, "the hour that the clock has lost does not count");
 });
 
 test("short conflicts that lie far apart do not add up", async () => {
@@ -131,11 +326,7 @@ test("a real second poller wins for a while, and this bot hears everything after
 test("a token that is revoked while polling ends it: token", async () => {
   await withBot(async ({ bot, server }) => {
     await greeted(server);
-    server.fault({
-      method: "getUpdates",
-      times: Infinity,
-      answer: { error_code: 401, description: "Unauthorized" },
-    });
+    server.fault({ method: "getUpdates", times: Infinity, answer: unauthorized });
     server.user().say("wakes the poll");
     const error = await ending(bot);
     assert.instance(error, TelegramError);
@@ -146,11 +337,7 @@ test("a token that is revoked while polling ends it: token", async () => {
 
 test("getStatistics() and startBot() know that polling has ended by itself", async () => {
   await withBot(async ({ bot, server }) => {
-    server.fault({
-      method: "getUpdates",
-      times: Infinity,
-      answer: { error_code: 401, description: "Unauthorized" },
-    });
+    server.fault({ method: "getUpdates", times: Infinity, answer: unauthorized });
     await bot.startBot();
     await ending(bot);
     assert.is((await bot.getStatistics()).isPolling, false);

@@ -17,7 +17,7 @@ export const help = `Mean reversion on five-minute candles; signals go to the bo
                        those outside trading hours come at once
 
   --no-chart           send signals as text only
-  --signals N          end after N signals (default: go on)
+  --signals N          end after N signals that were sent (default: go on)
   --account AMOUNT     the account's value, in the currency of the prices (default: 10000)
   --currency NAME      that currency (default: USD)
   --risk-percent P     percent of the account to lose at the stop (default: 1)

@@ -2,12 +2,27 @@
 import type { Candle, SignalOptions, TradingSignal } from "../../mod.ts";
 import { showProgress } from "../progress.ts";
 
+/** What is used of a broadcast's report; it prints as a line. */
+export interface SignalReport {
+  readonly sent: number;
+  readonly failed: number;
+  readonly unknown: number;
+  readonly skips: { readonly expired: number; readonly stopped: number };
+  toString(): string;
+}
+
+/** What is used of a broadcast that is under way. */
+export interface SignalRun extends Promise<SignalReport> {
+  /** `recipients` is 0 until the list of chats is read: before that nobody is written to. */
+  readonly progress: { readonly recipients: number };
+}
+
 /** What is used of the bot. */
 export interface SignalBot {
   initialize(): Promise<unknown>;
   startBot(): Promise<unknown>;
   readonly finished: Promise<unknown>;
-  sendSignal(signal: TradingSignal, options: SignalOptions): Promise<unknown>;
+  sendSignal(signal: TradingSignal, options: SignalOptions): SignalRun;
   stopBot(): Promise<unknown>;
 }
 
@@ -15,24 +30,43 @@ export interface NotifierOptions {
   readonly createBot: () => SignalBot;
   /** Errors that no retry mends, such as a refused token: `start` rejects with them. */
   readonly isFatal: (error: unknown) => boolean;
+  /** Errors of `sendSignal` that come before anybody is written to. */
+  readonly isBeforeSending: (error: unknown) => boolean;
   /** Whether signals are sent with their charts. */
   readonly hasCharts: boolean;
   /** Takes one line for the person at the screen. */
   readonly say: (line: string) => void;
+  /** Aborts when the scheduler is to end: no signal waits for the list of chats any more; one that is sent is finished. */
+  readonly stopping?: AbortSignal;
+}
+
+/** What became of a signal. */
+export interface SignalOutcome {
+  /**
+   * `"unsent"`: surely nobody has got it, though somebody should; `"unknown"`: somebody may have got it. Where nobody is
+   * subscribed, it is sent to all of them.
+   */
+  readonly kind: "sent" | "unsent" | "unknown";
+  /** The same for the person at the screen. */
+  readonly line: string;
 }
 
 export interface Notifier {
   /** Starts the bot, or says why that must wait; rejects only with what is fatal. */
   start(): Promise<void>;
   /**
-   * Sends a signal that was found in these candles, first starting a bot that could not start before; resolves to what
-   * became of it, in a line.
+   * Sends a signal that was found in these candles, first starting a bot that could not start before. Never rejects.
+   * From `expiresAt` on (milliseconds since 1970) nobody gets it any more.
    */
-  send(signal: TradingSignal, candles: readonly Candle[]): Promise<string>;
+  send(
+    signal: TradingSignal,
+    options: { readonly candles: readonly Candle[]; readonly expiresAt: number },
+  ): Promise<SignalOutcome>;
   stop(): Promise<void>;
 }
 
-export function createNotifier({ createBot, isFatal, hasCharts, say }: NotifierOptions): Notifier {
+export function createNotifier(options: NotifierOptions): Notifier {
+  const { createBot, isFatal, isBeforeSending, hasCharts, say, stopping } = options;
   let running: SignalBot | undefined;
   return {
     async start() {
@@ -43,19 +77,65 @@ export function createNotifier({ createBot, isFatal, hasCharts, say }: NotifierO
         say(`${reason(error).replace(/\.$/, "")}. The bot tries again with the next signal.`);
       }
     },
-    async send(signal, candles) {
+    async send(signal, { candles, expiresAt }) {
       try {
         running ??= await started(createBot(), say);
-        using onProgress = showProgress();
-        return String(await running.sendSignal(signal, hasCharts ? { onProgress, candles } : { onProgress }));
       } catch (error) {
-        return `Not sent: ${reason(error)}`;
+        return unsent(error);
+      }
+      using onProgress = showProgress();
+      const abandoned = new AbortController();
+      const chart = hasCharts ? { candles } : {};
+      try {
+        const run = running.sendSignal(signal, {
+          ...chart,
+          onProgress,
+          expiresAt,
+          signal: abandoned.signal,
+        });
+        using _ = onAbort(stopping, () => isBegun(run) || abandoned.abort(new Error("stopped meanwhile")));
+        return outcomeOf(await run);
+      } catch (error) {
+        return abandoned.signal.aborted || isBeforeSending(error) ? unsent(error) : uncertain(error);
       }
     },
     async stop() {
       await running?.stopBot().catch((error) => say(`The bot did not stop cleanly: ${reason(error)}`));
     },
   };
+}
+
+function isBegun({ progress }: SignalRun): boolean {
+  return progress.recipients > 0;
+}
+
+/** Calls back when the signal aborts, or has aborted already, until it is disposed of. */
+function onAbort(signal: AbortSignal | undefined, callback: () => void): Disposable {
+  if (signal?.aborted) callback();
+  signal?.addEventListener("abort", callback);
+  return { [Symbol.dispose]: () => signal?.removeEventListener("abort", callback) };
+}
+
+function outcomeOf(report: SignalReport): SignalOutcome {
+  const { sent, failed, unknown, skips } = report;
+  if (sent > 0) return { kind: "sent", line: String(report) };
+  if (unknown > 0) return { kind: "unknown", line: String(report) };
+  // Whoever has blocked the bot or said /stop is no subscriber any more.
+  const missed = failed + skips.expired + skips.stopped;
+  return missed === 0
+    ? { kind: "sent", line: String(report) }
+    : { kind: "unsent", line: `Not sent. ${report}` };
+}
+
+function unsent(error: unknown): SignalOutcome {
+  return { kind: "unsent", line: `Not sent: ${reason(error)}` };
+}
+
+function uncertain(error: unknown): SignalOutcome {
+  const line = `Failed: ${
+    reason(error).replace(/\.$/, "")
+  }. Somebody may have got it, so it is not sent again.`;
+  return { kind: "unknown", line };
 }
 
 async function started(bot: SignalBot, say: (line: string) => void): Promise<SignalBot> {

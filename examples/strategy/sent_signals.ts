@@ -11,7 +11,13 @@ export interface SentSignals {
    * Remembers a signal's time. To be called before it is sent: a crash in between loses the signal and does not
    * repeat it. Rejects if the file cannot be written, or if another scheduler was first; then it must not be sent.
    */
-  record(time: number): Promise<void>;
+  record(time: number): Promise<SentRecord>;
+}
+
+/** A signal that is remembered as sent. */
+export interface SentRecord {
+  /** Forgets it again. Only for a signal that surely nobody has got: whoever records it next may send it. */
+  takeBack(): Promise<void>;
 }
 
 /** Lines are only ever added, so whoever shares the file agrees on who was first. */
@@ -21,6 +27,8 @@ interface Line {
   readonly time: string;
   /** Tells the line from another of the same signal. */
   readonly id: string;
+  /** Takes the line of the same id back, and does not count itself. */
+  readonly takesBack?: true;
 }
 
 /**
@@ -30,25 +38,35 @@ interface Line {
 export async function openSentSignals(file: string, feedName: string): Promise<SentSignals> {
   // Written to at once, as it is too late to find that out at the first signal.
   await append(file, "");
-  const lines = await read(file);
+  const lines = inForce(await read(file));
   if (!await endsWell(file)) await append(file, "\n");
   const times = lines.filter(({ feed }) => feed === feedName).map(({ time }) => Date.parse(time));
   return {
     last: Math.max(...times),
     async record(time) {
-      const id = randomUUID();
-      await append(
-        file,
-        `${JSON.stringify({ feed: feedName, time: new Date(time).toISOString(), id } satisfies Line)}\n`,
-      );
-      const lines = await read(file);
-      const first = lines.find((line) => line.feed === feedName && Date.parse(line.time) >= time);
-      if (first?.id === id) return;
+      const line: Line = { feed: feedName, time: new Date(time).toISOString(), id: randomUUID() };
+      const takeBack = (): Promise<void> => write(file, { ...line, takesBack: true });
+      await write(file, line);
+      const lines = inForce(await read(file));
+      const first = lines.find(({ feed, time: at }) => feed === feedName && Date.parse(at) >= time);
+      if (first?.id === line.id) return { takeBack };
+      // It is the other's to remember, or to take back.
+      await takeBack();
       throw new UsageError(
         `${file} says that it is sent already; does another scheduler trade "${feedName}"?`,
       );
     },
   };
+}
+
+/** Without those that were taken back. */
+function inForce(lines: readonly Line[]): Line[] {
+  const takenBack = new Set(lines.filter(({ takesBack }) => takesBack).map(({ id }) => id));
+  return lines.filter(({ id }) => !takenBack.has(id));
+}
+
+async function write(file: string, line: Line): Promise<void> {
+  await append(file, `${JSON.stringify(line)}\n`);
 }
 
 async function endsWell(file: string): Promise<boolean> {

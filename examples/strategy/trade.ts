@@ -5,11 +5,14 @@ import type { FoundSignal, MeanReversion } from "./mean_reversion.ts";
 export interface TradeOptions {
   readonly feed: CandleFeed;
   readonly strategy: MeanReversion;
-  /** Takes one signal, and the newest candles; what goes wrong is its own to tell: a rejection would end the trading. */
-  readonly deliver: (signal: FoundSignal, candles: readonly Candle[]) => Promise<void>;
+  /**
+   * Takes one signal, and the newest candles; resolves to whether it was sent. What goes wrong is its own to tell: a
+   * rejection would end the trading.
+   */
+  readonly deliver: (signal: FoundSignal, candles: readonly Candle[]) => Promise<boolean>;
   /** Candles closed by then (milliseconds since 1970) are history: they move the indicators and signal nothing. */
   readonly liveFrom: number;
-  /** Ends after so many signals. @default Infinity */
+  /** Ends after so many signals that were sent. @default Infinity */
   readonly limit?: number;
   /** Ends the loop; a signal that is being delivered is finished first. */
   readonly signal?: AbortSignal;
@@ -21,7 +24,7 @@ const staleAfterMs = timeframeMs;
 /** Those that a chart shows, and a day before them, by which the session's VWAP is known. */
 const candlesKept = 2 * 86_400_000 / timeframeMs;
 
-/** Trades until the feed ends, the limit is reached or the signal aborts; resolves to the signals delivered. */
+/** Trades until the feed ends, the limit is reached or the signal aborts; resolves to the signals sent. */
 export async function trade(options: TradeOptions): Promise<number> {
   const { feed, strategy, deliver, liveFrom, limit = Infinity, signal } = options;
   const seen: Candle[] = [];
@@ -31,8 +34,8 @@ export async function trade(options: TradeOptions): Promise<number> {
       const found = strategy.update(candle);
       if (candle.closed !== false && seen.push(candle) > candlesKept) seen.shift();
       if (!found || closeTime(candle) <= liveFrom || isStale(candle, feed)) continue;
-      await deliver(withCaution(found, feed.caution), [...seen]);
-      if (++count >= limit) break;
+      if (await deliver(withCaution(found, feed.caution), [...seen])) count++;
+      if (count >= limit) break;
     }
   } catch (error) {
     if (!signal?.aborted) throw error;
