@@ -252,10 +252,10 @@ async function conclude(
   opened: OpenRecipients,
   { run, tally, journal, ending, inDoubt }: Course,
 ): Promise<BroadcastReport | undefined> {
-  const { selection: { failure }, check } = opened;
+  const { selection: { failure }, isUnread } = opened;
   const nobody = tally.counts.sent + tally.counts.unknown === 0;
   // Nobody was written to, and nobody knows to whom it should have been.
-  const isVain = nobody && (failure !== undefined || (check.isReading && tally.done === 0));
+  const isVain = nobody && (failure !== undefined || (isUnread && tally.done === 0));
   const isOpen = isVain || ending.kind === "left" || ending.kind === "refused";
   if (isOpen) await journal?.leave(run, ending);
   if (journal?.isLost) return undefined;
@@ -273,12 +273,12 @@ async function conclude(
 
 function whyStopped(
   { kind, words }: Ending,
-  { check }: OpenRecipients,
+  { isUnread }: OpenRecipients,
   journal: LedgerJournal | undefined,
 ): string | undefined {
   if (kind === "left") return `${words}; resumeBroadcasts(), or the next start, goes on`;
   if (kind === "refused" && journal !== undefined) return `${words}. It can be called for again under its broadcastId`;
-  return words ?? (check.isReading ? "the list of chats has never been read" : undefined);
+  return words ?? (isUnread ? "the list of chats has never been read" : undefined);
 }
 
 function reportOf(

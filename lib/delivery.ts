@@ -2,7 +2,7 @@
 import type { Api } from "grammy/web";
 import { Caller, type CallerOptions } from "./caller.ts";
 import type { Control } from "./broadcast_run.ts";
-import type { ChatEvent } from "./chat.ts";
+import type { ChatEvent, MemberEvent, ReachEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Standing } from "./consent_check.ts";
 import type { Part } from "./content.ts";
@@ -94,7 +94,7 @@ export class Courier {
     const { rests } = this.#options.gate;
     const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, rests, onTurn };
     const settlement = await this.#deliver(letter, recipient);
-    if (["sent", "failed", "unknown"].includes(settlement.outcome)) this.#options.guard.note(letter.chatId);
+    if (settlement.outcome === "sent" || settlement.outcome === "unknown") this.#options.guard.note(letter.chatId);
     return settlement;
   }
 
@@ -254,12 +254,15 @@ export class Courier {
 
   async #verdict(letter: Letter, outcome: Outcome, error: unknown): Promise<Settlement> {
     const { content, onUnclear } = this.#options;
+    const { at } = letter.start;
     const message = reasonOf(error);
     switch (outcome.kind) {
-      case "gone":
-        return await this.#gone(letter, outcome, message);
+      case "gone": {
+        const { reason, isUnopened = false } = outcome;
+        return await this.#gone(letter, { kind: "removed", reason, at }, { isUnopened, message });
+      }
       case "unreachable":
-        return await this.#unreached(letter, message);
+        return await this.#gone(letter, { kind: "unreached", at }, { isUnopened: false, message });
       case "unknown":
         return { outcome: "unknown", message };
       case "message":
@@ -276,50 +279,43 @@ export class Courier {
     }
   }
 
+  /** A chat that is gone, or not found, is believed to be so once most others are there. */
   async #gone(
-    { chatId, start: { at, moment } }: Letter,
-    { reason, isUnopened }: Extract<Outcome, { kind: "gone" }>,
-    message: string,
+    { chatId, start: { moment } }: Letter,
+    event: MemberEvent | ReachEvent,
+    { isUnopened, message }: { readonly isUnopened: boolean; readonly message: string },
   ): Promise<Settlement> {
     const { guard, tally } = this.#options;
-    const deactivate = (): Promise<Settlement> =>
-      this.#keep(chatId, { kind: "removed", reason, at }, { moment, message });
+    const isGone = event.kind === "removed";
+    const write = (): Promise<Settlement> => this.#keep(chatId, event, { moment, message });
     const verdict = guard.gone({
       chatId,
-      isUnopened: isUnopened === true,
-      revoke: () => tally.revokeDeactivation(chatId, message),
-      async deactivate() {
-        const settlement = await deactivate();
-        if (settlement.outcome === "failed") tally.revokeDeactivation(chatId, settlement.message);
+      isUnopened,
+      revoke: () => isGone && tally.revokeDeactivation(chatId, message),
+      async write() {
+        const settlement = await write();
+        if (isGone && settlement.outcome === "failed") tally.revokeDeactivation(chatId, settlement.message);
       },
     });
-    if (verdict === "believed") return await deactivate();
-    return { outcome: verdict === "halted" ? "failed" : "deactivated", message };
+    if (verdict === "believed") return await write();
+    return { outcome: isGone && verdict === "later" ? "deactivated" : "failed", message };
   }
 
   /** Keeps what a refusal says of the chat. */
   async #keep(
     chatId: number,
-    event: ChatEvent,
+    event: MemberEvent | ReachEvent,
     { moment, message }: { readonly moment: number; readonly message: string },
   ): Promise<Settlement> {
     const { roster, keep } = this.#options;
     // Who has come back while the refusal was on its way is not sent away by it.
     if (roster.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };
     try {
-      return { outcome: await keep(chatId, event) ? "deactivated" : "failed", message };
-    } catch (error) {
-      return { outcome: "failed", message: `${message}; not kept: ${reasonOf(error)}` };
-    }
-  }
-
-  /** A strike. One that cannot be written is no loss: the next broadcast finds the chat missing again. */
-  async #unreached({ chatId, start: { at, moment } }: Letter, message: string): Promise<Settlement> {
-    const { roster } = this.#options;
-    if (roster.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };
-    try {
-      const { after } = await roster.apply(chatId, [{ kind: "unreached", at }]);
-      return { outcome: after?.is_active ? "failed" : "deactivated", message };
+      // A strike that cannot be written is no loss, and must not be written twice: it does not wait in the queue.
+      const isInactive = event.kind === "unreached"
+        ? (await roster.apply(chatId, [event])).after?.is_active !== true
+        : await keep(chatId, event);
+      return { outcome: isInactive ? "deactivated" : "failed", message };
     } catch (error) {
       return { outcome: "failed", message: `${message}; not kept: ${reasonOf(error)}` };
     }

@@ -4,15 +4,15 @@
  * another bot's, or the token is of a new bot that nobody has started yet.
  */
 
-/** A chat that Telegram calls gone, and what is written of it once that is believed. */
+/** A chat that Telegram calls gone, or does not find, and what is written of it once that is believed. */
 export interface GoneChat {
   readonly chatId: number;
   /** Whether the chat was never opened with this bot: "bot can't initiate conversation with a user". */
   readonly isUnopened: boolean;
-  /** Deactivates the chat. */
-  readonly deactivate: () => Promise<void>;
+  /** Writes that the chat is gone. */
+  readonly write: () => Promise<void>;
   /** Counts it as failed in place of deactivated. */
-  readonly revoke: () => void;
+  readonly revoke: () => unknown;
 }
 
 /** So many people are looked at before anybody is deactivated. */
@@ -41,12 +41,12 @@ export class GoneGuard {
     if (isOff) this.#verdict = "believed";
   }
 
-  /** A chat's outcome that says that it is there, or nothing of the kind. */
+  /** A chat that is there, as far as its answer tells. */
   note(chatId: number): void {
     if (chatId > 0 && this.#verdict === "open") this.#look();
   }
 
-  /** Whether to believe that the chat is gone: now, never, or `later`, when it is deactivated or revoked from here. */
+  /** Whether to believe that the chat is gone: now, never, or `later`, when it is written or revoked from here. */
   gone(chat: GoneChat): "believed" | "halted" | "later" {
     if (this.#verdict === "open" && chat.chatId > 0) {
       this.#goneCount++;
@@ -73,7 +73,7 @@ export class GoneGuard {
       (this.#goneCount >= goneAtLeast || this.#unopenedCount >= unopenedAtLeast);
     this.#verdict = most ? "halted" : "believed";
     if (!most) {
-      this.#written = Promise.all(this.#gone.splice(0).map(({ deactivate }) => deactivate()));
+      this.#written = Promise.all(this.#gone.splice(0).map(({ write }) => write()));
       return;
     }
     for (const { revoke } of this.#gone) revoke();

@@ -14,6 +14,8 @@ export interface OpenRecipients {
   readonly selection: Selection;
   /** Those who are known now, ascending. */
   readonly ids: Float64Array;
+  /** Whether the list has never been read. */
+  readonly isUnread: boolean;
   /** Who was written to without a look into the table, since when the list was read last; `undefined` where nobody was. */
   readonly fromMemory: { readonly asOf: number | undefined } | undefined;
   /** Is told whenever the list was read anew. */
@@ -52,6 +54,9 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
     check,
     selection,
     ids: new Float64Array(),
+    get isUnread() {
+      return roster.isUnread;
+    },
     get fromMemory() {
       return fromMemory ?? (roster.isUnread ? { asOf: undefined } : undefined);
     },

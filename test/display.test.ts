@@ -43,6 +43,7 @@ function reportOf(facts: Partial<BroadcastReport> = {}): BroadcastReport {
     ...{ recipients: 8, sent: 5, deactivated: 1, skipped: 2, failed: 0, unknown: 0 },
     skips: { unsubscribed: 2, expired: 0, stopped: 0 },
     ...{ floods: 0, migrations: [], errors: [], stopped: undefined, durationMs: 300 },
+    ...{ recipientsFrom: "table" as const, recipientsAsOf: undefined },
     latencyMs: { p50: 100, p95: 200, p99: 250, max: 290 },
     ...facts,
   });
@@ -159,7 +160,8 @@ test("a report shows its line, a bar of its counts, and whom it did not reach", 
 test("progress is a bar that fills up, and says what it waits for", () => {
   const progress = {
     ...{ recipients: 8, done: 4, sent: 3, deactivated: 0, skipped: 0, failed: 1, unknown: 0 },
-    ...{ elapsedMs: 1000, remainingMs: 1000, isPaused: false, isWaiting: false },
+    ...{ elapsedMs: 1000, remainingMs: 1000, willExpire: 0 },
+    ...{ isPaused: false, isWaiting: false, waitingMs: 0 },
   };
   const line = (change: Partial<typeof progress>): string =>
     (views.progress({ ...progress, ...change })["text/plain"] ?? "").split("\n")[0] ?? "";

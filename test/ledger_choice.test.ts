@@ -247,7 +247,7 @@ on(
     await local.begin(runAt("a", { cursor: 5 }));
     await local.begin(runAt("b", finished));
     const next = await another();
-    assert.equal(await next.choice.localOpen(), ["a"]);
+    assert.equal(await next.choice.open(), ["a"]);
     const { ledger, found } = await next.choice.for("a", send);
     assert.is(ledger, next.local);
     assert.ok(found !== undefined && found.lease_until === 0);

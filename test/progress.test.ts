@@ -21,8 +21,9 @@ class KeptScreen implements Screen {
 function at(elapsedMs: number, done: number, more: Partial<BroadcastProgress> = {}): BroadcastProgress {
   const recipients = 3000;
   const remainingMs = 100_000 - elapsedMs;
-  const others = { deactivated: 0, skipped: 0, failed: 0, unknown: 0, isPaused: false, isWaiting: false };
-  return { recipients, done, sent: done, elapsedMs, remainingMs, ...others, ...more };
+  const others = { deactivated: 0, skipped: 0, failed: 0, unknown: 0, willExpire: 0 };
+  const waits = { isPaused: false, isWaiting: false, waitingMs: 0 };
+  return { recipients, done, sent: done, elapsedMs, remainingMs, ...others, ...waits, ...more };
 }
 
 /** What a terminal shows of it: each line as it was last. */
