@@ -64,6 +64,12 @@ interface Letter {
   readonly onTurn: (isHeld: boolean) => void;
 }
 
+/** How a chat is counted that cannot be reached. */
+interface Verdict {
+  readonly outcome: "deactivated" | "failed";
+  readonly message: string;
+}
+
 const attemptsAtMost = 4;
 const backoffMs = 250;
 const textWithinMs = 10_000;
@@ -287,18 +293,19 @@ export class Courier {
   ): Promise<Settlement> {
     const { guard, tally } = this.#options;
     const isGone = event.kind === "removed";
-    const write = (): Promise<Settlement> => this.#keep(chatId, event, { moment, message });
+    const counted = isGone ? "deactivated" : "failed";
+    const write = (): Promise<Verdict> => this.#keep(chatId, event, { moment, message });
     const verdict = guard.gone({
       chatId,
       isUnopened,
-      revoke: () => isGone && tally.revokeDeactivation(chatId, message),
+      revoke: () => isGone && tally.recount(chatId, "failed", message),
       async write() {
-        const settlement = await write();
-        if (isGone && settlement.outcome === "failed") tally.revokeDeactivation(chatId, settlement.message);
+        const { outcome, message } = await write();
+        if (outcome !== counted) tally.recount(chatId, outcome, message);
       },
     });
     if (verdict === "believed") return await write();
-    return { outcome: isGone && verdict === "later" ? "deactivated" : "failed", message };
+    return { outcome: verdict === "later" ? counted : "failed", message };
   }
 
   /** Keeps what a refusal says of the chat. */
@@ -306,7 +313,7 @@ export class Courier {
     chatId: number,
     event: MemberEvent | ReachEvent,
     { moment, message }: { readonly moment: number; readonly message: string },
-  ): Promise<Settlement> {
+  ): Promise<Verdict> {
     const { roster, keep } = this.#options;
     // Who has come back while the refusal was on its way is not sent away by it.
     if (roster.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };

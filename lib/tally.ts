@@ -91,12 +91,12 @@ export class Tally {
     }
   }
 
-  /** A chat that was counted as deactivated was not, after all. */
-  revokeDeactivation(chatId: number, message: string): void {
-    this.counts.deactivated--;
-    this.counts.failed++;
+  /** A chat that was counted as one of the two turns out to be the other. */
+  recount(chatId: number, outcome: "deactivated" | "failed", message: string): void {
+    this.counts[outcome]++;
+    this.counts[outcome === "failed" ? "deactivated" : "failed"]--;
     const index = this.errors.findIndex(({ chat_id }) => chat_id === chatId);
-    if (index >= 0) this.errors[index] = { chat_id: chatId, outcome: "failed", message };
+    if (index >= 0) this.errors[index] = { chat_id: chatId, outcome, message };
   }
 
   skip(count: number, why: keyof BroadcastSkips): void {

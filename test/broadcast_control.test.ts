@@ -135,7 +135,7 @@ test("a clock that is set back in a broadcast neither silences it nor makes its 
 test("pause() lets nothing more leave, and resume() sends the rest once", async () => {
   await withBot(async (scene) => {
     const users = await subscribers(scene, 60);
-    const running = scene.bot.broadcast("signal");
+    const running = scene.bot.broadcast("signal", { order: "ascending" });
     await users[10]?.received("signal");
     running.pause();
     assert.is(running.progress.isPaused, true);
