@@ -172,7 +172,7 @@ export class Courier {
     if (outcome.kind === "wait") {
       tally.floods++;
       const isPatient = letter.floods++ < floodsAtMost && outcome.retryAfterSeconds <= longestPauseSeconds;
-      isPatient ? turn.flooded(outcome.retryAfterSeconds) : turn.over();
+      turn.flooded(outcome.retryAfterSeconds);
       return isPatient ? "again" : await this.#verdict(letter, outcome, error);
     }
     turn.over();
