@@ -343,7 +343,8 @@ test("a clock that is set back by an hour keeps nobody waiting for an hour", asy
 test("the health of the bot tells of it", async () => {
   await withBot(async (scene) => {
     const { bot, server, gate, settled } = scene;
-    assert.equal(bot.health, { isPolling: true, isDegraded: false, queuedUpdates: 0, pendingReplies: 0 });
+    const none = { queuedUpdates: 0, pendingReplies: 0, droppedReplies: 0 };
+    assert.equal(bot.health, { isPolling: true, isDegraded: false, ...none });
     gate.deny();
     server.user().say("/start");
     await until(() => bot.health.queuedUpdates === 1, "it is not queued");
@@ -351,8 +352,9 @@ test("the health of the bot tells of it", async () => {
     gate.clear();
     await recovered(scene);
     await settled();
-    const { isPolling, isDegraded, queuedUpdates, pendingReplies } = await bot.getStatistics();
-    assert.equal({ isPolling, isDegraded, queuedUpdates, pendingReplies }, bot.health);
+    const { isPolling, isDegraded, queuedUpdates, pendingReplies, droppedReplies } = await bot
+      .getStatistics();
+    assert.equal({ isPolling, isDegraded, queuedUpdates, pendingReplies, droppedReplies }, bot.health);
     await bot.stopBot();
     assert.is(bot.health.isPolling, false);
   }, fast);

@@ -1,7 +1,7 @@
 /** Who may leave when: priorities, paces, chats' own limits and floods, for any demand, on a clock moved by hand. */
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import type { Departure, Lane, Turn } from "../lib/departure.ts";
+import type { ChatFloodError, Departure, Lane, Turn } from "../lib/departure.ts";
 import { Turnstile } from "../lib/turnstile.ts";
 import { assert, suite } from "./harness.ts";
 import { StepClock } from "./support/step_clock.ts";
@@ -91,15 +91,18 @@ function letters({ names }: Hall): string {
   return names.map(([letter]) => letter).join("");
 }
 
-order("replies have a third of the pace beside urgent messages, two thirds beside bulk, and else all", async () => {
-  const hall = new Hall(1);
-  hall.enter("x", { lane: "bulk", chatId: 100 });
-  hall.enterAll("bulk", 6);
-  hall.enterAll("urgent", 6, 11);
-  hall.enterAll("reply", 12, 21);
-  await hall.clock.drain();
-  assert.is(letters(hall), "xruuruuruu" + "rrbrrbrrbrrbr" + "bb");
-});
+order(
+  "replies have a third of the pace beside urgent messages, two thirds beside bulk, and else all",
+  async () => {
+    const hall = new Hall(1);
+    hall.enter("x", { lane: "bulk", chatId: 100 });
+    hall.enterAll("bulk", 6);
+    hall.enterAll("urgent", 6, 11);
+    hall.enterAll("reply", 12, 21);
+    await hall.clock.drain();
+    assert.is(letters(hall), "xruuruuruu" + "rrbrrbrrbrrbr" + "bb");
+  },
+);
 
 order("confirmations go before all other replies, and have a share with them", async () => {
   const hall = new Hall(1);
@@ -448,6 +451,131 @@ floods("the pace stays where a chat's own flood is found out long after, by the 
   hall.enterAll("bulk", 90, 10);
   await hall.clock.drain();
   assert.ok(hall.seconds("bulk") <= 3.1, `${hall.seconds("bulk")} s`);
+});
+
+floods("groups' and channels' floods pause nobody and lower no pace, whatever their number", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ departure: { chatId }, turn }) =>
+    typeof chatId === "number" && chatId > 0 ? turn.taken() : turn.flooded(3600);
+  for (let chatId = 1; chatId <= 300; chatId++) {
+    hall.enter("group", { lane: "bulk", chatId: -chatId });
+    hall.enter("channel", { lane: "bulk", chatId: `@channel${chatId}` });
+    hall.enter("person", { lane: "bulk", chatId });
+  }
+  await hall.clock.pass(40_000);
+  assert.is(hall.left.length, 900);
+  assert.ok(hall.seconds() <= 30.1, `${hall.seconds()} s`);
+  assert.equal([hall.floods, hall.turnstile.rests, hall.turnstile.messagesPerSecond], [[], 0, 30]);
+});
+
+floods("the floods of people who were written to a moment ago are theirs, too", async () => {
+  const hall = new Hall(30);
+  const seen = new Set<number>();
+  hall.answer = ({ departure: { chatId = 0 }, turn }) => {
+    if (typeof chatId !== "number" || chatId > 20 || !seen.has(chatId)) turn.taken();
+    else turn.flooded(3600);
+    seen.add(chatId as number);
+  };
+  hall.enterAll("bulk", 20);
+  hall.enterAll("bulk", 20);
+  hall.enterAll("bulk", 300, 100);
+  await hall.clock.pass(12_000);
+  assert.is(hall.left.length, 340);
+  assert.ok(hall.seconds() <= 11.4, `${hall.seconds()} s`);
+  assert.equal([hall.floods, hall.turnstile.messagesPerSecond], [[], 30]);
+});
+
+floods("after a rest it goes on at the pace that was learned", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ turn }) => turn.flooded(5);
+  hall.enterAll("bulk", 3);
+  await hall.clock.pass(3000);
+  assert.equal([hall.floods, hall.turnstile.rests], [[5], 1]);
+  assert.ok(hall.turnstile.pauseMs > 3000 && hall.turnstile.messagesPerSecond < 16);
+  hall.answer = ({ turn }) => turn.taken();
+  hall.enterAll("bulk", 60, 10);
+  await hall.clock.drain();
+  const times = hall.left.slice(3).map(({ at }) => at);
+  assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) >= 59 / 16 * 1000);
+});
+
+floods("a question is put to those whom a broadcast is for before those who ask for a reply", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ name, turn }) => name === "one" ? turn.flooded(30) : void 0;
+  hall.enter("one", { lane: "reply", chatId: 1 });
+  await setImmediate();
+  hall.enterAll("reply", 5, 10);
+  hall.enterAll("urgent", 5, 20);
+  await hall.clock.pass(1500);
+  assert.equal(hall.names, ["one", "urgent 20", "urgent 21"], "one a second, as nobody has answered");
+});
+
+floods("a probe that hangs holds up the next one for a second", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ name, turn }) => name === "one" ? turn.flooded(600) : void 0;
+  hall.enter("one", { lane: "bulk", chatId: 1 });
+  hall.enterAll("bulk", 10, 10);
+  await hall.clock.pass(5500);
+  assert.is(hall.left.length, 7);
+});
+
+const patience = { ownFloodAtMostMs: 600_000 } as const;
+
+floods("who does not wait for a chat's own flood of hours is told how long it is", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ name, turn }) => name === "first" ? turn.flooded(7200) : turn.taken();
+  hall.enter("first", { lane: "bulk", chatId: 1, ...patience });
+  hall.enter("again", { lane: "bulk", chatId: 1, ...patience });
+  await hall.clock.pass(100);
+  assert.is(hall.rejected.length, 0, "it may be the bot's");
+  hall.enter("other", { lane: "bulk", chatId: 2 });
+  await hall.clock.pass(1500);
+  const [{ name, reason } = { name: "", reason: undefined }] = hall.rejected;
+  assert.is(name, "again");
+  const { name: error, retryAfterSeconds } = reason as ChatFloodError;
+  assert.is(error, "ChatFloodError");
+  assert.ok(retryAfterSeconds > 7190 && retryAfterSeconds <= 7200, `${retryAfterSeconds}`);
+  hall.enter("later", { lane: "bulk", chatId: 1, ...patience });
+  hall.enter("patient", { lane: "bulk", chatId: 1 });
+  await hall.clock.pass(100);
+  assert.equal(hall.rejected.map(({ name }) => name), ["again", "later"]);
+  await hall.clock.drain();
+  assert.is(hall.names.at(-1), "patient");
+});
+
+floods(
+  "a flood of the bot for hours is nobody's own: everyone waits for it, and leaves after it",
+  async () => {
+    const hall = new Hall(30);
+    hall.answer = ({ turn }) => turn.flooded(7200);
+    for (const chatId of [1, 2, 3]) hall.enter("refused", { lane: "bulk", chatId, ...patience });
+    await hall.clock.pass(2000);
+    assert.is(hall.turnstile.rests, 1);
+    hall.answer = ({ turn }) => turn.taken();
+    for (const chatId of [1, 2, 3, 4, 5]) hall.enter("waiting", { lane: "bulk", chatId, ...patience });
+    await hall.clock.pass(7_190_000);
+    assert.equal([hall.left.length, hall.rejected], [3, []]);
+    await hall.clock.drain();
+    assert.equal([hall.left.length, hall.rejected], [8, []]);
+  },
+);
+
+floods("who waits for so long and no longer leaves when that is over, wherever it waits", async () => {
+  const hall = new Hall(10);
+  const waitAtMostMs = 10_000;
+  hall.enterAll("reply", 150, 100);
+  hall.enter("line", { lane: "reply", chatId: 1, waitAtMostMs });
+  hall.answer = ({ name, turn }) => name === "reply 100" ? turn.flooded(60) : turn.taken();
+  await hall.clock.pass(1000);
+  hall.enter("chat", { lane: "urgent", chatId: 100, waitAtMostMs });
+  hall.enter("in time", { lane: "urgent", chatId: 2, waitAtMostMs });
+  await hall.clock.pass(9500);
+  assert.equal(hall.rejected.map(({ name }) => name), ["line"]);
+  await hall.clock.pass(1000);
+  assert.equal(hall.rejected.map(({ name }) => name), ["line", "chat"]);
+  assert.ok(hall.rejected.every(({ reason }) => (reason as Error).name === "LateTurnError"));
+  await hall.clock.drain();
+  assert.is(hall.left.length, 151);
 });
 
 /** A server with a limit for all that tells nothing of it but 429s, at a latency that varies. */
