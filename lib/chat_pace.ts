@@ -8,15 +8,26 @@ import type { ChatId } from "./flood.ts";
 export interface ChatPace {
   /** When the chat may be written to again; `now` or earlier is now. */
   readyAt(chatId: ChatId, now: number): number;
+  /** Whether it was written to within the last three seconds: what is refused there is one too many for the chat. */
+  isBusy(chatId: ChatId, now: number): boolean;
   /** It was written to. */
   note(chatId: ChatId, now: number): void;
-  /** It is not written to before then, as Telegram says. */
-  hold(chatId: ChatId, until: number, now: number): void;
+  /** Nothing leaves for a chat, or for whatever else has the key, before then, as Telegram says. */
+  hold(key: ChatId, until: number, now: number): void;
+  /** Until when it is held so; `now` or earlier is not at all. */
+  heldUntil(key: ChatId, now: number): number;
 }
 
 interface Limit {
   readonly messages: number;
   readonly withinMs: number;
+}
+
+interface Window {
+  readyAt(chatId: ChatId): number;
+  /** When the chat was written to last. */
+  lastAt(chatId: ChatId): number;
+  note(chatId: ChatId, now: number): void;
 }
 
 const aChat: Limit = { messages: 3, withinMs: 3000 };
@@ -29,34 +40,41 @@ export function createChatPace(): ChatPace {
   // Apart, as a minute of a broadcast to people would be much to remember, and for nothing.
   const burst = createWindow(aChat);
   const minute = createWindow(aGroup);
+  const heldUntil = (key: ChatId, now: number): number => {
+    const until = holds.size === 0 ? -Infinity : holds.get(key) ?? -Infinity;
+    if (until > -Infinity && until <= now) holds.delete(key);
+    return until;
+  };
   return {
+    heldUntil,
     readyAt(chatId, now) {
-      const held = holds.size === 0 ? -Infinity : holds.get(chatId) ?? -Infinity;
-      if (held > -Infinity && held <= now) holds.delete(chatId);
-      const ready = Math.max(held, burst.readyAt(chatId, now));
-      return isGroup(chatId) ? Math.max(ready, minute.readyAt(chatId, now)) : ready;
+      const ready = Math.max(heldUntil(chatId, now), burst.readyAt(chatId));
+      return isGroup(chatId) ? Math.max(ready, minute.readyAt(chatId)) : ready;
+    },
+    isBusy(chatId, now) {
+      return now - burst.lastAt(chatId) < aChat.withinMs;
     },
     note(chatId, now) {
       burst.note(chatId, now);
       if (isGroup(chatId)) minute.note(chatId, now);
     },
-    hold(chatId, until, now) {
+    hold(key, until, now) {
       if (now - sweptAt >= sweepEveryMs) {
         sweptAt = now;
         for (const [id, end] of holds) if (end <= now) holds.delete(id);
       }
-      holds.set(chatId, Math.max(until, holds.get(chatId) ?? until));
+      holds.set(key, Math.max(until, holds.get(key) ?? until));
     },
   };
 }
 
 /** Groups and channels have negative ids, or a name. */
-function isGroup(chatId: ChatId): boolean {
+export function isGroup(chatId: ChatId): boolean {
   return typeof chatId === "string" || chatId < 0;
 }
 
 /** At most so many in any stretch of that length. */
-function createWindow({ messages, withinMs }: Limit): Omit<ChatPace, "hold"> {
+function createWindow({ messages, withinMs }: Limit): Window {
   /** The latest times of each chat; who was written to longest ago comes first. */
   const chats = new Map<ChatId, readonly number[]>();
   let sweptAt = -Infinity;
@@ -74,6 +92,9 @@ function createWindow({ messages, withinMs }: Limit): Omit<ChatPace, "hold"> {
       const times = chats.get(chatId);
       if (times === undefined || times.length < messages) return -Infinity;
       return times[times.length - messages] as number + withinMs;
+    },
+    lastAt(chatId) {
+      return chats.get(chatId)?.at(-1) ?? -Infinity;
     },
     note(chatId, now) {
       forget(now);

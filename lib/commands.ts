@@ -3,6 +3,7 @@ import type { Context } from "grammy/web";
 import { addresseeOf, holdMsOf } from "./answers.ts";
 import type { Clock } from "./clock.ts";
 import { writeOne } from "./entry.ts";
+import { createBoundedLog } from "./failures.ts";
 import { createHear } from "./hearing.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
@@ -37,7 +38,7 @@ export function createCommands(options: CommandsOptions): (ctx: CommandContext) 
       roster: opened,
       words,
       onGone: (chatId, event) => opened.apply(chatId, [event]),
-      warn: (message) => logger.warn(message),
+      warn: createBoundedLog((message) => logger.warn(message), clock),
       clock,
       withinMs: replyWithinMs,
     });

@@ -1,15 +1,30 @@
 /** A call to Telegram that waits for its turn. */
 import type { ChatId } from "./flood.ts";
 
-/** Who goes first. A `call` is no message, and waits for nothing but the end of a pause. */
-export type Lane = "call" | "reply" | "urgent" | "bulk";
+/**
+ * What kind of call it is. A `read` asks Telegram for something, at a slow pace of its own; any other `call` that is no
+ * message waits for nothing but the end of the bot's rest. The others are messages.
+ */
+export type Lane = "read" | "call" | "reply" | "urgent" | "bulk";
 
 /** What asks to leave. */
 export interface Departure {
   readonly lane: Lane;
+  /** Whom a message is for. */
   readonly chatId?: ChatId | undefined;
+  /** What a flood answer to it holds back where it is for no chat, or no message. */
+  readonly kind?: string | undefined;
+  /** A reply that confirms a /start or /stop goes before all others. */
+  readonly isConfirmation?: boolean;
   /** A message that Telegram is paid for, beyond those that are free. */
   readonly isPaid?: boolean;
+  /**
+   * Rejects with a `ChatFloodError` where the chat's own flood holds it back for longer than this, in milliseconds. A
+   * flood that may be the bot's is waited for. Default: it waits, however long.
+   */
+  readonly ownFloodAtMostMs?: number | undefined;
+  /** Rejects with a `LateTurnError` once it has waited for so long. Default: it waits, however long. */
+  readonly waitAtMostMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called where the chat's own limit holds it back while others may pass. */
   readonly onHeld?: () => void;
@@ -19,8 +34,29 @@ export interface Departure {
 export interface Turn {
   /** Telegram has taken the message. */
   taken(): void;
-  /** One too many: nothing leaves for so long, or nothing to this chat where it turns out to concern no other. */
+  /** One too many: nothing leaves for this chat for so long, and nothing at all where it turns out to concern the bot. */
   flooded(retryAfterSeconds: number): void;
   /** Anything else became of it. */
   over(): void;
+}
+
+/** Telegram takes nothing more for one chat for so long that nobody waits for it. */
+export class ChatFloodError extends Error {
+  /** For telling it from other errors where two copies of this package are loaded. */
+  override readonly name = "ChatFloodError";
+  readonly retryAfterSeconds: number;
+
+  constructor(retryAfterSeconds: number) {
+    super(`Too Many Requests: retry after ${retryAfterSeconds}`);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** A call's turn has not come in time; it has not left. */
+export class LateTurnError extends Error {
+  override readonly name = "LateTurnError";
+
+  constructor(seconds: number) {
+    super(`its turn has not come within ${seconds} s`);
+  }
 }

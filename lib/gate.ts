@@ -1,7 +1,7 @@
 /** The one door for calls to Telegram: each waits for its turn, and is sent again where it was one too many. */
 import type { ApiError } from "grammy/types";
 import type { Transformer } from "grammy/web";
-import type { Departure, Turn } from "./departure.ts";
+import { ChatFloodError, type Departure, type Turn } from "./departure.ts";
 import type { ChatId } from "./flood.ts";
 import { forGrammy } from "./for_grammy.ts";
 import { createInOrder } from "./in_order.ts";
@@ -13,12 +13,25 @@ export interface GateOptions extends Omit<TurnstileOptions, "onFlood"> {
   readonly logger: Logger;
 }
 
-/** Flood answers that one call puts up with, and the longest pause that it waits out, before it is given up. */
+/** Flood answers that one call puts up with, and the longest flood that it waits out, before its answer is the caller's. */
 export const floodsAtMost = 10;
 export const longestPauseSeconds = 600;
 
-/** Marks a payload. A symbol goes along where a user's own transformer makes a copy, and is sent to nobody. */
-const admitted = Symbol("admitted");
+/** Marks of a payload. A symbol goes along where a user's own transformer makes a copy, and is sent to nobody. */
+const [admitted, replying] = [Symbol("admitted"), Symbol("reply")];
+
+/** What is known of one of the bot's own replies, which is given up where its chat is flooded. */
+export interface ReplyMark {
+  /** Whether it confirms a /start or /stop, and goes before all others. */
+  readonly isConfirmation: boolean;
+  /** It is given up, by a `LateTurnError`, where its turn does not come within this time. */
+  readonly waitAtMostMs: number;
+}
+
+/** Marks a message's payload as one of the bot's own replies. */
+export function asReply<T extends object>(payload: T, mark: ReplyMark): T {
+  return Object.assign(payload, { [replying]: mark });
+}
 
 type Answer = Awaited<ReturnType<Transformer>>;
 type CallSignal = Parameters<Transformer>[3];
@@ -33,24 +46,29 @@ export class Gate {
   constructor({ logger, ...options }: GateOptions) {
     this.#closed = options.signal;
     const onFlood = (seconds: number): void =>
-      logger.warn(`Telegram limits the rate: it asks to wait for ${seconds} s.`);
+      logger.warn(`Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then.`);
     this.#turnstile = new Turnstile({ ...options, onFlood });
   }
 
-  /** Milliseconds until the pause ends that Telegram has asked for; 0 or less where there is none. */
+  /** Milliseconds until the bot's rest ends that Telegram has asked for; 0 or less where there is none. */
   get pauseMs(): number {
     return this.#turnstile.pauseMs;
   }
 
+  /** How many rests of the bot were proved so far. Floods in which that has grown were the bot's, and no chat's own. */
   get rests(): number {
-    return 0;
+    return this.#turnstile.rests;
   }
 
+  /** The pace of messages that are not paid for, as it is now. */
   get messagesPerSecond(): number {
-    return 30;
+    return this.#turnstile.messagesPerSecond;
   }
 
-  /** Resolves when the call may leave; rejects with the signal's reason, or where the bot is closed. */
+  /**
+   * Resolves when the call may leave; rejects with the signal's reason, where the bot is closed, or with a
+   * `ChatFloodError` where the chat's own flood is longer than the departure waits for.
+   */
   enter(departure: Departure): Promise<Turn> {
     return this.#turnstile.enter(departure);
   }
@@ -65,31 +83,53 @@ export class Gate {
     return Object.assign(payload, { [admitted]: true });
   }
 
-  /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls only heed a pause. */
+  /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls have lanes of their own. */
   readonly transformer: Transformer = async (...call) => {
     const [prev, method, payload, signal] = call;
     if (method === "getUpdates" || admitted in payload) return await prev(method, payload, signal);
-    if (!isMessage(method)) return await this.#send(call, { lane: "call" });
     const chatId = chatOf(payload);
-    if (chatId === undefined) return await this.#send(call, { lane: "reply" });
-    return await this.#inOrder(chatId, () => this.#send(call, { lane: "reply", chatId }));
+    if (!isMessage(method)) return await this.#send(call, laneOf(method, chatId));
+    const reply = markOf(payload);
+    const departure = {
+      lane: "reply",
+      kind: method,
+      ...reply,
+      ownFloodAtMostMs: reply?.waitAtMostMs,
+    } as const;
+    if (chatId === undefined) return await this.#send(call, departure);
+    return await this.#inOrder(chatId, () => this.#send(call, { ...departure, chatId }));
   };
 
-  async #send([prev, method, payload, signal]: Call, departure: Departure): Promise<Answer> {
+  async #send(call: Call, departure: Departure): Promise<Answer> {
+    const [prev, method, payload, signal] = call;
+    const reply = markOf(payload);
     for (let floods = 0;; floods++) {
-      const turn = await this.#turnstile.enter({ ...departure, signal: signal as AbortSignal | undefined });
+      const turn = await this.#turn(departure, signal);
+      if (turn instanceof ChatFloodError) return answerOf(turn);
       const answer = await this.#untilClosed(signal, (ending) => prev(method, payload, ending))
         .catch((error) => {
           turn.over();
           throw error;
         });
-      if (answer.ok && departure.lane !== "call") turn.taken();
-      const seconds = answer.ok ? undefined : pauseSeconds(answer);
-      if (seconds === undefined || floods >= floodsAtMost) {
-        turn.over();
+      const seconds = answer.ok ? undefined : floodSecondsOf(answer);
+      if (seconds === undefined) {
+        answer.ok ? turn.taken() : turn.over();
         return answer;
       }
       turn.flooded(seconds);
+      if (reply !== undefined || floods >= floodsAtMost || seconds > longestPauseSeconds) return answer;
+    }
+  }
+
+  /** Where a flood is too long to be waited for, that. */
+  async #turn(departure: Departure, signal: CallSignal): Promise<Turn | ChatFloodError> {
+    const ownFloodAtMostMs = departure.ownFloodAtMostMs ?? longestPauseSeconds * 1000;
+    try {
+      const waiting = { ...departure, ownFloodAtMostMs, signal: signal as AbortSignal | undefined };
+      return await this.#turnstile.enter(waiting);
+    } catch (error) {
+      if (error instanceof ChatFloodError) return error;
+      throw error;
     }
   }
 
@@ -109,12 +149,30 @@ export class Gate {
   }
 }
 
-/** How long a flood answer asks to wait; `undefined` where it is none, or asks for too much. */
-function pauseSeconds(answer: ApiError): number | undefined {
+/** How long a flood answer asks to wait; `undefined` where it is none. */
+function floodSecondsOf(answer: ApiError): number | undefined {
   const outcome = outcomeOf(answer);
-  return outcome.kind === "wait" && outcome.retryAfterSeconds <= longestPauseSeconds
-    ? outcome.retryAfterSeconds
-    : undefined;
+  return outcome.kind === "wait" ? outcome.retryAfterSeconds : undefined;
+}
+
+/** What Telegram would answer, without asking it. */
+function answerOf({ message, retryAfterSeconds }: ChatFloodError): ApiError {
+  return {
+    ok: false,
+    error_code: 429,
+    description: message,
+    parameters: { retry_after: retryAfterSeconds },
+  };
+}
+
+function markOf(payload: object): ReplyMark | undefined {
+  return (payload as { readonly [replying]?: ReplyMark })[replying];
+}
+
+/** What asks Telegram has one lane, which a flood answer holds back; of other calls it holds the same to the same chat. */
+function laneOf(method: string, chatId: ChatId | undefined): Departure {
+  if (method.startsWith("get")) return { lane: "read", kind: "get" };
+  return { lane: "call", kind: chatId === undefined ? method : `${method} ${chatId}` };
 }
 
 /** A number is a number, also where it was given as a text. */

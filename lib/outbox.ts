@@ -3,6 +3,8 @@ import type { Api } from "grammy/web";
 import type { ChatEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
+import { asReply } from "./gate.ts";
+import { LateTurnError } from "./departure.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Addressee } from "./messages.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -21,17 +23,24 @@ export interface OutboxOptions {
   /** Is told of a reply that could not be sent. */
   readonly warn: (message: string) => void;
   readonly clock: Clock;
-  /** When a reply is given up, its wait for its turn included. Default: never; then the bot's own limit holds. */
+  /** When a reply is given up, its answer included. Default: never; then the bot's own limit holds. */
   readonly withinMs?: number;
 }
 
 /** What one chat is answered at most, which is all that Telegram takes in a group; and as often to /start and /stop. */
 const repliesPerMinute = 20;
 const closeWithinMs = 10_000;
+/** A reply whose turn at the gate does not come within this time is of no use any more. */
+const waitAtMostMs = 10_000;
+/** Replies that wait at a time over all chats; the last places are for what confirms a /start or /stop. */
+const waitingAtMost = { word: 1000, other: 800 } as const;
+
+/** What a reply answers: a /start or /stop, or anything else. */
+type Kind = "word" | "other";
 
 /** What the replies answer, and whether they still do. */
 export interface SendOptions {
-  readonly kind?: "word" | "other";
+  readonly kind?: Kind;
   readonly isWanted?: () => boolean;
   /** How long they wait when their turn has come; what the chat is answered later stays behind them. */
   readonly holdMs?: number | undefined;
@@ -40,8 +49,11 @@ export interface SendOptions {
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #inOrder = createInOrder();
-  readonly #allowances: Readonly<Record<"word" | "other", Allowance>>;
+  readonly #allowances: Readonly<Record<Kind, Allowance>>;
   #pending = 0;
+  /** Replies that have not been sent yet. */
+  #waiting = 0;
+  #dropped = 0;
   #isClosed = false;
   #onIdle = (): void => {};
 
@@ -57,6 +69,11 @@ export class Outbox {
     return this.#pending;
   }
 
+  /** Replies that were given up: too many waited, their turn did not come in time, or their chat was flooded. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   /**
    * Sends what answers a /start or /stop (`word`) or anything else, as far as it is still wanted when its turn comes.
    * Never rejects.
@@ -69,10 +86,17 @@ export class Outbox {
   ): Promise<void> {
     const { [kind]: allowance } = this.#allowances;
     if (replies.length === 0 || !allowance.take(to.chatId, this.#options.clock.now())) return;
+    if (this.#waiting + replies.length > waitingAtMost[kind]) {
+      return this.#drop(to.chatId, replies.length, `${this.#waiting} replies wait already`);
+    }
     this.#pending++;
+    this.#waiting += replies.length;
     await this.#inOrder(to.chatId, async () => {
       if (holdMs !== undefined) await this.#options.clock.sleep(holdMs);
-      for (const reply of replies) if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply);
+      for (const reply of replies) {
+        if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply, kind);
+        this.#waiting--;
+      }
     });
     if (--this.#pending === 0) this.#onIdle();
   }
@@ -88,22 +112,31 @@ export class Outbox {
     if (this.#pending > 0) warn(`The bot ends before ${this.#pending} chats could be answered.`);
   }
 
+  #drop(chatId: number, count: number, why: string): void {
+    this.#dropped += count;
+    this.#options.warn(`Chat ${chatId} is not answered: ${why}.`);
+  }
+
   /** A reply that fails is no reason to handle the update again; that the chat is gone is worth keeping. */
-  async #answer(api: Api, to: Addressee, reply: Reply): Promise<void> {
+  async #answer(api: Api, to: Addressee, reply: Reply, kind: Kind): Promise<void> {
     const { clock, warn, onGone, withinMs } = this.#options;
     const { chatId } = to;
     const at = clock.now();
     try {
       const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
       const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
-      await api.sendMessage(chatId, text, { entities: [...entities] }, signal);
+      const message = { chat_id: chatId, text, entities: [...entities] };
+      const mark = { isConfirmation: kind === "word", waitAtMostMs };
+      await api.raw.sendMessage(asReply(message, mark), signal);
     } catch (error) {
       if (this.#isClosed) return;
       const outcome = outcomeOf(error);
-      if (outcome.kind === "gone") {
+      const isLate = error instanceof LateTurnError;
+      if (isLate || outcome.kind === "wait") this.#drop(chatId, 1, (error as Error).message);
+      else if (outcome.kind === "gone") {
         onGone(chatId, { kind: "removed", reason: outcome.reason, at }).catch(warn);
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
-        await this.#answer(api, { ...to, chatId: outcome.to }, reply);
+        await this.#answer(api, { ...to, chatId: outcome.to }, reply, kind);
       } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
     }
   }

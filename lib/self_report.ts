@@ -29,6 +29,8 @@ export interface BotHealth {
   readonly queuedUpdates: number;
   /** Chats that wait for a reply: its turn has not come, or Telegram has not taken it yet. */
   readonly pendingReplies: number;
+  /** Replies that were given up since the start: too many waited, or their turn did not come within ten seconds. */
+  readonly droppedReplies: number;
 }
 
 /** Figures of the storage, counted now, and of the bot. */
@@ -52,5 +54,6 @@ export function healthOf(
     isDegraded: isRefusing || (keeper?.isDegraded ?? false),
     queuedUpdates: keeper?.queued ?? 0,
     pendingReplies: outbox?.pending ?? 0,
+    droppedReplies: outbox?.dropped ?? 0,
   };
 }

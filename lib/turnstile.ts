@@ -1,37 +1,34 @@
-/** Who may call Telegram next: at the bot's pace and each chat's, replies before broadcasts, nobody in a flood's pause. */
-import { Aside } from "./aside.ts";
-import { type ChatPace, createChatPace } from "./chat_pace.ts";
+/** Who may call Telegram next: at the bot's pace and each chat's, everyone with a share, nobody while the bot rests. */
+import { Alarm } from "./alarm.ts";
+import { createChatPace } from "./chat_pace.ts";
 import { type Clock, monotonic } from "./clock.ts";
-import { Fifo } from "./fifo.ts";
-import { type ChatId, createFlood, type Flood } from "./flood.ts";
 import type { Departure, Turn } from "./departure.ts";
+import { Feedback } from "./feedback.ts";
+import { createFlood } from "./flood.ts";
+import type { Heap } from "./heap.ts";
+import {
+  createAside,
+  createImpatient,
+  createLines,
+  createWaiting,
+  isMessage,
+  type Line,
+  lineOf,
+  type Lines,
+  type Waiting,
+} from "./line.ts";
 import { defaultMessagesPerSecond } from "./options.ts";
-import { createPace, type Pace, type Slot } from "./pace.ts";
+import { createPace, type Pace } from "./pace.ts";
+import { type Limits, readyAt } from "./readiness.ts";
+import { createShare, type Share } from "./share.ts";
 
-interface Waiting {
-  /** Who came first has the lowest. */
-  readonly order: number;
-  readonly departure: Departure;
-  readonly queue: Line;
-  readonly resolve: (turn: Turn) => void;
-  readonly reject: (reason: unknown) => void;
-  isOver: boolean;
-}
-
-interface Line {
-  readonly waiting: Fifo<Waiting>;
-  readonly pace: Pace | undefined;
-  readonly mayProbe: boolean;
-}
-
-/** No timer can wait for longer than 24 days; and to wake up for every single message at a high pace costs as much as it. */
-const [shortestSleepMs, longestSleepMs] = [20, 86_400_000];
+const readsPerSecond = 10;
 
 export interface TurnstileOptions {
   /** Messages a second over all chats. */
   readonly messagesPerSecond: number;
   readonly clock: Clock;
-  /** Is told when a flood begins. */
+  /** Is told when the bot begins to rest, and for how long. */
   readonly onFlood: (seconds: number) => void;
   /** Ends every wait. */
   readonly signal: AbortSignal;
@@ -41,72 +38,73 @@ export class Turnstile {
   readonly #options: TurnstileOptions;
   readonly #now: (reached?: number) => number;
   readonly #free: Pace;
-  readonly #paid: Pace;
-  readonly #chats: ChatPace = createChatPace();
-  readonly #flood: Flood = createFlood();
-  readonly #lines: Readonly<Record<"call" | "reply" | "urgentPaid" | "urgent" | "bulkPaid" | "bulk", Line>>;
+  readonly #limits: Limits = { chats: createChatPace(), flood: createFlood() };
+  readonly #feedback: Feedback;
+  readonly #share: Share = createShare();
+  readonly #lines: Lines;
   /** In the order in which they are let through. */
   readonly #inOrder: readonly Line[];
+  /** The same while it is open whom a flood concerns: anybody can have a reply, but not choose who is sent a signal. */
+  readonly #probesFirst: readonly Line[];
   /** Whose chats may not be written to yet. */
-  readonly #held = new Aside<Waiting>();
+  readonly #aside: Heap<Waiting> = createAside();
+  /** Who will not wait for ever. */
+  readonly #impatient: Heap<Waiting> = createImpatient();
   #lastOrder = 0;
-  readonly #underWay = new Set<number>();
-  #lastNumber = 0;
-  /** What the present flood has lowered, to be undone where it turns out to be one chat's own. */
-  #lowered: { readonly pace: Pace; readonly slot: Slot }[] = [];
-  #timer: { readonly at: number; readonly cancel: AbortController } | undefined;
+  readonly #alarm: Alarm;
   #isPassing = false;
 
   constructor(options: TurnstileOptions) {
+    const { messagesPerSecond, clock, signal, onFlood } = options;
     this.#options = options;
-    this.#now = monotonic(options.clock);
-    this.#free = createPace(options.messagesPerSecond);
-    this.#paid = createPace(options.messagesPerSecond);
-    const line = (pace?: Pace): Line => ({ waiting: new Fifo(), pace, mayProbe: pace !== undefined });
-    const [free, paid] = [() => line(this.#free), () => line(this.#paid)];
-    this.#lines = {
-      call: line(),
-      reply: free(),
-      urgentPaid: paid(),
-      urgent: free(),
-      bulkPaid: paid(),
-      bulk: free(),
-    };
+    this.#now = monotonic(clock);
+    this.#feedback = new Feedback({
+      ...this.#limits,
+      now: this.#now,
+      onFlood,
+      onChange: () => this.#pass(),
+    });
+    this.#alarm = new Alarm({ clock, now: this.#now, onTime: () => this.#pass() });
+    this.#free = createPace(messagesPerSecond);
+    this.#lines = createLines({
+      free: this.#free,
+      paid: createPace(messagesPerSecond),
+      reads: createPace(readsPerSecond),
+    });
+    const { call, read, confirmation, reply, ...broadcasts } = this.#lines;
     this.#inOrder = Object.values(this.#lines);
-    options.signal.addEventListener("abort", () => this.#pass());
+    this.#probesFirst = [call, read, ...Object.values(broadcasts), confirmation, reply];
+    signal.addEventListener("abort", () => this.#pass());
   }
 
-  /** Milliseconds until the pause ends that Telegram has asked for; 0 or less where there is none. */
+  /** Milliseconds until the bot's rest ends that Telegram has asked for; 0 or less where there is none. */
   get pauseMs(): number {
-    return this.#flood.until - this.#now();
+    return this.#limits.flood.restsUntil - this.#now();
   }
 
-  /** Resolves when the call may leave; rejects with the signal's reason. */
+  /** How many rests of the bot were proved so far. */
+  get rests(): number {
+    return this.#limits.flood.rests;
+  }
+
+  /** The pace of what is not paid for, as it is now. */
+  get messagesPerSecond(): number {
+    return this.#free.messagesPerSecond;
+  }
+
+  /** Resolves when the call may leave; rejects with the signal's reason, a `ChatFloodError`, or a `LateTurnError`. */
   enter(departure: Departure): Promise<Turn> {
-    const { signal } = departure;
     return new Promise((resolve, reject) => {
+      const { signal } = departure;
       if (signal?.aborted) return reject(signal.reason);
-      const abort = (): void => {
-        waiting.isOver = true;
-        reject(signal?.reason);
-        this.#held.tidy();
-        this.#pass();
-      };
-      const settled = <T>(settle: (value: T) => void) => (value: T): void => {
-        signal?.removeEventListener("abort", abort);
-        settle(value);
-      };
-      const queue = this.#lineOf(departure);
-      const waiting: Waiting = {
-        order: ++this.#lastOrder,
-        departure,
-        queue,
-        resolve: settled(resolve),
-        reject: settled(reject),
-        isOver: false,
-      };
-      signal?.addEventListener("abort", abort);
-      queue.waiting.push(waiting);
+      const line = lineOf(this.#lines, departure);
+      const waiting = createWaiting({
+        ...{ order: ++this.#lastOrder, departure, line, resolve, reject },
+        impatient: this.#impatient,
+        now: this.#now(),
+        onAbort: () => this.#pass(),
+      });
+      line.waiting.push(waiting);
       this.#pass();
     });
   }
@@ -114,11 +112,6 @@ export class Turnstile {
   /** Somebody pays, so the bot's pace is meant for what is paid; all else keeps to what is free from now on. */
   keepFree(): void {
     this.#free.limit(defaultMessagesPerSecond);
-  }
-
-  #lineOf({ lane, isPaid = false }: Departure): Line {
-    if (isPaid && lane === "urgent") return this.#lines.urgentPaid;
-    return this.#lines[isPaid && lane === "bulk" ? "bulkPaid" : lane];
   }
 
   /** Lets everyone through whose turn it is, and comes back when it is the next one's. */
@@ -129,8 +122,8 @@ export class Turnstile {
     try {
       for (;;) {
         const next = this.#next(this.#now());
-        if (typeof next === "number") return this.#comeBack(next);
-        next.resolve(this.#admit(next.departure, next.queue));
+        if (typeof next === "number") return this.#alarm.set(next);
+        next.resolve(this.#admit(next));
       }
     } finally {
       this.#isPassing = false;
@@ -139,110 +132,78 @@ export class Turnstile {
 
   /** Whose turn it is; or in how many milliseconds it may be somebody's. */
   #next(now: number): Waiting | number {
+    this.#sendAway(now);
     this.#readmit(now);
+    this.#seeBroadcasts(now);
     let soonestMs = Infinity;
-    for (const line of this.#inOrder) {
+    for (const line of this.#limits.flood.isOpen(now) ? this.#probesFirst : this.#inOrder) {
       if (this.#firstOf(line, now) === undefined) continue;
-      const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#pauseMs(line, now));
+      const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#opensAt(line, now) - now);
       if (lineMs <= 0) return line.waiting.shift() as Waiting;
       soonestMs = Math.min(soonestMs, lineMs);
     }
-    return Math.min(soonestMs, this.#held.soonest - now);
+    const { until = Infinity } = this.#aside.first ?? {};
+    const { giveUpAt = Infinity } = this.#impatient.first ?? {};
+    return Math.min(soonestMs, until - now, giveUpAt - now);
   }
 
-  #pauseMs({ mayProbe }: Line, now: number): number {
-    const { until, probeAt } = this.#flood;
-    if (until <= now) return 0;
-    return (mayProbe && probeAt < until && !this.#isProbing() ? probeAt : until) - now;
+  /** When somebody of this line may leave, the pace aside. */
+  #opensAt(line: Line, now: number): number {
+    const { call, read } = this.#lines;
+    if (line === call || line === read) return this.#limits.flood.restsUntil;
+    if (this.#limits.flood.isOpen(now)) return this.#limits.flood.readyAt(now);
+    return line.isReply ? this.#share.readyAt : -Infinity;
   }
 
-  /** Whether something is under way that will show whom the flood concerns. */
-  #isProbing(): boolean {
-    for (const number of this.#underWay) if (number > this.#flood.latestRefused) return true;
-    return false;
+  #seeBroadcasts(now: number): void {
+    for (const lane of ["urgent", "bulk"] as const) {
+      if (this.#firstOf(this.#lines[lane], now) !== undefined) this.#share.see(lane, now);
+    }
   }
 
   /** The first who still waits and whose chat may be written to; the others step aside. */
   #firstOf({ waiting }: Line, now: number): Waiting | undefined {
     const { signal: closed } = this.#options;
     for (let first = waiting.first; first !== undefined; first = waiting.first) {
-      if (closed.aborted && !first.isOver) first.reject(closed.reason);
-      const { chatId, lane, onHeld } = first.departure;
-      const isOver = first.isOver || closed.aborted;
-      const until = isOver || chatId === undefined || lane === "call"
-        ? now
-        : this.#chats.readyAt(chatId, now);
-      if (!isOver && until <= now) return first;
+      const ready = readyAt(first.departure, this.#limits, now);
+      if (typeof ready === "number" && ready <= now && !closed.aborted) return first;
       waiting.shift();
-      if (isOver) continue;
-      this.#held.add(first, until);
-      onHeld?.();
+      if (closed.aborted) first.reject(closed.reason);
+      else if (typeof ready === "number") this.#setAside(first, ready);
+      else first.reject(ready);
     }
     return undefined;
   }
 
-  /** Whoever stepped aside for a chat's sake goes first when its time has come. */
+  #setAside(waiting: Waiting, until: number): void {
+    waiting.until = until;
+    waiting.heap = this.#aside;
+    this.#aside.push(waiting);
+    waiting.departure.onHeld?.();
+  }
+
+  /** Whoever has waited for as long as it would leaves. */
+  #sendAway(now: number): void {
+    while ((this.#impatient.first?.giveUpAt ?? NaN) <= now) this.#impatient.shift()?.giveUp();
+  }
+
+  /** Whoever stepped aside for a chat's sake is in its line again when its time has come. */
   #readmit(now: number): void {
-    const due = this.#held.takeDue(this.#options.signal.aborted ? Infinity : now);
-    for (const waiting of due) waiting.queue.waiting.insert(waiting, ({ order }) => waiting.order < order);
+    const until = this.#options.signal.aborted ? Infinity : now;
+    while ((this.#aside.first?.until ?? NaN) <= until) {
+      const waiting = this.#aside.shift() as Waiting;
+      waiting.heap = waiting.line.waiting;
+      waiting.heap.push(waiting);
+    }
   }
 
-  #admit({ chatId, lane }: Departure, { pace }: Line): Turn {
+  #admit({ departure, line }: Waiting): Turn {
     const now = this.#now();
-    const number = ++this.#lastNumber;
+    const { pace } = line;
     const slot = pace?.take(now);
-    if (chatId !== undefined && lane !== "call") this.#chats.note(chatId, now);
-    this.#underWay.add(number);
-    return {
-      over: () => {
-        // What tells nothing of a flood leaves it to the next one to find out.
-        if (this.#underWay.delete(number) && this.#flood.until > this.#now()) this.#pass();
-      },
-      taken: () => {
-        this.#underWay.delete(number);
-        if (this.#flood.take(number, this.#now())) this.#relent();
-      },
-      flooded: (seconds) => {
-        this.#underWay.delete(number);
-        if (pace !== undefined && slot !== undefined) this.#slow(pace, slot);
-        this.#pause(number, chatId, seconds);
-      },
-    };
-  }
-
-  #pause(number: number, chatId: ChatId | undefined, seconds: number): void {
-    const now = this.#now();
-    const until = now + seconds * 1000;
-    if (this.#flood.refuse(number, chatId, until, now)) this.#options.onFlood(seconds);
-    if (chatId !== undefined) this.#chats.hold(chatId, until, now);
-    this.#pass();
-  }
-
-  #slow(pace: Pace, slot: Slot): void {
-    if (this.#flood.until <= this.#now()) this.#lowered = [];
-    pace.lower(slot);
-    this.#lowered.push({ pace, slot });
-  }
-
-  /** It was one chat's own flood. */
-  #relent(): void {
-    for (const { pace, slot } of this.#lowered.splice(0).reverse()) pace.restore(slot);
-    this.#pass();
-  }
-
-  #comeBack(ms: number): void {
-    const sleepMs = Math.min(Math.max(Math.ceil(ms), shortestSleepMs), longestSleepMs);
-    const at = this.#now() + sleepMs;
-    if (this.#timer !== undefined && this.#timer.at <= at && ms < Infinity) return;
-    this.#timer?.cancel.abort();
-    this.#timer = undefined;
-    // Where nobody waits nothing keeps the program alive.
-    if (ms === Infinity) return;
-    const timer = this.#timer = { at, cancel: new AbortController() };
-    this.#options.clock.sleep(sleepMs, timer.cancel.signal).then(() => {
-      if (this.#timer === timer) this.#timer = undefined;
-      this.#now(at);
-      this.#pass();
-    }, () => {});
+    if (line.isReply) this.#share.reply(now);
+    else if (pace === this.#free) this.#share.broadcast();
+    if (!isMessage(departure)) return this.#feedback.turnOfCall(departure);
+    return this.#feedback.turnOf(departure, now, pace && slot && { pace, slot });
   }
 }

@@ -295,15 +295,15 @@ test("broadcast() waits for retry_after, and lets nothing else go meanwhile", as
     await subscribers(scene, 12);
     const flood = {
       error_code: 429,
-      description: "Too Many Requests: retry after 1",
-      parameters: { retry_after: 1 },
+      description: "Too Many Requests: retry after 3",
+      parameters: { retry_after: 3 },
     };
-    // The first message, and the one that finds out whether that concerns its chat alone.
-    server.fault({ method: "sendMessage", times: 2, answer: flood });
+    // The first message, and the two that find out whether that concerns its chat alone.
+    server.fault({ method: "sendMessage", times: 3, answer: flood });
     const report = await bot.broadcast("signal");
     const times = server.calls.filter(({ method }) => method === "sendMessage").map(({ at }) => at);
-    assert.is(times.length, 14);
-    assert.ok((times[2] ?? 0) - (times[1] ?? 0) >= 990, "it waited");
+    assert.is(times.length, 15);
+    assert.ok((times[3] ?? 0) - (times[2] ?? 0) >= 2990, "it waited");
     assert.equal(counts(report), { ...none, sent: 12 });
     assert.is(scene.logs.of("warn").length, 1, "one line for one pause");
   }, made);

@@ -1,7 +1,7 @@
 /** Who may leave when: priorities, paces, chats' own limits and floods, for any demand, on a clock moved by hand. */
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import type { Departure, Lane, Turn } from "../lib/departure.ts";
+import type { ChatFloodError, Departure, Lane, Turn } from "../lib/departure.ts";
 import { Turnstile } from "../lib/turnstile.ts";
 import { assert, suite } from "./harness.ts";
 import { StepClock } from "./support/step_clock.ts";
@@ -86,15 +86,69 @@ function assertWindow(times: readonly number[], messages: number, withinMs: numb
 
 const order = suite("Turnstile: whose turn it is");
 
-order("replies go before urgent messages, and those before bulk, however they came", async () => {
+/** The names of those who left, a letter each. */
+function letters({ names }: Hall): string {
+  return names.map(([letter]) => letter).join("");
+}
+
+order(
+  "replies have a third of the pace beside urgent messages, two thirds beside bulk, and else all",
+  async () => {
+    const hall = new Hall(1);
+    hall.enter("x", { lane: "bulk", chatId: 100 });
+    hall.enterAll("bulk", 6);
+    hall.enterAll("urgent", 6, 11);
+    hall.enterAll("reply", 12, 21);
+    await hall.clock.drain();
+    assert.is(letters(hall), "xruuruuruu" + "rrbrrbrrbrrbr" + "bb");
+  },
+);
+
+order("confirmations go before all other replies, and have a share with them", async () => {
   const hall = new Hall(1);
-  hall.enter("first", { lane: "bulk", chatId: 100 });
-  hall.enterAll("bulk", 3);
-  hall.enterAll("urgent", 3, 11);
-  hall.enterAll("reply", 3, 21);
+  hall.enterAll("reply", 4, 21);
+  for (let chatId = 1; chatId <= 3; chatId++) {
+    hall.enter("confirmation", { lane: "reply", isConfirmation: true, chatId });
+  }
+  hall.enterAll("urgent", 8, 31);
   await hall.clock.drain();
-  const sorted = ["reply 21", "reply 22", "reply 23", "urgent 11", "urgent 12", "urgent 13"];
-  assert.equal(hall.names, ["first", ...sorted, "bulk 1", "bulk 2", "bulk 3"]);
+  assert.is(letters(hall), "r" + "cuucuucuu" + "ruurr");
+});
+
+order("what one side of the shares does not use is the other's at once", async () => {
+  const hall = new Hall(10);
+  hall.enterAll("urgent", 30);
+  await hall.clock.pass(1000);
+  hall.enter("status", { lane: "reply", chatId: 100 });
+  const asked = hall.clock.passedMs;
+  await hall.clock.drain();
+  assert.ok(hall.seconds() <= 3.01, "nothing is lost");
+  const status = hall.left.find(({ name }) => name === "status");
+  assert.ok((status?.at ?? Infinity) - asked <= 101);
+  hall.enterAll("reply", 30, 200);
+  await hall.clock.drain();
+  assert.ok(hall.seconds("reply") <= 2.91, `${hall.seconds("reply")} s`);
+});
+
+order("a broadcast that hands over one message at a time has its share at any pace", async () => {
+  for (const pace of [30, 1000]) {
+    const hall = new Hall(pace);
+    let chatId = 10_000;
+    const next = async (): Promise<void> => {
+      if (++chatId > 10_300) return;
+      for (let hop = 0; hop < 20; hop++) await Promise.resolve();
+      hall.enter("urgent", { lane: "urgent", chatId });
+    };
+    hall.answer = ({ departure, turn }) => {
+      turn.taken();
+      if (departure.lane === "urgent") void next();
+    };
+    await next();
+    hall.enterAll("reply", 2000);
+    await hall.clock.drain();
+    assert.ok(hall.seconds("urgent") <= 300 / pace * 1.55, `at ${pace}/s: ${hall.seconds("urgent")} s`);
+    assert.ok(hall.seconds() <= 2300 / pace * 1.02, `at ${pace}/s: ${hall.seconds()} s in all`);
+  }
 });
 
 order("a reply waits for the next slot and for no broadcast, at any pace", async () => {
@@ -399,6 +453,131 @@ floods("the pace stays where a chat's own flood is found out long after, by the 
   assert.ok(hall.seconds("bulk") <= 3.1, `${hall.seconds("bulk")} s`);
 });
 
+floods("groups' and channels' floods pause nobody and lower no pace, whatever their number", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ departure: { chatId }, turn }) =>
+    typeof chatId === "number" && chatId > 0 ? turn.taken() : turn.flooded(3600);
+  for (let chatId = 1; chatId <= 300; chatId++) {
+    hall.enter("group", { lane: "bulk", chatId: -chatId });
+    hall.enter("channel", { lane: "bulk", chatId: `@channel${chatId}` });
+    hall.enter("person", { lane: "bulk", chatId });
+  }
+  await hall.clock.pass(40_000);
+  assert.is(hall.left.length, 900);
+  assert.ok(hall.seconds() <= 30.1, `${hall.seconds()} s`);
+  assert.equal([hall.floods, hall.turnstile.rests, hall.turnstile.messagesPerSecond], [[], 0, 30]);
+});
+
+floods("the floods of people who were written to a moment ago are theirs, too", async () => {
+  const hall = new Hall(30);
+  const seen = new Set<number>();
+  hall.answer = ({ departure: { chatId = 0 }, turn }) => {
+    if (typeof chatId !== "number" || chatId > 20 || !seen.has(chatId)) turn.taken();
+    else turn.flooded(3600);
+    seen.add(chatId as number);
+  };
+  hall.enterAll("bulk", 20);
+  hall.enterAll("bulk", 20);
+  hall.enterAll("bulk", 300, 100);
+  await hall.clock.pass(12_000);
+  assert.is(hall.left.length, 340);
+  assert.ok(hall.seconds() <= 11.4, `${hall.seconds()} s`);
+  assert.equal([hall.floods, hall.turnstile.messagesPerSecond], [[], 30]);
+});
+
+floods("after a rest it goes on at the pace that was learned", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ turn }) => turn.flooded(5);
+  hall.enterAll("bulk", 3);
+  await hall.clock.pass(3000);
+  assert.equal([hall.floods, hall.turnstile.rests], [[5], 1]);
+  assert.ok(hall.turnstile.pauseMs > 3000 && hall.turnstile.messagesPerSecond < 16);
+  hall.answer = ({ turn }) => turn.taken();
+  hall.enterAll("bulk", 60, 10);
+  await hall.clock.drain();
+  const times = hall.left.slice(3).map(({ at }) => at);
+  assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) >= 59 / 16 * 1000);
+});
+
+floods("a question is put to those whom a broadcast is for before those who ask for a reply", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ name, turn }) => name === "one" ? turn.flooded(30) : void 0;
+  hall.enter("one", { lane: "reply", chatId: 1 });
+  await setImmediate();
+  hall.enterAll("reply", 5, 10);
+  hall.enterAll("urgent", 5, 20);
+  await hall.clock.pass(1500);
+  assert.equal(hall.names, ["one", "urgent 20", "urgent 21"], "one a second, as nobody has answered");
+});
+
+floods("a probe that hangs holds up the next one for a second", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ name, turn }) => name === "one" ? turn.flooded(600) : void 0;
+  hall.enter("one", { lane: "bulk", chatId: 1 });
+  hall.enterAll("bulk", 10, 10);
+  await hall.clock.pass(5500);
+  assert.is(hall.left.length, 7);
+});
+
+const patience = { ownFloodAtMostMs: 600_000 } as const;
+
+floods("who does not wait for a chat's own flood of hours is told how long it is", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ name, turn }) => name === "first" ? turn.flooded(7200) : turn.taken();
+  hall.enter("first", { lane: "bulk", chatId: 1, ...patience });
+  hall.enter("again", { lane: "bulk", chatId: 1, ...patience });
+  await hall.clock.pass(100);
+  assert.is(hall.rejected.length, 0, "it may be the bot's");
+  hall.enter("other", { lane: "bulk", chatId: 2 });
+  await hall.clock.pass(1500);
+  const [{ name, reason } = { name: "", reason: undefined }] = hall.rejected;
+  assert.is(name, "again");
+  const { name: error, retryAfterSeconds } = reason as ChatFloodError;
+  assert.is(error, "ChatFloodError");
+  assert.ok(retryAfterSeconds > 7190 && retryAfterSeconds <= 7200, `${retryAfterSeconds}`);
+  hall.enter("later", { lane: "bulk", chatId: 1, ...patience });
+  hall.enter("patient", { lane: "bulk", chatId: 1 });
+  await hall.clock.pass(100);
+  assert.equal(hall.rejected.map(({ name }) => name), ["again", "later"]);
+  await hall.clock.drain();
+  assert.is(hall.names.at(-1), "patient");
+});
+
+floods(
+  "a flood of the bot for hours is nobody's own: everyone waits for it, and leaves after it",
+  async () => {
+    const hall = new Hall(30);
+    hall.answer = ({ turn }) => turn.flooded(7200);
+    for (const chatId of [1, 2, 3]) hall.enter("refused", { lane: "bulk", chatId, ...patience });
+    await hall.clock.pass(2000);
+    assert.is(hall.turnstile.rests, 1);
+    hall.answer = ({ turn }) => turn.taken();
+    for (const chatId of [1, 2, 3, 4, 5]) hall.enter("waiting", { lane: "bulk", chatId, ...patience });
+    await hall.clock.pass(7_190_000);
+    assert.equal([hall.left.length, hall.rejected], [3, []]);
+    await hall.clock.drain();
+    assert.equal([hall.left.length, hall.rejected], [8, []]);
+  },
+);
+
+floods("who waits for so long and no longer leaves when that is over, wherever it waits", async () => {
+  const hall = new Hall(10);
+  const waitAtMostMs = 10_000;
+  hall.enterAll("reply", 150, 100);
+  hall.enter("line", { lane: "reply", chatId: 1, waitAtMostMs });
+  hall.answer = ({ name, turn }) => name === "reply 100" ? turn.flooded(60) : turn.taken();
+  await hall.clock.pass(1000);
+  hall.enter("chat", { lane: "urgent", chatId: 100, waitAtMostMs });
+  hall.enter("in time", { lane: "urgent", chatId: 2, waitAtMostMs });
+  await hall.clock.pass(9500);
+  assert.equal(hall.rejected.map(({ name }) => name), ["line"]);
+  await hall.clock.pass(1000);
+  assert.equal(hall.rejected.map(({ name }) => name), ["line", "chat"]);
+  assert.ok(hall.rejected.every(({ reason }) => (reason as Error).name === "LateTurnError"));
+  await hall.clock.drain();
+  assert.is(hall.left.length, 151);
+});
+
 /** A server with a limit for all that tells nothing of it but 429s, at a latency that varies. */
 async function against(
   hall: Hall,
@@ -503,7 +682,7 @@ others("what is paid for leaves at the bot's pace, and all else at thirty a seco
   assertPace(times(/^paid/), 1000);
   assertPace(times(/^(urgent|reply)/), 30);
   assert.ok(hall.seconds("paid") <= 3.01, `${hall.seconds("paid")}`);
-  assert.ok(hall.seconds("reply") <= 2.1 && hall.seconds("urgent") <= 4.1, "they wait for none of it");
+  assert.ok(hall.seconds("reply") <= 4.1 && hall.seconds("urgent") <= 4.1, "they wait for none of it");
 });
 
 others("a clock that is set back, or far forward, loses nobody and lets no burst leave", async () => {

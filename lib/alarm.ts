@@ -1,0 +1,38 @@
+/** Wakes somebody up at the soonest of the times that it is set to. */
+import type { Clock } from "./clock.ts";
+
+/** No timer can wait for longer than 24 days; and to wake up for every single message at a high pace costs as much as it. */
+const [shortestSleepMs, longestSleepMs] = [20, 86_400_000];
+
+export interface AlarmOptions {
+  readonly clock: Clock;
+  /** The clock's time, which never goes back. */
+  readonly now: (reached?: number) => number;
+  readonly onTime: () => void;
+}
+
+export class Alarm {
+  readonly #options: AlarmOptions;
+  #timer: { readonly at: number; readonly cancel: AbortController } | undefined;
+
+  constructor(options: AlarmOptions) {
+    this.#options = options;
+  }
+
+  /** It may wake up earlier, too. `Infinity` is never: then nothing keeps the program alive. */
+  set(ms: number): void {
+    const { clock, now, onTime } = this.#options;
+    const sleepMs = Math.min(Math.max(Math.ceil(ms), shortestSleepMs), longestSleepMs);
+    const at = now() + sleepMs;
+    if (this.#timer !== undefined && this.#timer.at <= at && ms < Infinity) return;
+    this.#timer?.cancel.abort();
+    this.#timer = undefined;
+    if (ms === Infinity) return;
+    const timer = this.#timer = { at, cancel: new AbortController() };
+    clock.sleep(sleepMs, timer.cancel.signal).then(() => {
+      if (this.#timer === timer) this.#timer = undefined;
+      now(at);
+      onTime();
+    }, () => {});
+  }
+}

@@ -1,0 +1,98 @@
+/** What Telegram's answers teach of the limits: each chat's own, and the bot's. */
+import { isGroup } from "./chat_pace.ts";
+import type { Departure, Turn } from "./departure.ts";
+import type { ChatId } from "./flood.ts";
+import type { Pace, Slot } from "./pace.ts";
+import { holdKeyOf, type Limits } from "./readiness.ts";
+
+export interface FeedbackOptions extends Limits {
+  readonly now: () => number;
+  /** Is told when the bot begins to rest, and for how long. */
+  readonly onFlood: (seconds: number) => void;
+  /** Is told when others may be let through than before, or at another time. */
+  readonly onChange: () => void;
+}
+
+/** The place that a message had in its pace. */
+interface Place {
+  readonly pace: Pace;
+  readonly slot: Slot;
+}
+
+/** A message that was refused, perhaps for the bot's sake. */
+interface Refusal {
+  readonly number: number;
+  readonly chatId: ChatId;
+  readonly until: number;
+}
+
+export class Feedback {
+  readonly #options: FeedbackOptions;
+  /** Where an open question has lowered a pace, to be undone where the refusals turn out to be the chats' own. */
+  #lowered: Place[] = [];
+
+  constructor(options: FeedbackOptions) {
+    this.#options = options;
+  }
+
+  /** A message leaves. */
+  turnOf(departure: Departure, now: number, place: Place | undefined): Turn {
+    const { chats, flood, onChange } = this.#options;
+    const { chatId } = departure;
+    // A group's limits are its own, and so are those of a person who was written to a moment ago.
+    const mayBeBots = chatId !== undefined && !isGroup(chatId) && !chats.isBusy(chatId, now);
+    if (chatId !== undefined) chats.note(chatId, now);
+    const number = flood.leave(now);
+    return {
+      over: () => {
+        // What tells nothing of a flood leaves it to the next one to find out.
+        if (flood.end(number, this.#options.now())) onChange();
+      },
+      taken: () => {
+        if (flood.take(number, this.#options.now())) this.#restore();
+      },
+      flooded: (seconds) => {
+        const until = this.#hold(departure, seconds);
+        if (mayBeBots) this.#ask({ number, chatId, until }, place);
+        else flood.refuseChat(number, this.#options.now());
+        onChange();
+      },
+    };
+  }
+
+  /** A call that is no message leaves. Its flood is its own kind's, and tells nothing of the bot. */
+  turnOfCall(departure: Departure): Turn {
+    const flooded = (seconds: number): void => {
+      this.#hold(departure, seconds);
+      this.#options.onChange();
+    };
+    return { over() {}, taken() {}, flooded };
+  }
+
+  /** Gives until when. */
+  #hold(departure: Departure, seconds: number): number {
+    const now = this.#options.now();
+    const until = now + seconds * 1000;
+    const key = holdKeyOf(departure);
+    if (key !== undefined) this.#options.chats.hold(key, until, now);
+    return until;
+  }
+
+  /** Asks whether a refusal concerns the bot; the pace is lowered until that is known. */
+  #ask({ number, chatId, until }: Refusal, place: Place | undefined): void {
+    const { flood, onFlood } = this.#options;
+    const now = this.#options.now();
+    if (!flood.isOpen(now)) this.#lowered = [];
+    if (place !== undefined) {
+      place.pace.lower(place.slot);
+      this.#lowered.push(place);
+    }
+    const isProved = flood.refuse(number, chatId, until, now);
+    if (isProved) onFlood(Math.ceil((flood.restsUntil - now) / 1000));
+  }
+
+  #restore(): void {
+    for (const { pace, slot } of this.#lowered.splice(0).reverse()) pace.restore(slot);
+    this.#options.onChange();
+  }
+}

@@ -1,0 +1,128 @@
+/** The lines in which calls wait for their turn, each with its pace. */
+import { type Departure, LateTurnError, type Turn } from "./departure.ts";
+import { Heap } from "./heap.ts";
+import type { Pace } from "./pace.ts";
+
+export interface Waiting {
+  /** Who came first has the lowest. */
+  readonly order: number;
+  readonly departure: Departure;
+  readonly line: Line;
+  /** When it has waited for as long as it would. */
+  readonly giveUpAt: number;
+  /** Lets it through; it is in no line any more. */
+  readonly resolve: (turn: Turn) => void;
+  /** Sends it away; it is in no line any more. */
+  readonly reject: (reason: unknown) => void;
+  /** It waits no longer. */
+  readonly giveUp: () => void;
+  /** Where it waits: in its line, or aside with those whose chats may not be written to yet. */
+  heap: Heap<Waiting>;
+  /** Until when it has stepped aside. */
+  until: number;
+  isOver: boolean;
+}
+
+export interface WaitingOptions extends Pick<Waiting, "order" | "departure" | "line" | "resolve" | "reject"> {
+  /** Where those are, too, who will not wait for ever. */
+  readonly impatient: Heap<Waiting>;
+  readonly now: number;
+  readonly onAbort: () => void;
+}
+
+/** Somebody who is to wait in its line, until the signal aborts. */
+export function createWaiting(
+  { impatient, now, onAbort, resolve, reject, ...rest }: WaitingOptions,
+): Waiting {
+  const { departure: { signal, waitAtMostMs = Infinity }, line } = rest;
+  const isImpatient = waitAtMostMs < Infinity;
+  const end = (...heaps: readonly Heap<Waiting>[]): void => {
+    waiting.isOver = true;
+    for (const heap of heaps) heap.forget();
+    signal?.removeEventListener("abort", abort);
+  };
+  const others = isImpatient ? [impatient] : [];
+  const abort = (): void => {
+    end(waiting.heap, ...others);
+    reject(signal?.reason);
+    onAbort();
+  };
+  const settled = <T>(settle: (value: T) => void) => (value: T): void => {
+    end(...others);
+    settle(value);
+  };
+  const waiting: Waiting = {
+    ...rest,
+    giveUpAt: now + waitAtMostMs,
+    resolve: settled(resolve),
+    reject: settled(reject),
+    giveUp() {
+      end(waiting.heap);
+      reject(new LateTurnError(waitAtMostMs / 1000));
+    },
+    heap: line.waiting,
+    until: -Infinity,
+    isOver: false,
+  };
+  signal?.addEventListener("abort", abort);
+  if (isImpatient) impatient.push(waiting);
+  return waiting;
+}
+
+export interface Line {
+  /** First come, first served; whoever had stepped aside is where it was before. */
+  readonly waiting: Heap<Waiting>;
+  readonly pace: Pace | undefined;
+  /** Replies share the pace with broadcasts that wait. */
+  readonly isReply: boolean;
+}
+
+export interface Lines {
+  readonly call: Line;
+  readonly read: Line;
+  readonly confirmation: Line;
+  readonly reply: Line;
+  readonly urgentPaid: Line;
+  readonly urgent: Line;
+  readonly bulkPaid: Line;
+  readonly bulk: Line;
+}
+
+export function createLines({ free, paid, reads }: Record<"free" | "paid" | "reads", Pace>): Lines {
+  const line = (pace?: Pace, isReply = false): Line => ({
+    waiting: new Heap((one, other) => one.order - other.order),
+    pace,
+    isReply,
+  });
+  return {
+    call: line(),
+    read: line(reads),
+    confirmation: line(free, true),
+    reply: line(free, true),
+    urgentPaid: line(paid),
+    urgent: line(free),
+    bulkPaid: line(paid),
+    bulk: line(free),
+  };
+}
+
+export function lineOf(lines: Lines, { lane, isPaid = false, isConfirmation = false }: Departure): Line {
+  if (lane === "reply") return isConfirmation ? lines.confirmation : lines.reply;
+  if (isPaid && lane === "urgent") return lines.urgentPaid;
+  return lines[isPaid && lane === "bulk" ? "bulkPaid" : lane];
+}
+
+/** Those whose chats may not be written to yet; whose time comes first is first. */
+export function createAside(): Heap<Waiting> {
+  return new Heap((one, other) => one.until - other.until);
+}
+
+/** Those who will not wait for ever; who gives up first is first. */
+export function createImpatient(): Heap<Waiting> {
+  return new Heap((one, other) => one.giveUpAt - other.giveUpAt);
+}
+
+/** Whether it is a message, which is counted; other calls are not. */
+export function isMessage({ lane }: Departure): boolean {
+  return lane !== "call" && lane !== "read";
+}

@@ -1,0 +1,118 @@
+/** Telegram behind a bot's gate, in a time that a test moves: every call's answer is the test's, after a latency. */
+import type { Transformer } from "grammy/web";
+import { Api } from "grammy/web";
+import type { Lane } from "../../lib/departure.ts";
+import { Gate } from "../../lib/gate.ts";
+import { outcomeOf } from "../../lib/outcome.ts";
+import { Outbox } from "../../lib/outbox.ts";
+import { Roster } from "../../lib/roster.ts";
+import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
+import { createWords } from "../../lib/words.ts";
+import { StepClock } from "./step_clock.ts";
+import { TestLogger } from "./storage.ts";
+
+export interface VirtualCall {
+  /** When it left the bot. */
+  readonly at: number;
+  readonly method: string;
+  readonly chatId: number;
+  readonly text: string;
+}
+
+export interface VirtualTelegramOptions {
+  readonly messagesPerSecond?: number;
+  readonly latencyMs?: number;
+}
+
+export class VirtualTelegram {
+  readonly clock: StepClock = new StepClock();
+  readonly logger: TestLogger = new TestLogger();
+  readonly closing: AbortController = new AbortController();
+  readonly gate: Gate;
+  readonly api: Api;
+  readonly outbox: Outbox;
+  readonly calls: VirtualCall[] = [];
+  /** Those that were taken. */
+  readonly taken: VirtualCall[] = [];
+  readonly #latencyMs: number;
+  /** For how many seconds a call is refused by a 429; undefined where it is taken. Asked when the call arrives. */
+  refuse: (call: VirtualCall) => number | undefined = () => undefined;
+
+  constructor({ messagesPerSecond = 30, latencyMs = 80 }: VirtualTelegramOptions = {}) {
+    const { clock, logger } = this;
+    this.#latencyMs = latencyMs;
+    this.gate = new Gate({ messagesPerSecond, clock, logger, signal: this.closing.signal });
+    this.api = new Api("1:A");
+    this.api.config.use(this.#answer, this.gate.transformer);
+    this.outbox = new Outbox({
+      roster: new Roster(new InMemoryChatStorage()),
+      words: createWords(undefined, logger),
+      onGone: () => Promise.resolve(),
+      warn: (message) => logger.warn(message),
+      clock,
+    });
+  }
+
+  /** Says /help so often in a chat. */
+  help(chatId: number, times: number = 1): void {
+    for (let time = 0; time < times; time++) {
+      void this.outbox.send(this.api, { chatId, languageCode: undefined }, ["help"]);
+    }
+  }
+
+  /** Says /stop in a chat. */
+  stop(chatId: number): void {
+    void this.outbox.send(this.api, { chatId, languageCode: undefined }, ["stopped"], { kind: "word" });
+  }
+
+  /** Sends a message to each chat as a broadcast does: the next one waits as soon as the last one does not. */
+  async broadcast(chatIds: readonly number[], text: string, lane: Lane = "urgent"): Promise<void> {
+    const sent: Promise<void>[] = [];
+    for (const chatId of chatIds) {
+      await new Promise<void>((onTurn) => sent.push(this.#deliver({ chatId, text }, lane, onTurn)));
+    }
+    await Promise.all(sent);
+  }
+
+  async #deliver(
+    { chatId, text }: Pick<VirtualCall, "chatId" | "text">,
+    lane: Lane,
+    onTurn: () => void,
+  ): Promise<void> {
+    for (;;) {
+      const turn = await this.gate.enter({ lane, chatId, onHeld: onTurn });
+      onTurn();
+      try {
+        await this.api.raw.sendMessage(this.gate.admit({ chat_id: chatId, text }));
+        return turn.taken();
+      } catch (error) {
+        const outcome = outcomeOf(error);
+        if (outcome.kind !== "wait") throw error;
+        turn.flooded(outcome.retryAfterSeconds);
+      }
+    }
+  }
+
+  /** Who got a message of that text, in their order. */
+  reached(text: string): number[] {
+    return this.taken.filter((call) => call.text === text).map(({ chatId }) => chatId);
+  }
+
+  /** Seconds from one time to the last message of that text that left. */
+  secondsUntilLast(text: string, from: number): number {
+    return ((this.taken.filter((call) => call.text === text).at(-1)?.at ?? NaN) - from) / 1000;
+  }
+
+  readonly #answer: Transformer = async (_prev, method, payload) => {
+    const { chat_id, text = "" } = payload as { readonly chat_id?: number; readonly text?: string };
+    const call = { at: this.clock.passedMs, method, chatId: Number(chat_id), text };
+    this.calls.push(call);
+    await this.clock.sleep(this.#latencyMs / 2);
+    const seconds = this.refuse(call);
+    if (seconds === undefined) this.taken.push(call);
+    await this.clock.sleep(this.#latencyMs / 2);
+    if (seconds === undefined) return { ok: true, result: true } as never;
+    const description = `Too Many Requests: retry after ${seconds}`;
+    return { ok: false, error_code: 429, description, parameters: { retry_after: seconds } };
+  };
+}
