@@ -46,7 +46,12 @@ export interface ChatState {
   readonly migrated_from?: number | undefined;
   /** The last message's update id: what it says twice counts once. */
   readonly last_update_id?: number | undefined;
-  /** The same for `my_chat_member`, which Telegram redelivers apart from messages. */
+  /**
+   * The update id of the last /start or /stop, or of the registration: one that comes late, behind messages that were
+   * said after it, is news all the same. Absent where none has come since this is kept; then `last_update_id` tells.
+   */
+  readonly last_word_update_id?: number | undefined;
+  /** The same as `last_update_id` for `my_chat_member`, which Telegram redelivers apart from messages. */
   readonly last_member_update_id?: number | undefined;
 }
 

@@ -495,6 +495,42 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     assert.equal(await storage.loadActiveChats(), new Set(), "the /stop of the group is lost");
   });
 
+  check(
+    "apply() holds a /stop that later messages have overtaken, once, whatever the chat was taken for",
+    async (scene) => {
+      const { storage } = scene;
+      const batches: readonly (readonly ChatEvent[])[] = [
+        [message(3, noon, "stop")],
+        [message(5), message(3, noon, "stop")],
+        [message(6), message(3, noon, "stop"), message(7)],
+        [message(3, noon, "stop"), message(4), message(3, noon, "stop")],
+      ];
+      let chatId = 0;
+      for (const belief of [undefined, "absent", "active"] as const) {
+        for (const batch of batches) {
+          const what = `${JSON.stringify(batch)}, believed ${belief}`;
+          await storage.apply(++chatId, [message(1, noon, "start"), message(5)]);
+          const { after } = await storage.apply(chatId, batch, belief);
+          const chat = await storage.getChat(chatId) as Chat;
+          assert.equal([after?.is_active, chat.is_active], [false, false], what);
+          assert.is(
+            chat.message_count,
+            3 + batch.filter((event) => (event as { updateId: number }).updateId > 5).length,
+          );
+          assert.equal([chat.last_word_update_id, chat.last_update_id], [
+            3,
+            Math.max(5, batch.length === 3 && batch[2]?.kind === "message" ? 7 : 5),
+          ]);
+          const again = await storage.apply(chatId, batch, belief);
+          assert.equal(again.after, again.before, what);
+          await storage.apply(chatId, [message(20, noon, "start"), message(21)], belief);
+          await storage.apply(chatId, batch, "active");
+          assert.is((await storage.getChat(chatId))?.is_active, true, "it undoes no later /start");
+        }
+      }
+    },
+  );
+
   check("apply() by many at once counts each update once", async ({ storage }) => {
     const stream = Array.from({ length: 12 }, (_, index) => message(index + 1, noon + index * secondMs));
     await Promise.all([1, 2, 3, 5, 12].map(async (size, writer) => {

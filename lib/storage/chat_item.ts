@@ -27,6 +27,7 @@ export function stateOf(item: Item): ChatState {
     migrated_to: idOf(item["migrated_to"]),
     migrated_from: numberOf(item["migrated_from"]),
     last_update_id: numberOf(item["last_update_id"]),
+    last_word_update_id: numberOf(item["last_word_update_id"]),
     last_member_update_id: numberOf(item["last_member_update_id"]),
   };
 }
