@@ -4,6 +4,7 @@ import type { Api } from "grammy/web";
 import type { Answers } from "./answers.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Step } from "./entry.ts";
+import { heedUntilKept } from "./heeding.ts";
 import type { Hear, Heard } from "./hearing.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Keeping } from "./keeper.ts";
@@ -146,7 +147,9 @@ export class Inbox {
     const order = roster.nextOrder();
     if (heard?.entry === undefined) return { heard, isAllowed, wasActive, order };
     const keeping = keep(heard.entry);
-    if (heard.asks === "stop") this.#heed(heard.chatId, false, order, keeping);
+    if (heard.asks === "stop") {
+      heedUntilKept(roster, { chatId: heard.chatId, isActive: false, order }, keeping.kept);
+    }
     if (roster.isUnread && heard.entry.kind === "event") {
       roster.note(heard.chatId, heard.entry.event).catch(() => {});
     }
@@ -159,20 +162,17 @@ export class Inbox {
     return { heard: await hear(update, { api, botUsername, isAllowed }), isAllowed };
   }
 
-  #heed(chatId: number, isActive: boolean, order: number, { kept }: Keeping): void {
-    const forget = this.#options.roster.heed(chatId, isActive, order);
-    kept.then(forget, forget);
-  }
-
   /** Waits for the update to be kept or queued, and has it answered; gives whether handlers are to have it. */
   async #acknowledge({ update_id: updateId }: Update, begun: Begun): Promise<boolean> {
     const { heard, keeping, isAllowed, wasActive, order } = begun;
     if (heard === undefined) return isAllowed;
-    const { answers } = this.#options;
+    const { answers, roster } = this.#options;
     const step = await keeping?.acknowledged;
     if (step !== "queued" || keeping === undefined) void answers.kept(heard, step as Step | undefined);
     else {
-      if (heard.asks === "start") this.#heed(heard.chatId, true, order, keeping);
+      if (heard.asks === "start") {
+        heedUntilKept(roster, { chatId: heard.chatId, isActive: true, order }, keeping.kept);
+      }
       answers.queued({ updateId, heard, wasActive, kept: keeping.kept });
     }
     return isAllowed;

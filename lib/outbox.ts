@@ -8,6 +8,7 @@ import type { Addressee } from "./messages.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Allowance, createAllowance } from "./allowance.ts";
 import { waitFor } from "./patience.ts";
+import { reasonOf } from "./reason.ts";
 import type { Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
 import type { FormattedText } from "./text.ts";
@@ -98,7 +99,8 @@ export class Outbox {
       if (this.#isClosed) return;
       const outcome = outcomeOf(error);
       if (outcome.kind === "gone") {
-        onGone(chatId, { kind: "removed", reason: outcome.reason, at }).catch(warn);
+        onGone(chatId, { kind: "removed", reason: outcome.reason, at })
+          .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${reasonOf(failure)}`));
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
         await this.#answer(api, { ...to, chatId: outcome.to }, reply);
       } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);

@@ -10,6 +10,7 @@ import type { Clock } from "./clock.ts";
 import type { Gate } from "./gate.ts";
 import { type Entry, type Storing, writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
+import { heedLeft } from "./heeding.ts";
 import { Inbox } from "./inbox.ts";
 import { Keeper } from "./keeper.ts";
 import type { Logger } from "./log.ts";
@@ -107,7 +108,9 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     signal,
   });
   const left = await leftIn(spool, logger);
-  answers.resume(left, keeper.resume(left));
+  const resumed = keeper.resume(left);
+  heedLeft(roster, left, resumed);
+  answers.resume(left, resumed);
   if (roster.isUnread) void keeper.begin(open);
   const broadcasting = new Broadcasting({
     ...{ api, gate, roster, clock, logger },

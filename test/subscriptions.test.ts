@@ -142,6 +142,20 @@ test("a program without a poller sends to whoever is in the table", async () => 
   }, { state: "made" });
 });
 
+test("a chat that is gone, and cannot be kept so, is told to the logger in words", async () => {
+  await withTheirs(WebBot, async ({ server, gate, logs }) => {
+    const user = server.user();
+    const answer = { error_code: 403, description: "Forbidden: bot was blocked by the user" };
+    server.fault({ method: "sendMessage", chatId: user.chatId, answer });
+    // The first write is let through.
+    gate.before("UpdateItem", () => void gate.deny("UpdateItem"));
+    user.say("/start");
+    await until(() => logs.lines.length > 0, "nothing is told");
+    assert.type(logs.lines[0]?.message, "string");
+    assert.match(logs.text, `Chat ${user.chatId} is gone, which could not be kept: `);
+  });
+});
+
 test("a table that cannot be read sends to nobody, and is read again with the next call", async () => {
   await withTheirs(WebBot, async ({ theirs, gate, server, subscribers }) => {
     gate.deny("DescribeTable");
