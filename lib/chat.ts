@@ -26,6 +26,7 @@ import {
   messageIds,
   updateIdOf,
 } from "./held.ts";
+import { isChatId } from "./chat_id.ts";
 import { iso } from "./time.ts";
 
 export type * from "./chat_event.ts";
@@ -116,7 +117,10 @@ function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatStat
   if (event.kind === "removed") {
     return chat.is_active ? deactivated(noted, event.reason ?? "gone", event.at) : noted;
   }
-  return event.registers && !isStopped(chat) ? activated(withUserInfo(noted, event.userInfo)) : noted;
+  if (!event.registers || isStopped(chat)) return noted;
+  const returned = activated(withUserInfo(noted, event.userInfo));
+  const added_by = adderOf(event);
+  return chat.is_active || added_by === undefined ? returned : { ...returned, added_by };
 }
 
 /** A strike: Telegram says "chat not found" of chats that are there, too, so once is not enough. */
@@ -141,13 +145,14 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
     // What the group holds, it holds as the supergroup, too.
     const { last_update_id, last_word_update_id } = from;
     const standing = { is_active, removed_at, removed_reason, last_active, message_count, user_info };
-    return { ...standing, last_update_id, last_word_update_id, ...inherited };
+    return { ...standing, added_by: from.added_by, last_update_id, last_word_update_id, ...inherited };
   }
   if (chat.migrated_from !== undefined) return chat;
   const merged = {
     ...chat,
     ...inherited,
     added_at: added_at ?? chat.added_at,
+    added_by: chat.added_by ?? from.added_by,
     message_count: chat.message_count + message_count,
     user_info: { ...user_info, ...chat.user_info },
   };
@@ -169,10 +174,17 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
     message_count: messageCount,
     user_info: merged({}, event.userInfo),
     removed_at: null,
+    added_by: adderOf(event),
     last_update_id: isMember ? undefined : updateId,
     last_word_update_id: updateId,
     last_member_update_id: isMember ? updateId : undefined,
   };
+}
+
+/** The person who brings the chat in; what can be nobody's id is none. */
+function adderOf(event: ChatEvent): number | undefined {
+  const addedBy = "addedBy" in event ? event.addedBy : undefined;
+  return isChatId(addedBy) ? addedBy : undefined;
 }
 
 function activated(chat: ChatState): ChatState {

@@ -8,6 +8,7 @@ import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { Outbox } from "./outbox.ts";
 import { repliesTo } from "./replies.ts";
+import type { Registration } from "./registration.ts";
 import type { Roster } from "./roster.ts";
 import { sequenceKey } from "./update.ts";
 import type { Words } from "./words.ts";
@@ -18,6 +19,8 @@ export interface CommandsOptions {
   readonly words: Words;
   /** Whether any message registers its chat, or only /start. */
   readonly registers: boolean;
+  /** What chats may be registered. */
+  readonly registration: Registration;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -30,7 +33,7 @@ const replyWithinMs = 10_000;
 
 /** Keeps and answers an update; rejects where it could not be kept. */
 export function createCommands(options: CommandsOptions): (ctx: CommandContext) => Promise<void> {
-  const { roster, words, registers, clock, logger } = options;
+  const { roster, words, registers, registration, clock, logger } = options;
   const hear = createHear({ registers, clock });
   const openOutbox = (opened: Roster): Outbox =>
     new Outbox({
@@ -45,10 +48,13 @@ export function createCommands(options: CommandsOptions): (ctx: CommandContext) 
   // A runner hands over one chat's updates side by side: what was said first is kept first.
   const inOrder = createInOrder();
   const handle = async ({ api, update, me }: CommandContext): Promise<void> => {
-    const heard = await hear(update, { api, botUsername: me.username });
-    if (heard === undefined) return;
+    const said = await hear(update, { api, botUsername: me.username });
+    if (said === undefined) return;
     const opened = await roster();
+    const heard = registration.limit(said, opened);
+    if (heard === undefined) return;
     const step = heard.entry && await writeOne(opened, heard.entry);
+    if (step !== undefined) registration.learn(heard, step);
     outbox ??= openOutbox(opened);
     await outbox.send(
       api,

@@ -19,6 +19,7 @@ import { type BotOptions, defaultMessagesPerSecond } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { Words } from "./words.ts";
 import { poll } from "./polling.ts";
+import { Registration } from "./registration.ts";
 import type { Roster } from "./roster.ts";
 import { StorageError } from "./storage/storage_error.ts";
 import { openSpool, type Spool } from "./spool.ts";
@@ -60,7 +61,7 @@ const answerWithinMs = 5000;
 /** @throws {ConfigError} If the spool file cannot be used. */
 export async function openReception(given: ReceptionOptions): Promise<Reception> {
   const { options, api, gate, botInfo, handle, hasHandlers, onFailure, words, clock, logger, signal } = given;
-  const { autoRegisterChats = true, allowedUsers, authorize, spoolFile } = options;
+  const { autoRegisterChats = true, allowedUsers, authorize, spoolFile, chatTypes, chatsPerAdder } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
   const { roster, open } = await openRoster(options, clock, logger);
@@ -98,6 +99,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     roster,
     hear: createHear({ registers: autoRegisterChats, clock }),
     admits: admission.admits,
+    registration: new Registration({ chatTypes, chatsPerAdder, isExempt: admission.isListed }),
     keep: (entry) => keeper.keep(entry),
     write: (entry, wasTried) => writeOne(storing, entry, wasTried),
     answers,

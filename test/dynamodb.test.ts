@@ -156,7 +156,7 @@ requests("nothing is read twice by a write that loses its race", async () => {
   assert.equal([table.gate.count("UpdateItem"), table.gate.count("GetItem")], [2, reads]);
 });
 
-requests("getStatistics() is one pass, loadActiveChats() reads ids and strikes alone", async () => {
+requests("getStatistics() is one pass, loadActiveChats() reads ids, strikes and adders alone", async () => {
   const table = await freshTable();
   const storage = table.storage();
   for (let id = 1; id <= 20; id++) await storage.saveChat(id);
@@ -168,7 +168,7 @@ requests("getStatistics() is one pass, loadActiveChats() reads ids and strikes a
   for (const body of bodies) {
     const names = body["ExpressionAttributeNames"] as Record<string, string>;
     const projected = String(body["ProjectionExpression"]).split(", ").map((alias) => names[alias]);
-    assert.equal(projected, ["chat_id", "strikes"]);
+    assert.equal(projected, ["chat_id", "strikes", "added_by"]);
     assert.is(body["ConsistentRead"], true, "a /stop of a moment ago is not overlooked");
   }
   const scans = bodies.length;

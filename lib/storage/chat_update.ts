@@ -69,7 +69,7 @@ const deciding = [
   "last_word_update_id",
   "last_member_update_id",
 ] as const;
-const plain = [...deciding, "added_at", "migrated_to"] as const;
+const plain = [...deciding, "added_at", "added_by", "migrated_to"] as const;
 
 /**
  * Sets what changed from the ground to `after`, on condition that the ground still holds; `undefined` where there
