@@ -355,6 +355,29 @@ guards(
   },
 );
 
+guards("transition() keeps who has brought a chat in: whoever registers it, or adds the bot again", () => {
+  const added = (addedBy: unknown, updateId: number): ChatEvent => ({
+    ...{ kind: "returned", at: noon + updateId, updateId, registers: true },
+    addedBy: addedBy as number,
+  });
+  const said = (kind: "start" | "message", addedBy: number, updateId: number): ChatEvent => ({
+    ...{ kind, at: noon + updateId, updateId, registers: true },
+    addedBy,
+  });
+  const left: ChatEvent = { kind: "removed", reason: "left", at: noon + 60, updateId: 60 };
+  for (const registration of [added(7, 1), said("start", 7, 1), said("message", 7, 1)]) {
+    const chat = transition(undefined, registration);
+    assert.is(chat?.added_by, 7);
+    assert.is(fold(chat, [said("message", 8, 2), said("start", 8, 3), added(8, 4)])?.added_by, 7);
+    assert.is(fold(chat, [left, said("start", 8, 61)])?.added_by, 7);
+    assert.is(fold(chat, [left, added(8, 61)])?.added_by, 8);
+    assert.is(fold(chat, [left, added(undefined, 61)])?.added_by, 7);
+  }
+  for (const odd of [undefined, null, "7", 0, 1.5, 2 ** 53]) {
+    assert.is(transition(undefined, added(odd, 1))?.added_by, undefined, String(odd));
+  }
+});
+
 guards("transition() keeps the ids of messages and of membership apart", () => {
   const chat = chatThatIs("active", { last_update_id: 200, last_member_update_id: 10 });
   const later = noon + 5 * secondMs;

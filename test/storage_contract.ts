@@ -242,6 +242,28 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     assert.equal(told.sort(), [-4, 2]);
   });
 
+  check("loadActiveChats() tells who has brought which active chat in", async ({ storage }) => {
+    const added = (addedBy: number): ChatEvent => ({
+      kind: "returned",
+      at: noon,
+      updateId: 1,
+      registers: true,
+      addedBy,
+    });
+    await storage.apply(-1, [added(7)]);
+    await storage.apply(-2, [added(8)]);
+    await storage.apply(-2, [message(2, noon, "stop")]);
+    await storage.apply(-3, [{ ...message(1), addedBy: 7 } as ChatEvent], "absent");
+    await storage.saveChat(4);
+    const told: string[] = [];
+    await storage.loadActiveChats({
+      onAdder: (chatId, adderId) => void told.push(`${chatId} by ${adderId}`),
+    });
+    assert.equal(told.sort(), ["-1 by 7", "-3 by 7"]);
+    await migrateChat(storage, -1, -1001, noon);
+    assert.is((await storage.getChat(-1001))?.added_by, 7);
+  });
+
   check("apply() keeps strikes, ends the chat at the third, and makes none", async ({ storage }) => {
     for (const belief of [undefined, "absent", "active"] as const) {
       const id = 1 + ["undefined", "absent", "active"].indexOf(String(belief));

@@ -100,7 +100,10 @@ export class Model {
     { chatId, updateId, date, userInfo }: Said,
     more: Partial<Entry> & { message_count: number },
   ): void {
-    this.entries.set(chatId, { ...blank(userInfo, iso(date)), last_word_update_id: updateId, ...more });
+    // Who brought it in is no matter of consent.
+    const adder = chatId < 0 ? { added_by: open } : {};
+    const word = { last_word_update_id: updateId };
+    this.entries.set(chatId, { ...blank(userInfo, iso(date)), ...adder, ...word, ...more });
   }
 
   #count(entry: Entry, { updateId, date, userInfo }: Said): void {
@@ -127,7 +130,18 @@ function inherited(entry: Entry): Entry {
   const { is_active, added_at, last_active, message_count, user_info, removed_at, removed_reason } = entry;
   const reason = removed_reason === undefined ? {} : { removed_reason };
   const ids = { last_update_id: open, last_word_update_id: open, last_member_update_id: open } as const;
-  return { is_active, added_at, last_active, message_count, user_info, removed_at, ...reason, ...ids };
+  const adder = { added_by: open };
+  return {
+    is_active,
+    added_at,
+    last_active,
+    message_count,
+    user_info,
+    removed_at,
+    ...reason,
+    ...ids,
+    ...adder,
+  };
 }
 
 function hasStopped({ is_active, removed_reason }: Entry): boolean {
