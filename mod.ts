@@ -66,6 +66,7 @@ export type {
   Chat,
   ChatEvent,
   ChatState,
+  ChatType,
   Fact,
   InheritedEvent,
   MemberEvent,

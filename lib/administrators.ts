@@ -1,6 +1,7 @@
 /** Who may speak for a chat: its administrators, asked of Telegram and remembered for a minute. */
 import type { Api } from "grammy/web";
 import type { Message } from "grammy/types";
+import { BoundedMap } from "./bounded.ts";
 import type { Clock } from "./clock.ts";
 import { outcomeOf } from "./outcome.ts";
 import { forGrammy } from "./for_grammy.ts";
@@ -14,13 +15,14 @@ const answerWithinMs = 5000;
 const chatsAtMost = 10_000;
 
 export function createMaySpeak(clock: Clock): MaySpeak {
-  const known = new Map<number, { readonly until: number; readonly ids: ReadonlySet<number> }>();
+  const known = new BoundedMap<number, { readonly until: number; readonly ids: ReadonlySet<number> }>(
+    chatsAtMost,
+  );
 
   const administratorsOf = async (api: Api, chatId: number): Promise<ReadonlySet<number>> => {
     const remembered = known.get(chatId);
     if (remembered !== undefined && clock.now() < remembered.until) return remembered.ids;
     const ids = await ask(api, chatId);
-    if (known.size >= chatsAtMost) known.clear();
     known.set(chatId, { until: clock.now() + rememberedMs, ids });
     return ids;
   };

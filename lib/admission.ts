@@ -2,6 +2,7 @@
 import type { Update } from "grammy/types";
 import { type Api, Context } from "grammy/web";
 import type { UserFromGetMe } from "grammy/types";
+import { BoundedSet } from "./bounded.ts";
 import type { Clock } from "./clock.ts";
 import { sequenceKey } from "./update.ts";
 
@@ -25,18 +26,20 @@ export interface Admission {
   admits(update: Update): Promise<boolean>;
   /** Whether broadcasts may go to the chat. */
   mayReceive(chatId: number): boolean;
+  /** Whether the bot's owner allows the chat by its id. */
+  isListed(chatId: number): boolean;
   /** A group that is allowed became a supergroup, which is the same group. */
   moved(from: number, to: number): void;
 }
 
 const answerWithinMs = 5000;
-/** Chats whom `authorize` has refused last; past this many, they are forgotten until they write again. */
+/** Chats whom `authorize` has refused last; past this many, the oldest are forgotten until they write again. */
 const refusedAtMost = 100_000;
 
 export function createAdmission(options: AdmissionOptions): Admission {
   const { authorize, api, botInfo, onFailure, clock } = options;
   const allowed = options.allowedUsers && new Set(options.allowedUsers);
-  const refused = new Set<number>();
+  const refused = new BoundedSet<number>(refusedAtMost);
 
   const isAuthorized = async (update: Update): Promise<boolean> => {
     if (authorize === undefined) return true;
@@ -63,13 +66,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const may = await isAuthorized(update);
       // In a group one member's word says nothing about the group.
       if (may) refused.delete(chatId);
-      else if (chatId > 0) {
-        if (refused.size >= refusedAtMost) refused.clear();
-        refused.add(chatId);
-      }
+      else if (chatId > 0) refused.add(chatId);
       return may;
     },
     mayReceive: (chatId) => allowed?.has(chatId) !== false && !refused.has(chatId),
+    isListed: (chatId) => allowed?.has(chatId) === true,
     moved(from, to) {
       if (allowed?.has(from)) allowed.add(to);
     },

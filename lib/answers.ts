@@ -1,5 +1,6 @@
 /** Who is told what, and when: once an update is kept, while it waits in the queue, and after that. */
 import type { Api } from "grammy/web";
+import { BoundedSet } from "./bounded.ts";
 import type { Entry, Step } from "./entry.ts";
 import type { Ask, Heard } from "./hearing.ts";
 import type { Addressee } from "./messages.ts";
@@ -27,7 +28,7 @@ const toldAtMost = 10_000;
 
 export class Answers {
   readonly #options: AnswersOptions;
-  readonly #told = new Set<number>();
+  readonly #told = new BoundedSet<number>(toldAtMost);
   /** Updates that a process before this one has answered while they waited. */
   readonly #answered = new Set<number | undefined>();
 
@@ -86,10 +87,7 @@ export class Answers {
   }
 
   #once(chatId: number, reply: Reply): Reply[] {
-    if (this.#told.has(chatId)) return [];
-    if (this.#told.size >= toldAtMost) this.#told.clear();
-    this.#told.add(chatId);
-    return [reply];
+    return this.#told.add(chatId) ? [reply] : [];
   }
 }
 

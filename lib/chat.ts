@@ -9,7 +9,6 @@ import type {
   Chat,
   ChatEvent,
   ChatState,
-  Fact,
   InheritedEvent,
   MemberEvent,
   MessageEvent,
@@ -19,10 +18,20 @@ import type {
   RemovedReason,
   UserInfo,
 } from "./chat_event.ts";
-import { iso, time, wholeSecond } from "./time.ts";
+import {
+  isMemberHeld,
+  isMessageHeld,
+  isOlderThanLastMessage,
+  lastHeard,
+  messageIds,
+  updateIdOf,
+} from "./held.ts";
+import { isChatId } from "./chat_id.ts";
+import { iso } from "./time.ts";
 
 export type * from "./chat_event.ts";
 export { assertChatId, isChatId } from "./chat_id.ts";
+export { isWord, updateIdOf } from "./held.ts";
 export { iso, time, wholeSecond } from "./time.ts";
 
 /** So many broadcasts in a row that do not find the chat end it. */
@@ -86,12 +95,12 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
       ? registered(event, 1)
       : undefined;
   }
-  if (isHeld(chat.last_update_id, chat, event)) return chat;
+  if (isMessageHeld(chat, event)) return chat;
   const counted = {
     ...withUserInfo(withoutStrikes(chat), event.userInfo),
     message_count: chat.message_count + 1,
     last_active: iso(Math.max(event.at, lastHeard(chat, event) ?? event.at)),
-    last_update_id: updateIdOf(event) ?? chat.last_update_id,
+    ...messageIds(chat, event),
   };
   if (event.kind === "stop") return isStopped(counted) ? counted : deactivated(counted, "stopped", event.at);
   const returns = event.kind === "start" || (event.registers && !isStopped(counted));
@@ -102,13 +111,16 @@ function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatStat
   if (chat === undefined) {
     return event.kind === "returned" && event.registers ? registered(event, 0) : undefined;
   }
-  if (isHeld(chat.last_member_update_id, chat, event) || isOlderThanLastMessage(chat, event)) return chat;
+  if (isMemberHeld(chat, event) || isOlderThanLastMessage(chat, event)) return chat;
   const updateId = updateIdOf(event);
   const noted = updateId === undefined ? chat : { ...chat, last_member_update_id: updateId };
   if (event.kind === "removed") {
     return chat.is_active ? deactivated(noted, event.reason ?? "gone", event.at) : noted;
   }
-  return event.registers && !isStopped(chat) ? activated(withUserInfo(noted, event.userInfo)) : noted;
+  if (!event.registers || isStopped(chat)) return noted;
+  const returned = activated(withUserInfo(noted, event.userInfo));
+  const added_by = adderOf(event);
+  return chat.is_active || added_by === undefined ? returned : { ...returned, added_by };
 }
 
 /** A strike: Telegram says "chat not found" of chats that are there, too, so once is not enough. */
@@ -131,15 +143,16 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
   const inherited = { migrated_from: from.chat_id, added_at };
   if (chat === undefined) {
     // What the group holds, it holds as the supergroup, too.
-    const { last_update_id } = from;
+    const { last_update_id, last_word_update_id } = from;
     const standing = { is_active, removed_at, removed_reason, last_active, message_count, user_info };
-    return { ...standing, last_update_id, ...inherited };
+    return { ...standing, added_by: from.added_by, last_update_id, last_word_update_id, ...inherited };
   }
   if (chat.migrated_from !== undefined) return chat;
   const merged = {
     ...chat,
     ...inherited,
     added_at: added_at ?? chat.added_at,
+    added_by: chat.added_by ?? from.added_by,
     message_count: chat.message_count + message_count,
     user_info: { ...user_info, ...chat.user_info },
   };
@@ -161,9 +174,17 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
     message_count: messageCount,
     user_info: merged({}, event.userInfo),
     removed_at: null,
+    added_by: adderOf(event),
     last_update_id: isMember ? undefined : updateId,
+    last_word_update_id: updateId,
     last_member_update_id: isMember ? updateId : undefined,
   };
+}
+
+/** The person who brings the chat in; what can be nobody's id is none. */
+function adderOf(event: ChatEvent): number | undefined {
+  const addedBy = "addedBy" in event ? event.addedBy : undefined;
+  return isChatId(addedBy) ? addedBy : undefined;
 }
 
 function activated(chat: ChatState): ChatState {
@@ -192,50 +213,4 @@ function merged(known: UserInfo, news: UserInfo = {}): UserInfo {
     value !== undefined && value !== null && value !== "" && known[key] !== value
   );
   return changes.length === 0 ? known : { ...known, ...Object.fromEntries(changes) };
-}
-
-/** The id of the update that told the event; what is no whole number that can be kept is none. */
-export function updateIdOf(event: ChatEvent): number | undefined {
-  const updateId = "updateId" in event ? event.updateId : undefined;
-  return Number.isSafeInteger(updateId) ? updateId : undefined;
-}
-
-/** Whether the chat holds this event already, by the last id of the event's own stream. */
-function isHeld(lastId: number | undefined, chat: ChatState, event: ChatEvent): boolean {
-  const updateId = updateIdOf(event);
-  return updateId !== undefined && lastId !== undefined && updateId <= lastId &&
-    lastId - updateId < updatesAtMost && !idsMayHaveRestarted(chat, event) && !isLaterWord(chat, event);
-}
-
-/** Telegram's ids have 31 bits: one that is further ahead was not given by it, and holds nothing. */
-const updatesAtMost = 2 ** 31;
-
-/** A /stop or /start that is later than all that the chat has said is new, whatever its id: neither is passed over. */
-function isLaterWord(chat: ChatState, event: ChatEvent): boolean {
-  const heardAt = lastHeard(chat, event);
-  return (event.kind === "stop" || event.kind === "start") && (heardAt === undefined || event.at > heardAt);
-}
-
-const sixDaysMs = 6 * 24 * 60 * 60 * 1000;
-
-/**
- * When the chat last wrote. A time that is days ahead of what happens now is somebody's mistake, and none: heeded, it
- * would make everything old until then. What is told twice, or late, is told within less.
- */
-function lastHeard(chat: ChatState, { at }: Fact): number | undefined {
-  const lastActive = time(chat.last_active);
-  return lastActive !== undefined && lastActive - at > sixDaysMs ? undefined : lastActive;
-}
-
-/** After a week without updates Telegram chooses the next id at random (Bot API, `Update.update_id`). */
-function idsMayHaveRestarted(chat: ChatState, event: Fact): boolean {
-  const lastActive = time(chat.last_active);
-  return lastActive !== undefined && event.at - lastActive > sixDaysMs;
-}
-
-/** Telegram dates messages in whole seconds, so only a whole second tells; ids tell within one. */
-function isOlderThanLastMessage(chat: ChatState, event: ChatEvent): boolean {
-  if (isHeld(chat.last_update_id, chat, event)) return true;
-  const heardAt = lastHeard(chat, event);
-  return heardAt !== undefined && wholeSecond(event.at) < wholeSecond(heardAt);
 }

@@ -6,6 +6,9 @@
  */
 export type RemovedReason = "stopped" | "blocked" | "left" | "gone" | "inactive" | "migrated";
 
+/** The types that Telegram gives chats. */
+export type ChatType = "private" | "group" | "supergroup" | "channel";
+
 /** Who is behind a chat. Keys of other programs are kept. */
 export interface UserInfo {
   /** The public @name, without the @. */
@@ -40,13 +43,20 @@ export interface ChatState {
   readonly removed_reason?: RemovedReason | undefined;
   /** Broadcasts in a row that did not find this active chat; absent where the last one did. The third ends it. */
   readonly strikes?: number | undefined;
+  /** The person who has brought this group or channel in; absent where that is not known. */
+  readonly added_by?: number | undefined;
   /** The supergroup that this group has become. */
   readonly migrated_to?: number | undefined;
   /** The group that this supergroup was. */
   readonly migrated_from?: number | undefined;
   /** The last message's update id: what it says twice counts once. */
   readonly last_update_id?: number | undefined;
-  /** The same for `my_chat_member`, which Telegram redelivers apart from messages. */
+  /**
+   * The update id of the last /start or /stop, or of the registration: one that comes late, behind messages that were
+   * said after it, is news all the same. Absent where none has come since this is kept; then `last_update_id` tells.
+   */
+  readonly last_word_update_id?: number | undefined;
+  /** The same as `last_update_id` for `my_chat_member`, which Telegram redelivers apart from messages. */
   readonly last_member_update_id?: number | undefined;
 }
 
@@ -72,6 +82,8 @@ export interface MessageEvent extends Fact {
   readonly userInfo?: UserInfo | undefined;
   /** Default: false. A /start needs no leave. */
   readonly registers?: boolean;
+  /** Who brings the group or channel in, if this registers it. */
+  readonly addedBy?: number | undefined;
 }
 
 /** The bot can (`returned`) or cannot (`removed`) write to the chat any more; without `updateId`, a refused send. */
@@ -86,6 +98,8 @@ export interface MemberEvent extends Fact {
   readonly userInfo?: UserInfo | undefined;
   /** Whether a return may register or reactivate. Default: false. */
   readonly registers?: boolean;
+  /** Who brings the group or channel in, if a return registers or reactivates it. */
+  readonly addedBy?: number | undefined;
 }
 
 /** What a broadcast met: Telegram did not find the chat (`unreached`, a strike), or took the message (`reached`). */

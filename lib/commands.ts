@@ -8,6 +8,7 @@ import { createHear } from "./hearing.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { Outbox } from "./outbox.ts";
+import type { Registration } from "./registration.ts";
 import { repliesTo, type Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
 import { sequenceKey } from "./update.ts";
@@ -19,6 +20,8 @@ export interface CommandsOptions {
   readonly words: Words;
   /** Whether any message registers its chat, or only /start. */
   readonly registers: boolean;
+  /** What chats may be registered. */
+  readonly registration: Registration;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -31,7 +34,7 @@ const replyWithinMs = 10_000;
 
 /** Keeps and answers an update; rejects where it could not be kept. */
 export function createCommands(options: CommandsOptions): (ctx: CommandContext) => Promise<void> {
-  const { roster, words, registers, clock, logger } = options;
+  const { roster, words, registers, registration, clock, logger } = options;
   const hear = createHear({ registers, clock });
   const openOutbox = (opened: Roster): Outbox =>
     new Outbox({
@@ -46,10 +49,13 @@ export function createCommands(options: CommandsOptions): (ctx: CommandContext) 
   // A runner hands over one chat's updates side by side: what was said first is kept first.
   const inOrder = createInOrder();
   const handle = async ({ api, update, me }: CommandContext): Promise<void> => {
-    const heard = await hear(update, { api, botUsername: me.username });
-    if (heard === undefined) return;
+    const said = await hear(update, { api, botUsername: me.username });
+    if (said === undefined) return;
     const opened = await roster(me.id);
+    const heard = registration.limit(said, opened);
+    if (heard === undefined) return;
     const step = heard.entry && await writeOne(opened, heard.entry);
+    if (step !== undefined) registration.learn(heard, step);
     outbox ??= openOutbox(opened);
     const holdMs = holdMsOf(heard.asks, step);
     const replies: Reply[] = step === undefined ? ["administratorsUnknown"] : repliesTo(heard.asks, step);

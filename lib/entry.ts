@@ -83,6 +83,7 @@ function presumedBefore(after: ChatState, events: readonly Tried[]): ChatState |
     ...after,
     is_active: isEnded || after.is_active,
     last_update_id: undefined,
+    last_word_update_id: undefined,
     last_member_update_id: undefined,
   };
 }

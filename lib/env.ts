@@ -2,7 +2,8 @@
 import process from "node:process";
 import { config } from "dotenv";
 import { MeanReversionTelegramBot } from "./bot.ts";
-import { assertNoMistakes, type BotOptions, mistakesIn } from "./options.ts";
+import type { ChatType } from "./chat.ts";
+import { assertNoMistakes, type BotOptions, chatTypes, mistakesIn } from "./options.ts";
 
 const variables = {
   botToken: "TELEGRAM_BOT_TOKEN",
@@ -12,6 +13,8 @@ const variables = {
   apiRoot: "TELEGRAM_API_ROOT",
   spoolFile: "TELEGRAM_SPOOL_FILE",
   allowedUsers: "TELEGRAM_ALLOWED_USERS",
+  chatTypes: "TELEGRAM_CHAT_TYPES",
+  chatsPerAdder: "TELEGRAM_CHATS_PER_ADDER",
 } as const;
 
 const truths: ReadonlyMap<string, boolean> = new Map([
@@ -21,8 +24,8 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 
 /**
  * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, TELEGRAM_BROADCASTS_TABLE, AWS_REGION,
- * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT,
- * and of a `.env` file in the current folder, which never overrides a variable that is set.
+ * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between), TELEGRAM_CHAT_TYPES (such as
+ * `private,channel`), TELEGRAM_CHATS_PER_ADDER (a number, or `Infinity`), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and of a `.env` file in the current folder, which never overrides a variable that is set.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
  * @throws {ConfigError} Naming every variable that is missing or malformed, and its rule.
  */
@@ -32,8 +35,12 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
   const fromEnv = Object.fromEntries(
     Object.entries(variables).map(([option, name]) => [option, process.env[name] || undefined]),
   );
-  const allowedUsers = idsIn(process.env[variables.allowedUsers]);
-  const merged: Partial<BotOptions> = { ...fromEnv, allowedUsers, ...given };
+  const listed = {
+    allowedUsers: idsIn(process.env[variables.allowedUsers]),
+    chatTypes: chatTypesIn(process.env[variables.chatTypes]),
+    chatsPerAdder: numberIn(process.env[variables.chatsPerAdder]),
+  };
+  const merged: Partial<BotOptions> = { ...fromEnv, ...listed, ...given };
   const mistakes = mistakesIn(merged, (option) => {
     const isGiven = option in given || !(option in variables);
     return isGiven ? option : variables[option as keyof typeof variables];
@@ -51,7 +58,23 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
 
 /** A text that is no list of ids stays as it is, for the rule to show it. */
 function idsIn(text: string = ""): readonly number[] | undefined {
-  const words = text.split(/[\s,;]+/).filter((word) => word !== "");
-  if (words.length === 0) return undefined;
+  const words = wordsIn(text);
+  if (words === undefined) return undefined;
   return words.every((word) => /^-?\d+$/.test(word)) ? words.map(Number) : text as never;
+}
+
+function chatTypesIn(text: string = ""): readonly ChatType[] | undefined {
+  const words = wordsIn(text) as readonly ChatType[] | undefined;
+  return words?.every((word) => chatTypes.includes(word)) === false ? text as never : words;
+}
+
+function wordsIn(text: string = ""): readonly string[] | undefined {
+  const words = text.split(/[\s,;]+/).filter((word) => word !== "");
+  return words.length === 0 ? undefined : words;
+}
+
+/** A text that is no number stays as it is, too. */
+function numberIn(text: string = ""): number | undefined {
+  if (text.trim() === "") return undefined;
+  return Number.isNaN(Number(text)) ? text as never : Number(text);
 }

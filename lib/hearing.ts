@@ -2,22 +2,35 @@
 import type { ChatMemberUpdated, Message, Update } from "grammy/types";
 import type { Api } from "grammy/web";
 import { createMaySpeak } from "./administrators.ts";
-import type { MessageEvent } from "./chat.ts";
+import type { ChatType, MessageEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry } from "./entry.ts";
-import { dateMs, factOf, languageCodeOf, userInfoOf } from "./update.ts";
+import type { Refusal } from "./registration.ts";
+import { dateMs, factOf, languageCodeOf, personOf, userInfoOf } from "./update.ts";
 
 /**
  * What there may be to answer: one of the commands; a command by whom it is not allowed (`refused`) or of whom that is
- * not known (`undecided`); a chat that may not use the bot (`stranger`); or nothing but a greeting.
+ * not known (`undecided`); a chat that may not use the bot (`stranger`), or may not be registered; or nothing but a
+ * greeting.
  */
-export type Ask = "start" | "stop" | "help" | "status" | "refused" | "undecided" | "stranger" | "nothing";
+export type Ask =
+  | "start"
+  | "stop"
+  | "help"
+  | "status"
+  | "refused"
+  | "undecided"
+  | "stranger"
+  | "nothing"
+  | Refusal;
 
 export interface Heard {
   readonly chatId: number;
   readonly asks: Ask;
   /** What is to be kept of it; `undefined` where nothing is. */
   readonly entry: Entry | undefined;
+  /** Absent where it is not known, as of a group's move. */
+  readonly chatType?: ChatType;
   /** The language of whoever has written, as Telegram tells it. */
   readonly languageCode?: string | undefined;
 }
@@ -34,6 +47,8 @@ export interface Surroundings {
   readonly botUsername: string;
   /** Whether the chat may use the bot; default: true. One that may not can still end what it has. */
   readonly isAllowed?: boolean;
+  /** Whether a chat that is not allowed may be registered all the same. Default: each may. */
+  readonly mayBeActive?: (chatId: number) => boolean;
 }
 
 /** `undefined` where the update holds nothing that concerns a chat's subscription. */
@@ -44,7 +59,7 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
 
   const messageOf = (
     { update_id }: Update,
-    { chat, date }: Message,
+    { chat, from, date }: Message,
     kind: MessageEvent["kind"],
     mayRegister: boolean,
   ): Entry => ({
@@ -56,6 +71,7 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
       updateId: update_id,
       userInfo: userInfoOf(chat),
       registers: mayRegister,
+      ...(chat.type === "private" ? {} : { addedBy: personOf({ from }) }),
     },
   });
 
@@ -63,15 +79,17 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     update: Update,
     message: Message,
     command: string | undefined,
-    { api, isAllowed = true }: Surroundings,
+    { api, isAllowed = true, mayBeActive = () => true }: Surroundings,
   ): Promise<Heard | undefined> => {
-    const chatId = message.chat.id;
+    const { id: chatId, type: chatType } = message.chat;
     const heard = (asks: Ask, kind: MessageEvent["kind"], mayRegister: boolean = registers): Heard => {
-      return { chatId, asks, entry: messageOf(update, message, kind, mayRegister) };
+      return { chatId, chatType, asks, entry: messageOf(update, message, kind, mayRegister) };
     };
-    if (!isAllowed && command !== "stop") {
+    // Telegram is asked who may speak for a group only where there is something to end.
+    const mayEnd = command === "stop" && (chatType === "private" || mayBeActive(chatId));
+    if (!isAllowed && !mayEnd) {
       // What people say among themselves in a group is not said to the bot.
-      const isSaidToBot = command !== undefined || message.chat.type === "private";
+      const isSaidToBot = command !== undefined || chatType === "private";
       return isSaidToBot ? { chatId, asks: "stranger", entry: undefined } : undefined;
     }
     if (command === "help" || command === "status") return heard(command, "message");
@@ -86,7 +104,7 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
 
   const hearMembership = (
     { update_id }: Update,
-    { chat, date }: ChatMemberUpdated,
+    { chat, from, date }: ChatMemberUpdated,
     isPresent: boolean,
     isAllowed: boolean = true,
   ): Heard => {
@@ -99,8 +117,9 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
       updateId: update_id,
       userInfo: userInfoOf(chat),
       registers,
+      ...(chat.type === "private" ? {} : { addedBy: personOf({ from }) }),
     } as const;
-    return { chatId, asks: "nothing", entry: { kind: "event", chatId, event } };
+    return { chatId, chatType: chat.type, asks: "nothing", entry: { kind: "event", chatId, event } };
   };
 
   const hear: Hear = async (update, surroundings) => {

@@ -4,12 +4,15 @@ import type { Api } from "grammy/web";
 import type { Answers } from "./answers.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Step } from "./entry.ts";
+import { heedUntilKept } from "./heeding.ts";
 import type { Hear, Heard } from "./hearing.ts";
+import { BoundedSet } from "./bounded.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Keeping } from "./keeper.ts";
 import { NotKeptError } from "./lanes.ts";
 import { waitFor } from "./patience.ts";
 import type { Taken } from "./received.ts";
+import type { Registration } from "./registration.ts";
 import { isOutage } from "./recovery.ts";
 import type { Roster } from "./roster.ts";
 import { sequenceKey, sequenceKeysOf } from "./update.ts";
@@ -21,6 +24,8 @@ export interface InboxOptions {
   readonly hear: Hear;
   /** Whether whoever sent the update may use the bot. */
   readonly admits: (update: Update) => Promise<boolean>;
+  /** What chats may be registered. */
+  readonly registration: Registration;
   readonly keep: (entry: Entry) => Keeping;
   /** Keeps an entry at once or rejects: for updates that are sent again then. */
   readonly write: (entry: Entry, wasTried: boolean) => Promise<Step>;
@@ -52,6 +57,7 @@ const holdAtMostMs = 5000;
 const repliesWithinMs = 5000;
 const closeWithinMs = 10_000;
 const failedAtMost = 10_000;
+const strangersAtMost = 100_000;
 
 export class Inbox {
   readonly #options: InboxOptions;
@@ -60,7 +66,9 @@ export class Inbox {
   readonly #handled = new Set<Promise<unknown>>();
   #isClosed = false;
   /** Updates that came by another way than polling and could not be kept. */
-  readonly #failed = new Set<number>();
+  readonly #failed = new BoundedSet<number>(failedAtMost);
+  /** Chats that may not use the bot and have said /stop: there is nothing more that they could end. */
+  readonly #strangers = new BoundedSet<number>(strangersAtMost);
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -85,7 +93,7 @@ export class Inbox {
       const { heard, isAllowed } = await this.#hear(update);
       // A /stop that cannot be kept counts until it comes again.
       if (heard?.asks === "stop") roster.heed(heard.chatId, false);
-      const step = heard?.entry && await this.#write(update.update_id, heard.entry);
+      const step = heard?.entry && await this.#write(update.update_id, heard);
       if (heard?.asks === "stop" || heard?.asks === "start") {
         roster.heed(heard.chatId, heard.asks === "start")();
       }
@@ -146,7 +154,10 @@ export class Inbox {
     const order = roster.nextOrder();
     if (heard?.entry === undefined) return { heard, isAllowed, wasActive, order };
     const keeping = keep(heard.entry);
-    if (heard.asks === "stop") this.#heed(heard.chatId, false, order, keeping);
+    this.#follow(heard, keeping.kept);
+    if (heard.asks === "stop") {
+      heedUntilKept(roster, { chatId: heard.chatId, isActive: false, order }, keeping.kept);
+    }
     if (roster.isUnread && heard.entry.kind === "event") {
       roster.note(heard.chatId, heard.entry.event).catch(() => {});
     }
@@ -154,38 +165,60 @@ export class Inbox {
   }
 
   async #hear(update: Update): Promise<{ readonly heard: Heard | undefined; readonly isAllowed: boolean }> {
-    const { api, botUsername, admits, hear } = this.#options;
+    const { api, botUsername, admits, hear, roster } = this.#options;
     const isAllowed = await admits(update);
-    return { heard: await hear(update, { api, botUsername, isAllowed }), isAllowed };
+    const mayBeActive = (chatId: number): boolean => roster.isUnread || roster.isActive(chatId);
+    const heard = await hear(update, { api, botUsername, isAllowed, mayBeActive });
+    return { heard: heard && this.#limit(heard, isAllowed), isAllowed };
   }
 
-  #heed(chatId: number, isActive: boolean, order: number, { kept }: Keeping): void {
-    const forget = this.#options.roster.heed(chatId, isActive, order);
-    kept.then(forget, forget);
+  /** What is left of it where a stranger repeats a /stop, or would register what may not be registered. */
+  #limit(heard: Heard, isAllowed: boolean): Heard | undefined {
+    const { roster, registration } = this.#options;
+    const { chatId, asks } = heard;
+    if (isAllowed) {
+      this.#strangers.delete(chatId);
+      return registration.limit(heard, roster);
+    }
+    const isAtAnEnd = asks === "stop" && !roster.isActive(chatId);
+    return isAtAnEnd && !this.#strangers.add(chatId) ? undefined : heard;
+  }
+
+  /** One that is not kept comes again, and is none that was heard before. */
+  #follow(heard: Heard, kept: Promise<Step>): void {
+    kept.then(
+      (step) => this.#options.registration.learn(heard, step),
+      () => this.#strangers.delete(heard.chatId),
+    );
   }
 
   /** Waits for the update to be kept or queued, and has it answered; gives whether handlers are to have it. */
   async #acknowledge({ update_id: updateId }: Update, begun: Begun): Promise<boolean> {
     const { heard, keeping, isAllowed, wasActive, order } = begun;
     if (heard === undefined) return isAllowed;
-    const { answers } = this.#options;
+    const { answers, roster } = this.#options;
     const step = await keeping?.acknowledged;
     if (step !== "queued" || keeping === undefined) void answers.kept(heard, step as Step | undefined);
     else {
-      if (heard.asks === "start") this.#heed(heard.chatId, true, order, keeping);
+      if (heard.asks === "start") {
+        heedUntilKept(roster, { chatId: heard.chatId, isActive: true, order }, keeping.kept);
+      }
       answers.queued({ updateId, heard, wasActive, kept: keeping.kept });
     }
     return isAllowed;
   }
 
   /** One whose write has failed before may be kept all the same: then it is no repetition. */
-  async #write(updateId: number, entry: Entry): Promise<Step> {
+  async #write(updateId: number, heard: Heard): Promise<Step> {
+    const { entry } = heard;
+    if (entry === undefined) throw new Error("unreachable: there is nothing to write");
     try {
-      const step = await this.#options.write(entry, this.#failed.has(updateId));
+      const kept = this.#options.write(entry, this.#failed.has(updateId));
+      this.#follow(heard, kept);
+      const step = await kept;
       this.#failed.delete(updateId);
       return step;
     } catch (error) {
-      if (this.#failed.size >= failedAtMost) this.#failed.clear();
       this.#failed.add(updateId);
       throw error;
     }

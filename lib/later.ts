@@ -6,5 +6,6 @@ export { createCommands } from "./commands.ts";
 export { views } from "./display.ts";
 export { openBroadcasting } from "./own_broadcasting.ts";
 export { openReception } from "./reception.ts";
+export { Registration } from "./registration.ts";
 export { Roster } from "./roster.ts";
 export { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } from "./webhook_request.ts";

@@ -70,6 +70,10 @@ export interface BotMessages {
   readonly stoppedForNow: Wording;
   /** A chat that may not use a private bot. Its owner needs the chat's id to allow it. */
   readonly stranger: Wording;
+  /** A chat of a type that `chatTypes` leaves out; a channel is told nothing. */
+  readonly chatTypeNotAllowed: Wording;
+  /** A group of a person who has brought in as many as `chatsPerAdder` allows. */
+  readonly tooManyChats: Wording;
   /** A signal, as it goes to everyone; 1,024 characters at most stand beside a chart, the rest follows. */
   readonly signal: Wording<AboutSignal>;
 }
@@ -164,6 +168,17 @@ export const ownMessages: { readonly [Name in MessageName]: (about: About<Name>)
     lines(
       "This bot is private, so I cannot subscribe this chat.",
       format("Its owner can allow it by the chat's id: ", code(String(chatId))),
+    ),
+  chatTypeNotAllowed: () =>
+    lines(
+      "This bot sends no signals to chats of this type, so I cannot subscribe this one.",
+      "Thank you for asking me; its owner decides which chats I serve.",
+    ),
+  tooManyChats: () =>
+    lines(
+      "I cannot subscribe this group: whoever has added me is in as many groups and channels with me already as " +
+        "one person may be.",
+      "Remove me from one of them, or have another administrator say /start here.",
     ),
   signal: ({ signal, time }) => signalMessage(signal, time.getTime()),
 };

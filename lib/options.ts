@@ -2,6 +2,7 @@
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Authorize } from "./admission.ts";
+import type { ChatType } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { type BotMessages, ownMessages } from "./messages.ts";
@@ -33,6 +34,16 @@ export interface BotOptions {
   readonly allowedUsers?: readonly number[] | undefined;
   /** Says of each update whether whoever sent it may use the bot, besides `allowedUsers`. Default: everyone may. */
   readonly authorize?: Authorize | undefined;
+  /**
+   * The types of chats that may subscribe; others are refused, kindly, and a channel in silence. Chats that are
+   * registered already stay. Default: all.
+   */
+  readonly chatTypes?: readonly ChatType[] | undefined;
+  /**
+   * How many groups and channels one person may bring in, which are counted by `added_by`; those of which it is not
+   * known who brought them in are not, nor are those in `allowedUsers`. `Infinity` is no limit. Default: 10.
+   */
+  readonly chatsPerAdder?: number | undefined;
   /** Where the queue of an outage is kept on disk, so that it outlives the process. Default: in memory only. */
   readonly spoolFile?: string | undefined;
   /**
@@ -76,6 +87,8 @@ type Checked =
   | "autoRegisterChats"
   | "allowedUsers"
   | "authorize"
+  | "chatTypes"
+  | "chatsPerAdder"
   | "spoolFile"
   | "messages"
   | "apiRoot";
@@ -92,6 +105,8 @@ const isWordings = (value: unknown): boolean =>
   Object.entries(value).every(([name, wording]) =>
     Object.hasOwn(ownMessages, name) && (wording === undefined || typeof wording === "function")
   );
+
+export const chatTypes: readonly ChatType[] = ["private", "group", "supergroup", "channel"];
 
 const tableNames = {
   isGood: (value: unknown) => isText(value, /^[A-Za-z0-9_.-]{3,255}$/),
@@ -128,6 +143,15 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   authorize: {
     isGood: (value: unknown) => typeof value === "function",
     rule: "a function of an update's context",
+  },
+  chatTypes: {
+    isGood: (value: unknown) =>
+      Array.isArray(value) && value.length > 0 && value.every((type) => chatTypes.includes(type)),
+    rule: `a list of one or more of ${chatTypes.join(", ")}`,
+  },
+  chatsPerAdder: {
+    isGood: (value: unknown) => value === Infinity || (Number.isSafeInteger(value) && value as number > 0),
+    rule: "a whole number above 0, or Infinity",
   },
   spoolFile: { isGood: (value: unknown) => isText(value, /^[^\0]*[^\0/\\]$/), rule: "the path of a file" },
   messages: {

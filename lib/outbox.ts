@@ -10,6 +10,7 @@ import type { Addressee } from "./messages.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Allowance, createAllowance } from "./allowance.ts";
 import { waitFor } from "./patience.ts";
+import { reasonOf } from "./reason.ts";
 import type { Reply } from "./replies.ts";
 import type { Roster } from "./roster.ts";
 import type { FormattedText } from "./text.ts";
@@ -134,7 +135,8 @@ export class Outbox {
       const isLate = error instanceof LateTurnError;
       if (isLate || outcome.kind === "wait") this.#drop(chatId, 1, (error as Error).message);
       else if (outcome.kind === "gone") {
-        onGone(chatId, { kind: "removed", reason: outcome.reason, at }).catch(warn);
+        onGone(chatId, { kind: "removed", reason: outcome.reason, at })
+          .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${reasonOf(failure)}`));
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
         await this.#answer(api, { ...to, chatId: outcome.to }, reply, kind);
       } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);

@@ -11,6 +11,7 @@ import type { Company } from "./conduct.ts";
 import type { Gate } from "./gate.ts";
 import { type Entry, type Storing, writeOne } from "./entry.ts";
 import { createHear } from "./hearing.ts";
+import { heedLeft } from "./heeding.ts";
 import { Inbox } from "./inbox.ts";
 import { Keeper } from "./keeper.ts";
 import type { Logger } from "./log.ts";
@@ -20,6 +21,7 @@ import { Outbox } from "./outbox.ts";
 import type { Words } from "./words.ts";
 import { PollWatch } from "./poll_watch.ts";
 import { poll } from "./polling.ts";
+import { Registration } from "./registration.ts";
 import type { Roster } from "./roster.ts";
 import { StorageError } from "./storage/storage_error.ts";
 import { openSpool, type Spool } from "./spool.ts";
@@ -62,7 +64,7 @@ const answerWithinMs = 5000;
 /** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
 export async function openReception(given: ReceptionOptions): Promise<Reception> {
   const { options, api, gate, botInfo, handle, hasHandlers, onFailure, words, clock, logger, signal } = given;
-  const { autoRegisterChats = true, allowedUsers, authorize, spoolFile } = options;
+  const { autoRegisterChats = true, allowedUsers, authorize, spoolFile, chatTypes, chatsPerAdder } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
   const { roster, open } = await openRoster(options, botInfo.id, clock, logger).catch(async (error) => {
@@ -103,6 +105,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     roster,
     hear: createHear({ registers: autoRegisterChats, clock }),
     admits: admission.admits,
+    registration: new Registration({ chatTypes, chatsPerAdder, isExempt: admission.isListed }),
     keep: (entry) => keeper.keep(entry),
     write: (entry, wasTried) => writeOne(storing, entry, wasTried),
     answers,
@@ -113,7 +116,9 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     signal,
   });
   const left = await leftIn(spool, logger);
-  answers.resume(left, keeper.resume(left));
+  const resumed = keeper.resume(left);
+  heedLeft(roster, left, resumed);
+  answers.resume(left, resumed);
   if (roster.isUnread) void keeper.begin(open);
   const broadcasting = new Broadcasting({
     ...{ api, gate, roster, clock, logger },

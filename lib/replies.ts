@@ -22,6 +22,9 @@ export function repliesTo(asks: Ask, step: Step): Reply[] {
       return [before?.is_active ? "stopped" : "alreadyStopped"];
     case "refused":
       return ["administratorsOnly"];
+    case "chatTypeNotAllowed":
+    case "tooManyChats":
+      return [asks];
     case "help":
     case "status":
       return [...greetings(step), asks];
@@ -35,8 +38,10 @@ export function repliesWhileQueued(asks: Ask, isActive: boolean): Reply[] {
   if (asks === "start") return [isActive ? "alreadyActive" : "registeredForNow"];
   if (asks === "stop") return ["stoppedForNow"];
   if (asks === "refused") return ["administratorsOnly"];
-  return asks === "help" || asks === "status" ? [asks] : [];
+  return queuedAsks.includes(asks) ? [asks as Reply] : [];
 }
+
+const queuedAsks: readonly Ask[] = ["help", "status", "chatTypeNotAllowed", "tooManyChats"];
 
 /** When it is kept after all, and had been answered by `repliesWhileQueued`. */
 export function repliesAfterQueue(asks: Ask, step: Step): Reply[] {

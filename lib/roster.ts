@@ -1,4 +1,5 @@
 /** Who is subscribed now: a memory of the active chats over the storage, which stays the truth. */
+import { Adders } from "./adders.ts";
 import { type Chat, type ChatEvent, type ChatState, isMessage } from "./chat.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createInOrder } from "./in_order.ts";
@@ -41,6 +42,8 @@ export class Roster {
   readonly #words = new Map<number, { readonly isActive: boolean; readonly order: number }>();
   #order = 0;
   readonly #inOrder = createInOrder();
+  /** Who has brought the groups and channels in. */
+  readonly adders: Adders = new Adders();
   #isAllowed = (_chatId: number): boolean => true;
 
   /**
@@ -254,7 +257,8 @@ export class Roster {
         struck.add(chatId);
         work?.onStrikes?.(chatId);
       };
-      const active = await storage.loadActiveChats({ ...work, onStrikes });
+      const onAdder = (chatId: number, adderId: number): void => this.adders.found(chatId, adderId);
+      const active = await storage.loadActiveChats({ ...work, onStrikes, onAdder });
       if (number < this.#latestLoad) return;
       this.#latestLoad = number;
       this.#active = active;
@@ -282,6 +286,7 @@ export class Roster {
   }
 
   #note(chatId: number, after: ChatState | undefined): void {
+    this.adders.kept(chatId, after);
     const standing = standingOf(after);
     for (const changes of this.#loads) changes.set(chatId, standing);
     this.#place(chatId, standing);

@@ -5,6 +5,7 @@ import type { BroadcastMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastRun } from "./broadcast_run.ts";
 import type { Broadcasting, ResumedBroadcasts } from "./broadcasting.ts";
+import type { ChatType } from "./chat.ts";
 import { type Charting, createCharting } from "./charting.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { CommandContext } from "./commands.ts";
@@ -25,6 +26,16 @@ export interface SubscriptionsOptions {
   readonly storage: ChatStorage;
   /** Whether any message registers its chat, or only /start. Default: true. */
   readonly autoRegisterChats?: boolean | undefined;
+  /**
+   * The types of chats that may subscribe; others are refused, kindly, and a channel in silence. Chats that are
+   * registered already stay. Default: all.
+   */
+  readonly chatTypes?: readonly ChatType[] | undefined;
+  /**
+   * How many groups and channels one person may bring in, which are counted by `added_by`; those of which it is not
+   * known who brought them in are not. `Infinity` is no limit. Default: 10.
+   */
+  readonly chatsPerAdder?: number | undefined;
   /** Words of your own for what is said, a function for each message. */
   readonly messages?: Partial<BotMessages> | undefined;
   /** The pace of a broadcast's messages. Default: 30. */
@@ -148,11 +159,13 @@ export class Subscriptions {
   }
 
   async #openCommands(): Promise<(ctx: CommandContext) => Promise<void>> {
-    const { createCommands } = await import("./later.ts");
+    const { createCommands, Registration } = await import("./later.ts");
+    const { autoRegisterChats = true, chatTypes, chatsPerAdder } = this.#options;
     return createCommands({
       roster: (botId) => this.#openFor(botId),
       words: this.#words,
-      registers: this.#options.autoRegisterChats ?? true,
+      registers: autoRegisterChats,
+      registration: new Registration({ chatTypes, chatsPerAdder }),
       ...{ clock: this.#clock, logger: this.#logger },
     });
   }

@@ -1,5 +1,12 @@
 /** What an update of Telegram says about a chat, in the words of the consent rule. Pure. */
-import type { Chat as TelegramChat, ChatMember, ChatMemberUpdated, Message, Update } from "grammy/types";
+import type {
+  Chat as TelegramChat,
+  ChatMember,
+  ChatMemberUpdated,
+  Message,
+  Update,
+  User,
+} from "grammy/types";
 import { isChatId, type UserInfo } from "./chat.ts";
 import { wellFormed } from "./text.ts";
 
@@ -49,6 +56,11 @@ export function factOf(update: Update, botUsername: string): UpdateFact | undefi
   return isOfChat(member) ? membership(member) : undefined;
 }
 
+/** The person behind the update, where it is one: an anonymous administrator and a channel speak by bots of Telegram's. */
+export function personOf({ from }: { readonly from?: User | undefined }): number | undefined {
+  return isObject(from) && from["is_bot"] !== true && isChatId(from["id"]) ? from["id"] : undefined;
+}
+
 /** The language of whoever has sent the update. */
 export function languageCodeOf(update: Update): string | undefined {
   const { from } = update.message ?? update.channel_post ?? update.my_chat_member ?? {};
@@ -77,9 +89,13 @@ function membership(member: ChatMemberUpdated): UpdateFact | undefined {
   return isKnown ? { kind: "membership", member, isPresent: isPresent(member.new_chat_member) } : undefined;
 }
 
-/** Whether the part of an update names a chat that there can be. */
+/**
+ * Whether the part of an update names a chat that there can be, and that can subscribe. What people write to a channel
+ * goes to a room with a topic for each of them, and no message can be sent there without naming one.
+ */
 function isOfChat<T extends Message | ChatMemberUpdated>(part: T | undefined): part is T {
-  return isObject(part) && isObject(part.chat) && isChatId(part.chat.id);
+  return isObject(part) && isObject(part.chat) && isChatId(part.chat.id) &&
+    part.chat["is_direct_messages"] !== true;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -8,8 +8,10 @@ import {
   isMessage,
   iso,
   isStopped,
+  isWord,
   time,
   transition,
+  updateIdOf,
 } from "../lib/chat.ts";
 import { assert, suite } from "./harness.ts";
 import {
@@ -123,11 +125,18 @@ function eventOf(column: string, registers: boolean): ChatEvent {
 function expected(cell: string, before: ChatState | undefined, event: ChatEvent): ChatState | undefined {
   const isMessage = event.kind === "start" || event.kind === "message" || event.kind === "stop";
   const isMember = event.kind === "removed" || event.kind === "returned";
-  const ids = isMessage ? { last_update_id: updateId } : isMember ? { last_member_update_id: updateId } : {};
+  const isWord = event.kind === "start" || event.kind === "stop";
+  const word = isWord ? { last_word_update_id: updateId } : {};
+  const ids = isMessage
+    ? { last_update_id: updateId, ...word }
+    : isMember
+    ? { last_member_update_id: updateId }
+    : {};
   if (cell === "nothing") return before;
   if (cell === "registers") {
     const now = { added_at: iso(at), last_active: iso(at), message_count: isMessage ? 1 : 0 };
-    return { is_active: true, ...now, user_info: {}, removed_at: null, ...ids };
+    const word = isMessage || isMember ? { last_word_update_id: updateId } : {};
+    return { is_active: true, ...now, user_info: {}, removed_at: null, ...ids, ...word };
   }
   assert.ok(before, `${cell} needs a chat`);
   const counted = isMessage ? { message_count: 4, last_active: iso(at) } : {};
@@ -281,6 +290,91 @@ guards("transition() counts an update id once, whatever it says the second time"
     for (const id of [updateId, updateId - 1]) {
       assert.is(transition(once, { kind, at, updateId: id, registers: true }), once);
     }
+  }
+});
+
+const word = (kind: "start" | "stop" | "message", updateId: number, at: number = noon): ChatEvent => ({
+  kind,
+  at,
+  updateId,
+  registers: true,
+});
+
+guards("transition() holds a /stop or /start that a later message has overtaken, once", () => {
+  for (const registration of [word("start", 1), word("message", 1)]) {
+    const overtaken = fold(undefined, [registration, word("message", 5, noon + secondMs)]);
+    const stopped = transition(overtaken, word("stop", 3));
+    assert.equal([stopped?.removed_reason, stopped?.message_count], ["stopped", 3]);
+    assert.equal([stopped?.last_update_id, stopped?.last_active], [5, iso(noon + secondMs)]);
+    assert.is(transition(stopped, word("stop", 3)), stopped, "it counts once");
+    assert.is(transition(stopped, word("message", 5)), stopped, "and the message, too");
+    const back = transition(stopped, word("start", 4));
+    assert.equal([back?.is_active, back?.message_count, back?.last_update_id], [true, 4, 5]);
+    assert.is(transition(back, word("stop", 3)), back, "a /stop undoes no later /start");
+  }
+});
+
+guards(
+  "transition() takes no word for news that was said before the last one, or before the registration",
+  () => {
+    const active = fold(undefined, [word("start", 1), word("stop", 3), word("start", 5), word("message", 7)]);
+    for (const updateId of [1, 3, 4, 5]) assert.is(transition(active, word("stop", updateId)), active);
+    assert.is(transition(active, word("stop", 6))?.is_active, false);
+    const registered = fold(undefined, [word("message", 3), word("message", 7)]);
+    assert.is(transition(registered, word("stop", 2)), registered);
+    const added = transition(undefined, { kind: "returned", at: noon, updateId: 3, registers: true });
+    assert.is(fold(added, [word("message", 7), word("stop", 5)])?.is_active, false);
+  },
+);
+
+guards(
+  "transition() goes by the last message where no word's id is known, as in items of other programs",
+  () => {
+    const older = chatThatIs("active");
+    assert.is(transition(older, word("stop", 49)), older);
+    const since = fold(older, [word("start", 60), word("message", 70)]);
+    assert.is(transition(since, word("stop", 59)), since);
+    assert.is(transition(since, word("stop", 61))?.is_active, false);
+  },
+);
+
+guards(
+  "transition() knows the words since ids have restarted from those that an id of before would hold",
+  () => {
+    const chat = chatThatIs("active", { last_update_id: 5000, last_word_update_id: 4000 });
+    const later = noon + 7 * dayMs;
+    const restarted = transition(chat, word("message", 20, later));
+    for (const updateId of [19, 21]) {
+      assert.is(
+        transition(restarted, word("stop", updateId, later))?.is_active,
+        updateId < 20,
+        `${updateId}`,
+      );
+    }
+    assert.is(fold(restarted, [word("message", 30, later), word("stop", 25, later)])?.is_active, false);
+  },
+);
+
+guards("transition() keeps who has brought a chat in: whoever registers it, or adds the bot again", () => {
+  const added = (addedBy: unknown, updateId: number): ChatEvent => ({
+    ...{ kind: "returned", at: noon + updateId, updateId, registers: true },
+    addedBy: addedBy as number,
+  });
+  const said = (kind: "start" | "message", addedBy: number, updateId: number): ChatEvent => ({
+    ...{ kind, at: noon + updateId, updateId, registers: true },
+    addedBy,
+  });
+  const left: ChatEvent = { kind: "removed", reason: "left", at: noon + 60, updateId: 60 };
+  for (const registration of [added(7, 1), said("start", 7, 1), said("message", 7, 1)]) {
+    const chat = transition(undefined, registration);
+    assert.is(chat?.added_by, 7);
+    assert.is(fold(chat, [said("message", 8, 2), said("start", 8, 3), added(8, 4)])?.added_by, 7);
+    assert.is(fold(chat, [left, said("start", 8, 61)])?.added_by, 7);
+    assert.is(fold(chat, [left, added(8, 61)])?.added_by, 8);
+    assert.is(fold(chat, [left, added(undefined, 61)])?.added_by, 7);
+  }
+  for (const odd of [undefined, null, "7", 0, 1.5, 2 ** 53]) {
+    assert.is(transition(undefined, added(odd, 1))?.added_by, undefined, String(odd));
   }
 });
 
@@ -503,11 +597,18 @@ migration("transition() gives a new supergroup its group's standing, counts and 
       known({
         ...{ is_active, removed_at, removed_reason, added_at, last_active, message_count, user_info },
         last_update_id: from.last_update_id,
+        last_word_update_id: from.last_word_update_id,
         migrated_from: -5,
       }),
       standing,
     );
   }
+});
+
+migration("a /stop of a group that its messages have overtaken holds in what it has become", () => {
+  const group = fold(undefined, [word("start", 1), word("message", 5)]) as ChatState;
+  const supergroup = transition(undefined, inherited({ chat_id: -5, ...group }));
+  assert.is(transition(supergroup, word("stop", 3))?.removed_reason, "stopped");
 });
 
 migration("what a group has heard before it became a new supergroup is not heard there again", () => {
@@ -687,5 +788,62 @@ laws("transition() counts every message of a known chat exactly once, however of
     { numRuns: 2000 },
   );
 });
+
+/** What two pollers hear of one stream: each update one of them or both, each poller again from any point. */
+const pollers = fc.record({
+  words: fc.array(fc.constantFrom("start", "stop", "message", "message"), { minLength: 1, maxLength: 7 }),
+  hearers: fc.infiniteStream(fc.constantFrom("a", "b", "both")),
+  turns: fc.infiniteStream(fc.boolean()),
+  backs: fc.infiniteStream(fc.nat(20)),
+}).map(({ words, hearers, turns, backs }) => {
+  const events = words.map((kind, index) =>
+    word(kind as "start", 10 + index, noon + (index >> 1) * secondMs)
+  );
+  const heard = events.map((event) => ({ event, by: hearers.next().value as string }));
+  const listOf = (name: string): ChatEvent[] =>
+    heard.flatMap(({ event, by }) => by === name || by === "both" ? event : []);
+  const lists = [listOf("a"), listOf("b")] as const;
+  const next = [0, 0];
+  const order: ChatEvent[] = [];
+  while (next.some((at, poller) => at < (lists[poller]?.length ?? 0))) {
+    const poller =
+      (next[0] as number) >= lists[0].length || ((next[1] as number) < lists[1].length && turns.next().value)
+        ? 1
+        : 0;
+    order.push(lists[poller][next[poller] as number] as ChatEvent);
+    next[poller] = (next[poller] as number) + 1;
+    const back = backs.next().value as number;
+    // It falls back as after a crash.
+    if (back < 3 && order.length < 60) next[poller] = Math.max(0, (next[poller] as number) - back);
+  }
+  return { events, order };
+});
+
+laws(
+  "transition() comes to the last word, whichever of two pollers brings which update, and how often",
+  () => {
+    fc.assert(
+      fc.property(pollers, ({ events, order }) => {
+        let chat = transition(undefined, word("start", 1, noon)) as ChatState;
+        let last: ChatEvent | undefined;
+        for (const event of order) {
+          const after = transition(chat, event) as ChatState;
+          if (isWord(event) && (updateIdOf(event) ?? 0) > (last && updateIdOf(last) || 0)) last = event;
+          assert.is(after.is_active, last?.kind !== "stop", JSON.stringify(order));
+          assert.ok(after.message_count - chat.message_count <= 1);
+          assert.ok(
+            (after.last_update_id ?? 0) >= (chat.last_update_id ?? 0),
+            "the last message stays the last",
+          );
+          assert.ok((after.last_active ?? "") >= (chat.last_active ?? ""));
+          chat = after;
+        }
+        assert.ok(chat.message_count <= 1 + events.length, "nothing counts twice");
+        assert.equal(fold(chat, order), chat, "all of it is held");
+      }),
+      { numRuns: 5000 },
+    );
+  },
+);
 
 laws.run();

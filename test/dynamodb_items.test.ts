@@ -78,6 +78,7 @@ python("apply() stops and restarts a Python chat, and writes our form of times",
     last_active: { S: iso(noon) },
     message_count: { N: "44" },
     last_update_id: { N: "10" },
+    last_word_update_id: { N: "10" },
     removed_at: { NULL: true },
   });
 });
@@ -208,6 +209,7 @@ const attributes = [
   "migrated_to",
   "migrated_from",
   "last_update_id",
+  "last_word_update_id",
   "last_member_update_id",
 ];
 
@@ -218,6 +220,7 @@ const typeOfAttribute: Record<string, string> = {
   message_count: "N",
   user_info: "M",
   last_update_id: "N",
+  last_word_update_id: "N",
 };
 
 /** A condition on any of these compares their value as it was read; dynalite, unlike DynamoDB, finds no maps equal. */

@@ -15,6 +15,8 @@ const ours = [
   "TELEGRAM_CHATS_TABLE",
   "TELEGRAM_AUTO_REGISTER",
   "TELEGRAM_API_ROOT",
+  "TELEGRAM_CHAT_TYPES",
+  "TELEGRAM_CHATS_PER_ADDER",
   "AWS_REGION",
   "AWS_ACCESS_KEY_ID",
   "AWS_SECRET_ACCESS_KEY",
@@ -57,6 +59,35 @@ function mistakes(options?: Partial<BotOptions>): string {
 }
 
 const test = suite("createTelegramBotFromEnv()");
+
+test("what strangers may register is told as lists and numbers are", async () => {
+  const good = { TELEGRAM_CHAT_TYPES: "private, channel", TELEGRAM_CHATS_PER_ADDER: "3" };
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token, ...good }, () => void createTelegramBotFromEnv());
+  const none = { TELEGRAM_CHAT_TYPES: "", TELEGRAM_CHATS_PER_ADDER: "" };
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token, ...none }, () => void createTelegramBotFromEnv());
+  const unlimited = { TELEGRAM_CHATS_PER_ADDER: "Infinity" };
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token, ...unlimited }, () => void createTelegramBotFromEnv());
+  for (const number of ["0", "-1", "1.5", "many"]) {
+    const bad = { TELEGRAM_CHAT_TYPES: "private,everyone", TELEGRAM_CHATS_PER_ADDER: number };
+    await withEnvironment({ TELEGRAM_BOT_TOKEN: token, ...bad }, () => {
+      const text = mistakes();
+      assert.match(
+        text,
+        /TELEGRAM_CHAT_TYPES must be a list of one or more of private, .*"private,everyone"/,
+      );
+      assert.match(
+        text,
+        /TELEGRAM_CHATS_PER_ADDER must be a whole number above 0, or Infinity: current value is/,
+      );
+    });
+  }
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token }, () => {
+    for (const chatTypes of [[], "private", ["dm"]]) {
+      assert.match(mistakes({ chatTypes: chatTypes as never }), "chatTypes must be a list of one or more of");
+    }
+    assert.match(mistakes({ chatsPerAdder: "3" as never }), "chatsPerAdder must be a whole number above 0");
+  });
+});
 
 test("the token is all that it needs", async () => {
   await withEnvironment({ TELEGRAM_BOT_TOKEN: token }, () => {

@@ -222,6 +222,7 @@ async function plantFullOnes(
 const ours = [
   ...["chat_id", "is_active", "added_at", "last_active", "message_count", "user_info", "removed_at"],
   ...["removed_reason", "migrated_to", "migrated_from", "last_update_id", "last_member_update_id"],
+  ...["last_word_update_id", "added_by"],
 ];
 
 /** What other programs keep: attributes that are not ours, and their members of a map that is. */

@@ -1,4 +1,5 @@
 /** DynamoDB fails: what is queued, what is said meanwhile, and what the table holds afterwards. */
+import type { Message, Update } from "grammy/types";
 import type { LocalUser } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, said, type Scene, soon, subscribers, until, withBot } from "./support/bot.ts";
@@ -190,6 +191,52 @@ test("more than Telegram can tell at once is confirmed, so that nobody goes unhe
     assert.match(lost, /40 updates lost \(40 stop\), of the chats \d+/);
     assert.match(lost, "and 20 more");
     assert.match(lost, "TELEGRAM_SPOOL_FILE");
+  }, fast);
+});
+
+test("a queued /stop holds to the bot's end, though a broadcast outlasts the attempts to keep it", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, gate, logs, settled } = scene;
+    const [leaver, other] = [server.user(), server.user()];
+    for (const user of [leaver, other]) user.say("/start");
+    await settled();
+    gate.deny("UpdateItem");
+    leaver.say("/stop");
+    await has(leaver, welcome, unsubscribed);
+    const run = bot.broadcast("signal");
+    run.pause();
+    const stopped = bot.stopBot();
+    await until(() => logs.of("warn", "could not be used until the end").length > 0, "it still tries");
+    run.resume();
+    const { sent, skipped } = await run;
+    await stopped;
+    assert.equal([sent, skipped], [1, 1]);
+    assert.equal(said(leaver), [welcome, unsubscribed]);
+    assert.equal(said(other), [welcome, "signal"]);
+  }, fast);
+});
+
+test("a queued /stop holds that a later message, heard by another bot, has overtaken", async () => {
+  await withBot(async (scene) => {
+    const { server, gate, table, another, settled, item } = scene;
+    const leaver = server.user();
+    leaver.say("/start");
+    await settled();
+    const other = another({ client: table.direct });
+    await other.initialize();
+    gate.deny("UpdateItem");
+    const { chat, from, date } = leaver.say("/stop");
+    await has(leaver, welcome, unsubscribed);
+    const message = { message_id: 99, chat, from, date, text: "thanks" } as Message;
+    await other.handleUpdate({ update_id: 200_000_001, message } as Update);
+    assert.equal((await item(leaver))?.["last_update_id"], { N: "200000001" });
+    gate.clear();
+    await recovered(scene);
+    assert.equal((await item(leaver))?.["removed_reason"], { S: "stopped" });
+    assert.equal((await item(leaver))?.["message_count"], { N: "3" });
+    assert.equal((await item(leaver))?.["last_update_id"], { N: "200000001" });
+    await other.broadcast("signal");
+    await has(leaver, welcome, unsubscribed);
   }, fast);
 });
 

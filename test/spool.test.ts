@@ -17,7 +17,17 @@ import type { Entry } from "../lib/entry.ts";
 import { ConfigError } from "../lib/options.ts";
 import { openSpool, Spool } from "../lib/spool.ts";
 import { assert, suite } from "./harness.ts";
-import { FastClock, said, type Scene, soon, until, withBot } from "./support/bot.ts";
+import {
+  FastClock,
+  plantActive,
+  said,
+  type Scene,
+  soon,
+  subscribers,
+  until,
+  withBot,
+} from "./support/bot.ts";
+import type { LocalUser } from "../lib/local/mod.ts";
 import { failureOf } from "./support/storage.ts";
 
 const entries: readonly Entry[] = [1, 2, 3].map((id) => ({
@@ -243,6 +253,56 @@ bot(
         assert.equal((await item(steady))?.["is_active"], { BOOL: true });
         assert.equal(said(changeable).at(-1), "You are unsubscribed.");
       }, { bot: { clock, spoolFile } });
+    }),
+);
+
+bot(
+  "a /stop on disk holds from the start of the next bot on, before it can be kept",
+  () =>
+    inFolder(async (spoolFile) => {
+      await withBot(async (scene) => {
+        const { bot, gate, another } = scene;
+        const [leaver, waverer, reader] = await subscribers(scene, 3) as [LocalUser, LocalUser, LocalUser];
+        gate.deny("UpdateItem");
+        leaver.say("/stop");
+        waverer.say("/stop");
+        waverer.say("/start");
+        await queued(scene, 3);
+        await bot.stopBot();
+        // It does not poll, so that it knows of the words by the file alone.
+        const next = another();
+        await next.initialize();
+        const { sent, skipped } = await next.broadcast("signal");
+        assert.equal([sent, skipped], [2, 1]);
+        assert.equal(said(leaver), ["You are unsubscribed."]);
+        assert.is(said(waverer).at(-1), "signal", "the last word counts");
+        assert.is(said(reader).at(-1), "signal");
+        gate.clear();
+        await until(() => !next.health.isDegraded, "they are not kept");
+        assert.is((await next.broadcast("another")).sent, 2);
+      }, { bot: { clock, spoolFile } });
+    }),
+);
+
+bot(
+  "a /stop on disk that a group has said holds in the supergroup that it became",
+  () =>
+    inFolder(async (spoolFile) => {
+      await withBot(async ({ bot, server, gate, table }) => {
+        const supergroup = server.group({ title: "Desk", kind: "supergroup" });
+        await plantActive(table, supergroup.chatId);
+        const said: readonly Entry[] = [
+          { kind: "event", chatId: -5, event: { kind: "stop", at: Date.now(), updateId: 7 } },
+          { kind: "migration", from: -5, to: supergroup.chatId, at: Date.now() },
+        ];
+        await using(spoolFile, (spool) => spool.append(said));
+        gate.deny("UpdateItem");
+        gate.deny("GetItem");
+        await bot.initialize();
+        const { sent, skipped } = await bot.broadcast("signal");
+        assert.equal([sent, skipped], [0, 1]);
+        assert.equal(supergroup.inbox, []);
+      }, { bot: { clock, spoolFile }, state: "made" });
     }),
 );
 

@@ -242,6 +242,28 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     assert.equal(told.sort(), [-4, 2]);
   });
 
+  check("loadActiveChats() tells who has brought which active chat in", async ({ storage }) => {
+    const added = (addedBy: number): ChatEvent => ({
+      kind: "returned",
+      at: noon,
+      updateId: 1,
+      registers: true,
+      addedBy,
+    });
+    await storage.apply(-1, [added(7)]);
+    await storage.apply(-2, [added(8)]);
+    await storage.apply(-2, [message(2, noon, "stop")]);
+    await storage.apply(-3, [{ ...message(1), addedBy: 7 } as ChatEvent], "absent");
+    await storage.saveChat(4);
+    const told: string[] = [];
+    await storage.loadActiveChats({
+      onAdder: (chatId, adderId) => void told.push(`${chatId} by ${adderId}`),
+    });
+    assert.equal(told.sort(), ["-1 by 7", "-3 by 7"]);
+    await migrateChat(storage, -1, -1001, noon);
+    assert.is((await storage.getChat(-1001))?.added_by, 7);
+  });
+
   check("apply() keeps strikes, ends the chat at the third, and makes none", async ({ storage }) => {
     for (const belief of [undefined, "absent", "active"] as const) {
       const id = 1 + ["undefined", "absent", "active"].indexOf(String(belief));
@@ -494,6 +516,42 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     assert.is((await storage.getChat(-5))?.message_count, 2);
     assert.equal(await storage.loadActiveChats(), new Set(), "the /stop of the group is lost");
   });
+
+  check(
+    "apply() holds a /stop that later messages have overtaken, once, whatever the chat was taken for",
+    async (scene) => {
+      const { storage } = scene;
+      const batches: readonly (readonly ChatEvent[])[] = [
+        [message(3, noon, "stop")],
+        [message(5), message(3, noon, "stop")],
+        [message(6), message(3, noon, "stop"), message(7)],
+        [message(3, noon, "stop"), message(4), message(3, noon, "stop")],
+      ];
+      let chatId = 0;
+      for (const belief of [undefined, "absent", "active"] as const) {
+        for (const batch of batches) {
+          const what = `${JSON.stringify(batch)}, believed ${belief}`;
+          await storage.apply(++chatId, [message(1, noon, "start"), message(5)]);
+          const { after } = await storage.apply(chatId, batch, belief);
+          const chat = await storage.getChat(chatId) as Chat;
+          assert.equal([after?.is_active, chat.is_active], [false, false], what);
+          assert.is(
+            chat.message_count,
+            3 + batch.filter((event) => (event as { updateId: number }).updateId > 5).length,
+          );
+          assert.equal([chat.last_word_update_id, chat.last_update_id], [
+            3,
+            Math.max(5, batch.length === 3 && batch[2]?.kind === "message" ? 7 : 5),
+          ]);
+          const again = await storage.apply(chatId, batch, belief);
+          assert.equal(again.after, again.before, what);
+          await storage.apply(chatId, [message(20, noon, "start"), message(21)], belief);
+          await storage.apply(chatId, batch, "active");
+          assert.is((await storage.getChat(chatId))?.is_active, true, "it undoes no later /start");
+        }
+      }
+    },
+  );
 
   check("apply() by many at once counts each update once", async ({ storage }) => {
     const stream = Array.from({ length: 12 }, (_, index) => message(index + 1, noon + index * secondMs));

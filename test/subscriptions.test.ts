@@ -129,6 +129,29 @@ test("/start is theirs to require, and the words are theirs", async () => {
   }, { autoRegisterChats: false, messages: { help: () => "Ask Ada" } });
 });
 
+test("what strangers may register is theirs to limit", async () => {
+  await withTheirs(WebBot, async ({ server, item }) => {
+    const person = server.user();
+    const groups = [1, 2].map((title) =>
+      server.group({ title: `${title}`, administrators: [person], bot: "left" })
+    );
+    const channel = server.channel({ title: "News", administrators: [person], bot: "left" });
+    channel.addBot(person);
+    for (const group of groups) group.addBot(person);
+    await groups[0]?.received("Welcome!");
+    await groups[1]?.received("No more of you");
+    groups[1]?.say(person, "/start");
+    groups[0]?.say(person, "/help");
+    await groups[0]?.received("I send trading signals");
+    assert.equal([groups[0]?.inbox.length, groups[1]?.inbox.length, channel.inbox.length], [2, 1, 0]);
+    for (const chat of [groups[1], channel]) assert.is(await item(chat as never), undefined);
+  }, {
+    chatTypes: ["private", "group"],
+    chatsPerAdder: 1,
+    messages: { tooManyChats: () => "No more of you" },
+  });
+});
+
 test("a program without a poller sends to whoever is in the table", async () => {
   await withBot(async ({ server, table, logs }) => {
     const storage = table.storage();
@@ -140,6 +163,20 @@ test("a program without a poller sends to whoever is in the table", async () => 
     assert.is((await subscribers.broadcast(api, "Hello")).sent, 1);
     assert.equal(said(user), ["Hello"]);
   }, { state: "made" });
+});
+
+test("a chat that is gone, and cannot be kept so, is told to the logger in words", async () => {
+  await withTheirs(WebBot, async ({ server, gate, logs }) => {
+    const user = server.user();
+    const answer = { error_code: 403, description: "Forbidden: bot was blocked by the user" };
+    server.fault({ method: "sendMessage", chatId: user.chatId, answer });
+    // The first write is let through.
+    gate.before("UpdateItem", () => void gate.deny("UpdateItem"));
+    user.say("/start");
+    await until(() => logs.lines.length > 0, "nothing is told");
+    assert.type(logs.lines[0]?.message, "string");
+    assert.match(logs.text, `Chat ${user.chatId} is gone, which could not be kept: `);
+  });
 });
 
 test("a table that cannot be read sends to nobody, and is read again with the next call", async () => {
@@ -187,6 +224,8 @@ test("what cannot be meant is a mistake in the configuration, by its name", () =
     [{ storage: "telegram-chats" }, /^storage must be a ChatStorage: current value is "telegram-chats"/],
     [{ storage: new InMemoryChatStorage(), messages: { hi: () => "x" } }, /^messages must be functions/],
     [{ storage: new InMemoryChatStorage(), messagesPerSecond: 0 }, /^messagesPerSecond must be/],
+    [{ storage: new InMemoryChatStorage(), chatTypes: ["dm"] }, /^chatTypes must be a list/],
+    [{ storage: new InMemoryChatStorage(), chatsPerAdder: 0 }, /^chatsPerAdder must be/],
   ];
   for (const [options, message] of mistakes) {
     assert.throws(() => subscriptions(options as SubscriptionsOptions), message);

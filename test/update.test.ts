@@ -1,7 +1,7 @@
 /** Updates in the words of the consent rule. What they do to a chat over the wire is in bot_consent. */
 import fc from "fast-check";
 import type { Chat, Update } from "grammy/types";
-import { dateMs, factOf, sequenceKey, sequenceKeysOf, userInfoOf } from "../lib/update.ts";
+import { dateMs, factOf, personOf, sequenceKey, sequenceKeysOf, userInfoOf } from "../lib/update.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("update");
@@ -75,6 +75,25 @@ test("factOf() migrations, told on either side", () => {
 test("factOf() finds nothing in what says nothing", () => {
   assert.is(factOf({ update_id: 1 }, "bot"), undefined);
   assert.is(factOf({ update_id: 1, message: { chat, date: 1, message_id: 1 } } as Update, "bot"), undefined);
+});
+
+test("factOf() finds nothing in a channel's room for direct messages", () => {
+  const chat = { id: -1005, type: "supergroup", title: "News", is_direct_messages: true };
+  const parts: object[] = [
+    { message: { message_id: 1, date: 1, chat, text: "/start" } },
+    { message: { message_id: 1, date: 1, chat, migrate_from_chat_id: -5 } },
+    { my_chat_member: { chat, date: 1, new_chat_member: { status: "administrator" } } },
+  ];
+  for (const part of parts) {
+    assert.is(factOf({ update_id: 1, ...part } as Update, "bot"), undefined, JSON.stringify(part));
+  }
+});
+
+test("personOf() is a person's id, and no bot's", () => {
+  assert.is(personOf({ from: { id: 5, is_bot: false, first_name: "Ada" } }), 5);
+  for (const from of [undefined, null, 5, { id: "5" }, { id: 0 }, { id: 1087968824, is_bot: true }]) {
+    assert.is(personOf({ from: from as never }), undefined);
+  }
 });
 
 test("factOf() finds nothing in what is not of Telegram's form", () => {

@@ -24,9 +24,11 @@ export function stateOf(item: Item): ChatState {
     removed_at,
     removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
     strikes: strikesOf(item),
+    added_by: adderOf(item),
     migrated_to: idOf(item["migrated_to"]),
     migrated_from: numberOf(item["migrated_from"]),
     last_update_id: numberOf(item["last_update_id"]),
+    last_word_update_id: numberOf(item["last_word_update_id"]),
     last_member_update_id: numberOf(item["last_member_update_id"]),
   };
 }
@@ -47,6 +49,11 @@ export function chatIdOf(item: Item): number | undefined {
 export function strikesOf(item: Item): number | undefined {
   const strikes = numberOf(item["strikes"]);
   return Number.isInteger(strikes) && strikes as number > 0 ? strikes : undefined;
+}
+
+/** Who has brought the item's chat in. */
+export function adderOf(item: Item): number | undefined {
+  return idOf(item["added_by"]);
 }
 
 /** A chat's id; not a number of more digits, which JavaScript would round to that of another chat. */

@@ -41,6 +41,8 @@ export interface Work {
   readonly onProgress?: (() => void) | undefined;
   /** Called by `loadActiveChats` for each chat with strikes: few of all, so that there is no need to keep a state of each. */
   readonly onStrikes?: ((chatId: number) => void) | undefined;
+  /** Called by `loadActiveChats` for each group and channel of which it is known who has brought it in. */
+  readonly onAdder?: ((chatId: number, adderId: number) => void) | undefined;
 }
 
 /** Whom a cleanup meets. */
@@ -120,15 +122,16 @@ export abstract class ChatStorage {
   }
 
   /** The ids of all active chats: the whole set, or an error. */
-  async loadActiveChats({ signal, onProgress, onStrikes }: Work = {}): Promise<Set<number>> {
+  async loadActiveChats({ signal, onProgress, onStrikes, onAdder }: Work = {}): Promise<Set<number>> {
     const active = new Set<number>();
     for await (const page of this.scan()) {
       signal?.throwIfAborted();
       onProgress?.();
-      for (const { chat_id, is_active, strikes } of page) {
+      for (const { chat_id, is_active, strikes, added_by } of page) {
         if (!is_active) continue;
         active.add(chat_id);
         if (strikes !== undefined) onStrikes?.(chat_id);
+        if (added_by !== undefined) onAdder?.(chat_id, added_by);
       }
     }
     return active;

@@ -4,6 +4,7 @@ import {
   type ChatState,
   isMessage,
   iso,
+  isWord,
   type MemberEvent,
   updateIdOf,
   type UserInfo,
@@ -46,7 +47,18 @@ export function believed(belief: Belief | undefined, events: readonly ChatEvent[
 
 /** Whether "active" is all that one must know of a chat to say what these events do to it. */
 function activeSuffices(events: readonly ChatEvent[]): boolean {
-  return events.every(({ kind }) => !needItem.includes(kind));
+  return events.every(({ kind }) => !needItem.includes(kind)) && !isOvertaken(events);
+}
+
+/** A /start or /stop behind a message of a higher id: whether the chat holds it, only its item says. */
+function isOvertaken(events: readonly ChatEvent[]): boolean {
+  let last = -Infinity;
+  return events.filter(isMessage).some((event) => {
+    const updateId = updateIdOf(event) ?? Infinity;
+    const isBehind = isWord(event) && updateId < last;
+    if (updateId < Infinity) last = Math.max(last, updateId);
+    return isBehind;
+  });
 }
 
 const needItem: readonly ChatEvent["kind"][] = ["stale", "inherited", "migrated", "unreached", "reached"];
@@ -60,9 +72,10 @@ const deciding = [
   "strikes",
   "migrated_from",
   "last_update_id",
+  "last_word_update_id",
   "last_member_update_id",
 ] as const;
-const plain = [...deciding, "added_at", "migrated_to"] as const;
+const plain = [...deciding, "added_at", "added_by", "migrated_to"] as const;
 
 /**
  * Sets what changed from the ground to `after`, on condition that the ground still holds; `undefined` where there
@@ -133,8 +146,9 @@ export function isWritten(now: ChatState | undefined, after: ChatState, { kind, 
 export function undone(now: ChatState | undefined, after: ChatState, { kind, state }: Ground): Applied {
   if (state === undefined || now === undefined) return { before: state, after };
   const counted = after.message_count - state.message_count;
-  const { last_update_id, last_member_update_id } = state;
-  const held = { message_count: now.message_count - counted, last_update_id, last_member_update_id };
+  const { last_update_id, last_word_update_id, last_member_update_id } = state;
+  const ids = { last_update_id, last_word_update_id, last_member_update_id };
+  const held = { message_count: now.message_count - counted, ...ids };
   const guessed = kind === "active" ? { strikes: now.strikes } : {};
   return { before: { ...now, ...state, ...held, ...guessed }, after: now };
 }

@@ -12,6 +12,7 @@ export interface Entry {
   removed_at: string | null;
   removed_reason?: string;
   last_update_id?: number | typeof open;
+  last_word_update_id?: number | typeof open;
   last_member_update_id?: number | typeof open;
   migrated_to?: number;
   migrated_from?: number;
@@ -43,6 +44,7 @@ export class Model {
       return;
     }
     this.#count(entry, said);
+    if (word !== undefined) entry.last_word_update_id = said.updateId;
     if (word === "stop") stop(entry, iso(said.date));
     else if (word === "start" || !hasStopped(entry)) activate(entry);
   }
@@ -94,8 +96,14 @@ export class Model {
     this.entries.set(chatId, entry);
   }
 
-  #register({ chatId, date, userInfo }: Said, more: Partial<Entry> & { message_count: number }): void {
-    this.entries.set(chatId, { ...blank(userInfo, iso(date)), ...more });
+  #register(
+    { chatId, updateId, date, userInfo }: Said,
+    more: Partial<Entry> & { message_count: number },
+  ): void {
+    // Who brought it in is no matter of consent.
+    const adder = chatId < 0 ? { added_by: open } : {};
+    const word = { last_word_update_id: updateId };
+    this.entries.set(chatId, { ...blank(userInfo, iso(date)), ...adder, ...word, ...more });
   }
 
   #count(entry: Entry, { updateId, date, userInfo }: Said): void {
@@ -121,8 +129,19 @@ function blank(userInfo: Record<string, unknown>, at: string): Entry {
 function inherited(entry: Entry): Entry {
   const { is_active, added_at, last_active, message_count, user_info, removed_at, removed_reason } = entry;
   const reason = removed_reason === undefined ? {} : { removed_reason };
-  const ids = { last_update_id: open, last_member_update_id: open } as const;
-  return { is_active, added_at, last_active, message_count, user_info, removed_at, ...reason, ...ids };
+  const ids = { last_update_id: open, last_word_update_id: open, last_member_update_id: open } as const;
+  const adder = { added_by: open };
+  return {
+    is_active,
+    added_at,
+    last_active,
+    message_count,
+    user_info,
+    removed_at,
+    ...reason,
+    ...ids,
+    ...adder,
+  };
 }
 
 function hasStopped({ is_active, removed_reason }: Entry): boolean {

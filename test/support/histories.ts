@@ -1,5 +1,5 @@
 /** Random histories of one chat, each made from a seed: what happened, and how it was handed to a storage. */
-import { type ChatEvent, type ChatState, fold } from "../../lib/chat.ts";
+import { type ChatEvent, type ChatState, fold, isWord } from "../../lib/chat.ts";
 import type { Belief, ChatStorage } from "../../lib/storage/chat_storage.ts";
 import { isDeepStrictEqual } from "node:util";
 import { known, noon, secondMs, sinceKnown } from "./chats.ts";
@@ -46,8 +46,19 @@ export function historyOf(seed: number): History {
     if (writers === 1 && random() < 0.4) return broadcastsOf(random, at);
     return updateOf(random, at, 1000 + index, registers);
   });
-  const events = sinceKnown(drawn);
+  const known = sinceKnown(drawn);
+  const events = writers === 1 && random() < 0.3 ? overtaken(random, known) : known;
   return { seed, events, writers, outcome: fold(undefined, events) };
+}
+
+/** One /start or /stop comes late, as another poller has told what was said after it. */
+function overtaken(random: Random, events: readonly ChatEvent[]): ChatEvent[] {
+  const late = events.findIndex((event, index) => index > 0 && isWord(event));
+  const behind = late + 1 + below(random, 3);
+  const rest = events.filter((_, index) => index !== late);
+  return late < 0
+    ? [...events]
+    : [...rest.slice(0, behind), events[late] as ChatEvent, ...rest.slice(behind)];
 }
 
 /** A few broadcasts miss the chat one after another, or one finds it; now and then it has written meanwhile. */

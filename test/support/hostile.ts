@@ -265,7 +265,9 @@ const otherAttributes = [
   "migrated_to",
   "migrated_from",
   "last_update_id",
+  "last_word_update_id",
   "last_member_update_id",
+  "added_by",
 ];
 
 /** Keys that the toolkit knows nothing of: every program may keep its own. */

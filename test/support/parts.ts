@@ -37,6 +37,7 @@ const seconds: Readonly<Record<string, number>> = {
   polling: 6,
   private_bot: 7,
   readme: 8,
+  registration: 8,
   sandbox: 14,
   spool: 4,
   strikes: 7,
