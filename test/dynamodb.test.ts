@@ -57,8 +57,12 @@ requests("a new chat, and a message of an active one, cost one UpdateItem each",
   assert.equal(await cost(storage.apply(2, [message(2), message(3), message(4)], "active")), one);
   const userInfo = { username: "ada" };
   assert.equal(await cost(storage.apply(2, [{ ...message(5), userInfo } as ChatEvent], "active")), one);
-  assert.equal(await cost(storage.apply(2, [message(6, noon, "stop")], "active")), one);
-  assert.equal(await cost(storage.deactivateChat(1)), one);
+  // What ends a subscription is told to other processes, too.
+  const two = { update: 2, get: 0, all: 2 };
+  assert.equal(await cost(storage.apply(2, [message(6, noon, "stop")], "active")), two);
+  assert.equal(await cost(storage.deactivateChat(1)), two);
+  assert.equal(await cost(storage.apply(2, [message(7, noon, "start")])), { update: 1, get: 1, all: 2 });
+  assert.equal(await cost(storage.apply(2, [{ kind: "removed", reason: "left", at: noon }], "active")), one);
   assert.equal(await cost(storage.getChat(1)), { update: 0, get: 1, all: 1 });
 });
 
