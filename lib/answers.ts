@@ -57,8 +57,9 @@ export class Answers {
     const to = addresseeOf(heard);
     if (this.#answered.has(updateId)) return;
     const isMessage = entry?.kind === "event" && entry.event.kind === "message";
-    // Who has said /stop needs no invitation.
-    if (asks === "stop") this.#once(chatId, "unread");
+    // Who has said /stop needs no invitation, and who is refused has none.
+    const isInvited = asks !== "stop" && asks !== "chatTypeNotAllowed" && asks !== "tooManyChats";
+    if (!isInvited) this.#once(chatId, "unread");
     const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage;
     const unread = isUnknown ? this.#once(chatId, "unread") : [];
     void this.#send(to, [...unread, ...repliesWhileQueued(asks, wasActive)], { kind: kindOf(asks) });

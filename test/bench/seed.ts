@@ -35,5 +35,6 @@ export function itemOf(chatId: number): Record<string, AttributeValue> {
     user_info: { M: { username: { S: `user_${chatId}` }, first_name: { S: "Ada" } } },
     removed_at: { NULL: true },
     last_update_id: { N: "800000000" },
+    last_word_update_id: { N: "800000000" },
   };
 }

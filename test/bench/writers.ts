@@ -51,7 +51,8 @@ function getThenPut(endpoint: string, TableName: string): Writer {
   const documents = DynamoDBDocumentClient.from(client);
   const write = async ({ chatId, updateId, at }: ChatMessage): Promise<void> => {
     const { Item } = await documents.send(new GetCommand({ TableName, Key: { chat_id: chatId } }));
-    const chat = Item ?? { chat_id: chatId, added_at: iso(at), message_count: 0, removed_at: null };
+    const blank = { chat_id: chatId, added_at: iso(at), message_count: 0, removed_at: null };
+    const chat = Item ?? { ...blank, last_word_update_id: updateId };
     const changed = {
       ...chat,
       is_active: true,
@@ -114,7 +115,7 @@ function rawUser(chatId: number) {
 
 const registration = {
   UpdateExpression: "SET #active = :true, #last_active = :at, #removed = :none, #update = :update, " +
-    "#added = :at, #count = :one, #user = :user",
+    "#word = :update, #added = :at, #count = :one, #user = :user",
   ConditionExpression: "attribute_not_exists(#chat)",
   ExpressionAttributeNames: {
     "#chat": "chat_id",
@@ -122,6 +123,7 @@ const registration = {
     "#last_active": "last_active",
     "#removed": "removed_at",
     "#update": "last_update_id",
+    "#word": "last_word_update_id",
     "#added": "added_at",
     "#count": "message_count",
     "#user": "user_info",
