@@ -4,11 +4,12 @@ import { Audience } from "./audience.ts";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import { Control } from "./broadcast_run.ts";
 import { type Company, conduct, type Kept, type Plan, windowSizeAt } from "./conduct.ts";
-import { Content } from "./content.ts";
+import { Content, type KeptMessage } from "./content.ts";
 import { leaseMs, priceOf } from "./journal.ts";
 import { keptReport } from "./kept_report.ts";
 import type { Chosen, LedgerChoice } from "./ledger_choice.ts";
 import { neverRead, type OpenRecipients, openRecipients, startOf } from "./open_recipients.ts";
+import { isOutage } from "./recovery.ts";
 import type { BroadcastReport } from "./report.ts";
 import { cursorIn, orderKept, startKept } from "./run_cursor.ts";
 import type { SendOrder } from "./send_order.ts";
@@ -30,6 +31,20 @@ export interface OnceOptions {
 export interface Followed {
   readonly report: BroadcastReport;
   readonly isOurs: boolean;
+}
+
+/** What a run begins with. */
+interface Beginning {
+  readonly order: SendOrder;
+  readonly window: readonly number[];
+  readonly recipients: number;
+}
+
+/** The record that was to be, the one that is there, and the ledger that has it. */
+interface Begun {
+  readonly record: RunRecord;
+  readonly begun: RunRecord;
+  readonly book: Ledger;
 }
 
 const pollMs = 1000;
@@ -63,14 +78,36 @@ export class Once {
       const audience = new Audience({ ids, order });
       const recipients = audience.left;
       const window = audience.take(windowSizeAt(company.messagesPerSecond));
-      const record = await this.#recordOf(ledger, id, plan, { order, window, recipients });
-      const begun = await ledger.begin(record);
+      const parts = { order, window, recipients };
+      const { record, begun, book } = await this.#beginIn(ledger, id, plan, parts);
       if (begun.owner !== record.owner) return undefined;
-      const kept = this.#kept(plan, { ledger, record, tally: new Tally(), window });
+      const kept = this.#kept(plan, { ledger: book, record, tally: new Tally(), window });
       return await conduct(plan, audience, opened, company, kept);
     } finally {
       opened.close();
     }
+  }
+
+  /** Where the ledger has just failed, a signal goes on without. */
+  async #beginIn(ledger: Ledger, id: string, plan: Plan, parts: Beginning): Promise<Begun> {
+    const ledgers = this.#options.ledgers();
+    const record = this.#recordOf(id, plan, parts);
+    try {
+      const whole = { ...record, ...await this.#keepMessage(ledger, id, plan) };
+      const begun = await ledger.begin(whole);
+      ledgers.remember(id);
+      return { record: whole, begun, book: ledger };
+    } catch (error) {
+      if (plan.whenLedgerDown === "wait" || !isOutage(error)) throw error;
+      const book = await ledgers.continueHere(record, error as Error);
+      return { record, begun: record, book };
+    }
+  }
+
+  async #keepMessage(ledger: Ledger, id: string, plan: Plan): Promise<Partial<KeptMessage>> {
+    const { options: { perChat, filter, order } } = plan;
+    const hasFunctions = perChat !== undefined || filter !== undefined || typeof order === "function";
+    return hasFunctions ? {} : await new Content(plan.message).keepIn(ledger, id) ?? {};
   }
 
   /** With a way to go on where the ledger fails in the middle. */
@@ -79,18 +116,8 @@ export class Once {
     return { ...kept, continueHere: (run, error) => this.#options.ledgers().continueHere(run, error) };
   }
 
-  async #recordOf(
-    ledger: Ledger,
-    id: string,
-    plan: Plan,
-    { order, window, recipients }: {
-      readonly order: SendOrder;
-      readonly window: readonly number[];
-      readonly recipients: number;
-    },
-  ): Promise<RunRecord> {
-    const { options: { perChat, filter, onUnknown = "skip", allowPaidBroadcast } } = plan;
-    const hasFunctions = perChat !== undefined || filter !== undefined || order.values !== undefined;
+  #recordOf(id: string, plan: Plan, { order, window, recipients }: Beginning): RunRecord {
+    const { options: { onUnknown = "skip", allowPaidBroadcast } } = plan;
     const content = new Content(plan.message);
     const last = window.at(-1);
     return {
@@ -101,7 +128,6 @@ export class Once {
       lease_until: this.#options.company.clock.now() + leaseMs,
       started_at: new Date(plan.startedAt).toISOString(),
       on_unknown: onUnknown,
-      ...hasFunctions ? {} : await content.keepIn(ledger, id),
       recipients,
       ...last === undefined ? {} : cursorIn(order, last),
       window_size: window.length,

@@ -150,8 +150,7 @@ export class Roster {
   async open(botId: number, work?: Work): Promise<void> {
     if (this.#standIn === undefined) return;
     await this.#kept.createTableIfNotExists(work);
-    await this.#kept.claim(botId, work);
-    await this.#load(this.#kept, work);
+    await this.#load(this.#kept, work, this.#kept.claim(botId, work));
     this.#standIn = undefined;
   }
 
@@ -246,7 +245,8 @@ export class Roster {
     this.#standIn?.close();
   }
 
-  async #load(storage: ChatStorage, work?: Work): Promise<void> {
+  /** @param claim Rejects where the storage is another bot's: then nothing that was read counts. */
+  async #load(storage: ChatStorage, work?: Work, claim?: Promise<void>): Promise<void> {
     const number = ++this.#loadsBegun;
     const begunAt = this.#clock.now();
     const changes = new Map<number, Standing>();
@@ -258,7 +258,10 @@ export class Roster {
         work?.onStrikes?.(chatId);
       };
       const onAdder = (chatId: number, adderId: number): void => this.adders.found(chatId, adderId);
-      const active = await storage.loadActiveChats({ ...work, onStrikes, onAdder });
+      const [active] = await Promise.all([
+        storage.loadActiveChats({ ...work, onStrikes, onAdder }),
+        claim,
+      ]);
       if (number < this.#latestLoad) return;
       this.#latestLoad = number;
       this.#active = active;
