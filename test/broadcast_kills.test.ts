@@ -1,10 +1,10 @@
 /**
- * A broadcast with an id is never sent twice and forgets nobody: the short form of `test/faults/broadcast_run.ts`,
- * which `npm run test:faults` runs.
+ * A broadcast with an id is never sent twice and forgets nobody: the short form of `test/crash/broadcast_run.ts`,
+ * which `npm run test:crash` runs.
  */
-import { runBroadcastKills } from "./faults/broadcast_kills.ts";
-import { runDoubleStarts } from "./faults/broadcast_rivals.ts";
-import { assertSound } from "./faults/report.ts";
+import { runBroadcastKills } from "./crash/broadcast_kills.ts";
+import { runDoubleStarts } from "./crash/broadcast_rivals.ts";
+import { assertSound } from "./crash/report.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("broadcast kills", undefined, 120_000);

@@ -1,10 +1,10 @@
-/** Nothing is lost: the short form of `test/faults`. In full: `npm run test:faults`. */
+/** Nothing is lost: the short form of `test/crash`. In full: `npm run test:crash`. */
 import { createLimit } from "../lib/limit.ts";
-import { runStop } from "./faults/ending_run.ts";
-import { runKills } from "./faults/kills.ts";
-import { type OutageReport, runOutage } from "./faults/outage_run.ts";
-import { outages, titleOf } from "./faults/outages.ts";
-import { assertSound } from "./faults/report.ts";
+import { runStop } from "./crash/ending_run.ts";
+import { runKills } from "./crash/kills.ts";
+import { type OutageReport, runOutage } from "./crash/outage_run.ts";
+import { outages, titleOf } from "./crash/outages.ts";
+import { assertSound } from "./crash/report.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock } from "./support/bot.ts";
 

@@ -106,9 +106,10 @@ export class Trial {
     const record = await this.#audience.record(this.id);
     if (record?.message_name === undefined) this.uploaders++;
     if (record?.state !== "running") return record;
-    const { window_after = -Infinity, cursor = -Infinity, pending = [] } = record;
+    const { window_after, cursor, pending = [] } = record;
     const ids = this.#audience.people.map(({ chatId }) => chatId);
-    const window = ids.filter((chatId) => chatId > window_after && chatId <= cursor);
+    const place = placeIn(record);
+    const window = ids.filter((chatId) => place(chatId) > place(window_after) && place(chatId) <= place(cursor));
     const atMost = Math.max(100, 2 * this.options.messagesPerSecond);
     if (window.length + pending.length > atMost || pending.length > pendingAtMost) {
       const text = `${window.length} chats of a window and ${pending.length} of earlier ones are in doubt`;
@@ -175,4 +176,9 @@ export class Trial {
     const isRight = isPhoto ? String(bytes) === String(pictureOf(this.id)) : photo === undefined;
     if (!isRight) this.problems.push(`${this.id}: it came to chat ${chatId} with another picture`);
   }
+}
+
+/** A person's place in the run's order, which goes round from a start of its own; nobody's is before all. */
+export function placeIn({ people_start: start }: RunRecord): (chatId: number | undefined) => number {
+  return (chatId) => chatId === undefined ? -1 : (chatId - Number(start) + 2 ** 52) % 2 ** 52;
 }

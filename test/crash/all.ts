@@ -1,5 +1,5 @@
 /**
- * The full proof that nothing is lost, and nothing sent twice, on both runtimes at once; `npm run test:faults --
+ * The full proof that nothing is lost, and nothing sent twice, on both runtimes at once; `npm run test:crash --
  * --seed=N` repeats a run, and `--only=updates` or `--only=broadcasts` runs one part. The last line is
  * `N passed, N failed`.
  */
@@ -16,8 +16,8 @@ const { values } = parseArgs({ options: { seed: { type: "string" }, only: { type
 const seed = `--seed=${values.seed ?? Date.now() % 1_000_000}`;
 
 const parts: Readonly<Record<string, string>> = {
-  updates: "test/faults/run.ts",
-  broadcasts: "test/faults/broadcast_run.ts",
+  updates: "test/crash/run.ts",
+  broadcasts: "test/crash/broadcast_run.ts",
 };
 
 const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {

@@ -2,7 +2,7 @@
 import { type Audience, gatherAudience } from "./audience.ts";
 import { killSometime } from "./moments.ts";
 import { SharedClock } from "./shared_clock.ts";
-import { Trial } from "./trial.ts";
+import { placeIn, Trial } from "./trial.ts";
 import { verdict } from "./verdict.ts";
 import { Victim, ways } from "./victim.ts";
 
@@ -54,7 +54,8 @@ async function playExpiry(
     const isKilled = await killSometime(audience, trial, victims[0], playing) !== undefined;
     const record = await trial.noteCrash();
     if (isKilled && record?.state === "running") {
-      const left = audience.people.filter(({ chatId }) => chatId > (record.cursor ?? -Infinity)).length;
+      const place = placeIn(record);
+      const left = audience.people.filter(({ chatId }) => place(chatId) > place(record.cursor)).length;
       await clock.sleep(expiresAt + 1 - clock.now());
       const { arrived } = trial;
       const way = ways[Math.floor(audience.random() * ways.length)] as (typeof ways)[number];
