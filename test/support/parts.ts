@@ -39,6 +39,7 @@ const seconds: Readonly<Record<string, number>> = {
   readme: 8,
   sandbox: 14,
   spool: 4,
+  strangers: 7,
   strikes: 7,
   subscriptions: 10,
   webhook: 12,
