@@ -175,7 +175,8 @@ export class Run {
     }
     if (this.#isAdvancing) return;
     const { isSitting, waiting, wants } = this.#jury;
-    const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || audience.left > 0 || isOpen();
+    const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || audience.left > 0 ||
+      isOpen();
     if (ending.signal.aborted || !hasMore) {
       if (this.#underWay.size === 0) this.#finish();
     } else if (wants > 0) void this.#draw();

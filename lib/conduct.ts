@@ -131,7 +131,8 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
     isOpen: () => check.isReading,
     async deliver(chatId, onTurn) {
       const settlement = await courier.deliver(chatId, onTurn);
-      const isOver = settlement.outcome === "skipped" && settlement.why !== "unsubscribed" && ending.kind !== "left";
+      const isOver = settlement.outcome === "skipped" && settlement.why !== "unsubscribed" &&
+        ending.kind !== "left";
       return isOver && inDoubt.has(chatId) ? stillInDoubt : settlement;
     },
     aheadAtMost: () => content.isPerChat || check.readsEach ? readAtOnce : 1,
@@ -161,7 +162,9 @@ function tellWhatWillExpire(run: Run, { expiresAt, options }: Plan, { clock, gat
   if (willExpire === 0 || options.signal?.aborted) return;
   const seconds = Math.max(0, Math.round((expiresAt - clock.now()) / 1000));
   logger.warn(
-    `At ${Math.round(gate.messagesPerSecond * 10) / 10} messages a second ${willExpire} of ${recipients} chats ` +
+    `At ${
+      Math.round(gate.messagesPerSecond * 10) / 10
+    } messages a second ${willExpire} of ${recipients} chats ` +
       `cannot be reached within the ${seconds} s until the message expires.`,
   );
 }
@@ -277,7 +280,9 @@ function whyStopped(
   journal: LedgerJournal | undefined,
 ): string | undefined {
   if (kind === "left") return `${words}; resumeBroadcasts(), or the next start, goes on`;
-  if (kind === "refused" && journal !== undefined) return `${words}. It can be called for again under its broadcastId`;
+  if (kind === "refused" && journal !== undefined) {
+    return `${words}. It can be called for again under its broadcastId`;
+  }
   return words ?? (isUnread ? "the list of chats has never been read" : undefined);
 }
 

@@ -100,7 +100,9 @@ export class Courier {
     const { rests } = this.#options.gate;
     const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, rests, onTurn };
     const settlement = await this.#deliver(letter, recipient);
-    if (settlement.outcome === "sent" || settlement.outcome === "unknown") this.#options.guard.note(letter.chatId);
+    if (settlement.outcome === "sent" || settlement.outcome === "unknown") {
+      this.#options.guard.note(letter.chatId);
+    }
     return settlement;
   }
 

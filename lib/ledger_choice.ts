@@ -71,10 +71,16 @@ export class LedgerChoice {
     options.local.onChange(() => this.#onChange());
   }
 
-  /** Ids of the runs that are not finished: those on disk, and those in the bot's own ledger. */
+  /**
+   * Ids of the runs that are not finished: those on disk, and those in the bot's own ledger. Where that cannot be read,
+   * those on disk can be gone on with all the same.
+   */
   async open(): Promise<string[]> {
-    const { local } = this.#options;
-    const [kept, own] = await Promise.all([local.open(), this.#own.open()]);
+    const kept = await this.#options.local.open();
+    const own = await this.#own.open().catch((error) => {
+      if (kept.length === 0) throw error;
+      return [];
+    });
     return [...new Set([...kept, ...own])];
   }
 

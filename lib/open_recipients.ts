@@ -3,7 +3,7 @@
  * already; what promises to write to nobody where the list cannot be read has it read first.
  */
 import { setMaxListeners } from "node:events";
-import type { Plan, Company } from "./conduct.ts";
+import type { Company, Plan } from "./conduct.ts";
 import { ConsentCheck } from "./consent_check.ts";
 import { Selection } from "./recipients.ts";
 import { ascendingStart, type OrderStart, startAmong } from "./send_order.ts";
@@ -100,7 +100,9 @@ async function readMeanwhile(
       return await selection.readAll();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      logger.warn(`The chats cannot be read to put them in order, so they are written to in any order. ${error.message}`);
+      logger.warn(
+        `The chats cannot be read to put them in order, so they are written to in any order. ${error.message}`,
+      );
     }
   }
   check.begin();

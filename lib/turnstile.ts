@@ -4,7 +4,7 @@ import { createChatPace } from "./chat_pace.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import type { Departure, Turn } from "./departure.ts";
 import { Feedback } from "./feedback.ts";
-import { createFlood } from "./flood.ts";
+import { Flood } from "./flood.ts";
 import type { Heap } from "./heap.ts";
 import {
   createAside,
@@ -38,7 +38,7 @@ export class Turnstile {
   readonly #options: TurnstileOptions;
   readonly #now: (reached?: number) => number;
   readonly #free: Pace;
-  readonly #limits: Limits = { chats: createChatPace(), flood: createFlood() };
+  readonly #limits: Limits = { chats: createChatPace(), flood: new Flood() };
   readonly #feedback: Feedback;
   readonly #share: Share = createShare();
   readonly #lines: Lines;

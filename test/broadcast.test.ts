@@ -309,7 +309,7 @@ test("broadcast() waits for retry_after, and lets nothing else go meanwhile", as
   }, made);
 });
 
-test("broadcast() gives up on a chat that is always answered by 429, and on a pause of hours", async () => {
+test("broadcast() gives up on a chat that is always answered by 429, and on one that asks for hours", async () => {
   await withBot(async (scene) => {
     const { server, bot } = scene;
     const [first, patient] = await subscribers(scene, 2) as [LocalUser, LocalUser];

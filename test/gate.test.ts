@@ -227,16 +227,20 @@ test("a chat is one chat, be its id a number or the text of one", async () => {
 });
 
 test("a stop ends what waits in the gate, and the program with it", async () => {
-  await withBot(async ({ bot, server }) => {
-    const user = server.user({ opened: true });
+  await withBot(async ({ bot, server, logs }) => {
+    const users = [1, 2, 3].map(() => server.user({ opened: true }));
     await bot.initialize();
-    const fault = server.fault({ method: "sendMessage", answer: flood(500) });
-    const waiting = bot.grammy.api.sendMessage(user.chatId, "one").catch((error: Error) => error.message);
-    await until(() => fault.hits === 1, "no flood");
+    server.fault({ method: "sendMessage", times: Infinity, answer: flood(500) });
+    const waiting = Promise.all(
+      users.map(({ chatId }) =>
+        bot.grammy.api.sendMessage(chatId, "one").then(() => "sent", (error: Error) => error.message)
+      ),
+    );
+    await until(() => logs.of("warn", "limits the rate").length === 1, "no flood");
     await bot.stopBot();
     assert.ok(await soon(waiting, 5000));
-    assert.match(String(await waiting), "stopped");
-    assert.equal(said(user), []);
+    for (const message of await waiting) assert.match(message, "stopped");
+    assert.equal(users.flatMap(said), []);
   }, { state: "made" });
 });
 
