@@ -1,4 +1,4 @@
-/** One message to many chats: who is next, how many at once, and when it is over. */
+/** One message to many chats: which chat is next, how many at once, and when the run is over. */
 import type { Audience } from "./audience.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { type Clock, monotonic } from "./clock.ts";
@@ -7,7 +7,7 @@ import { Jury } from "./jury.ts";
 import { reasonOf } from "./reason.ts";
 import type { Settlement, Tally } from "./tally.ts";
 
-/** What is written ahead, so that whoever finds the run unfinished knows whom it may have reached. */
+/** Writes ahead, so that the process that goes on with an unfinished run knows which chats it may have reached. */
 export interface Journal {
   /** Writes a window ahead, with chats of earlier ones that are under way. False where that fails for good: then it ends the run. */
   advance(window: readonly number[], underWay: readonly number[]): Promise<boolean>;
@@ -15,7 +15,7 @@ export interface Journal {
   nameEarly(chatIds: readonly number[], underWay: readonly number[]): Promise<boolean>;
 }
 
-/** Those under way when a window is written, and those left over at an end: more would not fit into the ledger's item. */
+/** Chats under way when a window is written, and chats left over at an end: more would not fit into the ledger's item. */
 export const unsentAtMost = 15;
 export const pendingAtMost = 30;
 
@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly windowSize: number;
   /** Whether recipients may still join: then it does not end with those whom it knows. */
   readonly isOpen: () => boolean;
-  /** `onTurn` is told when it no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
+  /** Calls `onTurn` when the message no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
   readonly deliver: (chatId: number, onTurn: (isHeld: boolean) => void) => Promise<Settlement>;
   /** Recipients that may wait for the bot's pace at a time: more than one where each has something to be read or made first. */
   readonly aheadAtMost: () => number;
@@ -48,10 +48,10 @@ export interface RunOptions {
   readonly onProgress: (progress: BroadcastProgress) => void;
 }
 
-/** Why a run ends before its time. `refused`: not as it is, but perhaps when it is called for again. */
+/** Why a run ends early. `refused`: it stays open, and can be called for again. */
 export type EndKind = "expired" | "stopped" | "left" | "refused";
 
-/** How a run ends before its time: said once, and heard by all that waits. */
+/** The early end of a run: set once; its signal ends all that waits. */
 export class Ending {
   readonly #controller = new AbortController();
   #kind: EndKind | undefined;
@@ -65,7 +65,7 @@ export class Ending {
     return this.#kind;
   }
 
-  /** What is said of it in the report; nothing where its time was over. */
+  /** The reason for the report; `undefined` where the message expired. */
   get words(): string | undefined {
     return this.#words;
   }
@@ -196,7 +196,7 @@ export class Run {
     return this.#window[this.#next] === undefined ? undefined : this.#window[this.#next++];
   }
 
-  /** Whoever waits for its own chat's sake is in nobody's way. */
+  /** A message that waits for its own chat takes no place of the others. */
   #hasRoom(): boolean {
     const [atOnce, atMost] = this.#isProven() ? [this.#atOnce, callsAtMost] : [1, triedAtMost];
     return this.#underWay.size < atMost && this.#underWay.size - this.#held.size < atOnce;
@@ -233,7 +233,7 @@ export class Run {
     this.launch();
   }
 
-  /** People of all recipients, by chance: what they refuse alike is the message, and no single chat. */
+  /** Draws people at random from all recipients: what they refuse alike is the message's fault, and no single chat's. */
   async #draw(): Promise<void> {
     const { audience, journal } = this.#options;
     const chosen = this.#jury.choose(this.rest, audience);

@@ -18,9 +18,9 @@ export interface CallerOptions {
   readonly clock: Clock;
 }
 
-/** People whose chats refuse a photo in unknown words, before nobody is asked to take it any more. */
+/** After so many people have refused the photo in unknown words, it is left out for all. */
 const doubtsAtMost = 5;
-/** A chat that has to be waited for is sent the picture all the same. */
+/** How long the chat action may take; after that the picture is sent without its answer. */
 const knockWithinMs = 5000;
 
 export class Caller {
@@ -83,7 +83,7 @@ export class Caller {
     return kind === "unclear" || kind === "message";
   }
 
-  /** Groups are left out of the count, as one person can have as many as they like. */
+  /** Only people are counted, as one person can register any number of groups. */
   #doubt(chatId: number, error: Error): void {
     const words = wordsOf(error);
     if (!this.#strangeWords.has(words)) {
@@ -93,7 +93,7 @@ export class Caller {
     if (chatId > 0 && this.#inDoubt.add(chatId).size >= doubtsAtMost) this.#drop(error);
   }
 
-  /** Nobody else is sent the photo, unless somebody has it already: then there is nothing wrong with it. */
+  /** Goes on without the photo, unless a chat has taken it: then there is nothing wrong with it. */
   #drop({ message }: Error): void {
     const { content, logger } = this.#options;
     if (content.dropPhoto()) logger.warn(`A signal goes out without its chart. ${message}`);

@@ -16,17 +16,17 @@ export interface OpenRecipients {
   readonly ids: Float64Array;
   /** Whether the list has never been read. */
   readonly isUnread: boolean;
-  /** Who was written to without a look into the table, since when the list was read last; `undefined` where nobody was. */
+  /** Set where the list in memory was used without the table; `asOf` is when it was read, `undefined` if it never was. */
   readonly fromMemory: { readonly asOf: number | undefined } | undefined;
-  /** Is told whenever the list was read anew. */
+  /** Called whenever the list has been read anew. */
   onChange: (ids: Float64Array) => void;
-  /** Is told of a function of the caller's that fails. */
+  /** Called where a function of the caller's fails. */
   onFailure: (error: unknown) => void;
   /** Ends what reads. */
   close(): void;
 }
 
-/** So long a signal waits for the table before the list in memory has to do. */
+/** How long a signal waits for the table before the list in memory is used. */
 const patienceMs = 600;
 
 /** @throws {StorageError} If the list cannot be read, and has to be. */
@@ -115,7 +115,7 @@ async function readMeanwhile(
   return idsNow();
 }
 
-/** Where the order begins: by chance, or as the id says, so that whoever calls again agrees. */
+/** Where the order begins: at random, or as the id decides, so that every call with the id agrees. */
 export function startOf(
   { options: { order = "rotating" } }: Plan,
   ids: Float64Array,

@@ -49,7 +49,7 @@ export class Selection {
     return this.#others.size === 0 ? ids : ids.filter((chatId) => !this.#others.has(chatId));
   }
 
-  /** A chat whose text is to be made; it is forgotten here. */
+  /** Gives the chat for which a text is to be made, and forgets it. */
   take(chatId: number): Chat | undefined {
     const chat = this.#chats.get(chatId);
     this.#chats.delete(chatId);
@@ -75,7 +75,7 @@ export class Selection {
         if (missing.delete(chat.chat_id)) await this.#consider(chat);
       }
     }
-    // What a page does not have yet is asked for by itself; a /start may wait to be written.
+    // A chat that no page has is read by itself; its /start may wait to be written.
     for (const chatId of missing) await this.#consider(await roster.getChat(chatId) ?? joining(chatId));
     return Float64Array.from(this.#meant).sort();
   }
@@ -132,7 +132,7 @@ function failed(name: string, { chat_id }: Chat, words: string, cause?: unknown)
   return new Error(`Cannot broadcast as "${name}" failed for chat ${chat_id}: ${words}`, { cause });
 }
 
-/** Its /start waits to be written. */
+/** A chat whose /start waits to be written. */
 function joining(chat_id: number): Chat {
   return { chat_id, is_active: true, message_count: 0, user_info: {}, removed_at: null };
 }
