@@ -1,7 +1,7 @@
 /** A timer that calls back at the earliest of the times that it is set to. */
 import type { Clock } from "./clock.ts";
 
-/** No timer can wait for longer than 24 days. At a high pace a timer for each message would cost as much as the message. */
+/** No timer can wait for longer than 24 days. At a high pace a timer for each message costs as much as the message. */
 const [shortestSleepMs, longestSleepMs] = [20, 86_400_000];
 
 export interface AlarmOptions {

@@ -9,7 +9,7 @@ import type { Settlement, Tally } from "./tally.ts";
 
 /** Writes ahead, so that the process that goes on with an unfinished run knows which chats it may have reached. */
 export interface Journal {
-  /** Writes a window ahead, with chats of earlier ones that are under way. False where that fails for good: then it ends the run. */
+  /** Writes a window ahead, with chats of earlier ones that are under way. Where that fails it ends the run: false. */
   advance(window: readonly number[], underWay: readonly number[]): Promise<boolean>;
   /** The same for chats that are sent to out of their turn. */
   nameEarly(chatIds: readonly number[], underWay: readonly number[]): Promise<boolean>;
@@ -24,11 +24,11 @@ export interface RunOptions {
   /** The first recipients, which a ledger has as its first window. */
   readonly window: readonly number[];
   readonly windowSize: number;
-  /** Whether recipients may still join: then it does not end with those whom it knows. */
+  /** Whether recipients may still join: then the run does not end with those that it knows. */
   readonly isOpen: () => boolean;
   /** Calls `onTurn` when the message no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
   readonly deliver: (chatId: number, onTurn: (isHeld: boolean) => void) => Promise<Settlement>;
-  /** Recipients that may wait for the bot's pace at a time: more than one where each has something to be read or made first. */
+  /** Recipients that may wait for the bot's pace at a time: several where something is read or made for each. */
   readonly aheadAtMost: () => number;
   /** Whether the photo is yet to be uploaded: then each try is an upload. */
   readonly isUpload: () => boolean;
@@ -80,7 +80,7 @@ export class Ending {
 
 /**
  * Chats tried one by one until the first has taken the message: what is refused there would be refused by all.
- * A photo that is yet to be uploaded goes on so until somebody has taken it.
+ * With a photo that is yet to be uploaded it goes on so until a chat has taken it.
  */
 const triedAlone = 10;
 /** Chats that have to be waited for tell nothing, so that another one is tried meanwhile. */
@@ -102,7 +102,7 @@ export class Run {
   readonly #underWay = new Set<number>();
   /** Those of them whose chats may not be written to yet. */
   readonly #held = new Set<number>();
-  /** How many wait for the bot's pace, behind whom nobody else need wait. */
+  /** How many wait for the bot's pace; `aheadAtMost` limits them. */
   #waiting = 0;
   #isAdvancing = false;
   #toldAt = -Infinity;
@@ -160,12 +160,12 @@ export class Run {
     return Math.max(0, Math.ceil(this.#left - seconds * pace()));
   }
 
-  /** To be called once what is left is counted, too. */
+  /** Reports the progress; to be called once more when the rest is counted, too. */
   tell(): void {
     this.#options.onProgress(this.#progress());
   }
 
-  /** Begins with whom it may begin with now; to be called whenever more may be possible. */
+  /** Begins with as many recipients as it may now; to be called whenever that may be more. */
   launch(): void {
     const { control, ending, isOpen, audience, aheadAtMost } = this.#options;
     while (!ending.signal.aborted && !control.isPaused && this.#waiting < aheadAtMost() && this.#hasRoom()) {

@@ -32,7 +32,7 @@ export interface Plan {
 export interface Company extends Surroundings {
   readonly messagesPerSecond: number;
   readonly logger: Logger;
-  /** Is told of a refusal in words that nobody knows, as often as it comes. */
+  /** Called with each refusal in unknown words. */
   readonly onUnclear: (words: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */
   readonly leaving: AbortSignal;
@@ -45,15 +45,15 @@ export interface Kept {
   readonly ledger: Ledger;
   readonly record: RunRecord;
   readonly tally: Tally;
-  /** Those who are in the window that is written already. */
+  /** The chats of the window that is written already. */
   readonly window: readonly number[];
-  /** Those of them who may have the message already, and are to get it again. */
+  /** Those of them that may have the message already, and are to get it again. */
   readonly inDoubt?: ReadonlySet<number>;
   /** Gives another ledger to go on with where this one fails. Default: it is waited for. */
   readonly continueHere?: (run: RunRecord, error: Error) => Promise<Ledger>;
 }
 
-/** What a run goes with. */
+/** The parts that a run is made of. */
 interface Parts {
   readonly content: Content;
   readonly tally: Tally;
@@ -145,7 +145,7 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
   });
 }
 
-/** The list may be read anew while it is written to. */
+/** Takes over the list when it has been read anew. */
 function follow(
   opened: OpenRecipients,
   { audience, run, ending }: { readonly audience: Audience; readonly run: Run; readonly ending: Ending },
@@ -257,7 +257,7 @@ async function conclude(
 ): Promise<BroadcastReport | undefined> {
   const { selection: { failure }, isUnread } = opened;
   const nobody = tally.counts.sent + tally.counts.unknown === 0;
-  // Nobody was written to, and nobody knows to whom it should have been.
+  // No chat was written to, and it is not known which chats should have been.
   const isVain = nobody && (failure !== undefined || (isUnread && tally.done === 0));
   const isOpen = isVain || ending.kind === "left" || ending.kind === "refused";
   if (isOpen) await journal?.leave(run, ending);

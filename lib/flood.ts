@@ -11,14 +11,14 @@ export type ChatId = number | string;
 /** The first probe leaves at once. The next waits for the answer, or so long: two chats may have the same trouble. */
 const probeEveryMs = 1000;
 const unclearMs = 10_000;
-/** Chats are refused up to so long after one another, and are told full seconds. */
+/** How much the ends differ that two chats are told of one rest: they are refused apart, and are told full seconds. */
 const apartMs = 2000;
 /** A refusal weighs as much as so many messages that were taken; a second without one weighs a little, too. */
 const [weightOfRefusal, weightOfSecond] = [50, 5];
 /** Three chats may be refused close together for their own sake. From there on it is the bot, whatever slips through. */
 const [ownAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
 
-/** What was refused since it was last clear whom a refusal concerned. */
+/** The refusals since it was last clear whom one concerned. */
 class Question {
   readonly #chats = new Set<ChatId>();
   #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
@@ -34,7 +34,7 @@ class Question {
     return this.#chats.size;
   }
 
-  /** When it is over. A rest is about as long as two chats were told, as one's own flood may be of hours. */
+  /** When it is over. A rest lasts about as long as two chats were told, as one chat's own flood may last for hours. */
   get until(): number {
     const longest = this.#longest?.until ?? -Infinity;
     return this.#isProved ? Math.min(longest, this.#secondLongest + apartMs) : longest;
@@ -55,7 +55,7 @@ class Question {
   }
 }
 
-/** Chats that were refused of late, and how much that weighs against what was taken. */
+/** How much the latest refusals weigh against the messages that were taken. */
 class Evidence {
   readonly #chats = new Set<ChatId>();
   #weight = 0;
@@ -85,7 +85,7 @@ export class Flood {
   #question = new Question();
   #lastNumber = 0;
   readonly #underWay = new Set<number>();
-  /** Those under way that have left after all that was refused, the first to leave first. */
+  /** Messages under way that have left after every refused one, in the order in which they left. */
   #probes = new Set<number>();
   #latestRefused = -Infinity;
   #probedAt = -Infinity;
@@ -167,7 +167,7 @@ export class Flood {
     return true;
   }
 
-  /** What became of the message tells nothing. True where the next one may leave for that. */
+  /** The message has ended without saying anything of floods. True where the next one may leave for that. */
   end(number: number, now: number): boolean {
     return this.#close(number) && this.isOpen(now);
   }

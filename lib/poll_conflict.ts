@@ -36,7 +36,7 @@ export class PollConflict {
 
   /**
    * Notes another 409. Gives how long to wait before the next poll, in milliseconds. Each poll ends the one of the other
-   * program, which then polls again, too. So the waits grow, with some chance in them, lest both keep the same rhythm.
+   * program, which then polls again, too. The waits grow, and are partly random, so that the two get out of step.
    */
   met(rival: Rival): number {
     const now = this.#clock.now();

@@ -1,4 +1,4 @@
-/** What strangers may register: chats of which types, and how many groups and channels one person. */
+/** Limits what strangers can register: by the chat's type, and by the number of groups and channels of one person. */
 import { BoundedSet } from "./bounded.ts";
 import type { ChatEvent, ChatType, MemberEvent, MessageEvent } from "./chat.ts";
 import type { Step } from "./entry.ts";

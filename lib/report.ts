@@ -72,7 +72,7 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly errors: readonly BroadcastProblem[];
   /** Why the broadcast was stopped before its end, if it was. */
   readonly stopped: string | undefined;
-  /** `"table"`: each subscription was seen in the table; `"memory"`: it could not be read, and the list in memory was used. */
+  /** `"table"`: each subscription was seen there; `"memory"`: the table could not be read, so the list in memory was used. */
   readonly recipientsFrom: "table" | "memory";
   /** When the list in memory was read, in ISO 8601; `undefined` where it was not used, or was never read. */
   readonly recipientsAsOf: string | undefined;

@@ -27,7 +27,7 @@ export function torn(settlement: Settlement, sent: number, parts: number): Settl
   return { ...settlement, message: `${settlement.message} (part ${sent + 1} of ${parts})` };
 }
 
-/** What is said of a chat that a dead process was sending to, where it is not sent the message again. */
+/** A chat that a dead process was sending to, where the message is not sent again. */
 export const stillInDoubt: Failure = {
   outcome: "unknown",
   message:
@@ -91,7 +91,7 @@ export class Tally {
     }
   }
 
-  /** A chat that was counted as one of the two turns out to be the other. */
+  /** Counts a chat as `outcome` that was counted as the other of the two. */
   recount(chatId: number, outcome: "deactivated" | "failed", message: string): void {
     this.counts[outcome]++;
     this.counts[outcome === "failed" ? "deactivated" : "failed"]--;

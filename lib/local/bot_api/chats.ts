@@ -44,7 +44,7 @@ export class LocalChat {
     return this.room.attempts;
   }
 
-  /** Refuses every message and edit from now on in these words, until `accept()`; a chat that the bot has left keeps its own words. */
+  /** Refuses every message and edit from now on in these words, until `accept()`. A chat without the bot keeps its own. */
   refuse({ error_code, description, parameters }: BotApiRefusal): void {
     this.room.refusal = new ApiError(error_code, description, parameters);
   }

@@ -126,7 +126,7 @@ export class BotApiServer implements AsyncDisposable {
     });
   }
 
-  /** Makes `count` channels of one person, who makes the bot an administrator of each; the bot hears of it each time. */
+  /** Makes `count` channels of one person, who adds the bot to each as an administrator; it hears of it each time. */
   channelsOf(owner: LocalUser, count: number): LocalChannel[] {
     return Array.from({ length: count }, (_, index) => {
       const channel = this.channel({ title: `Channel ${index + 1}`, administrators: [owner], bot: "left" });
