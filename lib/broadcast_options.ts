@@ -53,9 +53,9 @@ export interface BroadcastOptions {
    * What to do where the table of chats cannot be read. `"send"` begins at once with the list in memory, and looks each
    * chat up in the table until the list is read anew. Where that fails it writes to the chats that are known to be active,
    * and to none that is known to have stopped. Where the list has never been read it waits for it until the message
-   * expires. `"throw"` reads the whole list first, and rejects with a `StorageError` where it cannot. `filter`, `perChat`
-   * and an `order` of your own need the chats themselves: the broadcast ends where they cannot be read. Default: `"send"`
-   * for signals, else `"throw"`.
+   * expires. `"throw"` reads the whole list first, and rejects with a `StorageError` where it cannot. `filter` and
+   * `perChat` need the chats themselves: the broadcast ends where they cannot be read. Default: `"send"` for signals, else
+   * `"throw"`.
    */
   readonly whenUnreadable?: "send" | "throw" | undefined;
   /**

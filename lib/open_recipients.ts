@@ -67,7 +67,7 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
   try {
     const ids = isPatient
       ? await readFirst(plan, company, check, selection)
-      : await readMeanwhile(opened, idsNow, selection.values !== undefined, company);
+      : await readMeanwhile(opened, idsNow, company);
     return Object.assign(opened, { ids });
   } catch (error) {
     opened.close();
@@ -84,17 +84,16 @@ async function readFirst(
   if (roster.isUnread) throw neverRead();
   await check.refresh();
   signal?.throwIfAborted();
-  return selection.needsChats ? await selection.readAll() : roster.snapshot();
+  return selection.needsChats || selection.needsOrder ? await selection.readAll() : roster.snapshot();
 }
 
 async function readMeanwhile(
   opened: OpenRecipients,
   idsNow: () => Float64Array,
-  needsOrder: boolean,
   { logger }: Company,
 ): Promise<Float64Array> {
   const { check, selection } = opened;
-  if (needsOrder) {
+  if (selection.needsOrder) {
     try {
       await check.refresh();
       return await selection.readAll();
@@ -106,7 +105,7 @@ async function readMeanwhile(
     }
   }
   check.begin();
-  if (selection.needsChats && !needsOrder) {
+  if (selection.needsChats) {
     selection.readAll().then(() => opened.onChange(idsNow()), (error) => {
       // What cannot be read is read chat by chat.
       if (!(error instanceof StorageError)) opened.onFailure(error);

@@ -22,16 +22,22 @@ export class Selection {
   /** The chats that texts are to be made for. */
   readonly #chats = new Map<number, Chat>();
   readonly #values = new Map<number, number>();
+  #isOrdered = false;
   #failure: unknown;
 
   constructor(options: SelectionOptions) {
     this.#options = options;
   }
 
-  /** Whether chats have to be read for it. */
+  /** Whether each chat has to be read: to tell whether it is meant, or for its text. */
   get needsChats(): boolean {
-    const { filter, perChat, order } = this.#options;
-    return filter !== undefined || perChat !== undefined || typeof order === "function";
+    const { filter, perChat } = this.#options;
+    return filter !== undefined || perChat !== undefined;
+  }
+
+  /** Whether all chats have to be read before the first message, to put them in order. */
+  get needsOrder(): boolean {
+    return typeof this.#options.order === "function";
   }
 
   /** Why it could not be told whether a chat is meant; `undefined` where that was always possible. */
@@ -39,9 +45,9 @@ export class Selection {
     return this.#failure;
   }
 
-  /** The numbers by which the chats are in order, as far as they were read; `undefined` without a function. */
+  /** The numbers by which the chats are in order; `undefined` without a function, or where they could not be read. */
   get values(): ReadonlyMap<number, number> | undefined {
-    return typeof this.#options.order === "function" ? this.#values : undefined;
+    return this.#isOrdered ? this.#values : undefined;
   }
 
   /** The ids of a list without those that are known not to be meant. */
@@ -77,6 +83,7 @@ export class Selection {
     }
     // A chat that no page has is read by itself; its /start may wait to be written.
     for (const chatId of missing) await this.#consider(await roster.getChat(chatId) ?? joining(chatId));
+    this.#isOrdered = this.needsOrder;
     return Float64Array.from(this.#meant).sort();
   }
 
