@@ -300,11 +300,8 @@ export class Courier {
     const verdict = guard.gone({
       chatId,
       isUnopened,
-      revoke: () => isGone && tally.recount(chatId, "failed", message),
-      async write() {
-        const { outcome, message } = await write();
-        if (outcome !== counted) tally.recount(chatId, outcome, message);
-      },
+      revoke: () => tally.recount(chatId, counted, { outcome: "failed", message }),
+      write: async () => tally.recount(chatId, counted, await write()),
     });
     if (verdict === "believed") return await write();
     return { outcome: verdict === "later" ? counted : "failed", message };

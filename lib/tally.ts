@@ -91,10 +91,14 @@ export class Tally {
     }
   }
 
-  /** Counts a chat as `outcome` that was counted as the other of the two. */
-  recount(chatId: number, outcome: "deactivated" | "failed", message: string): void {
+  /** Counts a chat anew that was `counted` before its outcome was clear. */
+  recount(
+    chatId: number,
+    counted: "deactivated" | "failed",
+    { outcome, message }: { readonly outcome: "deactivated" | "failed"; readonly message: string },
+  ): void {
+    this.counts[counted]--;
     this.counts[outcome]++;
-    this.counts[outcome === "failed" ? "deactivated" : "failed"]--;
     const index = this.errors.findIndex(({ chat_id }) => chat_id === chatId);
     if (index >= 0) this.errors[index] = { chat_id: chatId, outcome, message };
   }

@@ -43,7 +43,7 @@ test("one chat's own flood holds up nobody else, wherever in a broadcast it is",
       const ids = idsOf(await subscribers(scene, 30));
       const chatId = ids[place] ?? 0;
       server.fault({ method: "sendMessage", chatId, answer: flood(30) });
-      const report = await bot.broadcast("signal");
+      const report = await bot.broadcast("signal", { order: "ascending" });
       assert.equal([report.sent, report.floods], [30, 1]);
       const others = ids.filter((id) => id !== chatId);
       const reached = addressed(scene).filter((id) => id !== chatId);
@@ -186,7 +186,7 @@ test("a reply goes before a broadcast, within a few slots", async () => {
       const asker = users.find(({ chatId }) => chatId === idsOf(users)[0]) as LocalUser;
       await bot.startBot();
       const abort = new AbortController();
-      const running = bot.broadcast("signal", { signal: abort.signal });
+      const running = bot.broadcast("signal", { signal: abort.signal, order: "ascending" });
       await asker.received("signal");
       asker.say("/status");
       await until(() => asker.inbox.length >= 2, "no reply");
@@ -348,6 +348,7 @@ paid(
         const most = place + 30;
         const options: BroadcastOptions = {
           broadcastId: "b",
+          order: "ascending",
           allowPaidBroadcast: true,
           onUnknown: "resend",
           starBudget: (place + 30) / 10,
