@@ -165,11 +165,13 @@ test("a reading call's flood pauses reading calls, and no others", async () => {
     const asking = bot.grammy.api.getChat(ada.chatId);
     asking.catch(() => {});
     await until(() => fault.hits === 1, "no flood");
+    await bot.grammy.api.sendChatAction(ada.chatId, "typing");
+    // By the time that both are answered the bot has heard of the flood, too.
+    await bot.grammy.api.sendMessage(ada.chatId, "hello");
     const also = bot.grammy.api.getChatMemberCount(ada.chatId);
     also.catch(() => {});
-    await bot.grammy.api.sendChatAction(ada.chatId, "typing");
     await bot.grammy.api.sendMessage(ada.chatId, "hello");
-    assert.equal(said(ada), ["hello"]);
+    assert.equal(said(ada), ["hello", "hello"]);
     assert.is(server.countCalls("getChatMemberCount"), 0);
     assert.ok(Date.now() - start < 50_000);
     clock.setFactor(100);
