@@ -7,7 +7,7 @@ import process from "node:process";
 import { engineVariable, fetchEngine, startEngine, whyNoJava } from "./support/dynamodb_local.ts";
 import { root, runScript } from "./support/script.ts";
 
-const suites = ["apply", "dynamodb.", "dynamodb_", "ledger"];
+const suites = ["apply", "dynamodb.", "dynamodb_", "ledger", "stop_log", "table_claim"];
 
 async function main(): Promise<number> {
   const why = await whyNoJava();

@@ -80,13 +80,13 @@ export class TableRecord {
 
   /** Enters a /stop in the log; gives how long its confirmation has to wait, where it has to. */
   async tell(chatId: number): Promise<number | undefined> {
+    await loadMarshalling();
     this.#untold.set(chatId, ++this.#tries);
     const item = await this.#tell();
     return isSending(item, this.#clock.now()) ? confirmAfterMs : undefined;
   }
 
   async #tell(): Promise<Item> {
-    await loadMarshalling();
     const told = [...this.#untold];
     const item = await this.#addStops(new Set(this.#untold.keys()));
     for (const [chatId, tried] of told) if (this.#untold.get(chatId) === tried) this.#untold.delete(chatId);

@@ -75,7 +75,7 @@ export class Scene {
     }
   }
 
-  /** Every item of the table, by its chat. */
+  /** Every chat's item of the table. */
   async items(): Promise<Map<number, Item>> {
     const items = new Map<number, Item>();
     let ExclusiveStartKey: Record<string, AttributeValue> | undefined;
@@ -88,6 +88,8 @@ export class Scene {
         // The item of the table itself is no chat's.
         if (chat_id !== 0) items.set(chat_id as number, item);
       }
+      // The table's own item is no chat's.
+      items.delete(0);
       ExclusiveStartKey = page.LastEvaluatedKey;
     } while (ExclusiveStartKey !== undefined);
     return items;
@@ -95,7 +97,16 @@ export class Scene {
 
   /** Where the table is not what it has to be: a line for each attribute. */
   async differences(): Promise<Difference[]> {
-    return differencesOf(this.town.model.entries, await this.items());
+    const items = await this.items();
+    return [...differencesOf(this.town.model.entries, items), ...await this.#untold(items)];
+  }
+
+  /** Chats whose /stop is kept, and of which other processes have not been told. */
+  async #untold(items: ReadonlyMap<number, Item>): Promise<Difference[]> {
+    const { since, chats } = await this.other.readStopLog();
+    const stopped = [...items].filter(([, item]) => item["removed_reason"] === "stopped");
+    return stopped.filter(([chatId]) => since === 0 && !chats.has(chatId))
+      .map(([chatId]) => ({ chatId, attribute: "(log of /stops)", expected: "told", actual: undefined }));
   }
 
   async close(): Promise<void> {

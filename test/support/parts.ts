@@ -16,6 +16,7 @@ const seconds: Readonly<Record<string, number>> = {
   chart: 3,
   chart_signal: 10,
   chart_words: 2,
+  confirm_stop: 3,
   create_table: 3,
   dynamodb: 3,
   dynamodb_faults: 10,
@@ -41,8 +42,10 @@ const seconds: Readonly<Record<string, number>> = {
   sandbox: 14,
   spool: 4,
   strangers: 7,
+  stop_log: 12,
   strikes: 7,
   subscriptions: 10,
+  table_claim: 6,
   webhook: 12,
   words: 4,
 };
