@@ -56,7 +56,9 @@ export function instanceHistoryOf(seed: number): InstanceHistory {
   const restsMs = [...pauses, ...floods].reduce((sum, { lastsMs }) => sum + lastsMs, 0);
   const endAt = broadcastAt + chats / messagesPerSecond * 1000 + restsMs + 2000;
   const share = pick(random, 0.1, 0.3, 0.6, 1);
-  const words = chatIds.flatMap((id) => random() < share ? wordsOf(random, id, { broadcastAt, endAt, pauses, floods }) : []);
+  const words = chatIds.flatMap((id) =>
+    random() < share ? wordsOf(random, id, { broadcastAt, endAt, pauses, floods }) : []
+  );
   return {
     ...{ seed, chatIds, messagesPerSecond, broadcastAt, pauses, floods },
     words: words.sort((a, b) => a.at - b.at),
@@ -77,7 +79,10 @@ function pick<T>(random: Random, ...items: readonly T[]): T {
 function spans(random: Random, share: number, from: number, seconds: number): Span[] {
   if (random() > share) return [];
   const at = from + random() * (seconds * 1000 + 500);
-  return [{ at, lastsMs: pick(random, 300, 2000, 10_000 * random(), 10_000 * random(), 40 * minuteMs * random()) }];
+  return [{
+    at,
+    lastsMs: pick(random, 300, 2000, 10_000 * random(), 10_000 * random(), 40 * minuteMs * random()),
+  }];
 }
 
 function skewOf(random: Random): number {
@@ -107,8 +112,14 @@ function wordsOf(
     readonly floods: readonly Span[];
   },
 ): Word[] {
-  const moments = [broadcastAt, broadcastAt, ...[...pauses, ...floods].map(({ at, lastsMs }) => at + lastsMs)];
-  let at = random() < 0.5 ? random() * endAt : Math.max(0, pick(random, ...moments) + (random() - 0.6) * 4000);
+  const moments = [
+    broadcastAt,
+    broadcastAt,
+    ...[...pauses, ...floods].map(({ at, lastsMs }) => at + lastsMs),
+  ];
+  let at = random() < 0.5
+    ? random() * endAt
+    : Math.max(0, pick(random, ...moments) + (random() - 0.6) * 4000);
   const words: Word[] = [{ at, chatId, kind: "stop" }];
   while (random() < 0.3) {
     at += random() * pick(random, 500, 5000, 30_000);
