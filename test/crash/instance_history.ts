@@ -43,6 +43,10 @@ export interface InstanceHistory {
 }
 
 const minuteMs = 60_000;
+/** It outlasts what the second bot has told of itself. */
+const longestPauseMs = 40 * minuteMs;
+/** A longer one may be the chat's own, and is not waited for. */
+const longestFloodMs = 9 * minuteMs;
 const calm: Latency = { usualMs: 10, slowMs: 10, slowShare: 0 };
 
 export function instanceHistoryOf(seed: number): InstanceHistory {
@@ -51,21 +55,23 @@ export function instanceHistoryOf(seed: number): InstanceHistory {
   const chatIds = Array.from({ length: chats }, (_, index) => random() < 0.9 ? index + 1 : -index - 1);
   const messagesPerSecond = Math.max(1, Math.round(100 ** random()));
   const broadcastAt = pick(random, 500, 500 + random() * 5000, 3000 + random() * 30_000);
-  const pauses = spans(random, 0.25, broadcastAt, chats / messagesPerSecond);
-  const floods = spans(random, 0.15, broadcastAt, chats / messagesPerSecond);
+  const pauses = spans(random, 0.25, broadcastAt, chats / messagesPerSecond, longestPauseMs);
+  const floods = spans(random, 0.15, broadcastAt, chats / messagesPerSecond, longestFloodMs);
   const restsMs = [...pauses, ...floods].reduce((sum, { lastsMs }) => sum + lastsMs, 0);
   const endAt = broadcastAt + chats / messagesPerSecond * 1000 + restsMs + 2000;
   const share = pick(random, 0.1, 0.3, 0.6, 1);
   const words = chatIds.flatMap((id) =>
     random() < share ? wordsOf(random, id, { broadcastAt, endAt, pauses, floods }) : []
   );
+  const whenUnreadable = pick(random, "send", "throw");
   return {
     ...{ seed, chatIds, messagesPerSecond, broadcastAt, pauses, floods },
     words: words.sort((a, b) => a.at - b.at),
-    whenUnreadable: pick(random, "send", "throw"),
+    whenUnreadable,
     broadcastId: random() < 0.4 ? "signal" : undefined,
     skewsMs: [skewOf(random), skewOf(random)],
-    latencies: [latencyOf(random), latencyOf(random)],
+    // A signal goes by the list in memory where the table is so slow.
+    latencies: [latencyOf(random), latencyOf(random, whenUnreadable === "send" && random() < 0.8 ? 1 : 0)],
     lost: random() < 0.8 ? 0 : pick(random, 0.01, 0.05),
     loggedBefore: random() < 0.7 ? 0 : 190 + Math.floor(random() * 11),
   };
@@ -75,13 +81,13 @@ function pick<T>(random: Random, ...items: readonly T[]): T {
   return items[Math.floor(random() * items.length)] as T;
 }
 
-/** Rarely one that outlasts what the second bot has told of itself. */
-function spans(random: Random, share: number, from: number, seconds: number): Span[] {
+/** Seldom a long one. */
+function spans(random: Random, share: number, from: number, seconds: number, longestMs: number): Span[] {
   if (random() > share) return [];
   const at = from + random() * (seconds * 1000 + 500);
   return [{
     at,
-    lastsMs: pick(random, 300, 2000, 10_000 * random(), 10_000 * random(), 40 * minuteMs * random()),
+    lastsMs: pick(random, 300, 2000, 10_000 * random(), 10_000 * random(), longestMs * random()),
   }];
 }
 
@@ -89,16 +95,18 @@ function skewOf(random: Random): number {
   return random() < 0.5 ? 0 : Math.round((random() * 2 - 1) * 4 * minuteMs);
 }
 
-function latencyOf(random: Random): Latency {
-  return pick(
-    random,
-    calm,
-    calm,
-    { usualMs: 100, slowMs: 300, slowShare: 0.05 },
-    { usualMs: 20, slowMs: 1000, slowShare: 0.02 },
-    { usualMs: 300, slowMs: 1000, slowShare: 0.1 },
-    { usualMs: 1000, slowMs: 1000, slowShare: 0 },
-  );
+const latencies: readonly Latency[] = [
+  calm,
+  calm,
+  { usualMs: 100, slowMs: 300, slowShare: 0.05 },
+  { usualMs: 20, slowMs: 1000, slowShare: 0.02 },
+  { usualMs: 300, slowMs: 1000, slowShare: 0.1 },
+  { usualMs: 1000, slowMs: 1000, slowShare: 0 },
+];
+
+/** @param butLast How many of the slowest are left out. */
+function latencyOf(random: Random, butLast: number = 0): Latency {
+  return latencies[Math.floor(random() * (latencies.length - butLast))] as Latency;
 }
 
 /** A /stop at any time, or near one that matters; perhaps a /start later, and another /stop. */

@@ -17,6 +17,7 @@ import { Roster } from "../../lib/roster.ts";
 import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
 import { InMemoryLedger } from "../../lib/storage/memory_ledger.ts";
 import { loadMarshalling } from "../../lib/storage/marshalling.ts";
+import { isSending } from "../../lib/storage/table_item.ts";
 import { StorageError } from "../../lib/storage/storage_error.ts";
 import type { Words } from "../../lib/words.ts";
 import { noon } from "../support/chats.ts";
@@ -31,6 +32,8 @@ export interface Careless {
   readonly confirmsAtOnce?: boolean;
   /** The second bot's storage. */
   readonly Storage?: typeof TelegramDynamoDBStorage;
+  /** What DynamoDB refuses, by the action, the chat's id and the time. */
+  readonly denies?: (action: string, chatId: number | undefined, ms: number) => boolean;
 }
 
 /** What became of a history. */
@@ -51,12 +54,15 @@ class Scene {
   readonly history: InstanceHistory;
   readonly dynamodb = new VirtualDynamoDB(noon);
   readonly logger = new TestLogger();
-  /** Chats whose last word is a /stop, and those of them to whom that is confirmed. */
-  readonly stopped = new Set<number>();
+  /** What was said in each chat, and how much of it is answered. */
+  readonly words = new Map<number, Word["kind"][]>();
+  readonly answers = new Map<number, number>();
+  /** Chats whose last word is a /stop that is confirmed. */
   readonly confirmed = new Set<number>();
   readonly sent = new Map<number, number>();
   readonly late: string[] = [];
   confirmations = 0;
+  unannounced = 0;
 
   constructor(history: InstanceHistory) {
     this.history = history;
@@ -68,19 +74,22 @@ class Scene {
 
   said({ chatId, kind }: Word): void {
     this.confirmed.delete(chatId);
-    if (kind === "stop") this.stopped.add(chatId);
-    else this.stopped.delete(chatId);
+    this.words.set(chatId, [...this.words.get(chatId) ?? [], kind]);
   }
 
-  /** The first bot's message leaves. */
+  /** The first bot's message leaves: each word has one answer, and they come in the words' order. */
   answered(chatId: number, text: string): void {
-    if (text !== "stopped" && text !== "alreadyStopped") return;
-    this.confirmations++;
-    if (this.stopped.has(chatId)) this.confirmed.add(chatId);
+    const answers = (this.answers.get(chatId) ?? 0) + 1;
+    this.answers.set(chatId, answers);
+    if (text === "stopped") this.confirmations++;
+    const words = this.words.get(chatId) ?? [];
+    if (answers === words.length && words.at(-1) === "stop") this.confirmed.add(chatId);
   }
 
   /** The second bot's message leaves. */
   left(chatId: number): void {
+    // By its own clock, the first has to know that somebody sends.
+    if (!isSending(this.dynamodb.item(0) ?? {}, noon + this.ms + this.history.skewsMs[0])) this.unannounced++;
     this.sent.set(chatId, (this.sent.get(chatId) ?? 0) + 1);
     if (this.confirmed.has(chatId)) {
       this.late.push(`seed ${this.history.seed}: chat ${chatId} is written to at ${Math.round(this.ms)} ms`);
@@ -122,6 +131,8 @@ export async function playInstances(
   await loadMarshalling();
   const scene = new Scene(history);
   seedTable(scene);
+  const { denies = () => false } = careless;
+  scene.dynamodb.denies = (action, chatId) => denies(action, chatId, scene.ms);
   const result = Promise.all([
     listen(scene, careless),
     broadcast(scene, careless),
@@ -269,13 +280,16 @@ function answerBy(ask: (chatId: number, text: string) => Promise<number | undefi
 }
 
 /** Nobody gets it twice, and whoever never said /stop gets it. */
-function judge({ history, sent, logger }: Scene, { report, refusal }: Outcome): string[] {
+function judge({ history, sent, unannounced, logger }: Scene, { report, refusal }: Outcome): string[] {
   const stoppers = new Set(history.words.map(({ chatId }) => chatId));
   const problems: string[] = [];
   for (const chatId of history.chatIds) {
     const count = sent.get(chatId) ?? 0;
     const isMissed = count === 0 && !stoppers.has(chatId) && refusal === undefined;
     if (count > 1 || isMissed) problems.push(`seed ${history.seed}: chat ${chatId} has it ${count} times`);
+  }
+  if (unannounced > 0 && history.lost === 0 && report?.recipientsFrom === "table") {
+    problems.push(`seed ${history.seed}: ${unannounced} messages leave of which the other bot does not know`);
   }
   if (refusal !== undefined && sent.size > 0) problems.push(`seed ${history.seed}: ${refusal.message}`);
   if (report?.stopped !== undefined) problems.push(`seed ${history.seed}: ${report.stopped}`);

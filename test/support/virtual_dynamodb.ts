@@ -26,6 +26,8 @@ export class VirtualDynamoDB {
   readonly clock: StepClock;
   readonly #table = new MemoryTable();
   readonly #chatIds: number[] = [];
+  /** What is refused when it arrives, by the action and the chat's id. */
+  denies: (action: string, chatId: number | undefined) => boolean = () => false;
   /** Requests that are under way, and those of them that wait for time to pass. */
   #sending = 0;
   #waiting = 0;
@@ -141,11 +143,17 @@ export class VirtualDynamoDB {
       throw timedOut();
     }
     await clock.sleep(outMs);
-    const answer = action === "Scan" ? this.#page(input) : this.#table.ask(action, input);
+    const answer = this.#answer(action, input);
     const isLate = fate > 1 - lost || outMs + backMs >= attemptWithinMs;
     await clock.sleep(isLate ? attemptWithinMs - outMs : backMs);
     if (isLate) throw timedOut();
     return answer;
+  }
+
+  #answer(action: string, input: ScanInput): Answer {
+    const key = input.Key?.["chat_id"]?.N;
+    if (this.denies(action, key === undefined ? undefined : Number(key))) return denied;
+    return action === "Scan" ? this.#page(input) : this.#table.ask(action, input);
   }
 
   #rest(attempts: number, { random }: Network): Promise<void> {
@@ -183,6 +191,11 @@ export class VirtualDynamoDB {
     };
   }
 }
+
+const denied: Answer = {
+  status: 400,
+  body: { __type: "com.amazonaws.dynamodb.v20120810#AccessDeniedException", message: "You are not authorized" },
+};
 
 interface Sent {
   readonly headers: Readonly<Record<string, string>>;
