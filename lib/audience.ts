@@ -17,7 +17,7 @@ export interface AudienceOptions {
   readonly first?: readonly number[];
   /** Only who comes after this position is taken. */
   readonly after?: Position | undefined;
-  /** Not taken: they were sent to out of their turn. */
+  /** Not taken: they have been dealt with out of their turn. */
   readonly except?: readonly number[];
 }
 
@@ -33,7 +33,9 @@ export class Audience {
   readonly #first: number[];
   /** Chats that joined behind the position. */
   #late: number[] = [];
-  /** Chats that were sent to out of their turn. */
+  /** Chats that were taken, and are on the list no more: one that comes back is not taken again. */
+  readonly #taken = new Set<number>();
+  /** Dealt with out of their turn. */
   readonly #except: Set<number>;
   #after: Position | undefined;
   /** How many places have been passed. */
@@ -83,12 +85,12 @@ export class Audience {
     return taken;
   }
 
-  /** Puts chats back that were taken: they are taken next. */
+  /** They are taken next after all. */
   putBack(chatIds: readonly number[]): void {
     this.#first.unshift(...chatIds);
   }
 
-  /** Draws people at random from those of the list who have not been taken yet; `random` gives numbers in [0, 1). */
+  /** People of the whole list who have not been taken yet, drawn by chance; `random` gives numbers in [0, 1). */
   draw(count: number, random: () => number): number[] {
     const drawn = new Set<number>();
     const { people } = this;
@@ -99,19 +101,20 @@ export class Audience {
     return [...drawn];
   }
 
-  /** Leaves these chats out from now on, as they are sent to out of their turn. */
+  /** They are dealt with now, out of their turn. */
   except(chatIds: readonly number[]): void {
     for (const chatId of chatIds) this.#except.add(chatId);
   }
 
   /**
-   * Replaces the list by one that was read anew (ascending): new chats are taken, too; those that are missing are not. An
-   * order that a function has made stays as it is.
+   * The list was read anew (ascending): who is new on it is taken, too; who is not on it any more is not. Nobody is taken
+   * twice. An order that a function has made stays as it is.
    */
   update(ids: Float64Array): void {
     if (this.#explicit !== undefined) return;
     const before = this.#ids;
     const place = this.#place;
+    this.#noteTaken(ids);
     this.#ids = ids;
     this.#indexOf = placesIn(ids, this.order.start);
     this.#place = this.#placeAfter(this.#after);
@@ -119,7 +122,18 @@ export class Audience {
     if (place === 0 && this.#after === undefined) return;
     for (let passed = 0; passed < this.#place; passed++) {
       const chatId = this.#at(passed);
-      if (!includesSorted(before, chatId)) this.#late.push(chatId);
+      if (!includesSorted(before, chatId) && !this.#taken.has(chatId) && !this.#except.has(chatId)) {
+        this.#late.push(chatId);
+      }
+    }
+  }
+
+  /** Notes who was taken and is not on the next list, which would forget them. */
+  #noteTaken(next: Float64Array): void {
+    const late = new Set(this.#late);
+    for (let passed = 0; passed < this.#place; passed++) {
+      const chatId = this.#at(passed);
+      if (!includesSorted(next, chatId) && !late.has(chatId)) this.#taken.add(chatId);
     }
   }
 

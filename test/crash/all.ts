@@ -1,6 +1,6 @@
 /**
  * The full proof that nothing is lost, and nothing sent twice, on both runtimes at once; `npm run test:crash --
- * --seed=N` repeats a run, and `--only=updates` or `--only=broadcasts` runs one part. The last line is
+ * --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `instances`) runs one part. The last line is
  * `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
@@ -18,6 +18,7 @@ const seed = `--seed=${values.seed ?? Date.now() % 1_000_000}`;
 const parts: Readonly<Record<string, string>> = {
   updates: "test/crash/run.ts",
   broadcasts: "test/crash/broadcast_run.ts",
+  instances: "test/crash/instances_run.ts",
 };
 
 const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {
