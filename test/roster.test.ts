@@ -1,4 +1,5 @@
 /** Who has strikes, as far as the roster knows: it keeps up with the storage and with what it writes itself. */
+import fc from "fast-check";
 import type { ChatEvent } from "../lib/chat.ts";
 import { Roster } from "../lib/roster.ts";
 import type { Work } from "../lib/storage/chat_storage.ts";
@@ -89,6 +90,60 @@ test("load() tells a caller of its own of strikes, too", async () => {
   const told: number[] = [];
   await new Roster(storage).load({ onStrikes: (chatId) => void told.push(chatId) });
   assert.equal(told, [2]);
+});
+
+/** Storages whose loads end when a test says so, each with what it has read. */
+class Slow extends InMemoryChatStorage {
+  readonly answers: ((ids: readonly number[]) => void)[] = [];
+
+  override loadActiveChats(): Promise<Set<number>> {
+    return new Promise((resolve) => this.answers.push((ids) => resolve(new Set(ids))));
+  }
+}
+
+test("load() of which a later one has ended before changes nothing: what it has read is older", async () => {
+  const storage = new Slow({ clock: new TestClock(noon) });
+  const roster = new Roster(storage);
+  const [older, newer] = [roster.load(), roster.load()];
+  storage.answers[1]?.([1, 2]);
+  assert.equal(await newer, [1, 2]);
+  storage.answers[0]?.([1]);
+  assert.equal(await older, [1, 2]);
+  assert.ok(roster.mayWriteTo(2));
+});
+
+test("look() learns what the storage says of a chat, unless something is written meanwhile", async () => {
+  const storage = await storageOf(3);
+  const roster = new Roster(storage);
+  await roster.load();
+  await storage.deactivateChat(1);
+  await storage.deactivateChat(2);
+  assert.is((await roster.look(1))?.is_active, false);
+  assert.equal([...roster.snapshot()], [2, 3]);
+  const looking = roster.look(2);
+  const writing = roster.apply(2, [{ kind: "reactivated", at: noon }]);
+  await Promise.all([looking, writing]);
+  assert.equal([...roster.snapshot()], [2, 3]);
+  assert.is(await roster.look(7), undefined);
+  assert.equal([...roster.snapshot()], [2, 3]);
+});
+
+test("snapshot() is ascending, and has whoever came, went, or has a /start that waits", async () => {
+  const chance = fc.array(fc.tuple(fc.integer({ min: -30, max: 30 }).filter(Boolean), fc.boolean()));
+  await fc.assert(fc.asyncProperty(chance, chance, async (first, later) => {
+    const roster = new Roster(new InMemoryChatStorage({ clock: new TestClock(noon) }));
+    const expected = new Set<number>();
+    for (const [index, [chatId, isIn]] of [...first, ...later].entries()) {
+      if (index === first.length) await roster.load();
+      await roster.apply(chatId, [{ kind: isIn ? "saved" : "deactivated", at: noon }]);
+      if (isIn) expected.add(chatId);
+      else expected.delete(chatId);
+      assert.equal([...roster.snapshot()], [...expected].sort((a, b) => a - b));
+    }
+    const forget = roster.heed(99, true);
+    assert.equal([...roster.snapshot()], [...expected, 99].sort((a, b) => a - b));
+    forget();
+  }));
 });
 
 test.run();
