@@ -233,7 +233,7 @@ test("expiresAt holds where the clock jumps ahead, as after a machine's sleep", 
   const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
   await withBot(async (scene) => {
     const users = await subscribers(scene, 30);
-    const running = scene.bot.broadcast("x", { maxAgeMs: 60_000 });
+    const running = scene.bot.broadcast("x", { maxAgeMs: 60_000, order: "ascending" });
     await users[5]?.received("x");
     aheadMs = 3_600_000;
     const report = await running;
