@@ -3,9 +3,9 @@
  * instance may have confirmed a /stop meanwhile.
  *
  * Until the list was read anew, each chat is read (GetItem) right before its message. From then on the storage's log of
- * /stops is enough: it is read about once a second, and only chats that are in it are read themselves. An instance that
- * hears a /stop while somebody sends confirms it two seconds later (`confirmAfterMs`), which is longer than the log's
- * reading may be old: so no message leaves after a confirmed /stop.
+ * /stops is enough: it is read every two seconds, and only chats that are in it are read themselves. An instance that
+ * hears a /stop while somebody sends confirms it three seconds later (`confirmAfterMs`), which is longer than the log's
+ * reading may be old (`logHoldsMs`): so no message leaves after a confirmed /stop.
  */
 import type { Chat } from "./chat.ts";
 import { type Clock, monotonic } from "./clock.ts";
@@ -37,8 +37,11 @@ export interface Standing {
 /** What proves that a chat is subscribed: a read of its own, the log of /stops, or the list as it was read. */
 type Proof = "read" | "log" | "list";
 
-/** The log is read again after so long, and relied on for so long: less than `confirmAfterMs` of the storage. */
-const [readLogAfterMs, logHoldsMs] = [1250, 1750];
+/**
+ * The log is read again after so long, and relied on for so long from when its reading began: a quarter of a second less
+ * than `confirmAfterMs` of the storage, for the message's own way. Each reading is charged for.
+ */
+const [readLogAfterMs, logHoldsMs] = [2000, 2750];
 /** Others are told for so long that somebody sends, and told again when half of it is over. */
 const sendingMs = 10 * 60_000;
 const tryAgainMs = { unread: 500, unreadable: 5000 };

@@ -24,8 +24,11 @@ import {
   tableItemId,
 } from "./table_item.ts";
 
-/** So long a message may be on its way that was sent before its sender has read of the /stop. */
-const confirmAfterMs = 2000;
+/**
+ * So long a message may be on its way that was sent before its sender has read of the /stop: senders rely on a reading
+ * of the log for a quarter of a second less.
+ */
+const confirmAfterMs = 3000;
 
 const ending: readonly ChatEvent["kind"][] = ["stop", "deactivated", "inherited"];
 

@@ -45,9 +45,15 @@ const days = 30;
 const tableName = "telegram-chats";
 /** More users are not put into the emulator: what a signal takes grows in step with them. */
 export const countedAtMost = 2000;
-const signalsCounted = 3;
+const signalsCounted = 2;
 const messagesCounted = 50;
+/** Where nothing is counted. */
 const timesAsFast = 20;
+/**
+ * What is read while a signal is sent goes by the bot's clock: where the machine is too slow for it, the bot takes the
+ * table for unreadable, and it is counted again with a slower one.
+ */
+const countedAsFast: readonly number[] = [4, 2, 1];
 
 export async function monthOf(usage: Usage): Promise<Month> {
   const { users, signals, messages } = usage;
@@ -90,18 +96,21 @@ async function count(users: number): Promise<Counted> {
     { length: users },
     (_, index) => personAt(server, chatIdAt(index, users)),
   );
+  const clock = new FastClock(timesAsFast);
+  const warnings: string[] = [];
   const bot = new MeanReversionTelegramBot({
     botToken: server.token,
     apiRoot: server.apiRoot,
     client,
     tableName,
-    clock: new FastClock(timesAsFast),
-    logger: { info() {}, warn: console.error, error: console.error },
+    clock,
+    logger: { info() {}, warn: (text) => warnings.push(text), error: console.error },
   });
   try {
     await bot.startBot();
     const start = meter.take();
-    const signal = await signalOf(bot, meter, users);
+    const signal = await signalOf({ bot, clock, warnings, meter, users });
+    clock.setFactor(timesAsFast);
     const spoken = people.slice(0, messagesCounted);
     const message = await messageOf(
       server,
@@ -126,19 +135,35 @@ function personAt(server: BotApiServer, id: number): LocalUser {
   return server.user({ id, username: `user_${id}`, first_name: "Ada", opened: true });
 }
 
+interface Signalling {
+  readonly bot: MeanReversionTelegramBot;
+  readonly clock: FastClock;
+  /** What the bot has complained of. */
+  readonly warnings: string[];
+  readonly meter: Meter;
+  readonly users: number;
+  readonly options?: SignalOptions;
+}
+
 /** The mean of a few, after one for which the ledger's table is made. */
-async function signalOf(bot: MeanReversionTelegramBot, meter: Meter, users: number): Promise<Capacity> {
+export async function signalOf(signalling: Signalling): Promise<Capacity> {
+  const { bot, clock, warnings, meter, users, options } = signalling;
   const send = async (broadcastId: string): Promise<void> => {
     const { sent } = await bot.sendSignal(
       { direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980, target: 67800 },
-      { broadcastId },
+      { broadcastId, ...options },
     );
     if (sent !== users) throw new Error(`The signal reached ${sent} of ${users} users`);
   };
   await send("first");
-  meter.take();
-  for (let signal = 0; signal < signalsCounted; signal++) await send(`signal-${signal}`);
-  return times(1 / signalsCounted, meter.take());
+  for (const factor of countedAsFast) {
+    clock.setFactor(factor);
+    warnings.length = 0;
+    meter.take();
+    for (let signal = 0; signal < signalsCounted; signal++) await send(`signal-${factor}-${signal}`);
+    if (warnings.length === 0) return times(1 / signalsCounted, meter.take());
+  }
+  throw new Error(`The machine is too slow to count what a signal takes: ${warnings[0]}`);
 }
 
 async function messageOf(server: BotApiServer, meter: Meter, speak: () => void): Promise<Capacity> {
