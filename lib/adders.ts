@@ -1,4 +1,4 @@
-/** Who has brought the groups and channels in, as far as is known here. */
+/** The person who has brought each group and channel in, as far as this process knows. */
 import { BoundedMap } from "./bounded.ts";
 import type { ChatState } from "./chat.ts";
 
@@ -10,7 +10,7 @@ interface Brought {
   readonly standing: Standing;
 }
 
-/** Past this many chats, the oldest count for nobody any more. */
+/** Past this many chats, the oldest are left out of the count. */
 const chatsAtMost = 200_000;
 
 /** Counts the active groups and channels of each person who has brought some in. */
@@ -28,7 +28,7 @@ export class Adders {
     this.#set(chatId, adderId, "expected");
   }
 
-  /** The chat is not to be registered; whoever writes there next has not brought it in. */
+  /** The chat is not to be registered. Its adder is remembered, so that the next writer is not taken for the adder. */
   refuse(chatId: number, adderId: number): void {
     this.#set(chatId, adderId, "refused");
   }

@@ -1,7 +1,7 @@
-/** Wakes somebody up at the soonest of the times that it is set to. */
+/** A timer that calls back at the earliest of the times that it is set to. */
 import type { Clock } from "./clock.ts";
 
-/** No timer can wait for longer than 24 days; and to wake up for every single message at a high pace costs as much as it. */
+/** No timer can wait for longer than 24 days. At a high pace a timer for each message costs as much as the message. */
 const [shortestSleepMs, longestSleepMs] = [20, 86_400_000];
 
 export interface AlarmOptions {
@@ -19,7 +19,7 @@ export class Alarm {
     this.#options = options;
   }
 
-  /** It may wake up earlier, too. `Infinity` is never: then nothing keeps the program alive. */
+  /** Sets it; an earlier time stays. `Infinity` clears it, so that it does not keep the program alive. */
   set(ms: number): void {
     const { clock, now, onTime } = this.#options;
     const sleepMs = Math.min(Math.max(Math.ceil(ms), shortestSleepMs), longestSleepMs);

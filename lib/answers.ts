@@ -1,4 +1,4 @@
-/** Who is told what, and when: once an update is kept, while it waits in the queue, and after that. */
+/** Answers to updates: once one is kept, while it waits in the queue, and after it has left the queue. */
 import type { Api } from "grammy/web";
 import { BoundedSet } from "./bounded.ts";
 import type { Entry, Step } from "./entry.ts";
@@ -42,7 +42,7 @@ export class Answers {
     const to = addresseeOf(heard);
     if (asks === "stranger") return this.#send(to, this.#once(chatId, "stranger"));
     if (step === undefined) return this.#send(to, ["administratorsUnknown"]);
-    // A greeting that comes late is none for a chat that has said /stop meanwhile.
+    // A chat that has said /stop meanwhile gets no greeting any more.
     const isWanted = (): boolean => asks !== "nothing" || this.#options.roster.mayWriteTo(chatId);
     return this.#send(to, repliesTo(asks, step), {
       kind: kindOf(asks),
@@ -57,7 +57,7 @@ export class Answers {
     const to = addresseeOf(heard);
     if (this.#answered.has(updateId)) return;
     const isMessage = entry?.kind === "event" && entry.event.kind === "message";
-    // Who has said /stop needs no invitation, and who is refused has none.
+    // A chat that has said /stop, or may not be registered, is not invited to /start.
     const isInvited = asks !== "stop" && asks !== "chatTypeNotAllowed" && asks !== "tooManyChats";
     if (!isInvited) this.#once(chatId, "unread");
     const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage;
@@ -92,12 +92,12 @@ export class Answers {
   }
 }
 
-/** Whom an answer to it is for. */
+/** The chat that an answer is for. */
 export function addresseeOf({ chatId, languageCode }: Heard): Addressee {
   return { chatId, languageCode };
 }
 
-/** How long the answer has to wait: that of a /stop says that nothing more comes. */
+/** How long the answer has to wait: that of a /stop promises that no message follows it. */
 export function holdMsOf(asks: Ask, step: Step | undefined): number | undefined {
   return asks === "stop" ? step?.confirmAfterMs : undefined;
 }

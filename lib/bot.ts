@@ -128,7 +128,8 @@ export class MeanReversionTelegramBot {
    * Sends a signal to every active chat, as a trader's ticket, before any bulk broadcast; where there are `candles`, as
    * the caption of their chart.
    * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
-   * @throws {StorageError} If the chats could not be read: then nobody was written to.
+   * @throws {StorageError} If the list of chats was not read before the signal expired: then nobody was written to. With
+   * `whenUnreadable: "throw"` or `whenLedgerDown: "wait"` also as `broadcast`.
    */
   sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
     return this.#sending.signal(signal, options);
@@ -138,7 +139,8 @@ export class MeanReversionTelegramBot {
    * Sends a text, or a photo with its caption, to every active chat. Nothing in it is parsed: formatting is what
    * `entities` say. Resolves when every chat is accounted for; can be paused, and tells how far it has come.
    * @throws {TypeError | RangeError} If the message or an option is none.
-   * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to.
+   * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to. See
+   * `whenUnreadable` and `whenLedgerDown`.
    */
   broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
     return this.#sending.message(message, options);

@@ -1,6 +1,6 @@
-/** Memories that hold so many at most, and drop what was put in longest ago. */
+/** Maps and sets of a bounded size, which drop their oldest entry when they are full. */
 
-/** A map of so many keys at most. */
+/** A map of bounded size. */
 export class BoundedMap<K, V> {
   readonly #most: number;
   readonly #values = new Map<K, V>();
@@ -37,7 +37,7 @@ export class BoundedMap<K, V> {
   }
 }
 
-/** A set of so many values at most. */
+/** A set of bounded size. */
 export class BoundedSet<T> {
   readonly #values: BoundedMap<T, true>;
 

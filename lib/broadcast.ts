@@ -1,4 +1,4 @@
-/** One message to many chats: who is next, how many at once, and when it is over. */
+/** One message to many chats: which chat is next, how many at once, and when the run is over. */
 import type { Audience } from "./audience.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { type Clock, monotonic } from "./clock.ts";
@@ -7,15 +7,15 @@ import { Jury } from "./jury.ts";
 import { reasonOf } from "./reason.ts";
 import type { Settlement, Tally } from "./tally.ts";
 
-/** What is written ahead, so that whoever finds the run unfinished knows whom it may have reached. */
+/** Writes ahead, so that the process that goes on with an unfinished run knows which chats it may have reached. */
 export interface Journal {
-  /** Writes a window ahead, with chats of earlier ones that are under way. False where that fails for good: then it ends the run. */
+  /** Writes a window ahead, with chats of earlier ones that are under way. Where that fails it ends the run: false. */
   advance(window: readonly number[], underWay: readonly number[]): Promise<boolean>;
   /** The same for chats that are sent to out of their turn. */
   nameEarly(chatIds: readonly number[], underWay: readonly number[]): Promise<boolean>;
 }
 
-/** Those under way when a window is written, and those left over at an end: more would not fit into the ledger's item. */
+/** Chats under way when a window is written, and chats left over at an end: more would not fit into the ledger's item. */
 export const unsentAtMost = 15;
 export const pendingAtMost = 30;
 
@@ -24,11 +24,11 @@ export interface RunOptions {
   /** The first recipients, which a ledger has as its first window. */
   readonly window: readonly number[];
   readonly windowSize: number;
-  /** Whether recipients may still join: then it does not end with those whom it knows. */
+  /** Whether recipients may still join: then the run does not end with those that it knows. */
   readonly isOpen: () => boolean;
-  /** `onTurn` is told when it no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
+  /** Calls `onTurn` when the message no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
   readonly deliver: (chatId: number, onTurn: (isHeld: boolean) => void) => Promise<Settlement>;
-  /** Recipients that may wait for the bot's pace at a time: more than one where each has something to be read or made first. */
+  /** Recipients that may wait for the bot's pace at a time: several where something is read or made for each. */
   readonly aheadAtMost: () => number;
   /** Whether the photo is yet to be uploaded: then each try is an upload. */
   readonly isUpload: () => boolean;
@@ -48,10 +48,10 @@ export interface RunOptions {
   readonly onProgress: (progress: BroadcastProgress) => void;
 }
 
-/** Why a run ends before its time. `refused`: not as it is, but perhaps when it is called for again. */
+/** Why a run ends early. `refused`: it stays open, and can be called for again. */
 export type EndKind = "expired" | "stopped" | "left" | "refused";
 
-/** How a run ends before its time: said once, and heard by all that waits. */
+/** The early end of a run: set once; its signal ends all that waits. */
 export class Ending {
   readonly #controller = new AbortController();
   #kind: EndKind | undefined;
@@ -65,7 +65,7 @@ export class Ending {
     return this.#kind;
   }
 
-  /** What is said of it in the report; nothing where its time was over. */
+  /** The reason for the report; `undefined` where the message expired. */
   get words(): string | undefined {
     return this.#words;
   }
@@ -80,7 +80,7 @@ export class Ending {
 
 /**
  * Chats tried one by one until the first has taken the message: what is refused there would be refused by all.
- * A photo that is yet to be uploaded goes on so until somebody has taken it.
+ * With a photo that is yet to be uploaded it goes on so until a chat has taken it.
  */
 const triedAlone = 10;
 /** Chats that have to be waited for tell nothing, so that another one is tried meanwhile. */
@@ -102,7 +102,7 @@ export class Run {
   readonly #underWay = new Set<number>();
   /** Those of them whose chats may not be written to yet. */
   readonly #held = new Set<number>();
-  /** How many wait for the bot's pace, behind whom nobody else need wait. */
+  /** How many wait for the bot's pace; `aheadAtMost` limits them. */
   #waiting = 0;
   #isAdvancing = false;
   #toldAt = -Infinity;
@@ -160,12 +160,12 @@ export class Run {
     return Math.max(0, Math.ceil(this.#left - seconds * pace()));
   }
 
-  /** To be called once what is left is counted, too. */
+  /** Reports the progress; to be called once more when the rest is counted, too. */
   tell(): void {
     this.#options.onProgress(this.#progress());
   }
 
-  /** Begins with whom it may begin with now; to be called whenever more may be possible. */
+  /** Begins with as many recipients as it may now; to be called whenever that may be more. */
   launch(): void {
     const { control, ending, isOpen, audience, aheadAtMost } = this.#options;
     while (!ending.signal.aborted && !control.isPaused && this.#waiting < aheadAtMost() && this.#hasRoom()) {
@@ -175,7 +175,8 @@ export class Run {
     }
     if (this.#isAdvancing) return;
     const { isSitting, waiting, wants } = this.#jury;
-    const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || audience.left > 0 || isOpen();
+    const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || audience.left > 0 ||
+      isOpen();
     if (ending.signal.aborted || !hasMore) {
       if (this.#underWay.size === 0) this.#finish();
     } else if (wants > 0) void this.#draw();
@@ -195,7 +196,7 @@ export class Run {
     return this.#window[this.#next] === undefined ? undefined : this.#window[this.#next++];
   }
 
-  /** Whoever waits for its own chat's sake is in nobody's way. */
+  /** A message that waits for its own chat takes no place of the others. */
   #hasRoom(): boolean {
     const [atOnce, atMost] = this.#isProven() ? [this.#atOnce, callsAtMost] : [1, triedAtMost];
     return this.#underWay.size < atMost && this.#underWay.size - this.#held.size < atOnce;
@@ -232,7 +233,7 @@ export class Run {
     this.launch();
   }
 
-  /** People of all recipients, by chance: what they refuse alike is the message, and no single chat. */
+  /** Draws people at random from all recipients: what they refuse alike is the message's fault, and no single chat's. */
   async #draw(): Promise<void> {
     const { audience, journal } = this.#options;
     const chosen = this.#jury.choose(this.rest, audience);

@@ -6,27 +6,30 @@ import type { FormattedText } from "./text.ts";
 
 /** How a broadcast is run. */
 export interface BroadcastOptions {
-  /** Ends the broadcast early: whoever has not been written to by then is counted as skipped. */
+  /** Ends the broadcast early: chats that have not been written to by then are counted as skipped. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Sends it once under this key, whoever calls, however often, and whatever dies: a ledger in DynamoDB (the table
    * `telegram-broadcasts`) keeps how far it has come. Every further call gives the first one's report; a run that ended
    * as its message was refused goes on with the further call. 1 to 128 characters. Default: no ledger.
    *
-   * The one exception: where two processes send the same id while neither can use the ledger (`whenLedgerDown: "send"`),
-   * each sends it.
+   * The one exception: while the ledger cannot be used (`whenLedgerDown: "send"`), another process that is given the same
+   * id sends it again; so does this one, started anew without a `spoolFile`.
    */
   readonly broadcastId?: string | undefined;
   /**
-   * A chat of which no answer came, or which was under way when the process died, may have the message: `"skip"` never
-   * sends it twice, `"resend"` leaves nobody out. Default: `"skip"`.
+   * What to do where no answer came, or the process died during a send, so that the chat may have the message: `"skip"`
+   * never sends it twice, `"resend"` leaves no chat out. Default: `"skip"`.
    */
   readonly onUnknown?: "skip" | "resend" | undefined;
-  /** Whoever could only be reached later is skipped. A Date, milliseconds since 1970, or ISO 8601 with its zone. */
+  /** Chats that could only be reached later are skipped. A Date, milliseconds since 1970, or ISO 8601 with its zone. */
   readonly expiresAt?: Date | number | string | undefined;
   /** The same, in milliseconds from the signal's time, or from the call. The earlier one counts. */
   readonly maxAgeMs?: number | undefined;
-  /** An urgent broadcast goes before bulk ones; replies go before both. Default: `"urgent"` for signals, else `"bulk"`. */
+  /**
+   * An urgent broadcast goes before bulk ones. Replies have a third of the pace beside an urgent one, two thirds beside
+   * bulk. Default: `"urgent"` for signals, else `"bulk"`.
+   */
   readonly priority?: "urgent" | "bulk" | undefined;
   /**
    * Sends at the bot's `messagesPerSecond`, up to 1000, of which Telegram charges 0.1 Star for each message beyond thirty
@@ -40,31 +43,35 @@ export interface BroadcastOptions {
   /** Which of the active chats are meant. Default: all. */
   readonly filter?: ((chat: Chat) => boolean | Promise<boolean>) | undefined;
   /**
-   * Who comes first. `"rotating"`: people before groups and channels, and each broadcast begins with others of them, so
-   * that nobody is last every time; `"ascending"`: the same, by ascending ids; or a function that gives each chat a number,
-   * the lowest first (it needs the whole list before the first message). Default: `"rotating"`.
+   * The order of the chats. `"rotating"`: people before groups and channels, and each broadcast begins at another place
+   * of the list, so that no chat is last every time; `"ascending"`: people first, by ascending ids; or a function that
+   * gives each chat a finite number, the lowest first (the whole list is read before the first message). Default:
+   * `"rotating"`.
    */
   readonly order?: "rotating" | "ascending" | ((chat: Chat) => number) | undefined;
   /**
-   * Where the table of chats cannot be read: `"send"` writes to all who are known to be active, and to nobody who is known
-   * to have stopped; where the list has never been read it waits for it until the message expires. It begins at once with
-   * the list in memory, and looks up each chat as long as that has not been read anew. `"throw"` reads the whole list first,
-   * and rejects with a `StorageError` where it cannot. Default: `"send"` for signals, else `"throw"`. With `filter`,
-   * `perChat` or an `order` of your own chats have to be read in any case.
+   * What to do where the table of chats cannot be read. `"send"` begins at once with the list in memory, and looks each
+   * chat up in the table until the list is read anew. Where that fails it writes to the chats that are known to be active,
+   * and to none that is known to have stopped. Where the list has never been read it waits for it until the message
+   * expires. `"throw"` reads the whole list first, and rejects with a `StorageError` where it cannot. `filter` and
+   * `perChat` need the chats themselves: the broadcast ends where they cannot be read. Default: `"send"` for signals, else
+   * `"throw"`.
    */
   readonly whenUnreadable?: "send" | "throw" | undefined;
   /**
-   * With a `broadcastId`, where the ledger cannot be used: `"send"` remembers the run in memory, and on disk where there is
-   * a `spoolFile`, and writes it to the ledger afterwards; `"wait"` waits for the ledger until the message expires. Default:
+   * What to do with a `broadcastId` where the ledger cannot be used. `"send"` sends, keeps the run in memory, and on disk
+   * where there is a `spoolFile`, and writes it to the ledger afterwards. `"wait"` waits for the ledger until the message
+   * expires, and rejects at once with a `StorageError` where waiting does not help (access, credentials, region). Default:
    * `"send"` for signals, else `"wait"`.
    */
   readonly whenLedgerDown?: "send" | "wait" | undefined;
   /**
-   * Where most of the first fifty people are gone at once, which is more likely a mistake (another bot's table, a new
-   * bot's token): `"stop"` ends the broadcast before anybody is deactivated; `"proceed"` goes on. Default: `"stop"`.
+   * What to do where most of the first fifty people cannot be reached any more, which is more likely a mistake (another
+   * bot's table, a new bot's token): `"stop"` ends the broadcast before any chat is deactivated; `"proceed"` goes on.
+   * Default: `"stop"`.
    */
   readonly massDeactivation?: "stop" | "proceed" | undefined;
-  /** Is told how far it has come, four times a second at most, and at the end. */
+  /** Is called with the progress, four times a second at most, and at the end. */
   readonly onProgress?: ((progress: BroadcastProgress) => void) | undefined;
 }
 

@@ -1,22 +1,22 @@
-/** A broadcast that is under way, for whoever has started it. */
+/** A broadcast that is under way, as its caller sees it. */
 import { displayable } from "./displayable.ts";
 import type { BroadcastCounts, BroadcastReport } from "./report.ts";
 
 /** How far a broadcast has come. */
 export interface BroadcastProgress extends Readonly<BroadcastCounts> {
-  /** Chats that it is meant for; 0 until they are read. */
+  /** Chats that it is meant for, as far as they are known; the list may be read anew meanwhile. */
   readonly recipients: number;
   /** Chats that are accounted for: the sum of the five counts. */
   readonly done: number;
   /** Since the call, in milliseconds. */
   readonly elapsedMs: number;
-  /** As long as it will take at this rate; `undefined` where that cannot be told yet. */
+  /** How long it will still take at this rate, in milliseconds; `undefined` where that cannot be told yet. */
   readonly remainingMs: number | undefined;
   /** Chats that cannot be reached before the message expires, at the bot's present pace. */
   readonly willExpire: number;
   /** Whether you have paused it. */
   readonly isPaused: boolean;
-  /** Whether Telegram has asked to wait (429). */
+  /** Whether Telegram has asked the bot to wait (429). */
   readonly isWaiting: boolean;
   /** For how much longer, in milliseconds; 0 where it has not. */
   readonly waitingMs: number;
@@ -48,7 +48,7 @@ const nothing: BroadcastProgress = {
   waitingMs: 0,
 };
 
-/** Between whoever has started a broadcast and the broadcast. */
+/** What connects the caller's hold on a broadcast with the broadcast. */
 export class Control {
   #isPaused = false;
   #onResume = (): void => {};

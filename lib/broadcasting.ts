@@ -22,7 +22,7 @@ export interface BroadcastingOptions extends Omit<Company, "leaving" | "closed" 
 export interface ResumedBroadcasts {
   /** Reports of those that were finished here. */
   readonly resumed: readonly BroadcastReport[];
-  /** Those that were not, and why: most need what no ledger can keep, and so another call of `broadcast`. */
+  /** Those that were not, and why. Most need what no ledger can keep: call `broadcast` with their `broadcastId`. */
   readonly left: readonly { readonly broadcast_id: string; readonly reason: string }[];
 }
 
@@ -72,7 +72,7 @@ export class Broadcasting {
   }
 
   /**
-   * Sends the message to all active chats, as the storage has them now. `madeAt` is when its age begins.
+   * Sends the message to all active chats. Its age counts from `madeAt`.
    * @throws {StorageError} If the chats, or the ledger, could not be read or written, and have to be: then nobody is
    * written to.
    */
@@ -98,7 +98,7 @@ export class Broadcasting {
 
   /** Finishes the runs that a process has left unfinished, once their leases have lapsed. */
   async resume(): Promise<ResumedBroadcasts> {
-    // To those of whom nothing is known yet nothing can be finished.
+    // Without the list of chats no run can be finished.
     while (this.#company.roster.isUnread) await this.#once.rest();
     const ids = await this.#choice.open();
     const resumed: BroadcastReport[] = [];
@@ -114,7 +114,7 @@ export class Broadcasting {
     return { resumed, left };
   }
 
-  /** As a start does it: what is found is told, and what goes wrong. */
+  /** Does so at a start: logs what was found, and what went wrong. */
   async resumeQuietly(): Promise<void> {
     const { logger } = this.#company;
     try {
@@ -164,7 +164,7 @@ export class Broadcasting {
     }
   }
 
-  /** Whoever asks for it meanwhile gets the same. */
+  /** Every call with the id gets the same promise meanwhile. */
   async #run(id: string, sending: Promise<BroadcastReport>): Promise<BroadcastReport> {
     this.#running.set(id, sending);
     try {
@@ -184,7 +184,7 @@ export class Broadcasting {
   }
 }
 
-/** Refusals in words that nobody knows are told once each, and what they are taken for. */
+/** Logs each refusal in unknown words once, and what it is taken for. */
 function createUnclearLog(logger: Logger): Company["onUnclear"] {
   const told = new Set<string>();
   return (words, message) => {

@@ -3,20 +3,25 @@ import { setMaxListeners } from "node:events";
 import { type Api, InputFile } from "grammy/web";
 import type { Message } from "grammy/types";
 import type { Content, Part } from "./content.ts";
+import type { Clock } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
 import type { Gate } from "./gate.ts";
 import type { Logger } from "./log.ts";
 import { isPhotoRefused, outcomeOf, wordsOf } from "./outcome.ts";
+import { inTime } from "./patience.ts";
 
 export interface CallerOptions {
   readonly api: Api;
   readonly gate: Gate;
   readonly content: Content;
   readonly logger: Logger;
+  readonly clock: Clock;
 }
 
-/** People whose chats refuse a photo in unknown words, before nobody is asked to take it any more. */
+/** After so many people have refused the photo in unknown words, it is left out for all. */
 const doubtsAtMost = 5;
+/** How long the chat action may take; after that the picture is sent without its answer. */
+const knockWithinMs = 5000;
 
 export class Caller {
   readonly #options: CallerOptions;
@@ -24,8 +29,8 @@ export class Caller {
   readonly #strangeWords = new Set<string>();
   readonly #abandoned = new AbortController();
 
-  constructor({ api, gate, content, logger }: CallerOptions) {
-    this.#options = { api, gate, content, logger };
+  constructor({ api, gate, content, logger, clock }: CallerOptions) {
+    this.#options = { api, gate, content, logger, clock };
     setMaxListeners(0, this.#abandoned.signal);
   }
 
@@ -78,7 +83,7 @@ export class Caller {
     return kind === "unclear" || kind === "message";
   }
 
-  /** Groups are left out of the count, as one person can have as many as they like. */
+  /** Only people are counted, as one person can register any number of groups. */
   #doubt(chatId: number, error: Error): void {
     const words = wordsOf(error);
     if (!this.#strangeWords.has(words)) {
@@ -88,7 +93,7 @@ export class Caller {
     if (chatId > 0 && this.#inDoubt.add(chatId).size >= doubtsAtMost) this.#drop(error);
   }
 
-  /** Nobody else is sent the photo, unless somebody has it already: then there is nothing wrong with it. */
+  /** Goes on without the photo, unless a chat has taken it: then there is nothing wrong with it. */
   #drop({ message }: Error): void {
     const { content, logger } = this.#options;
     if (content.dropPhoto()) logger.warn(`A signal goes out without its chart. ${message}`);
@@ -96,8 +101,10 @@ export class Caller {
 
   /** A chat that takes nothing is found out before a picture is uploaded for it. */
   async #knock(chat_id: number): Promise<void> {
+    const { api, clock } = this.#options;
     try {
-      await this.#options.api.raw.sendChatAction({ chat_id, action: "upload_photo" });
+      const knocking = api.raw.sendChatAction({ chat_id, action: "upload_photo" });
+      await inTime(knocking, { ms: knockWithinMs, clock, signal: this.#abandoned.signal });
     } catch (error) {
       // Whatever else is wrong may be the action's own trouble: in channels there is none.
       if (["gone", "moved", "unreachable", "bot"].includes(outcomeOf(error).kind)) throw error;

@@ -43,7 +43,7 @@ export interface ChatState {
   readonly removed_reason?: RemovedReason | undefined;
   /** Broadcasts in a row that did not find this active chat; absent where the last one did. The third ends it. */
   readonly strikes?: number | undefined;
-  /** The person who has brought this group or channel in; absent where that is not known. */
+  /** The id of the person who has brought this group or channel in; absent where that is not known. */
   readonly added_by?: number | undefined;
   /** The supergroup that this group has become. */
   readonly migrated_to?: number | undefined;
@@ -52,8 +52,8 @@ export interface ChatState {
   /** The last message's update id: what it says twice counts once. */
   readonly last_update_id?: number | undefined;
   /**
-   * The update id of the last /start or /stop, or of the registration: one that comes late, behind messages that were
-   * said after it, is news all the same. Absent where none has come since this is kept; then `last_update_id` tells.
+   * The update id of the last /start or /stop, or of the registration. By it a /stop still counts that comes late, after
+   * a message that was said after it. Absent on items of earlier versions and of other programs.
    */
   readonly last_word_update_id?: number | undefined;
   /** The same as `last_update_id` for `my_chat_member`, which Telegram redelivers apart from messages. */

@@ -1,6 +1,6 @@
 /** One broadcast from its first message to its report. */
 import { setMaxListeners } from "node:events";
-import { Audience } from "./audience.ts";
+import type { Audience } from "./audience.ts";
 import { Ending, Run } from "./broadcast.ts";
 import type { IllustratedMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
@@ -32,7 +32,7 @@ export interface Plan {
 export interface Company extends Surroundings {
   readonly messagesPerSecond: number;
   readonly logger: Logger;
-  /** Is told of a refusal in words that nobody knows, as often as it comes. */
+  /** Called with each refusal in unknown words. */
   readonly onUnclear: (words: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */
   readonly leaving: AbortSignal;
@@ -45,15 +45,15 @@ export interface Kept {
   readonly ledger: Ledger;
   readonly record: RunRecord;
   readonly tally: Tally;
-  /** Those who are in the window that is written already. */
+  /** The chats of the window that is written already. */
   readonly window: readonly number[];
-  /** Those of them who may have the message already, and are to get it again. */
+  /** Those of them that may have the message already, and are to get it again. */
   readonly inDoubt?: ReadonlySet<number>;
   /** Gives another ledger to go on with where this one fails. Default: it is waited for. */
   readonly continueHere?: (run: RunRecord, error: Error) => Promise<Ledger>;
 }
 
-/** What a run goes with. */
+/** The parts that a run is made of. */
 interface Parts {
   readonly content: Content;
   readonly tally: Tally;
@@ -131,7 +131,8 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
     isOpen: () => check.isReading,
     async deliver(chatId, onTurn) {
       const settlement = await courier.deliver(chatId, onTurn);
-      const isOver = settlement.outcome === "skipped" && settlement.why !== "unsubscribed" && ending.kind !== "left";
+      const isOver = settlement.outcome === "skipped" && settlement.why !== "unsubscribed" &&
+        ending.kind !== "left";
       return isOver && inDoubt.has(chatId) ? stillInDoubt : settlement;
     },
     aheadAtMost: () => content.isPerChat || check.readsEach ? readAtOnce : 1,
@@ -144,7 +145,7 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
   });
 }
 
-/** The list may be read anew while it is written to. */
+/** Takes over the list when it has been read anew. */
 function follow(
   opened: OpenRecipients,
   { audience, run, ending }: { readonly audience: Audience; readonly run: Run; readonly ending: Ending },
@@ -161,7 +162,9 @@ function tellWhatWillExpire(run: Run, { expiresAt, options }: Plan, { clock, gat
   if (willExpire === 0 || options.signal?.aborted) return;
   const seconds = Math.max(0, Math.round((expiresAt - clock.now()) / 1000));
   logger.warn(
-    `At ${Math.round(gate.messagesPerSecond * 10) / 10} messages a second ${willExpire} of ${recipients} chats ` +
+    `At ${
+      Math.round(gate.messagesPerSecond * 10) / 10
+    } messages a second ${willExpire} of ${recipients} chats ` +
       `cannot be reached within the ${seconds} s until the message expires.`,
   );
 }
@@ -254,7 +257,7 @@ async function conclude(
 ): Promise<BroadcastReport | undefined> {
   const { selection: { failure }, isUnread } = opened;
   const nobody = tally.counts.sent + tally.counts.unknown === 0;
-  // Nobody was written to, and nobody knows to whom it should have been.
+  // No chat was written to, and it is not known which chats should have been.
   const isVain = nobody && (failure !== undefined || (isUnread && tally.done === 0));
   const isOpen = isVain || ending.kind === "left" || ending.kind === "refused";
   if (isOpen) await journal?.leave(run, ending);
@@ -277,7 +280,9 @@ function whyStopped(
   journal: LedgerJournal | undefined,
 ): string | undefined {
   if (kind === "left") return `${words}; resumeBroadcasts(), or the next start, goes on`;
-  if (kind === "refused" && journal !== undefined) return `${words}. It can be called for again under its broadcastId`;
+  if (kind === "refused" && journal !== undefined) {
+    return `${words}. It can be called for again under its broadcastId`;
+  }
   return words ?? (isUnread ? "the list of chats has never been read" : undefined);
 }
 

@@ -2,10 +2,10 @@
  * Whether a chat may be written to, as the table says at that moment and not as it was when the list was read: another
  * instance may have confirmed a /stop meanwhile.
  *
- * Until the list was read anew, each chat is read (GetItem) right before its message. From then on the storage's log of
- * /stops is enough: it is read every two seconds, and only chats that are in it are read themselves. An instance that
- * hears a /stop while somebody sends confirms it three seconds later (`confirmAfterMs`), which is longer than the log's
- * reading may be old (`logHoldsMs`): so no message leaves after a confirmed /stop.
+ * Until the list has been read anew, each chat is read (GetItem) right before its message. From then on the storage's log
+ * of /stops is enough: it is read about once a second, and only chats that are in it are read themselves. While a process
+ * sends by the log, every instance confirms a /stop two seconds late (`confirmAfterMs`). A reading of the log is relied on
+ * for less than that, so no message leaves after a confirmed /stop.
  */
 import type { Chat } from "./chat.ts";
 import { type Clock, monotonic } from "./clock.ts";
@@ -16,11 +16,11 @@ import type { StopLog } from "./storage/chat_storage.ts";
 export interface ConsentCheckOptions {
   readonly roster: Roster;
   readonly clock: Clock;
-  /** How long an answer of the storage is waited for before the list in memory has to do. Default: as it takes. */
+  /** How long to wait for an answer of the storage before the list in memory is used. Default: without a limit. */
   readonly patienceMs?: number | undefined;
-  /** Is told, once, that chats are written to as they are known in memory. */
+  /** Called once, when the list in memory begins to be used. */
   readonly onMemory: (error: Error) => void;
-  /** Is told whenever the list was read anew. */
+  /** Called whenever the list has been read anew. */
   readonly onRefreshed: () => void;
   /** Ends everything. */
   readonly signal: AbortSignal;
@@ -37,12 +37,9 @@ export interface Standing {
 /** What proves that a chat is subscribed: a read of its own, the log of /stops, or the list as it was read. */
 type Proof = "read" | "log" | "list";
 
-/**
- * The log is read again after so long, and relied on for so long from when its reading began: a quarter of a second less
- * than `confirmAfterMs` of the storage, for the message's own way. Each reading is charged for.
- */
-const [readLogAfterMs, logHoldsMs] = [2000, 2750];
-/** Others are told for so long that somebody sends, and told again when half of it is over. */
+/** The log is read again after so long, and relied on for so long: less than `confirmAfterMs` of the storage. */
+const [readLogAfterMs, logHoldsMs] = [1250, 1750];
+/** How long one announcement that this process sends by the log holds; it is renewed when half of that is over. */
 const sendingMs = 10 * 60_000;
 const tryAgainMs = { unread: 500, unreadable: 5000 };
 
@@ -65,9 +62,9 @@ export class ConsentCheck {
   /** When the latest reading of the log began. */
   #logReadAt = -Infinity;
   #isReadingLog = false;
-  /** Until when others know that somebody sends, by `#now`. */
+  /** Until when the announcement holds, by `#now`. */
   #sendingUntil = -Infinity;
-  /** Settles when others were told for the first time; no message leaves before. */
+  /** Settles when the first announcement is written; no message leaves before. */
   #announced: Promise<unknown> = Promise.resolve();
 
   constructor(options: ConsentCheckOptions) {
@@ -93,7 +90,7 @@ export class ConsentCheck {
   /** Reads the list, once. Rejects where that fails. */
   async refresh(): Promise<void> {
     const { roster, signal } = this.#options;
-    // Where others cannot be told, each chat is read before its message, to the end.
+    // Without the announcement each chat is read before its message, to the end.
     const announcing = this.#announce().then(() => true, () => false);
     this.#announced = announcing;
     const isAnnounced = await announcing;
@@ -108,7 +105,7 @@ export class ConsentCheck {
 
   /** Whether the chat is subscribed; at once where nothing has to be read for it. */
   standingOf(chatId: number): Standing | Promise<Standing> {
-    // Its last word was said to this instance, and waits to be written.
+    // Of a chat whose /start or /stop waits to be written this instance knows more than the table.
     if (!this.#isShared || this.#options.roster.isHeeded(chatId) || this.#proof === "list") return proved;
     if (this.#isUnreadable) return remembered;
     if (this.#proof === "log") {
@@ -140,7 +137,7 @@ export class ConsentCheck {
     }
   }
 
-  /** From now on the list in memory has to do, until it can be read again. */
+  /** Uses the list in memory from now on, until the table can be read again. */
   #fallBack(error: Error): void {
     const { roster, onMemory, signal } = this.#options;
     if (signal.aborted) return;
@@ -186,7 +183,7 @@ export class ConsentCheck {
       if (at > this.#sendingUntil - sendingMs / 2) await this.#announce();
       else this.#take(await this.#options.roster.storage.readStopLog(), at);
     } catch {
-      // Who comes next is read by itself, which tells more.
+      // The next chat is read by itself; if that fails, too, the list in memory is used.
     } finally {
       this.#isReadingLog = false;
     }
@@ -195,7 +192,7 @@ export class ConsentCheck {
   #take(log: StopLog | undefined, at: number): void {
     this.#log = log;
     this.#logReadAt = at;
-    // The log was emptied: who was in it since the list was read is not known.
+    // The log was emptied after the list was read, so that /stops between the two may be missing: the list is read anew.
     if (this.#proof === "log" && (log === undefined || log.since > this.#baseCount)) {
       void this.#keepRefreshing();
     }

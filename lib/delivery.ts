@@ -39,7 +39,7 @@ export interface CourierOptions extends Surroundings, CallerOptions {
   readonly guard: GoneGuard;
   /** Whether the broadcast is meant for the chat; rejects where that cannot be told. */
   readonly isMeant: (chatId: number, standing: Standing) => boolean | Promise<boolean>;
-  /** Is told of a refusal in words that nobody knows. */
+  /** Called with each refusal in unknown words. */
   readonly onUnclear: (words: string, message: string) => void;
   /** Whether the chat is one of the recipients itself. */
   readonly isRecipient: (chatId: number) => boolean;
@@ -53,13 +53,13 @@ export interface CourierOptions extends Surroundings, CallerOptions {
 
 /** A send that is under way. */
 interface Letter {
-  /** The recipient, or what became of it. */
+  /** The recipient, or the supergroup that it has become. */
   chatId: number;
   /** When a send began, by the clock and by what had been heard. */
   start: { readonly at: number; readonly moment: number };
   attempts: number;
   floods: number;
-  /** Rests of the bot that it has seen. */
+  /** The gate's count of rests when it was last looked at. */
   rests: number;
   readonly onTurn: (isHeld: boolean) => void;
 }
@@ -92,15 +92,17 @@ export class Courier {
   }
 
   /**
-   * Sends what the recipient is to have, until it is clear how it is to be counted. `onTurn` is told whenever it no
-   * longer waits for the bot's pace: it goes out now, or is held back for its chat's sake. Never rejects.
+   * Sends what the recipient is to have, until it is clear how to count it. Calls `onTurn` whenever the message no longer
+   * waits for the bot's pace: it goes out now, or is held back for its chat's sake. Never rejects.
    */
   async deliver(recipient: number, onTurn: (isHeld: boolean) => void): Promise<Settlement> {
     const start = { at: 0, moment: 0 };
     const { rests } = this.#options.gate;
     const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, rests, onTurn };
     const settlement = await this.#deliver(letter, recipient);
-    if (settlement.outcome === "sent" || settlement.outcome === "unknown") this.#options.guard.note(letter.chatId);
+    if (settlement.outcome === "sent" || settlement.outcome === "unknown") {
+      this.#options.guard.note(letter.chatId);
+    }
     return settlement;
   }
 
@@ -151,7 +153,7 @@ export class Courier {
   async #send(letter: Letter, part: Part): Promise<Settlement> {
     const { roster, purse, content } = this.#options;
     for (;;) {
-      // Who stops while the message waits for its turn is not written to.
+      // A chat that says /stop while the message waits for its turn is not written to.
       this.#follow(letter);
       if (!roster.mayWriteTo(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
       const isPaid = purse.take();
@@ -175,7 +177,7 @@ export class Courier {
     }
   }
 
-  /** Why it is not sent after all. What was known of the chat may be too old by now. */
+  /** Checks once more right before the send; gives why the message is not sent after all. */
   async #refusal({ chatId }: Letter): Promise<Settlement | undefined> {
     const { signal, whyEnded, roster, checkTime, standingOf } = this.#options;
     checkTime();
@@ -272,7 +274,7 @@ export class Courier {
       case "unknown":
         return { outcome: "unknown", message };
       case "message":
-        // One chat's own text is no fault of the others'.
+        // The text is this chat's own: the others may take theirs.
         if (content.isPerChat) return { outcome: "failed", message, refusal: wordsOf(error) };
         return { outcome: "failed", message, stops: "refused" };
       case "bot":
@@ -285,7 +287,7 @@ export class Courier {
     }
   }
 
-  /** A chat that is gone, or not found, is believed to be so once most others are there. */
+  /** Hands a chat that is gone, or not found, to the guard, which believes that only where most other chats are there. */
   async #gone(
     { chatId, start: { moment } }: Letter,
     event: MemberEvent | ReachEvent,
@@ -298,11 +300,8 @@ export class Courier {
     const verdict = guard.gone({
       chatId,
       isUnopened,
-      revoke: () => isGone && tally.recount(chatId, "failed", message),
-      async write() {
-        const { outcome, message } = await write();
-        if (outcome !== counted) tally.recount(chatId, outcome, message);
-      },
+      revoke: () => tally.recount(chatId, counted, { outcome: "failed", message }),
+      write: async () => tally.recount(chatId, counted, await write()),
     });
     if (verdict === "believed") return await write();
     return { outcome: verdict === "later" ? counted : "failed", message };
@@ -315,7 +314,7 @@ export class Courier {
     { moment, message }: { readonly moment: number; readonly message: string },
   ): Promise<Verdict> {
     const { roster, keep } = this.#options;
-    // Who has come back while the refusal was on its way is not sent away by it.
+    // A chat that has written again while the refusal was on its way stays active.
     if (roster.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };
     try {
       // A strike that cannot be written is no loss, and must not be written twice: it does not wait in the queue.
@@ -328,7 +327,7 @@ export class Courier {
     }
   }
 
-  /** Who can be reached is, whatever there was before. */
+  /** Counts the message as sent, and clears the chat's strikes. */
   async #reached({ chatId, start: { at } }: Letter): Promise<Settlement> {
     const { roster } = this.#options;
     if (roster.isStruck(chatId)) await roster.apply(chatId, [{ kind: "reached", at }]).catch(() => {});

@@ -34,13 +34,13 @@ export interface Departure {
 export interface Turn {
   /** Telegram has taken the message. */
   taken(): void;
-  /** One too many: nothing leaves for this chat for so long, and nothing at all where it turns out to concern the bot. */
+  /** Telegram has answered 429: the chat is held for so long; the whole bot, where it turns out to concern the bot. */
   flooded(retryAfterSeconds: number): void;
   /** Anything else became of it. */
   over(): void;
 }
 
-/** Telegram takes nothing more for one chat for so long that nobody waits for it. */
+/** A chat's own flood is longer than the call waits for. */
 export class ChatFloodError extends Error {
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "ChatFloodError";
@@ -52,7 +52,7 @@ export class ChatFloodError extends Error {
   }
 }
 
-/** A call's turn has not come in time; it has not left. */
+/** A call was given up before it left, as its turn did not come in time. */
 export class LateTurnError extends Error {
   override readonly name = "LateTurnError";
 

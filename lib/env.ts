@@ -25,7 +25,8 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 /**
  * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, TELEGRAM_BROADCASTS_TABLE, AWS_REGION,
  * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between), TELEGRAM_CHAT_TYPES (such as
- * `private,channel`), TELEGRAM_CHATS_PER_ADDER (a number, or `Infinity`), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and of a `.env` file in the current folder, which never overrides a variable that is set.
+ * `private,channel`), TELEGRAM_CHATS_PER_ADDER (a number, or `Infinity`), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and
+ * of a `.env` file in the current folder, which never overrides a variable that is set.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
  * @throws {ConfigError} Naming every variable that is missing or malformed, and its rule.
  */

@@ -7,9 +7,9 @@ import { holdKeyOf, type Limits } from "./readiness.ts";
 
 export interface FeedbackOptions extends Limits {
   readonly now: () => number;
-  /** Is told when the bot begins to rest, and for how long. */
+  /** Called when the bot begins to rest, with how long. */
   readonly onFlood: (seconds: number) => void;
-  /** Is told when others may be let through than before, or at another time. */
+  /** Called when another call may leave now, or the time of the next has changed. */
   readonly onChange: () => void;
 }
 
@@ -28,7 +28,7 @@ interface Refusal {
 
 export class Feedback {
   readonly #options: FeedbackOptions;
-  /** Where an open question has lowered a pace, to be undone where the refusals turn out to be the chats' own. */
+  /** Where a pace was lowered while it was not clear whom a flood concerns: undone where it was the chats' own. */
   #lowered: Place[] = [];
 
   constructor(options: FeedbackOptions) {
@@ -45,7 +45,7 @@ export class Feedback {
     const number = flood.leave(now);
     return {
       over: () => {
-        // What tells nothing of a flood leaves it to the next one to find out.
+        // An answer that says nothing of floods: the next message may find out.
         if (flood.end(number, this.#options.now())) onChange();
       },
       taken: () => {
@@ -69,7 +69,7 @@ export class Feedback {
     return { over() {}, taken() {}, flooded };
   }
 
-  /** Gives until when. */
+  /** Holds the chat, or the kind of call; gives until when. */
   #hold(departure: Departure, seconds: number): number {
     const now = this.#options.now();
     const until = now + seconds * 1000;

@@ -4,28 +4,6 @@
  * was taken shows that the refusal was its chat's own; refusals of several chats prove that it is the bot, which then
  * rests until Telegram's time is over. Pure: times are in milliseconds.
  */
-export interface Flood {
-  /** When the bot's rest ends; in the past where it does not rest. */
-  readonly restsUntil: number;
-  /** How many rests were proved so far. */
-  readonly rests: number;
-  /** Whether a refusal is not explained yet, or the bot rests. */
-  isOpen(now: number): boolean;
-  /** Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while. */
-  mayBeBots(now: number): boolean;
-  /** When the next message may leave; `now` or earlier is now. */
-  readyAt(now: number): number;
-  /** A message leaves; gives its number. */
-  leave(now: number): number;
-  /** The message was refused until then, perhaps for the bot's sake. True where that proves a rest. */
-  refuse(number: number, chatId: ChatId, until: number, now: number): boolean;
-  /** The message was refused for its chat's sake, which tells nothing of the bot. */
-  refuseChat(number: number, now: number): void;
-  /** The message was taken. True where that shows that the refusals were the chats' own. */
-  take(number: number, now: number): boolean;
-  /** What became of the message tells nothing. True where the next one may leave for that. */
-  end(number: number, now: number): boolean;
-}
 
 /** A number, or a public chat's @name. */
 export type ChatId = number | string;
@@ -33,91 +11,14 @@ export type ChatId = number | string;
 /** The first probe leaves at once. The next waits for the answer, or so long: two chats may have the same trouble. */
 const probeEveryMs = 1000;
 const unclearMs = 10_000;
-/** Chats are refused up to so long after one another, and are told full seconds. */
+/** How much the ends differ that two chats are told of one rest: they are refused apart, and are told full seconds. */
 const apartMs = 2000;
 /** A refusal weighs as much as so many messages that were taken; a second without one weighs a little, too. */
 const [weightOfRefusal, weightOfSecond] = [50, 5];
 /** Three chats may be refused close together for their own sake. From there on it is the bot, whatever slips through. */
 const [ownAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
 
-export function createFlood(): Flood {
-  let lastNumber = 0;
-  const underWay = new Set<number>();
-  /** Those under way that have left after all that was refused, the first to leave first. */
-  let probes = new Set<number>();
-  let latestRefused = -Infinity;
-  let probedAt = -Infinity;
-  let probeAt = -Infinity;
-  let question = new Question();
-  let rests = 0;
-  const evidence = createEvidence();
-
-  const isOpen = (now: number): boolean => now < question.until;
-  const close = (number: number): boolean => {
-    underWay.delete(number);
-    return probes.delete(number);
-  };
-
-  return {
-    get restsUntil() {
-      return question.isProved ? question.until : -Infinity;
-    },
-    get rests() {
-      return rests;
-    },
-    isOpen,
-    mayBeBots(now) {
-      return isOpen(now) && (question.isProved || now - probedAt < unclearMs);
-    },
-    readyAt(now) {
-      if (!isOpen(now) || question.isProved) return question.until;
-      const nextAt = probes.size > 0 ? Math.max(probeAt, probedAt + probeEveryMs) : probeAt;
-      return Math.min(nextAt, question.until);
-    },
-    leave(now) {
-      const number = ++lastNumber;
-      underWay.add(number);
-      if (isOpen(now)) {
-        probes.add(number);
-        probedAt = now;
-      }
-      return number;
-    },
-    refuse(number, chatId, until, now) {
-      close(number);
-      evidence.weigh(chatId, now);
-      if (!isOpen(now)) {
-        question = new Question();
-        probes = new Set([...underWay].filter((other) => other > number));
-      }
-      const isNews = question.add(chatId, until, evidence.isHeavy);
-      if (isNews) rests++;
-      latestRefused = Math.max(latestRefused, number);
-      for (const other of probes) {
-        if (other > latestRefused) break;
-        probes.delete(other);
-      }
-      probedAt = now;
-      probeAt = question.chats === 1 ? now : now + probeEveryMs;
-      return isNews;
-    },
-    refuseChat(number, now) {
-      if (close(number)) probeAt = now + probeEveryMs;
-    },
-    take(number, now) {
-      close(number);
-      evidence.lighten(1, now);
-      if (!isOpen(now) || number <= latestRefused || evidence.isHeavy) return false;
-      question = new Question();
-      return true;
-    },
-    end(number, now) {
-      return close(number) && isOpen(now);
-    },
-  };
-}
-
-/** What was refused since it was last clear whom a refusal concerned. */
+/** The refusals since it was last clear whom one concerned. */
 class Question {
   readonly #chats = new Set<ChatId>();
   #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
@@ -133,7 +34,7 @@ class Question {
     return this.#chats.size;
   }
 
-  /** When it is over. A rest is about as long as two chats were told, as one's own flood may be of hours. */
+  /** When it is over. A rest lasts about as long as two chats were told, as one chat's own flood may last for hours. */
   get until(): number {
     const longest = this.#longest?.until ?? -Infinity;
     return this.#isProved ? Math.min(longest, this.#secondLongest + apartMs) : longest;
@@ -154,33 +55,126 @@ class Question {
   }
 }
 
-/** Chats that were refused of late, and how much that weighs against what was taken. */
-interface Evidence {
+/** How much the latest refusals weigh against the messages that were taken. */
+class Evidence {
+  readonly #chats = new Set<ChatId>();
+  #weight = 0;
+  #weighedAt = -Infinity;
+
   /** Whether it is the bot, whatever slips through. */
-  readonly isHeavy: boolean;
-  weigh(chatId: ChatId, now: number): void;
-  lighten(by: number, now: number): void;
+  get isHeavy(): boolean {
+    return this.#weight > ownAtMost;
+  }
+
+  weigh(chatId: ChatId, now: number): void {
+    this.lighten(0, now);
+    if (this.#chats.has(chatId)) return;
+    this.#chats.add(chatId);
+    this.#weight = Math.min(this.#weight + weightOfRefusal, weightAtMost);
+  }
+
+  lighten(by: number, now: number): void {
+    this.#weight = Math.max(0, this.#weight - by - (now - this.#weighedAt) / 1000 * weightOfSecond);
+    this.#weighedAt = now;
+    if (this.#weight === 0) this.#chats.clear();
+  }
 }
 
-function createEvidence(): Evidence {
-  const recent = new Set<ChatId>();
-  let weight = 0;
-  let weighedAt = -Infinity;
-  const lighten = (by: number, now: number): void => {
-    weight = Math.max(0, weight - by - (now - weighedAt) / 1000 * weightOfSecond);
-    weighedAt = now;
-    if (weight === 0) recent.clear();
-  };
-  return {
-    lighten,
-    weigh(chatId, now) {
-      lighten(0, now);
-      if (recent.has(chatId)) return;
-      recent.add(chatId);
-      weight = Math.min(weight + weightOfRefusal, weightAtMost);
-    },
-    get isHeavy() {
-      return weight > ownAtMost;
-    },
-  };
+export class Flood {
+  readonly #evidence = new Evidence();
+  #question = new Question();
+  #lastNumber = 0;
+  readonly #underWay = new Set<number>();
+  /** Messages under way that have left after every refused one, in the order in which they left. */
+  #probes = new Set<number>();
+  #latestRefused = -Infinity;
+  #probedAt = -Infinity;
+  #probeAt = -Infinity;
+  #rests = 0;
+
+  /** When the bot's rest ends; in the past where it does not rest. */
+  get restsUntil(): number {
+    return this.#question.isProved ? this.#question.until : -Infinity;
+  }
+
+  /** How many rests were proved so far. */
+  get rests(): number {
+    return this.#rests;
+  }
+
+  /** Whether a refusal is not explained yet, or the bot rests. */
+  isOpen(now: number): boolean {
+    return now < this.#question.until;
+  }
+
+  /** Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while. */
+  mayBeBots(now: number): boolean {
+    return this.isOpen(now) && (this.#question.isProved || now - this.#probedAt < unclearMs);
+  }
+
+  /** When the next message may leave; `now` or earlier is now. */
+  readyAt(now: number): number {
+    const { isProved, until } = this.#question;
+    if (isProved || !this.isOpen(now)) return until;
+    const nextAt = this.#probes.size > 0
+      ? Math.max(this.#probeAt, this.#probedAt + probeEveryMs)
+      : this.#probeAt;
+    return Math.min(nextAt, until);
+  }
+
+  /** A message leaves; gives its number. */
+  leave(now: number): number {
+    const number = ++this.#lastNumber;
+    this.#underWay.add(number);
+    if (this.isOpen(now)) {
+      this.#probes.add(number);
+      this.#probedAt = now;
+    }
+    return number;
+  }
+
+  /** The message was refused until then, perhaps for the bot's sake. True where that proves a rest. */
+  refuse(number: number, chatId: ChatId, until: number, now: number): boolean {
+    this.#close(number);
+    this.#evidence.weigh(chatId, now);
+    if (!this.isOpen(now)) {
+      this.#question = new Question();
+      this.#probes = new Set([...this.#underWay].filter((other) => other > number));
+    }
+    const isProved = this.#question.add(chatId, until, this.#evidence.isHeavy);
+    if (isProved) this.#rests++;
+    this.#latestRefused = Math.max(this.#latestRefused, number);
+    for (const other of this.#probes) {
+      if (other > this.#latestRefused) break;
+      this.#probes.delete(other);
+    }
+    this.#probedAt = now;
+    this.#probeAt = this.#question.chats === 1 ? now : now + probeEveryMs;
+    return isProved;
+  }
+
+  /** The message was refused for its chat's sake, which tells nothing of the bot. */
+  refuseChat(number: number, now: number): void {
+    if (this.#close(number)) this.#probeAt = now + probeEveryMs;
+  }
+
+  /** The message was taken. True where that shows that the refusals were the chats' own. */
+  take(number: number, now: number): boolean {
+    this.#close(number);
+    this.#evidence.lighten(1, now);
+    if (!this.isOpen(now) || number <= this.#latestRefused || this.#evidence.isHeavy) return false;
+    this.#question = new Question();
+    return true;
+  }
+
+  /** The message has ended without saying anything of floods. True where the next one may leave for that. */
+  end(number: number, now: number): boolean {
+    return this.#close(number) && this.isOpen(now);
+  }
+
+  /** It is under way no longer; true where it was a probe. */
+  #close(number: number): boolean {
+    this.#underWay.delete(number);
+    return this.#probes.delete(number);
+  }
 }

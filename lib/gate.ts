@@ -55,7 +55,7 @@ export class Gate {
     return this.#turnstile.pauseMs;
   }
 
-  /** How many rests of the bot were proved so far. Floods in which that has grown were the bot's, and no chat's own. */
+  /** How many rests of the bot were proved so far. A flood during which this has grown was the bot's, no chat's own. */
   get rests(): number {
     return this.#turnstile.rests;
   }
@@ -121,7 +121,7 @@ export class Gate {
     }
   }
 
-  /** Where a flood is too long to be waited for, that. */
+  /** The turn, or the error of a chat's flood that is too long to be waited for. */
   async #turn(departure: Departure, signal: CallSignal): Promise<Turn | ChatFloodError> {
     const ownFloodAtMostMs = departure.ownFloodAtMostMs ?? longestPauseSeconds * 1000;
     try {
@@ -169,7 +169,7 @@ function markOf(payload: object): ReplyMark | undefined {
   return (payload as { readonly [replying]?: ReplyMark })[replying];
 }
 
-/** What asks Telegram has one lane, which a flood answer holds back; of other calls it holds the same to the same chat. */
+/** Calls that ask Telegram share a lane, which a 429 holds as a whole; of others it holds the same call to the same chat. */
 function laneOf(method: string, chatId: ChatId | undefined): Departure {
   if (method.startsWith("get")) return { lane: "read", kind: "get" };
   return { lane: "call", kind: chatId === undefined ? method : `${method} ${chatId}` };

@@ -4,7 +4,7 @@
  * another bot's, or the token is of a new bot that nobody has started yet.
  */
 
-/** A chat that Telegram calls gone, or does not find, and what is written of it once that is believed. */
+/** A chat that Telegram calls gone, or does not find, and what to write of it once that is believed. */
 export interface GoneChat {
   readonly chatId: number;
   /** Whether the chat was never opened with this bot: "bot can't initiate conversation with a user". */
@@ -15,7 +15,7 @@ export interface GoneChat {
   readonly revoke: () => unknown;
 }
 
-/** So many people are looked at before anybody is deactivated. */
+/** How many people's answers are awaited before any chat is deactivated. */
 const peopleLookedAt = 50;
 /** Fewer than these prove nothing: a small list may well have lost most of its people. */
 const [goneAtLeast, unopenedAtLeast] = [10, 3];
@@ -41,7 +41,7 @@ export class GoneGuard {
     if (isOff) this.#verdict = "believed";
   }
 
-  /** A chat that is there, as far as its answer tells. */
+  /** Notes a chat whose answer does not say that it is gone. */
   note(chatId: number): void {
     if (chatId > 0 && this.#verdict === "open") this.#look();
   }

@@ -1,4 +1,4 @@
-/** A binary heap: its least item is at hand, and whoever joins or leaves costs a few comparisons. */
+/** A binary heap: its least item is at hand, and adding or removing one takes a few comparisons. */
 export class Heap<T extends { readonly isOver: boolean }> {
   readonly #compare: (one: T, other: T) => number;
   #items: T[] = [];
@@ -33,11 +33,11 @@ export class Heap<T extends { readonly isOver: boolean }> {
     return this.first === undefined ? undefined : this.#takeOut();
   }
 
-  /** To be called when an item has come to be over: it is forgotten before such items are the half. */
+  /** To be called when an item is over: such items are removed before they make up half of the heap. */
   forget(): void {
     if (++this.#over * 2 <= this.#items.length) return;
     this.#over = 0;
-    // What is sorted is a heap.
+    // A sorted list is a heap.
     this.#items = this.#items.filter(({ isOver }) => !isOver).sort(this.#compare);
   }
 

@@ -31,7 +31,7 @@ export interface Heard {
   readonly entry: Entry | undefined;
   /** Absent where it is not known, as of a group's move. */
   readonly chatType?: ChatType;
-  /** The language of whoever has written, as Telegram tells it. */
+  /** The language of the person who has written, as Telegram tells it. */
   readonly languageCode?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface HearingOptions {
   readonly clock: Clock;
 }
 
-/** Where an update comes from, and to whom it is said. */
+/** Which bot an update was sent to, and what is known of its chat. */
 export interface Surroundings {
   readonly api: Api;
   readonly botUsername: string;

@@ -1,9 +1,9 @@
-/** A chat's /start or /stop counts from when it is heard, for as long as it is not kept. */
+/** A /start or /stop takes effect when it is heard; until it is kept, the list in memory remembers it. */
 import type { Entry, Step } from "./entry.ts";
 import { NotKeptError } from "./lanes.ts";
 import type { Roster } from "./roster.ts";
 
-/** The word counts until it is kept; what is not kept by the bot's end counts to the end. */
+/** Remembers the word until it is kept; one that is not kept before the bot ends is remembered to the end. */
 export function heedUntilKept(
   roster: Roster,
   { chatId, isActive, order }: {
@@ -17,7 +17,7 @@ export function heedUntilKept(
   kept.then(forget, (error) => error instanceof NotKeptError || forget());
 }
 
-/** The words of a queue that a process before this one has left: they have been confirmed, and count as ever. */
+/** Remembers the words of a queue that an earlier process has left: they were confirmed, and still hold. */
 export function heedLeft(roster: Roster, left: readonly Entry[], kept: readonly Promise<Step>[]): void {
   const stopped = new Set<number>();
   for (const [index, entry] of left.entries()) {

@@ -1,11 +1,11 @@
 /**
- * What a chat holds already: Telegram tells updates again, and two programs that hear the same bot may tell them out of
- * their order. Part of the consent rule; pure.
+ * Which updates a chat's item holds already. Telegram delivers updates again, and two programs that poll for the same bot
+ * may write them out of order. Part of the consent rule; pure.
  */
 import type { ChatEvent, ChatState, Fact, MemberEvent, MessageEvent } from "./chat_event.ts";
 import { time, wholeSecond } from "./time.ts";
 
-/** The id of the update that told the event; what is no whole number that can be kept is none. */
+/** The id of the event's update; `undefined` where it is no whole number that can be kept. */
 export function updateIdOf(event: ChatEvent): number | undefined {
   const updateId = "updateId" in event ? event.updateId : undefined;
   return Number.isSafeInteger(updateId) ? updateId : undefined;
@@ -39,7 +39,7 @@ export function messageIds(
   const updateId = updateIdOf(event);
   if (updateId === undefined) return { last_update_id, last_word_update_id };
   if (isHeld(last_update_id, chat, event)) return { last_update_id, last_word_update_id: updateId };
-  // Where the ids have restarted, the last word's says nothing any more.
+  // Where the ids have restarted, the id of the last word says nothing any more.
   const isRestarted = last_update_id !== undefined && updateId < last_update_id;
   const isNews = isRestarted || isWord(event);
   return { last_update_id: updateId, last_word_update_id: isNews ? updateId : last_word_update_id };

@@ -172,7 +172,7 @@ export class Inbox {
     return { heard: heard && this.#limit(heard, isAllowed), isAllowed };
   }
 
-  /** What is left of it where a stranger repeats a /stop, or would register what may not be registered. */
+  /** Drops a stranger's repeated /stop; limits what would register a chat that may not be registered. */
   #limit(heard: Heard, isAllowed: boolean): Heard | undefined {
     const { roster, registration } = this.#options;
     const { chatId, asks } = heard;
@@ -184,7 +184,7 @@ export class Inbox {
     return isAtAnEnd && !this.#strangers.add(chatId) ? undefined : heard;
   }
 
-  /** One that is not kept comes again, and is none that was heard before. */
+  /** Learns from what was kept. An update that was not kept comes again, and is then new. */
   #follow(heard: Heard, kept: Promise<Step>): void {
     kept.then(
       (step) => this.#options.registration.learn(heard, step),

@@ -20,7 +20,7 @@ export interface JournalOptions {
   readonly order: SendOrder;
   /** How many recipients there are, as far as they are known. */
   readonly recipients: () => number;
-  /** Those who are in the window that is written already. */
+  /** The chats of the window that is written already. */
   readonly window: readonly number[];
   readonly windowSize: number;
   readonly tally: Tally;
@@ -34,10 +34,10 @@ export interface JournalOptions {
   readonly leaving: AbortSignal;
 }
 
-/** Who has not renewed its lease for so long is taken for dead. */
+/** A process that has not renewed its lease for so long is taken for dead. */
 export const leaseMs = 15_000;
 const heartbeatMs = 5000;
-/** An outage of the ledger is waited out for so long; what is said of it afterwards is for the next one to finish. */
+/** How long an outage of the ledger is waited out; after that the run is left for the next process to finish. */
 const giveUpMs = 5 * 60_000;
 const leaveWithinMs = 3000;
 const [firstRestMs, longestRestMs] = [250, 5000];
@@ -68,7 +68,7 @@ export class LedgerJournal implements Journal {
     void this.#keepLease();
   }
 
-  /** Whether somebody else has taken the run over. */
+  /** Whether another process has taken the run over. */
   get isLost(): boolean {
     return this.#isLost;
   }
@@ -112,7 +112,7 @@ export class LedgerJournal implements Journal {
     return true;
   }
 
-  /** The run is over: everyone is accounted for. Gives false where somebody else has taken it over. */
+  /** Writes that the run is over. Gives false where another process has taken it over. */
   async finish(report: BroadcastReport): Promise<boolean> {
     const { tally } = this.#options;
     this.#closing.abort();
@@ -128,8 +128,8 @@ export class LedgerJournal implements Journal {
   }
 
   /**
-   * Leaves the rest to the next one. Of a window that another process has written nothing is known: it stays in doubt.
-   * A run that was refused before anybody had the message begins anew when it is called for again.
+   * Leaves the rest to the next process. Nothing is known of a window that another process has written: it stays in doubt.
+   * A run that was refused before any chat had the message begins anew when it is called for again.
    */
   async leave(run: Pick<Run, "lastBegun" | "rest" | "unsent">, { kind, words }: Ending): Promise<void> {
     const { tally } = this.#options;
@@ -157,7 +157,7 @@ export class LedgerJournal implements Journal {
       ? cursorIn(order, lastBegun)
       : { cursor: this.#record.window_after, cursor_value: this.#record["window_after_value"] };
     const end = isAhead ? begun : after;
-    // Those who were named, and have not been begun with.
+    // Chats that were named, and that the run has not begun with.
     const passedOver = end === undefined ? [] : rest.filter((id) => !isBefore(end, positionOf(order, id)));
     return {
       ...cursor,
@@ -169,7 +169,7 @@ export class LedgerJournal implements Journal {
     };
   }
 
-  /** Those who are not behind the last cursor are named, as the window's bounds do not tell of them. */
+  /** Names the chats that are not behind the last cursor, as the window's bounds do not include them. */
   #windowOf(chats: readonly number[], underWay: readonly number[]): Changes {
     const { order } = this.#options;
     const { cursor, cursor_value } = this.#record as { cursor?: number; cursor_value?: number };
@@ -271,7 +271,7 @@ export class LedgerJournal implements Journal {
 
 type Changes = Partial<RunRecord>;
 
-/** A run of which nobody has the message. */
+/** A run whose message no chat has yet. */
 const notBegun: Changes = {
   ...{ cursor: undefined, cursor_value: undefined, window_after: undefined, window_after_value: undefined },
   ...{ window_size: 0, pending: [], unsent: undefined, sampled: undefined },

@@ -1,21 +1,21 @@
 /**
- * Whether all chats refuse a message, or only those that happened to be first. A stranger can register chats that refuse
- * in words that nobody knows; but not make five people refuse alike who are drawn by chance from all recipients.
+ * Decides whether all chats refuse a message, or only those that happened to come first. A stranger can register chats that
+ * refuse in unknown words, but cannot make five people refuse alike who are drawn at random from all recipients.
  */
 import type { Audience } from "./audience.ts";
 import type { Clock } from "./clock.ts";
 
-/** So many refusals alike, and not one success, prove that it is the message. */
+/** Equal refusals that prove the message to be at fault, as long as no chat has taken it. */
 const refusalsNeeded = 5;
-/** Who is gone, or waits, says nothing of the message: so many are drawn at most. */
+/** People drawn at most: one who is gone, or has to be waited for, says nothing of the message. */
 const drawnAtMost = 15;
 
 export class Jury {
   readonly #random: () => number;
   #state: "not called" | "sitting" | "dismissed" = "not called";
-  /** Drawn, and not asked yet. */
+  /** People who were drawn, and not written to yet. */
   readonly #waiting: number[] = [];
-  /** Drawn, without an answer so far. */
+  /** People who were drawn, and from whom no answer has come yet. */
   readonly #drawn = new Set<number>();
   #drawnCount = 0;
   readonly #refusals = new Map<string, number>();
@@ -24,7 +24,7 @@ export class Jury {
     this.#random = () => clock.random();
   }
 
-  /** Whether it is asked in place of whoever would be next. */
+  /** Whether only people who were drawn are written to at present. */
   get isSitting(): boolean {
     return this.#state === "sitting";
   }
@@ -35,7 +35,7 @@ export class Jury {
     return Math.min(refusalsNeeded - Math.max(0, ...this.#refusals.values()), drawnAtMost - this.#drawnCount);
   }
 
-  /** How many were drawn, and are not asked yet. */
+  /** How many people were drawn, and are not written to yet. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -44,7 +44,7 @@ export class Jury {
   choose(window: readonly number[], audience: Audience): number[] {
     const people = window.filter((chatId) => chatId > 0);
     const others = audience.draw(this.wants, this.#random);
-    // Each of all recipients alike: as many from the window as is its share.
+    // Each recipient has the same chance: the window is drawn from by its share of all.
     const inWindow = people.length / Math.max(1, people.length + audience.left);
     const chosen = new Set<number>();
     while (chosen.size < this.wants && people.length + others.length > 0) {
@@ -54,7 +54,7 @@ export class Jury {
     return [...chosen];
   }
 
-  /** Asks them next; whoever cannot find enough for a proof goes on with everyone. */
+  /** Has these people written to next. Where they are too few for a proof, the broadcast goes on in its order. */
   call(chosen: readonly number[]): void {
     if (!this.isSitting) return;
     if (chosen.length < this.wants) return this.dismiss();
@@ -63,14 +63,14 @@ export class Jury {
     for (const chatId of chosen) this.#drawn.add(chatId);
   }
 
-  /** The next to be asked. */
+  /** The next person to write to. */
   next(): number | undefined {
     return this.#waiting.shift();
   }
 
   /**
-   * A chat has answered while nobody had taken the message yet; `refusal` are its words, where they are unknown ones.
-   * True once the message is proved to be at fault.
+   * Notes the answer of a chat, where no chat has taken the message so far; `refusal` is its words, if they are unknown
+   * ones. True once the message is proved to be at fault.
    */
   hear(chatId: number, refusal: string | undefined): boolean {
     const wasDrawn = this.#drawn.delete(chatId);

@@ -1,4 +1,4 @@
-/** Which ledger a broadcast is kept in: the bot's own or, while that cannot be used, a local one that is handed over. */
+/** Chooses a broadcast's ledger: the bot's own or, while that cannot be used, a local one, which is handed over later. */
 import type { Clock } from "./clock.ts";
 import {
   conflictText,
@@ -42,16 +42,16 @@ export interface Chosen {
   readonly found: RunRecord | undefined;
 }
 
-/** An urgent message is to be out within a second. */
+/** How long a signal waits for the ledger: its first message is to leave within a second. */
 const sendWithinMs = 800;
 /** A ledger of the user's own may hang; ours has limits of its own. */
 const answerWithinMs = 10_000;
 const [firstWaitMs, longestWaitMs] = [1000, 5000];
 const [firstRestMs, longestRestMs] = [5000, 30_000];
 const closeWithinMs = 3000;
-/** Ids of which the ledger is known to have the run. */
+/** How many ids are remembered whose run the ledger is known to have. */
 const knownAtMost = 10_000;
-/** Why the ledger cannot be used, where that does not end by itself. */
+/** Failures that do not end by themselves, so that waiting does not help. */
 const lasting: readonly string[] = ["denied", "credentials", "table", "region"];
 
 export class LedgerChoice {
@@ -71,10 +71,16 @@ export class LedgerChoice {
     options.local.onChange(() => this.#onChange());
   }
 
-  /** Ids of the runs that are not finished: those on disk, and those in the bot's own ledger. */
+  /**
+   * Ids of the runs that are not finished: those on disk, and those in the bot's own ledger. Where that cannot be read,
+   * those on disk can be gone on with all the same.
+   */
   async open(): Promise<string[]> {
-    const { local } = this.#options;
-    const [kept, own] = await Promise.all([local.open(), this.#own.open()]);
+    const kept = await this.#options.local.open();
+    const own = await this.#own.open().catch((error) => {
+      if (kept.length === 0) throw error;
+      return [];
+    });
     return [...new Set([...kept, ...own])];
   }
 
@@ -86,8 +92,8 @@ export class LedgerChoice {
   }
 
   /**
-   * The local ledger where it has the run; else the bot's own, if that answers; else the local one, or the bot's own after
-   * a wait. To be asked anew with each look at the run: it moves from the local one to the bot's own.
+   * Gives the local ledger where it has the run; else the bot's own, if that answers; else the local one, or the bot's own
+   * after a wait. To be called again for each look at the run, as a run moves from the local ledger to the bot's own.
    * @throws {StorageError} If the ledger cannot be used, and the run must not or need not be sent without it.
    */
   async for(broadcastId: string, patient: Patient): Promise<Chosen> {
@@ -116,7 +122,7 @@ export class LedgerChoice {
     }
   }
 
-  /** Says that the bot's own ledger has the run: it is never begun without that one any more. */
+  /** Remembers that the bot's own ledger has the run: it is never begun without that ledger any more. */
   remember(broadcastId: string): void {
     this.#known.add(broadcastId);
     for (const oldest of this.#known) {
@@ -125,7 +131,7 @@ export class LedgerChoice {
     }
   }
 
-  /** Hands over what is left, for a while, and tells what cannot be. */
+  /** Hands over what is left, for a while, and logs what could not be. */
   async close(): Promise<void> {
     const { local, clock, logger } = this.#options;
     if (local.ids.length > 0) await waitFor(this.#handOver(), closeWithinMs, clock);

@@ -1,6 +1,6 @@
-/** What is said of an outage of the ledger. Pure. */
+/** The log's texts on an outage of the ledger. Pure. */
 
-/** Said once, with what it means for whoever sends. */
+/** Logged once: the cause, and what it means for broadcasts. */
 export function ledgerDownText({ message }: Error, path: string | undefined): string {
   const where = path === undefined
     ? "in memory until then (with TELEGRAM_SPOOL_FILE also on disk)"
@@ -27,7 +27,7 @@ export function ledgerWaitText(broadcastId: string, { message }: Error): string 
   return `The broadcast "${broadcastId}" waits until the ledger can be used. ${message}`;
 }
 
-/** What becomes of the ids that the ledger does not have at the end. */
+/** Logged at the bot's end: what becomes of ids that the ledger does not have. */
 export function ledgerLeftText(ids: readonly string[], path: string | undefined): string {
   const many = ids.length === 1 ? "1 broadcast" : `${ids.length} broadcasts`;
   if (path !== undefined) {

@@ -4,11 +4,11 @@ import { Heap } from "./heap.ts";
 import type { Pace } from "./pace.ts";
 
 export interface Waiting {
-  /** Who came first has the lowest. */
+  /** The order of arrival: the first has the lowest number. */
   readonly order: number;
   readonly departure: Departure;
   readonly line: Line;
-  /** When it has waited for as long as it would. */
+  /** When it gives up, in the gate's time. */
   readonly giveUpAt: number;
   /** Lets it through; it is in no line any more. */
   readonly resolve: (turn: Turn) => void;
@@ -16,21 +16,21 @@ export interface Waiting {
   readonly reject: (reason: unknown) => void;
   /** It waits no longer. */
   readonly giveUp: () => void;
-  /** Where it waits: in its line, or aside with those whose chats may not be written to yet. */
+  /** Where it waits: in its line, or aside with the calls whose chats may not be written to yet. */
   heap: Heap<Waiting>;
-  /** Until when it has stepped aside. */
+  /** Until when it is set aside. */
   until: number;
   isOver: boolean;
 }
 
 export interface WaitingOptions extends Pick<Waiting, "order" | "departure" | "line" | "resolve" | "reject"> {
-  /** Where those are, too, who will not wait for ever. */
+  /** The heap of all calls that give up at some time. */
   readonly impatient: Heap<Waiting>;
   readonly now: number;
   readonly onAbort: () => void;
 }
 
-/** Somebody who is to wait in its line, until the signal aborts. */
+/** Makes a call that waits in its line until the signal aborts. */
 export function createWaiting(
   { impatient, now, onAbort, resolve, reject, ...rest }: WaitingOptions,
 ): Waiting {
@@ -70,7 +70,7 @@ export function createWaiting(
 }
 
 export interface Line {
-  /** First come, first served; whoever had stepped aside is where it was before. */
+  /** In the order of arrival, also for a call that was set aside and is back. */
   readonly waiting: Heap<Waiting>;
   readonly pace: Pace | undefined;
   /** Replies share the pace with broadcasts that wait. */
@@ -112,12 +112,12 @@ export function lineOf(lines: Lines, { lane, isPaid = false, isConfirmation = fa
   return lines[isPaid && lane === "bulk" ? "bulkPaid" : lane];
 }
 
-/** Those whose chats may not be written to yet; whose time comes first is first. */
+/** Calls whose chats may not be written to yet; the one whose time comes first is first. */
 export function createAside(): Heap<Waiting> {
   return new Heap((one, other) => one.until - other.until);
 }
 
-/** Those who will not wait for ever; who gives up first is first. */
+/** Calls that give up at some time; the earliest is first. */
 export function createImpatient(): Heap<Waiting> {
   return new Heap((one, other) => one.giveUpAt - other.giveUpAt);
 }

@@ -33,14 +33,14 @@ export interface Followed {
   readonly isOurs: boolean;
 }
 
-/** What a run begins with. */
+/** The order and the first window of a run. */
 interface Beginning {
   readonly order: SendOrder;
   readonly window: readonly number[];
   readonly recipients: number;
 }
 
-/** The record that was to be, the one that is there, and the ledger that has it. */
+/** The record that was to be written, the one that is there now, and the ledger that has it. */
 interface Begun {
   readonly record: RunRecord;
   readonly begun: RunRecord;
@@ -56,7 +56,7 @@ export class Once {
     this.#options = options;
   }
 
-  /** Begins it, or follows whoever has. */
+  /** Begins the run, or follows the process that has begun it. */
   async send(id: string, plan: Plan): Promise<BroadcastReport> {
     const { ledger, found } = await this.#choose(id, plan);
     return found === undefined && await this.#options.track(this.#begin(ledger, id, plan)) ||
@@ -88,7 +88,7 @@ export class Once {
     }
   }
 
-  /** Where the ledger has just failed, a signal goes on without. */
+  /** Begins the run in the ledger; where that has just failed, in the local one. */
   async #beginIn(ledger: Ledger, id: string, plan: Plan, parts: Beginning): Promise<Begun> {
     const ledgers = this.#options.ledgers();
     const record = this.#recordOf(id, plan, parts);
@@ -110,7 +110,7 @@ export class Once {
     return hasFunctions ? {} : await new Content(plan.message).keepIn(ledger, id) ?? {};
   }
 
-  /** With a way to go on where the ledger fails in the middle. */
+  /** Adds the way to the local ledger, for a ledger that fails in the middle. */
   #kept({ whenLedgerDown }: Plan, kept: Kept): Kept {
     if (whenLedgerDown === "wait") return kept;
     return { ...kept, continueHere: (run, error) => this.#options.ledgers().continueHere(run, error) };
@@ -138,7 +138,7 @@ export class Once {
     };
   }
 
-  /** Waits for whoever runs it; finishes it where that one has died. */
+  /** Waits for the process that runs it; finishes it where that process has died. */
   async follow(id: string, plan?: Plan): Promise<Followed> {
     const { clock } = this.#options.company;
     for (;;) {
@@ -155,7 +155,7 @@ export class Once {
     }
   }
 
-  /** A moment, before one looks again; rejects where the bot is stopped meanwhile. */
+  /** Waits for a moment before the next look; rejects where the bot is stopped meanwhile. */
   async rest(signal?: AbortSignal): Promise<void> {
     const { clock } = this.#options.company;
     const stopping = this.#options.stopping;
@@ -171,7 +171,7 @@ export class Once {
     const reason = whyNotAlone(run, caller?.options);
     if (reason !== undefined) throw new Error(reason);
     const plan = await planOf(ledger, run, caller);
-    // To those of whom nothing is known yet nothing can be finished.
+    // Without the list of chats no run can be finished.
     if (roster.isUnread && plan.whenUnreadable === "throw") throw neverRead();
     const opened = await this.#openAgain(plan);
     try {
@@ -192,10 +192,12 @@ export class Once {
     }
   }
 
-  /** Whoever goes on with a run of others knows no better list than the table has, if it can be read. */
+  /** A run of another process goes on with the table's list, where that can be read; else with the one in memory. */
   async #openAgain(plan: Plan): Promise<OpenRecipients> {
     const { company } = this.#options;
-    if (plan.whenUnreadable === "throw" || company.roster.isUnread) return await openRecipients(plan, company);
+    if (plan.whenUnreadable === "throw" || company.roster.isUnread) {
+      return await openRecipients(plan, company);
+    }
     try {
       return await openRecipients({ ...plan, whenUnreadable: "throw" }, company);
     } catch (error) {
@@ -205,7 +207,7 @@ export class Once {
   }
 }
 
-/** What the first call asked for; of a run that nobody has the message of, what this call does. */
+/** The plan of the first call; for a run whose message no chat has yet, the plan of this call. */
 async function planOf(ledger: Ledger, run: RunRecord, caller: Plan | undefined): Promise<Plan> {
   if (caller !== undefined && isUntouched(run)) return caller;
   const { broadcast_id: id, message_name, message_parts = 0 } = run;
@@ -216,12 +218,12 @@ async function planOf(ledger: Ledger, run: RunRecord, caller: Plan | undefined):
   return { message, control: caller?.control ?? new Control(), ...keptOptions(run, caller?.options) };
 }
 
-/** A run that is called for again with another message, perhaps, and other options. */
+/** A run that is called for again, perhaps with another message and other options. */
 function renewed(record: RunRecord, plan: Plan): RunRecord {
   return { ...record, ...optionsKept(plan), message_name: undefined, message_parts: undefined };
 }
 
-/** Numbers in [0, 1) that a text decides. */
+/** Gives numbers in [0, 1) that depend on the text alone. */
 function numbersFrom(text: string): () => number {
   const digest = createHash("sha256").update(text).digest();
   let offset = 0;

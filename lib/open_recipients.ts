@@ -3,7 +3,7 @@
  * already; what promises to write to nobody where the list cannot be read has it read first.
  */
 import { setMaxListeners } from "node:events";
-import type { Plan, Company } from "./conduct.ts";
+import type { Company, Plan } from "./conduct.ts";
 import { ConsentCheck } from "./consent_check.ts";
 import { Selection } from "./recipients.ts";
 import { ascendingStart, type OrderStart, startAmong } from "./send_order.ts";
@@ -16,17 +16,17 @@ export interface OpenRecipients {
   readonly ids: Float64Array;
   /** Whether the list has never been read. */
   readonly isUnread: boolean;
-  /** Who was written to without a look into the table, since when the list was read last; `undefined` where nobody was. */
+  /** Set where the list in memory was used without the table; `asOf` is when it was read, `undefined` if it never was. */
   readonly fromMemory: { readonly asOf: number | undefined } | undefined;
-  /** Is told whenever the list was read anew. */
+  /** Called whenever the list has been read anew. */
   onChange: (ids: Float64Array) => void;
-  /** Is told of a function of the caller's that fails. */
+  /** Called where a function of the caller's fails. */
   onFailure: (error: unknown) => void;
   /** Ends what reads. */
   close(): void;
 }
 
-/** So long a signal waits for the table before the list in memory has to do. */
+/** How long a signal waits for the table before the list in memory is used. */
 const patienceMs = 600;
 
 /** @throws {StorageError} If the list cannot be read, and has to be. */
@@ -67,7 +67,7 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
   try {
     const ids = isPatient
       ? await readFirst(plan, company, check, selection)
-      : await readMeanwhile(opened, idsNow, selection.values !== undefined, company);
+      : await readMeanwhile(opened, idsNow, company);
     return Object.assign(opened, { ids });
   } catch (error) {
     opened.close();
@@ -84,27 +84,28 @@ async function readFirst(
   if (roster.isUnread) throw neverRead();
   await check.refresh();
   signal?.throwIfAborted();
-  return selection.needsChats ? await selection.readAll() : roster.snapshot();
+  return selection.needsChats || selection.needsOrder ? await selection.readAll() : roster.snapshot();
 }
 
 async function readMeanwhile(
   opened: OpenRecipients,
   idsNow: () => Float64Array,
-  needsOrder: boolean,
   { logger }: Company,
 ): Promise<Float64Array> {
   const { check, selection } = opened;
-  if (needsOrder) {
+  if (selection.needsOrder) {
     try {
       await check.refresh();
       return await selection.readAll();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      logger.warn(`The chats cannot be read to put them in order, so they are written to in any order. ${error.message}`);
+      logger.warn(
+        `The chats cannot be read to put them in order, so they are written to in any order. ${error.message}`,
+      );
     }
   }
   check.begin();
-  if (selection.needsChats && !needsOrder) {
+  if (selection.needsChats) {
     selection.readAll().then(() => opened.onChange(idsNow()), (error) => {
       // What cannot be read is read chat by chat.
       if (!(error instanceof StorageError)) opened.onFailure(error);
@@ -113,7 +114,7 @@ async function readMeanwhile(
   return idsNow();
 }
 
-/** Where the order begins: by chance, or as the id says, so that whoever calls again agrees. */
+/** Where the order begins: at random, or as the id decides, so that every call with the id agrees. */
 export function startOf(
   { options: { order = "rotating" } }: Plan,
   ids: Float64Array,

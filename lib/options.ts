@@ -35,16 +35,20 @@ export interface BotOptions {
   /** Says of each update whether whoever sent it may use the bot, besides `allowedUsers`. Default: everyone may. */
   readonly authorize?: Authorize | undefined;
   /**
-   * The types of chats that may subscribe; others are refused, kindly, and a channel in silence. Chats that are
-   * registered already stay. Default: all.
+   * The types of chats that may subscribe. Others are told so once; a channel is told nothing. Chats that are registered
+   * already stay. Default: all.
    */
   readonly chatTypes?: readonly ChatType[] | undefined;
   /**
-   * How many groups and channels one person may bring in, which are counted by `added_by`; those of which it is not
-   * known who brought them in are not, nor are those in `allowedUsers`. `Infinity` is no limit. Default: 10.
+   * How many groups and channels one person may bring in: active ones with this `added_by`, without those in
+   * `allowedUsers`. `Infinity` is no limit. Default: 10.
    */
   readonly chatsPerAdder?: number | undefined;
-  /** Where the queue of an outage is kept on disk, so that it outlives the process. Default: in memory only. */
+  /**
+   * Where the queue of an outage is kept on disk, so that it outlives the process; broadcasts with a `broadcastId` are
+   * kept beside it, in a file of the same name with `.broadcasts` at its end. Each process needs a file of its own.
+   * Default: in memory only.
+   */
   readonly spoolFile?: string | undefined;
   /**
    * The pace of messages over all chats. Default: 30, which is what Telegram allows a bot. More, up to 1000, is for

@@ -19,9 +19,9 @@ import type { Words } from "./words.ts";
 export interface OutboxOptions {
   readonly roster: Roster;
   readonly words: Words;
-  /** Is told of a chat that turned out to be out of reach. */
+  /** Called with a chat that turned out to be out of reach. */
   readonly onGone: (chatId: number, event: ChatEvent) => Promise<unknown>;
-  /** Is told of a reply that could not be sent. */
+  /** Called with what happened to a reply that could not be sent. */
   readonly warn: (message: string) => void;
   readonly clock: Clock;
   /** When a reply is given up, its answer included. Default: never; then the bot's own limit holds. */
@@ -31,7 +31,7 @@ export interface OutboxOptions {
 /** What one chat is answered at most, which is all that Telegram takes in a group; and as often to /start and /stop. */
 const repliesPerMinute = 20;
 const closeWithinMs = 10_000;
-/** A reply whose turn at the gate does not come within this time is of no use any more. */
+/** A reply whose turn at the gate does not come within this time is dropped. */
 const waitAtMostMs = 10_000;
 /** Replies that wait at a time over all chats; the last places are for what confirms a /start or /stop. */
 const waitingAtMost = { word: 1000, other: 800 } as const;

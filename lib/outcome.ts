@@ -34,9 +34,9 @@ export type Outcome =
   | { readonly kind: "unreachable" }
   /** Not to this chat now, perhaps to others: rights, a closed topic, slow mode. */
   | { readonly kind: "refused" }
-  /** Not this message, to whomever: every chat would refuse it. Only in words that Telegram says of messages alone. */
+  /** The message itself: every chat would refuse it. Only in words that Telegram uses of messages alone. */
   | { readonly kind: "message" }
-  /** Refused in words that are not known; it may be the chat's or the message's. */
+  /** Refused in unknown words: it may be the chat's fault or the message's. */
   | { readonly kind: "unclear" }
   /** Not from this bot: nothing can be sent at all. */
   | { readonly kind: "bot" }
@@ -108,7 +108,7 @@ function ofAnswer({ error_code, description, parameters }: Answer): Outcome {
   return error_code > 400 ? { kind: "bot" } : ofBadRequest(words);
 }
 
-/** What is strange is the chat's own: Telegram says 403 of chats alone. */
+/** Unknown words count as the chat's: Telegram says 403 of chats only. */
 function ofForbidden(words: string): Outcome {
   if (isUnopened(words)) return { kind: "gone", reason: "gone", isUnopened: true };
   if (isBlocked(words)) return { kind: "gone", reason: "blocked" };

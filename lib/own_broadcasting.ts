@@ -1,4 +1,4 @@
-/** Broadcasts for another's bot, by a client and a gate of their own: nothing that it has installed sends them twice. */
+/** Broadcasts for a user's own grammY bot. They have a client and a gate of their own: none of its plugins sends them twice. */
 import { Api, type ApiClientOptions } from "grammy/web";
 import { Broadcasting } from "./broadcasting.ts";
 import type { Clock } from "./clock.ts";
@@ -14,7 +14,7 @@ import type { Ledger } from "./storage/ledger.ts";
 
 export interface OwnBroadcastingOptions {
   readonly token: string;
-  /** The other bot's: which server it speaks to. */
+  /** That bot's options, which name its server. */
   readonly client: ApiClientOptions | undefined;
   readonly storage: ChatStorage;
   readonly ledger: Ledger | undefined;

@@ -1,13 +1,13 @@
-/** A 409: somebody else takes the bot's updates, by polls with its token or by a webhook. */
+/** A 409: another program takes the bot's updates, by polls with its token or by a webhook. */
 import type { Clock } from "./clock.ts";
 
-/** Who takes them. */
+/** What takes the updates. */
 export type Rival = "poller" | "webhook";
 
 /** A rolling deployment has two pollers for a while. */
 const deploymentMs = 60_000;
 const [againMs, longestAgainMs] = [3000, 30_000];
-/** Longer than a long poll: whoever was not disturbed for so long is alone. */
+/** Longer than a long poll: after so long without a 409 the other poller is gone. */
 const undisturbedMs = 40_000;
 
 /** `undefined` where the error is no 409. Unknown words are taken for the more frequent cause. */
@@ -35,8 +35,8 @@ export class PollConflict {
   }
 
   /**
-   * Another 409. Gives how long to wait for the next poll, in milliseconds. A poll that waits ends the one of the other,
-   * who comes again, too: later on the waits grow, and by chance they differ from the other's.
+   * Notes another 409. Gives how long to wait before the next poll, in milliseconds. Each poll ends the one of the other
+   * program, which then polls again, too. The waits grow, and are partly random, so that the two get out of step.
    */
   met(rival: Rival): number {
     const now = this.#clock.now();
@@ -47,8 +47,8 @@ export class PollConflict {
   }
 
   /**
-   * Whether an answer that comes now shows that the other is gone. One poll alone does not: two pollers drive each other
-   * out in turns, and either gets some answers. Beside a webhook there are none.
+   * Whether an answer that comes now shows that the other program is gone. One answer does not show that of a poller, as
+   * two pollers get answers in turns. Beside a webhook no poll is answered, so that one answer is enough.
    */
   get isOver(): boolean {
     return this.#rival === "webhook" || this.#clock.now() - this.#undisturbedFrom > undisturbedMs;

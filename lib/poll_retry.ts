@@ -29,9 +29,9 @@ const deafAgainMs = 3_600_000;
 /** From the first poll that fails until polls are answered as ever. */
 interface Episode {
   conflict: PollConflict | undefined;
-  /** What was said. */
+  /** What was logged. */
   readonly told: Set<Rival | "failure" | "deaf">;
-  /** When it was said last that nothing is heard. */
+  /** When it was last logged that nothing is heard. */
   deafToldAt: number;
   /** The longest silence within it. */
   silentMs: number;
@@ -48,14 +48,14 @@ export class PollRetry {
   }
 
   /**
-   * Waits for as long as the error asks for. None but a refused token ends the polling.
+   * Waits for as long as the error asks for. Only a refused token ends the polling.
    * @throws {TelegramError} If Telegram does not take the token.
    */
   async wait(error: unknown): Promise<void> {
     if (isTokenRefused(error)) throw tokenRefused(error);
     const { clock, signal } = this.#options;
     const { waitMs, trouble } = this.#heed(error);
-    // A flood may last for hours: meanwhile it is said that nothing is heard.
+    // A flood may last for hours: meanwhile the log says that nothing is heard.
     for (let leftMs = waitMs; leftMs > 0 && !signal.aborted; leftMs -= longestWaitMs) {
       this.#tellIfDeaf(trouble);
       await clock.sleep(Math.min(leftMs, longestWaitMs), signal).catch(() => {});
@@ -70,7 +70,7 @@ export class PollRetry {
     this.#failures = 0;
     if (episode === undefined) return;
     episode.silentMs = Math.max(episode.silentMs, silentMs);
-    // Until the other is surely gone, there may be a next 409.
+    // Until the other program is surely gone, the next poll may end with a 409.
     if (episode.conflict?.isOver === false) return;
     const { told } = episode;
     if (told.size > 0) logger.info(polledAgainText(told.has("deaf") ? episode.silentMs : undefined));

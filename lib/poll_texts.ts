@@ -1,4 +1,4 @@
-/** What is said of polls that fail: at the beginning, after a long while, and at the end. Pure. */
+/** The log's texts on polls that fail: at the beginning, after a long while, and at the end. Pure. */
 import type { Rival } from "./poll_conflict.ts";
 import { reasonOf } from "./reason.ts";
 

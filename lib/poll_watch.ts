@@ -1,4 +1,4 @@
-/** When Telegram has answered a poll of the bot: by that its health says whether commands are heard. */
+/** Remembers when Telegram last answered a poll; from that the bot's health says whether commands are heard. */
 import { type Clock, monotonic } from "./clock.ts";
 import { iso } from "./time.ts";
 
@@ -7,7 +7,7 @@ const deafAfterMs = 180_000;
 
 export class PollWatch {
   readonly #clock: Clock;
-  /** A clock that is set back makes nobody hear for longer. */
+  /** Monotonic: a clock that is set back must not hide a silence. */
   readonly #now: () => number;
   /** Of the last answer, or of the beginning. */
   #since: number | undefined;

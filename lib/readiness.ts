@@ -8,7 +8,7 @@ export interface Limits {
   readonly flood: Flood;
 }
 
-/** How often it is looked at anew whether a long flood is its chat's own. */
+/** How often to check again whether a long flood is its chat's own. */
 const reconsiderMs = 1000;
 
 /** `now` or earlier is now; an error where the chat's own flood is longer than is waited for. */

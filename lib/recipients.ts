@@ -22,16 +22,22 @@ export class Selection {
   /** The chats that texts are to be made for. */
   readonly #chats = new Map<number, Chat>();
   readonly #values = new Map<number, number>();
+  #isOrdered = false;
   #failure: unknown;
 
   constructor(options: SelectionOptions) {
     this.#options = options;
   }
 
-  /** Whether chats have to be read for it. */
+  /** Whether each chat has to be read: to tell whether it is meant, or for its text. */
   get needsChats(): boolean {
-    const { filter, perChat, order } = this.#options;
-    return filter !== undefined || perChat !== undefined || typeof order === "function";
+    const { filter, perChat } = this.#options;
+    return filter !== undefined || perChat !== undefined;
+  }
+
+  /** Whether all chats have to be read before the first message, to put them in order. */
+  get needsOrder(): boolean {
+    return typeof this.#options.order === "function";
   }
 
   /** Why it could not be told whether a chat is meant; `undefined` where that was always possible. */
@@ -39,9 +45,9 @@ export class Selection {
     return this.#failure;
   }
 
-  /** The numbers by which the chats are in order, as far as they were read; `undefined` without a function. */
+  /** The numbers by which the chats are in order; `undefined` without a function, or where they could not be read. */
   get values(): ReadonlyMap<number, number> | undefined {
-    return typeof this.#options.order === "function" ? this.#values : undefined;
+    return this.#isOrdered ? this.#values : undefined;
   }
 
   /** The ids of a list without those that are known not to be meant. */
@@ -49,7 +55,7 @@ export class Selection {
     return this.#others.size === 0 ? ids : ids.filter((chatId) => !this.#others.has(chatId));
   }
 
-  /** A chat whose text is to be made; it is forgotten here. */
+  /** Gives the chat for which a text is to be made, and forgets it. */
   take(chatId: number): Chat | undefined {
     const chat = this.#chats.get(chatId);
     this.#chats.delete(chatId);
@@ -75,8 +81,9 @@ export class Selection {
         if (missing.delete(chat.chat_id)) await this.#consider(chat);
       }
     }
-    // What a page does not have yet is asked for by itself; a /start may wait to be written.
+    // A chat that no page has is read by itself; its /start may wait to be written.
     for (const chatId of missing) await this.#consider(await roster.getChat(chatId) ?? joining(chatId));
+    this.#isOrdered = this.needsOrder;
     return Float64Array.from(this.#meant).sort();
   }
 
@@ -132,7 +139,7 @@ function failed(name: string, { chat_id }: Chat, words: string, cause?: unknown)
   return new Error(`Cannot broadcast as "${name}" failed for chat ${chat_id}: ${words}`, { cause });
 }
 
-/** Its /start waits to be written. */
+/** A chat whose /start waits to be written. */
 function joining(chat_id: number): Chat {
   return { chat_id, is_active: true, message_count: 0, user_info: {}, removed_at: null };
 }

@@ -16,7 +16,7 @@ export function matcherOf(entries: readonly string[]): (words: string) => boolea
   return (words) => pattern.test(words);
 }
 
-/** Refusals by chats that take no photos, and perhaps texts. */
+/** Refusals by chats that take no photos; they may take texts. */
 export const refusedPhotos: readonly string[] = [
   // MessageContent.cpp, can_send_message_content()
   "not enough rights to send photos to the chat",

@@ -1,4 +1,4 @@
-/** What strangers may register: chats of which types, and how many groups and channels one person. */
+/** Limits what strangers can register: by the chat's type, and by the number of groups and channels of one person. */
 import { BoundedSet } from "./bounded.ts";
 import type { ChatEvent, ChatType, MemberEvent, MessageEvent } from "./chat.ts";
 import type { Step } from "./entry.ts";
@@ -13,7 +13,7 @@ export interface RegistrationOptions {
   readonly chatTypes?: readonly ChatType[] | undefined;
   /** How many groups and channels one person may bring in. Default: 10. */
   readonly chatsPerAdder?: number | undefined;
-  /** Whether the chat counts for nobody, as the bot's owner allows it by its id. Default: none does. */
+  /** Whether the chat is left out of the count, as the bot's owner allows it by its id. Default: none is. */
   readonly isExempt?: (chatId: number) => boolean;
 }
 
@@ -38,7 +38,7 @@ export class Registration {
     const { event } = entry;
     const { adders } = roster;
     const known = adders.adderOf(chatId);
-    // Who writes in a group has not brought it in, but who subscribes it has.
+    // A message's writer counts as the adder only where no other is known; a /start's or an addition's always does.
     const addedBy = event.kind === "message" ? known ?? event.addedBy : event.addedBy ?? known;
     const isCounted = addedBy !== undefined && !this.#isExempt(chatId);
     const refusal = this.#refusalOf(heard, isCounted ? addedBy : undefined, roster);
@@ -89,7 +89,7 @@ function registeringNobody({ addedBy: _addedBy, ...event }: Registering): Regist
   return { ...event, registers: false };
 }
 
-/** A channel's readers are told nothing; and what people say among themselves in a group is not said to the bot. */
+/** Channels are told nothing; groups only where something was said to the bot, or it was added. */
 function isToTell({ asks, chatType }: Heard, { kind }: Registering): boolean {
   if (chatType === "channel") return false;
   return asks !== "nothing" || kind === "returned" || chatType === "private";

@@ -72,9 +72,9 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly errors: readonly BroadcastProblem[];
   /** Why the broadcast was stopped before its end, if it was. */
   readonly stopped: string | undefined;
-  /** Whether each chat's subscription was seen in the table, or the list in memory had to do as that could not be read. */
+  /** `"table"`: each subscription was seen there; `"memory"`: the table could not be read, so the list in memory was used. */
   readonly recipientsFrom: "table" | "memory";
-  /** When the list in memory had been read, in ISO 8601; absent where it did not have to do, or was never read. */
+  /** When the list in memory was read, in ISO 8601; `undefined` where it was not used, or was never read. */
   readonly recipientsAsOf: string | undefined;
   /** From the call to the last answer, in milliseconds. */
   readonly durationMs: number;

@@ -185,7 +185,7 @@ export class Roster {
       if (changes.has(chatId)) return chat;
       const standing = standingOf(chat);
       // A load that is under way may have read the chat before it was deactivated elsewhere.
-      if (standing === "inactive") for (const load of this.#loads) load.set(chatId, standing);
+      if (standing === "inactive") { for (const load of this.#loads) load.set(chatId, standing); }
       this.#place(chatId, standing);
       return chat;
     } finally {

@@ -13,7 +13,7 @@ export function startKept(run: RunRecord): OrderStart | undefined {
   return typeof people === "number" && typeof groups === "number" ? { people, groups } : undefined;
 }
 
-/** A chat as the record's cursor: with its number, where a function has given it one, as that may not be there later. */
+/** A chat as the record's cursor; with the number that a function has given it, as the function may be missing later. */
 export function cursorIn(
   { values }: SendOrder,
   chatId: number,

@@ -14,22 +14,22 @@ export interface Initialized {
 
 /** How the bot is, told at once and without a request: for a health check. */
 export interface BotHealth {
-  /** Whether `startBot()` has begun to poll, and that has not ended. */
+  /** Whether the bot polls: since `startBot()`, until it is stopped or Telegram refuses its token. */
   readonly isPolling: boolean;
   /**
-   * Whether commands are heard by polling: false before `startBot()` and after the end, and where Telegram has answered
-   * no poll for three minutes, as beside another poller (409). It says nothing of updates that come by a webhook.
+   * Whether commands are heard by polling. False before `startBot()` and after the end, and where Telegram has answered
+   * no poll for three minutes, as beside another poller (409). A bot behind a webhook does not poll: false there.
    */
   readonly isHearing: boolean;
-  /** When Telegram has answered a poll last, as ISO 8601; an idle bot's are answered every 30 seconds. */
+  /** When Telegram last answered a poll, as ISO 8601; it answers those of an idle bot every 30 seconds. */
   readonly lastHeardAt: string | undefined;
   /** Whether DynamoDB cannot be used just now, so that updates are queued, or refused where they come by a webhook. */
   readonly isDegraded: boolean;
   /** Updates in the queue. */
   readonly queuedUpdates: number;
-  /** Chats that wait for a reply: its turn has not come, or Telegram has not taken it yet. */
+  /** Chats with a reply that Telegram has not taken yet. */
   readonly pendingReplies: number;
-  /** Replies that were given up since the start: too many waited, or their turn did not come within ten seconds. */
+  /** Replies that were dropped since the start: too many waited, or their turn did not come within ten seconds. */
   readonly droppedReplies: number;
 }
 

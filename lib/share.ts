@@ -1,9 +1,9 @@
 /**
  * The part of the pace that replies have while broadcasts wait: a third beside an urgent one, two thirds beside bulk.
- * What one side does not use is the other's at once. Pure: times are in milliseconds.
+ * What one side does not use, the other has at once. Pure: times are in milliseconds.
  */
 export interface Share {
-  /** When the next reply may leave, as far as broadcasts go first; `now` or earlier is now. */
+  /** When the next reply may leave, as far as the share is concerned; `now` or earlier is now. */
   readonly readyAt: number;
   /** A broadcast's message waits for the pace. */
   see(lane: "urgent" | "bulk", now: number): void;

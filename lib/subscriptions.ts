@@ -27,13 +27,13 @@ export interface SubscriptionsOptions {
   /** Whether any message registers its chat, or only /start. Default: true. */
   readonly autoRegisterChats?: boolean | undefined;
   /**
-   * The types of chats that may subscribe; others are refused, kindly, and a channel in silence. Chats that are
-   * registered already stay. Default: all.
+   * The types of chats that may subscribe. Others are told so once; a channel is told nothing. Chats that are registered
+   * already stay. Default: all.
    */
   readonly chatTypes?: readonly ChatType[] | undefined;
   /**
-   * How many groups and channels one person may bring in, which are counted by `added_by`; those of which it is not
-   * known who brought them in are not. `Infinity` is no limit. Default: 10.
+   * How many groups and channels one person may bring in: active ones with this `added_by`. `Infinity` is no limit.
+   * Default: 10.
    */
   readonly chatsPerAdder?: number | undefined;
   /** Words of your own for what is said, a function for each message. */

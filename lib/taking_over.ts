@@ -24,7 +24,7 @@ export function optionsKept(
   };
 }
 
-/** The options of the first call, with what a later one can bring alone. */
+/** The options of the first call, with what only a later call can bring. */
 export function keptOptions(
   run: RunRecord,
   caller: BroadcastOptions = {},
@@ -67,12 +67,12 @@ export function whyNotAlone(run: RunRecord, caller: BroadcastOptions | undefined
     `call broadcast() with the same broadcastId and the same message to finish it.`;
 }
 
-/** Whether nobody can have the message yet, so that it may be another one by now. */
+/** Whether no chat can have the message yet, so that a later call may bring another one. */
 export function isUntouched(run: RunRecord): boolean {
   return typeof run["halted_by"] === "string" && run.cursor === undefined && !run.pending?.length;
 }
 
-/** Who was under way when the run was written last, and so may have the message. */
+/** Gives whether a chat was under way when the run was written last, and so may have the message. */
 function inDoubt(run: RunRecord, order: SendOrder): (id: number) => boolean {
   const named = new Set(run.pending);
   const [after, end] = [cursorPosition(order, run, "window_after"), cursorPosition(order, run, "cursor")];
@@ -90,8 +90,8 @@ export interface Resumption extends Pick<Kept, "tally" | "window" | "inDoubt"> {
 }
 
 /**
- * Whom to send to. Those in doubt are counted as unknown; or they come first, in the window that is written already, and
- * get it again. @param ids Ascending.
+ * Gives the chats to send to. Those in doubt are counted as unknown; or they come first, in the window that is written
+ * already, and get the message again. @param ids Ascending.
  */
 export function whereToGoOn(run: RunRecord, ids: Float64Array, order: SendOrder): Resumption {
   const tally = new Tally(keptState(run));
@@ -102,7 +102,7 @@ export function whereToGoOn(run: RunRecord, ids: Float64Array, order: SendOrder)
   const isResent = run.on_unknown === "resend";
   if (!isResent) {
     for (const id of doubtful) tally.settle(id, stillInDoubt, 0);
-    // Who was in doubt and is gone by now was a recipient all the same.
+    // A chat that was in doubt and is no longer on the list was a recipient all the same.
     tally.counts.unknown += Math.max(0, numberOf(run["window_size"]) + pending.length - doubtful.length);
   }
   const again = isResent ? doubtful : [];

@@ -27,7 +27,7 @@ export function torn(settlement: Settlement, sent: number, parts: number): Settl
   return { ...settlement, message: `${settlement.message} (part ${sent + 1} of ${parts})` };
 }
 
-/** What is said of a chat that a dead process was sending to, where it is not sent the message again. */
+/** A chat that a dead process was sending to, where the message is not sent again. */
 export const stillInDoubt: Failure = {
   outcome: "unknown",
   message:
@@ -91,10 +91,14 @@ export class Tally {
     }
   }
 
-  /** A chat that was counted as one of the two turns out to be the other. */
-  recount(chatId: number, outcome: "deactivated" | "failed", message: string): void {
+  /** Counts a chat anew that was `counted` before its outcome was clear. */
+  recount(
+    chatId: number,
+    counted: "deactivated" | "failed",
+    { outcome, message }: { readonly outcome: "deactivated" | "failed"; readonly message: string },
+  ): void {
+    this.counts[counted]--;
     this.counts[outcome]++;
-    this.counts[outcome === "failed" ? "deactivated" : "failed"]--;
     const index = this.errors.findIndex(({ chat_id }) => chat_id === chatId);
     if (index >= 0) this.errors[index] = { chat_id: chatId, outcome, message };
   }

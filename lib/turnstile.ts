@@ -1,10 +1,10 @@
-/** Who may call Telegram next: at the bot's pace and each chat's, everyone with a share, nobody while the bot rests. */
+/** Which call to Telegram may leave next: by the bot's pace, each chat's, the share of replies, and the bot's rests. */
 import { Alarm } from "./alarm.ts";
 import { createChatPace } from "./chat_pace.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import type { Departure, Turn } from "./departure.ts";
 import { Feedback } from "./feedback.ts";
-import { createFlood } from "./flood.ts";
+import { Flood } from "./flood.ts";
 import type { Heap } from "./heap.ts";
 import {
   createAside,
@@ -28,7 +28,7 @@ export interface TurnstileOptions {
   /** Messages a second over all chats. */
   readonly messagesPerSecond: number;
   readonly clock: Clock;
-  /** Is told when the bot begins to rest, and for how long. */
+  /** Called when the bot begins to rest, with how long. */
   readonly onFlood: (seconds: number) => void;
   /** Ends every wait. */
   readonly signal: AbortSignal;
@@ -38,17 +38,20 @@ export class Turnstile {
   readonly #options: TurnstileOptions;
   readonly #now: (reached?: number) => number;
   readonly #free: Pace;
-  readonly #limits: Limits = { chats: createChatPace(), flood: createFlood() };
+  readonly #limits: Limits = { chats: createChatPace(), flood: new Flood() };
   readonly #feedback: Feedback;
   readonly #share: Share = createShare();
   readonly #lines: Lines;
-  /** In the order in which they are let through. */
+  /** All lines; the first that may leave goes first. */
   readonly #inOrder: readonly Line[];
-  /** The same while it is open whom a flood concerns: anybody can have a reply, but not choose who is sent a signal. */
+  /**
+   * The same while it is not clear whether a flood concerns the bot. Broadcasts come first: a stranger can ask for a reply,
+   * but cannot choose which chat a signal is sent to.
+   */
   readonly #probesFirst: readonly Line[];
-  /** Whose chats may not be written to yet. */
+  /** Calls whose chats may not be written to yet. */
   readonly #aside: Heap<Waiting> = createAside();
-  /** Who will not wait for ever. */
+  /** Calls that give up at some time. */
   readonly #impatient: Heap<Waiting> = createImpatient();
   #lastOrder = 0;
   readonly #alarm: Alarm;
@@ -109,14 +112,14 @@ export class Turnstile {
     });
   }
 
-  /** Somebody pays, so the bot's pace is meant for what is paid; all else keeps to what is free from now on. */
+  /** A broadcast is paid for, so the bot's pace is meant for that; all else keeps to the free pace from now on. */
   keepFree(): void {
     this.#free.limit(defaultMessagesPerSecond);
   }
 
-  /** Lets everyone through whose turn it is, and comes back when it is the next one's. */
+  /** Lets all calls through whose turn it is, and sets the alarm for the next. */
   #pass(): void {
-    // Who is told that a chat is held back may send the next one.
+    // `onHeld` may call `enter()` again.
     if (this.#isPassing) return;
     this.#isPassing = true;
     try {
@@ -130,7 +133,7 @@ export class Turnstile {
     }
   }
 
-  /** Whose turn it is; or in how many milliseconds it may be somebody's. */
+  /** The call whose turn it is; or in how many milliseconds to look again. */
   #next(now: number): Waiting | number {
     this.#sendAway(now);
     this.#readmit(now);
@@ -147,7 +150,7 @@ export class Turnstile {
     return Math.min(soonestMs, until - now, giveUpAt - now);
   }
 
-  /** When somebody of this line may leave, the pace aside. */
+  /** When a call of this line may leave, apart from its pace. */
   #opensAt(line: Line, now: number): number {
     const { call, read } = this.#lines;
     if (line === call || line === read) return this.#limits.flood.restsUntil;
@@ -161,7 +164,7 @@ export class Turnstile {
     }
   }
 
-  /** The first who still waits and whose chat may be written to; the others step aside. */
+  /** The first call of the line whose chat may be written to; those before it are set aside. */
   #firstOf({ waiting }: Line, now: number): Waiting | undefined {
     const { signal: closed } = this.#options;
     for (let first = waiting.first; first !== undefined; first = waiting.first) {
@@ -182,12 +185,12 @@ export class Turnstile {
     waiting.departure.onHeld?.();
   }
 
-  /** Whoever has waited for as long as it would leaves. */
+  /** Rejects the calls that have waited for as long as they may. */
   #sendAway(now: number): void {
     while ((this.#impatient.first?.giveUpAt ?? NaN) <= now) this.#impatient.shift()?.giveUp();
   }
 
-  /** Whoever stepped aside for a chat's sake is in its line again when its time has come. */
+  /** Puts calls back into their lines whose chats may be written to again. */
   #readmit(now: number): void {
     const until = this.#options.signal.aborted ? Infinity : now;
     while ((this.#aside.first?.until ?? NaN) <= until) {

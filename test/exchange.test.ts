@@ -518,6 +518,9 @@ test("live_scheduler sends an exchange's signal to whoever is subscribed, and en
     ada.say("/start");
     await ada.received("subscribed");
     startedAt = performance.now();
+    // It would wait for the list of the others, for as long as the signal is of use.
+    await ada.received("BTC-USD");
+    running.kill("SIGTERM");
     const { status, output } = await running.ended;
     assert.is(status, 0, output);
     assert.match(output, /^Candles: 127\.0\.0\.1:\d+ BTC-USD\.$/m);
@@ -525,7 +528,7 @@ test("live_scheduler sends an exchange's signal to whoever is subscribed, and en
       output,
       /Candles cannot be fetched \(status 503\); trying again\.\nCandles are fetched again\./,
     );
-    assert.match(output, /Sent to 1 of 1 chat.*\n1 signal; stopping\.\n/);
+    assert.match(output, /Sent to 1 of 1 chat \(from memory\).*\n1 signal; stopping\.\n/);
     assert.is(ada.inbox.filter(({ text, caption }) => (caption ?? text)?.includes("BTC-USD")).length, 1);
   } finally {
     running.kill("SIGKILL");

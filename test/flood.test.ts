@@ -1,9 +1,9 @@
 /** Whom a flood answer concerns, as far as what was taken and refused shows. */
 import fc from "fast-check";
-import { createFlood, type Flood } from "../lib/flood.ts";
+import { Flood } from "../lib/flood.ts";
 import { assert, suite } from "./harness.ts";
 
-const test = suite("createFlood()");
+const test = suite("Flood");
 
 /** Messages leave, each to a chat of its own number, and are refused in their order. */
 function refused(flood: Flood, count: number, seconds: number, now: number, from = 1): void {
@@ -14,7 +14,7 @@ function refused(flood: Flood, count: number, seconds: number, now: number, from
 }
 
 test("a refusal asks a question, and is no rest; three chats' are, for as long as Telegram says", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   assert.not.ok(flood.isOpen(0));
   const numbers = [1, 2, 3, 4].map(() => flood.leave(0)) as [number, number, number, number];
   assert.is(flood.refuse(numbers[0], 10, 7_200_000, 0), false);
@@ -30,7 +30,7 @@ test("a refusal asks a question, and is no rest; three chats' are, for as long a
 
 test("one chat's own flood of hours does not make a rest of seconds longer", () => {
   for (const place of [0, 1, 2]) {
-    const flood = createFlood();
+    const flood = new Flood();
     const numbers = [1, 2, 3].map(() => flood.leave(0));
     for (const [index, number] of numbers.entries()) {
       flood.refuse(number, index, index === place ? 7_200_000 : 5000, 0);
@@ -40,14 +40,14 @@ test("one chat's own flood of hours does not make a rest of seconds longer", () 
 });
 
 test("the same chat again is no further proof", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   for (let time = 0; time < 50; time++) flood.refuse(flood.leave(time), 10, 30_000, time);
   for (let time = 50; time < 100; time++) flood.refuse(flood.leave(time), 20, 30_000, time);
   assert.is(flood.rests, 0);
 });
 
 test("take() closes a question only by what has left after the refusal", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   const [before, own, after] = [flood.leave(0), flood.leave(0), flood.leave(0)];
   flood.refuse(own, 10, 30_000, 0);
   assert.is(flood.take(before, 100), false);
@@ -58,7 +58,7 @@ test("take() closes a question only by what has left after the refusal", () => {
 });
 
 test("probes leave one at a time: the first at once, the next after its answer or a second", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   flood.refuse(flood.leave(0), 10, 30_000, 50);
   assert.is(flood.readyAt(50), 50);
   const first = flood.leave(60);
@@ -74,7 +74,7 @@ test("probes leave one at a time: the first at once, the next after its answer o
 });
 
 test("what was under way already is a probe, too", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   const [own, other] = [flood.leave(0), flood.leave(0)];
   flood.refuse(own, 10, 30_000, 100);
   assert.is(flood.readyAt(100), 1100);
@@ -83,7 +83,7 @@ test("what was under way already is a probe, too", () => {
 });
 
 test("a question that nobody asks any more says nothing of a chat's long flood", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   flood.refuse(flood.leave(0), 10, 7_200_000, 0);
   assert.ok(flood.mayBeBots(9000));
   assert.not.ok(flood.mayBeBots(11_000));
@@ -93,14 +93,14 @@ test("a question that nobody asks any more says nothing of a chat's long flood",
 });
 
 test("many chats that are refused close together are the bot, whatever slips through", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   refused(flood, 20, 30, 0);
   assert.is(flood.take(flood.leave(40), 50), false);
   assert.is(flood.restsUntil, 30_000);
 });
 
 test("chats that are refused now and then are refused for their own sake, for ever", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   let now = 0;
   for (let count = 1; count <= 10_000; count++) {
     now += 33;
@@ -115,7 +115,7 @@ test("chats that are refused now and then are refused for their own sake, for ev
 });
 
 test("after a flood of the bot one chat's own is found out again", () => {
-  const flood = createFlood();
+  const flood = new Flood();
   refused(flood, 500, 2, 0);
   for (let now = 2600; now < 20_000; now += 33) flood.take(flood.leave(now), now);
   flood.refuse(flood.leave(20_000), 7, 80_000, 20_000);
@@ -145,7 +145,7 @@ const answers: fc.Arbitrary<Answer[]> = fc.array(
 
 test("for any answers: it rests on two chats' word, never longer; what closes a question left after all refusals", () => {
   fc.assert(fc.property(answers, (list) => {
-    const flood = createFlood();
+    const flood = new Flood();
     const underWay = Array.from({ length: 6 }, () => flood.leave(0));
     const ends = new Map<number, number>();
     let [now, latest] = [0, -Infinity];

@@ -252,7 +252,7 @@ on(
     assert.is(ledger, next.local);
     assert.ok(found !== undefined && found.lease_until === 0);
     const claimed = await ledger.claim(found, "owner-2", noon + 3600 * secondMs);
-    await until(scene, () => fault.fired > 2);
+    await until(scene, () => fault.fired > 3);
     assert.is(
       logger.lines.filter((line) => line.includes("are sent all the same")).length,
       2,

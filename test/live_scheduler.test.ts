@@ -463,7 +463,7 @@ function reportOf(counts: Partial<SignalReport>): SignalReport {
 
 /** A broadcast to so many; `recipients` is 0 where they are not read. */
 function runOf(report: SignalReport | Promise<SignalReport>, recipients: number = 2): SignalRun {
-  return Object.assign(Promise.resolve(report), { progress: { recipients } });
+  return Object.assign(Promise.resolve(report), { progress: { recipients, done: 0 } });
 }
 
 /** A bot that starts, sends and stops; `changes` say what it does otherwise. */

@@ -1,8 +1,10 @@
 /** DynamoDB fails: what is queued, what is said meanwhile, and what the table holds afterwards. */
 import type { Message, Update } from "grammy/types";
 import type { LocalUser } from "../lib/local/mod.ts";
+import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, said, type Scene, soon, subscribers, until, withBot } from "./support/bot.ts";
+import { failureOf } from "./support/storage.ts";
 
 const test = suite("an outage of DynamoDB", {}, 120_000);
 
@@ -143,16 +145,20 @@ test("down at the start: the table is read and the queue kept once DynamoDB is b
     await has(leaver, unsubscribed);
     await has(joiner, welcome);
     await talker.received("/start subscribes this chat");
-    assert.is((await bot.broadcast("one")).recipients, 1);
-    assert.is(bot.health.isDegraded, true);
+    assert.instance(await failureOf(bot.broadcast("nothing")), StorageError);
+    const one = bot.broadcast("one", { whenUnreadable: "send" });
+    await joiner.received("one");
+    await until(() => one.progress.done === 1, "it is not counted");
+    assert.is(bot.health.isDegraded, true, "it waits for the others");
     gate.clear();
     await recovered(scene);
+    assert.is((await one).stopped, undefined);
     assert.is((await bot.getStatistics()).storage, "dynamodb");
     assert.is((await table.storage().getStatistics()).totalChats, 4);
     assert.equal((await item(leaver))?.["removed_reason"], { S: "stopped" });
     await talker.received(welcome);
     assert.is((await bot.broadcast("two")).sent, 3);
-    assert.equal(said(active), ["two"]);
+    assert.equal(said(active), ["one", "two"]);
     assert.equal(said(leaver), [unsubscribed]);
     assert.equal(said(joiner), [welcome, "one", "two"]);
     assert.is(logs.of("error").length, 1, logs.text);

@@ -170,6 +170,9 @@ test("a chat that is gone, and cannot be kept so, is told to the logger in words
     const user = server.user();
     const answer = { error_code: 403, description: "Forbidden: bot was blocked by the user" };
     server.fault({ method: "sendMessage", chatId: user.chatId, answer });
+    const other = server.user();
+    other.say("/start");
+    await other.received("subscribed");
     // The first write is let through.
     gate.before("UpdateItem", () => void gate.deny("UpdateItem"));
     user.say("/start");

@@ -13,8 +13,8 @@ export interface SignalReport {
 
 /** What is used of a broadcast that is under way. */
 export interface SignalRun extends Promise<SignalReport> {
-  /** `recipients` is 0 until the list of chats is read: before that nobody is written to. */
-  readonly progress: { readonly recipients: number };
+  /** As far as recipients are known: where the list of chats has not been read, it waits with all of them done. */
+  readonly progress: { readonly recipients: number; readonly done: number };
 }
 
 /** What is used of the bot. */
@@ -105,8 +105,9 @@ export function createNotifier(options: NotifierOptions): Notifier {
   };
 }
 
-function isBegun({ progress }: SignalRun): boolean {
-  return progress.recipients > 0;
+/** Whether somebody is to be written to still; a run that only waits for the list of chats is not waited for. */
+function isBegun({ progress: { recipients, done } }: SignalRun): boolean {
+  return done < recipients;
 }
 
 /** Calls back when the signal aborts, or has aborted already, until it is disposed of. */

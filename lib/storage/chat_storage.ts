@@ -24,8 +24,8 @@ export interface Applied {
   /** The chat after the last event. */
   readonly after: ChatState | undefined;
   /**
-   * How long, in milliseconds, the confirmation of a /stop among the events has to wait: until then another process may
-   * still be writing to the chat. Absent where it need not wait.
+   * How long the confirmation of a /stop among the events has to wait, in milliseconds: until then another process may
+   * still write to the chat. Absent where it need not wait.
    */
   readonly confirmAfterMs?: number;
 }
@@ -33,15 +33,15 @@ export interface Applied {
 /** What the caller takes a chat for. A right guess saves a read; a wrong one costs a request and nothing else. */
 export type Belief = "absent" | "active";
 
-/** How one waits for what may take long. */
+/** How work that may take long is followed and ended. */
 export interface Work {
   /** Ends it: then it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Called whenever it shows itself at work: the table is being made, a page has been read. */
+  /** Called whenever there is progress: the table is being made, a page has been read. */
   readonly onProgress?: (() => void) | undefined;
-  /** Called by `loadActiveChats` for each chat with strikes: few of all, so that there is no need to keep a state of each. */
+  /** Called by `loadActiveChats` for each chat with strikes, which few have. */
   readonly onStrikes?: ((chatId: number) => void) | undefined;
-  /** Called by `loadActiveChats` for each group and channel of which it is known who has brought it in. */
+  /** Called by `loadActiveChats` for each group and channel that has an `added_by`. */
   readonly onAdder?: ((chatId: number, adderId: number) => void) | undefined;
 }
 
@@ -88,8 +88,8 @@ export abstract class ChatStorage {
   abstract createTableIfNotExists(work?: Work): Promise<void>;
 
   /**
-   * Says which bot it serves, by the bot's id: from then on no other may. Does nothing here.
-   * @throws {ConfigError} If it serves another bot.
+   * Assigns the storage to a bot, by the bot's id, unless it is assigned to one already. Does nothing by default.
+   * @throws {ConfigError} If it is assigned to another bot.
    */
   claim(_botId: number, _work?: Work): Promise<void> {
     return Promise.resolve();
@@ -107,15 +107,16 @@ export abstract class ChatStorage {
   /** All chats, a page at a time, in no order. */
   abstract scan(): AsyncIterable<Chat[]>;
 
-  /** The latest /stops; `undefined` where no such log is kept, as here. */
+  /** The latest /stops; `undefined`, the default, where the storage keeps no such log. */
   readStopLog(): Promise<StopLog | undefined> {
     return Promise.resolve(undefined);
   }
 
   /**
-   * Says that this process sends without looking each chat up, until then (milliseconds since 1970); to be said again
-   * before that. From then on the confirmation of a /stop that another process keeps waits for a moment, in which this
-   * one can read of it. Gives the log as of then; `undefined` where none is kept, as here.
+   * Announces that this process relies on the log of /stops until `untilMs` (milliseconds since 1970), in place of reading
+   * each chat; to be called again before that. Until then `apply` gives `confirmAfterMs` with each /stop, so that this
+   * process reads of the /stop before it is confirmed. Gives the log as it is now; `undefined`, the default, where the
+   * storage keeps none.
    */
   beginSending(_untilMs: number): Promise<StopLog | undefined> {
     return Promise.resolve(undefined);

@@ -97,8 +97,8 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   }
 
   /**
-   * Compare and set: one UpdateItem where the belief is right, else one more for each surprise. A /stop is one more, as
-   * it is told to other processes, in the table's own item, before this resolves.
+   * Compare and set: one UpdateItem where the belief is right, else one more for each surprise. A /stop costs one more: it
+   * is entered in the log of the table's own item before this resolves.
    */
   async apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
     assertChatId(chatId);
@@ -114,7 +114,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     return await this.#record.readStops();
   }
 
-  /** One UpdateItem; one more request where another process sends for longer. */
+  /** One UpdateItem; one more request where another process has announced a later time. */
   override async beginSending(untilMs: number): Promise<StopLog> {
     return await this.#record.beginSending(untilMs);
   }

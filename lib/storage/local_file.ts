@@ -5,8 +5,8 @@ import { reasonOf } from "../reason.ts";
 import { isLine, type Line } from "./local_line.ts";
 
 /**
- * Lines that are on disk before a write resolves. A disk that fails is told, and is no reason not to send: what it has not
- * taken is written with the next line that it takes.
+ * Lines that are on disk before a write resolves. A disk that fails is logged, and does not keep a signal back: what it has
+ * not taken is written with the next line that it takes.
  */
 export class LocalFile {
   readonly path: string;

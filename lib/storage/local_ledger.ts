@@ -27,9 +27,9 @@ export interface HandedOver {
   readonly left: readonly { readonly broadcast_id: string; readonly error: Error }[];
 }
 
-/** So long a run that goes on here waits for the ledger with each save; then it goes on without. */
+/** How long each save of a run that goes on here waits for the ledger; then the run goes on without it. */
 const throughWithinMs = 1000;
-/** A text whose run has not begun by then was somebody's who failed. */
+/** A text whose run has not begun by then is dropped: the call that wrote it has failed. */
 const beginWithinMs = 60_000;
 
 /** In memory and, where there is a file, on disk before a method resolves, so that it outlives a kill. */
@@ -187,7 +187,7 @@ export class LocalLedger implements Ledger {
     }
   }
 
-  /** Gives false where somebody else has the run there. */
+  /** Gives false where another process has the run there. */
   async #saveThrough(run: LocalRun): Promise<boolean> {
     const { through, record } = run;
     if (through === undefined || record?.state !== "running") return true;

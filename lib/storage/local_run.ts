@@ -4,8 +4,8 @@ import { InMemoryLedger } from "./memory_ledger.ts";
 import type { Line } from "./local_line.ts";
 
 /**
- * `here`: nobody else knows of it. `shared`: it is run here, and the ledger may have it, so that it can only be taken over
- * from there. `leaving`: the same, and nobody runs it here any more.
+ * `here`: only this process knows of the run. `shared`: it goes on here, and the ledger may have it, so that it can only be
+ * taken over from there. `leaving`: the ledger may have it, and it does not go on here any more.
  */
 export type Standing = "here" | "shared" | "leaving";
 
@@ -31,7 +31,7 @@ export class LocalRun {
     return this.#record;
   }
 
-  /** Whether nobody but this process may go on with it. */
+  /** Whether only this process may go on with it. */
   get isOpen(): boolean {
     return this.standing === "here" && this.#record?.state === "running";
   }
@@ -54,7 +54,7 @@ export class LocalRun {
     return await this.book.writeText(this.broadcastId, name, text);
   }
 
-  /** Gives it as it is to be at the ledger; from now on it can be taken over from there alone. */
+  /** Gives the record for the ledger; from now on the run can only be taken over from there. */
   takeAt(now: number): RunRecord {
     this.standing = this.isRunAt(now) ? "shared" : "leaving";
     const record = this.#record as RunRecord;
@@ -62,7 +62,7 @@ export class LocalRun {
     return isLeft ? { ...record, lease_until: 0 } : record;
   }
 
-  /** What a file has to say of it. A line that is torn off must not be what bars others. */
+  /** The lines of a file that restore it. `shared` comes before the run, in case that the end is torn off. */
   lines(): Line[] {
     const { broadcastId: broadcast_id } = this;
     const texts = [...this.texts].map(([name, text]) => ({
@@ -78,7 +78,7 @@ export class LocalRun {
     ];
   }
 
-  /** What one line says of it. The process that wrote it has ended: its lease bars nobody, and nobody runs it. */
+  /** Restores it by one line. The process that wrote the line has ended, so that its lease does not hold any more. */
   async restore(line: Line): Promise<void> {
     if (line.kind === "text") await this.writeText(line.name, line.text);
     if (line.kind === "shared") this.standing = "leaving";

@@ -1,4 +1,4 @@
-/** How a run that was kept elsewhere gets into the ledger: once, whatever fails meanwhile, and never over another's. */
+/** Writes a run that was kept elsewhere to the ledger: once, whatever fails meanwhile, and never over another process's. */
 import type { Ledger, RunRecord, RunText } from "./ledger.ts";
 import { StorageError } from "./storage_error.ts";
 
@@ -27,7 +27,7 @@ export async function offerTo(ledger: Ledger, offer: Offer): Promise<Verdict> {
   const run = take();
   if (found !== undefined && !isSame(found, run)) return verdictOn(found, run, wasShared);
   if (found?.state === "finished" && found.problem_parts === run.problem_parts) return "kept";
-  // Whoever finds the run finds its message; the name says what is in it, so that it is nobody else's.
+  // The message comes first, so that a process that finds the run finds it, too. Its name is a digest of what it says.
   const offered = {
     ...run,
     message_parts: await writeText(ledger, offer, run.message_name) ?? run.message_parts,
@@ -58,7 +58,7 @@ function isSame(one: RunRecord, other: RunRecord): boolean {
   return one.owner === other.owner && one.fence === other.fence;
 }
 
-/** What was left for others, and has been taken over from the ledger since, was handed over all the same. */
+/** A run that was left for others and was taken over from the ledger since counts as handed over. */
 function verdictOn(found: RunRecord, run: RunRecord, wasShared: boolean): Verdict {
   if (isSame(found, run)) return "kept";
   const isTakenOver = wasShared && found.fence > run.fence && found.started_at === run.started_at;

@@ -26,12 +26,12 @@ export function stopLogOf(item: Item | undefined): StopLog {
   };
 }
 
-/** Whether some process may be sending without looking each chat up. */
+/** Whether some process may be sending by the log, without reading each chat. */
 export function isSending(item: Item, now: number): boolean {
   return (numberOf(item, "sending_until") ?? -Infinity) + clockSkewMs > now;
 }
 
-/** The table serves this bot, unless it serves one already. */
+/** Writes which bot the table serves, unless it serves one already. */
 export function claimOf(botId: number): ChatUpdate {
   const update = new Expressions();
   update.set(["bot_id"], botId);
@@ -39,7 +39,7 @@ export function claimOf(botId: number): ChatUpdate {
   return update.build();
 }
 
-/** These chats have said /stop. */
+/** Enters chats that have said /stop. */
 export function stopsOf(chatIds: ReadonlySet<number>): ChatUpdate {
   const update = new Expressions();
   update.add("stops", chatIds.size);
@@ -49,7 +49,7 @@ export function stopsOf(chatIds: ReadonlySet<number>): ChatUpdate {
 
 /**
  * The same where an attribute is of a type that cannot be added to: the log begins anew. Its count is the time, which is
- * above all that were counted before, so that whoever reads on from an earlier one sees that stops are missing.
+ * above all counts before, so that every reader sees that /stops are missing.
  */
 export function newStopsOf(chatIds: ReadonlySet<number>, now: number): ChatUpdate {
   const update = new Expressions();
@@ -68,7 +68,7 @@ export function emptyStopsOf(count: number): ChatUpdate {
   return update.build();
 }
 
-/** Somebody sends without looking each chat up, until then; one who does so for longer is not shortened. */
+/** Announces that a process sends by the log until then; a later time that is there already stays. */
 export function sendingOf(untilMs: number): ChatUpdate {
   const update = new Expressions();
   update.set(["sending_until"], untilMs);

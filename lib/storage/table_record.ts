@@ -1,4 +1,4 @@
-/** What is written of the table as a whole: which bot it serves, and who has said /stop, for all that share it. */
+/** Reads and writes the table's own item: which bot the table serves, and the log of /stops for all that share it. */
 import { isStopped } from "../chat.ts";
 import type { ChatEvent } from "../chat_event.ts";
 import type { Clock } from "../clock.ts";
@@ -25,16 +25,16 @@ import {
 } from "./table_item.ts";
 
 /**
- * So long a message may be on its way that was sent before its sender has read of the /stop: senders rely on a reading
- * of the log for a quarter of a second less.
+ * How long the confirmation of a /stop waits: a quarter of a second longer than any sender relies on a reading of the log,
+ * for the way of its message.
  */
 const confirmAfterMs = 3000;
 
 const ending: readonly ChatEvent["kind"][] = ["stop", "deactivated", "inherited"];
 
 /**
- * Whether other processes are to hear of it. A /stop of a chat that is stopped already is told, too: the process that
- * kept the one before may have ended before it could tell.
+ * Whether the change is to be entered in the log. A /stop of a chat that is stopped already is entered, too: the process
+ * that kept the /stop before may have ended before it could enter it.
  */
 export function isToldToOthers({ before, after }: Applied, events: readonly ChatEvent[]): boolean {
   if (after === undefined || !isStopped(after)) return false;
@@ -45,7 +45,7 @@ export function isToldToOthers({ before, after }: Applied, events: readonly Chat
 export class TableRecord {
   readonly #table: Table;
   readonly #clock: Clock;
-  /** Chats of which a write has failed, and the number of the last try. */
+  /** Chats that could not be entered yet, and the number of the last try. */
   readonly #untold = new Map<number, number>();
   #tries = 0;
 
@@ -70,18 +70,18 @@ export class TableRecord {
     return stopLogOf(await this.#read());
   }
 
-  /** Says that this process sends without looking each chat up, until then; gives the latest /stops as of then. */
+  /** Announces that this process sends by the log until then; gives the log as it is now. */
   async beginSending(untilMs: number): Promise<StopLog> {
     await loadMarshalling();
     return stopLogOf(await this.#change(sendingOf(untilMs)));
   }
 
-  /** Tells of the /stops of which an earlier write has failed. */
+  /** Enters the /stops of which an earlier write has failed. */
   async tellWhatIsLeft(): Promise<void> {
     if (this.#untold.size > 0) await this.#tell();
   }
 
-  /** Tells others of a /stop; gives how long its confirmation has to wait, where it has to. */
+  /** Enters a /stop in the log; gives how long its confirmation has to wait, where it has to. */
   async tell(chatId: number): Promise<number | undefined> {
     this.#untold.set(chatId, ++this.#tries);
     const item = await this.#tell();

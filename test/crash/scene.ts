@@ -85,7 +85,8 @@ export class Scene {
       );
       for (const raw of page.Items ?? []) {
         const { chat_id, ...item } = unmarshall(raw);
-        items.set(chat_id as number, item);
+        // The item of the table itself is no chat's.
+        if (chat_id !== 0) items.set(chat_id as number, item);
       }
       ExclusiveStartKey = page.LastEvaluatedKey;
     } while (ExclusiveStartKey !== undefined);

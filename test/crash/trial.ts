@@ -109,7 +109,9 @@ export class Trial {
     const { window_after, cursor, pending = [] } = record;
     const ids = this.#audience.people.map(({ chatId }) => chatId);
     const place = placeIn(record);
-    const window = ids.filter((chatId) => place(chatId) > place(window_after) && place(chatId) <= place(cursor));
+    const window = ids.filter((chatId) =>
+      place(chatId) > place(window_after) && place(chatId) <= place(cursor)
+    );
     const atMost = Math.max(100, 2 * this.options.messagesPerSecond);
     if (window.length + pending.length > atMost || pending.length > pendingAtMost) {
       const text = `${window.length} chats of a window and ${pending.length} of earlier ones are in doubt`;

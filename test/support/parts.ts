@@ -40,6 +40,7 @@ const seconds: Readonly<Record<string, number>> = {
   registration: 8,
   sandbox: 14,
   spool: 4,
+  strangers: 7,
   strikes: 7,
   subscriptions: 10,
   webhook: 12,

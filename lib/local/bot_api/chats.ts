@@ -39,12 +39,12 @@ export class LocalChat {
     return this.room.inbox;
   }
 
-  /** How many messages the bot has tried to send here, whatever became of them; edits are none. */
+  /** How many messages the bot has tried to send here, with or without success; edits do not count. */
   get attempts(): number {
     return this.room.attempts;
   }
 
-  /** Refuses every message and edit from now on, in these words, as far as the bot has access to the chat at all. */
+  /** Refuses every message and edit from now on in these words, until `accept()`. A chat without the bot keeps its own. */
   refuse({ error_code, description, parameters }: BotApiRefusal): void {
     this.room.refusal = new ApiError(error_code, description, parameters);
   }
@@ -55,7 +55,7 @@ export class LocalChat {
   }
 
   /**
-   * Refuses every message and edit for so long with a 429, which says how much of it is left.
+   * Refuses every message and edit with a 429, for so many seconds; each says how many are left.
    * @throws {RangeError} If it is shorter than a second.
    */
   flood(retryAfterSeconds: number, options: BotApiFloodOptions = {}): BotApiFlood {

@@ -3,8 +3,8 @@ import type { Message } from "grammy/types";
 import { LocalChat, type LocalUser, type MessageFields, textFields } from "./chats.ts";
 
 /**
- * Where people write to a channel: a supergroup with `is_direct_messages`, in which each person has a topic. Whoever
- * answers has to name one by `direct_messages_topic_id`.
+ * Where people write to a channel: a supergroup with `is_direct_messages`, in which each person has a topic. An answer has
+ * to name the topic by `direct_messages_topic_id`.
  */
 export class LocalDirectMessages extends LocalChat {
   /** Somebody writes to the channel; the bot sees it, if it is in the channel. */

@@ -1,15 +1,15 @@
-/** Floods on demand: for so long everything is refused with 429, and each answer says how much of it is left. */
+/** Floods on demand: until one ends every call is refused with 429, and each answer says how much of it is left. */
 import { tooManyRequests } from "./errors.ts";
 
 /** How a flood goes. */
 export interface BotApiFloodOptions {
-  /** By how much each call that is made into it lengthens it, but for the first, which tells of it. @default 0 */
+  /** By how many seconds each call during the flood lengthens it, except the first, which is told of it. @default 0 */
   readonly lengthenSeconds?: number;
 }
 
 /** A flood that was started. */
 export interface BotApiFlood {
-  /** How many calls were made into it, each of which was refused. */
+  /** How many calls it has refused. */
   readonly hits: number;
   /** When it ends, in milliseconds since 1970 by the server's clock. */
   readonly endsAtMs: number;
@@ -27,7 +27,7 @@ interface Flood {
 export class FloodWaits {
   #floods: Flood[] = [];
 
-  /** @throws {RangeError} If a length is none. */
+  /** @throws {RangeError} If a length is too short, or no number. */
   start(seconds: number, { lengthenSeconds = 0 }: BotApiFloodOptions, now: number): BotApiFlood {
     requireSeconds("retryAfterSeconds", seconds, 1);
     requireSeconds("lengthenSeconds", lengthenSeconds, 0);

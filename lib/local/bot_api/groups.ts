@@ -132,7 +132,7 @@ export class LocalGroup extends SharedChat {
 
 /** A channel: nobody's name stands under its posts. */
 export class LocalChannel extends SharedChat {
-  /** Lets people write to the channel, in a chat of its own, in which the bot is what it is in the channel now. */
+  /** Opens the chat in which people write to the channel. The bot has the same standing there as in the channel now. */
   openDirectMessages(): LocalDirectMessages {
     const { title } = this.room.chat as Chat.ChannelChat;
     const id = this.world.newGroupId("supergroup");

@@ -8,8 +8,8 @@ import type { UpdateQueue } from "./updates.ts";
 const webhookRetryMs = 1000;
 
 /**
- * Polls as a second instance of the bot would, over no connection: each long poll of the bot ends with a 409, as this one
- * asks again at once. Whatever people say meanwhile it takes and confirms, so that the bot does not hear of it.
+ * Polls as a second instance of the bot would, within the server. It asks again at once, so that each long poll of the bot
+ * ends with a 409. It takes and confirms what people say meanwhile, so that the bot does not hear of it.
  */
 export class SecondPoller implements AsyncDisposable {
   readonly #queue: UpdateQueue;
@@ -26,7 +26,7 @@ export class SecondPoller implements AsyncDisposable {
     this.#ended = this.#run();
   }
 
-  /** The updates that it got in place of the bot, oldest first. */
+  /** The updates that it has taken in place of the bot, oldest first. */
   get taken(): readonly Update[] {
     return this.#taken;
   }

@@ -116,7 +116,7 @@ export class BotApiServer implements AsyncDisposable {
     return new LocalForum(this.#parts.world, room);
   }
 
-  /** So many groups of one person, who adds the bot to each: it hears of every one. */
+  /** Makes `count` groups of one person, who adds the bot to each; the bot hears of it each time. */
   groupsOf(owner: LocalUser, count: number, kind: "group" | "supergroup" = "group"): LocalGroup[] {
     return Array.from({ length: count }, (_, index) => {
       const title = `Group ${index + 1}`;
@@ -126,7 +126,7 @@ export class BotApiServer implements AsyncDisposable {
     });
   }
 
-  /** So many channels of one person, who makes the bot an administrator of each: it hears of every one. */
+  /** Makes `count` channels of one person, who adds the bot to each as an administrator; it hears of it each time. */
   channelsOf(owner: LocalUser, count: number): LocalChannel[] {
     return Array.from({ length: count }, (_, index) => {
       const channel = this.channel({ title: `Channel ${index + 1}`, administrators: [owner], bot: "left" });
@@ -163,7 +163,7 @@ export class BotApiServer implements AsyncDisposable {
   }
 
   /**
-   * Refuses every message and edit of the bot for so long with a 429, which says how much of it is left.
+   * Refuses every message and edit of the bot with a 429, for so many seconds; each says how many are left.
    * @throws {RangeError} If it is shorter than a second.
    */
   flood(retryAfterSeconds: number, options: BotApiFloodOptions = {}): BotApiFlood {

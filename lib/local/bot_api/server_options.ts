@@ -19,9 +19,8 @@ export interface BotApiServerOptions {
   /** How many messages a group takes in any minute before it is refused with a 429 of its own. Default: no limit. */
   readonly groupMessagesPerMinute?: number;
   /**
-   * A call that a limit, a slow mode or a flood refuses is held by the server and tried again, until it has waited for
-   * so many seconds in all; only then it is answered with 429. Telegram's own server holds a call for up to 8 seconds,
-   * so that a message to a chat in slow mode may take so long. @default 0, it is answered at once
+   * For how many seconds in all the server itself holds and repeats a call that a limit, a slow mode or a flood refuses,
+   * before it answers with 429. Telegram's own server holds a call for up to 8 seconds. @default 0, it answers at once
    */
   readonly maxHoldSeconds?: number;
   /** How long each call takes on its way. @default 0 */
