@@ -33,6 +33,8 @@ export class Audience {
   readonly #first: number[];
   /** Chats that joined behind the position. */
   #late: number[] = [];
+  /** Chats that were taken, and are on the list no more: one that comes back is not taken again. */
+  readonly #taken = new Set<number>();
   /** Chats that were sent to out of their turn. */
   readonly #except: Set<number>;
   #after: Position | undefined;
@@ -105,13 +107,14 @@ export class Audience {
   }
 
   /**
-   * Replaces the list by one that was read anew (ascending): new chats are taken, too; those that are missing are not. An
-   * order that a function has made stays as it is.
+   * Replaces the list by one that was read anew (ascending): new chats are taken, too; those that are missing are not.
+   * Nobody is taken twice. An order that a function has made stays as it is.
    */
   update(ids: Float64Array): void {
     if (this.#explicit !== undefined) return;
     const before = this.#ids;
     const place = this.#place;
+    this.#noteTaken(ids);
     this.#ids = ids;
     this.#indexOf = placesIn(ids, this.order.start);
     this.#place = this.#placeAfter(this.#after);
@@ -119,7 +122,18 @@ export class Audience {
     if (place === 0 && this.#after === undefined) return;
     for (let passed = 0; passed < this.#place; passed++) {
       const chatId = this.#at(passed);
-      if (!includesSorted(before, chatId)) this.#late.push(chatId);
+      if (!includesSorted(before, chatId) && !this.#taken.has(chatId) && !this.#except.has(chatId)) {
+        this.#late.push(chatId);
+      }
+    }
+  }
+
+  /** Notes who was taken and is not on the next list, which would forget them. */
+  #noteTaken(next: Float64Array): void {
+    const late = new Set(this.#late);
+    for (let passed = 0; passed < this.#place; passed++) {
+      const chatId = this.#at(passed);
+      if (!includesSorted(next, chatId) && !late.has(chatId)) this.#taken.add(chatId);
     }
   }
 

@@ -2,15 +2,17 @@
  * Whether a chat may be written to, as the table says at that moment and not as it was when the list was read: another
  * instance may have confirmed a /stop meanwhile.
  *
- * Until the list has been read anew, each chat is read (GetItem) right before its message. From then on the storage's log
- * of /stops is enough: it is read about once a second, and only chats that are in it are read themselves. While a process
- * sends by the log, every instance confirms a /stop two seconds late (`confirmAfterMs`). A reading of the log is relied on
- * for less than that, so no message leaves after a confirmed /stop.
+ * Until the list has been read anew, each chat is read (GetItem) before its message. From then on the storage's log of
+ * /stops is enough: it is read every two seconds, and only chats that are in it are read themselves. While a process
+ * sends, every instance confirms a /stop three seconds late (`confirmAfterMs`). A reading, of the log or of a chat, begins
+ * after the others were told that somebody sends, and is relied on for less than that: so no message leaves after a
+ * confirmed /stop.
  */
 import type { Chat } from "./chat.ts";
 import { type Clock, monotonic } from "./clock.ts";
-import { inTime } from "./patience.ts";
+import { inTime, LateError } from "./patience.ts";
 import type { Roster } from "./roster.ts";
+import { reliedOnMs, StopLogReader } from "./stop_log_reader.ts";
 import type { StopLog } from "./storage/chat_storage.ts";
 
 export interface ConsentCheckOptions {
@@ -20,7 +22,7 @@ export interface ConsentCheckOptions {
   readonly patienceMs?: number | undefined;
   /** Called once, when the list in memory begins to be used. */
   readonly onMemory: (error: Error) => void;
-  /** Called whenever the list has been read anew. */
+  /** Called whenever the list has been read anew, or could not be. */
   readonly onRefreshed: () => void;
   /** Ends everything. */
   readonly signal: AbortSignal;
@@ -37,11 +39,9 @@ export interface Standing {
 /** What proves that a chat is subscribed: a read of its own, the log of /stops, or the list as it was read. */
 type Proof = "read" | "log" | "list";
 
-/** The log is read again after so long, and relied on for so long: less than `confirmAfterMs` of the storage. */
-const [readLogAfterMs, logHoldsMs] = [1250, 1750];
-/** How long one announcement that this process sends by the log holds; it is renewed when half of that is over. */
-const sendingMs = 10 * 60_000;
-const tryAgainMs = { unread: 500, unreadable: 5000 };
+/** Answers that are too old when they come, before the storage counts as one that cannot be read. */
+const oldAnswersAtMost = 3;
+const tryAgainMs = { unread: 500, unreadable: 5000, chat: 1000 };
 
 const remembered: Standing = { isActive: true, isProved: false };
 const proved: Standing = { isActive: true, isProved: true };
@@ -53,28 +53,26 @@ export class ConsentCheck {
   /** Whether the list was read whole since this began, and whether it is being read. */
   #isRefreshed = false;
   #isRefreshing = false;
-  /** Whether the storage cannot be read. */
+  /** Whether the storage cannot be read just now, and whether that ever was so. */
   #isUnreadable = false;
+  #hasFailed = false;
   #isTold = false;
+  readonly #log: StopLogReader;
   /** How many /stops the log had before the list was read. */
   #baseCount = 0;
-  #log: StopLog | undefined;
-  /** When the latest reading of the log began. */
-  #logReadAt = -Infinity;
-  #isReadingLog = false;
-  /** Until when the announcement holds, by `#now`. */
-  #sendingUntil = -Infinity;
-  /** Settles when the first announcement is written; no message leaves before. */
-  #announced: Promise<unknown> = Promise.resolve();
+  /** When the storage has answered last, and when it was last tried whether it answers again. */
+  #answeredAt = -Infinity;
+  #triedAt = -Infinity;
 
   constructor(options: ConsentCheckOptions) {
     this.#options = options;
     this.#now = monotonic(options.clock);
+    this.#log = new StopLogReader({ ...options, onRead: (log) => this.#onLog(log) });
   }
 
   /** Whether chats may still join, as the list is yet to be read. */
   get isReading(): boolean {
-    return this.#isShared && !this.#isRefreshed && (!this.#isUnreadable || this.#options.roster.isUnread);
+    return this.#isShared && !this.#isRefreshed && (!this.#hasFailed || this.#options.roster.isUnread);
   }
 
   /** Whether the next chats are read one by one. */
@@ -90,12 +88,10 @@ export class ConsentCheck {
   /** Reads the list, once. Rejects where that fails. */
   async refresh(): Promise<void> {
     const { roster, signal } = this.#options;
-    // Without the announcement each chat is read before its message, to the end.
-    const announcing = this.#announce().then(() => true, () => false);
-    this.#announced = announcing;
-    const isAnnounced = await announcing;
-    const log = this.#log;
-    await roster.refresh({ signal });
+    // Where others cannot be told, each chat is read before its message, to the end.
+    const isAnnounced = await this.#log.announce();
+    const { log } = this.#log;
+    await roster.refresh({ signal, onProgress: () => this.#answered() });
     this.#isRefreshed = true;
     this.#isUnreadable = false;
     if (!isAnnounced) return;
@@ -107,12 +103,11 @@ export class ConsentCheck {
   standingOf(chatId: number): Standing | Promise<Standing> {
     // Of a chat whose /start or /stop waits to be written this instance knows more than the table.
     if (!this.#isShared || this.#options.roster.isHeeded(chatId) || this.#proof === "list") return proved;
-    if (this.#isUnreadable) return remembered;
-    if (this.#proof === "log") {
-      const ageMs = this.#now() - this.#logReadAt;
-      if (ageMs > readLogAfterMs) void this.#readLog();
-      if (ageMs <= logHoldsMs && !this.#isInLog(chatId)) return proved;
+    if (this.#isUnreadable) {
+      void this.#tryAgain(chatId);
+      return remembered;
     }
+    if (this.#proof === "log" && this.#log.isClear(chatId, this.#baseCount)) return proved;
     return this.#read(chatId);
   }
 
@@ -121,15 +116,11 @@ export class ConsentCheck {
     return isUnread || storage.isShared;
   }
 
-  #isInLog(chatId: number): boolean {
-    return this.#log !== undefined && this.#log.count !== this.#baseCount && this.#log.chats.has(chatId);
-  }
-
   async #read(chatId: number): Promise<Standing> {
     const { roster } = this.#options;
     try {
       if (roster.isUnread) throw new Error("the list of chats has never been read");
-      const chat = await this.#patiently(this.#announced.then(() => roster.look(chatId)));
+      const chat = await this.#patiently(this.#look(chatId));
       return { isActive: roster.isHeeded(chatId) || chat?.is_active === true, isProved: true, chat };
     } catch (error) {
       this.#fallBack(error as Error);
@@ -137,15 +128,50 @@ export class ConsentCheck {
     }
   }
 
-  /** Uses the list in memory from now on, until the table can be read again. */
+  /** The chat, read so lately that nobody who has stopped since is told so yet. */
+  async #look(chatId: number): Promise<Chat | undefined> {
+    for (let tries = 0; tries < oldAnswersAtMost; tries++) {
+      await this.#keepAnnounced();
+      const at = this.#now();
+      const chat = await this.#options.roster.look(chatId);
+      this.#answered();
+      if (this.#now() - at <= reliedOnMs) return chat;
+    }
+    throw new Error(`it takes longer than ${reliedOnMs / 1000} s to answer`);
+  }
+
+  async #keepAnnounced(): Promise<void> {
+    const isNews = await this.#log.keepAnnounced();
+    // The list was read before others could be told, and proves nothing.
+    if (isNews && this.#isRefreshed && this.#proof === "read") void this.#keepRefreshing();
+  }
+
+  /** From now on the list in memory has to do, until the table can be read again. */
   #fallBack(error: Error): void {
     const { roster, onMemory, signal } = this.#options;
     if (signal.aborted) return;
-    this.#isUnreadable = true;
+    this.#isUnreadable = this.#hasFailed = true;
+    this.#triedAt = this.#now();
     void this.#keepRefreshing();
     if (this.#isTold || roster.isUnread) return;
     this.#isTold = true;
     onMemory(error);
+  }
+
+  /** Reads one chat, now and then: once that succeeds, the others are read again, too. */
+  async #tryAgain(chatId: number): Promise<void> {
+    const { roster } = this.#options;
+    if (roster.isUnread || this.#now() < this.#triedAt + tryAgainMs.chat) return;
+    this.#triedAt = Infinity;
+    try {
+      await roster.look(chatId);
+      this.#answered();
+      this.#isUnreadable = false;
+    } catch {
+      // It is tried again with a later chat.
+    } finally {
+      this.#triedAt = this.#now();
+    }
   }
 
   /** Reads the list; tries again until that succeeds, or everything ends. */
@@ -162,44 +188,36 @@ export class ConsentCheck {
         return onRefreshed();
       } catch (error) {
         this.#fallBack(error as Error);
+        if (!roster.isUnread) onRefreshed();
         const restMs = roster.isUnread ? tryAgainMs.unread : tryAgainMs.unreadable;
         await clock.sleep(restMs, signal).catch(() => {});
       }
     }
   }
 
-  async #announce(): Promise<void> {
-    const { roster: { storage }, clock } = this.#options;
-    const at = this.#now();
-    this.#take(await storage.beginSending(clock.now() + sendingMs), at);
-    this.#sendingUntil = at + sendingMs;
-  }
-
-  async #readLog(): Promise<void> {
-    if (this.#isReadingLog) return;
-    this.#isReadingLog = true;
-    const at = this.#now();
-    try {
-      if (at > this.#sendingUntil - sendingMs / 2) await this.#announce();
-      else this.#take(await this.#options.roster.storage.readStopLog(), at);
-    } catch {
-      // The next chat is read by itself; if that fails, too, the list in memory is used.
-    } finally {
-      this.#isReadingLog = false;
-    }
-  }
-
-  #take(log: StopLog | undefined, at: number): void {
-    this.#log = log;
-    this.#logReadAt = at;
-    // The log was emptied after the list was read, so that /stops between the two may be missing: the list is read anew.
+  #onLog(log: StopLog | undefined): void {
+    this.#answered();
+    // The log was emptied: who was in it since the list was read is not known.
     if (this.#proof === "log" && (log === undefined || log.since > this.#baseCount)) {
       void this.#keepRefreshing();
     }
   }
 
+  #answered(): void {
+    this.#answeredAt = this.#now();
+  }
+
+  /** An answer that is late while others come is waited for: the storage can be read. */
   async #patiently<T>(answer: Promise<T>): Promise<T> {
     const { patienceMs: ms, clock, signal } = this.#options;
-    return ms === undefined ? await answer : await inTime(answer, { ms, clock, signal });
+    if (ms === undefined) return await answer;
+    for (;;) {
+      const since = this.#now();
+      try {
+        return await inTime(answer, { ms, clock, signal });
+      } catch (error) {
+        if (signal.aborted || this.#answeredAt <= since || !(error instanceof LateError)) throw error;
+      }
+    }
   }
 }

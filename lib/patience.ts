@@ -7,11 +7,14 @@ export interface Patience {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What the task gives; rejects where that takes too long, or with the signal's reason. The task itself goes on. */
+/** A task has taken too long. */
+export class LateError extends Error {}
+
+/** What the task gives; rejects with a `LateError` where that takes too long, or with the signal's reason. The task itself goes on. */
 export async function inTime<T>(task: Promise<T>, { ms, clock, signal }: Patience): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(ms, signal ? AbortSignal.any([done.signal, signal]) : done.signal).then(() => {
-    throw new Error(`it has taken longer than ${ms / 1000} s`);
+    throw new LateError(`it has taken longer than ${ms / 1000} s`);
   });
   late.catch(() => {});
   try {

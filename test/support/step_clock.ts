@@ -11,9 +11,12 @@ export class StepClock implements Clock {
   #now: number;
   #offset = 0;
   #sleepers: Sleeper[] = [];
+  readonly #settled: () => Promise<unknown>;
 
-  constructor(start: number = 1_000_000) {
+  /** @param settled Resolves when nothing happens any more until time passes. */
+  constructor(start: number = 1_000_000, settled: () => Promise<unknown> = () => setImmediate()) {
     this.#now = start;
+    this.#settled = settled;
   }
 
   /** What it shows. */
@@ -55,7 +58,7 @@ export class StepClock implements Clock {
   /** Lets so much time pass. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
-    await setImmediate();
+    await this.#settled();
     while (await this.#step(end));
     this.#now = end;
   }
@@ -63,7 +66,7 @@ export class StepClock implements Clock {
   /** Lets time pass until nobody sleeps any more, or so long. */
   async drain(limitMs: number = Infinity): Promise<void> {
     const end = this.#now + limitMs;
-    await setImmediate();
+    await this.#settled();
     while (await this.#step(end));
   }
 
@@ -74,7 +77,7 @@ export class StepClock implements Clock {
     const due = this.#sleepers.filter(({ at }) => at <= next);
     this.#sleepers = this.#sleepers.filter(({ at }) => at > next);
     for (const { wake } of due) wake();
-    await setImmediate();
+    await this.#settled();
     return true;
   }
 }

@@ -1,0 +1,284 @@
+/** Plays a history of two bots on one table, in virtual time, and judges it. */
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { Transformer } from "grammy/web";
+import { Api } from "grammy/web";
+import { Answers, type AnswersOptions } from "../../lib/answers.ts";
+import { Control } from "../../lib/broadcast_run.ts";
+import { Broadcasting } from "../../lib/broadcasting.ts";
+import type { ChatEvent } from "../../lib/chat.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { type Step, type Storing, writeOne } from "../../lib/entry.ts";
+import { Gate } from "../../lib/gate.ts";
+import { createInOrder } from "../../lib/in_order.ts";
+import { openLedgers } from "../../lib/opening.ts";
+import { Outbox } from "../../lib/outbox.ts";
+import type { BroadcastReport } from "../../lib/report.ts";
+import { Roster } from "../../lib/roster.ts";
+import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { InMemoryLedger } from "../../lib/storage/memory_ledger.ts";
+import { loadMarshalling } from "../../lib/storage/marshalling.ts";
+import { StorageError } from "../../lib/storage/storage_error.ts";
+import type { Words } from "../../lib/words.ts";
+import { noon } from "../support/chats.ts";
+import { randomOf } from "../support/histories.ts";
+import { TestLogger } from "../support/storage.ts";
+import { VirtualDynamoDB } from "../support/virtual_dynamodb.ts";
+import type { InstanceHistory, Latency, Word } from "./instance_history.ts";
+
+/** What one of the two is made of instead of what it should be. */
+export interface Careless {
+  /** The first bot confirms a /stop at once. */
+  readonly confirmsAtOnce?: boolean;
+  /** The second bot's storage. */
+  readonly Storage?: typeof TelegramDynamoDBStorage;
+}
+
+/** What became of a history. */
+export interface InstanceVerdict {
+  readonly report: BroadcastReport | undefined;
+  /** Why the broadcast was not begun. */
+  readonly refusal: StorageError | undefined;
+  /** Messages that left after their chat's /stop was confirmed. */
+  readonly late: readonly string[];
+  /** Messages that left in all, confirmed /stops, and chats that the table's word kept from a message. */
+  readonly sent: number;
+  readonly confirmed: number;
+  readonly problems: readonly string[];
+}
+
+/** Gives the time and order of what leaves; its lines are for a person to read. */
+class Scene {
+  readonly history: InstanceHistory;
+  readonly dynamodb = new VirtualDynamoDB(noon);
+  readonly logger = new TestLogger();
+  /** Chats whose last word is a /stop, and those of them to whom that is confirmed. */
+  readonly stopped = new Set<number>();
+  readonly confirmed = new Set<number>();
+  readonly sent = new Map<number, number>();
+  readonly late: string[] = [];
+  confirmations = 0;
+
+  constructor(history: InstanceHistory) {
+    this.history = history;
+  }
+
+  get ms(): number {
+    return this.dynamodb.clock.passedMs - noon;
+  }
+
+  said({ chatId, kind }: Word): void {
+    this.confirmed.delete(chatId);
+    if (kind === "stop") this.stopped.add(chatId);
+    else this.stopped.delete(chatId);
+  }
+
+  /** The first bot's message leaves. */
+  answered(chatId: number, text: string): void {
+    if (text !== "stopped" && text !== "alreadyStopped") return;
+    this.confirmations++;
+    if (this.stopped.has(chatId)) this.confirmed.add(chatId);
+  }
+
+  /** The second bot's message leaves. */
+  left(chatId: number): void {
+    this.sent.set(chatId, (this.sent.get(chatId) ?? 0) + 1);
+    if (this.confirmed.has(chatId)) {
+      this.late.push(`seed ${this.history.seed}: chat ${chatId} is written to at ${Math.round(this.ms)} ms`);
+    }
+  }
+
+  clockOf(instance: 0 | 1): Clock {
+    const { clock } = this.dynamodb;
+    const random = randomOf(this.history.seed * 8 + instance);
+    return {
+      now: () => clock.now() + this.history.skewsMs[instance],
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      random,
+    };
+  }
+
+  clientOf(instance: 0 | 1): DynamoDBClient {
+    const { seed, latencies, lost } = this.history;
+    const random = randomOf(seed * 8 + 2 + instance);
+    const network = { random, latencyMs: () => delayOf(latencies[instance], random), lost };
+    return seed % sdkEvery === 0 ? this.dynamodb.clientOn(network) : this.dynamodb.standInOn(network);
+  }
+
+  /** Sleeps until then. */
+  async until(at: number): Promise<void> {
+    await this.dynamodb.clock.sleep(Math.max(0, at - this.ms));
+  }
+}
+
+/** One history of so many has the SDK's own client. */
+const sdkEvery = 10;
+const pageMs = 1000;
+const stuckAfterMs = 6 * 60 * 60_000;
+
+export async function playInstances(
+  history: InstanceHistory,
+  careless: Careless = {},
+): Promise<InstanceVerdict> {
+  await loadMarshalling();
+  const scene = new Scene(history);
+  seedTable(scene);
+  const result = Promise.all([
+    listen(scene, careless),
+    broadcast(scene, careless),
+  ]);
+  let isOver = false;
+  const over = (): void => void (isOver = true);
+  result.then(over, over);
+  while (!isOver && scene.ms < stuckAfterMs) await scene.dynamodb.clock.pass(pageMs);
+  if (!isOver) throw new Error(`seed ${history.seed} does not end:\n${scene.logger.lines.join("\n")}`);
+  const [, outcome] = await result;
+  return {
+    ...outcome,
+    late: scene.late,
+    sent: sumOf(scene),
+    confirmed: scene.confirmations,
+    problems: judge(scene, outcome),
+  };
+}
+
+function sumOf({ sent }: Scene): number {
+  return [...sent.values()].reduce((sum, count) => sum + count, 0);
+}
+
+function delayOf({ usualMs, slowMs, slowShare }: Latency, random: () => number): number {
+  return 0.5 + random() * (random() < slowShare ? slowMs : usualMs);
+}
+
+function seedTable({ dynamodb, history: { chatIds, loggedBefore } }: Scene): void {
+  const at = { S: new Date(noon - 60_000).toISOString() };
+  for (const id of chatIds) {
+    dynamodb.put({
+      ...{ chat_id: { N: String(id) }, is_active: { BOOL: true }, added_at: at, last_active: at },
+      ...{ message_count: { N: "1" }, user_info: { M: {} }, removed_at: { NULL: true } },
+    });
+  }
+  const logged = Array.from({ length: loggedBefore }, (_, index) => String(10_000 + index));
+  const log = loggedBefore === 0 ? {} : { stops: { N: String(loggedBefore) }, stopped: { NS: logged } };
+  dynamodb.put({ chat_id: { N: "0" }, bot_id: { N: "1" }, ...log });
+}
+
+/** Each chat's words, one after another, kept and answered as by a bot. */
+async function listen(scene: Scene, { confirmsAtOnce = false }: Careless): Promise<void> {
+  const clock = scene.clockOf(0);
+  const { logger } = scene;
+  const storage = new TelegramDynamoDBStorage({ client: scene.clientOf(0), clock, logger });
+  const roster = new Roster(storage, undefined, clock);
+  const api = new Api("1:A");
+  api.config.use(answerBy((chatId, text) => {
+    scene.answered(chatId, text);
+    return Promise.resolve(undefined);
+  }));
+  const words: Words = (name) => ({ text: name, entities: [] });
+  const warn = (message: string): void => logger.warn(message);
+  const outbox = new Outbox({ roster, words, onGone: () => Promise.resolve(), warn, clock });
+  const answers = new Answers({ api, outbox, roster } satisfies AnswersOptions);
+  const storing: Storing = {
+    apply: (chatId, events) => roster.apply(chatId, events),
+    migrate: (from, to, at) => roster.migrate(from, to, at),
+  };
+  const inOrder = createInOrder<number>();
+  await Promise.all(scene.history.words.map(async (word, index) => {
+    await scene.until(word.at);
+    scene.said(word);
+    const { chatId, kind } = word;
+    await inOrder(chatId, async () => {
+      const at = Math.floor((noon + word.at) / 1000) * 1000;
+      const event: ChatEvent = { kind, at, updateId: 1000 + index, registers: true };
+      const step = await keep(storing, chatId, event, scene);
+      const { confirmAfterMs: _, ...hasty } = step;
+      const heard = { chatId, asks: kind, entry: undefined };
+      void answers.kept(heard, confirmsAtOnce ? hasty : step);
+    });
+  }));
+}
+
+async function keep(storing: Storing, chatId: number, event: ChatEvent, { dynamodb }: Scene): Promise<Step> {
+  for (let wasTried = false;; wasTried = true) {
+    try {
+      return await writeOne(storing, { kind: "event", chatId, event }, wasTried);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      await dynamodb.clock.sleep(200);
+    }
+  }
+}
+
+type Outcome = Pick<InstanceVerdict, "report" | "refusal">;
+
+async function broadcast(scene: Scene, { Storage = TelegramDynamoDBStorage }: Careless): Promise<Outcome> {
+  const { history, logger } = scene;
+  const { messagesPerSecond, whenUnreadable, broadcastId, broadcastAt, pauses } = history;
+  const clock = scene.clockOf(1);
+  const storage = new Storage({ client: scene.clientOf(1), clock, logger });
+  const roster = new Roster(storage, undefined, clock);
+  const signal = new AbortController().signal;
+  const gate = new Gate({ messagesPerSecond, clock, logger, signal });
+  const api = new Api("1:A");
+  api.config.use(deliverTo(scene), gate.transformer);
+  const broadcasting = new Broadcasting({
+    ...{ api, gate, roster, clock, logger, messagesPerSecond },
+    ledgers: await openLedgers({ ledger: new InMemoryLedger() }, clock, logger),
+    migrate: (from, to, at) => roster.migrate(from, to, at),
+    keep: async (chatId, event) => (await roster.apply(chatId, [event])).after?.is_active !== true,
+  });
+  for (let isRead = false; !isRead;) isRead = await roster.refresh().then(() => true, () => false);
+  await scene.until(broadcastAt);
+  const control = new Control();
+  for (const { at, lastsMs } of pauses) {
+    void scene.until(at).then(() => control.isPaused = true).then(() => clock.sleep(lastsMs))
+      .then(() => control.isPaused = false);
+  }
+  try {
+    const options = { whenUnreadable, broadcastId, priority: "urgent" } as const;
+    return {
+      report: await broadcasting.send({ text: "signal" }, options, clock.now(), control),
+      refusal: undefined,
+    };
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    return { report: undefined, refusal: error };
+  }
+}
+
+/** Telegram, which takes what it is told or, in a flood, asks to wait. */
+function deliverTo(scene: Scene): Transformer {
+  const random = randomOf(scene.history.seed * 8 + 4);
+  return answerBy(async (chatId) => {
+    const flood = scene.history.floods.find(({ at, lastsMs }) => scene.ms >= at && scene.ms < at + lastsMs);
+    if (flood === undefined) scene.left(chatId);
+    const seconds = flood && Math.ceil((flood.at + flood.lastsMs - scene.ms) / 1000);
+    await scene.dynamodb.clock.sleep(20 + random() * 300);
+    return seconds;
+  });
+}
+
+/** @param ask Gives for how many seconds a message is refused. */
+function answerBy(ask: (chatId: number, text: string) => Promise<number | undefined>): Transformer {
+  return async (_prev, _method, payload) => {
+    const { chat_id, text = "" } = payload as { readonly chat_id?: number; readonly text?: string };
+    const seconds = await ask(Number(chat_id), text);
+    if (seconds === undefined) return { ok: true, result: true } as never;
+    const description = `Too Many Requests: retry after ${seconds}`;
+    return { ok: false, error_code: 429, description, parameters: { retry_after: seconds } };
+  };
+}
+
+/** Nobody gets it twice, and whoever never said /stop gets it. */
+function judge({ history, sent, logger }: Scene, { report, refusal }: Outcome): string[] {
+  const stoppers = new Set(history.words.map(({ chatId }) => chatId));
+  const problems: string[] = [];
+  for (const chatId of history.chatIds) {
+    const count = sent.get(chatId) ?? 0;
+    const isMissed = count === 0 && !stoppers.has(chatId) && refusal === undefined;
+    if (count > 1 || isMissed) problems.push(`seed ${history.seed}: chat ${chatId} has it ${count} times`);
+  }
+  if (refusal !== undefined && sent.size > 0) problems.push(`seed ${history.seed}: ${refusal.message}`);
+  if (report?.stopped !== undefined) problems.push(`seed ${history.seed}: ${report.stopped}`);
+  if (problems.length > 0) problems.push(...logger.lines);
+  return problems;
+}

@@ -1,0 +1,211 @@
+/**
+ * A table of chats in memory behind the SDK's own client, on a network whose every delay and loss is a random one, in a
+ * time that a test moves.
+ */
+import { setImmediate } from "node:timers/promises";
+import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
+import type { Item } from "../bench/expressions.ts";
+import { type Answer, type Input, MemoryTable } from "../bench/memory_table.ts";
+import type { Random } from "./histories.ts";
+import { StepClock } from "./step_clock.ts";
+
+/** What a process's requests meet on their way. */
+export interface Network {
+  readonly random: Random;
+  /** How long a request, or its answer, is on its way. */
+  readonly latencyMs: () => number;
+  /** The share of requests that are lost, and that of answers. */
+  readonly lost: number;
+}
+
+/** As `lib/storage/client.ts` has them. */
+const [attemptWithinMs, answerWithinMs, attemptsAtMost] = [2000, 4500, 3];
+const pageSize = 4;
+
+export class VirtualDynamoDB {
+  readonly clock: StepClock;
+  readonly #table = new MemoryTable();
+  readonly #chatIds: number[] = [];
+  /** Requests that are under way, and those of them that wait for time to pass. */
+  #sending = 0;
+  #waiting = 0;
+
+  constructor(start: number) {
+    this.clock = new StepClock(start, async () => {
+      // The SDK takes real turns of the event loop.
+      do await setImmediate(); while (this.#sending > this.#waiting);
+    });
+  }
+
+  put(item: Item): void {
+    const chatId = Number(item["chat_id"]?.N);
+    if (chatId !== 0) this.#chatIds.push(chatId);
+    this.#table.put(item);
+  }
+
+  /** The item as it is now. */
+  item(chatId: number): Item | undefined {
+    const { body } = this.#table.ask(
+      "GetItem",
+      { Key: { chat_id: { N: String(chatId) } } } as unknown as Input,
+    );
+    return (body as { readonly Item?: Item }).Item;
+  }
+
+  /** The SDK's own client. */
+  clientOn(network: Network): DynamoDBClient {
+    const client = new DynamoDBClient({
+      region: "us-east-1",
+      endpoint: "http://dynamodb.virtual",
+      credentials: { accessKeyId: "AKID", secretAccessKey: "secret" },
+      signer: { sign: <T>(request: T): Promise<T> => Promise.resolve(request) },
+      cacheMiddleware: true,
+      requestHandler: {
+        metadata: { handlerProtocol: "http/1.1" },
+        handle: (request: Sent) => this.#wait(() => this.#handle(request, network)),
+        updateHttpClientConfig() {},
+        httpHandlerConfigs: () => ({}),
+        destroy() {},
+      },
+      retryStrategy: this.#retriesOn(network),
+    } as unknown as DynamoDBClientConfig);
+    client.middlewareStack.remove("loggerMiddleware");
+    const send = client.send.bind(client) as (command: unknown) => Promise<unknown>;
+    return Object.assign(client, { send: (command: unknown) => this.#inTime(send(command)) });
+  }
+
+  /** What does as the SDK's client does, for a quarter of its processor time. */
+  standInOn(network: Network): DynamoDBClient {
+    const send = (command: Command): Promise<unknown> =>
+      this.#inTime(this.#wait(() => this.#send(command, network)));
+    return { send, config: {}, destroy() {} } as unknown as DynamoDBClient;
+  }
+
+  async #send({ constructor: { name }, input }: Command, network: Network): Promise<unknown> {
+    const action = name.replace("Command", "");
+    for (let attempts = 1;; attempts++) {
+      try {
+        const { status, body } = await this.#attempt(action, input, network);
+        if (status === 200) return body;
+        throw refusalOf(body as Refusal, attempts);
+      } catch (error) {
+        if ((error as Error).name !== "TimeoutError" || attempts >= attemptsAtMost) throw error;
+      }
+      await this.#rest(attempts, network);
+    }
+  }
+
+  /** What waits for time to pass keeps nobody from moving it on. */
+  async #wait<T>(task: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    try {
+      return await task();
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  async #inTime(answer: Promise<unknown>): Promise<unknown> {
+    this.#sending++;
+    const ending = new AbortController();
+    const late = this.clock.sleep(answerWithinMs, ending.signal).then(() => Promise.reject(timedOut()));
+    late.catch(() => {});
+    const done = answer.finally(() => this.#sending--);
+    done.catch(() => {});
+    try {
+      return await Promise.race([done, late]);
+    } finally {
+      ending.abort();
+    }
+  }
+
+  async #handle({ headers, body }: Sent, network: Network): Promise<unknown> {
+    const action = headers["x-amz-target"]?.split(".")[1] ?? "";
+    const input = JSON.parse(typeof body === "string" ? body : new TextDecoder().decode(body)) as ScanInput;
+    const answer = await this.#attempt(action, input, network);
+    return {
+      response: {
+        statusCode: answer.status,
+        headers: { "content-type": "application/x-amz-json-1.0" },
+        body: new TextEncoder().encode(JSON.stringify(answer.body)),
+      },
+    };
+  }
+
+  async #attempt(action: string, input: ScanInput, { random, latencyMs, lost }: Network): Promise<Answer> {
+    const { clock } = this;
+    const [outMs, backMs] = [latencyMs(), latencyMs()];
+    const fate = random();
+    if (fate < lost || outMs >= attemptWithinMs) {
+      await clock.sleep(attemptWithinMs);
+      throw timedOut();
+    }
+    await clock.sleep(outMs);
+    const answer = action === "Scan" ? this.#page(input) : this.#table.ask(action, input);
+    const isLate = fate > 1 - lost || outMs + backMs >= attemptWithinMs;
+    await clock.sleep(isLate ? attemptWithinMs - outMs : backMs);
+    if (isLate) throw timedOut();
+    return answer;
+  }
+
+  #rest(attempts: number, { random }: Network): Promise<void> {
+    return this.clock.sleep(random() * 100 * 2 ** attempts);
+  }
+
+  /** A few chats of a segment, as they are now: what comes later may have changed when its page is read. */
+  #page({ Segment = 0, TotalSegments = 1, ExclusiveStartKey }: ScanInput): Answer {
+    const from = ExclusiveStartKey === undefined ? 0 : Number(ExclusiveStartKey["chat_id"]?.N);
+    const ids = this.#chatIds.filter((_, index) => index % TotalSegments === Segment);
+    const page = ids.slice(from, from + pageSize);
+    const Items = page.map((id) => this.item(id) ?? {}).filter((item) => item["is_active"]?.BOOL);
+    const isLast = from + pageSize >= ids.length;
+    // The key of a page is its place, which is nobody's concern but ours.
+    const next = isLast ? {} : { LastEvaluatedKey: { chat_id: { N: String(from + pageSize) } } };
+    return { status: 200, body: { Items, Count: Items.length, ScannedCount: page.length, ...next } };
+  }
+
+  /** The SDK's three attempts, whose rests take no real time. */
+  #retriesOn(network: Network): object {
+    const tokenOf = (count: number): object => ({ getRetryCount: () => count, getRetryDelay: () => 0 });
+    return {
+      mode: "standard",
+      acquireInitialRetryToken: () => Promise.resolve(tokenOf(0)),
+      refreshRetryTokenForRetry: async (
+        token: { getRetryCount(): number },
+        { errorType }: { readonly errorType: string },
+      ) => {
+        const count = token.getRetryCount() + 1;
+        if (errorType === "CLIENT_ERROR" || count >= attemptsAtMost) throw new Error("no more");
+        await this.#wait(() => this.#rest(count, network));
+        return tokenOf(count);
+      },
+      recordSuccess() {},
+    };
+  }
+}
+
+interface Sent {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+type ScanInput = Input & { readonly TotalSegments?: number; readonly ExclusiveStartKey?: Item };
+
+interface Command {
+  readonly constructor: { readonly name: string };
+  readonly input: ScanInput;
+}
+
+interface Refusal {
+  readonly __type: string;
+  readonly message: string;
+}
+
+function refusalOf({ __type, message, ...more }: Refusal, attempts: number): Error {
+  const name = __type.split("#")[1];
+  return Object.assign(new Error(message), { name, ...more, $fault: "client", $metadata: { attempts } });
+}
+
+function timedOut(): Error {
+  return Object.assign(new Error("no answer in time"), { name: "TimeoutError" });
+}
