@@ -60,6 +60,8 @@ export class ConsentCheck {
   readonly #log: StopLogReader;
   /** How many /stops the log had before the list was read. */
   #baseCount = 0;
+  /** When the latest reading of each chat began that found it subscribed while others knew that somebody sends. */
+  readonly #lookedAt = new Map<number, number>();
   /** When the storage has answered last, and when it was last tried whether it answers again. */
   #answeredAt = -Infinity;
   #triedAt = -Infinity;
@@ -108,7 +110,17 @@ export class ConsentCheck {
       return remembered;
     }
     if (this.#proof === "log" && this.#log.isClear(chatId, this.#baseCount)) return proved;
-    return this.#read(chatId);
+    return this.#proof === "read" && this.#hasJustLooked(chatId) ? proved : this.#read(chatId);
+  }
+
+  /** Reads chats that are about to be asked for, where they are read one by one. */
+  lookAhead(chatIds: readonly number[]): void {
+    for (const chatId of chatIds) void this.standingOf(chatId);
+  }
+
+  #hasJustLooked(chatId: number): boolean {
+    const at = this.#lookedAt.get(chatId) ?? -Infinity;
+    return this.#log.isKnown && this.#now() - at <= reliedOnMs;
   }
 
   get #isShared(): boolean {
@@ -135,9 +147,21 @@ export class ConsentCheck {
       const at = this.#now();
       const chat = await this.#options.roster.look(chatId);
       this.#answered();
-      if (this.#now() - at <= reliedOnMs) return chat;
+      if (this.#now() - at > reliedOnMs) continue;
+      this.#remember(chatId, chat?.is_active === true && this.#log.isKnown ? at : undefined);
+      return chat;
     }
     throw new Error(`it takes longer than ${reliedOnMs / 1000} s to answer`);
+  }
+
+  /** Those whose reading is too old are forgotten: they come first. */
+  #remember(chatId: number, at: number | undefined): void {
+    for (const [other, lookedAt] of this.#lookedAt) {
+      if (this.#now() - lookedAt <= reliedOnMs) break;
+      this.#lookedAt.delete(other);
+    }
+    this.#lookedAt.delete(chatId);
+    if (at !== undefined) this.#lookedAt.set(chatId, at);
   }
 
   async #keepAnnounced(): Promise<void> {
