@@ -17,7 +17,7 @@ export interface AudienceOptions {
   readonly first?: readonly number[];
   /** Only who comes after this position is taken. */
   readonly after?: Position | undefined;
-  /** Not taken: they have been dealt with out of their turn. */
+  /** Not taken: they were sent to out of their turn. */
   readonly except?: readonly number[];
 }
 
@@ -35,7 +35,7 @@ export class Audience {
   #late: number[] = [];
   /** Chats that were taken, and are on the list no more: one that comes back is not taken again. */
   readonly #taken = new Set<number>();
-  /** Dealt with out of their turn. */
+  /** Chats that were sent to out of their turn. */
   readonly #except: Set<number>;
   #after: Position | undefined;
   /** How many places have been passed. */
@@ -85,12 +85,12 @@ export class Audience {
     return taken;
   }
 
-  /** They are taken next after all. */
+  /** Puts chats back that were taken: they are taken next. */
   putBack(chatIds: readonly number[]): void {
     this.#first.unshift(...chatIds);
   }
 
-  /** People of the whole list who have not been taken yet, drawn by chance; `random` gives numbers in [0, 1). */
+  /** Draws people at random from those of the list who have not been taken yet; `random` gives numbers in [0, 1). */
   draw(count: number, random: () => number): number[] {
     const drawn = new Set<number>();
     const { people } = this;
@@ -101,14 +101,14 @@ export class Audience {
     return [...drawn];
   }
 
-  /** They are dealt with now, out of their turn. */
+  /** Leaves these chats out from now on, as they are sent to out of their turn. */
   except(chatIds: readonly number[]): void {
     for (const chatId of chatIds) this.#except.add(chatId);
   }
 
   /**
-   * The list was read anew (ascending): who is new on it is taken, too; who is not on it any more is not. Nobody is taken
-   * twice. An order that a function has made stays as it is.
+   * Replaces the list by one that was read anew (ascending): new chats are taken, too; those that are missing are not.
+   * Nobody is taken twice. An order that a function has made stays as it is.
    */
   update(ids: Float64Array): void {
     if (this.#explicit !== undefined) return;

@@ -2,10 +2,11 @@
  * Whether a chat may be written to, as the table says at that moment and not as it was when the list was read: another
  * instance may have confirmed a /stop meanwhile.
  *
- * Until the list was read anew, each chat is read (GetItem) right before its message. From then on the storage's log of
- * /stops is enough: it is read about once a second, and only chats that are in it are read themselves. An instance that
- * hears a /stop while somebody sends confirms it two seconds later (`confirmAfterMs`), which is longer than the log's
- * reading may be old: so no message leaves after a confirmed /stop.
+ * Until the list has been read anew, each chat is read (GetItem) before its message. From then on the storage's log of
+ * /stops is enough: it is read every two seconds, and only chats that are in it are read themselves. While a process
+ * sends, every instance confirms a /stop three seconds late (`confirmAfterMs`). A reading, of the log or of a chat, begins
+ * after the others were told that somebody sends, and is relied on for less than that: so no message leaves after a
+ * confirmed /stop.
  */
 import type { Chat } from "./chat.ts";
 import { type Clock, monotonic } from "./clock.ts";
@@ -17,11 +18,11 @@ import type { StopLog } from "./storage/chat_storage.ts";
 export interface ConsentCheckOptions {
   readonly roster: Roster;
   readonly clock: Clock;
-  /** How long an answer of the storage is waited for before the list in memory has to do. Default: as it takes. */
+  /** How long to wait for an answer of the storage before the list in memory is used. Default: without a limit. */
   readonly patienceMs?: number | undefined;
-  /** Is told, once, that chats are written to as they are known in memory. */
+  /** Called once, when the list in memory begins to be used. */
   readonly onMemory: (error: Error) => void;
-  /** Is told whenever the list was read anew, or could not be. */
+  /** Called whenever the list has been read anew, or could not be. */
   readonly onRefreshed: () => void;
   /** Ends everything. */
   readonly signal: AbortSignal;
@@ -59,6 +60,8 @@ export class ConsentCheck {
   readonly #log: StopLogReader;
   /** How many /stops the log had before the list was read. */
   #baseCount = 0;
+  /** When the latest reading of each chat began that found it subscribed while others knew that somebody sends. */
+  readonly #lookedAt = new Map<number, number>();
   /** When the storage has answered last, and when it was last tried whether it answers again. */
   #answeredAt = -Infinity;
   #triedAt = -Infinity;
@@ -100,14 +103,24 @@ export class ConsentCheck {
 
   /** Whether the chat is subscribed; at once where nothing has to be read for it. */
   standingOf(chatId: number): Standing | Promise<Standing> {
-    // Its last word was said to this instance, and waits to be written.
+    // Of a chat whose /start or /stop waits to be written this instance knows more than the table.
     if (!this.#isShared || this.#options.roster.isHeeded(chatId) || this.#proof === "list") return proved;
     if (this.#isUnreadable) {
       void this.#tryAgain(chatId);
       return remembered;
     }
     if (this.#proof === "log" && this.#log.isClear(chatId, this.#baseCount)) return proved;
-    return this.#read(chatId);
+    return this.#proof === "read" && this.#hasJustLooked(chatId) ? proved : this.#read(chatId);
+  }
+
+  /** Reads chats that are about to be asked for, where they are read one by one. */
+  lookAhead(chatIds: readonly number[]): void {
+    for (const chatId of chatIds) void this.standingOf(chatId);
+  }
+
+  #hasJustLooked(chatId: number): boolean {
+    const at = this.#lookedAt.get(chatId) ?? -Infinity;
+    return this.#log.isKnown && this.#now() - at <= reliedOnMs;
   }
 
   get #isShared(): boolean {
@@ -134,9 +147,21 @@ export class ConsentCheck {
       const at = this.#now();
       const chat = await this.#options.roster.look(chatId);
       this.#answered();
-      if (this.#now() - at <= reliedOnMs) return chat;
+      if (this.#now() - at > reliedOnMs) continue;
+      this.#remember(chatId, chat?.is_active === true && this.#log.isKnown ? at : undefined);
+      return chat;
     }
     throw new Error(`it takes longer than ${reliedOnMs / 1000} s to answer`);
+  }
+
+  /** Those whose reading is too old are forgotten: they come first. */
+  #remember(chatId: number, at: number | undefined): void {
+    for (const [other, lookedAt] of this.#lookedAt) {
+      if (this.#now() - lookedAt <= reliedOnMs) break;
+      this.#lookedAt.delete(other);
+    }
+    this.#lookedAt.delete(chatId);
+    if (at !== undefined) this.#lookedAt.set(chatId, at);
   }
 
   async #keepAnnounced(): Promise<void> {

@@ -78,6 +78,8 @@ export class Once {
       const audience = new Audience({ ids, order });
       const recipients = audience.left;
       const window = audience.take(windowSizeAt(company.messagesPerSecond));
+      // The first chat is read while the run is written to the ledger.
+      opened.check.lookAhead(window.slice(0, 1));
       const parts = { order, window, recipients };
       const { record, begun, book } = await this.#beginIn(ledger, id, plan, parts);
       if (begun.owner !== record.owner) return undefined;

@@ -1,5 +1,5 @@
 /**
- * The log of /stops that all who share a storage write, as one who sends reads it: about once a second, and for as long
+ * The log of /stops that all who share a storage write, as one who sends reads it: every two seconds, and for as long
  * as the others know that somebody sends.
  */
 import { type Clock, monotonic } from "./clock.ts";
@@ -13,10 +13,13 @@ export interface StopLogReaderOptions {
   readonly onRead: (log: StopLog | undefined) => void;
 }
 
-/** What was read is relied on for so long since that began: less than `confirmAfterMs` of the storage. */
-export const reliedOnMs = 1750;
-/** The log is read again after so long. */
-const readAgainMs = 1250;
+/**
+ * What was read is relied on for so long since that began: a quarter of a second less than `confirmAfterMs` of the
+ * storage, for the message's own way.
+ */
+export const reliedOnMs = 2750;
+/** The log is read again after so long; each reading is charged for. */
+const readAgainMs = 2000;
 /** Others are told for so long that somebody sends, and told again when half of it is over. */
 const sendingMs = 10 * 60_000;
 /** Where they cannot be told, that is tried again after so long. */
@@ -42,6 +45,11 @@ export class StopLogReader {
   /** As it was read last; `undefined` where none is kept. */
   get log(): StopLog | undefined {
     return this.#log;
+  }
+
+  /** Whether others confirm a /stop late, as they know that somebody sends. */
+  get isKnown(): boolean {
+    return this.#log !== undefined && this.#now() < this.#sendingUntil;
   }
 
   /** Tells others that somebody sends, and reads the log. Gives whether they could be told. */

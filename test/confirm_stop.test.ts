@@ -11,7 +11,7 @@ const test = suite("the confirmation of a /stop", {}, 60_000);
 const unsubscribed = "You are unsubscribed.";
 const minuteMs = 60_000;
 
-/** Holds who sleeps for two seconds until it is released. */
+/** Holds who sleeps for three seconds until it is released. */
 class HoldClock extends FastClock {
   held = 0;
   #release = (): void => {};
@@ -22,7 +22,7 @@ class HoldClock extends FastClock {
   }
 
   override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (ms !== 2000) return await super.sleep(ms, signal);
+    if (ms !== 3000) return await super.sleep(ms, signal);
     this.held++;
     await this.#released;
   }
@@ -46,7 +46,7 @@ const sendElsewhere = async ({ table }: Scene): Promise<void> => {
   await table.storage().beginSending(Date.now() + minuteMs);
 };
 
-test("waits for two seconds while another process sends; updates, others and broadcasts do not", async () => {
+test("waits for three seconds while another process sends; updates, others and broadcasts do not", async () => {
   await withHold(async (scene, clock) => {
     const { bot, server, item } = scene;
     const [leaver, other] = [server.user(), server.user()];
@@ -160,7 +160,7 @@ test("waits in a group that has become a supergroup before it was heard", async 
     const roster = new Roster(storage);
     const stop = { kind: "stop", at: Date.now(), updateId: 1 } as const;
     const { before, confirmAfterMs } = await roster.apply(-5, [stop]);
-    assert.equal([before?.removed_reason, confirmAfterMs], ["migrated", 2000]);
+    assert.equal([before?.removed_reason, confirmAfterMs], ["migrated", 3000]);
     assert.is((await storage.getChat(-1005))?.removed_reason, "stopped");
     // The /stop of the group that is closed is told, and so is that of its supergroup.
     assert.equal((await storage.readStopLog()).chats, new Set([-5, -1005]));

@@ -25,6 +25,7 @@ class SharedStorage extends ChatStorage {
   readonly stopped = new Set<number>();
   answerMs: (asked: "chat" | "list" | "log" | "sending") => number = () => 1;
   isSendingDenied = false;
+  hasLog = true;
   isListDenied = false;
   sendingUntil: number[] = [];
   reads = 0;
@@ -65,13 +66,14 @@ class SharedStorage extends ChatStorage {
     return chats;
   }
 
-  override async readStopLog(): Promise<StopLog> {
+  override async readStopLog(): Promise<StopLog | undefined> {
+    if (!this.hasLog) return undefined;
     const log = { count: this.stopped.size, since: 0, chats: new Set(this.stopped) };
     await this.#clock.sleep(this.answerMs("log"));
     return log;
   }
 
-  override async beginSending(untilMs: number): Promise<StopLog> {
+  override async beginSending(untilMs: number): Promise<StopLog | undefined> {
     if (this.isSendingDenied) throw new StorageError("denied", "no sending");
     this.sendingUntil.push(untilMs);
     return await this.readStopLog();
@@ -141,7 +143,7 @@ test("a storage whose answers are all too old is one that cannot be read", async
     storage.answerMs = () => 3000;
     check.begin();
     assert.is(await ask(1), true);
-    assert.match(told[0] ?? "", "longer than 1.75 s");
+    assert.match(told[0] ?? "", "longer than 2.75 s");
     assert.ok(clock.passedMs < 1_020_000);
   });
 });
@@ -158,11 +160,11 @@ test("one late answer is waited for where others come, and the list in memory do
     storage.answerMs = () => 1;
     for (let count = 0; count < 10; count++) {
       await clock.pass(200);
-      assert.is(await ask(3), true);
+      assert.is(await ask(3 + count), true);
     }
     assert.equal([(await standing).isActive, told], [false, []]);
     storage.answerMs = () => 60_000;
-    assert.is(await ask(4), true);
+    assert.is(await ask(20), true);
     assert.match(told[0] ?? "", "longer than 0.6 s");
   }, { patienceMs: 600 });
 });
@@ -244,5 +246,39 @@ test("others are told after all where they could not be at first, and the list i
     assert.is(storage.reads, after, "by the log");
   });
 });
+
+test("a chat that has just been read is not read again until its reading is too old", async () => {
+  await withCheck(async ({ clock, storage, check, ask }) => {
+    storage.answerMs = (asked) => asked === "list" ? 60_000 : 100;
+    check.begin();
+    check.lookAhead([1]);
+    // It is read once others were told that somebody sends.
+    await clock.pass(100);
+    await clock.pass(2750);
+    assert.equal([await ask(1), storage.reads], [true, 1]);
+    await storage.stop(1);
+    await clock.pass(1);
+    assert.equal([await ask(1), storage.reads], [false, 2]);
+    assert.equal([await ask(1), storage.reads], [false, 3], "an inactive one is read each time");
+  });
+});
+
+for (
+  const [name, change] of Object.entries<(storage: SharedStorage) => void>({
+    "where others could not be told that somebody sends": (storage) => storage.isSendingDenied = true,
+    "where no log is kept": (storage) => storage.hasLog = false,
+  })
+) {
+  test(`each chat is read each time ${name}`, async () => {
+    await withCheck(async ({ storage, check, ask }) => {
+      storage.answerMs = (asked) => asked === "list" ? 60_000 : 1;
+      change(storage);
+      check.begin();
+      assert.is(await ask(1), true);
+      await storage.stop(1);
+      assert.equal([await ask(1), storage.reads], [false, 2]);
+    });
+  });
+}
 
 test.run();

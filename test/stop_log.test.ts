@@ -234,12 +234,12 @@ sending("a /stop is confirmed later for as long as somebody sends, and five minu
     assert.is(confirmAfterMs, undefined, "only a /stop waits");
     return await storage.apply(1, [say("stop")], "active");
   };
-  for (const atMs of [0, minuteMs, 6 * minuteMs - 1]) assert.is((await stopped(atMs)).confirmAfterMs, 2000);
+  for (const atMs of [0, minuteMs, 6 * minuteMs - 1]) assert.is((await stopped(atMs)).confirmAfterMs, 3000);
   assert.not("confirmAfterMs" in await stopped(6 * minuteMs));
   clock.ms = noon;
   const again = say("stop");
-  assert.is((await storage.apply(1, [again])).confirmAfterMs, 2000, "of one that is stopped already");
-  assert.is((await storage.apply(1, [again])).confirmAfterMs, 2000, "of one that is told twice");
+  assert.is((await storage.apply(1, [again])).confirmAfterMs, 3000, "of one that is stopped already");
+  assert.is((await storage.apply(1, [again])).confirmAfterMs, 3000, "of one that is told twice");
 });
 
 sending("the benches' table in memory answers as the engine does", async () => {

@@ -24,8 +24,11 @@ import {
   tableItemId,
 } from "./table_item.ts";
 
-/** How long the confirmation of a /stop waits: longer than any sender relies on a reading of the log. */
-const confirmAfterMs = 2000;
+/**
+ * How long the confirmation of a /stop waits: a quarter of a second longer than any sender relies on a reading of the log,
+ * for the way of its message.
+ */
+const confirmAfterMs = 3000;
 
 const ending: readonly ChatEvent["kind"][] = ["stop", "deactivated", "inherited"];
 

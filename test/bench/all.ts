@@ -1,7 +1,7 @@
 /**
  * All measurements, or those that are named, on both runtimes, one after another: they would disturb each other.
  *
- *     npm run bench [-- storage inbound load import newcomer chart broadcast cost adoption broadcast_million]
+ *     npm run bench [-- storage inbound load import newcomer chart broadcast first_message cost adoption broadcast_million]
  *
  * The last of them takes many minutes, and runs only where it is named. A run of all others, or of `all`, writes
  * RESULTS.md. Exit status: 1 if a target was missed.
@@ -15,7 +15,18 @@ import { resultsPage } from "./results.ts";
 import { cells, headings, isMet, type Row } from "./row.ts";
 import { textTable } from "./table.ts";
 
-const usual = ["storage", "inbound", "load", "import", "newcomer", "chart", "broadcast", "cost", "adoption"];
+const usual = [
+  "storage",
+  "inbound",
+  "load",
+  "import",
+  "newcomer",
+  "chart",
+  "broadcast",
+  "first_message",
+  "cost",
+  "adoption",
+];
 const benches = [...usual, "broadcast_million"];
 const bin = join(root, "node_modules", ".bin");
 const deno = join(bin, "deno");

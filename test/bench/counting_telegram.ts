@@ -8,6 +8,9 @@ export interface Counts {
   readonly messages: number;
   /** Calls under way at the same time, at most. */
   readonly atOnce: number;
+  /** When the first and the last message arrived, in milliseconds since 1970; 0 where there was none. */
+  readonly firstAt: number;
+  readonly lastAt: number;
 }
 
 const me = answer({ id: 1, is_bot: true, first_name: "Signals", username: "signals_bot" });
@@ -25,17 +28,21 @@ const message = answer({
  * came back together, whoever asks in bursts would wake up for many at once, as on no network.
  */
 export async function startCountingTelegram(latencyMs: number): Promise<RunningServer> {
-  let counts = { messages: 0, atOnce: 0 };
+  let counts = { messages: 0, atOnce: 0, firstAt: 0, lastAt: 0 };
   let underWay = 0;
   const server = createServer((request, response) => {
     const { url = "" } = request;
     request.resume();
     if (url === "/counts") {
       response.end(JSON.stringify(counts satisfies Counts));
-      counts = { messages: 0, atOnce: underWay };
+      counts = { messages: 0, atOnce: underWay, firstAt: 0, lastAt: 0 };
       return;
     }
     counts.atOnce = Math.max(counts.atOnce, ++underWay);
+    if (url.endsWith("/sendMessage")) {
+      counts.lastAt = Date.now();
+      counts.firstAt ||= counts.lastAt;
+    }
     setTimeout(() => {
       underWay--;
       if (url.endsWith("/sendMessage")) counts.messages++;

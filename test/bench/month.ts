@@ -1,15 +1,11 @@
 /** What a month consumes: a day's events, each kind counted on the emulator, as often as they come. */
-import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
+import { type DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { systemClock } from "../../lib/clock.ts";
-import { startDynamoDB } from "../../lib/local/dynamodb.ts";
-import { type BotApiServer, type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
-import { FastClock } from "../support/fast_clock.ts";
-import { clientAt } from "../support/client.ts";
+import type { BotApiServer } from "../../lib/local/mod.ts";
 import { type Capacity, dollars, onLine, sum, times } from "./capacity.ts";
 import { chatIdAt } from "./chat_ids.ts";
-import { Meter } from "./meter.ts";
-import { seed } from "./seed.ts";
+import { capacityOfSignal, tableName, withCountedBot } from "./counted_bot.ts";
+import type { Meter } from "./meter.ts";
 
 /** How much goes on. */
 export interface Usage {
@@ -42,12 +38,9 @@ interface Counted {
 }
 
 const days = 30;
-const tableName = "telegram-chats";
 /** More users are not put into the emulator: what a signal takes grows in step with them. */
 export const countedAtMost = 2000;
-const signalsCounted = 3;
 const messagesCounted = 50;
-const timesAsFast = 20;
 
 export async function monthOf(usage: Usage): Promise<Month> {
   const { users, signals, messages } = usage;
@@ -79,29 +72,12 @@ async function countedFor(users: number): Promise<Counted> {
 }
 
 /** One day in small, with so many users. */
-async function count(users: number): Promise<Counted> {
-  await using db = await startDynamoDB();
-  await using server = await startBotApiServer({ firstUpdateId: 900_000_000 });
-  await seed(db.endpoint, tableName, users);
-  const [client, aside] = [clientAt(db.endpoint), clientAt(db.endpoint)];
-  const meter = new Meter(aside);
-  meter.putOn(client);
-  const people = Array.from(
-    { length: users },
-    (_, index) => personAt(server, chatIdAt(index, users)),
-  );
-  const bot = new MeanReversionTelegramBot({
-    botToken: server.token,
-    apiRoot: server.apiRoot,
-    client,
-    tableName,
-    clock: new FastClock(timesAsFast),
-    logger: { info() {}, warn: console.error, error: console.error },
-  });
-  try {
+function count(users: number): Promise<Counted> {
+  return withCountedBot(users, async (counted) => {
+    const { bot, server, client, meter, people } = counted;
     await bot.startBot();
     const start = meter.take();
-    const signal = await signalOf(bot, meter, users);
+    const signal = await capacityOfSignal(counted);
     const spoken = people.slice(0, messagesCounted);
     const message = await messageOf(
       server,
@@ -114,31 +90,7 @@ async function count(users: number): Promise<Counted> {
       message: times(1 / spoken.length, message),
       update: await updateOf(client, meter),
     };
-  } finally {
-    await bot.stopBot();
-    client.destroy();
-    aside.destroy();
-  }
-}
-
-/** Whom the table has under this id. */
-function personAt(server: BotApiServer, id: number): LocalUser {
-  return server.user({ id, username: `user_${id}`, first_name: "Ada", opened: true });
-}
-
-/** The mean of a few, after one for which the ledger's table is made. */
-async function signalOf(bot: MeanReversionTelegramBot, meter: Meter, users: number): Promise<Capacity> {
-  const send = async (broadcastId: string): Promise<void> => {
-    const { sent } = await bot.sendSignal(
-      { direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980, target: 67800 },
-      { broadcastId },
-    );
-    if (sent !== users) throw new Error(`The signal reached ${sent} of ${users} users`);
-  };
-  await send("first");
-  meter.take();
-  for (let signal = 0; signal < signalsCounted; signal++) await send(`signal-${signal}`);
-  return times(1 / signalsCounted, meter.take());
+  });
 }
 
 async function messageOf(server: BotApiServer, meter: Meter, speak: () => void): Promise<Capacity> {
@@ -148,7 +100,7 @@ async function messageOf(server: BotApiServer, meter: Meter, speak: () => void):
 }
 
 /** The write that the Python original does for every message that it has sent. */
-async function updateOf(client: ReturnType<typeof clientAt>, meter: Meter): Promise<Capacity> {
+async function updateOf(client: DynamoDBClient, meter: Meter): Promise<Capacity> {
   await client.send(
     new UpdateItemCommand({
       TableName: tableName,

@@ -1,0 +1,93 @@
+/** A bot on the emulator whose requests are counted, with so many users; and what a signal to all of them consumes. */
+import { randomUUID } from "node:crypto";
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { MeanReversionTelegramBot } from "../../lib/bot.ts";
+import { startDynamoDB } from "../../lib/local/dynamodb.ts";
+import { type BotApiServer, type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
+import type { SignalOptions } from "../../lib/signal_options.ts";
+import { FastClock } from "../support/fast_clock.ts";
+import { clientAt } from "../support/client.ts";
+import { type Capacity, times } from "./capacity.ts";
+import { chatIdAt } from "./chat_ids.ts";
+import { Meter } from "./meter.ts";
+import { seed } from "./seed.ts";
+
+export interface CountedBot {
+  /** Yet to be started. */
+  readonly bot: MeanReversionTelegramBot;
+  readonly server: BotApiServer;
+  readonly client: DynamoDBClient;
+  readonly meter: Meter;
+  readonly clock: FastClock;
+  /** What the bot has complained of. */
+  readonly warnings: string[];
+  readonly people: readonly LocalUser[];
+}
+
+export const tableName = "telegram-chats";
+const signalsCounted = 2;
+/** Where nothing is counted. */
+const timesAsFast = 20;
+/**
+ * What is read while a signal is sent goes by the bot's clock: where the machine is too slow for it, the bot takes the
+ * table for unreadable, and it is counted again with a slower one.
+ */
+const countedAsFast: readonly number[] = [4, 2, 1];
+
+/** Hands it over, and stops it afterwards. */
+export async function withCountedBot<T>(
+  users: number,
+  task: (counted: CountedBot) => Promise<T>,
+): Promise<T> {
+  await using db = await startDynamoDB();
+  await using server = await startBotApiServer({ firstUpdateId: 900_000_000 });
+  await seed(db.endpoint, tableName, users);
+  const [client, aside] = [clientAt(db.endpoint), clientAt(db.endpoint)];
+  const meter = new Meter(aside);
+  meter.putOn(client);
+  const people = Array.from({ length: users }, (_, index) => personAt(server, chatIdAt(index, users)));
+  const clock = new FastClock(timesAsFast);
+  const warnings: string[] = [];
+  const logger = { info() {}, warn: (text: string) => warnings.push(text), error: console.error };
+  const { token: botToken, apiRoot } = server;
+  const bot = new MeanReversionTelegramBot({ botToken, apiRoot, client, tableName, clock, logger });
+  try {
+    return await task({ bot, server, client, meter, clock, warnings, people });
+  } finally {
+    await bot.stopBot();
+    client.destroy();
+    aside.destroy();
+  }
+}
+
+/** The mean of a few, each with a `broadcastId`, after one for which the ledger's table is made. */
+export async function capacityOfSignal(counted: CountedBot, options: SignalOptions = {}): Promise<Capacity> {
+  const { clock, warnings, meter } = counted;
+  clock.setFactor(timesAsFast);
+  await sendSignal(counted, options);
+  try {
+    for (const factor of countedAsFast) {
+      clock.setFactor(factor);
+      warnings.length = 0;
+      meter.take();
+      for (let signal = 0; signal < signalsCounted; signal++) await sendSignal(counted, options);
+      if (warnings.length === 0) return times(1 / signalsCounted, meter.take());
+    }
+  } finally {
+    clock.setFactor(timesAsFast);
+  }
+  throw new Error(`The machine is too slow to count what a signal consumes: ${warnings[0]}`);
+}
+
+async function sendSignal({ bot, people }: CountedBot, options: SignalOptions): Promise<void> {
+  const { sent } = await bot.sendSignal(
+    { direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980, target: 67800 },
+    { broadcastId: randomUUID(), ...options },
+  );
+  if (sent !== people.length) throw new Error(`The signal reached ${sent} of ${people.length} users`);
+}
+
+/** Whom the table has under this id. */
+function personAt(server: BotApiServer, id: number): LocalUser {
+  return server.user({ id, username: `user_${id}`, first_name: "Ada", opened: true });
+}
