@@ -21,7 +21,7 @@ export const reliedOnMs = 2750;
 /** The log is read again after so long; each reading is charged for. */
 const readAgainMs = 2000;
 /** Others are told for so long that somebody sends, and told again when half of it is over. */
-const sendingMs = 10 * 60_000;
+const sendingMs = 2 * 60_000;
 /** Where they cannot be told, that is tried again after so long. */
 const tellAgainMs = 5000;
 
