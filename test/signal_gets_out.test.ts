@@ -1,0 +1,14 @@
+/** A signal always gets out: the short form of `test/crash/signal_run.ts`, which `npm run test:crash` runs. */
+import { strangerRows } from "./crash/stranger_rows.ts";
+import { suite } from "./harness.ts";
+
+const test = suite("a signal gets out", {}, 120_000);
+const short = { people: 120, factor: 3, bounds: { times: 2, firstMs: 5000 } };
+
+for (const [title, row] of Object.entries(strangerRows)) {
+  test(title, async () => {
+    await row(short);
+  });
+}
+
+test.run();
