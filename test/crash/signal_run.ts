@@ -9,7 +9,7 @@ import { strangerRows } from "./stranger_rows.ts";
 
 const { values } = parseArgs({ options: { seed: { type: "string" }, row: { type: "string" } } });
 const test = suite("a signal gets out", undefined, 5 * 60_000);
-const size = { people: 300, factor: 1, bounds: { times: 1.1, firstMs: 1000 } };
+const size = { people: 600, factor: 1, bounds: { times: 1.1, slackMs: 0, firstMs: 1000 } };
 
 for (const [title, row] of Object.entries(strangerRows)) {
   if (!title.includes(values.row ?? "")) continue;
