@@ -1,5 +1,5 @@
 /** People who wait for a signal, whoever is in its way, and what the server's record of calls says of it. */
-import type { BroadcastReport, BroadcastRun, SignalOptions } from "../../mod.ts";
+import type { BroadcastReport, BroadcastRun, MeanReversionTelegramBot, SignalOptions } from "../../mod.ts";
 import type { BotApiCall, LocalUser } from "../../lib/local/mod.ts";
 import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
 import { assert } from "../harness.ts";
@@ -20,6 +20,7 @@ export interface Size {
 
 export const perSecond = 30;
 const firstPersonId = 5_000_000;
+const facts = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 } as const;
 
 /** Ids of the people, from the lowest on. */
 export function idsOf(count: number): number[] {
@@ -68,12 +69,12 @@ export class Stage {
 
   /** Sends a signal that is like no other. */
   send(options: SignalOptions = {}): Sent {
-    const mark = `signal no. ${++this.#count}.`;
-    const startedAt = this.clock.now();
-    const facts = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 } as const;
-    const run = this.scene.bot.sendSignal({ ...facts, note: mark }, options);
-    run.catch(() => {});
-    return { run, mark, startedAt };
+    return this.#send(this.scene.bot, `signal no. ${++this.#count}.`, options);
+  }
+
+  /** Sends the same signal once more, perhaps by another bot. */
+  repeated({ mark }: Sent, bot: MeanReversionTelegramBot, options: SignalOptions): Sent {
+    return this.#send(bot, mark, options);
   }
 
   /** Does it again and again, until it is stopped. */
@@ -130,6 +131,13 @@ export class Stage {
     const wrong = people.map((person) => [person.chatId, timesIn(person, mark)] as const)
       .filter(([, times]) => times !== 1);
     assert.equal(wrong, [], "not everyone has it once");
+  }
+
+  #send(bot: MeanReversionTelegramBot, mark: string, options: SignalOptions): Sent {
+    const startedAt = this.clock.now();
+    const run = bot.sendSignal({ ...facts, note: mark }, options);
+    run.catch(() => {});
+    return { run, mark, startedAt };
   }
 
   /** When the people were written to, and what left for others meanwhile. */
