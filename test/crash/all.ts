@@ -1,7 +1,7 @@
 /**
- * The full proof that nothing is lost, and nothing sent twice, on both runtimes at once; `npm run test:crash --
- * --seed=N` repeats a run, and `--only=updates` or `--only=broadcasts` runs one part. The last line is
- * `N passed, N failed`.
+ * The full proof that nothing is lost, nothing sent twice, and that a signal gets out, on both runtimes at once; `npm run test:crash --
+ * --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `signals`, `adversaries`) runs one part. The last line
+ * is `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ const seed = `--seed=${values.seed ?? Date.now() % 1_000_000}`;
 const parts: Readonly<Record<string, string>> = {
   updates: "test/crash/run.ts",
   broadcasts: "test/crash/broadcast_run.ts",
+  signals: "test/crash/signal_run.ts",
+  adversaries: "test/crash/adversary_run.ts",
 };
 
 const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {

@@ -54,7 +54,8 @@ const expiring: Row = async (size) => {
     assert.ok(skipped > 0 && flooding.hits <= handful);
     const has = stage.people.filter((person) => timesIn(person, sent.mark) > 0).length;
     assert.is(has, count);
-    line = `${flooding.hits} calls into the flood; ${count} have it, ${skips.expired} are counted as expired, none as failed`;
+    line =
+      `${flooding.hits} calls into the flood; ${count} have it, ${skips.expired} are counted as expired, none as failed`;
   });
   return line;
 };
@@ -122,7 +123,9 @@ const otherPoller: Row = async (size) => {
     assert.is(logs.of("warn", "Another program polls").length, 1, logs.text);
     const deaf = logs.lines.filter(({ message }) => message.includes("Commands have not been heard for"));
     assert.is(deaf.length, 1, logs.text);
-    line = `${asked} polls in ten minutes; deaf after ${Math.round(deafAfterMs / 1000)} s; /stop is heard afterwards`;
+    line = `${asked} polls in ten minutes; deaf after ${
+      Math.round(deafAfterMs / 1000)
+    } s; /stop is heard afterwards`;
   });
   return line;
 };

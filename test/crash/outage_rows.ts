@@ -4,14 +4,15 @@ import type { FaultGate } from "../../lib/local/mod.ts";
 import { assert } from "../harness.ts";
 import { until } from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
-import { onStage, timesIn, numbersLine } from "./stage.ts";
+import { numbersLine, onStage, timesIn } from "./stage.ts";
 import type { Row } from "./stranger_rows.ts";
 
 const outages: Readonly<Record<string, (gate: FaultGate) => void>> = {
   "is down": (gate) => void gate.refuse(),
   "refuses access": (gate) => void gate.deny(),
   "never answers": (gate) => void gate.hang(),
-  "can be written, but not read": (gate) => ["GetItem", "Scan", "Query"].forEach((action) => gate.deny(action)),
+  "can be written, but not read": (gate) =>
+    ["GetItem", "Scan", "Query"].forEach((action) => gate.deny(action)),
 };
 
 /** The table is gone when the signal is due: all who are known to be active have it at once. */
@@ -85,7 +86,9 @@ const unreachableForAWhile = (broadcastId?: string): Row => async (size) => {
     stage.assertOnce(sent, [...stage.people, ...joiners]);
     assert.equal([report.sent, report.failed], [size.people + joiners.length, 0]);
     assert.ok(atOnceMs <= size.bounds.firstMs, `they have it after ${atOnceMs} ms`);
-    line = `two who are known have it after ${(atOnceMs / 1000).toFixed(2)} s, all ${report.sent} once DynamoDB is back`;
+    line = `two who are known have it after ${
+      (atOnceMs / 1000).toFixed(2)
+    } s, all ${report.sent} once DynamoDB is back`;
   }, { state: "made", hasLedger: broadcastId !== undefined });
   return line;
 };
@@ -148,7 +151,9 @@ const learning: Row = async (size) => {
 
 export const outageRows: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(
-    Object.entries(outages).map(([name, begin]) => [`DynamoDB ${name} when a signal is due`, unreadable(begin)]),
+    Object.entries(outages).map((
+      [name, begin],
+    ) => [`DynamoDB ${name} when a signal is due`, unreadable(begin)]),
   ),
   "DynamoDB cannot be reached at the start, nor until the signal expires": unreachableForever,
   "DynamoDB cannot be reached at the start, for a while": unreachableForAWhile(),

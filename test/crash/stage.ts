@@ -100,10 +100,14 @@ export class Stage {
   /** Resolves once all of the people have it, or these. */
   async arrived({ mark }: Sent, people: readonly LocalUser[] = this.people): Promise<void> {
     const waiting = new Set(people);
-    await until(() => {
-      for (const person of waiting) if (timesIn(person, mark) > 0) waiting.delete(person);
-      return waiting.size === 0;
-    }, `${waiting.size} people of ${people.length} do not have the signal`, 100_000);
+    await until(
+      () => {
+        for (const person of waiting) if (timesIn(person, mark) > 0) waiting.delete(person);
+        return waiting.size === 0;
+      },
+      `${waiting.size} people of ${people.length} do not have the signal`,
+      100_000,
+    );
   }
 
   /** What is left of the run may take hours: waits for its end as fast as the machine does. */
@@ -163,7 +167,10 @@ export class Stage {
     const { ownMs, ...numbers } = this.numbersOf(sent);
     const { bounds } = this.size;
     const atMost = ownMs / share * bounds.times + bounds.slackMs;
-    assert.ok(numbers.lastMs <= atMost, `the last has it after ${numbers.lastMs} ms of ${Math.round(atMost)}`);
+    assert.ok(
+      numbers.lastMs <= atMost,
+      `the last has it after ${numbers.lastMs} ms of ${Math.round(atMost)}`,
+    );
     assert.ok(numbers.firstMs <= bounds.firstMs, `the first has it after ${numbers.firstMs} ms`);
     return { ...numbers, ownMs: ownMs / share };
   }
