@@ -1,0 +1,146 @@
+/** What else is promised of a signal: runs that stay open, orders, rooms that are no chats, deadlines. */
+import { assert } from "../harness.ts";
+import { until } from "../support/bot.ts";
+import { onStage, timesIn } from "./stage.ts";
+import type { Row } from "./stranger_rows.ts";
+
+const words = {
+  "in known words": "Bad Request: message is too long",
+  "in unknown words": "Bad Request: THE_MESSAGE_SMELLS",
+};
+
+/** The message is refused by everybody: the run stays open, and the next call of its id finishes it. */
+const refused = (description: string): Row => async (size) => {
+  let line = "";
+  await onStage(size, async (stage) => {
+    const { bot, another } = stage.scene;
+    for (const person of stage.people) person.refuse({ error_code: 400, description });
+    const sent = stage.send({ broadcastId: "refused" });
+    const first = await sent.run;
+    assert.match(first.stopped ?? "", "It can be called for again under its broadcastId");
+    assert.is(first.sent, 0);
+    const asked = stage.callsOf(sent).length;
+    assert.ok(asked <= 20, `${asked} people were asked`);
+    for (const person of stage.people) person.accept();
+    const again = await stage.repeated(sent, another(), { broadcastId: "refused" }).run;
+    const had = stage.people.filter((person) => timesIn(person, sent.mark) === 1).length;
+    assert.is(had, again.sent);
+    assert.is(again.sent + again.failed, size.people);
+    assert.is(had, size.people, `${size.people - had} who were asked first do not have it`);
+    assert.is(
+      (await bot.sendSignal(
+        { direction: "long", symbol: "X", entry: 2, stop: 1, target: 3 },
+        { broadcastId: "refused" },
+      )).sent,
+      again.sent,
+    );
+    line = `${asked} people asked in vain; the next call reaches ${again.sent} of ${size.people}`;
+  }, { hasLedger: true, bot: { messagesPerSecond: 200 } });
+  return line;
+};
+
+/** Calls that leave one after another may arrive in another order, by a few places. */
+const overtaking = 6;
+
+function assertOrder(order: readonly number[], expected: readonly number[]): void {
+  assert.is(order.length, expected.length);
+  for (const [place, id] of order.entries()) {
+    const distance = Math.abs(expected.indexOf(id) - place);
+    assert.ok(distance <= overtaking, `chat ${id} is at place ${place}, ${distance} off`);
+  }
+}
+
+/** Who is first: each time somebody else, or always the lowest id, or whoever the caller says. */
+const orders: Row = async (size) => {
+  await onStage(size, async (stage) => {
+    const { server, settled } = stage.scene;
+    const owner = server.user();
+    const [group] = server.groupsOf(owner, 1);
+    await settled();
+    const ids = stage.people.map(({ chatId }) => chatId);
+    const orderOf = async (order: Parameters<typeof stage.send>[0]): Promise<number[]> => {
+      const sent = stage.send(order);
+      await sent.run;
+      return stage.callsOf(sent).map(({ payload }) => Number(payload["chat_id"]));
+    };
+    const groupId = group?.chatId ?? 0;
+    const ascending = await orderOf({ order: "ascending" });
+    assertOrder(ascending, [...ids, groupId]);
+    const paying = new Set(ids.slice(-5));
+    const value = ({ chat_id }: { readonly chat_id: number }): number => paying.has(chat_id) ? 0 : 1;
+    const chosen = await orderOf({ order: value });
+    const first = chosen.slice(0, paying.size + overtaking);
+    assert.is(first.filter((id) => paying.has(id)).length, paying.size, "who pays is first");
+    assert.ok(chosen.slice(-overtaking).includes(groupId), "among equals people come first");
+    assert.is(chosen.length, ids.length + 1);
+    const firsts = new Set<number>();
+    for (const broadcastId of ["one", "two", "three", "four"]) {
+      const rotating = await orderOf({ broadcastId });
+      const start = ids.indexOf(rotating[0] ?? 0);
+      assertOrder(rotating, [...ids.slice(start), ...ids.slice(0, start), groupId]);
+      firsts.add(start);
+    }
+    assert.ok(firsts.size > 1, "it begins with the same person each time");
+  }, { hasLedger: true, bot: { messagesPerSecond: 150 } });
+  return "ascending, by a function, and round the circle from another place each time";
+};
+
+/** A channel's direct messages are no chat that could subscribe. */
+const directMessages: Row = async (size) => {
+  await onStage(size, async (stage) => {
+    const { server, settled, item } = stage.scene;
+    const reader = server.user();
+    const room = server.channel({ title: "News" }).openDirectMessages();
+    for (const text of ["hello", "/start", "/help"]) room.say(reader, text);
+    await settled();
+    assert.is(await item(room), undefined, "it is registered");
+    const sent = stage.send();
+    await stage.arrived(sent);
+    stage.assertOnce(sent);
+    await sent.run;
+    assert.is(room.attempts, 0);
+  }, { bot: { messagesPerSecond: 300 } });
+  return "nothing is registered, and nothing sent there";
+};
+
+/** From the pace it is told at the start how many cannot be reached in time, and so it comes. */
+const deadline: Row = async (size) => {
+  let line = "";
+  await onStage(size, async (stage) => {
+    const { logs } = stage.scene;
+    const seconds = Math.floor(size.people / 30 / 2);
+    const expected = size.people - seconds * 30;
+    const told: number[] = [];
+    const sent = stage.send({
+      maxAgeMs: seconds * 1000,
+      onProgress: ({ willExpire }) => void told.push(willExpire),
+    });
+    await until(() => told.length > 0, "no progress is told");
+    const report = await sent.run;
+    const first = told[0] ?? 0;
+    assert.ok(Math.abs(first - expected) <= expected / 4, `${first} of ${expected}`);
+    assert.is(told.at(-1), 0, "nobody is left at the end");
+    assert.equal([report.failed, report.sent + report.skips.expired], [0, size.people]);
+    assert.ok(report.skips.expired > 0);
+    const lines = logs.of("warn", "until the message expires");
+    assert.is(lines.length, 1, logs.text);
+    assert.match(
+      lines[0] ?? "",
+      /^At 30 messages a second \d+ of \d+ chats cannot be reached within the \d+ s/,
+    );
+    line =
+      `told at the start that ${first} of ${size.people} will not have it in time; ${report.skips.expired} expired`;
+  });
+  return line;
+};
+
+export const promiseRows: Readonly<Record<string, Row>> = {
+  ...Object.fromEntries(
+    Object.entries(words).map((
+      [name, description],
+    ) => [`everybody refuses the message ${name}`, refused(description)]),
+  ),
+  "orders": orders,
+  "a channel's direct messages": directMessages,
+  "a deadline that is too early": deadline,
+};
