@@ -139,6 +139,10 @@ export class Run {
     this.#tell();
     this.launch();
     await finished;
+    // Whoever was drawn, and not asked any more, is passed over by the order.
+    for (let chatId = this.#jury.next(); chatId !== undefined; chatId = this.#jury.next()) {
+      this.unsent.push(chatId);
+    }
     this.#endedAt = this.#now();
   }
 

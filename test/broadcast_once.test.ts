@@ -256,6 +256,24 @@ test("a photo is in the ledger once it is uploaded, and is finished without anot
   }, { ...made, bot: { clock, messagesPerSecond: 50 } });
 });
 
+test("people who were drawn, and not asked before a stop, are written to by the next one", async () => {
+  const clock = new FastClock(40);
+  await withBot(async (scene) => {
+    const { bot, another, server } = scene;
+    const users = await subscribers(scene, 40);
+    const answer = { error_code: 400, description: "Bad Request: SOMETHING_OF_NEXT_YEAR" };
+    server.fault({ method: "sendMessage", chatId: users[0]?.chatId ?? 0, answer });
+    const hanging = server.fault({ method: "sendMessage", times: Infinity, answer: "hang" });
+    const running = bot.broadcast("signal", { broadcastId: id, order: "ascending" });
+    await until(() => hanging.hits > 0, "nobody is asked");
+    await bot.stopBot();
+    await running;
+    hanging.clear();
+    const report = await another().broadcast("signal", { broadcastId: id });
+    assert.equal([report.sent, report.failed, report.unknown, report.recipients], [38, 1, 1, 40]);
+  }, { ...made, bot: { clock } });
+});
+
 test("a message that Telegram refuses can be put right, and called for again under its id", async () => {
   await withBot(async (scene) => {
     const { bot, server } = scene;
