@@ -124,7 +124,7 @@ test("one write for a hundred chats, and items under 1 KB", async () => {
 });
 
 test("a bot that is stopped in the middle leaves the rest to the next start; nobody is in doubt", async () => {
-  const clock = new FastClock(40);
+  const clock = new FastClock(4);
   await withBot(async (scene) => {
     const { bot, another, logs } = scene;
     const users = await subscribers(scene, 300);
@@ -134,6 +134,7 @@ test("a bot that is stopped in the middle leaves the rest to the next start; nob
     running.resume();
     await users[30]?.received("signal");
     running.pause();
+    clock.setFactor(40);
     await bot.stopBot();
     const left = await running;
     assert.match(left.stopped ?? "", /the bot was stopped; resumeBroadcasts\(\), or the next start, goes on/);
