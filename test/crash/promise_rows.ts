@@ -59,6 +59,8 @@ const orders: Row = async (size) => {
     await settled();
     const ids = stage.people.map(({ chatId }) => chatId);
     const orderOf = async (order: Parameters<typeof stage.send>[0]): Promise<number[]> => {
+      // A chat that has just had a message waits for its own pace, and others come before it.
+      await stage.clock.sleep(5000);
       const sent = stage.send(order);
       await sent.run;
       return stage.callsOf(sent).map(({ payload }) => Number(payload["chat_id"]));
