@@ -83,7 +83,7 @@ const orders: Row = async (size) => {
       firsts.add(start);
     }
     assert.ok(firsts.size > 1, "it begins with the same person each time");
-  }, { hasLedger: true, bot: { messagesPerSecond: 150 } });
+  }, { isInMemory: true, hasLedger: true, bot: { messagesPerSecond: 150 } });
   return "ascending, by a function, and round the circle from another place each time";
 };
 
