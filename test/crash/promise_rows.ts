@@ -39,14 +39,12 @@ const refused = (description: string): Row => async (size) => {
   return line;
 };
 
-/** Calls that leave one after another may arrive in another order on a busy machine: by so many places, on average. */
-const overtaking = 8;
-
+/** Calls that leave one after another may arrive in another order: few go back, even on a busy machine. */
 function assertOrder(order: readonly number[], expected: readonly number[]): void {
   assert.is(order.length, expected.length);
-  const distances = order.map((id, place) => Math.abs(expected.indexOf(id) - place));
-  const average = distances.reduce((sum, distance) => sum + distance, 0) / order.length;
-  assert.ok(average <= overtaking, `chats are ${average} places off, on average`);
+  const places = order.map((id) => expected.indexOf(id));
+  const back = places.filter((place, index) => place < (places[index - 1] ?? 0)).length;
+  assert.ok(back <= order.length / 4, `${back} of ${order.length} are written to after one who comes later`);
 }
 
 /** Who is first: each time somebody else, or always the lowest id, or whoever the caller says. */
@@ -70,9 +68,9 @@ const orders: Row = async (size) => {
     const paying = new Set(ids.slice(-5));
     const value = ({ chat_id }: { readonly chat_id: number }): number => paying.has(chat_id) ? 0 : 1;
     const chosen = await orderOf({ order: value });
-    const first = chosen.slice(0, paying.size + 3 * overtaking);
+    const first = chosen.slice(0, Math.floor(ids.length / 2));
     assert.is(first.filter((id) => paying.has(id)).length, paying.size, "who pays is first");
-    assert.ok(chosen.slice(-3 * overtaking).includes(groupId), "among equals people come first");
+    assert.ok(chosen.slice(-Math.floor(ids.length / 2)).includes(groupId), "among equals people come first");
     assert.is(chosen.length, ids.length + 1);
     const starts = new Set<number>();
     for (const broadcastId of ["one", "two", "three", "four"]) {
