@@ -57,7 +57,9 @@ const orders: Row = async (size) => {
     const ids = stage.people.map(({ chatId }) => chatId);
     const orderOf = async (order: Parameters<typeof stage.send>[0]): Promise<number[]> => {
       // A chat that has just had a message waits for its own pace, and others come before it.
+      stage.clock.setFactor(30);
       await stage.clock.sleep(5000);
+      stage.clock.setFactor(size.factor);
       const sent = stage.send(order);
       await sent.run;
       return stage.callsOf(sent).map(({ payload }) => Number(payload["chat_id"]));
