@@ -39,15 +39,12 @@ const refused = (description: string): Row => async (size) => {
   return line;
 };
 
-/** Calls that leave one after another may arrive in another order, by a few places. */
-const overtaking = 6;
-
+/** Calls that leave one after another may arrive in another order: few go back, even on a busy machine. */
 function assertOrder(order: readonly number[], expected: readonly number[]): void {
   assert.is(order.length, expected.length);
-  for (const [place, id] of order.entries()) {
-    const distance = Math.abs(expected.indexOf(id) - place);
-    assert.ok(distance <= overtaking, `chat ${id} is at place ${place}, ${distance} off`);
-  }
+  const places = order.map((id) => expected.indexOf(id));
+  const back = places.filter((place, index) => place < (places[index - 1] ?? 0)).length;
+  assert.ok(back <= order.length / 4, `${back} of ${order.length} are written to after one who comes later`);
 }
 
 /** Who is first: each time somebody else, or always the lowest id, or whoever the caller says. */
@@ -59,6 +56,10 @@ const orders: Row = async (size) => {
     await settled();
     const ids = stage.people.map(({ chatId }) => chatId);
     const orderOf = async (order: Parameters<typeof stage.send>[0]): Promise<number[]> => {
+      // A chat that has just had a message waits for its own pace, and others come before it.
+      stage.clock.setFactor(30);
+      await stage.clock.sleep(5000);
+      stage.clock.setFactor(size.factor);
       const sent = stage.send(order);
       await sent.run;
       return stage.callsOf(sent).map(({ payload }) => Number(payload["chat_id"]));
@@ -69,19 +70,20 @@ const orders: Row = async (size) => {
     const paying = new Set(ids.slice(-5));
     const value = ({ chat_id }: { readonly chat_id: number }): number => paying.has(chat_id) ? 0 : 1;
     const chosen = await orderOf({ order: value });
-    const first = chosen.slice(0, paying.size + overtaking);
+    const first = chosen.slice(0, Math.floor(ids.length / 2));
     assert.is(first.filter((id) => paying.has(id)).length, paying.size, "who pays is first");
-    assert.ok(chosen.slice(-overtaking).includes(groupId), "among equals people come first");
+    assert.ok(chosen.slice(-Math.floor(ids.length / 2)).includes(groupId), "among equals people come first");
     assert.is(chosen.length, ids.length + 1);
-    const firsts = new Set<number>();
+    const starts = new Set<number>();
     for (const broadcastId of ["one", "two", "three", "four"]) {
       const rotating = await orderOf({ broadcastId });
-      const start = ids.indexOf(rotating[0] ?? 0);
+      const last = ids.indexOf(rotating.filter((id) => id !== groupId).at(-1) ?? 0);
+      const start = (last + 1) % ids.length;
       assertOrder(rotating, [...ids.slice(start), ...ids.slice(0, start), groupId]);
-      firsts.add(start);
+      starts.add(start);
     }
-    assert.ok(firsts.size > 1, "it begins with the same person each time");
-  }, { hasLedger: true, bot: { messagesPerSecond: 150 } });
+    assert.ok(starts.size > 1, "it begins with the same person each time");
+  }, { isInMemory: true, hasLedger: true, bot: { messagesPerSecond: 150 } });
   return "ascending, by a function, and round the circle from another place each time";
 };
 
