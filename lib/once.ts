@@ -147,12 +147,19 @@ export class Once {
       const { ledger, found: run } = await this.#choose(id, plan);
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
       if (run.state === "finished") return { report: await keptReport(run, ledger), isOurs: false };
-      const report = run.lease_until < clock.now()
+      const report = run.lease_until < clock.now() && this.#canGoOn(run)
         ? await this.#options.track(this.#takeOver(ledger, run, plan))
         : undefined;
       if (report !== undefined) return { report, isOurs: true };
       await this.rest(plan?.options.signal);
     }
+  }
+
+  /** To those of whom nothing is known yet nothing can be finished, but once it is too late for all. */
+  #canGoOn(run: RunRecord): boolean {
+    const { roster, clock } = this.#options.company;
+    return !roster.isUnread || run["when_unreadable"] !== "send" ||
+      clock.now() >= Number(run["expires_at"] ?? Infinity);
   }
 
   /** A moment, before one looks again; rejects where the bot is stopped meanwhile. */
@@ -171,7 +178,6 @@ export class Once {
     const reason = whyNotAlone(run, caller?.options);
     if (reason !== undefined) throw new Error(reason);
     const plan = await planOf(ledger, run, caller);
-    // To those of whom nothing is known yet nothing can be finished.
     if (roster.isUnread && plan.whenUnreadable === "throw") throw neverRead();
     const opened = await this.#openAgain(plan);
     try {
