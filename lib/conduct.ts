@@ -1,6 +1,6 @@
 /** One broadcast from its first message to its report. */
 import { setMaxListeners } from "node:events";
-import { Audience } from "./audience.ts";
+import type { Audience } from "./audience.ts";
 import { Ending, Run } from "./broadcast.ts";
 import type { IllustratedMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";

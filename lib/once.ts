@@ -201,7 +201,9 @@ export class Once {
   /** Whoever goes on with a run of others knows no better list than the table has, if it can be read. */
   async #openAgain(plan: Plan): Promise<OpenRecipients> {
     const { company } = this.#options;
-    if (plan.whenUnreadable === "throw" || company.roster.isUnread) return await openRecipients(plan, company);
+    if (plan.whenUnreadable === "throw" || company.roster.isUnread) {
+      return await openRecipients(plan, company);
+    }
     try {
       return await openRecipients({ ...plan, whenUnreadable: "throw" }, company);
     } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * The full proof that nothing is lost, and nothing sent twice, on both runtimes at once; `npm run test:crash --
- * --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `instances`) runs one part. The last line is
+ * --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `instances`, `outages`) runs one part. The last line is
  * `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
@@ -19,6 +19,7 @@ const parts: Readonly<Record<string, string>> = {
   updates: "test/crash/run.ts",
   broadcasts: "test/crash/broadcast_run.ts",
   instances: "test/crash/instances_run.ts",
+  outages: "test/crash/signal_outages_run.ts",
 };
 
 const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {

@@ -57,7 +57,12 @@ export async function runOutageKills(
 }
 
 /** Gives how many had it when the bot was killed. @param isBack Whether DynamoDB is back before the next bot begins. */
-async function killOne(audience: Audience, trial: Trial, spoolFile: string, isBack: boolean): Promise<number> {
+async function killOne(
+  audience: Audience,
+  trial: Trial,
+  spoolFile: string,
+  isBack: boolean,
+): Promise<number> {
   const { gate, random } = audience;
   const begin = (): Victim => new Victim(audience, trial.options, undefined, { ...signal, spoolFile });
   const victim = begin();
@@ -103,11 +108,18 @@ async function judge(audience: Audience, trial: Trial): Promise<string[]> {
   if (report === undefined) return [`${id}: there is no report`];
   const { people } = audience;
   const problems = [...trial.problems];
-  const check = (isRight: boolean, problem: string): void => void (isRight || problems.push(`${id}: ${problem}`));
+  const check = (isRight: boolean, problem: string): void =>
+    void (isRight || problems.push(`${id}: ${problem}`));
   check(doubled.length === 0, `${doubled.length} chats got it twice`);
   check(report.recipients === people.length, `${report.recipients} recipients of ${people.length}`);
-  check(report.sent + report.unknown === people.length, `not everybody is sent to or unknown: ${JSON.stringify(report)}`);
-  check(missed.length <= report.unknown, `${missed.length} did not get it, and ${report.unknown} are unknown`);
+  check(
+    report.sent + report.unknown === people.length,
+    `not everybody is sent to or unknown: ${JSON.stringify(report)}`,
+  );
+  check(
+    missed.length <= report.unknown,
+    `${missed.length} did not get it, and ${report.unknown} are unknown`,
+  );
   check(report.unknown <= inDoubtAtMost, `${report.unknown} are unknown`);
   problems.push(...await later(audience, trial, report));
   return problems;
@@ -129,7 +141,9 @@ async function later(audience: Audience, trial: Trial, report: BroadcastReport):
   }
 }
 
-export function outageKillLine({ kills, arrivedBefore, arrivedAfter, unknown, problems }: OutageKillReport): string {
+export function outageKillLine(
+  { kills, arrivedBefore, arrivedAfter, unknown, problems }: OutageKillReport,
+): string {
   return `${kills} bots killed in an outage: ${arrivedBefore} messages before, ${arrivedAfter} after, ${unknown} in doubt; ` +
     `${problems.length} problems`;
 }

@@ -29,7 +29,7 @@ export interface SignalOutageOptions {
 
 export interface SignalOutageReport {
   readonly kind: string;
-  readonly report: BroadcastReport | undefined;
+  readonly report: BroadcastReport;
   /** Messages that had arrived when the outage began. */
   readonly arrivedBefore: number;
   readonly problems: readonly string[];
@@ -81,7 +81,9 @@ export async function runSignalOutage(
     const { report, arrivedBefore } = await send(play, when, begin);
     audience.gate.clear();
     const problems = await judge(play, report);
-    const told = problems.length === 0 ? [] : [`${text}, ${kind}, ${arrivedBefore} before: ${report}`, ...problems, logs.text];
+    const told = problems.length === 0
+      ? []
+      : [`${text}, ${kind}, ${arrivedBefore} before: ${report}`, ...problems, logs.text];
     return { kind, report, arrivedBefore, problems: told };
   } finally {
     audience.gate.clear();
@@ -148,7 +150,10 @@ async function judge(play: Play, report: BroadcastReport): Promise<string[]> {
     else {
       check(times <= 1, `${person.chatId} has it ${times} times`);
       const messages = heard(person);
-      check(times === 0 || messages.indexOf(text) < messages.indexOf(unsubscribed), `${person.chatId} has it after its /stop`);
+      check(
+        times === 0 || messages.indexOf(text) < messages.indexOf(unsubscribed),
+        `${person.chatId} has it after its /stop`,
+      );
     }
   }
   check(report.stopped === undefined, `it was stopped: ${report.stopped}`);
@@ -171,7 +176,11 @@ async function tableProblem({ audience, leavers, blockers }: Play): Promise<stri
   const areRight = async (people: readonly LocalUser[]): Promise<boolean> =>
     (await Promise.all(people.map(isRight))).every(Boolean);
   try {
-    await until(() => areRight([...leavers, ...blockers]), "the table does not hold what was said and met", 20_000);
+    await until(
+      () => areRight([...leavers, ...blockers]),
+      "the table does not hold what was said and met",
+      20_000,
+    );
     await until(() => areRight(audience.people), "the table does not hold who is active", 5000);
     return undefined;
   } catch (error) {
@@ -180,7 +189,11 @@ async function tableProblem({ audience, leavers, blockers }: Play): Promise<stri
 }
 
 /** The ledger has the run, finished, and whoever calls with its id finds its report and sends nothing. */
-async function ledgerProblems({ audience, options, text }: Play, id: string, report: BroadcastReport): Promise<string[]> {
+async function ledgerProblems(
+  { audience, options, text }: Play,
+  id: string,
+  report: BroadcastReport,
+): Promise<string[]> {
   const isFinished = async (): Promise<boolean> => (await audience.record(id))?.state === "finished";
   try {
     await until(isFinished, "the ledger does not have it", 20_000);

@@ -194,7 +194,10 @@ export class VirtualDynamoDB {
 
 const denied: Answer = {
   status: 400,
-  body: { __type: "com.amazonaws.dynamodb.v20120810#AccessDeniedException", message: "You are not authorized" },
+  body: {
+    __type: "com.amazonaws.dynamodb.v20120810#AccessDeniedException",
+    message: "You are not authorized",
+  },
 };
 
 interface Sent {
