@@ -15,7 +15,7 @@ export interface AudienceOptions {
   readonly order: SendOrder;
   /** Taken before all others, wherever they are in the order. */
   readonly first?: readonly number[];
-  /** Only who comes after this position is taken. */
+  /** Only who comes after this position is taken: another process has dealt with those before, whoever they were. */
   readonly after?: Position | undefined;
   /** Not taken: they were sent to out of their turn. */
   readonly except?: readonly number[];
@@ -37,6 +37,7 @@ export class Audience {
   readonly #taken = new Set<number>();
   /** Chats that were sent to out of their turn. */
   readonly #except: Set<number>;
+  readonly #from: Position | undefined;
   #after: Position | undefined;
   /** How many places have been passed. */
   #place = 0;
@@ -46,6 +47,7 @@ export class Audience {
     this.#ids = ids;
     this.#first = [...first];
     this.#except = new Set(except);
+    this.#from = after;
     this.#after = after;
     this.#indexOf = placesIn(ids, order.start);
     if (order.values !== undefined) {
@@ -120,7 +122,7 @@ export class Audience {
     this.#place = this.#placeAfter(this.#after);
     this.#late = this.#late.filter((chatId) => includesSorted(ids, chatId));
     if (place === 0 && this.#after === undefined) return;
-    for (let passed = 0; passed < this.#place; passed++) {
+    for (let passed = this.#placeAfter(this.#from); passed < this.#place; passed++) {
       const chatId = this.#at(passed);
       if (!includesSorted(before, chatId) && !this.#taken.has(chatId) && !this.#except.has(chatId)) {
         this.#late.push(chatId);

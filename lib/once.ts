@@ -149,12 +149,19 @@ export class Once {
       const { ledger, found: run } = await this.#choose(id, plan);
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
       if (run.state === "finished") return { report: await keptReport(run, ledger), isOurs: false };
-      const report = run.lease_until < clock.now()
+      const report = run.lease_until < clock.now() && this.#canGoOn(run)
         ? await this.#options.track(this.#takeOver(ledger, run, plan))
         : undefined;
       if (report !== undefined) return { report, isOurs: true };
       await this.rest(plan?.options.signal);
     }
+  }
+
+  /** Whether a run can be gone on with: not without the list of chats, but once it is too late for all. */
+  #canGoOn(run: RunRecord): boolean {
+    const { roster, clock } = this.#options.company;
+    return !roster.isUnread || run["when_unreadable"] !== "send" ||
+      clock.now() >= Number(run["expires_at"] ?? Infinity);
   }
 
   /** Waits for a moment before the next look; rejects where the bot is stopped meanwhile. */

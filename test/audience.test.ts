@@ -1,6 +1,6 @@
 /** Who is next, and who joins while a broadcast is sent. */
 import { Audience } from "../lib/audience.ts";
-import { ascendingStart } from "../lib/send_order.ts";
+import { ascendingStart, positionOf } from "../lib/send_order.ts";
 import { assert, suite } from "./harness.ts";
 import { randomOf } from "./support/histories.ts";
 
@@ -44,6 +44,14 @@ test("whoever was dealt with out of their turn is not taken when they come back"
   assert.equal(audience.take(5), [1, 3]);
   audience.update(listOf(1, 2, 3));
   assert.is(audience.left, 0);
+});
+
+test("whoever another process may have dealt with does not join, though the list did not have them", () => {
+  const after = positionOf(order, 4);
+  const audience = new Audience({ ids: listOf(4, 6, 8), order, after });
+  assert.equal(audience.take(1), [6]);
+  audience.update(listOf(2, 4, 5, 6, 8));
+  assert.equal([audience.take(5), audience.take(5), audience.left], [[8], [5], 0]);
 });
 
 test("nobody is taken twice, and whoever stays is taken, however the list changes", () => {

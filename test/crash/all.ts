@@ -1,10 +1,7 @@
 /**
- * The full proof that nothing is lost, and nothing sent twice, on both runtimes at once; `npm run test:crash --
- * --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `instances`) runs one part. The last line is
- * `N passed, N failed`.
- * The full proof that nothing is lost, nothing sent twice, and that a signal gets out, on both runtimes at once; `npm run test:crash --
- * --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `signals`, `adversaries`) runs one part. The last line
- * is `N passed, N failed`.
+ * The full proof that nothing is lost, nothing sent twice, and that a signal gets out, on both runtimes at once. `npm run
+ * test:crash -- --seed=N` repeats a run; `--only=updates` (or `broadcasts`, `instances`, `signals`, `adversaries`,
+ * `outages`) runs one part. The last line is `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -24,6 +21,7 @@ const parts: Readonly<Record<string, string>> = {
   instances: "test/crash/instances_run.ts",
   signals: "test/crash/signal_run.ts",
   adversaries: "test/crash/adversary_run.ts",
+  outages: "test/crash/signal_outages_run.ts",
 };
 
 const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {

@@ -21,6 +21,9 @@ export interface BroadcasterOptions {
   readonly messagesPerSecond: number;
   readonly onUnknown: "skip" | "resend";
   readonly expiresAt?: number | undefined;
+  /** As a signal: at once, and without what cannot be reached. */
+  readonly whenUnreadable?: "send" | undefined;
+  readonly whenLedgerDown?: "send" | undefined;
 }
 
 /** What a command is answered, as JSON. */

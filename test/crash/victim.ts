@@ -2,7 +2,7 @@
 import type { BroadcastReport } from "../../mod.ts";
 import type { Audience } from "./audience.ts";
 import type { Answer, BroadcasterOptions } from "./broadcaster_commands.ts";
-import { BotProcess } from "./child.ts";
+import { BotProcess, type ChildOptions } from "./child.ts";
 import { pause } from "./traffic.ts";
 import type { TrialOptions } from "./trial.ts";
 
@@ -17,6 +17,10 @@ export type Way = (typeof ways | typeof waysOfAPicture)[number];
 
 const answeredWithinMs = 60_000;
 
+export type VictimOptions =
+  & Pick<ChildOptions, "spoolFile">
+  & Pick<BroadcasterOptions, "whenUnreadable" | "whenLedgerDown">;
+
 export class Victim extends BotProcess {
   readonly #audience: Audience;
   #asked = 0;
@@ -25,9 +29,13 @@ export class Victim extends BotProcess {
     audience: Audience,
     { messagesPerSecond, onUnknown, expiresAt }: TrialOptions,
     script: Script = ["broadcaster.ts"],
+    { spoolFile, ...more }: VictimOptions = {},
   ) {
-    const options: BroadcasterOptions = { clock: audience.clock, messagesPerSecond, onUnknown, expiresAt };
-    super(audience, { script: [...script, JSON.stringify(options)] });
+    const options: BroadcasterOptions = {
+      ...{ clock: audience.clock, messagesPerSecond, onUnknown, expiresAt },
+      ...more,
+    };
+    super(audience, { spoolFile, script: [...script, JSON.stringify(options)] });
     this.#audience = audience;
   }
 
