@@ -13,8 +13,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { displayable } from "./displayable.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import { Ending } from "./ending.ts";
-import type { Gate } from "./gate.ts";
-import { createGrammyBot } from "./grammy_bot.ts";
+import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
 import { takeOver } from "./one_poller.ts";
@@ -42,7 +41,7 @@ export class MeanReversionTelegramBot {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #grammy: Bot;
-  readonly #gate: Gate;
+  readonly #openGate: GrammyBot["openGate"];
   readonly #words: Words;
   readonly #sending: Sending;
   readonly #stopping = new AbortController();
@@ -71,8 +70,8 @@ export class MeanReversionTelegramBot {
     const { signal } = this.#closing;
     const failures = this.#failures = createFailures(logger, clock, botToken);
     const parts = { botToken, apiRoot, messagesPerSecond, failures, clock, logger, signal };
-    const { grammy, gate } = createGrammyBot(parts);
-    [this.#grammy, this.#gate] = [grammy, gate];
+    const { grammy, openGate } = createGrammyBot(parts);
+    [this.#grammy, this.#openGate] = [grammy, openGate];
     const words = this.#words = createWords(options.messages, logger);
     const broadcasting = async (): Promise<Broadcasting> => (await this.#opened()).broadcasting;
     this.#sending = new Sending({ words, charting: createCharting({ clock, logger }), clock, broadcasting });
@@ -209,7 +208,7 @@ export class MeanReversionTelegramBot {
     this.#reception = await openReception({
       options: this.#options,
       api,
-      gate: this.#gate,
+      gate: await this.#openGate(),
       botInfo,
       handle: this.#handling.handle,
       hasHandlers: () => this.#hasHandlers,

@@ -1,9 +1,10 @@
 /** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
 import process from "node:process";
-import { type ApiClientOptions, Bot } from "grammy/web";
+import { type ApiClientOptions, Bot, type Transformer } from "grammy/web";
+import { Attempt } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
-import { Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import { createHttpFetch } from "./http_fetch.ts";
 import { inForm } from "./in_form.ts";
 import type { Logger } from "./log.ts";
@@ -25,13 +26,23 @@ export interface GrammyBotOptions {
 const callWithinSeconds = 60;
 const isDeno = process.versions["deno"] !== undefined;
 
-export function createGrammyBot(options: GrammyBotOptions): { readonly grammy: Bot; readonly gate: Gate } {
+/** The bot, and the gate that all its calls pass; its code is loaded with the first call. */
+export interface GrammyBot {
+  readonly grammy: Bot;
+  readonly openGate: () => Promise<Gate>;
+}
+
+export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   const { botToken, apiRoot } = options;
   const grammy = new Bot(botToken, { client: clientOptions(apiRoot ? { apiRoot } : {}) });
-  const gate = new Gate(options);
-  grammy.api.config.use(gate.transformer, secretKept(botToken));
+  const gate = new Attempt(async () => {
+    const { Gate } = await import("./later.ts");
+    return new Gate(options);
+  });
+  const throughGate: Transformer = async (...call) => await (await gate.run()).transformer(...call);
+  grammy.api.config.use(throughGate, secretKept(botToken));
   grammy.use(boundHandlers(options));
-  return { grammy, gate };
+  return { grammy, openGate: () => gate.run() };
 }
 
 /** A client that sends a call once, and takes no answer for one that has not its form. */

@@ -4,6 +4,7 @@
  */
 export { createCommands } from "./commands.ts";
 export { views } from "./display.ts";
+export { Gate } from "./gate.ts";
 export { openBroadcasting } from "./own_broadcasting.ts";
 export { openReception } from "./reception.ts";
 export { Registration } from "./registration.ts";

@@ -41,7 +41,7 @@ class Signaller {
   /** How many chats have come so far, and how many have gone. */
   #changed = 0;
 
-  constructor(place: Place, chats: number, messagesPerSecond: number) {
+  constructor(place: Place, chats: number, messagesPerSecond: number, tableName: string = `chats-${chats}`) {
     this.#place = place;
     this.#chats = chats;
     this.#client = clientAt(place.table.endpoint);
@@ -49,7 +49,7 @@ class Signaller {
       botToken: "1:counted",
       apiRoot: place.telegram.endpoint,
       client: this.#client,
-      tableName: `chats-${chats}`,
+      tableName,
       broadcastsTableName: `ledger-${chats}`,
       messagesPerSecond,
       logger: { info() {}, warn: console.error, error: console.error },
@@ -170,7 +170,8 @@ function timeRows(measure: string, turns: Record<Way, number[]>): Row[] {
 }
 
 async function lastRow(place: Place, chats: number): Promise<Row> {
-  await using signaller = new Signaller(place, chats, 1000);
+  // A table that nobody has left.
+  await using signaller = new Signaller(place, chats, 1000, `unchanged-${chats}`);
   await signaller.open();
   const turns = await race(chats, (options) => signaller.last({ ...options, allowPaidBroadcast: true }));
   return {
