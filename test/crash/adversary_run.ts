@@ -17,7 +17,7 @@ const atOnce = createLimit(Number(values["at-once"] ?? 1));
 if (![seed, count].every(Number.isSafeInteger)) throw new RangeError("--seed and --count must be whole numbers");
 console.log(`${runtime}, seed ${seed}`);
 
-const size = { people: 300, factor: 4, bounds: { times: 2, slackMs: 0, firstMs: 1000 } };
+const size = { people: 300, factor: 3, bounds: { times: 2, slackMs: 0, firstMs: 1000 } };
 const test = suite(`adversaries (seed ${seed})`, undefined, 60 * 60_000);
 
 test(`${count} histories`, async () => {
