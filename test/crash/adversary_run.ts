@@ -19,7 +19,7 @@ if (![seed, count].every(Number.isSafeInteger)) {
 }
 console.log(`${runtime}, seed ${seed}`);
 
-const size = { people: 300, factor: 4, bounds: { times: 2, slackMs: 0, firstMs: 1000 } };
+const size = { people: 300, factor: 3, bounds: { times: 2, slackMs: 0, firstMs: 1000 } };
 const test = suite(`adversaries (seed ${seed})`, undefined, 60 * 60_000);
 
 test(`${count} histories`, async () => {

@@ -1,6 +1,6 @@
 /** People who wait for a signal, whoever is in its way, and what the server's record of calls says of it. */
 import type { BroadcastReport, BroadcastRun, MeanReversionTelegramBot, SignalOptions } from "../../mod.ts";
-import type { BotApiCall, LocalUser } from "../../lib/local/mod.ts";
+import type { BotApiCall, BotApiServer, LocalUser } from "../../lib/local/mod.ts";
 import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
 import { assert } from "../harness.ts";
 import { FastClock, plantActive, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
@@ -31,6 +31,8 @@ export interface StageOptions extends Omit<SceneOptions, "bot"> {
   readonly bot?: SceneOptions["bot"] & { readonly clock?: never };
   /** Keeps chats in memory, where the row would otherwise measure the table's emulator. */
   readonly isInMemory?: boolean;
+  /** Are subscribed besides, and not counted among the people. */
+  readonly alsoSubscribed?: (server: BotApiServer) => readonly LocalUser[];
 }
 
 /** What a signal came to. */
@@ -189,7 +191,7 @@ export function textOf({ payload }: BotApiCall): string {
 export async function onStage(
   size: Size,
   body: (stage: Stage) => Promise<void>,
-  { before, isInMemory = false, ...options }: StageOptions = {},
+  { before, isInMemory = false, alsoSubscribed, ...options }: StageOptions = {},
 ): Promise<void> {
   const clock = new FastClock(size.factor);
   const storage = isInMemory ? new InMemoryChatStorage() : undefined;
@@ -202,7 +204,7 @@ export async function onStage(
     async before(scene) {
       const { server, table } = scene;
       people.push(...idsOf(size.people).map((id) => server.user({ id, opened: true })));
-      const chatIds = people.map(({ chatId }) => chatId);
+      const chatIds = [...people, ...alsoSubscribed?.(server) ?? []].map(({ chatId }) => chatId);
       for (const chatId of chatIds) await storage?.apply(chatId, [{ kind: "saved", at: clock.now() }]);
       if (storage === undefined) await plantActive(table, ...chatIds);
       await before?.(scene);
