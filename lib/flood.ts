@@ -13,12 +13,15 @@ export interface Flood {
   isOpen(now: number): boolean;
   /** Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while. */
   mayBeBots(now: number): boolean;
-  /** When the next message may leave; `now` or earlier is now. */
-  readyAt(now: number): number;
+  /**
+   * When the next message may leave; `now` or earlier is now. A rest that only replies have proved is doubted by a
+   * broadcast's message: it leaves as a probe, as strangers choose who is sent a reply.
+   */
+  readyAt(now: number, isBroadcast?: boolean): number;
   /** A message leaves; gives its number. */
   leave(now: number): number;
   /** The message was refused until then, perhaps for the bot's sake. True where that proves a rest. */
-  refuse(number: number, chatId: ChatId, until: number, now: number): boolean;
+  refuse(number: number, chatId: ChatId, until: number, now: number, isReply?: boolean): boolean;
   /** The message was refused for its chat's sake, which tells nothing of the bot. */
   refuseChat(number: number, now: number): void;
   /** The message was taken. True where that shows that the refusals were the chats' own. */
@@ -69,8 +72,9 @@ export function createFlood(): Flood {
     mayBeBots(now) {
       return isOpen(now) && (question.isProved || now - probedAt < unclearMs);
     },
-    readyAt(now) {
-      if (!isOpen(now) || question.isProved) return question.until;
+    readyAt(now, isBroadcast = false) {
+      const isDoubtful = isBroadcast && question.isRepliesOnly;
+      if (!isOpen(now) || (question.isProved && !isDoubtful)) return question.until;
       const nextAt = probes.size > 0 ? Math.max(probeAt, probedAt + probeEveryMs) : probeAt;
       return Math.min(nextAt, question.until);
     },
@@ -83,14 +87,14 @@ export function createFlood(): Flood {
       }
       return number;
     },
-    refuse(number, chatId, until, now) {
+    refuse(number, chatId, until, now, isReply = false) {
       close(number);
-      evidence.weigh(chatId, now);
+      if (!isReply) evidence.weigh(chatId, now);
       if (!isOpen(now)) {
         question = new Question();
         probes = new Set([...underWay].filter((other) => other > number));
       }
-      const isNews = question.add(chatId, until, evidence.isHeavy);
+      const isNews = question.add({ chatId, until, isReply }, evidence.isHeavy);
       if (isNews) rests++;
       latestRefused = Math.max(latestRefused, number);
       for (const other of probes) {
@@ -117,12 +121,24 @@ export function createFlood(): Flood {
   };
 }
 
+interface Refusal {
+  readonly chatId: ChatId;
+  readonly until: number;
+  readonly isReply: boolean;
+}
+
 /** What was refused since it was last clear whom a refusal concerned. */
 class Question {
   readonly #chats = new Set<ChatId>();
   #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
   #secondLongest = -Infinity;
   #isProved = false;
+  #isRepliesOnly = true;
+
+  /** Whether only replies were refused: to chats that strangers have chosen. */
+  get isRepliesOnly(): boolean {
+    return this.#isRepliesOnly;
+  }
 
   /** Whether it is the bot. */
   get isProved(): boolean {
@@ -140,7 +156,8 @@ class Question {
   }
 
   /** True where that proves that it is the bot. */
-  add(chatId: ChatId, until: number, isHeavy: boolean): boolean {
+  add({ chatId, until, isReply }: Refusal, isHeavy: boolean): boolean {
+    if (!isReply) this.#isRepliesOnly = false;
     const longest = this.#longest ?? { chatId, until };
     const isLonger = until >= longest.until;
     if (chatId !== longest.chatId) {

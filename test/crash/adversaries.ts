@@ -36,7 +36,9 @@ export async function playHistory(seed: number, size: Size): Promise<HistoryRepo
       return leavers;
     },
   });
-  if (report === undefined) throw new Error("unreachable: a stage that is left without an error has a report");
+  if (report === undefined) {
+    throw new Error("unreachable: a stage that is left without an error has a report");
+  }
   return report;
 }
 
@@ -107,5 +109,7 @@ function problemsOf(
 export function historyLine({ seed, deeds, lastMs, ownMs, others, leavers, inTime }: HistoryReport): string {
   const seconds = (ms: number): string => (ms / 1000).toFixed(1);
   return `history ${seed}: ${deeds} deeds of strangers, ${others} messages to them meanwhile; all have it after ` +
-    `${seconds(lastMs)} s (the pace's own time: ${seconds(ownMs)} s); ${inTime} of ${leavers} who left had it before`;
+    `${seconds(lastMs)} s (the pace's own time: ${
+      seconds(ownMs)
+    } s); ${inTime} of ${leavers} who left had it before`;
 }

@@ -14,7 +14,9 @@ const { values } = parseArgs({ options: { seed: text, count: text, "at-once": te
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const count = Number(values.count ?? 200);
 const atOnce = createLimit(Number(values["at-once"] ?? 1));
-if (![seed, count].every(Number.isSafeInteger)) throw new RangeError("--seed and --count must be whole numbers");
+if (![seed, count].every(Number.isSafeInteger)) {
+  throw new RangeError("--seed and --count must be whole numbers");
+}
 console.log(`${runtime}, seed ${seed}`);
 
 const size = { people: 300, factor: 3, bounds: { times: 2, slackMs: 0, firstMs: 1000 } };
@@ -31,8 +33,13 @@ test(`${count} histories`, async () => {
   );
   const share = Math.max(...reports.map(({ lastMs, ownMs }) => lastMs / ownMs));
   const deeds = reports.reduce((sum, report) => sum + report.deeds, 0);
-  console.log(`${count} histories, ${deeds} deeds; the slowest took ${share.toFixed(2)} times the pace's own time`);
-  assertSound("adversaries", reports.flatMap(({ seed, problems }) => problems.map((each) => `${seed}: ${each}`)));
+  console.log(
+    `${count} histories, ${deeds} deeds; the slowest took ${share.toFixed(2)} times the pace's own time`,
+  );
+  assertSound(
+    "adversaries",
+    reports.flatMap(({ seed, problems }) => problems.map((each) => `${seed}: ${each}`)),
+  );
 });
 
 test.run();
