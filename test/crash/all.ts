@@ -1,7 +1,7 @@
 /**
- * The full proof that nothing is lost, nothing sent twice, and that a signal gets out, on both runtimes at once; `npm run test:crash --
- * --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `signals`, `adversaries`) runs one part. The last line
- * is `N passed, N failed`.
+ * The full proof that nothing is lost, nothing sent twice, and that a signal gets out, on both runtimes at once;
+ * `npm run test:crash -- --seed=N` repeats a run, and `--only=updates` (or `broadcasts`, `signals`, `adversaries`) runs
+ * one part. The last line is `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
