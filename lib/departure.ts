@@ -56,7 +56,7 @@ export class ChatFloodError extends Error {
 export class LateTurnError extends Error {
   override readonly name = "LateTurnError";
 
-  constructor(seconds: number) {
-    super(`its turn has not come within ${seconds} s`);
+  constructor() {
+    super("its turn has not come in time");
   }
 }

@@ -24,6 +24,7 @@ interface Refusal {
   readonly number: number;
   readonly chatId: ChatId;
   readonly until: number;
+  readonly isReply: boolean;
 }
 
 export class Feedback {
@@ -53,7 +54,7 @@ export class Feedback {
       },
       flooded: (seconds) => {
         const until = this.#hold(departure, seconds);
-        if (mayBeBots) this.#ask({ number, chatId, until }, place);
+        if (mayBeBots) this.#ask({ number, chatId, until, isReply: departure.lane === "reply" }, place);
         else flood.refuseChat(number, this.#options.now());
         onChange();
       },
@@ -79,7 +80,7 @@ export class Feedback {
   }
 
   /** Asks whether a refusal concerns the bot; the pace is lowered until that is known. */
-  #ask({ number, chatId, until }: Refusal, place: Place | undefined): void {
+  #ask({ number, chatId, until, isReply }: Refusal, place: Place | undefined): void {
     const { flood, onFlood } = this.#options;
     const now = this.#options.now();
     if (!flood.isOpen(now)) this.#lowered = [];
@@ -87,7 +88,7 @@ export class Feedback {
       place.pace.lower(place.slot);
       this.#lowered.push(place);
     }
-    const isProved = flood.refuse(number, chatId, until, now);
+    const isProved = flood.refuse(number, chatId, until, now, isReply);
     if (isProved) onFlood(Math.ceil((flood.restsUntil - now) / 1000));
   }
 

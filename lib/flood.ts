@@ -18,12 +18,24 @@ const [weightOfRefusal, weightOfSecond] = [50, 5];
 /** Three chats may be refused close together for their own sake. From there on it is the bot, whatever slips through. */
 const [ownAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
 
+interface Refusal {
+  readonly chatId: ChatId;
+  readonly until: number;
+  readonly isReply: boolean;
+}
+
 /** The refusals since it was last clear whom one concerned. */
 class Question {
   readonly #chats = new Set<ChatId>();
   #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
   #secondLongest = -Infinity;
   #isProved = false;
+  #isRepliesOnly = true;
+
+  /** Whether only replies were refused: to chats that strangers have chosen. */
+  get isRepliesOnly(): boolean {
+    return this.#isRepliesOnly;
+  }
 
   /** Whether it is the bot. */
   get isProved(): boolean {
@@ -41,7 +53,8 @@ class Question {
   }
 
   /** True where that proves that it is the bot. */
-  add(chatId: ChatId, until: number, isHeavy: boolean): boolean {
+  add({ chatId, until, isReply }: Refusal, isHeavy: boolean): boolean {
+    if (!isReply) this.#isRepliesOnly = false;
     const longest = this.#longest ?? { chatId, until };
     const isLonger = until >= longest.until;
     if (chatId !== longest.chatId) {
@@ -112,10 +125,13 @@ export class Flood {
     return this.isOpen(now) && (this.#question.isProved || now - this.#probedAt < unclearMs);
   }
 
-  /** When the next message may leave; `now` or earlier is now. */
-  readyAt(now: number): number {
-    const { isProved, until } = this.#question;
-    if (isProved || !this.isOpen(now)) return until;
+  /**
+   * When the next message may leave; `now` or earlier is now. A rest that only replies have proved is doubted by a
+   * broadcast's message: it leaves as a probe, as strangers choose who is sent a reply.
+   */
+  readyAt(now: number, isBroadcast: boolean = false): number {
+    const { isProved, isRepliesOnly, until } = this.#question;
+    if (!this.isOpen(now) || (isProved && !(isBroadcast && isRepliesOnly))) return until;
     const nextAt = this.#probes.size > 0
       ? Math.max(this.#probeAt, this.#probedAt + probeEveryMs)
       : this.#probeAt;
@@ -134,14 +150,14 @@ export class Flood {
   }
 
   /** The message was refused until then, perhaps for the bot's sake. True where that proves a rest. */
-  refuse(number: number, chatId: ChatId, until: number, now: number): boolean {
+  refuse(number: number, chatId: ChatId, until: number, now: number, isReply: boolean = false): boolean {
     this.#close(number);
-    this.#evidence.weigh(chatId, now);
+    if (!isReply) this.#evidence.weigh(chatId, now);
     if (!this.isOpen(now)) {
       this.#question = new Question();
       this.#probes = new Set([...this.#underWay].filter((other) => other > number));
     }
-    const isProved = this.#question.add(chatId, until, this.#evidence.isHeavy);
+    const isProved = this.#question.add({ chatId, until, isReply }, this.#evidence.isHeavy);
     if (isProved) this.#rests++;
     this.#latestRefused = Math.max(this.#latestRefused, number);
     for (const other of this.#probes) {

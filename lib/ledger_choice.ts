@@ -19,6 +19,8 @@ export interface LedgerChoiceOptions {
   /** The bot's own. */
   readonly ledger: () => Ledger;
   readonly local: LocalLedger;
+  /** Resolves where the table of chats answers: then a ledger that has not answered yet is slow, and not down. */
+  readonly askChats?: (() => Promise<unknown>) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends what goes on in the background, and every wait. */
@@ -44,6 +46,8 @@ export interface Chosen {
 
 /** How long a signal waits for the ledger: its first message is to leave within a second. */
 const sendWithinMs = 800;
+/** One that is slow, while the table of chats answers, gets longer: to send without it might send twice. */
+const slowWithinMs = 5000;
 /** A ledger of the user's own may hang; ours has limits of its own. */
 const answerWithinMs = 10_000;
 const [firstWaitMs, longestWaitMs] = [1000, 5000];
@@ -154,7 +158,7 @@ export class LedgerChoice {
   async #askWithin(ms: number, broadcastId: string, signal?: AbortSignal): Promise<RunRecord | undefined> {
     const asking = this.#ask(broadcastId);
     const answered = new AbortController();
-    const late = this.#rest(ms, signal, answered.signal).then(() => {
+    const late = this.#patience(ms, signal, answered.signal).then(() => {
       asking.then(() => this.#wake.abort(), () => {});
       throw new StorageError(
         "unreachable",
@@ -169,6 +173,16 @@ export class LedgerChoice {
       late.catch(() => {});
       answered.abort();
     }
+  }
+
+  /** Resolves when the ledger has been waited for long enough. */
+  async #patience(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> {
+    const { askChats } = this.#options;
+    await this.#rest(ms / 2, ...signals);
+    let isNear = false;
+    askChats?.().then(() => isNear = true, () => {});
+    await this.#rest(ms / 2, ...signals);
+    if (isNear) await this.#rest(slowWithinMs, ...signals);
   }
 
   async #ask(broadcastId: string): Promise<RunRecord | undefined> {

@@ -58,7 +58,7 @@ export function createWaiting(
     reject: settled(reject),
     giveUp() {
       end(waiting.heap);
-      reject(new LateTurnError(waitAtMostMs / 1000));
+      reject(new LateTurnError());
     },
     heap: line.waiting,
     until: -Infinity,

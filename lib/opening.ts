@@ -1,4 +1,5 @@
 /** What a bot opens before its first update: its list of chats, and the menu of its commands. */
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Api } from "grammy/web";
 import { startWithinMs } from "./asking.ts";
 import type { Clock } from "./clock.ts";
@@ -29,6 +30,8 @@ export async function setMenu(api: Api, logger: Logger): Promise<void> {
 /** The list of chats, and the way to it where it could not be read at the start. */
 export interface Opened {
   readonly roster: Roster;
+  /** What the storage speaks to DynamoDB with, which has its connections and keys already. */
+  readonly client: DynamoDBClient | undefined;
   /** Resolves once the list is read; rejects where it cannot be yet. */
   open(): Promise<void>;
 }
@@ -44,6 +47,10 @@ export async function openRoster(
   logger: Logger,
 ): Promise<Opened> {
   const storage = options.storage ?? createStorage(options, clock, logger);
+  const client = options.client ??
+    (options.storage === undefined && storage instanceof TelegramDynamoDBStorage
+      ? storage.client
+      : undefined);
   const roster = new Roster(storage, new InMemoryChatStorage({ clock, logger }));
   let opening: Promise<void> | undefined;
   const open = async (): Promise<void> => {
@@ -60,7 +67,7 @@ export async function openRoster(
       `${error.message}\nGoing on in memory until that is mended: only /start subscribes, and what chats say waits.`,
     );
   }
-  return { roster, open: asOutage(open, logger) };
+  return { roster, client, open: asOutage(open, logger) };
 }
 
 /**
@@ -133,11 +140,16 @@ export function openLedger(options: LedgerOptions, clock: Clock): Ledger {
 /** The ledgers of a bot: its own, and one for outages, in memory and on disk where there is a file. */
 export async function openLedgers(
   options: LedgerOptions & Pick<BotOptions, "spoolFile">,
+  roster: Roster,
   clock: Clock,
   logger: Logger,
 ): Promise<(signal: AbortSignal) => LedgerChoice> {
   const path = options.spoolFile === undefined ? undefined : `${options.spoolFile}.broadcasts`;
   const local = await openLocalLedger({ path, clock, logger });
   const ledger = (): Ledger => openLedger(options, clock);
-  return (signal) => new LedgerChoice({ ledger, local, clock, logger, signal });
+  const askChats = async (): Promise<unknown> => {
+    if (roster.isUnread) throw new Error("the list of chats has never been read");
+    return await roster.storage.readStopLog();
+  };
+  return (signal) => new LedgerChoice({ ledger, local, askChats, clock, logger, signal });
 }

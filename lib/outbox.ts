@@ -1,7 +1,7 @@
 /** Replies on their way: one chat's in their order, different chats' side by side, and never the reason for a wait. */
 import type { Api } from "grammy/web";
 import type { ChatEvent } from "./chat.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, monotonic } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
 import { asReply } from "./gate.ts";
 import { LateTurnError } from "./departure.ts";
@@ -47,8 +47,15 @@ export interface SendOptions {
   readonly holdMs?: number | undefined;
 }
 
+/** How a reply is to leave, and when it is too late for it. */
+interface Order {
+  readonly kind: Kind;
+  readonly lateAt: number;
+}
+
 export class Outbox {
   readonly #options: OutboxOptions;
+  readonly #now: () => number;
   readonly #inOrder = createInOrder();
   readonly #allowances: Readonly<Record<Kind, Allowance>>;
   #pending = 0;
@@ -60,6 +67,7 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#now = monotonic(options.clock);
     const allowance = (): Allowance =>
       createAllowance({ atOnce: repliesPerMinute, perSecond: repliesPerMinute / 60 });
     this.#allowances = { word: allowance(), other: allowance() };
@@ -92,10 +100,12 @@ export class Outbox {
     }
     this.#pending++;
     this.#waiting += replies.length;
+    // Behind others of its chat a reply waits no longer than anywhere else.
+    const lateAt = this.#now() + (holdMs ?? 0) + waitAtMostMs;
     await this.#inOrder(to.chatId, async () => {
       if (holdMs !== undefined) await this.#options.clock.sleep(holdMs);
       for (const reply of replies) {
-        if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply, kind);
+        if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply, { kind, lateAt });
         this.#waiting--;
       }
     });
@@ -119,15 +129,19 @@ export class Outbox {
   }
 
   /** A reply that fails is no reason to handle the update again; that the chat is gone is worth keeping. */
-  async #answer(api: Api, to: Addressee, reply: Reply, kind: Kind): Promise<void> {
+  async #answer(api: Api, to: Addressee, reply: Reply, { kind, lateAt }: Order): Promise<void> {
     const { clock, warn, onGone, withinMs } = this.#options;
     const { chatId } = to;
     const at = clock.now();
+    const leftMs = lateAt - this.#now();
+    if (leftMs <= 0) {
+      return this.#drop(chatId, 1, new LateTurnError().message);
+    }
     try {
       const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
       const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
       const message = { chat_id: chatId, text, entities: [...entities] };
-      const mark = { isConfirmation: kind === "word", waitAtMostMs };
+      const mark = { isConfirmation: kind === "word", waitAtMostMs: leftMs };
       await api.raw.sendMessage(asReply(message, mark), signal);
     } catch (error) {
       if (this.#isClosed) return;
@@ -138,7 +152,7 @@ export class Outbox {
         onGone(chatId, { kind: "removed", reason: outcome.reason, at })
           .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${reasonOf(failure)}`));
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
-        await this.#answer(api, { ...to, chatId: outcome.to }, reply, kind);
+        await this.#answer(api, { ...to, chatId: outcome.to }, reply, { kind, lateAt });
       } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
     }
   }

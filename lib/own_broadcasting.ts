@@ -33,7 +33,7 @@ export async function openBroadcasting(options: OwnBroadcastingOptions): Promise
   api.config.use(gate.transformer, secretKept(token));
   return new Broadcasting({
     ...{ api, gate, roster, clock, logger, messagesPerSecond },
-    ledgers: await openLedgers({ ...beside(storage), ledger }, clock, logger),
+    ledgers: await openLedgers({ ...beside(storage), ledger }, roster, clock, logger),
     migrate: (from, to, at) => roster.migrate(from, to, at),
     keep: async (chatId, event) => (await roster.apply(chatId, [event])).after?.is_active !== true,
   });

@@ -67,10 +67,12 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile, chatTypes, chatsPerAdder } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
-  const { roster, open } = await openRoster(options, botInfo.id, clock, logger).catch(async (error) => {
-    await spool?.close();
-    throw error;
-  });
+  const { roster, client, open } = await openRoster(options, botInfo.id, clock, logger).catch(
+    async (error) => {
+      await spool?.close();
+      throw error;
+    },
+  );
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
   roster.limitTo(admission.mayReceive);
   const inTime = options.storage === undefined
@@ -123,7 +125,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const broadcasting = new Broadcasting({
     ...{ api, gate, roster, clock, logger },
     messagesPerSecond: options.messagesPerSecond ?? defaultMessagesPerSecond,
-    ledgers: await openLedgers(options, clock, logger),
+    ledgers: await openLedgers({ ...options, client }, roster, clock, logger),
     ...createKeep(keeper, roster),
   });
   const pollWatch = new PollWatch(clock);

@@ -154,7 +154,7 @@ export class Turnstile {
   #opensAt(line: Line, now: number): number {
     const { call, read } = this.#lines;
     if (line === call || line === read) return this.#limits.flood.restsUntil;
-    if (this.#limits.flood.isOpen(now)) return this.#limits.flood.readyAt(now);
+    if (this.#limits.flood.isOpen(now)) return this.#limits.flood.readyAt(now, !line.isReply);
     return line.isReply ? this.#share.readyAt : -Infinity;
   }
 

@@ -28,6 +28,27 @@ test("a refusal asks a question, and is no rest; three chats' are, for as long a
   assert.not.ok(flood.isOpen(7_201_000));
 });
 
+test("a rest that only replies have proved is doubted by a broadcast's message, and ends where that is taken", () => {
+  const flood = new Flood();
+  const numbers = [1, 2, 3, 4].map(() => flood.leave(0));
+  for (const [index, number] of numbers.entries()) flood.refuse(number, index, 3_600_000, index, true);
+  assert.is(flood.restsUntil, 3_600_000, "replies and other calls rest");
+  assert.is(flood.readyAt(5000), 3_600_000);
+  assert.ok(flood.readyAt(5000, true) <= 5000);
+  const probe = flood.leave(5000);
+  assert.is(flood.readyAt(5100, true), 6000, "one at a time");
+  assert.is(flood.take(probe, 5200), true);
+  assert.not.ok(flood.isOpen(5200));
+});
+
+test("a broadcast's message that is refused, too, proves the rest", () => {
+  const flood = new Flood();
+  const numbers = [1, 2, 3].map(() => flood.leave(0));
+  for (const [index, number] of numbers.entries()) flood.refuse(number, index, 3_600_000, index, true);
+  flood.refuse(flood.leave(5000), 10, 3_600_000, 5100);
+  assert.is(flood.readyAt(10_000, true), 3_600_000);
+});
+
 test("one chat's own flood of hours does not make a rest of seconds longer", () => {
   for (const place of [0, 1, 2]) {
     const flood = new Flood();

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { LedgerChoice, type Patient } from "../lib/ledger_choice.ts";
 import type { DynamoDBLedger } from "../lib/storage/dynamodb_ledger.ts";
 import { type LocalLedger, openLocalLedger } from "../lib/storage/local_ledger.ts";
+import type { RunRecord } from "../lib/storage/ledger.ts";
+import { InMemoryLedger } from "../lib/storage/memory_ledger.ts";
 import type { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { noon, secondMs } from "./support/chats.ts";
@@ -310,6 +312,41 @@ on("disk", "close() tells where it waits for the next start", async (scene) => {
   const next = await another();
   await until(scene, () => next.local.ids.length === 0);
   assert.is((await real.get("a"))?.state, "finished");
+});
+
+/** A ledger that takes its time. */
+class Slow extends InMemoryLedger {
+  readonly #clock: StepClock;
+
+  constructor(clock: StepClock) {
+    super();
+    this.#clock = clock;
+  }
+
+  override async get(broadcastId: string): Promise<RunRecord | undefined> {
+    await this.#clock.sleep(3000);
+    return await super.get(broadcastId);
+  }
+}
+
+test("a ledger that is slow while the table of chats answers is waited for; one that is as silent as that is not", async () => {
+  for (const isNear of [true, false]) {
+    const [clock, logger, ending] = [new StepClock(noon), new TestLogger(), new AbortController()];
+    const local = await openLocalLedger({ clock, logger });
+    const slow = new Slow(clock);
+    await slow.begin(runAt("a", finished));
+    const askChats = (): Promise<void> => isNear ? Promise.resolve() : new Promise(() => {});
+    const choice = new LedgerChoice({
+      ...{ ledger: () => slow, local, askChats, clock, logger },
+      signal: ending.signal,
+    });
+    const choosing = choice.for("a", send);
+    await clock.pass(10_000);
+    const { ledger, found } = await choosing;
+    assert.equal([ledger === slow, found?.state], isNear ? [true, "finished"] : [false, undefined]);
+    assert.is(logger.lines.length, isNear ? 0 : 1);
+    ending.abort();
+  }
 });
 
 test.run();

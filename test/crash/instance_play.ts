@@ -233,7 +233,7 @@ async function broadcast(scene: Scene, { Storage = TelegramDynamoDBStorage }: Ca
   api.config.use(deliverTo(scene), gate.transformer);
   const broadcasting = new Broadcasting({
     ...{ api, gate, roster, clock, logger, messagesPerSecond },
-    ledgers: await openLedgers({ ledger: new InMemoryLedger() }, clock, logger),
+    ledgers: await openLedgers({ ledger: new InMemoryLedger() }, roster, clock, logger),
     migrate: (from, to, at) => roster.migrate(from, to, at),
     keep: async (chatId, event) => (await roster.apply(chatId, [event])).after?.is_active !== true,
   });

@@ -124,6 +124,28 @@ const privateStops: Row = async (size) => {
   return line;
 };
 
+/** Five accounts whose own chats are flooded for an hour have replies refused, while nobody else is written to. */
+const floodedAccounts: Row = async (size) => {
+  let line = "";
+  await onStage(size, async (stage) => {
+    const { server } = stage.scene;
+    const strangers = Array.from({ length: 5 }, () => server.user());
+    for (const stranger of strangers) {
+      stranger.flood(3600);
+      stranger.say("/help");
+      await until(
+        () => stranger.attempts > 0 || stage.scene.logs.of("warn", "limits the rate").length > 0,
+        "no answer",
+      );
+    }
+    const sent = stage.send();
+    const numbers = await stage.judge(sent);
+    line = numbersLine(size.people, numbers);
+    stage.clock.setFactor(300);
+  }, { isInMemory: true });
+  return line;
+};
+
 /** One person adds the bot to 150 channels and groups: ten are registered; with no limit people still come first. */
 const manyChats = (chatsPerAdder?: number): Row => async (size) => {
   let line = "";
@@ -156,6 +178,7 @@ export const strangerRows: Readonly<Record<string, Row>> = {
   "three groups in slow mode, held by the server": slowModes(7, { maxHoldSeconds: 8 }),
   "fifty accounts send forty commands each": commands,
   "a hundred strangers send /stop to a private bot": privateStops,
+  "five accounts are flooded themselves": floodedAccounts,
   "one person adds the bot to 150 chats": manyChats(),
   "one person adds the bot to 150 chats, and may": manyChats(Infinity),
 };
