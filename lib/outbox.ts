@@ -1,5 +1,6 @@
 /** Replies on their way: one chat's in their order, different chats' side by side, and never the reason for a wait. */
 import type { Api } from "grammy/web";
+import { BoundedMap } from "./bounded.ts";
 import type { ChatEvent } from "./chat.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { forGrammy } from "./for_grammy.ts";
@@ -31,6 +32,7 @@ export interface OutboxOptions {
 /** What one chat is answered at most, which is all that Telegram takes in a group; and as often to /start and /stop. */
 const repliesPerMinute = 20;
 const closeWithinMs = 10_000;
+const chatsAtMost = 10_000;
 /** A reply whose turn at the gate does not come within this time is dropped. */
 const waitAtMostMs = 10_000;
 /** Replies that wait at a time over all chats; the last places are for what confirms a /start or /stop. */
@@ -47,15 +49,17 @@ export interface SendOptions {
   readonly holdMs?: number | undefined;
 }
 
-/** How a reply is to leave, and when it is too late for it. */
+/** How a reply is to leave, and since when it waits. */
 interface Order {
   readonly kind: Kind;
-  readonly lateAt: number;
+  readonly queuedAt: number;
 }
 
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #now: () => number;
+  /** When a reply to a chat was last given up, as its turn had not come in time. */
+  readonly #droppedAt = new BoundedMap<number, number>(chatsAtMost);
   readonly #inOrder = createInOrder();
   readonly #allowances: Readonly<Record<Kind, Allowance>>;
   #pending = 0;
@@ -100,12 +104,11 @@ export class Outbox {
     }
     this.#pending++;
     this.#waiting += replies.length;
-    // Behind others of its chat a reply waits no longer than anywhere else.
-    const lateAt = this.#now() + (holdMs ?? 0) + waitAtMostMs;
+    const queuedAt = this.#now();
     await this.#inOrder(to.chatId, async () => {
       if (holdMs !== undefined) await this.#options.clock.sleep(holdMs);
       for (const reply of replies) {
-        if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply, { kind, lateAt });
+        if (isWanted() && !this.#isClosed) await this.#answer(api, to, reply, { kind, queuedAt });
         this.#waiting--;
       }
     });
@@ -129,30 +132,31 @@ export class Outbox {
   }
 
   /** A reply that fails is no reason to handle the update again; that the chat is gone is worth keeping. */
-  async #answer(api: Api, to: Addressee, reply: Reply, { kind, lateAt }: Order): Promise<void> {
+  async #answer(api: Api, to: Addressee, reply: Reply, { kind, queuedAt }: Order): Promise<void> {
     const { clock, warn, onGone, withinMs } = this.#options;
     const { chatId } = to;
     const at = clock.now();
-    const leftMs = lateAt - this.#now();
-    if (leftMs <= 0) {
+    // What was behind a reply that has waited for too long has waited as long.
+    if (queuedAt <= (this.#droppedAt.get(chatId) ?? -Infinity)) {
       return this.#drop(chatId, 1, new LateTurnError().message);
     }
     try {
       const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
       const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
       const message = { chat_id: chatId, text, entities: [...entities] };
-      const mark = { isConfirmation: kind === "word", waitAtMostMs: leftMs };
+      const mark = { isConfirmation: kind === "word", waitAtMostMs };
       await api.raw.sendMessage(asReply(message, mark), signal);
     } catch (error) {
       if (this.#isClosed) return;
       const outcome = outcomeOf(error);
       const isLate = error instanceof LateTurnError;
+      if (isLate) this.#droppedAt.set(chatId, this.#now());
       if (isLate || outcome.kind === "wait") this.#drop(chatId, 1, (error as Error).message);
       else if (outcome.kind === "gone") {
         onGone(chatId, { kind: "removed", reason: outcome.reason, at })
           .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${reasonOf(failure)}`));
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
-        await this.#answer(api, { ...to, chatId: outcome.to }, reply, { kind, lateAt });
+        await this.#answer(api, { ...to, chatId: outcome.to }, reply, { kind, queuedAt });
       } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
     }
   }

@@ -125,7 +125,7 @@ export async function countedMessages(scene: Scene): Promise<number> {
 /** One message when it begins and one when it ends, not one for each update. */
 function saidWrong(outage: Outage, logs: Logs, from: number, updates: number): string[] {
   const lines = logs.lines.slice(from).filter(({ message }) =>
-    !/ is ready: |could not be answered/.test(message)
+    !/ is ready: |could not be answered|is not answered/.test(message)
   );
   const begun = lines.filter(({ level }) => level !== "info").length;
   const ended = lines.length - begun;

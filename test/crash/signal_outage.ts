@@ -181,7 +181,7 @@ async function tableProblem({ audience, leavers, blockers }: Play): Promise<stri
       "the table does not hold what was said and met",
       20_000,
     );
-    await until(() => areRight(audience.people), "the table does not hold who is active", 5000);
+    await until(() => areRight(audience.people), "the table does not hold who is active", 30_000);
     return undefined;
   } catch (error) {
     return (error as Error).message;
