@@ -59,6 +59,9 @@ export class Once {
   /** Begins the run, or follows the process that has begun it. */
   async send(id: string, plan: Plan): Promise<BroadcastReport> {
     const { ledger, found } = await this.#choose(id, plan);
+    if (found?.state === "finished") {
+      this.#options.company.logger.info(`The broadcast "${id}" has been sent before; nothing is sent now.`);
+    }
     return found === undefined && await this.#options.track(this.#begin(ledger, id, plan)) ||
       (await this.follow(id, plan)).report;
   }
