@@ -241,6 +241,11 @@ export class Run {
   async #draw(): Promise<void> {
     const { audience, journal } = this.#options;
     const chosen = this.#jury.choose(this.rest, audience);
+    // With too few for a proof everyone is written to in turn.
+    if (chosen.length < this.#jury.wants) {
+      this.#jury.dismiss();
+      return this.launch();
+    }
     const early = new Set(chosen);
     this.#window = [...this.#window.slice(0, this.#next), ...this.rest.filter((id) => !early.has(id))];
     audience.except(chosen);
@@ -256,7 +261,10 @@ export class Run {
     if (settlement.outcome === "withdrawn") return;
     const isLeft = ending.kind === "left" && settlement.outcome === "skipped" && settlement.why === "stopped";
     if (isLeft && this.unsent.length < unsentAtMost) return void this.unsent.push(chatId);
-    if ("stops" in settlement) ending.end(settlement.stops, settlement.message);
+    // A message that somebody has taken is not at fault: then the refusal is the chat's own.
+    if ("stops" in settlement && (settlement.stops === "stopped" || tally.counts.sent === 0)) {
+      ending.end(settlement.stops, settlement.message);
+    }
     tally.settle(chatId, settlement, this.elapsedMs);
     if (tally.counts.sent > 0) this.#jury.dismiss();
     else {

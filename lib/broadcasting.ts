@@ -62,11 +62,11 @@ export class Broadcasting {
   /** Waits for what is being sent, for a while; then has it leave. */
   async close(): Promise<void> {
     const { clock } = this.#company;
-    this.#stopping.abort(new Error("The bot was stopped."));
+    this.#stopping.abort(stopped());
     await waitFor(Promise.allSettled(this.#all), finishWithinMs, clock);
-    this.#leaving.abort();
+    this.#leaving.abort(stopped());
     await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
-    this.#closed.abort();
+    this.#closed.abort(stopped());
     await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
     await this.#ledgers?.close();
   }
@@ -194,4 +194,8 @@ function createUnclearLog(logger: Logger): Company["onUnclear"] {
       `A chat refuses a message in words that are not known; it counts as failed there and stays subscribed. ${message}`,
     );
   };
+}
+
+function stopped(): Error {
+  return new Error("The bot was stopped.");
 }

@@ -255,14 +255,14 @@ async function conclude(
   opened: OpenRecipients,
   { run, tally, journal, ending, inDoubt }: Course,
 ): Promise<BroadcastReport | undefined> {
-  const { selection: { failure }, isUnread } = opened;
+  const { selection: { failure }, isUnread, refusal } = opened;
   const nobody = tally.counts.sent + tally.counts.unknown === 0;
   // No chat was written to, and it is not known which chats should have been.
   const isVain = nobody && (failure !== undefined || (isUnread && tally.done === 0));
   const isOpen = isVain || ending.kind === "left" || ending.kind === "refused";
   if (isOpen) await journal?.leave(run, ending);
   if (journal?.isLost) return undefined;
-  if (isVain) throw failure ?? neverRead();
+  if (isVain) throw failure ?? refusal ?? neverRead();
   const doubtful = ending.kind === "left" ? [] : run.rest.filter((id) => inDoubt.has(id));
   const left = run.rest.length + run.unsent.length + audience.left - doubtful.length;
   for (const id of doubtful) tally.settle(id, stillInDoubt, 0);

@@ -24,6 +24,8 @@ export interface ConsentCheckOptions {
   readonly onMemory: (error: Error) => void;
   /** Called whenever the list has been read anew, or could not be. */
   readonly onRefreshed: () => void;
+  /** Called where the list turns out to be another bot's. */
+  readonly onRefused: (error: Error) => void;
   /** Ends everything. */
   readonly signal: AbortSignal;
 }
@@ -206,6 +208,7 @@ export class ConsentCheck {
     this.#proof = "read";
     while (!signal.aborted) {
       try {
+        if (roster.refusal !== undefined) this.#options.onRefused(roster.refusal);
         if (roster.isUnread) throw new Error("the list of chats has never been read");
         await this.refresh();
         this.#isRefreshing = false;

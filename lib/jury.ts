@@ -57,7 +57,6 @@ export class Jury {
   /** Has these people written to next. Where they are too few for a proof, the broadcast goes on in its order. */
   call(chosen: readonly number[]): void {
     if (!this.isSitting) return;
-    if (chosen.length < this.wants) return this.dismiss();
     this.#drawnCount += chosen.length;
     this.#waiting.push(...chosen);
     for (const chatId of chosen) this.#drawn.add(chatId);

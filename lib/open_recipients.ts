@@ -16,6 +16,8 @@ export interface OpenRecipients {
   readonly ids: Float64Array;
   /** Whether the list has never been read. */
   readonly isUnread: boolean;
+  /** Why it must not be, where it is another bot's. */
+  readonly refusal: Error | undefined;
   /** Set where the list in memory was used without the table; `asOf` is when it was read, `undefined` if it never was. */
   readonly fromMemory: { readonly asOf: number | undefined } | undefined;
   /** Called whenever the list has been read anew. */
@@ -48,6 +50,7 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
       logger.warn(memoryText(error, roster.readAt));
     },
     onRefreshed: () => opened.onChange(idsNow()),
+    onRefused: (error) => opened.onFailure(error),
     signal: over.signal,
   });
   const opened = {
@@ -56,6 +59,9 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
     ids: new Float64Array(),
     get isUnread() {
       return roster.isUnread;
+    },
+    get refusal() {
+      return roster.refusal;
     },
     get fromMemory() {
       return fromMemory ?? (roster.isUnread ? { asOf: undefined } : undefined);
@@ -90,10 +96,11 @@ async function readFirst(
 async function readMeanwhile(
   opened: OpenRecipients,
   idsNow: () => Float64Array,
-  { logger }: Company,
+  { logger, roster }: Company,
 ): Promise<Float64Array> {
   const { check, selection } = opened;
-  if (selection.needsOrder) {
+  // A list that was never read is waited for in the usual order.
+  if (selection.needsOrder && !roster.isUnread) {
     try {
       await check.refresh();
       return await selection.readAll();

@@ -67,24 +67,26 @@ export async function openRoster(
       `${error.message}\nGoing on in memory until that is mended: only /start subscribes, and what chats say waits.`,
     );
   }
-  return { roster, client, open: asOutage(open, logger) };
+  return { roster, client, open: asOutage(open, roster, logger) };
 }
 
 /**
  * A bot that has begun goes on as in an outage, should the list turn out to be another bot's: nothing is written to it,
  * what is queued waits until that is mended, and the log says once what to do.
  */
-function asOutage(open: () => Promise<void>, logger: Logger): () => Promise<void> {
+function asOutage(open: () => Promise<void>, roster: Roster, logger: Logger): () => Promise<void> {
   let isTold = false;
   return async () => {
     try {
       await open();
+      roster.refusal = undefined;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       if (!isTold) {
         logger.error(`${error.message}\nUntil then nothing is read or kept there, and what chats say waits.`);
       }
       isTold = true;
+      roster.refusal = error;
       throw new StorageError("table", error.message, { cause: error });
     }
   };

@@ -67,6 +67,9 @@ export class Roster {
     return this.#standIn !== undefined;
   }
 
+  /** Why the storage is not to be used, where it serves another bot. */
+  refusal: Error | undefined;
+
   /** When the storage was last read whole, in milliseconds since 1970; `undefined` where it never was. */
   get readAt(): number | undefined {
     return this.#readAt;

@@ -434,6 +434,33 @@ test("broadcast() stops where five people refuse in the same words that we do no
   }, made);
 });
 
+test("broadcast() to a few: whoever refuses in words that we do not know keeps it from nobody", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const users = await subscribers(scene, 5);
+    const group = server.group({ title: "Desk", administrators: [server.user()] });
+    await plantActive(scene.table, group.chatId);
+    for (let index = 0; index < users.length; index++) {
+      const answer = { error_code: 400, description: "Bad Request: SOMETHING_OF_NEXT_YEAR" };
+      server.fault({ method: "sendMessage", chatId: users[index]?.chatId ?? 0, answer });
+      const report = await bot.broadcast(`signal ${index}`, { order: "ascending" });
+      assert.equal(counts(report), { ...none, sent: 5, failed: 1 }, `the ${index}th refuses`);
+    }
+  }, made);
+});
+
+test("broadcast() is no fault of the message once somebody has taken it", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const users = await subscribers(scene, 20);
+    const answer = { error_code: 400, description: "Bad Request: message is too long" };
+    server.fault({ method: "sendMessage", chatId: users[10]?.chatId ?? 0, answer });
+    const report = await bot.broadcast("signal", { order: "ascending" });
+    assert.equal(counts(report), { ...none, sent: 19, failed: 1 });
+    assert.is(report.stopped, undefined);
+  }, made);
+});
+
 test("broadcast() goes on where only some chats refuse in words that we do not know", async () => {
   await withBot(async (scene) => {
     const { bot, server, item } = scene;

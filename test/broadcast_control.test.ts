@@ -120,7 +120,8 @@ test("a clock that is set back in a broadcast neither silences it nor makes its 
   await withBot(async (scene) => {
     const users = await subscribers(scene, 90);
     const seen: BroadcastProgress[] = [];
-    const running = scene.bot.broadcast("signal", { onProgress: (progress) => void seen.push(progress) });
+    const onProgress = (progress: BroadcastProgress): void => void seen.push(progress);
+    const running = scene.bot.broadcast("signal", { onProgress, order: "ascending" });
     await users[30]?.received("signal");
     backMs = 3_600_000;
     const before = seen.length;

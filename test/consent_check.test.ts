@@ -104,6 +104,7 @@ async function withCheck(
   const refreshed: number[] = [];
   const check = new ConsentCheck({
     ...{ roster, clock, patienceMs, signal: over.signal },
+    onRefused: () => {},
     onMemory: ({ message }) => told.push(message),
     onRefreshed: () => refreshed.push(clock.passedMs),
   });

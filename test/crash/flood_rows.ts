@@ -2,11 +2,11 @@
 import { assert } from "../harness.ts";
 import { until } from "../support/bot.ts";
 import type { Row } from "./stranger_rows.ts";
-import { onStage, timesIn } from "./stage.ts";
+import { onStage, type Size, timesIn } from "./stage.ts";
 
 const twoHoursS = 7200;
-/** Calls into a flood: what is under way when it begins, and the probes that prove it. */
-const handful = 10;
+/** Calls into a flood: what is under way when it begins, which is more on a busy machine, and the probes that prove it. */
+const handful = ({ bounds }: Size): number => bounds.slackMs === 0 ? 10 : 30;
 const quick = 2400;
 
 /** A 429 of two hours in the middle of a signal: a handful of calls into it, and afterwards all have it. */
@@ -32,7 +32,7 @@ const flood = (broadcastId?: string): Row => async (size) => {
     stage.assertOnce(sent);
     const report = await stage.finished(sent, size.factor);
     assert.equal([report.sent, report.failed, report.stopped], [size.people, 0, undefined]);
-    assert.ok(hits > 0 && flooding.hits <= handful, `${flooding.hits} calls into the flood`);
+    assert.ok(hits > 0 && flooding.hits <= handful(size), `${flooding.hits} calls into the flood`);
     line = `${flooding.hits} calls into a flood of two hours; all ${size.people} have it afterwards, once`;
   }, { hasLedger: broadcastId !== undefined });
   return line;
@@ -51,7 +51,7 @@ const expiring: Row = async (size) => {
     assert.is(willExpire, recipients - done, "the progress says who will not have it");
     const { sent: count, failed, skips, skipped } = await stage.finished(sent, quick / 16);
     assert.equal([failed, count + skips.expired, skips.expired], [0, size.people, skipped]);
-    assert.ok(skipped > 0 && flooding.hits <= handful);
+    assert.ok(skipped > 0 && flooding.hits <= handful(size));
     const has = stage.people.filter((person) => timesIn(person, sent.mark) > 0).length;
     assert.is(has, count);
     line =
