@@ -168,7 +168,7 @@ test("a picture that others have got is no reason to end a signal where it is re
   await withBot(async (scene) => {
     const users = await subscribers(scene, 6);
     refusePhotos(scene, "wrong file identifier/HTTP URL specified", users[3]);
-    const report = await scene.bot.sendSignal(ticket, { candles });
+    const report = await scene.bot.sendSignal(ticket, { candles, order: "ascending" });
     assert.equal([report.sent, report.stopped], [6, undefined]);
     assert.equal(users.map(photos), [[true], [true], [true], [false], [true], [true]]);
   }, made);
