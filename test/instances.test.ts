@@ -16,6 +16,13 @@ test("nobody is written to after a confirmed /stop, and everybody else is, once"
   assert.ok(fromMemory < histories / 5);
 });
 
+test("it holds where the clocks of two machines are almost eight minutes apart", async () => {
+  for (const seed of [557554, 557803, 557830]) {
+    const { late, problems } = await runInstances({ seed, histories: 1 });
+    assertSound("instances", [...late, ...problems]);
+  }
+});
+
 for (const [does, careless] of Object.entries(carelessInstances)) {
   test(`a pair that ${does} is caught`, async () => {
     const { late } = await runInstances({ seed: 1, histories: 100, careless, endsAtFirst: true });
