@@ -1,13 +1,16 @@
 /** The one door for calls to Telegram: each waits for its turn, and is sent again where it was one too many. */
 import type { ApiError } from "grammy/types";
 import type { Transformer } from "grammy/web";
-import { ChatFloodError, type Departure, type Turn } from "./departure.ts";
+import type { Clock } from "./clock.ts";
+import { ChatFloodError, type Departure, LateTurnError, type Turn } from "./departure.ts";
 import type { ChatId } from "./flood.ts";
 import { forGrammy } from "./for_grammy.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";
 import { outcomeOf } from "./outcome.ts";
+import { inTime, LateError } from "./patience.ts";
 import { Turnstile, type TurnstileOptions } from "./turnstile.ts";
+import { createUnderWay } from "./under_way.ts";
 
 export interface GateOptions extends Omit<TurnstileOptions, "onFlood"> {
   readonly logger: Logger;
@@ -22,7 +25,7 @@ const [admitted, replying] = [Symbol("admitted"), Symbol("reply")];
 
 /** What is known of one of the bot's own replies, which is given up where its chat is flooded. */
 export interface ReplyMark {
-  /** Whether it confirms a /start or /stop, and goes before all others. */
+  /** Whether it confirms a /start or /stop: it goes before all others, and behind a message on its way to the chat. */
   readonly isConfirmation: boolean;
   /** It is given up, by a `LateTurnError`, where its turn does not come within this time. */
   readonly waitAtMostMs: number;
@@ -42,9 +45,13 @@ export class Gate {
   readonly #turnstile: Turnstile;
   /** What is said to a chat arrives in the order in which it was said. */
   readonly #inOrder = createInOrder<ChatId>();
+  readonly #clock: Clock;
+  /** Messages of broadcasts. */
+  readonly #underWay = createUnderWay();
 
   constructor({ logger, ...options }: GateOptions) {
     this.#closed = options.signal;
+    this.#clock = options.clock;
     const onFlood = (seconds: number): void =>
       logger.warn(`Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then.`);
     this.#turnstile = new Turnstile({ ...options, onFlood });
@@ -69,8 +76,15 @@ export class Gate {
    * Resolves when the call may leave; rejects with the signal's reason, where the bot is closed, or with a
    * `ChatFloodError` where the chat's own flood is longer than the departure waits for.
    */
-  enter(departure: Departure): Promise<Turn> {
-    return this.#turnstile.enter(departure);
+  async enter(departure: Departure): Promise<Turn> {
+    const turn = await this.#turnstile.enter(departure);
+    if (departure.chatId === undefined) return turn;
+    const end = this.#underWay.begin(departure.chatId);
+    const ending = <A extends unknown[]>(tell: (...answer: A) => void) => (...answer: A): void => {
+      end();
+      tell(...answer);
+    };
+    return { taken: ending(turn.taken), flooded: ending(turn.flooded), over: ending(turn.over) };
   }
 
   /** From now on what is not paid for keeps to thirty a second. */
@@ -97,8 +111,22 @@ export class Gate {
       ownFloodAtMostMs: reply?.waitAtMostMs,
     } as const;
     if (chatId === undefined) return await this.#send(call, departure);
-    return await this.#inOrder(chatId, () => this.#send(call, { ...departure, chatId }));
+    return await this.#inOrder(chatId, async () => {
+      if (reply?.isConfirmation) await this.#lastOf(chatId, reply.waitAtMostMs);
+      return await this.#send(call, { ...departure, chatId });
+    });
   };
+
+  /** Waits for the message that is on its way: after a confirmed /stop no more arrives. */
+  async #lastOf(chatId: ChatId, ms: number): Promise<void> {
+    const last = this.#underWay.none(chatId);
+    if (last === undefined) return;
+    try {
+      await inTime(last, { ms, clock: this.#clock, signal: this.#closed });
+    } catch (error) {
+      throw error instanceof LateError ? new LateTurnError() : error;
+    }
+  }
 
   async #send(call: Call, departure: Departure): Promise<Answer> {
     const [prev, method, payload, signal] = call;

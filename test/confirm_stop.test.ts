@@ -1,6 +1,8 @@
 /** The confirmation of a /stop waits while others send without looking, and nothing else waits with it. */
 import { Bot } from "grammy/web";
+import type { LocalUser } from "../lib/local/mod.ts";
 import { Roster } from "../lib/roster.ts";
+import { InMemoryChatStorage } from "../lib/storage/memory.ts";
 import { migrateChat } from "../lib/storage/chat_storage.ts";
 import { subscriptions } from "../lib/subscriptions.ts";
 import { assert, suite } from "./harness.ts";
@@ -165,6 +167,44 @@ test("waits in a group that has become a supergroup before it was heard", async 
     // The /stop of the group that is closed is told, and so is that of its supergroup.
     assert.equal((await storage.readStopLog()).chats, new Set([-5, -1005]));
   }, { state: "made" });
+});
+
+/** A signal is on its way to a subscriber, and what happens to it there, when the subscriber says /stop. */
+async function stopUnderWay(
+  answer: "hang" | { readonly delayMs: number },
+  body: (scene: Scene, leaver: LocalUser) => Promise<void>,
+): Promise<void> {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const leaver = server.user();
+    leaver.say("/start");
+    await leaver.received("Welcome!");
+    const fault = server.fault({ method: "sendMessage", chatId: leaver.chatId, answer });
+    const run = bot.broadcast("a signal");
+    await until(() => fault.hits === 1, "it does not leave");
+    leaver.say("/stop");
+    await body(scene, leaver);
+    run.catch(() => {});
+  }, { bot: { storage: new InMemoryChatStorage(), clock: new FastClock(10) } });
+}
+
+test("comes behind a message that is on its way already", async () => {
+  await stopUnderWay({ delayMs: 1000 }, async (_, leaver) => {
+    await leaver.received(unsubscribed);
+    assert.equal(said(leaver).slice(1), ["a signal", unsubscribed]);
+  });
+});
+
+test("is not given where such a message gets no answer, as it may still arrive", async () => {
+  await stopUnderWay("hang", async ({ bot, server, logs }, leaver) => {
+    const other = server.user();
+    other.say("/start");
+    await other.received("Welcome!");
+    await until(() => bot.health.droppedReplies === 1, "it is not given up");
+    assert.match(logs.text, `Chat ${leaver.chatId} is not answered: its turn has not come in time.`);
+    assert.is((await bot.broadcast("another one")).sent, 1, "the /stop is kept");
+    assert.is(said(leaver).length, 1);
+  });
 });
 
 test.run();

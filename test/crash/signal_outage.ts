@@ -149,7 +149,9 @@ async function judge(play: Play, report: BroadcastReport): Promise<string[]> {
     else if (!leavers.includes(person)) check(times === 1, `${person.chatId} has it ${times} times`);
     else {
       check(times <= 1, `${person.chatId} has it ${times} times`);
-      check(times === 0 || isInTime(person, text), `${person.chatId} has it after its /stop`);
+      const since = play.heard(person);
+      const isAfter = since.lastIndexOf(text) > since.indexOf(unsubscribed);
+      check(!isAfter, `${person.chatId} has it after its confirmed /stop`);
     }
   }
   check(report.stopped === undefined, `it was stopped: ${report.stopped}`);
@@ -223,11 +225,4 @@ async function ledgerProblems(
 async function restore({ audience, leavers, blockers }: Play): Promise<void> {
   audience.server.unheard(() => blockers.forEach((person) => person.unblock()));
   await audience.subscribe([...leavers, ...blockers]);
-}
-
-/** What was on its way when the /stop was heard may come in a moment after the confirmation, which goes another way. */
-function isInTime({ inbox }: LocalUser, text: string): boolean {
-  const dateOf = (wanted: string): number =>
-    inbox.filter((message) => message.text?.startsWith(wanted)).at(-1)?.date ?? NaN;
-  return dateOf(text) <= dateOf(unsubscribed) + 1;
 }
