@@ -3,6 +3,7 @@ import type { Audience } from "./audience.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { displayable } from "./displayable.ts";
+import { drawPeople } from "./draw.ts";
 import { Jury } from "./jury.ts";
 import { reasonOf } from "./reason.ts";
 import type { Settlement, Tally } from "./tally.ts";
@@ -12,12 +13,13 @@ export interface Journal {
   /** Writes a window ahead, with chats of earlier ones that are under way. Where that fails it ends the run: false. */
   advance(window: readonly number[], underWay: readonly number[]): Promise<boolean>;
   /** The same for chats that are sent to out of their turn. */
-  nameEarly(chatIds: readonly number[], underWay: readonly number[]): Promise<boolean>;
+  nameEarly(chatIds: readonly number[]): Promise<boolean>;
 }
 
-/** Chats under way when a window is written, and chats left over at an end: more would not fit into the ledger's item. */
-export const unsentAtMost = 15;
+/** Messages under way when a window is written: with so many the ledger's item has less than 1 KB. */
 export const pendingAtMost = 30;
+/** Chats that have to be waited for at such a time, and chats left over at an end: the item costs more with them. */
+const heldAtMost = 2000;
 
 export interface RunOptions {
   readonly audience: Audience;
@@ -27,7 +29,13 @@ export interface RunOptions {
   /** Whether recipients may still join: then the run does not end with those that it knows. */
   readonly isOpen: () => boolean;
   /** Calls `onTurn` when the message no longer waits for the bot's pace: it goes out, or its chat has to be waited for. */
-  readonly deliver: (chatId: number, onTurn: (isHeld: boolean) => void) => Promise<Settlement>;
+  readonly deliver: (
+    chatId: number,
+    onTurn: (isHeld: boolean) => void,
+    isDrawn: boolean,
+  ) => Promise<Settlement>;
+  /** Whether it is not known whom a flood concerns: then people are drawn at random, and written to one by one. */
+  readonly isUnclear: () => boolean;
   /** Recipients that may wait for the bot's pace at a time: several where something is read or made for each. */
   readonly aheadAtMost: () => number;
   /** Whether the photo is yet to be uploaded: then each try is an upload. */
@@ -83,8 +91,6 @@ export class Ending {
  * With a photo that is yet to be uploaded it goes on so until a chat has taken it.
  */
 const triedAlone = 10;
-/** Chats that have to be waited for tell nothing, so that another one is tried meanwhile. */
-const triedAtMost = 3;
 /** Calls under way, so that the pace is kept up at a latency of four seconds. */
 const latencySeconds = 4;
 const [callsAtLeast, callsAtMost] = [64, 4000];
@@ -94,7 +100,7 @@ export class Run {
   readonly #options: RunOptions;
   readonly #atOnce: number;
   readonly #now: () => number;
-  readonly #jury: Jury;
+  readonly #jury = new Jury();
   /** Recipients that may be sent to, and how many of them have been begun with. */
   #window: readonly number[];
   #next = 0;
@@ -105,6 +111,8 @@ export class Run {
   /** How many wait for the bot's pace; `aheadAtMost` limits them. */
   #waiting = 0;
   #isAdvancing = false;
+  /** Whether somebody is being asked who was drawn to find out whom a flood concerns. */
+  #isProbing = false;
   #toldAt = -Infinity;
   #endedAt: number | undefined;
   #finish = (): void => {};
@@ -113,7 +121,6 @@ export class Run {
     this.#options = options;
     this.#now = monotonic(options.clock);
     this.#window = options.window;
-    this.#jury = new Jury(options.clock);
     this.#atOnce = Math.min(callsAtMost, Math.max(callsAtLeast, latencySeconds * options.messagesPerSecond));
   }
 
@@ -171,16 +178,18 @@ export class Run {
 
   /** Begins with as many recipients as it may now; to be called whenever that may be more. */
   launch(): void {
-    const { control, ending, isOpen, audience, aheadAtMost } = this.#options;
+    const { control, ending, isOpen, isUnclear, audience, aheadAtMost } = this.#options;
     while (!ending.signal.aborted && !control.isPaused && this.#waiting < aheadAtMost() && this.#hasRoom()) {
       const chatId = this.#take();
       if (chatId === undefined) break;
       void this.#deliver(chatId);
     }
     if (this.#isAdvancing) return;
+    if (isUnclear() && !this.#isProbing && !ending.signal.aborted && !control.isPaused) void this.#probe();
+    if (this.#isAdvancing) return;
     const { isSitting, waiting, wants } = this.#jury;
-    const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || audience.left > 0 ||
-      isOpen();
+    const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || this.#isProbing ||
+      audience.left > 0 || isOpen();
     if (ending.signal.aborted || !hasMore) {
       if (this.#underWay.size === 0) this.#finish();
     } else if (wants > 0) void this.#draw();
@@ -202,32 +211,38 @@ export class Run {
 
   /** A message that waits for its own chat takes no place of the others. */
   #hasRoom(): boolean {
-    const [atOnce, atMost] = this.#isProven() ? [this.#atOnce, callsAtMost] : [1, triedAtMost];
-    return this.#underWay.size < atMost && this.#underWay.size - this.#held.size < atOnce;
+    const atOnce = this.#isProven() ? this.#atOnce : 1;
+    return this.#underWay.size < callsAtMost && this.#underWay.size - this.#held.size < atOnce;
   }
 
-  async #deliver(chatId: number): Promise<void> {
+  async #deliver(chatId: number, isDrawn: boolean = false, onSaid: () => void = () => {}): Promise<void> {
     this.#begun++;
     this.#underWay.add(chatId);
     this.#waiting++;
     let waits = true;
     const onTurn = (isHeld: boolean): void => {
-      if (isHeld) this.#held.add(chatId);
-      else this.#held.delete(chatId);
+      if (isHeld) {
+        this.#held.add(chatId);
+        onSaid();
+      } else this.#held.delete(chatId);
       if (waits) this.#waiting--;
       waits = false;
       this.launch();
     };
-    const settlement = await this.#options.deliver(chatId, onTurn).catch(unexpected);
+    const settlement = await this.#options.deliver(chatId, onTurn, isDrawn).catch(unexpected);
     this.#underWay.delete(chatId);
+    onSaid();
     this.#settle(chatId, settlement);
     onTurn(false);
   }
 
   async #advance(): Promise<void> {
     const { audience, windowSize, journal } = this.#options;
-    if (this.#underWay.size > pendingAtMost && journal !== undefined) return;
-    const window = audience.take(Math.max(1, windowSize - (journal === undefined ? 0 : this.#underWay.size)));
+    const held = this.#held.size;
+    const isFull = this.#underWay.size - held > pendingAtMost || held > heldAtMost;
+    if (isFull && journal !== undefined) return;
+    const room = windowSize - (journal === undefined ? 0 : this.#underWay.size);
+    const window = audience.take(Math.max(Math.ceil(windowSize / 2), room));
     this.#isAdvancing = journal !== undefined;
     if (journal === undefined || await journal.advance(window, [...this.#underWay])) {
       this.#window = window;
@@ -239,28 +254,49 @@ export class Run {
 
   /** Draws people at random from all recipients: what they refuse alike is the message's fault, and no single chat's. */
   async #draw(): Promise<void> {
-    const { audience, journal } = this.#options;
-    const chosen = this.#jury.choose(this.rest, audience);
+    const chosen = this.#drawn(this.#jury.wants);
     // With too few for a proof everyone is written to in turn.
     if (chosen.length < this.#jury.wants) {
       this.#jury.dismiss();
       return this.launch();
     }
+    await this.#takeEarly(chosen);
+    this.#jury.call(chosen);
+    this.launch();
+  }
+
+  /** Writes to somebody drawn at random, to find out whom a flood concerns. */
+  async #probe(): Promise<void> {
+    const [chatId] = this.#drawn(1);
+    if (chatId === undefined) return;
+    this.#isProbing = true;
+    await this.#takeEarly([chatId]);
+    if (this.#options.ending.signal.aborted) this.unsent.push(chatId);
+    else void this.#deliver(chatId, true, () => this.#isProbing = false);
+    this.launch();
+  }
+
+  #drawn(count: number): number[] {
+    const { audience, clock } = this.#options;
+    return drawPeople(count, { window: this.rest, audience, random: () => clock.random() });
+  }
+
+  /** Takes these recipients out of their turn. */
+  async #takeEarly(chosen: readonly number[]): Promise<void> {
+    const { audience, journal } = this.#options;
     const early = new Set(chosen);
     this.#window = [...this.#window.slice(0, this.#next), ...this.rest.filter((id) => !early.has(id))];
     audience.except(chosen);
-    this.#isAdvancing = journal !== undefined && chosen.length > 0;
-    if (this.#isAdvancing) await journal?.nameEarly(chosen, [...this.#underWay]);
+    this.#isAdvancing = true;
+    if (chosen.length > 0) await journal?.nameEarly(chosen);
     this.#isAdvancing = false;
-    this.#jury.call(chosen);
-    this.launch();
   }
 
   #settle(chatId: number, settlement: Settlement): void {
     const { tally, ending } = this.#options;
     if (settlement.outcome === "withdrawn") return;
     const isLeft = ending.kind === "left" && settlement.outcome === "skipped" && settlement.why === "stopped";
-    if (isLeft && this.unsent.length < unsentAtMost) return void this.unsent.push(chatId);
+    if (isLeft && this.unsent.length < heldAtMost) return void this.unsent.push(chatId);
     // A message that somebody has taken is not at fault: then the refusal is the chat's own.
     if ("stops" in settlement && (settlement.stops === "stopped" || tally.counts.sent === 0)) {
       ending.end(settlement.stops, settlement.message);

@@ -129,8 +129,9 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
   return new Run({
     ...{ audience, window, windowSize: windowSizeAt(messagesPerSecond) },
     isOpen: () => check.isReading,
-    async deliver(chatId, onTurn) {
-      const settlement = await courier.deliver(chatId, onTurn);
+    isUnclear: () => gate.isUnclear,
+    async deliver(chatId, onTurn, isDrawn) {
+      const settlement = await courier.deliver(chatId, onTurn, isDrawn);
       const isOver = settlement.outcome === "skipped" && settlement.why !== "unsubscribed" &&
         ending.kind !== "left";
       return isOver && inDoubt.has(chatId) ? stillInDoubt : settlement;

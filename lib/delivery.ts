@@ -62,6 +62,8 @@ interface Letter {
   /** The gate's count of rests when it was last looked at. */
   rests: number;
   readonly onTurn: (isHeld: boolean) => void;
+  /** Whether the recipient was drawn, to find out whom a flood concerns. */
+  readonly isDrawn: boolean;
 }
 
 /** How a chat is counted that cannot be reached. */
@@ -95,10 +97,14 @@ export class Courier {
    * Sends what the recipient is to have, until it is clear how to count it. Calls `onTurn` whenever the message no longer
    * waits for the bot's pace: it goes out now, or is held back for its chat's sake. Never rejects.
    */
-  async deliver(recipient: number, onTurn: (isHeld: boolean) => void): Promise<Settlement> {
+  async deliver(
+    recipient: number,
+    onTurn: (isHeld: boolean) => void,
+    isDrawn: boolean = false,
+  ): Promise<Settlement> {
     const start = { at: 0, moment: 0 };
     const { rests } = this.#options.gate;
-    const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, rests, onTurn };
+    const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, rests, onTurn, isDrawn };
     const settlement = await this.#deliver(letter, recipient);
     if (settlement.outcome === "sent" || settlement.outcome === "unknown") {
       this.#options.guard.note(letter.chatId);
@@ -200,9 +206,15 @@ export class Courier {
   }
 
   /** `undefined` where the broadcast, or the bot, was stopped meanwhile. */
-  async #turn({ chatId, onTurn }: Letter, isPaid: boolean): Promise<Turn | Settlement | undefined> {
+  async #turn(
+    { chatId, onTurn, ...letter }: Letter,
+    isPaid: boolean,
+  ): Promise<Turn | Settlement | undefined> {
     const { gate, lane, signal, control } = this.#options;
-    const departure = { lane, chatId, isPaid, signal, ownFloodAtMostMs, onHeld: () => onTurn(true) };
+    const onHeld = (): void => onTurn(true);
+    // Once the chat was refused it is no longer drawn, but one that had to wait.
+    const isDrawn = letter.isDrawn && letter.floods === 0;
+    const departure = { lane, chatId, isPaid, isDrawn, signal, ownFloodAtMostMs, onHeld };
     for (;;) {
       await control.resumed(signal);
       try {
@@ -232,6 +244,7 @@ export class Courier {
     if (outcome.kind === "wait") {
       tally.floods++;
       turn.flooded(outcome.retryAfterSeconds);
+      letter.onTurn(true);
       // A flood of the bot is none of the chat's, however many there are.
       if (gate.rests !== letter.rests) letter.floods = 0;
       letter.rests = gate.rests;

@@ -12,6 +12,8 @@ export interface Departure {
   readonly lane: Lane;
   /** Whom a message is for. */
   readonly chatId?: ChatId | undefined;
+  /** Whether a broadcast has drawn its chat at random, to find out whom a flood concerns: it goes before others in its lane. */
+  readonly isDrawn?: boolean;
   /** What a flood answer to it holds back where it is for no chat, or no message. */
   readonly kind?: string | undefined;
   /** A reply that confirms a /start or /stop goes before all others. */

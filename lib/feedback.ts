@@ -1,14 +1,14 @@
 /** What Telegram's answers teach of the limits: each chat's own, and the bot's. */
 import { isGroup } from "./chat_pace.ts";
 import type { Departure, Turn } from "./departure.ts";
-import type { ChatId } from "./flood.ts";
+import type { ChosenBy, Refusal } from "./flood.ts";
 import type { Pace, Slot } from "./pace.ts";
 import { holdKeyOf, type Limits } from "./readiness.ts";
 
 export interface FeedbackOptions extends Limits {
   readonly now: () => number;
-  /** Called when the bot begins to rest, with how long. */
-  readonly onFlood: (seconds: number) => void;
+  /** Called when it is found out that the bot, or its replies, have to rest, with how long. */
+  readonly onFlood: (who: "bot" | "replies", seconds: number) => void;
   /** Called when another call may leave now, or the time of the next has changed. */
   readonly onChange: () => void;
 }
@@ -17,14 +17,6 @@ export interface FeedbackOptions extends Limits {
 interface Place {
   readonly pace: Pace;
   readonly slot: Slot;
-}
-
-/** A message that was refused, perhaps for the bot's sake. */
-interface Refusal {
-  readonly number: number;
-  readonly chatId: ChatId;
-  readonly until: number;
-  readonly isReply: boolean;
 }
 
 export class Feedback {
@@ -43,7 +35,7 @@ export class Feedback {
     // A group's limits are its own, and so are those of a person who was written to a moment ago.
     const mayBeBots = chatId !== undefined && !isGroup(chatId) && !chats.isBusy(chatId, now);
     if (chatId !== undefined) chats.note(chatId, now);
-    const number = flood.leave(now);
+    const number = flood.leave(now, chosenBy(departure));
     return {
       over: () => {
         // An answer that says nothing of floods: the next message may find out.
@@ -54,7 +46,7 @@ export class Feedback {
       },
       flooded: (seconds) => {
         const until = this.#hold(departure, seconds);
-        if (mayBeBots) this.#ask({ number, chatId, until, isReply: departure.lane === "reply" }, place);
+        if (mayBeBots) this.#ask(number, { chatId, until, chosenBy: chosenBy(departure) }, place);
         else flood.refuseChat(number, this.#options.now());
         onChange();
       },
@@ -80,7 +72,7 @@ export class Feedback {
   }
 
   /** Asks whether a refusal concerns the bot; the pace is lowered until that is known. */
-  #ask({ number, chatId, until, isReply }: Refusal, place: Place | undefined): void {
+  #ask(number: number, refusal: Refusal, place: Place | undefined): void {
     const { flood, onFlood } = this.#options;
     const now = this.#options.now();
     if (!flood.isOpen(now)) this.#lowered = [];
@@ -88,12 +80,22 @@ export class Feedback {
       place.pace.lower(place.slot);
       this.#lowered.push(place);
     }
-    const isProved = flood.refuse(number, chatId, until, now, isReply);
-    if (isProved) onFlood(Math.ceil((flood.restsUntil - now) / 1000));
+    const found = flood.refuse(number, refusal, now);
+    if (found !== undefined) onFlood(found, Math.ceil((flood.until - now) / 1000));
   }
 
+  /** The refusals were the chats' own. Where there are many of them, the pace was too high all the same. */
   #restore(): void {
-    for (const { pace, slot } of this.#lowered.splice(0).reverse()) pace.restore(slot);
-    this.#options.onChange();
+    const { flood, onChange } = this.#options;
+    const lowered = this.#lowered.splice(0).reverse();
+    if (flood.isOften) flood.noteLowered();
+    else for (const { pace, slot } of lowered) pace.restore(slot);
+    onChange();
   }
+}
+
+/** How it came that a message is for its chat. */
+export function chosenBy({ lane, isDrawn = false }: Departure): ChosenBy {
+  if (lane === "reply") return "itself";
+  return isDrawn ? "draw" : "order";
 }

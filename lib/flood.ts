@@ -2,69 +2,108 @@
  * Whom a flood answer (429) concerns. Telegram does not say whether it means one chat or the whole bot. So a refusal
  * that may mean the bot asks a question. While that is open messages leave slowly, as probes: one that left later and
  * was taken shows that the refusal was its chat's own; refusals of several chats prove that it is the bot, which then
- * rests until Telegram's time is over. Pure: times are in milliseconds.
+ * rests until Telegram's time is over. Chats that stand next to each other in a broadcast's order may be one stranger's,
+ * and so may those that ask for a reply: only chats that were drawn at random prove that. Pure: times are in milliseconds.
  */
 
 /** A number, or a public chat's @name. */
 export type ChatId = number | string;
 
+/** How it came that a message is for this chat: the chat asked for a reply, it was next in the order, or it was drawn. */
+export type ChosenBy = "itself" | "order" | "draw";
+
 /** The first probe leaves at once. The next waits for the answer, or so long: two chats may have the same trouble. */
 const probeEveryMs = 1000;
+/** A rest that only replies have met is doubted by a reply after so long, then half as often each time. */
+const [firstDoubtMs, longestDoubtMs] = [2000, 60_000];
 const unclearMs = 10_000;
 /** How much the ends differ that two chats are told of one rest: they are refused apart, and are told full seconds. */
 const apartMs = 2000;
+/** Chats that prove a rest, as the first one refused and others do; replies prove only that replies rest. */
+const chatsNeeded = 3;
+/** Each question that turned out to be a chat's own makes the next one want one chat more, up to so many. */
+const moreAtMost = 3;
 /** A refusal weighs as much as so many messages that were taken; a second without one weighs a little, too. */
 const [weightOfRefusal, weightOfSecond] = [50, 5];
-/** Three chats may be refused close together for their own sake. From there on it is the bot, whatever slips through. */
+/** Three chats may be refused close together for their own sake. From there on the pace is too high, whatever passes. */
 const [ownAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
+/** A longer flood says nothing of the pace: where it is the bot's, no message passes in it. */
+const paceFloodAtMostMs = 60_000;
 
-interface Refusal {
+export interface Refusal {
   readonly chatId: ChatId;
   readonly until: number;
-  readonly isReply: boolean;
+  readonly chosenBy: ChosenBy;
 }
 
-/** The refusals since it was last clear whom one concerned. */
-class Question {
+/** Chats that were refused, and until when. */
+class Refused {
   readonly #chats = new Set<ChatId>();
   #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
   #secondLongest = -Infinity;
-  #isProved = false;
-  #isRepliesOnly = true;
-
-  /** Whether only replies were refused: to chats that strangers have chosen. */
-  get isRepliesOnly(): boolean {
-    return this.#isRepliesOnly;
-  }
-
-  /** Whether it is the bot. */
-  get isProved(): boolean {
-    return this.#isProved;
-  }
 
   get chats(): number {
     return this.#chats.size;
   }
 
-  /** When it is over. A rest lasts about as long as two chats were told, as one chat's own flood may last for hours. */
-  get until(): number {
-    const longest = this.#longest?.until ?? -Infinity;
-    return this.#isProved ? Math.min(longest, this.#secondLongest + apartMs) : longest;
+  get longest(): number {
+    return this.#longest?.until ?? -Infinity;
   }
 
-  /** True where that proves that it is the bot. */
-  add({ chatId, until, isReply }: Refusal, isHeavy: boolean): boolean {
-    if (!isReply) this.#isRepliesOnly = false;
+  /** When a rest is over that they were told of: one chat's own flood may last for longer. */
+  get restEnd(): number {
+    return Math.min(this.longest, this.#secondLongest + apartMs);
+  }
+
+  add({ chatId, until }: Refusal): void {
     const longest = this.#longest ?? { chatId, until };
-    const isLonger = until >= longest.until;
     if (chatId !== longest.chatId) {
       this.#secondLongest = Math.max(this.#secondLongest, Math.min(until, longest.until));
     }
-    this.#longest = isLonger ? { chatId, until } : longest;
+    this.#longest = until >= longest.until ? { chatId, until } : longest;
     this.#chats.add(chatId);
-    const wasProved = this.#isProved;
-    this.#isProved ||= this.#chats.size > 2 || (isHeavy && this.#chats.size === 2);
-    return this.#isProved && !wasProved;
+  }
+}
+
+/** What a question has found out. `replies`: replies are refused, whatever is with others. */
+export type Finding = "nothing" | "replies" | "bot";
+
+/** The refusals since it was last clear whom one concerned. */
+class Question {
+  readonly #needed: number;
+  readonly #all = new Refused();
+  readonly #drawn = new Refused();
+  #finding: Finding = "nothing";
+
+  /** `needed` chats have to be refused, and all but one of them drawn. */
+  constructor(needed: number) {
+    this.#needed = needed;
+  }
+
+  get finding(): Finding {
+    return this.#finding;
+  }
+
+  get chats(): number {
+    return this.#all.chats;
+  }
+
+  get until(): number {
+    if (this.#finding === "nothing") return this.#all.longest;
+    return this.#finding === "bot" ? this.#drawn.restEnd : this.#all.restEnd;
+  }
+
+  /** True where that is news. */
+  add(refusal: Refusal): boolean {
+    this.#all.add(refusal);
+    if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
+    const before = this.#finding;
+    const isBot = this.#drawn.chats >= this.#needed - 1 && this.#all.chats >= this.#needed;
+    if (isBot) this.#finding = "bot";
+    else if (before === "nothing" && refusal.chosenBy === "itself" && this.#all.chats >= chatsNeeded) {
+      this.#finding = "replies";
+    }
+    return this.#finding !== before;
   }
 }
 
@@ -74,7 +113,6 @@ class Evidence {
   #weight = 0;
   #weighedAt = -Infinity;
 
-  /** Whether it is the bot, whatever slips through. */
   get isHeavy(): boolean {
     return this.#weight > ownAtMost;
   }
@@ -86,6 +124,11 @@ class Evidence {
     this.#weight = Math.min(this.#weight + weightOfRefusal, weightAtMost);
   }
 
+  clear(): void {
+    this.#weight = 0;
+    this.#chats.clear();
+  }
+
   lighten(by: number, now: number): void {
     this.#weight = Math.max(0, this.#weight - by - (now - this.#weighedAt) / 1000 * weightOfSecond);
     this.#weighedAt = now;
@@ -95,19 +138,31 @@ class Evidence {
 
 export class Flood {
   readonly #evidence = new Evidence();
-  #question = new Question();
+  #question = new Question(chatsNeeded);
+  /** Questions in a row that turned out to be a chat's own. */
+  #ownQuestions = 0;
   #lastNumber = 0;
-  readonly #underWay = new Set<number>();
+  readonly #underWay = new Map<number, ChosenBy>();
   /** Messages under way that have left after every refused one, in the order in which they left. */
-  #probes = new Set<number>();
+  #probes = new Map<number, ChosenBy>();
   #latestRefused = -Infinity;
+  /** When a probe has left, or was refused, last. */
   #probedAt = -Infinity;
+  #drawnAt = -Infinity;
+  /** When the next probe may leave: any, or one who is drawn. */
   #probeAt = -Infinity;
+  #drawAt = -Infinity;
+  #doubtMs = firstDoubtMs;
   #rests = 0;
 
   /** When the bot's rest ends; in the past where it does not rest. */
   get restsUntil(): number {
-    return this.#question.isProved ? this.#question.until : -Infinity;
+    return this.#question.finding === "bot" ? this.#question.until : -Infinity;
+  }
+
+  /** When the question is over, or the rest. */
+  get until(): number {
+    return this.#question.until;
   }
 
   /** How many rests were proved so far. */
@@ -115,71 +170,101 @@ export class Flood {
     return this.#rests;
   }
 
+  /** Whether the pace is too high, as chats are refused again and again while others are not. */
+  get isOften(): boolean {
+    return this.#evidence.isHeavy;
+  }
+
+  /** The pace was lowered for that: what is refused from now on is new. */
+  noteLowered(): void {
+    this.#evidence.clear();
+  }
+
   /** Whether a refusal is not explained yet, or the bot rests. */
   isOpen(now: number): boolean {
     return now < this.#question.until;
   }
 
-  /** Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while. */
-  mayBeBots(now: number): boolean {
-    return this.isOpen(now) && (this.#question.isProved || now - this.#probedAt < unclearMs);
+  /** Whether it is not known yet whom a refusal concerns: then chats are to be drawn and written to. */
+  isUnclear(now: number): boolean {
+    return this.isOpen(now) && this.#question.finding !== "bot";
   }
 
-  /**
-   * When the next message may leave; `now` or earlier is now. A rest that only replies have proved is doubted by a
-   * broadcast's message: it leaves as a probe, as strangers choose who is sent a reply.
-   */
-  readyAt(now: number, isBroadcast: boolean = false): number {
-    const { isProved, isRepliesOnly, until } = this.#question;
-    if (!this.isOpen(now) || (isProved && !(isBroadcast && isRepliesOnly))) return until;
-    const nextAt = this.#probes.size > 0
-      ? Math.max(this.#probeAt, this.#probedAt + probeEveryMs)
-      : this.#probeAt;
-    return Math.min(nextAt, until);
+  /** Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while. */
+  mayBeBots(now: number): boolean {
+    return this.isOpen(now) && (this.#question.finding === "bot" || now - this.#probedAt < unclearMs);
+  }
+
+  /** When the next message may leave; `now` or earlier is now. One in its order leaves a question to those who are drawn. */
+  readyAt(now: number, chosenBy: ChosenBy): number {
+    const { finding, until } = this.#question;
+    if (!this.isUnclear(now)) return until;
+    if (chosenBy === "itself" && finding === "replies") {
+      return Math.min(this.#probedAt + this.#doubtMs, until);
+    }
+    if (chosenBy === "draw") {
+      const isAsked = [...this.#probes.values()].includes("draw");
+      return Math.min(isAsked ? Math.max(this.#drawAt, this.#drawnAt + probeEveryMs) : this.#drawAt, until);
+    }
+    const isAsked = this.#probes.size > 0 || chosenBy === "order";
+    return Math.min(isAsked ? Math.max(this.#probeAt, this.#probedAt + probeEveryMs) : this.#probeAt, until);
   }
 
   /** A message leaves; gives its number. */
-  leave(now: number): number {
+  leave(now: number, chosenBy: ChosenBy): number {
     const number = ++this.#lastNumber;
-    this.#underWay.add(number);
-    if (this.isOpen(now)) {
-      this.#probes.add(number);
-      this.#probedAt = now;
-    }
+    this.#underWay.set(number, chosenBy);
+    if (!this.isOpen(now)) return number;
+    this.#probes.set(number, chosenBy);
+    this.#probedAt = now;
+    if (chosenBy === "draw") this.#drawnAt = now;
     return number;
   }
 
-  /** The message was refused until then, perhaps for the bot's sake. True where that proves a rest. */
-  refuse(number: number, chatId: ChatId, until: number, now: number, isReply: boolean = false): boolean {
+  /** The message was refused, perhaps for the bot's sake. Gives what that has found out, where it is news. */
+  refuse(number: number, refusal: Refusal, now: number): Exclude<Finding, "nothing"> | undefined {
     this.#close(number);
-    if (!isReply) this.#evidence.weigh(chatId, now);
+    const { chatId, until, chosenBy } = refusal;
+    if (chosenBy !== "itself" && until - now <= paceFloodAtMostMs) this.#evidence.weigh(chatId, now);
     if (!this.isOpen(now)) {
-      this.#question = new Question();
-      this.#probes = new Set([...this.#underWay].filter((other) => other > number));
+      this.#question = new Question(chatsNeeded + this.#ownQuestions);
+      this.#probes = new Map([...this.#underWay].filter(([other]) => other > number));
+      this.#doubtMs = firstDoubtMs;
+      this.#drawAt = this.#drawnAt = now;
+    } else if (this.#question.finding === "replies") {
+      this.#doubtMs = Math.min(longestDoubtMs, 2 * this.#doubtMs);
     }
-    const isProved = this.#question.add({ chatId, until, isReply }, this.#evidence.isHeavy);
-    if (isProved) this.#rests++;
+    const isNews = this.#question.add(refusal);
+    const { finding } = this.#question;
+    if (isNews && finding === "bot") {
+      this.#rests++;
+      this.#ownQuestions = 0;
+    }
     this.#latestRefused = Math.max(this.#latestRefused, number);
-    for (const other of this.#probes) {
+    for (const other of this.#probes.keys()) {
       if (other > this.#latestRefused) break;
       this.#probes.delete(other);
     }
     this.#probedAt = now;
     this.#probeAt = this.#question.chats === 1 ? now : now + probeEveryMs;
-    return isProved;
+    if (chosenBy === "draw") this.#drawAt = this.#probeAt;
+    return isNews && finding !== "nothing" ? finding : undefined;
   }
 
   /** The message was refused for its chat's sake, which tells nothing of the bot. */
   refuseChat(number: number, now: number): void {
-    if (this.#close(number)) this.#probeAt = now + probeEveryMs;
+    if (this.#close(number)) this.#probeAt = this.#drawAt = now + probeEveryMs;
   }
 
   /** The message was taken. True where that shows that the refusals were the chats' own. */
   take(number: number, now: number): boolean {
     this.#close(number);
     this.#evidence.lighten(1, now);
-    if (!this.isOpen(now) || number <= this.#latestRefused || this.#evidence.isHeavy) return false;
-    this.#question = new Question();
+    if (!this.isOpen(now) || number <= this.#latestRefused) return false;
+    // Single messages may slip through.
+    if (this.#question.finding === "bot" && this.isOften) return false;
+    if (!this.isOften) this.#ownQuestions = Math.min(moreAtMost, this.#ownQuestions + 1);
+    this.#question = new Question(chatsNeeded + this.#ownQuestions);
     return true;
   }
 

@@ -52,14 +52,23 @@ export class Gate {
   constructor({ logger, ...options }: GateOptions) {
     this.#closed = options.signal;
     this.#clock = options.clock;
-    const onFlood = (seconds: number): void =>
-      logger.warn(`Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then.`);
+    const onFlood = (who: "bot" | "replies", seconds: number): void =>
+      logger.warn(
+        who === "bot"
+          ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then.`
+          : `Telegram limits the rate of replies: it asks to wait for ${seconds} s. Now and then one is tried until then.`,
+      );
     this.#turnstile = new Turnstile({ ...options, onFlood });
   }
 
   /** Milliseconds until the bot's rest ends that Telegram has asked for; 0 or less where there is none. */
   get pauseMs(): number {
     return this.#turnstile.pauseMs;
+  }
+
+  /** Whether it is not known yet whom a flood concerns: a broadcast is to draw a chat, and to write to it. */
+  get isUnclear(): boolean {
+    return this.#turnstile.isUnclear;
   }
 
   /** How many rests of the bot were proved so far. A flood during which this has grown was the bot's, no chat's own. */

@@ -6,7 +6,7 @@ import type { Logger } from "./log.ts";
 import { isOutage } from "./recovery.ts";
 import { summaryOf } from "./kept_report.ts";
 import type { BroadcastReport } from "./report.ts";
-import { cursorIn, cursorPosition } from "./run_cursor.ts";
+import { cursorIn, cursorPosition, inWindow } from "./run_cursor.ts";
 import { isBefore, positionOf, type SendOrder } from "./send_order.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
 import { Tally } from "./tally.ts";
@@ -102,12 +102,15 @@ export class LedgerJournal implements Journal {
     return true;
   }
 
-  async nameEarly(chatIds: readonly number[], underWay: readonly number[]): Promise<boolean> {
-    const { isPaid, content } = this.#options;
+  async nameEarly(chatIds: readonly number[]): Promise<boolean> {
+    const { isPaid, content, order } = this.#options;
     const paid = this.#paidAtMost + (isPaid ? priceOf(chatIds.length, content) : 0);
     const sampled = [...this.#record["sampled"] as readonly number[] ?? [], ...chatIds];
-    const named = new Set([...this.#record.pending ?? [], ...underWay, ...chatIds]);
-    if (!await this.#save({ paid, sampled, pending: [...named] }, giveUpMs)) return false;
+    const pending = [...new Set([...this.#record.pending ?? [], ...chatIds])];
+    // Who is named is counted there.
+    const ofWindow = chatIds.filter(inWindow(order, this.#record)).length;
+    const window_size = Number(this.#record["window_size"] ?? 0) - ofWindow;
+    if (!await this.#save({ paid, sampled, pending, window_size }, giveUpMs)) return false;
     this.#paidAtMost = paid;
     return true;
   }

@@ -2,16 +2,12 @@
  * Decides whether all chats refuse a message, or only those that happened to come first. A stranger can register chats that
  * refuse in unknown words, but cannot make five people refuse alike who are drawn at random from all recipients.
  */
-import type { Audience } from "./audience.ts";
-import type { Clock } from "./clock.ts";
-
 /** Equal refusals that prove the message to be at fault, as long as no chat has taken it. */
 const refusalsNeeded = 5;
 /** People drawn at most: one who is gone, or has to be waited for, says nothing of the message. */
 const drawnAtMost = 15;
 
 export class Jury {
-  readonly #random: () => number;
   #state: "not called" | "sitting" | "dismissed" = "not called";
   /** People who were drawn, and not written to yet. */
   readonly #waiting: number[] = [];
@@ -19,10 +15,6 @@ export class Jury {
   readonly #drawn = new Set<number>();
   #drawnCount = 0;
   readonly #refusals = new Map<string, number>();
-
-  constructor(clock: Clock) {
-    this.#random = () => clock.random();
-  }
 
   /** Whether only people who were drawn are written to at present. */
   get isSitting(): boolean {
@@ -38,20 +30,6 @@ export class Jury {
   /** How many people were drawn, and are not written to yet. */
   get waiting(): number {
     return this.#waiting.length;
-  }
-
-  /** Draws as many as are wanted among people in the window and behind it; none where there are too few for a proof. */
-  choose(window: readonly number[], audience: Audience): number[] {
-    const people = window.filter((chatId) => chatId > 0);
-    const others = audience.draw(this.wants, this.#random);
-    // Each recipient has the same chance: the window is drawn from by its share of all.
-    const inWindow = people.length / Math.max(1, people.length + audience.left);
-    const chosen = new Set<number>();
-    while (chosen.size < this.wants && people.length + others.length > 0) {
-      const from = others.length === 0 || (people.length > 0 && this.#random() < inWindow) ? people : others;
-      chosen.add(from.splice(Math.floor(this.#random() * from.length), 1)[0] as number);
-    }
-    return [...chosen];
   }
 
   /** Has these people written to next. Where they are too few for a proof, the broadcast goes on in its order. */

@@ -1,5 +1,5 @@
 /** How a ledger's record says where a run is in its order. Pure. */
-import { type OrderStart, type Position, positionOf, type SendOrder } from "./send_order.ts";
+import { isBefore, type OrderStart, type Position, positionOf, type SendOrder } from "./send_order.ts";
 import type { RunRecord } from "./storage/ledger.ts";
 
 /** What is kept of an order, as attributes of the run. */
@@ -32,4 +32,13 @@ export function cursorPosition(
   const value = Number(run[`${name}_value`] ?? 0);
   const { rank } = positionOf({ ...order, values: undefined }, chatId);
   return { value: order.values === undefined ? 0 : value, rank };
+}
+
+/** Gives whether a chat is between the bounds of the window that is being sent. */
+export function inWindow(order: SendOrder, run: RunRecord): (chatId: number) => boolean {
+  const [after, end] = [cursorPosition(order, run, "window_after"), cursorPosition(order, run, "cursor")];
+  return (chatId) => {
+    const at = positionOf(order, chatId);
+    return end !== undefined && !isBefore(end, at) && (after === undefined || isBefore(after, at));
+  };
 }

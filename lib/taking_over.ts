@@ -3,8 +3,8 @@ import { Audience } from "./audience.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { Kept, Plan } from "./conduct.ts";
 import { keptState } from "./kept_report.ts";
-import { cursorPosition } from "./run_cursor.ts";
-import { isBefore, positionOf, type SendOrder } from "./send_order.ts";
+import { cursorPosition, inWindow } from "./run_cursor.ts";
+import type { SendOrder } from "./send_order.ts";
 import type { RunRecord } from "./storage/ledger.ts";
 import { stillInDoubt, Tally } from "./tally.ts";
 
@@ -75,13 +75,8 @@ export function isUntouched(run: RunRecord): boolean {
 /** Gives whether a chat was under way when the run was written last, and so may have the message. */
 function inDoubt(run: RunRecord, order: SendOrder): (id: number) => boolean {
   const named = new Set(run.pending);
-  const [after, end] = [cursorPosition(order, run, "window_after"), cursorPosition(order, run, "cursor")];
-  return (id) => {
-    if (named.has(id)) return true;
-    const at = positionOf(order, id);
-    const isBehindStart = after === undefined || isBefore(after, at);
-    return end !== undefined && isBehindStart && !isBefore(end, at);
-  };
+  const isInWindow = inWindow(order, run);
+  return (id) => named.has(id) || isInWindow(id);
 }
 
 /** Where a run goes on: with whom, and what has been counted. */

@@ -3,7 +3,7 @@ import { Alarm } from "./alarm.ts";
 import { createChatPace } from "./chat_pace.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import type { Departure, Turn } from "./departure.ts";
-import { Feedback } from "./feedback.ts";
+import { chosenBy, Feedback } from "./feedback.ts";
 import { Flood } from "./flood.ts";
 import type { Heap } from "./heap.ts";
 import {
@@ -23,13 +23,15 @@ import { type Limits, readyAt } from "./readiness.ts";
 import { createShare, type Share } from "./share.ts";
 
 const readsPerSecond = 10;
+/** More than there will ever be calls. */
+const beforeOthers = 2 ** 52;
 
 export interface TurnstileOptions {
   /** Messages a second over all chats. */
   readonly messagesPerSecond: number;
   readonly clock: Clock;
-  /** Called when the bot begins to rest, with how long. */
-  readonly onFlood: (seconds: number) => void;
+  /** Called when it is found out that the bot, or its replies, have to rest, with how long. */
+  readonly onFlood: (who: "bot" | "replies", seconds: number) => void;
   /** Ends every wait. */
   readonly signal: AbortSignal;
 }
@@ -56,6 +58,8 @@ export class Turnstile {
   #lastOrder = 0;
   readonly #alarm: Alarm;
   #isPassing = false;
+  /** Whether a broadcast's message waits that its chat's own limits do not hold back. */
+  #isBroadcasting = false;
 
   constructor(options: TurnstileOptions) {
     const { messagesPerSecond, clock, signal, onFlood } = options;
@@ -85,6 +89,11 @@ export class Turnstile {
     return this.#limits.flood.restsUntil - this.#now();
   }
 
+  /** Whether it is not known yet whom a flood concerns: a broadcast is to draw a chat, and to write to it. */
+  get isUnclear(): boolean {
+    return this.#limits.flood.isUnclear(this.#now());
+  }
+
   /** How many rests of the bot were proved so far. */
   get rests(): number {
     return this.#limits.flood.rests;
@@ -102,7 +111,13 @@ export class Turnstile {
       if (signal?.aborted) return reject(signal.reason);
       const line = lineOf(this.#lines, departure);
       const waiting = createWaiting({
-        ...{ order: ++this.#lastOrder, departure, line, resolve, reject },
+        ...{
+          order: ++this.#lastOrder - (departure.isDrawn ? beforeOthers : 0),
+          departure,
+          line,
+          resolve,
+          reject,
+        },
         impatient: this.#impatient,
         now: this.#now(),
         onAbort: () => this.#pass(),
@@ -140,8 +155,9 @@ export class Turnstile {
     this.#seeBroadcasts(now);
     let soonestMs = Infinity;
     for (const line of this.#limits.flood.isOpen(now) ? this.#probesFirst : this.#inOrder) {
-      if (this.#firstOf(line, now) === undefined) continue;
-      const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#opensAt(line, now) - now);
+      const first = this.#firstOf(line, now);
+      if (first === undefined) continue;
+      const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#opensAt(first, now) - now);
       if (lineMs <= 0) return line.waiting.shift() as Waiting;
       soonestMs = Math.min(soonestMs, lineMs);
     }
@@ -150,17 +166,23 @@ export class Turnstile {
     return Math.min(soonestMs, until - now, giveUpAt - now);
   }
 
-  /** When a call of this line may leave, apart from its pace. */
-  #opensAt(line: Line, now: number): number {
+  /** When the first call of a line may leave, apart from its pace. */
+  #opensAt({ line, departure }: Waiting, now: number): number {
+    const { flood } = this.#limits;
     const { call, read } = this.#lines;
-    if (line === call || line === read) return this.#limits.flood.restsUntil;
-    if (this.#limits.flood.isOpen(now)) return this.#limits.flood.readyAt(now, !line.isReply);
-    return line.isReply ? this.#share.readyAt : -Infinity;
+    if (line === call || line === read) return flood.restsUntil;
+    if (!flood.isOpen(now)) return line.isReply ? this.#share.readyAt : -Infinity;
+    const readyAt = flood.readyAt(now, chosenBy(departure));
+    // A broadcast that waits is about to draw a chat.
+    return line.isReply && this.#isBroadcasting ? Math.max(readyAt, flood.readyAt(now, "order")) : readyAt;
   }
 
   #seeBroadcasts(now: number): void {
+    this.#isBroadcasting = false;
     for (const lane of ["urgent", "bulk"] as const) {
-      if (this.#firstOf(this.#lines[lane], now) !== undefined) this.#share.see(lane, now);
+      if (this.#firstOf(this.#lines[lane], now) === undefined) continue;
+      this.#share.see(lane, now);
+      this.#isBroadcasting = true;
     }
   }
 

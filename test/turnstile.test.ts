@@ -32,13 +32,14 @@ class Hall {
     this.turnstile = new Turnstile({
       messagesPerSecond,
       clock: this.clock,
-      onFlood: (seconds) => this.floods.push(seconds),
+      onFlood: (_, seconds) => this.floods.push(seconds),
       signal: this.closing.signal,
     });
   }
 
+  /** Each chat of a broadcast was drawn at random, unless told otherwise. */
   enter(name: string, departure: Departure): void {
-    this.turnstile.enter(departure).then(
+    this.turnstile.enter({ isDrawn: departure.lane !== "reply", ...departure }).then(
       (turn) => {
         const left = { at: this.clock.passedMs, name, departure, turn };
         this.left.push(left);

@@ -35,7 +35,7 @@ export interface RunRecord {
   readonly window_after?: number | undefined;
   /** The last chat of the window that is being sent. */
   readonly cursor?: number | undefined;
-  /** Chats of earlier windows that have no outcome yet: at most 60. */
+  /** Chats that have no outcome yet and are none of the window: of earlier ones, or drawn out of their turn. */
   readonly pending?: readonly number[] | undefined;
   /** Further attributes. */
   readonly [attribute: string]: RunValue;

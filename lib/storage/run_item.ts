@@ -11,7 +11,7 @@ import { StorageError } from "./storage_error.ts";
 export function runOf(item: Item): RunRecord {
   const run: Record<string, RunValue> = {};
   for (const [name, value] of Object.entries(item)) {
-    if (!reservedAttributes.includes(name)) run[name] = name === "pending" ? unpacked(value) : valueOf(value);
+    if (!reservedAttributes.includes(name)) run[name] = packedAttributes.has(name) ? unpacked(value) : valueOf(value);
     if (run[name] === undefined) delete run[name];
   }
   if (isRun(run)) return run;
@@ -29,6 +29,9 @@ function valueOf(value: Item[string]): RunValue {
   if (value.N !== undefined) return Number(value.N);
   return value.L?.every((each) => each.N !== undefined) ? value.L.map((each) => Number(each.N)) : undefined;
 }
+
+/** Lists of chats. */
+const packedAttributes: ReadonlySet<string> = new Set(["pending", "unsent", "sampled"]);
 
 /** A full list of numbers would not leave room for the counts in an item of 1 KB: as doubles it is a fifth smaller. */
 function packed(numbers: readonly number[]): Uint8Array | readonly number[] {
@@ -107,7 +110,7 @@ function requireOwned(update: Expressions, run: RunRecord): void {
 /** The attribute `open` keeps a run in the index of that name for as long as it is not finished. */
 function write(update: Expressions, run: RunRecord): void {
   const { set, remove } = changesOf(run);
-  for (const [name, value] of set) update.set([name], name === "pending" ? packed(value as number[]) : value);
+  for (const [name, value] of set) update.set([name], packedAttributes.has(name) ? packed(value as number[]) : value);
   for (const name of remove) update.remove(name);
   if (run.state === "running") update.set(["open"], "open");
   else update.remove("open");

@@ -1,4 +1,5 @@
 /** What strangers do around a signal, and that everybody else has it all the same. */
+import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert } from "../harness.ts";
 import { plantActive, until } from "../support/bot.ts";
 import { idsOf, numbersLine, onStage, type Size, type StageOptions } from "./stage.ts";
@@ -146,6 +147,31 @@ const floodedAccounts: Row = async (size) => {
   return line;
 };
 
+/** Accounts next to each other in the order, the first of all, are flooded themselves: alike, and for long. */
+const floodedNeighbours = (count: number, seconds: number, broadcastId?: string): Row => async (size) => {
+  let line = "";
+  let accounts: readonly LocalUser[] = [];
+  await onStage(size, async (stage) => {
+    for (const account of accounts) account.flood(seconds);
+    const sent = stage.send({ broadcastId, order: "ascending" });
+    const numbers = await stage.judge(sent);
+    const [first] = stage.callsOf(sent);
+    assert.is(first?.payload["chat_id"], accounts[0]?.chatId, "an account of theirs is the first");
+    assert.equal(stage.scene.logs.of("warn", "limits the rate"), []);
+    // Ten minutes are waited for at most.
+    const { sent: reached, failed } = await stage.finished(sent);
+    assert.equal([reached, failed], seconds > 600 ? [size.people, count] : [size.people + count, 0]);
+    line = numbersLine(size.people, numbers);
+  }, {
+    hasLedger: broadcastId !== undefined,
+    async before({ server, table }) {
+      accounts = Array.from({ length: count }, (_, index) => server.user({ id: 1000 + index, opened: true }));
+      await plantActive(table, ...accounts.map(({ chatId }) => chatId));
+    },
+  });
+  return line;
+};
+
 /** One person adds the bot to 150 channels and groups: ten are registered; with no limit people still come first. */
 const manyChats = (chatsPerAdder?: number): Row => async (size) => {
   let line = "";
@@ -179,6 +205,10 @@ export const strangerRows: Readonly<Record<string, Row>> = {
   "fifty accounts send forty commands each": commands,
   "a hundred strangers send /stop to a private bot": privateStops,
   "five accounts are flooded themselves": floodedAccounts,
+  "six accounts that come first are flooded for an hour": floodedNeighbours(6, 3600),
+  "six accounts that come first are flooded for an hour, with an id": floodedNeighbours(6, 3600, "row"),
+  "forty accounts that come first are flooded for minutes": floodedNeighbours(40, 300),
+  "forty accounts that come first are flooded for minutes, with an id": floodedNeighbours(40, 300, "row"),
   "one person adds the bot to 150 chats": manyChats(),
   "one person adds the bot to 150 chats, and may": manyChats(Infinity),
 };
