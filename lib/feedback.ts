@@ -9,6 +9,8 @@ export interface FeedbackOptions extends Limits {
   readonly now: () => number;
   /** Called when it is found out that the bot, or its replies, have to rest, with how long. */
   readonly onFlood: (who: "bot" | "replies", seconds: number) => void;
+  /** Called when the pace is lowered for good, until time has shown that more is possible; in messages a second. */
+  readonly onLowered: (messagesPerSecond: number) => void;
   /** Called when another call may leave now, or the time of the next has changed. */
   readonly onChange: () => void;
 }
@@ -73,24 +75,27 @@ export class Feedback {
 
   /** Asks whether a refusal concerns the bot; the pace is lowered until that is known. */
   #ask(number: number, refusal: Refusal, place: Place | undefined): void {
-    const { flood, onFlood } = this.#options;
+    const { flood, onFlood, onLowered } = this.#options;
     const now = this.#options.now();
     if (!flood.isOpen(now)) this.#lowered = [];
     if (place !== undefined) {
-      place.pace.lower(place.slot);
+      place.pace.lower(place.slot, refusal.chosenBy !== "draw");
       this.#lowered.push(place);
     }
     const found = flood.refuse(number, refusal, now);
+    if (place !== undefined && flood.isOften) {
+      // Whomever it concerns, the pace was too high.
+      this.#lowered = [];
+      flood.noteLowered();
+      onLowered(place.pace.messagesPerSecond);
+    }
     if (found !== undefined) onFlood(found, Math.ceil((flood.until - now) / 1000));
   }
 
-  /** The refusals were the chats' own. Where there are many of them, the pace was too high all the same. */
+  /** The refusals were the chats' own. */
   #restore(): void {
-    const { flood, onChange } = this.#options;
-    const lowered = this.#lowered.splice(0).reverse();
-    if (flood.isOften) flood.noteLowered();
-    else for (const { pace, slot } of lowered) pace.restore(slot);
-    onChange();
+    for (const { pace, slot } of this.#lowered.splice(0).reverse()) pace.restore(slot);
+    this.#options.onChange();
   }
 }
 

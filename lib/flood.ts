@@ -25,7 +25,9 @@ const chatsNeeded = 3;
 const moreAtMost = 3;
 /** A refusal weighs as much as so many messages that were taken; a second without one weighs a little, too. */
 const [weightOfRefusal, weightOfSecond] = [50, 5];
-/** Three chats may be refused close together for their own sake. From there on the pace is too high, whatever passes. */
+/** One in the order that is refused right after another one may be the same stranger's. */
+const weightOfNext = 10;
+/** Three chats may be refused close together for their own sake. From there on the pace is too high. */
 const [ownAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
 /** A longer flood says nothing of the pace: where it is the bot's, no message passes in it. */
 const paceFloodAtMostMs = 60_000;
@@ -112,16 +114,21 @@ class Evidence {
   readonly #chats = new Set<ChatId>();
   #weight = 0;
   #weighedAt = -Infinity;
+  /** Whether one in the order was taken since the latest refusal of one. */
+  #isBetween = true;
 
   get isHeavy(): boolean {
     return this.#weight > ownAtMost;
   }
 
-  weigh(chatId: ChatId, now: number): void {
-    this.lighten(0, now);
+  refuse({ chatId, until, chosenBy }: Refusal, now: number): void {
+    if (chosenBy === "itself" || until - now > paceFloodAtMostMs) return;
+    this.#lighten(0, now);
+    const weight = chosenBy === "draw" || this.#isBetween ? weightOfRefusal : weightOfNext;
+    if (chosenBy === "order") this.#isBetween = false;
     if (this.#chats.has(chatId)) return;
     this.#chats.add(chatId);
-    this.#weight = Math.min(this.#weight + weightOfRefusal, weightAtMost);
+    this.#weight = Math.min(this.#weight + weight, weightAtMost);
   }
 
   clear(): void {
@@ -129,7 +136,12 @@ class Evidence {
     this.#chats.clear();
   }
 
-  lighten(by: number, now: number): void {
+  take(chosenBy: ChosenBy | undefined, now: number): void {
+    if (chosenBy === "order") this.#isBetween = true;
+    this.#lighten(1, now);
+  }
+
+  #lighten(by: number, now: number): void {
     this.#weight = Math.max(0, this.#weight - by - (now - this.#weighedAt) / 1000 * weightOfSecond);
     this.#weighedAt = now;
     if (this.#weight === 0) this.#chats.clear();
@@ -175,7 +187,7 @@ export class Flood {
     return this.#evidence.isHeavy;
   }
 
-  /** The pace was lowered for that: what is refused from now on is new. */
+  /** The pace stays lowered for that: what is refused from now on is new. */
   noteLowered(): void {
     this.#evidence.clear();
   }
@@ -224,8 +236,8 @@ export class Flood {
   /** The message was refused, perhaps for the bot's sake. Gives what that has found out, where it is news. */
   refuse(number: number, refusal: Refusal, now: number): Exclude<Finding, "nothing"> | undefined {
     this.#close(number);
-    const { chatId, until, chosenBy } = refusal;
-    if (chosenBy !== "itself" && until - now <= paceFloodAtMostMs) this.#evidence.weigh(chatId, now);
+    const { chosenBy } = refusal;
+    this.#evidence.refuse(refusal, now);
     if (!this.isOpen(now)) {
       this.#question = new Question(chatsNeeded + this.#ownQuestions);
       this.#probes = new Map([...this.#underWay].filter(([other]) => other > number));
@@ -258,12 +270,12 @@ export class Flood {
 
   /** The message was taken. True where that shows that the refusals were the chats' own. */
   take(number: number, now: number): boolean {
+    this.#evidence.take(this.#underWay.get(number), now);
     this.#close(number);
-    this.#evidence.lighten(1, now);
     if (!this.isOpen(now) || number <= this.#latestRefused) return false;
     // Single messages may slip through.
-    if (this.#question.finding === "bot" && this.isOften) return false;
-    if (!this.isOften) this.#ownQuestions = Math.min(moreAtMost, this.#ownQuestions + 1);
+    if (this.#question.finding === "bot" && this.#question.chats > chatsNeeded) return false;
+    this.#ownQuestions = Math.min(moreAtMost, this.#ownQuestions + 1);
     this.#question = new Question(chatsNeeded + this.#ownQuestions);
     return true;
   }

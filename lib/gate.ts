@@ -12,7 +12,7 @@ import { inTime, LateError } from "./patience.ts";
 import { Turnstile, type TurnstileOptions } from "./turnstile.ts";
 import { createUnderWay } from "./under_way.ts";
 
-export interface GateOptions extends Omit<TurnstileOptions, "onFlood"> {
+export interface GateOptions extends Omit<TurnstileOptions, "onFlood" | "onLowered"> {
   readonly logger: Logger;
 }
 
@@ -58,7 +58,13 @@ export class Gate {
           ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then.`
           : `Telegram limits the rate of replies: it asks to wait for ${seconds} s. Now and then one is tried until then.`,
       );
-    this.#turnstile = new Turnstile({ ...options, onFlood });
+    const onLowered = (perSecond: number): void =>
+      logger.warn(
+        `Telegram limits the rate: the bot goes on with ${
+          Math.round(perSecond * 10) / 10
+        } messages a second.`,
+      );
+    this.#turnstile = new Turnstile({ ...options, onFlood, onLowered });
   }
 
   /** Milliseconds until the bot's rest ends that Telegram has asked for; 0 or less where there is none. */

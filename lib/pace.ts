@@ -12,8 +12,11 @@ export interface Pace {
   waitMs(now: number): number;
   /** Takes the slot that is due. */
   take(now: number): Slot;
-  /** The message of this slot was one too many: slower from now on, until time has shown that more is possible. */
-  lower(slot: Slot): void;
+  /**
+   * The message of this slot was one too many: slower from now on, until time has shown that more is possible. Where
+   * `isDoubtful`, no slower than half the full pace.
+   */
+  lower(slot: Slot, isDoubtful?: boolean): void;
   /** It was not, after all. Of several the last is restored first. */
   restore(slot: Slot): void;
   /** From now on no faster than that, ever. */
@@ -89,14 +92,15 @@ export function createPace(messagesPerSecond: number): Pace {
       grow(spacingMs);
       return { at: now, period, before: taken++ };
     },
-    lower(slot) {
+    lower(slot, isDoubtful = false) {
       // What left before the pace was lowered for its neighbour teaches nothing new.
       if (slot.period !== period) return;
       const limit = slot.before / (1 + (slot.at - startedAt) / 1000);
       const stretch = { period, next: lastPeriod + 1, current, taken, startedAt, workedMs };
       stretches = [...stretches, stretch].slice(-stretchesAtMost);
+      const least = isDoubtful ? Math.min(current, most / 2) : Math.min(1, most);
       current = slot.before < telling ? current / 2 : Math.min(current, limit) * caution;
-      current = Math.max(current, Math.min(1, most));
+      current = Math.max(current, least);
       workedMs = 0;
       begin();
     },

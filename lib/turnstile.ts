@@ -32,6 +32,8 @@ export interface TurnstileOptions {
   readonly clock: Clock;
   /** Called when it is found out that the bot, or its replies, have to rest, with how long. */
   readonly onFlood: (who: "bot" | "replies", seconds: number) => void;
+  /** Called when the pace is lowered for good, until time has shown that more is possible; in messages a second. */
+  readonly onLowered: (messagesPerSecond: number) => void;
   /** Ends every wait. */
   readonly signal: AbortSignal;
 }
@@ -62,13 +64,14 @@ export class Turnstile {
   #isBroadcasting = false;
 
   constructor(options: TurnstileOptions) {
-    const { messagesPerSecond, clock, signal, onFlood } = options;
+    const { messagesPerSecond, clock, signal, onFlood, onLowered } = options;
     this.#options = options;
     this.#now = monotonic(clock);
     this.#feedback = new Feedback({
       ...this.#limits,
       now: this.#now,
       onFlood,
+      onLowered,
       onChange: () => this.#pass(),
     });
     this.#alarm = new Alarm({ clock, now: this.#now, onTime: () => this.#pass() });

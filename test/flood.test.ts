@@ -188,15 +188,24 @@ test("many chats that are refused close together are the bot, whatever slips thr
   assert.is(flood.restsUntil, 30_000);
 });
 
-test("many in the order that are refused for seconds show that the pace is too high; hours show nothing of it", () => {
+test("many in the order that are refused for seconds, among others, show that the pace is too high; hours do not", () => {
   for (const [seconds, isOften] of [[5, true], [60, true], [61, false], [3600, false]] as const) {
     const flood = new Flood();
     for (let chatId = 1; chatId <= 4; chatId++) {
       refuse(flood, flood.leave(0, "order"), chatId, seconds * 1000, 0, "order");
+      assert.is(flood.take(flood.leave(10, "order"), 10), true, "it is no rest");
     }
     assert.is(flood.isOften, isOften, `${seconds} s`);
-    assert.is(flood.take(flood.leave(10, "draw"), 20), true, "it is no rest");
   }
+});
+
+test("ten in the order that are refused one after another show nothing of the pace, while those who are drawn are not", () => {
+  const flood = new Flood();
+  for (let chatId = 1; chatId <= 10; chatId++) {
+    refuse(flood, flood.leave(chatId, "order"), chatId, 5000, chatId, "order");
+    assert.is(flood.take(flood.leave(chatId, "draw"), chatId), true);
+  }
+  assert.not.ok(flood.isOften);
 });
 
 test("chats that are refused now and then are refused for their own sake, for ever", () => {

@@ -213,4 +213,19 @@ test("limit() holds for good", () => {
   assert.is(pace.messagesPerSecond, 30);
 });
 
+test("lower() goes no lower than half the pace where it is doubtful, and restore() takes it back", () => {
+  for (const [isDoubtful, least] of [[true, 15], [false, 1]] as const) {
+    const pace = createPace(30);
+    for (let count = 0; count < 20; count++) {
+      const now = count * 2000;
+      pace.lower(pace.take(now), isDoubtful);
+    }
+    assert.is(pace.messagesPerSecond, least);
+    const slot = pace.take(100_000);
+    pace.lower(slot, isDoubtful);
+    pace.restore(slot);
+    assert.ok(pace.messagesPerSecond >= least);
+  }
+});
+
 test.run();

@@ -21,6 +21,7 @@ interface Left {
 class Hall {
   readonly clock = new StepClock();
   readonly floods: number[] = [];
+  readonly lowered: number[] = [];
   readonly left: Left[] = [];
   readonly rejected: { readonly name: string; readonly reason: unknown }[] = [];
   readonly closing = new AbortController();
@@ -33,6 +34,7 @@ class Hall {
       messagesPerSecond,
       clock: this.clock,
       onFlood: (_, seconds) => this.floods.push(seconds),
+      onLowered: (perSecond) => this.lowered.push(perSecond),
       signal: this.closing.signal,
     });
   }
@@ -511,6 +513,37 @@ floods("a question is put to those whom a broadcast is for before those who ask 
   assert.equal(hall.names, ["one", "urgent 20", "urgent 21"], "one a second, as nobody has answered");
 });
 
+floods("a question is put to one who is drawn before those who are next in the order", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ name, turn }) => name === "one" ? turn.flooded(3600) : turn.over();
+  hall.enter("one", { lane: "urgent", chatId: 1, isDrawn: false });
+  await setImmediate();
+  for (let chatId = 10; chatId < 15; chatId++) {
+    hall.enter(`next ${chatId}`, { lane: "urgent", chatId, isDrawn: false });
+  }
+  hall.enter("reply", { lane: "reply", chatId: 20 });
+  await hall.clock.pass(500);
+  assert.ok(hall.turnstile.isUnclear);
+  assert.equal(hall.names, ["one"], "they wait a second for somebody to be drawn");
+  hall.answer = ({ turn }) => turn.taken();
+  hall.enter("drawn", { lane: "urgent", chatId: 30 });
+  await hall.clock.pass(1000);
+  assert.equal(hall.names.slice(0, 2), ["one", "drawn"]);
+  assert.is(hall.left.length, 8, "nobody waits any longer");
+  assert.not.ok(hall.turnstile.isUnclear);
+});
+
+floods("those next in the order go on, slowly, where nobody is drawn", async () => {
+  const hall = new Hall(30);
+  hall.answer = ({ turn }) => turn.flooded(3600);
+  for (let chatId = 1; chatId <= 5; chatId++) {
+    hall.enter(`${chatId}`, { lane: "urgent", chatId, isDrawn: false });
+  }
+  await hall.clock.pass(4500);
+  assert.is(hall.left.length, 5);
+  assert.equal([hall.floods, hall.turnstile.rests], [[], 0], "which proves no rest");
+});
+
 floods("a probe that hangs holds up the next one for a second", async () => {
   const hall = new Hall(30);
   hall.answer = ({ name, turn }) => name === "one" ? turn.flooded(600) : void 0;
@@ -627,6 +660,7 @@ floods(
     const latencies = (): number => 20 + (seed = seed * 16807 % 2147483647) % 40;
     const { refused, sent, seconds } = await against(hall, bucket(15), latencies, 1500);
     assert.is(sent, 1500);
+    assert.ok(hall.lowered.length > 0 && hall.lowered.every((pace) => pace > 12), `${hall.lowered}`);
     assert.ok(refused <= 75, `${refused} refused`);
     assert.ok(seconds <= 125, `${seconds} s`);
   },

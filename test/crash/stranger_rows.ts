@@ -209,6 +209,7 @@ export const strangerRows: Readonly<Record<string, Row>> = {
   "six accounts that come first are flooded for an hour, with an id": floodedNeighbours(6, 3600, "row"),
   "forty accounts that come first are flooded for minutes": floodedNeighbours(40, 300),
   "forty accounts that come first are flooded for minutes, with an id": floodedNeighbours(40, 300, "row"),
+  "eight accounts that come first are flooded for half a minute": floodedNeighbours(8, 30),
   "one person adds the bot to 150 chats": manyChats(),
   "one person adds the bot to 150 chats, and may": manyChats(Infinity),
 };
