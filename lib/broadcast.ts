@@ -114,6 +114,8 @@ export class Run {
   /** Whether somebody is being asked who was drawn to find out whom a flood concerns. */
   #isProbing = false;
   #toldAt = -Infinity;
+  /** Whether the progress that was told last said that Telegram has asked the bot to wait. */
+  #hasToldRest = false;
   #endedAt: number | undefined;
   #finish = (): void => {};
 
@@ -224,6 +226,7 @@ export class Run {
       if (isHeld) {
         this.#held.add(chatId);
         onSaid();
+        this.#tell();
       } else this.#held.delete(chatId);
       if (waits) this.#waiting--;
       waits = false;
@@ -319,8 +322,10 @@ export class Run {
 
   #tell(): void {
     const now = this.#now();
-    if (now - this.#toldAt < progressEveryMs) return;
+    const rests = this.#options.pauseMs() > 0;
+    if (now - this.#toldAt < progressEveryMs && rests === this.#hasToldRest) return;
     this.#toldAt = now;
+    this.#hasToldRest = rests;
     this.tell();
   }
 

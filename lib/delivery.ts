@@ -82,6 +82,7 @@ const withdrawn: Settlement = { outcome: "withdrawn" };
 export class Courier {
   readonly #options: CourierOptions;
   readonly #caller: Caller;
+  #hasToldFlood = false;
 
   constructor(options: CourierOptions) {
     this.#options = options;
@@ -244,6 +245,7 @@ export class Courier {
     if (outcome.kind === "wait") {
       tally.floods++;
       turn.flooded(outcome.retryAfterSeconds);
+      this.#noteFlood(letter.chatId, outcome.retryAfterSeconds);
       letter.onTurn(true);
       // A flood of the bot is none of the chat's, however many there are.
       if (gate.rests !== letter.rests) letter.floods = 0;
@@ -259,6 +261,15 @@ export class Courier {
       if (mayTryAgain && await this.#rest(letter.attempts)) return "again";
     }
     return await this.#verdict(letter, outcome, error);
+  }
+
+  /** Tells of the first chat that is held back for longer than its own flood would be waited for. */
+  #noteFlood(chatId: number, seconds: number): void {
+    if (seconds * 1000 <= ownFloodAtMostMs || this.#hasToldFlood) return;
+    this.#hasToldFlood = true;
+    this.#options.logger.warn(
+      `Telegram asks to wait for ${seconds} s before chat ${chatId} is written to. Others are written to meanwhile.`,
+    );
   }
 
   /** False where the broadcast was ended meanwhile. */

@@ -91,6 +91,22 @@ test("progress says that Telegram has asked to wait, while it does", async () =>
   }, hasty(30));
 });
 
+test("onProgress is told when Telegram asks the bot to wait, and for how long", async () => {
+  const clock = new FastClock(20);
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 30);
+    const flooding = server.flood(300);
+    const seen: BroadcastProgress[] = [];
+    const running = bot.broadcast("signal", { onProgress: (progress) => void seen.push(progress) });
+    await until(() => seen.some(({ isWaiting }) => isWaiting), "it is not told");
+    assert.is(seen.find(({ isWaiting }) => isWaiting)?.done, 0);
+    assert.ok((seen.find(({ isWaiting }) => isWaiting)?.waitingMs ?? 0) > 250_000);
+    flooding.clear();
+    assert.is((await running).sent, 30);
+  }, { state: "made", bot: { clock, messagesPerSecond: 30 }, server: { clock } });
+});
+
 test("an onProgress that throws, or rejects, is told once and changes nothing", async () => {
   for (
     const onProgress of [

@@ -100,6 +100,24 @@ test("a flood of everything is told once, holds calls and messages, and lets upd
   }, { state: "made", bot: { clock, messagesPerSecond: 1000 }, server: { clock } });
 });
 
+test("a flood of hours is waited for by one subscriber, too, and nobody counts as failed", async () => {
+  for (const maxAgeMs of [undefined, 600_000]) {
+    const clock = new FastClock(1);
+    await withBot(async (scene) => {
+      const { bot, server, logs } = scene;
+      await subscribers(scene, 1);
+      await bot.initialize();
+      const flooding = server.flood(7200);
+      const expiresAt = maxAgeMs === undefined ? undefined : new Date(clock.now() + maxAgeMs);
+      void until(() => flooding.hits > 0, "no flood").then(() => clock.setFactor(2000));
+      const { sent, failed, skips } = await bot.broadcast("signal", { expiresAt });
+      assert.equal([sent, failed, skips.expired], maxAgeMs === undefined ? [1, 0, 0] : [0, 0, 1]);
+      assert.is(flooding.hits, 1);
+      assert.is(logs.of("warn", "Telegram asks to wait for 7200 s before chat").length, 1);
+    }, { state: "made", bot: { clock }, server: { clock } });
+  }
+});
+
 test("three chats whose replies are refused make replies rest, and tell that; a broadcast ends it", async () => {
   await withBot(async (scene) => {
     const { bot, server, logs } = scene;

@@ -11,7 +11,9 @@ import { StorageError } from "./storage_error.ts";
 export function runOf(item: Item): RunRecord {
   const run: Record<string, RunValue> = {};
   for (const [name, value] of Object.entries(item)) {
-    if (!reservedAttributes.includes(name)) run[name] = packedAttributes.has(name) ? unpacked(value) : valueOf(value);
+    if (!reservedAttributes.includes(name)) {
+      run[name] = packedAttributes.has(name) ? unpacked(value) : valueOf(value);
+    }
     if (run[name] === undefined) delete run[name];
   }
   if (isRun(run)) return run;
@@ -110,7 +112,9 @@ function requireOwned(update: Expressions, run: RunRecord): void {
 /** The attribute `open` keeps a run in the index of that name for as long as it is not finished. */
 function write(update: Expressions, run: RunRecord): void {
   const { set, remove } = changesOf(run);
-  for (const [name, value] of set) update.set([name], packedAttributes.has(name) ? packed(value as number[]) : value);
+  for (const [name, value] of set) {
+    update.set([name], packedAttributes.has(name) ? packed(value as number[]) : value);
+  }
   for (const name of remove) update.remove(name);
   if (run.state === "running") update.set(["open"], "open");
   else update.remove("open");

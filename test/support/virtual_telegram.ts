@@ -65,7 +65,10 @@ export class VirtualTelegram {
     void this.outbox.send(this.api, { chatId, languageCode: undefined }, ["stopped"], { kind: "word" });
   }
 
-  /** Sends a message to each chat as a broadcast does: the next one waits as soon as the last one does not. */
+  /**
+   * Sends a message to each chat as a broadcast does: the next one waits as soon as the last one does not. Each chat counts
+   * as drawn at random.
+   */
   async broadcast(chatIds: readonly number[], text: string, lane: Lane = "urgent"): Promise<void> {
     const sent: Promise<void>[] = [];
     for (const chatId of chatIds) {
@@ -80,7 +83,7 @@ export class VirtualTelegram {
     onTurn: () => void,
   ): Promise<void> {
     for (;;) {
-      const turn = await this.gate.enter({ lane, chatId, onHeld: onTurn });
+      const turn = await this.gate.enter({ lane, chatId, isDrawn: true, onHeld: onTurn });
       onTurn();
       try {
         await this.api.raw.sendMessage(this.gate.admit({ chat_id: chatId, text }));
