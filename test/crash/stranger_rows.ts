@@ -172,6 +172,37 @@ const floodedNeighbours = (count: number, seconds: number, broadcastId?: string)
   return line;
 };
 
+/** The same forty for minutes, and the bot ends meanwhile: the next one goes on with all who had to wait. */
+const leavingFlooded: Row = async (size) => {
+  let line = "";
+  let accounts: readonly LocalUser[] = [];
+  await onStage(size, async (stage) => {
+    const { bot, another } = stage.scene;
+    const floods = accounts.map((account) => account.flood(300));
+    const sent = stage.send({ broadcastId: "left" });
+    await stage.arrived(sent);
+    stage.clock.setFactor(100);
+    await bot.stopBot();
+    const first = await sent.run;
+    assert.match(first.stopped ?? "", "the bot was stopped");
+    assert.equal([first.failed, first.skipped], [0, accounts.length]);
+    for (const flood of floods) flood.clear();
+    stage.clock.setFactor(size.factor);
+    const { run } = stage.repeated(sent, another(), { broadcastId: "left" });
+    const second = await run;
+    stage.assertOnce(sent, [...stage.people, ...accounts]);
+    assert.equal([second.sent, second.failed, second.unknown], [size.people + accounts.length, 0, 0]);
+    line = `${first.sent} have it before the bot ends, all ${second.sent} by the next bot, once`;
+  }, {
+    hasLedger: true,
+    async before({ server, table }) {
+      accounts = Array.from({ length: 40 }, (_, index) => server.user({ id: 1000 + index, opened: true }));
+      await plantActive(table, ...accounts.map(({ chatId }) => chatId));
+    },
+  });
+  return line;
+};
+
 /** One person adds the bot to 150 channels and groups: ten are registered; with no limit people still come first. */
 const manyChats = (chatsPerAdder?: number): Row => async (size) => {
   let line = "";
@@ -210,6 +241,7 @@ export const strangerRows: Readonly<Record<string, Row>> = {
   "forty accounts that come first are flooded for minutes": floodedNeighbours(40, 300),
   "forty accounts that come first are flooded for minutes, with an id": floodedNeighbours(40, 300, "row"),
   "eight accounts that come first are flooded for half a minute": floodedNeighbours(8, 30),
+  "forty accounts are flooded for minutes, and the bot ends": leavingFlooded,
   "one person adds the bot to 150 chats": manyChats(),
   "one person adds the bot to 150 chats, and may": manyChats(Infinity),
 };
