@@ -172,6 +172,7 @@ test("waits in a group that has become a supergroup before it was heard", async 
 /** A signal is on its way to a subscriber, and what happens to it there, when the subscriber says /stop. */
 async function stopUnderWay(
   answer: "hang" | { readonly delayMs: number },
+  factor: number,
   body: (scene: Scene, leaver: LocalUser) => Promise<void>,
 ): Promise<void> {
   await withBot(async (scene) => {
@@ -185,18 +186,18 @@ async function stopUnderWay(
     leaver.say("/stop");
     await body(scene, leaver);
     run.catch(() => {});
-  }, { bot: { storage: new InMemoryChatStorage(), clock: new FastClock(10) } });
+  }, { bot: { storage: new InMemoryChatStorage(), clock: new FastClock(factor) } });
 }
 
 test("comes behind a message that is on its way already", async () => {
-  await stopUnderWay({ delayMs: 1000 }, async (_, leaver) => {
+  await stopUnderWay({ delayMs: 1000 }, 1, async (_, leaver) => {
     await leaver.received(unsubscribed);
     assert.equal(said(leaver).slice(1), ["a signal", unsubscribed]);
   });
 });
 
 test("is not given where such a message gets no answer, as it may still arrive", async () => {
-  await stopUnderWay("hang", async ({ bot, server, logs }, leaver) => {
+  await stopUnderWay("hang", 10, async ({ bot, server, logs }, leaver) => {
     const other = server.user();
     other.say("/start");
     await other.received("Welcome!");
