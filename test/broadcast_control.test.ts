@@ -82,7 +82,7 @@ test("progress says that Telegram has asked to wait, while it does", async () =>
   await withBot(async (scene) => {
     const { bot, server } = scene;
     await subscribers(scene, 20);
-    server.fault({ method: "sendMessage", times: 4, answer: flood(30) });
+    server.flood(30);
     const running = bot.broadcast("signal");
     await until(() => running.progress.isWaiting, "it does not say so");
     assert.is(running.progress.isPaused, false);

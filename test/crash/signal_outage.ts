@@ -43,6 +43,7 @@ interface Play {
   readonly options: BroadcastOptions;
   readonly bot: MeanReversionTelegramBot;
   readonly clock: FastClock;
+  readonly logs: Logs;
   readonly leavers: readonly LocalUser[];
   readonly blockers: readonly LocalUser[];
   /** What a person has been sent since it began. */
@@ -69,7 +70,7 @@ export async function runSignalOutage(
   const bot = botOn(audience.server, audience.gate.endpoint, { clock, messagesPerSecond, logger: logs });
   const people = [...audience.people].sort(() => random() - 0.5);
   const play = {
-    ...{ audience, random, text, options, bot, clock },
+    ...{ audience, random, text, options, bot, clock, logs },
     leavers: people.slice(0, 3),
     blockers: people.slice(3, 6),
     heard: heardFromNowOn(audience.people),
@@ -99,7 +100,7 @@ function heardFromNowOn(people: readonly LocalUser[]): Play["heard"] {
 
 /** Sends the signal, while somebody says /stop; resolves when all of it is through, in the outage. */
 async function send(
-  { audience, random, text, options, bot, leavers, heard }: Play,
+  { audience, random, text, options, bot, logs, leavers, heard }: Play,
   when: OutageTime,
   begin: () => unknown,
 ): Promise<{ readonly report: BroadcastReport; readonly arrivedBefore: number }> {
@@ -123,9 +124,13 @@ async function send(
   if (when === "at") await pause(random() < 0.5 ? 0 : random() * 50).then(strike);
   const report = await run;
   for (const end of ends) end();
-  // Who says /stop is heard, whatever else.
+  // Who says /stop is heard, whatever else; an answer whose turn does not come in time is dropped, and told.
   for (const leaver of leavers) {
-    await until(() => heard(leaver).includes(unsubscribed), `${leaver.chatId} is not answered`);
+    const isDropped = (): boolean => logs.text.includes(`Chat ${leaver.chatId} is not answered`);
+    await until(
+      () => heard(leaver).includes(unsubscribed) || isDropped(),
+      `${leaver.chatId} is not answered`,
+    );
   }
   return { report, arrivedBefore };
 }
@@ -150,7 +155,7 @@ async function judge(play: Play, report: BroadcastReport): Promise<string[]> {
     else {
       check(times <= 1, `${person.chatId} has it ${times} times`);
       const since = play.heard(person);
-      const isAfter = since.lastIndexOf(text) > since.indexOf(unsubscribed);
+      const isAfter = since.includes(unsubscribed) && since.lastIndexOf(text) > since.indexOf(unsubscribed);
       check(!isAfter, `${person.chatId} has it after its confirmed /stop`);
     }
   }
