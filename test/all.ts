@@ -119,9 +119,7 @@ async function run(step: Step): Promise<Result> {
   return result;
 }
 
-/**
- * Four at a time on each core, as the suites wait as much as they work. Not more, as their tests have time limits.
- */
+/** Two at a time on each core, as the suites wait, too. Not more, as their tests have time limits. */
 async function runAll(): Promise<Result[]> {
   const waiting = [...steps];
   const results: Result[] = [];
@@ -130,7 +128,7 @@ async function runAll(): Promise<Result[]> {
       results.push(await run(step));
     }
   };
-  await Promise.all(Array.from({ length: Math.min(8, 4 * availableParallelism()) }, worker));
+  await Promise.all(Array.from({ length: Math.min(8, 2 * availableParallelism()) }, worker));
   return results;
 }
 

@@ -25,7 +25,7 @@ const playing = new Map<string, Promise<OutageReport>>();
 function playAll(): void {
   if (playing.size > 0) return;
   for (const [index, outage] of outages.entries()) {
-    const options = { seed: seed + index, lastsMs: 800, recoversWithinMs: 8000, clock: new FastClock(20) };
+    const options = { seed: seed + index, lastsMs: 800, clock: new FastClock(20) };
     playing.set(titleOf(outage), atOnce(() => runOutage(outage, options)));
     if (outage.name !== "down" || outage.when !== "in the middle") continue;
     playing.set("stopped", atOnce(() => runStop(outage, { ...options, stops: "in the outage" })));
