@@ -611,6 +611,21 @@ test("createNotifier() a stop ends a signal that waits for the list of chats, an
   }
 });
 
+test("createNotifier() a stop while a message is on its way ends the signal as soon as it waits for the list", async () => {
+  const stopping = new AbortController();
+  const progress = { recipients: 1, done: 0 };
+  const sendSignal: SignalBot["sendSignal"] = (_, { signal }) => {
+    const report = new Promise<SignalReport>((resolve) =>
+      signal?.addEventListener("abort", () => resolve(reportOf({ sent: progress.done })))
+    );
+    setTimeout(() => stopping.abort());
+    setTimeout(() => progress.done = 1, 20);
+    return Object.assign(report, { progress });
+  };
+  const { notifier } = notifierOf([botOf({ sendSignal })], undefined, stopping.signal);
+  assert.equal(await notifier.send(found, options), { kind: "sent", line: "sent 1" });
+});
+
 test("a signal that finds Telegram out of reach is sent by the next run, to all and once", () =>
   inFolder(async (folder) => {
     await using telegram = await startBotApiServer();

@@ -1,4 +1,5 @@
 /** The bot as a scheduler needs it: trading goes on, whatever becomes of Telegram. */
+import { setTimeout } from "node:timers/promises";
 import type { Candle, SignalOptions, TradingSignal } from "../../mod.ts";
 import { showProgress } from "../progress.ts";
 
@@ -93,7 +94,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
           expiresAt,
           signal: abandoned.signal,
         });
-        using _ = onAbort(stopping, () => isBegun(run) || abandoned.abort(new Error("stopped meanwhile")));
+        using _ = onAbort(stopping, () => void abandon(run, abandoned));
         return outcomeOf(await run);
       } catch (error) {
         return abandoned.signal.aborted || isBeforeSending(error) ? unsent(error) : uncertain(error);
@@ -103,6 +104,12 @@ export function createNotifier(options: NotifierOptions): Notifier {
       await running?.stopBot().catch((error) => say(`The bot did not stop cleanly: ${reason(error)}`));
     },
   };
+}
+
+/** Ends the run as soon as it only waits for the list of chats. */
+async function abandon(run: SignalRun, abandoned: AbortController): Promise<void> {
+  while (isBegun(run)) await setTimeout(50, undefined, { ref: false });
+  abandoned.abort(new Error("stopped meanwhile"));
 }
 
 /** Whether somebody is to be written to still; a run that only waits for the list of chats is not waited for. */
