@@ -1,4 +1,5 @@
 /** Telegram behind a bot's gate, in a time that a test moves: every call's answer is the test's, after a latency. */
+import { setMaxListeners } from "node:events";
 import type { Transformer } from "grammy/web";
 import { Api } from "grammy/web";
 import type { Lane } from "../../lib/departure.ts";
@@ -41,6 +42,7 @@ export class VirtualTelegram {
   constructor({ messagesPerSecond = 30, latencyMs = 80 }: VirtualTelegramOptions = {}) {
     const { clock, logger } = this;
     this.#latencyMs = latencyMs;
+    setMaxListeners(0, this.closing.signal);
     this.gate = new Gate({ messagesPerSecond, clock, logger, signal: this.closing.signal });
     this.api = new Api("1:A");
     this.api.config.use(this.#answer, this.gate.transformer);
