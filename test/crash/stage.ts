@@ -1,6 +1,7 @@
 /** People who wait for a signal, whoever is in its way, and what the server's record of calls says of it. */
 import type { BroadcastReport, BroadcastRun, MeanReversionTelegramBot, SignalOptions } from "../../mod.ts";
 import type { BotApiCall, BotApiServer, LocalUser } from "../../lib/local/mod.ts";
+import { DynamoDBLedger } from "../../lib/storage/dynamodb_ledger.ts";
 import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
 import { assert } from "../harness.ts";
 import { FastClock, plantActive, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
@@ -20,6 +21,7 @@ export interface Size {
 
 export const perSecond = 30;
 const firstPersonId = 5_000_000;
+const earlierText = ["an earlier broadcast", "message-1", "an earlier signal"] as const;
 const facts = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 } as const;
 
 /** Ids of the people, from the lowest on. */
@@ -207,6 +209,8 @@ export async function onStage(
       const chatIds = [...people, ...alsoSubscribed?.(server) ?? []].map(({ chatId }) => chatId);
       for (const chatId of chatIds) await storage?.apply(chatId, [{ kind: "saved", at: clock.now() }]);
       if (storage === undefined) await plantActive(table, ...chatIds);
+      // The first broadcast of all waits for the ledger's table, a second or more; this is a later one.
+      if (options.hasLedger) await new DynamoDBLedger({ client: table.direct }).writeText(...earlierText);
       await before?.(scene);
     },
   });
