@@ -98,7 +98,7 @@ export async function conduct(
     plan.options.massDeactivation === "proceed",
   );
   const parts: Parts = { content, tally, ending, journal, guard };
-  const courier = courierOf(plan, audience, opened, company, parts);
+  const courier = courierOf(plan, audience, opened, company, { ...parts, launch: () => run.launch() });
   const run = createRun({ plan, audience, opened, company, parts, window, inDoubt, courier });
   const unwatch = watch(plan, company, ending, {
     isKept: kept !== undefined,
@@ -186,7 +186,7 @@ function courierOf(
   audience: Audience,
   { check, selection }: OpenRecipients,
   company: Company,
-  { content, tally, ending, journal, guard }: Parts,
+  { content, tally, ending, journal, guard, launch }: Parts & { readonly launch: () => void },
 ): Courier {
   const { allowPaidBroadcast = false, starBudget = Infinity, onUnknown = "skip", priority = "bulk" } =
     options;
@@ -198,6 +198,7 @@ function courierOf(
     isRecipient: (chatId) => audience.has(chatId),
     standingOf: (chatId) => check.standingOf(chatId),
     isMeant: (chatId, standing) => selection.isMeant(chatId, standing),
+    onUnclearFlood: launch,
     signal: ending.signal,
     checkTime: () => company.clock.now() >= expiresAt ? ending.end("expired") : undefined,
     whyEnded: () => ending.kind === "expired" ? "expired" : "stopped",

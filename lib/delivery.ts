@@ -39,6 +39,8 @@ export interface CourierOptions extends Surroundings, CallerOptions {
   readonly guard: GoneGuard;
   /** Whether the broadcast is meant for the chat; rejects where that cannot be told. */
   readonly isMeant: (chatId: number, standing: Standing) => boolean | Promise<boolean>;
+  /** Called where a message waits as it is not known whom a flood concerns. */
+  readonly onUnclearFlood: () => void;
   /** Called with each refusal in unknown words. */
   readonly onUnclear: (words: string, message: string) => void;
   /** Whether the chat is one of the recipients itself. */
@@ -211,11 +213,11 @@ export class Courier {
     { chatId, onTurn, ...letter }: Letter,
     isPaid: boolean,
   ): Promise<Turn | Settlement | undefined> {
-    const { gate, lane, signal, control } = this.#options;
+    const { gate, lane, signal, control, onUnclearFlood } = this.#options;
     const onHeld = (): void => onTurn(true);
     // Once the chat was refused it is no longer drawn, but one that had to wait.
     const isDrawn = letter.isDrawn && letter.floods === 0;
-    const departure = { lane, chatId, isPaid, isDrawn, signal, ownFloodAtMostMs, onHeld };
+    const departure = { lane, chatId, isPaid, isDrawn, signal, ownFloodAtMostMs, onHeld, onUnclearFlood };
     for (;;) {
       await control.resumed(signal);
       try {

@@ -30,6 +30,8 @@ export interface Departure {
   readonly signal?: AbortSignal | undefined;
   /** Called where the chat's own limit holds it back while others may pass. */
   readonly onHeld?: () => void;
+  /** Called where it waits as it is not known whom a flood concerns: one that is drawn would go before it. */
+  readonly onUnclearFlood?: () => void;
 }
 
 /** A call that may leave now. One of the three is to be called once its answer is there. */

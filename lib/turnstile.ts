@@ -160,6 +160,7 @@ export class Turnstile {
     for (const line of this.#limits.flood.isOpen(now) ? this.#probesFirst : this.#inOrder) {
       const first = this.#firstOf(line, now);
       if (first === undefined) continue;
+      if (this.#limits.flood.isUnclear(now)) first.departure.onUnclearFlood?.();
       const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#opensAt(first, now) - now);
       if (lineMs <= 0) return line.waiting.shift() as Waiting;
       soonestMs = Math.min(soonestMs, lineMs);

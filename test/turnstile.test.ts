@@ -522,14 +522,16 @@ floods("a question is put to one who is drawn before those who are next in the o
     hall.enter(`next ${chatId}`, { lane: "urgent", chatId, isDrawn: false });
   }
   hall.enter("reply", { lane: "reply", chatId: 20 });
+  let asked = 0;
+  hall.enter("asks", { lane: "bulk", chatId: 25, isDrawn: false, onUnclearFlood: () => asked++ });
   await hall.clock.pass(500);
-  assert.ok(hall.turnstile.isUnclear);
+  assert.ok(hall.turnstile.isUnclear && asked > 0);
   assert.equal(hall.names, ["one"], "they wait a second for somebody to be drawn");
   hall.answer = ({ turn }) => turn.taken();
   hall.enter("drawn", { lane: "urgent", chatId: 30 });
   await hall.clock.pass(1000);
   assert.equal(hall.names.slice(0, 2), ["one", "drawn"]);
-  assert.is(hall.left.length, 8, "nobody waits any longer");
+  assert.is(hall.left.length, 9, "nobody waits any longer");
   assert.not.ok(hall.turnstile.isUnclear);
 });
 

@@ -125,12 +125,12 @@ const privateStops: Row = async (size) => {
   return line;
 };
 
-/** Five accounts whose own chats are flooded for an hour have replies refused, while nobody else is written to. */
+/** Twenty accounts whose own chats are flooded for an hour have replies refused, before a signal and beside it. */
 const floodedAccounts: Row = async (size) => {
   let line = "";
   await onStage(size, async (stage) => {
     const { server } = stage.scene;
-    const strangers = Array.from({ length: 5 }, () => server.user());
+    const strangers = Array.from({ length: 20 }, () => server.user());
     for (const stranger of strangers) {
       stranger.flood(3600);
       stranger.say("/help");
@@ -235,7 +235,7 @@ export const strangerRows: Readonly<Record<string, Row>> = {
   "three groups in slow mode, held by the server": slowModes(7, { maxHoldSeconds: 8 }),
   "fifty accounts send forty commands each": commands,
   "a hundred strangers send /stop to a private bot": privateStops,
-  "five accounts are flooded themselves": floodedAccounts,
+  "twenty accounts are flooded themselves": floodedAccounts,
   "six accounts that come first are flooded for an hour": floodedNeighbours(6, 3600),
   "six accounts that come first are flooded for an hour, with an id": floodedNeighbours(6, 3600, "row"),
   "forty accounts that come first are flooded for minutes": floodedNeighbours(40, 300),
