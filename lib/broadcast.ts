@@ -51,6 +51,8 @@ export interface RunOptions {
   readonly ending: Ending;
   /** Milliseconds for which Telegram has asked the bot to wait; 0 or less where it has not. */
   readonly pauseMs: () => number;
+  /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
+  readonly holdMs: (chatId: number) => number;
   /** The bot's pace as it is now, in messages a second. */
   readonly pace: () => number;
   readonly onProgress: (progress: BroadcastProgress) => void;
@@ -91,6 +93,8 @@ export class Ending {
  * With a photo that is yet to be uploaded it goes on so until a chat has taken it.
  */
 const triedAlone = 10;
+/** An answer that takes so long is waited for no longer before the next chat is tried; an upload may take longer. */
+const [lateAfterMs, uploadLateAfterMs] = [1000, 5000];
 /** Calls under way, so that the pace is kept up at a latency of four seconds. */
 const latencySeconds = 4;
 const [callsAtLeast, callsAtMost] = [64, 4000];
@@ -108,6 +112,8 @@ export class Run {
   readonly #underWay = new Set<number>();
   /** Those of them whose chats may not be written to yet. */
   readonly #held = new Set<number>();
+  /** Those of the first few whose answers are late: the next is tried meanwhile. */
+  readonly #late = new Set<number>();
   /** How many wait for the bot's pace; `aheadAtMost` limits them. */
   #waiting = 0;
   #isAdvancing = false;
@@ -169,8 +175,16 @@ export class Run {
   get willExpire(): number {
     const { expiresAt, clock, pace, pauseMs } = this.#options;
     if (expiresAt === Infinity) return 0;
-    const seconds = Math.max(0, expiresAt - clock.now() - Math.max(0, pauseMs())) / 1000;
-    return Math.max(0, Math.ceil(this.#left - seconds * pace()));
+    const leftMs = expiresAt - clock.now();
+    const tooLate = this.#holds().filter((ms) => ms >= leftMs).length;
+    const seconds = Math.max(0, leftMs - Math.max(0, pauseMs())) / 1000;
+    return tooLate + Math.max(0, Math.ceil(this.#left - tooLate - seconds * pace()));
+  }
+
+  /** For how long Telegram has asked to wait before the next message leaves: for the bot, or for all chats that are left. */
+  get #waitingMs(): number {
+    const holds = this.#held.size > 0 && this.#held.size === this.#left ? this.#holds() : [0];
+    return Math.max(0, Math.ceil(this.#options.pauseMs()), Math.ceil(Math.min(...holds)));
   }
 
   /** Reports the progress; to be called once more when the rest is counted, too. */
@@ -205,6 +219,11 @@ export class Run {
       audience.left;
   }
 
+  /** For how long Telegram holds back the chats that have to be waited for. */
+  #holds(): number[] {
+    return [...this.#held].map((chatId) => this.#options.holdMs(chatId));
+  }
+
   #take(): number | undefined {
     const drawn = this.#jury.next();
     if (drawn !== undefined || this.#jury.isSitting) return drawn;
@@ -213,7 +232,7 @@ export class Run {
 
   /** A message that waits for its own chat takes no place of the others. */
   #hasRoom(): boolean {
-    const atOnce = this.#isProven() ? this.#atOnce : 1;
+    const atOnce = this.#isProven() ? this.#atOnce : 1 + this.#late.size;
     return this.#underWay.size < callsAtMost && this.#underWay.size - this.#held.size < atOnce;
   }
 
@@ -232,11 +251,24 @@ export class Run {
       waits = false;
       this.launch();
     };
+    const answered = new AbortController();
+    if (!this.#isProven()) void this.#noteLate(chatId, answered.signal);
     const settlement = await this.#options.deliver(chatId, onTurn, isDrawn).catch(unexpected);
+    answered.abort();
+    this.#late.delete(chatId);
     this.#underWay.delete(chatId);
     onSaid();
     this.#settle(chatId, settlement);
     onTurn(false);
+  }
+
+  /** One answer that does not come holds nobody else up. */
+  async #noteLate(chatId: number, answered: AbortSignal): Promise<void> {
+    const { clock, isUpload } = this.#options;
+    await clock.sleep(isUpload() ? uploadLateAfterMs : lateAfterMs, answered).catch(() => {});
+    if (answered.aborted || this.#held.has(chatId)) return;
+    this.#late.add(chatId);
+    this.launch();
   }
 
   async #advance(): Promise<void> {
@@ -322,7 +354,7 @@ export class Run {
 
   #tell(): void {
     const now = this.#now();
-    const rests = this.#options.pauseMs() > 0;
+    const rests = this.#waitingMs > 0;
     if (now - this.#toldAt < progressEveryMs && rests === this.#hasToldRest) return;
     this.#toldAt = now;
     this.#hasToldRest = rests;
@@ -330,17 +362,18 @@ export class Run {
   }
 
   #progress(): BroadcastProgress {
-    const { tally, control, pauseMs } = this.#options;
+    const { tally, control } = this.#options;
     const { done, counts } = tally;
     const { elapsedMs } = this;
     const left = this.#endedAt === undefined ? this.#left : 0;
-    const waitingMs = left > 0 ? Math.max(0, Math.ceil(pauseMs())) : 0;
+    const waitingMs = left > 0 ? this.#waitingMs : 0;
+    const estimateMs = done === 0 ? undefined : Math.round(elapsedMs / done * left);
     return displayable({
       recipients: done + left,
       done,
       ...counts,
       elapsedMs,
-      remainingMs: done === 0 ? undefined : Math.round(elapsedMs / done * left),
+      remainingMs: estimateMs && Math.max(estimateMs, waitingMs),
       willExpire: left > 0 ? this.willExpire : 0,
       isPaused: control.isPaused,
       isWaiting: waitingMs > 0,

@@ -139,6 +139,7 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
     aheadAtMost: () => content.isPerChat || check.readsEach ? readAtOnce : 1,
     isUpload: () => content.isUpload,
     pauseMs: () => gate.pauseMs,
+    holdMs: (chatId) => gate.holdMs(chatId),
     pace: () => gate.messagesPerSecond,
     onProgress: guarded(plan.options.onProgress, logger),
     ...{ tally, journal, control: plan.control, messagesPerSecond, clock, ending },
@@ -151,11 +152,13 @@ function follow(
   opened: OpenRecipients,
   { audience, run, ending }: { readonly audience: Audience; readonly run: Run; readonly ending: Ending },
 ): void {
-  opened.onChange = (ids) => {
-    audience.update(ids);
-    run.launch();
-  };
-  opened.onFailure = (error) => ending.end("stopped", reasonOf(error));
+  opened.follow({
+    onChange(ids) {
+      audience.update(ids);
+      run.launch();
+    },
+    onFailure: (error) => ending.end("stopped", reasonOf(error)),
+  });
 }
 
 function tellWhatWillExpire(run: Run, { expiresAt, options }: Plan, { clock, gate, logger }: Company): void {

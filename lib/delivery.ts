@@ -213,11 +213,15 @@ export class Courier {
     { chatId, onTurn, ...letter }: Letter,
     isPaid: boolean,
   ): Promise<Turn | Settlement | undefined> {
-    const { gate, lane, signal, control, onUnclearFlood } = this.#options;
+    const { gate, lane, signal, control, tally, onUnclearFlood } = this.#options;
     const onHeld = (): void => onTurn(true);
     // Once the chat was refused it is no longer drawn, but one that had to wait.
     const isDrawn = letter.isDrawn && letter.floods === 0;
-    const departure = { lane, chatId, isPaid, isDrawn, signal, ownFloodAtMostMs, onHeld, onUnclearFlood };
+    const hasReachedNobody = (): boolean => tally.counts.sent === 0;
+    const departure = {
+      ...{ lane, chatId, isPaid, isDrawn, signal, ownFloodAtMostMs },
+      ...{ hasReachedNobody, onHeld, onUnclearFlood },
+    };
     for (;;) {
       await control.resumed(signal);
       try {

@@ -1,5 +1,5 @@
 /** A call to Telegram that waits for its turn. */
-import type { ChatId } from "./flood.ts";
+import type { ChatId, ChosenBy } from "./flood.ts";
 
 /**
  * What kind of call it is. A `read` asks Telegram for something, at a slow pace of its own; any other `call` that is no
@@ -25,6 +25,8 @@ export interface Departure {
    * flood that may be the bot's is waited for. Default: it waits, however long.
    */
   readonly ownFloodAtMostMs?: number | undefined;
+  /** Whether its broadcast has reached nobody so far: then any chat's flood may be the bot's, as nothing speaks against it. */
+  readonly hasReachedNobody?: () => boolean;
   /** Rejects with a `LateTurnError` once it has waited for so long. Default: it waits, however long. */
   readonly waitAtMostMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -63,4 +65,10 @@ export class LateTurnError extends Error {
   constructor() {
     super("its turn has not come in time");
   }
+}
+
+/** How it came that a message is for its chat. */
+export function chosenBy({ lane, isDrawn = false }: Departure): ChosenBy {
+  if (lane === "urgent" || lane === "bulk") return isDrawn ? "draw" : "order";
+  return "itself";
 }

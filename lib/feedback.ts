@@ -1,7 +1,7 @@
 /** What Telegram's answers teach of the limits: each chat's own, and the bot's. */
 import { isGroup } from "./chat_pace.ts";
-import type { Departure, Turn } from "./departure.ts";
-import type { ChosenBy, Refusal } from "./flood.ts";
+import { chosenBy, type Departure, type Turn } from "./departure.ts";
+import type { Refusal } from "./flood.ts";
 import type { Pace, Slot } from "./pace.ts";
 import { holdKeyOf, type Limits } from "./readiness.ts";
 
@@ -97,10 +97,4 @@ export class Feedback {
     for (const { pace, slot } of this.#lowered.splice(0).reverse()) pace.restore(slot);
     this.#options.onChange();
   }
-}
-
-/** How it came that a message is for its chat. */
-export function chosenBy({ lane, isDrawn = false }: Departure): ChosenBy {
-  if (lane === "reply") return "itself";
-  return isDrawn ? "draw" : "order";
 }

@@ -16,8 +16,7 @@ export type ChosenBy = "itself" | "order" | "draw";
 const probeEveryMs = 1000;
 /** A rest that only replies have met is doubted by a reply after so long, then half as often each time. */
 const [firstDoubtMs, longestDoubtMs] = [2000, 60_000];
-/** A question that nobody asks any more is left unanswered: where others were taken so lately, it was the chat's own. */
-const [unclearMs, latelyMs] = [10_000, 60_000];
+const unclearMs = 10_000;
 /** How much the ends differ that two chats are told of one rest: they are refused apart, and are told full seconds. */
 const apartMs = 2000;
 /** Chats that prove a rest, as the first one refused and others do; replies prove only that replies rest. */
@@ -166,9 +165,6 @@ export class Flood {
   #probeAt = -Infinity;
   #drawAt = -Infinity;
   #doubtMs = firstDoubtMs;
-  #takenAt = -Infinity;
-  /** Whether messages were taken lately when the question was opened. */
-  #hasWorked = false;
   #rests = 0;
 
   /** When the bot's rest ends; in the past where it does not rest. */
@@ -206,13 +202,9 @@ export class Flood {
     return this.isOpen(now) && this.#question.finding !== "bot";
   }
 
-  /**
-   * Whether a chat's long flood may turn out to be the bot's. It is not once nobody has tried for a while, unless nothing
-   * was sent before it, either.
-   */
+  /** Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while. */
   mayBeBots(now: number): boolean {
-    if (!this.isOpen(now)) return false;
-    return this.#question.finding === "bot" || !this.#hasWorked || now - this.#probedAt < unclearMs;
+    return this.isOpen(now) && (this.#question.finding === "bot" || now - this.#probedAt < unclearMs);
   }
 
   /** When the next message may leave; `now` or earlier is now. One in its order leaves a question to those who are drawn. */
@@ -251,7 +243,6 @@ export class Flood {
       this.#probes = new Map([...this.#underWay].filter(([other]) => other > number));
       this.#doubtMs = firstDoubtMs;
       this.#drawAt = this.#drawnAt = now;
-      this.#hasWorked = now - this.#takenAt < latelyMs;
     } else if (this.#question.finding === "replies") {
       this.#doubtMs = Math.min(longestDoubtMs, 2 * this.#doubtMs);
     }
@@ -281,7 +272,6 @@ export class Flood {
   take(number: number, now: number): boolean {
     this.#evidence.take(this.#underWay.get(number), now);
     this.#close(number);
-    this.#takenAt = now;
     if (!this.isOpen(now) || number <= this.#latestRefused) return false;
     // Single messages may slip through.
     if (this.#question.finding === "bot" && this.#question.chats > chatsNeeded) return false;

@@ -77,6 +77,11 @@ export class Gate {
     return this.#turnstile.isUnclear;
   }
 
+  /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
+  holdMs(chatId: ChatId): number {
+    return this.#turnstile.holdMs(chatId);
+  }
+
   /** How many rests of the bot were proved so far. A flood during which this has grown was the bot's, no chat's own. */
   get rests(): number {
     return this.#turnstile.rests;

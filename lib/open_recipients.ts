@@ -20,12 +20,17 @@ export interface OpenRecipients {
   readonly refusal: Error | undefined;
   /** Set where the list in memory was used without the table; `asOf` is when it was read, `undefined` if it never was. */
   readonly fromMemory: { readonly asOf: number | undefined } | undefined;
-  /** Called whenever the list has been read anew. */
-  onChange: (ids: Float64Array) => void;
-  /** Called where a function of the caller's fails. */
-  onFailure: (error: unknown) => void;
+  /** Tells of what has happened since the list was opened, too. */
+  follow(follower: Follower): void;
   /** Ends what reads. */
   close(): void;
+}
+
+export interface Follower {
+  /** Called whenever the list has been read anew. */
+  readonly onChange: (ids: Float64Array) => void;
+  /** Called where a function of the caller's fails. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** How long a signal waits for the table before the list in memory is used. */
@@ -41,6 +46,13 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
   const idsNow = (): Float64Array => selection.without(roster.snapshot());
   const isPatient = plan.whenUnreadable === "throw";
   let fromMemory: OpenRecipients["fromMemory"];
+  // The list may be read before the run begins, as a ledger is asked first.
+  const untold: ((follower: Follower) => void)[] = [];
+  let follower: Follower | undefined;
+  const tell = (what: (follower: Follower) => void): void => {
+    if (follower === undefined) untold.push(what);
+    else what(follower);
+  };
   const check = new ConsentCheck({
     roster,
     clock,
@@ -49,8 +61,8 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
       fromMemory ??= { asOf: roster.readAt };
       logger.warn(memoryText(error, roster.readAt));
     },
-    onRefreshed: () => opened.onChange(idsNow()),
-    onRefused: (error) => opened.onFailure(error),
+    onRefreshed: () => tell(({ onChange }) => onChange(idsNow())),
+    onRefused: (error) => tell(({ onFailure }) => onFailure(error)),
     signal: over.signal,
   });
   const opened = {
@@ -66,14 +78,16 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
     get fromMemory() {
       return fromMemory ?? (roster.isUnread ? { asOf: undefined } : undefined);
     },
-    onChange: (_ids: Float64Array): void => {},
-    onFailure: (_error: unknown): void => {},
+    follow(whoever: Follower): void {
+      follower = whoever;
+      for (const what of untold.splice(0)) what(whoever);
+    },
     close: () => over.abort(new Error("the broadcast has ended")),
   };
   try {
     const ids = isPatient
       ? await readFirst(plan, company, check, selection)
-      : await readMeanwhile(opened, idsNow, company);
+      : await readMeanwhile(opened, { idsNow, tell }, company);
     return Object.assign(opened, { ids });
   } catch (error) {
     opened.close();
@@ -95,7 +109,10 @@ async function readFirst(
 
 async function readMeanwhile(
   opened: OpenRecipients,
-  idsNow: () => Float64Array,
+  { idsNow, tell }: {
+    readonly idsNow: () => Float64Array;
+    readonly tell: (what: (follower: Follower) => void) => void;
+  },
   { logger, roster }: Company,
 ): Promise<Float64Array> {
   const { check, selection } = opened;
@@ -113,9 +130,9 @@ async function readMeanwhile(
   }
   check.begin();
   if (selection.needsChats) {
-    selection.readAll().then(() => opened.onChange(idsNow()), (error) => {
+    selection.readAll().then(() => tell(({ onChange }) => onChange(idsNow())), (error) => {
       // What cannot be read is read chat by chat.
-      if (!(error instanceof StorageError)) opened.onFailure(error);
+      if (!(error instanceof StorageError)) tell(({ onFailure }) => onFailure(error));
     });
   }
   return idsNow();

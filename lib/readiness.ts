@@ -22,7 +22,10 @@ export function readyAt(
   if (key === undefined) return now;
   const until = chatId === undefined ? chats.heldUntil(key, now) : chats.readyAt(chatId, now);
   if (until - now <= ownFloodAtMostMs) return until;
-  if (flood.mayBeBots(now)) return Math.min(until, Math.max(flood.restsUntil, now + reconsiderMs));
+  const isUnproved = flood.isOpen(now) && departure.hasReachedNobody?.() === true;
+  if (isUnproved || flood.mayBeBots(now)) {
+    return Math.min(until, Math.max(flood.restsUntil, now + reconsiderMs));
+  }
   const floodMs = chats.heldUntil(key, now) - now;
   return floodMs > ownFloodAtMostMs ? new ChatFloodError(Math.ceil(floodMs / 1000)) : until;
 }

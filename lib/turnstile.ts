@@ -2,9 +2,9 @@
 import { Alarm } from "./alarm.ts";
 import { createChatPace } from "./chat_pace.ts";
 import { type Clock, monotonic } from "./clock.ts";
-import type { Departure, Turn } from "./departure.ts";
-import { chosenBy, Feedback } from "./feedback.ts";
-import { Flood } from "./flood.ts";
+import { chosenBy, type Departure, type Turn } from "./departure.ts";
+import { Feedback } from "./feedback.ts";
+import { type ChatId, Flood } from "./flood.ts";
 import type { Heap } from "./heap.ts";
 import {
   createAside,
@@ -95,6 +95,12 @@ export class Turnstile {
   /** Whether it is not known yet whom a flood concerns: a broadcast is to draw a chat, and to write to it. */
   get isUnclear(): boolean {
     return this.#limits.flood.isUnclear(this.#now());
+  }
+
+  /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
+  holdMs(chatId: ChatId): number {
+    const now = this.#now();
+    return this.#limits.chats.heldUntil(chatId, now) - now;
   }
 
   /** How many rests of the bot were proved so far. */

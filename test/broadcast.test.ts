@@ -309,6 +309,20 @@ test("broadcast() waits for retry_after, and lets nothing else go meanwhile", as
   }, made);
 });
 
+test("broadcast() goes on to the next chat where the first answer does not come", async () => {
+  const clock = new FastClock(1);
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const users = await subscribers(scene, 30);
+    const hanging = server.fault({ method: "sendMessage", answer: "hang" });
+    const running = bot.broadcast("signal");
+    await until(() => running.progress.done === 29, "the others do not have it", 30_000);
+    assert.is(hanging.hits, 1);
+    assert.is(users.filter((user) => signals(user) === 1).length, 29);
+    running.catch(() => {});
+  }, { state: "made", bot: { clock }, server: { clock } });
+});
+
 test("broadcast() gives up on a chat that is always answered by 429, and on one that asks for hours", async () => {
   await withBot(async (scene) => {
     const { server, bot } = scene;

@@ -295,6 +295,20 @@ test("a message that Telegram refuses can be put right, and called for again und
   }, made);
 });
 
+test("whoever has registered elsewhere gets a signal with an id, too, however early the list is read", async () => {
+  for (const known of [0, 1, 20, 150]) {
+    await withBot(async (scene) => {
+      const { bot } = scene;
+      const signal = { direction: "long", symbol: "BTC-USD", entry: 2, stop: 1, target: 4 } as const;
+      await bot.sendSignal(signal, { broadcastId: "an earlier one" });
+      const elsewhere = await subscribers(scene, 12);
+      const report = await bot.sendSignal(signal, { broadcastId: id });
+      assert.equal([report.recipients, report.sent], [known + 12, known + 12]);
+      for (const user of elsewhere) assert.is(said(user).length, 1);
+    }, { ...made, hasLedger: true, before: (scene) => subscribers(scene, known) });
+  }
+});
+
 test("a ledger that fails in the middle is waited for; nobody gets it twice", async () => {
   const clock = new FastClock(10);
   await withBot(async (scene) => {

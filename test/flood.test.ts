@@ -171,24 +171,14 @@ test("what was under way already is a probe, too", () => {
   assert.ok(flood.readyAt(150, "draw") <= 150);
 });
 
-test("a question that nobody asks any more says nothing of a chat's long flood, where others were taken before", () => {
+test("a question that nobody asks any more says nothing of a chat's long flood", () => {
   const flood = new Flood();
-  flood.take(flood.leave(-50_000, "draw"), -50_000);
   refuse(flood, flood.leave(0, "draw"), 10, 7_200_000, 0);
   assert.ok(flood.mayBeBots(9000));
   assert.not.ok(flood.mayBeBots(11_000));
   assert.ok(flood.isOpen(11_000), "the next message asks it");
   flood.leave(11_000, "draw");
   assert.ok(flood.mayBeBots(12_000));
-});
-
-test("where nothing was sent lately a long flood may be the bot's for as long as nothing else is taken", () => {
-  const flood = new Flood();
-  flood.take(flood.leave(-61_000, "draw"), -61_000);
-  refuse(flood, flood.leave(0, "draw"), 10, 7_200_000, 0);
-  assert.ok(flood.mayBeBots(7_199_000));
-  assert.is(flood.take(flood.leave(3_600_000, "itself"), 3_600_000), true);
-  assert.not.ok(flood.mayBeBots(3_600_001));
 });
 
 test("many chats that are refused close together are the bot, whatever slips through", () => {
