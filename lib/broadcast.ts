@@ -241,18 +241,19 @@ export class Run {
     this.#underWay.add(chatId);
     this.#waiting++;
     let waits = true;
+    const answered = new AbortController();
     const onTurn = (isHeld: boolean): void => {
       if (isHeld) {
         this.#held.add(chatId);
+        this.#late.delete(chatId);
         onSaid();
         this.#tell();
       } else this.#held.delete(chatId);
       if (waits) this.#waiting--;
       waits = false;
+      if (!isHeld && !this.#isProven()) void this.#noteLate(chatId, answered.signal);
       this.launch();
     };
-    const answered = new AbortController();
-    if (!this.#isProven()) void this.#noteLate(chatId, answered.signal);
     const settlement = await this.#options.deliver(chatId, onTurn, isDrawn).catch(unexpected);
     answered.abort();
     this.#late.delete(chatId);
@@ -265,6 +266,7 @@ export class Run {
   /** One answer that does not come holds nobody else up. */
   async #noteLate(chatId: number, answered: AbortSignal): Promise<void> {
     const { clock, isUpload } = this.#options;
+    if (answered.aborted) return;
     await clock.sleep(isUpload() ? uploadLateAfterMs : lateAfterMs, answered).catch(() => {});
     if (answered.aborted || this.#held.has(chatId)) return;
     this.#late.add(chatId);
