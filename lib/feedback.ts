@@ -23,8 +23,13 @@ interface Place {
 
 export class Feedback {
   readonly #options: FeedbackOptions;
-  /** Where a pace was lowered while it was not clear whom a flood concerns: undone where it was the chats' own. */
+  /**
+   * Where paces were lowered since it is not clear whom a flood concerns, each once: probes leave slowly, and teach
+   * nothing of the limit. Undone where it was the chats' own.
+   */
   #lowered: Place[] = [];
+  /** Whether the paces stay lowered, whomever it concerns. */
+  #isKept = false;
 
   constructor(options: FeedbackOptions) {
     this.#options = options;
@@ -77,15 +82,19 @@ export class Feedback {
   #ask(number: number, refusal: Refusal, place: Place | undefined): void {
     const { flood, onFlood, onLowered } = this.#options;
     const now = this.#options.now();
-    if (!flood.isOpen(now)) this.#lowered = [];
-    if (place !== undefined) {
-      place.pace.lower(place.slot, refusal.chosenBy !== "draw");
+    if (!flood.isOpen(now)) {
+      this.#lowered = [];
+      this.#isKept = false;
+    }
+    if (place !== undefined && !this.#lowered.some(({ pace }) => pace === place.pace)) {
+      place.pace.lower(place.slot);
       this.#lowered.push(place);
     }
     const found = flood.refuse(number, refusal, now);
-    if (place !== undefined && flood.isOften) {
+    if (found === "bot") { for (const { pace, slot } of this.#lowered) pace.confirm(slot); }
+    else if (place !== undefined && flood.isOften) {
       // Whomever it concerns, the pace was too high.
-      this.#lowered = [];
+      this.#isKept = true;
       flood.noteLowered();
       onLowered(place.pace.messagesPerSecond);
     }
@@ -94,7 +103,8 @@ export class Feedback {
 
   /** The refusals were the chats' own. */
   #restore(): void {
-    for (const { pace, slot } of this.#lowered.splice(0).reverse()) pace.restore(slot);
+    if (!this.#isKept) { for (const { pace, slot } of this.#lowered) pace.restore(slot); }
+    this.#lowered = [];
     this.#options.onChange();
   }
 }

@@ -55,14 +55,14 @@ export class Gate {
     const onFlood = (who: "bot" | "replies", seconds: number): void =>
       logger.warn(
         who === "bot"
-          ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then.`
+          ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then, and ${
+            rounded(this.messagesPerSecond)
+          } messages a second at first afterwards.`
           : `Telegram limits the rate of replies: it asks to wait for ${seconds} s. Now and then one is tried until then.`,
       );
     const onLowered = (perSecond: number): void =>
       logger.warn(
-        `Telegram limits the rate: the bot goes on with ${
-          Math.round(perSecond * 10) / 10
-        } messages a second.`,
+        `Telegram limits the rate: the bot goes on with ${rounded(perSecond)} messages a second.`,
       );
     this.#turnstile = new Turnstile({ ...options, onFlood, onLowered });
   }
@@ -231,4 +231,9 @@ function chatOf(payload: object): ChatId | undefined {
 
 function isMessage(method: string): boolean {
   return /^(send|copy|forward|edit)/.test(method) && method !== "sendChatAction";
+}
+
+/** For a reader: to a tenth. */
+function rounded(perSecond: number): number {
+  return Math.round(perSecond * 10) / 10;
 }

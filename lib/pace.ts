@@ -13,11 +13,13 @@ export interface Pace {
   /** Takes the slot that is due. */
   take(now: number): Slot;
   /**
-   * The message of this slot was one too many: slower from now on, until time has shown that more is possible. Where
-   * `isDoubtful`, no slower than half the full pace.
+   * The message of this slot was one too many: slower from now on, until time has shown that more is possible; but no
+   * slower than half the full pace, as it may have been one chat's own limit.
    */
-  lower(slot: Slot, isDoubtful?: boolean): void;
-  /** It was not, after all. Of several the last is restored first. */
+  lower(slot: Slot): void;
+  /** It was the bot's limit: as slow as that was learned to be. Only the slot that was lowered for last counts. */
+  confirm(slot: Slot): void;
+  /** It was not one too many, after all. Only the slot that was lowered for last counts. */
   restore(slot: Slot): void;
   /** From now on no faster than that, ever. */
   limit(messagesPerSecond: number): void;
@@ -31,12 +33,12 @@ const catchUpMs = 100;
 const idleMs = 1000;
 /** Fewer messages than these tell nothing of the limit. */
 const telling = 20;
-/** So often in a row may be taken back. */
-const stretchesAtMost = 4;
+/** Idle time shows that more is possible, too, but a tenth of what work shows. */
+const weightOfIdleness = 0.1;
 /** A little below the estimate, so that the next flood is a while away. */
 const caution = 0.95;
 
-/** What has been learned in a stretch of work. */
+/** How it was before the pace was lowered. */
 interface Stretch {
   readonly period: number;
   /** The period that came next. */
@@ -45,13 +47,15 @@ interface Stretch {
   readonly taken: number;
   readonly startedAt: number;
   readonly workedMs: number;
+  /** The limit that it has met, as far as that can be told. */
+  readonly estimate: number;
 }
 
 /**
  * Evenly spaced slots. After a flood the pace follows what was learned: who sent n messages in t seconds until one was
  * too many, where a second's worth may come at once, has met a limit of n / (t + 1) a second. From there it grows by a
- * thousandth each second of work, and faster the longer nothing happens: back at the full pace after two minutes, while
- * a limit that stays is met again about once in a minute.
+ * thousandth each second of work, and faster the longer nothing happens: back at the full pace after two minutes of work,
+ * or twenty of idleness, while a limit that stays is met again about once in a minute.
  */
 export function createPace(messagesPerSecond: number): Pace {
   let most = messagesPerSecond;
@@ -63,8 +67,7 @@ export function createPace(messagesPerSecond: number): Pace {
   let startedAt = -Infinity;
   /** Milliseconds of work since the pace was lowered. */
   let workedMs = 0;
-  /** How it was before it was lowered, the last time last. */
-  let stretches: readonly Stretch[] = [];
+  let before: Stretch | undefined;
 
   const begin = (): void => {
     period = ++lastPeriod;
@@ -82,7 +85,11 @@ export function createPace(messagesPerSecond: number): Pace {
       return next - now;
     },
     take(now) {
-      if (now - next > idleMs) begin();
+      const idleForMs = now - next;
+      if (idleForMs > idleMs) {
+        begin();
+        if (Number.isFinite(idleForMs)) grow(idleForMs * weightOfIdleness);
+      }
       // After a rest there is nothing to make up for.
       const isFirst = taken === 0;
       if (isFirst) startedAt = now;
@@ -92,28 +99,32 @@ export function createPace(messagesPerSecond: number): Pace {
       grow(spacingMs);
       return { at: now, period, before: taken++ };
     },
-    lower(slot, isDoubtful = false) {
+    lower(slot) {
       // What left before the pace was lowered for its neighbour teaches nothing new.
       if (slot.period !== period) return;
       const limit = slot.before / (1 + (slot.at - startedAt) / 1000);
-      const stretch = { period, next: lastPeriod + 1, current, taken, startedAt, workedMs };
-      stretches = [...stretches, stretch].slice(-stretchesAtMost);
-      const least = isDoubtful ? Math.min(current, most / 2) : Math.min(1, most);
-      current = slot.before < telling ? current / 2 : Math.min(current, limit) * caution;
-      current = Math.max(current, least);
+      const least = Math.min(1, most);
+      const estimate = Math.max(
+        least,
+        slot.before < telling ? current / 2 : Math.min(current, limit) * caution,
+      );
+      before = { period, next: lastPeriod + 1, current, taken, startedAt, workedMs, estimate };
+      current = Math.max(estimate, Math.min(current, most / 2));
       workedMs = 0;
       begin();
     },
+    confirm(slot) {
+      if (before?.period === slot.period) current = Math.min(current, before.estimate);
+    },
     restore(slot) {
-      const before = stretches.at(-1);
       if (before?.period !== slot.period) return;
-      stretches = stretches.slice(0, -1);
       current = Math.min(most, Math.max(current, before.current));
       // Where there was no rest since the count goes on, too.
       if (period === before.next) {
         ({ period, startedAt, workedMs } = before);
         taken += before.taken;
       }
+      before = undefined;
     },
     limit(messagesPerSecond) {
       most = Math.min(most, messagesPerSecond);

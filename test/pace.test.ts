@@ -100,6 +100,7 @@ function course(messagesPerSecond: number, limit: number, latencyMs: number, cou
           left++;
           until = Math.max(until, now + retry_after * 1000);
           pace.lower(slot);
+          pace.confirm(slot);
         },
       });
     }
@@ -177,18 +178,17 @@ test("restore() takes it back where the flood was one chat's own", () => {
   assert.is(pace.messagesPerSecond, 30);
 });
 
-test("restore() takes back several, the last one first, and also after a rest", () => {
+test("restore() takes it back after a rest, too, and what confirm() has lowered", () => {
   for (const restMs of [0, 60_000]) {
     const pace = createPace(40);
-    const slots: Slot[] = [];
-    for (let count = 0, now = 0; count < 3; count++, now += 1000 + restMs) {
-      const slot = pace.take(now);
-      slots.push(slot);
-      pace.lower(slot);
-    }
-    assert.ok(pace.messagesPerSecond < 6);
-    for (const slot of slots.reverse()) pace.restore(slot);
-    assert.is(pace.messagesPerSecond, 40);
+    pace.lower(pace.take(0));
+    const slot = pace.take(1000 + restMs);
+    const before = pace.messagesPerSecond;
+    pace.lower(slot);
+    pace.confirm(slot);
+    assert.ok(pace.messagesPerSecond < 12, `${pace.messagesPerSecond}`);
+    pace.restore(slot);
+    assert.is(pace.messagesPerSecond, before);
   }
 });
 
@@ -213,18 +213,39 @@ test("limit() holds for good", () => {
   assert.is(pace.messagesPerSecond, 30);
 });
 
-test("lower() goes no lower than half the pace where it is doubtful, and restore() takes it back", () => {
-  for (const [isDoubtful, least] of [[true, 15], [false, 1]] as const) {
+test("lower() goes no lower than half the pace until confirm() says that the limit was the bot's", () => {
+  for (const [isConfirmed, least] of [[false, 15], [true, 1]] as const) {
     const pace = createPace(30);
     for (let count = 0; count < 20; count++) {
-      const now = count * 2000;
-      pace.lower(pace.take(now), isDoubtful);
+      const slot = pace.take(count * 1100);
+      pace.lower(slot);
+      if (isConfirmed) pace.confirm(slot);
     }
-    assert.is(pace.messagesPerSecond, least);
-    const slot = pace.take(100_000);
-    pace.lower(slot, isDoubtful);
-    pace.restore(slot);
-    assert.ok(pace.messagesPerSecond >= least);
+    assert.ok(Math.abs(pace.messagesPerSecond - least) < 0.1, `${pace.messagesPerSecond}`);
+  }
+});
+
+test("confirm() counts for the slot that was lowered for last", () => {
+  const pace = createPace(30);
+  const early = pace.take(0);
+  pace.lower(early);
+  const late = pace.take(2000);
+  pace.lower(late);
+  pace.confirm(early);
+  assert.is(pace.messagesPerSecond, 15);
+  pace.restore(early);
+  assert.is(pace.messagesPerSecond, 15);
+  pace.confirm(late);
+  assert.ok(pace.messagesPerSecond < 8);
+});
+
+test("idle time gives the pace back, too: all of it in twenty minutes, next to nothing in one", () => {
+  for (const [idleMs, least, most] of [[60_000, 15, 16], [20 * 60_000, 30, 30]] as const) {
+    const pace = createPace(30);
+    pace.lower(pace.take(0));
+    pace.take(idleMs);
+    const { messagesPerSecond } = pace;
+    assert.ok(messagesPerSecond >= least && messagesPerSecond <= most, `${messagesPerSecond}`);
   }
 });
 

@@ -502,6 +502,29 @@ floods("after a rest it goes on at the pace that was learned", async () => {
   assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) >= 59 / 16 * 1000);
 });
 
+floods("a flood of seconds lowers the pace once, however many are asked to prove it", async () => {
+  for (const floodMs of [5000, 20_000]) {
+    const hall = new Hall(30);
+    const from = hall.clock.passedMs + 1500;
+    const until = from + floodMs;
+    const enter = (chatId: number): void => hall.enter(`${chatId}`, { lane: "urgent", chatId });
+    hall.answer = ({ departure: { chatId }, turn }) =>
+      void hall.clock.sleep(20).then(() => {
+        const { passedMs } = hall.clock;
+        if (passedMs < from || passedMs >= until) return turn.taken();
+        turn.flooded(Math.ceil((until - passedMs) / 1000));
+        enter(Number(chatId));
+      });
+    for (let chatId = 1; chatId <= 90; chatId++) enter(chatId);
+    await hall.clock.pass(1500 + floodMs);
+    assert.is(hall.turnstile.rests, 1);
+    assert.ok(hall.turnstile.messagesPerSecond > 14, `${hall.turnstile.messagesPerSecond} messages a second`);
+    await hall.clock.drain();
+    const seconds = ((hall.left.at(-1)?.at ?? NaN) - until) / 1000;
+    assert.ok(seconds <= 2 * 47 / 30 + 1, `the other half of the signal takes ${seconds} s`);
+  }
+});
+
 floods("a question is put to those whom a broadcast is for before those who ask for a reply", async () => {
   const hall = new Hall(30);
   hall.answer = ({ name, turn }) => name === "one" ? turn.flooded(30) : void 0;
