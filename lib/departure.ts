@@ -16,7 +16,7 @@ export interface Departure {
   readonly isDrawn?: boolean;
   /** What a flood answer to it holds back where it is for no chat, or no message. */
   readonly kind?: string | undefined;
-  /** A reply that confirms a /start or /stop goes before all others. */
+  /** A reply that confirms a /start or /stop goes before all others, and waits for as long as a flood may be the bot's. */
   readonly isConfirmation?: boolean;
   /** A message that Telegram is paid for, beyond those that are free. */
   readonly isPaid?: boolean;

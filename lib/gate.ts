@@ -1,6 +1,7 @@
 /** The one door for calls to Telegram: each waits for its turn, and is sent again where it was one too many. */
 import type { ApiError } from "grammy/types";
 import type { Transformer } from "grammy/web";
+import { isGroup } from "./chat_pace.ts";
 import type { Clock } from "./clock.ts";
 import { ChatFloodError, type Departure, LateTurnError, type Turn } from "./departure.ts";
 import type { ChatId } from "./flood.ts";
@@ -25,9 +26,12 @@ const [admitted, replying] = [Symbol("admitted"), Symbol("reply")];
 
 /** What is known of one of the bot's own replies, which is given up where its chat is flooded. */
 export interface ReplyMark {
-  /** Whether it confirms a /start or /stop: it goes before all others, and behind a message on its way to the chat. */
+  /**
+   * Whether it confirms a /start or /stop: it goes before all others, and behind a message on its way to the chat. To a
+   * person it is sent again after one flood.
+   */
   readonly isConfirmation: boolean;
-  /** It is given up, by a `LateTurnError`, where its turn does not come within this time. */
+  /** It is given up, by a `LateTurnError`, where its turn does not come within this time; one that confirms waits for the end of the bot's flood, too. */
   readonly waitAtMostMs: number;
 }
 
@@ -165,7 +169,9 @@ export class Gate {
         return answer;
       }
       turn.flooded(seconds);
-      if (reply !== undefined || floods >= floodsAtMost || seconds > longestPauseSeconds) return answer;
+      if (floods >= floodsAtMostOf(departure, reply)) return answer;
+      // How long a confirmation waits is the turnstile's to say.
+      if (reply === undefined && seconds > longestPauseSeconds) return answer;
     }
   }
 
@@ -215,6 +221,12 @@ function answerOf({ message, retryAfterSeconds }: ChatFloodError): ApiError {
 
 function markOf(payload: object): ReplyMark | undefined {
   return (payload as { readonly [replying]?: ReplyMark })[replying];
+}
+
+/** Flood answers that the call puts up with. */
+function floodsAtMostOf({ chatId }: Departure, reply: ReplyMark | undefined): number {
+  if (reply === undefined) return floodsAtMost;
+  return reply.isConfirmation && chatId !== undefined && !isGroup(chatId) ? 1 : 0;
 }
 
 /** Calls that ask Telegram share a lane, which a 429 holds as a whole; of others it holds the same call to the same chat. */

@@ -9,12 +9,12 @@ export interface Waiting {
   readonly departure: Departure;
   readonly line: Line;
   /** When it gives up, in the gate's time. */
-  readonly giveUpAt: number;
+  giveUpAt: number;
   /** Lets it through; it is in no line any more. */
   readonly resolve: (turn: Turn) => void;
   /** Sends it away; it is in no line any more. */
   readonly reject: (reason: unknown) => void;
-  /** It waits no longer. */
+  /** It waits no longer; it is among the impatient no more. */
   readonly giveUp: () => void;
   /** Where it waits: in its line, or aside with the calls whose chats may not be written to yet. */
   heap: Heap<Waiting>;

@@ -217,9 +217,18 @@ export class Turnstile {
     waiting.departure.onHeld?.();
   }
 
-  /** Rejects the calls that have waited for as long as they may. */
+  /** Rejects the calls that have waited for as long as they may. What confirms a /start or /stop waits through a flood. */
   #sendAway(now: number): void {
-    while ((this.#impatient.first?.giveUpAt ?? NaN) <= now) this.#impatient.shift()?.giveUp();
+    const { flood } = this.#limits;
+    while ((this.#impatient.first?.giveUpAt ?? NaN) <= now) {
+      const waiting = this.#impatient.shift() as Waiting;
+      const { isConfirmation = false, waitAtMostMs = 0 } = waiting.departure;
+      if (!isConfirmation || !flood.isOpen(now)) waiting.giveUp();
+      else {
+        waiting.giveUpAt = flood.until + waitAtMostMs;
+        this.#impatient.push(waiting);
+      }
+    }
   }
 
   /** Puts calls back into their lines whose chats may be written to again. */

@@ -61,6 +61,33 @@ test("a reply is given up after one flood of its chat, and those behind it ask n
   assert.is(repliesTo(telegram, -1).length, 1, "it is answered again");
 });
 
+test("a /stop said in a flood of the bot is confirmed after it, and a /help is not answered", async () => {
+  for (const [floodMs, isSignal] of [[20_000, true], [3_600_000, true], [25_000, false]] as const) {
+    const telegram = new VirtualTelegram();
+    const { clock, outbox } = telegram;
+    const until = clock.passedMs + 1000 + floodMs;
+    telegram.refuse = ({ at }) =>
+      at < until - floodMs || at >= until ? undefined : Math.ceil((until - at) / 1000);
+    const signal = telegram.broadcast(
+      Array.from({ length: isSignal ? 60 : 1 }, (_, index) => index + 1),
+      "signal",
+    );
+    await clock.pass(2500);
+    assert.is(telegram.gate.rests, isSignal ? 1 : 0);
+    for (const chatId of [101, 102, 103, 104]) telegram.stop(chatId);
+    for (const chatId of [201, 202]) telegram.help(chatId);
+    await clock.pass(floodMs / 2);
+    assert.is(telegram.taken.filter(({ text }) => text.includes("unsubscribed")).length, 0);
+    await clock.drain();
+    await signal;
+    for (const chatId of [101, 102, 103, 104]) {
+      assert.equal(repliesTo(telegram, chatId), ["You are unsubscribed."]);
+    }
+    for (const chatId of [201, 202]) assert.equal(repliesTo(telegram, chatId), []);
+    assert.is(outbox.dropped, 2);
+  }
+});
+
 test("a chat's short flood is waited out by the replies behind", async () => {
   const telegram = new VirtualTelegram();
   let hits = 0;
