@@ -101,11 +101,11 @@ function createLines(label: string, screen: Screen): Display {
 }
 
 function notesOf(
-  { done, sent, recipients, elapsedMs, remainingMs, isPaused, isWaiting }: BroadcastProgress,
+  { done, sent, recipients, elapsedMs, remainingMs, isPaused, isWaiting, waitingMs }: BroadcastProgress,
 ): string[] {
   if (done >= recipients) return [`${sent} sent in ${duration(elapsedMs)}`];
   if (isPaused) return ["paused"];
-  if (isWaiting) return ["Telegram asks to wait"];
+  if (isWaiting) return [`Telegram asks to wait for ${duration(waitingMs)}`];
   return remainingMs === undefined ? [] : [`about ${duration(remainingMs)} left`];
 }
 

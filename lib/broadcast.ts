@@ -4,6 +4,7 @@ import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { type Clock, monotonic } from "./clock.ts";
 import { displayable } from "./displayable.ts";
 import { drawPeople } from "./draw.ts";
+import { messagesIn, msFor, type Paces } from "./forecast.ts";
 import { Jury } from "./jury.ts";
 import { reasonOf } from "./reason.ts";
 import type { Settlement, Tally } from "./tally.ts";
@@ -53,8 +54,10 @@ export interface RunOptions {
   readonly pauseMs: () => number;
   /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
   readonly holdMs: (chatId: number) => number;
-  /** The bot's pace as it is now, in messages a second. */
-  readonly pace: () => number;
+  /** The bot's paces as they are now. */
+  readonly paces: () => Paces;
+  /** Called once, where all chats that are left have to be waited for, with for how long at least. */
+  readonly onAllHeld: (ms: number) => void;
   readonly onProgress: (progress: BroadcastProgress) => void;
 }
 
@@ -122,6 +125,10 @@ export class Run {
   #toldAt = -Infinity;
   /** Whether the progress that was told last said that Telegram has asked the bot to wait. */
   #hasToldRest = false;
+  #hasToldHeld = false;
+  /** The wait that Telegram has asked for, as far as it was seen, and how long earlier ones were. */
+  #rest: { readonly from: number; readonly until: number } | undefined;
+  #restedMs = 0;
   #endedAt: number | undefined;
   #finish = (): void => {};
 
@@ -173,12 +180,12 @@ export class Run {
 
   /** How many of them cannot be reached before the message expires, at the bot's present pace. */
   get willExpire(): number {
-    const { expiresAt, clock, pace, pauseMs } = this.#options;
+    const { expiresAt, clock, paces, pauseMs } = this.#options;
     if (expiresAt === Infinity) return 0;
     const leftMs = expiresAt - clock.now();
     const tooLate = this.#holds().filter((ms) => ms >= leftMs).length;
-    const seconds = Math.max(0, leftMs - Math.max(0, pauseMs())) / 1000;
-    return tooLate + Math.max(0, Math.ceil(this.#left - tooLate - seconds * pace()));
+    const ms = Math.max(0, leftMs - Math.max(0, pauseMs()));
+    return tooLate + Math.max(0, Math.ceil(this.#left - tooLate - messagesIn(ms, paces())));
   }
 
   /** For how long Telegram has asked to wait before the next message leaves: for the bot, or for all chats that are left. */
@@ -354,9 +361,36 @@ export class Run {
     return !isUpload() && !this.#jury.isSitting && (tally.counts.sent > 0 || this.#begun >= triedAlone);
   }
 
+  /** For how long Telegram has asked to wait; keeps count of the time that has gone by so. */
+  #lookAtRest(): number {
+    const now = this.#now();
+    const waitingMs = this.#left > 0 ? this.#waitingMs : 0;
+    const { from, until } = this.#rest ?? { from: now, until: now };
+    if (waitingMs > 0) this.#rest = { from, until: now + waitingMs };
+    else {
+      this.#restedMs += Math.min(now, until) - from;
+      this.#rest = undefined;
+    }
+    return waitingMs;
+  }
+
+  /** How long it will still take: at the bot's pace, or as it went so far without the waits, if that was slower. */
+  #remainingMs(waitingMs: number): number | undefined {
+    const { tally: { done }, paces } = this.#options;
+    const left = this.#left;
+    if (done === 0 || left === 0) return done === 0 ? undefined : 0;
+    const workedMs = this.elapsedMs - this.#restedMs - (this.#rest ? this.#now() - this.#rest.from : 0);
+    return Math.round(waitingMs + Math.max(msFor(left, paces()), workedMs / done * left));
+  }
+
   #tell(): void {
     const now = this.#now();
-    const rests = this.#waitingMs > 0;
+    const waitingMs = this.#lookAtRest();
+    const rests = waitingMs > 0;
+    if (rests && this.#options.pauseMs() <= 0 && !this.#hasToldHeld) {
+      this.#hasToldHeld = true;
+      this.#options.onAllHeld(waitingMs);
+    }
     if (now - this.#toldAt < progressEveryMs && rests === this.#hasToldRest) return;
     this.#toldAt = now;
     this.#hasToldRest = rests;
@@ -367,15 +401,15 @@ export class Run {
     const { tally, control } = this.#options;
     const { done, counts } = tally;
     const { elapsedMs } = this;
-    const left = this.#endedAt === undefined ? this.#left : 0;
-    const waitingMs = left > 0 ? this.#waitingMs : 0;
-    const estimateMs = done === 0 ? undefined : Math.round(elapsedMs / done * left);
+    const isOver = this.#endedAt !== undefined;
+    const left = isOver ? 0 : this.#left;
+    const waitingMs = isOver ? 0 : this.#lookAtRest();
     return displayable({
       recipients: done + left,
       done,
       ...counts,
       elapsedMs,
-      remainingMs: estimateMs && Math.max(estimateMs, waitingMs),
+      remainingMs: isOver ? 0 : this.#remainingMs(waitingMs),
       willExpire: left > 0 ? this.willExpire : 0,
       isPaused: control.isPaused,
       isWaiting: waitingMs > 0,

@@ -4,13 +4,16 @@ import type { BroadcastCounts, BroadcastReport } from "./report.ts";
 
 /** How far a broadcast has come. */
 export interface BroadcastProgress extends Readonly<BroadcastCounts> {
-  /** Chats that it is meant for, as far as they are known; the list may be read anew meanwhile. */
+  /** Chats that it is meant for, as far as they are known; the list may be read anew meanwhile. 0 until it begins. */
   readonly recipients: number;
   /** Chats that are accounted for: the sum of the five counts. */
   readonly done: number;
   /** Since the call, in milliseconds. */
   readonly elapsedMs: number;
-  /** How long it will still take at this rate, in milliseconds; `undefined` where that cannot be told yet. */
+  /**
+   * How long it will still take, in milliseconds: the wait that Telegram has asked for, and the rest at the rate so far,
+   * waits left out. `undefined` where that cannot be told yet.
+   */
   readonly remainingMs: number | undefined;
   /** Chats that cannot be reached before the message expires, at the bot's present pace. */
   readonly willExpire: number;

@@ -7,11 +7,12 @@ import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { Content } from "./content.ts";
 import { Courier, type Surroundings } from "./delivery.ts";
+import type { Paces } from "./forecast.ts";
 import { GoneGuard } from "./gone_guard.ts";
 import { LedgerJournal } from "./journal.ts";
 import type { Logger } from "./log.ts";
 import { neverRead, type OpenRecipients } from "./open_recipients.ts";
-import { createPurse } from "./purse.ts";
+import { createPurse, type Purse } from "./purse.ts";
 import { reasonOf } from "./reason.ts";
 import { BroadcastReport } from "./report.ts";
 import type { Ledger, RunRecord } from "./storage/ledger.ts";
@@ -60,6 +61,8 @@ interface Parts {
   readonly ending: Ending;
   readonly journal: LedgerJournal | undefined;
   readonly guard: GoneGuard;
+  readonly purse: Purse;
+  readonly paces: () => Paces;
 }
 
 /** Chats' own texts that are made at the same time, and chats that are read. */
@@ -97,7 +100,15 @@ export async function conduct(
     (words) => ending.end("refused", words),
     plan.options.massDeactivation === "proceed",
   );
-  const parts: Parts = { content, tally, ending, journal, guard };
+  const { starBudget = Infinity } = plan.options;
+  const purse = createPurse(isPaid, starBudget, tally, () => journal?.paidAtMost ?? Infinity);
+  const { gate } = company;
+  const paces = (): Paces => ({
+    free: gate.messagesPerSecond,
+    paid: gate.paidPerSecond,
+    paidLeft: purse.left,
+  });
+  const parts: Parts = { content, tally, ending, journal, guard, purse, paces };
   const courier = courierOf(plan, audience, opened, company, { ...parts, launch: () => run.launch() });
   const run = createRun({ plan, audience, opened, company, parts, window, inDoubt, courier });
   const unwatch = watch(plan, company, ending, {
@@ -105,7 +116,6 @@ export async function conduct(
     abandon: () => courier.abandon(),
   });
   follow(opened, { audience, run, ending });
-  tellWhatWillExpire(run, plan, company);
   await journal?.reserve();
   await run.finish();
   unwatch();
@@ -125,7 +135,9 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
   readonly courier: Courier;
 }): Run {
   const { gate, messagesPerSecond, clock, logger } = company;
-  const { content, tally, ending, journal } = parts;
+  const { content, tally, ending, journal, paces } = parts;
+  const onProgress = guarded(plan.options.onProgress, logger);
+  const tellDeadline = createDeadlineTeller(plan, company, paces);
   return new Run({
     ...{ audience, window, windowSize: windowSizeAt(messagesPerSecond) },
     isOpen: () => check.isReading,
@@ -140,8 +152,17 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
     isUpload: () => content.isUpload,
     pauseMs: () => gate.pauseMs,
     holdMs: (chatId) => gate.holdMs(chatId),
-    pace: () => gate.messagesPerSecond,
-    onProgress: guarded(plan.options.onProgress, logger),
+    paces,
+    onAllHeld: (ms) =>
+      logger.info(
+        `Telegram asks to wait for ${
+          Math.ceil(ms / 1000)
+        } s before the chats are written to that the broadcast has left.`,
+      ),
+    onProgress(progress) {
+      tellDeadline(progress);
+      onProgress(progress);
+    },
     ...{ tally, journal, control: plan.control, messagesPerSecond, clock, ending },
     ...{ startedAt: plan.startedAt, expiresAt: plan.expiresAt },
   });
@@ -161,16 +182,26 @@ function follow(
   });
 }
 
-function tellWhatWillExpire(run: Run, { expiresAt, options }: Plan, { clock, gate, logger }: Company): void {
-  const { recipients, willExpire } = run;
-  if (willExpire === 0 || options.signal?.aborted) return;
-  const seconds = Math.max(0, Math.round((expiresAt - clock.now()) / 1000));
-  logger.warn(
-    `At ${
-      Math.round(gate.messagesPerSecond * 10) / 10
-    } messages a second ${willExpire} of ${recipients} chats ` +
-      `cannot be reached within the ${seconds} s until the message expires.`,
-  );
+/** Says once how many cannot be reached in time: at the start, or later where that turns out to be one in twenty. */
+function createDeadlineTeller(
+  { expiresAt, options }: Plan,
+  { clock, logger }: Company,
+  paces: () => Paces,
+): (progress: Pick<BroadcastProgress, "recipients" | "done" | "willExpire">) => void {
+  let isTold = expiresAt === Infinity;
+  return ({ recipients, done, willExpire }) => {
+    const isWorthIt = done === 0 ? willExpire > 0 : willExpire * 20 >= recipients;
+    if (isTold || !isWorthIt || willExpire === 0 || options.signal?.aborted) return;
+    isTold = true;
+    const { free, paid, paidLeft } = paces();
+    const seconds = Math.max(0, Math.round((expiresAt - clock.now()) / 1000));
+    logger.warn(
+      `At ${
+        Math.round((paidLeft > 0 ? paid : free) * 10) / 10
+      } messages a second ${willExpire} of ${recipients} chats ` +
+        `cannot be reached within the ${seconds} s until the message expires.`,
+    );
+  };
 }
 
 function createEnding(): Ending {
@@ -189,15 +220,13 @@ function courierOf(
   audience: Audience,
   { check, selection }: OpenRecipients,
   company: Company,
-  { content, tally, ending, journal, guard, launch }: Parts & { readonly launch: () => void },
+  { content, tally, ending, guard, purse, launch }: Parts & { readonly launch: () => void },
 ): Courier {
-  const { allowPaidBroadcast = false, starBudget = Infinity, onUnknown = "skip", priority = "bulk" } =
-    options;
+  const { onUnknown = "skip", priority = "bulk" } = options;
   return new Courier({
     ...company,
-    ...{ content, tally, control, guard, onUnknown },
+    ...{ content, tally, control, guard, onUnknown, purse },
     lane: priority,
-    purse: createPurse(allowPaidBroadcast, starBudget, tally, () => journal?.paidAtMost ?? Infinity),
     isRecipient: (chatId) => audience.has(chatId),
     standingOf: (chatId) => check.standingOf(chatId),
     isMeant: (chatId, standing) => selection.isMeant(chatId, standing),

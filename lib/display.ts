@@ -160,10 +160,12 @@ function showProgress(progress: BroadcastProgress): MimeBundle {
   return bundle(line, countsOf(shares), [heading(line), shareBar(shares, recipients), legend(shares)]);
 }
 
-function stateOf({ recipients, done, remainingMs, isPaused, isWaiting }: BroadcastProgress): string[] {
+function stateOf(
+  { recipients, done, remainingMs, isPaused, isWaiting, waitingMs }: BroadcastProgress,
+): string[] {
   if (recipients > 0 && done >= recipients) return ["done"];
   if (isPaused) return ["paused"];
-  if (isWaiting) return ["waiting, as Telegram asks"];
+  if (isWaiting) return [`waiting for ${seconds(waitingMs)}, as Telegram asks`];
   return remainingMs === undefined ? [] : [`about ${seconds(remainingMs)} to go`];
 }
 

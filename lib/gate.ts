@@ -96,6 +96,11 @@ export class Gate {
     return this.#turnstile.messagesPerSecond;
   }
 
+  /** The pace of those that are paid for, as it is now. */
+  get paidPerSecond(): number {
+    return this.#turnstile.paidPerSecond;
+  }
+
   /**
    * Resolves when the call may leave; rejects with the signal's reason, where the bot is closed, or with a
    * `ChatFloodError` where the chat's own flood is longer than the departure waits for.

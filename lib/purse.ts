@@ -2,6 +2,8 @@
 export interface Purse {
   /** Whether the next message is to be paid for. */
   take(): boolean;
+  /** How many more may be paid for; 0 where nothing is paid for. */
+  readonly left: number;
   /** The message was not sent after all. */
   give(wasPaid: boolean): void;
 }
@@ -18,6 +20,9 @@ export function createPurse(
 ): Purse {
   const most = starBudget * messagesPerStar;
   return {
+    get left() {
+      return isPaid ? Math.max(0, most - tally.paid) : 0;
+    },
     take() {
       if (!isPaid || tally.paid + 1 > Math.min(most, atMost())) return false;
       tally.paid++;

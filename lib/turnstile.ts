@@ -42,6 +42,7 @@ export class Turnstile {
   readonly #options: TurnstileOptions;
   readonly #now: (reached?: number) => number;
   readonly #free: Pace;
+  readonly #paid: Pace;
   readonly #limits: Limits = { chats: createChatPace(), flood: new Flood() };
   readonly #feedback: Feedback;
   readonly #share: Share = createShare();
@@ -76,9 +77,10 @@ export class Turnstile {
     });
     this.#alarm = new Alarm({ clock, now: this.#now, onTime: () => this.#pass() });
     this.#free = createPace(messagesPerSecond);
+    this.#paid = createPace(messagesPerSecond);
     this.#lines = createLines({
       free: this.#free,
-      paid: createPace(messagesPerSecond),
+      paid: this.#paid,
       reads: createPace(readsPerSecond),
     });
     const { call, read, confirmation, reply, ...broadcasts } = this.#lines;
@@ -111,6 +113,11 @@ export class Turnstile {
   /** The pace of what is not paid for, as it is now. */
   get messagesPerSecond(): number {
     return this.#free.messagesPerSecond;
+  }
+
+  /** The pace of what is paid for, as it is now. */
+  get paidPerSecond(): number {
+    return this.#paid.messagesPerSecond;
   }
 
   /** Resolves when the call may leave; rejects with the signal's reason, a `ChatFloodError`, or a `LateTurnError`. */

@@ -107,6 +107,40 @@ test("onProgress is told when Telegram asks the bot to wait, and for how long", 
   }, { state: "made", bot: { clock, messagesPerSecond: 30 }, server: { clock } });
 });
 
+test("remainingMs counts a flood as the wait that it is: neither left out nor counted for each chat", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 60);
+    const running = bot.broadcast("signal");
+    await until(() => running.progress.done >= 20, "it has not begun");
+    server.flood(120);
+    await until(() => running.progress.isWaiting, "it does not rest");
+    const resting = running.progress;
+    const least = resting.waitingMs;
+    assert.ok((resting.remainingMs ?? 0) >= least, `${resting.remainingMs} of ${least} ms`);
+    assert.ok((resting.remainingMs ?? 0) <= least + 30_000, `${resting.remainingMs} of ${least} ms`);
+    await until(() => !running.progress.isWaiting, "it does not go on");
+    const { remainingMs = 0, done } = running.progress;
+    assert.ok(done < 60 && remainingMs <= 60_000, `${done} have it, and ${remainingMs} ms are left`);
+    await running;
+  }, hasty(5, 30));
+});
+
+test("the log says how long the only two subscribers have to be waited for", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, logs } = scene;
+    await subscribers(scene, 2);
+    server.flood(60);
+    assert.is((await bot.broadcast("signal")).sent, 2);
+    const [line = "", ...more] = logs.of("info", "Telegram asks to wait for");
+    assert.match(
+      line,
+      /^Telegram asks to wait for \d+ s before the chats are written to that the broadcast has left\.$/,
+    );
+    assert.equal(more, []);
+  }, hasty(10));
+});
+
 test("an onProgress that throws, or rejects, is told once and changes nothing", async () => {
   for (
     const onProgress of [

@@ -321,6 +321,33 @@ paid(
   },
 );
 
+paid("deadlines are told by the pace of what is paid for, as far as the budget goes", async () => {
+  for (const [starBudget, isInTime] of [[undefined, true], [1, false]] as const) {
+    // Ten seconds of real time are two of the bots'.
+    const clock = new FastClock(0.2);
+    await withBot(async (scene) => {
+      const { bot, logs } = scene;
+      await subscribers(scene, 120);
+      const told = (): string[] => logs.of("warn", "cannot be reached within");
+      const ending = new AbortController();
+      const running = bot.broadcast("signal", {
+        ...{ allowPaidBroadcast: true, starBudget, signal: ending.signal },
+        expiresAt: new Date(clock.now() + 2000),
+      });
+      if (!isInTime) {
+        await until(() => told().length > 0, "nothing is told");
+        assert.match(
+          told()[0] ?? "",
+          /^At 1000 messages a second \d\d of 120 chats cannot be reached within/,
+        );
+        ending.abort();
+      }
+      const { sent } = await running;
+      assert.equal([sent === 120, told().length], isInTime ? [true, 0] : [false, 1]);
+    }, { state: "made", bot: { clock, messagesPerSecond: 1000 }, server: { clock } });
+  }
+});
+
 paid("what is refused is not paid for; what may have arrived is", async () => {
   await withBot(async (scene) => {
     const { bot, server } = scene;

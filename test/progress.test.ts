@@ -85,7 +85,7 @@ test("on a terminal it is a bar that ends with its line, and leaves the cursor a
 test("it tells what a broadcast waits for, and how long it may take", () => {
   const notes: [Partial<BroadcastProgress>, string][] = [
     [{ isPaused: true, isWaiting: true }, ", paused"],
-    [{ isWaiting: true }, ", Telegram asks to wait"],
+    [{ isWaiting: true, waitingMs: 18_000 }, ", Telegram asks to wait for 18 s"],
     [{ remainingMs: undefined }, ""],
     [{ remainingMs: 200_000 }, ", about 3 min left"],
     [{ remainingMs: 8_000_000 }, ", about 2 h left"],
