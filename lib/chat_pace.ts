@@ -8,8 +8,6 @@ import type { ChatId } from "./flood.ts";
 export interface ChatPace {
   /** When the chat may be written to again; `now` or earlier is now. */
   readyAt(chatId: ChatId, now: number): number;
-  /** Whether it was written to within the last three seconds: what is refused there is one too many for the chat. */
-  isBusy(chatId: ChatId, now: number): boolean;
   /** It was written to. */
   note(chatId: ChatId, now: number): void;
   /** Nothing leaves for a chat, or for whatever else has the key, before then, as Telegram says. */
@@ -25,8 +23,6 @@ interface Limit {
 
 interface Window {
   readyAt(chatId: ChatId): number;
-  /** When the chat was written to last. */
-  lastAt(chatId: ChatId): number;
   note(chatId: ChatId, now: number): void;
 }
 
@@ -50,9 +46,6 @@ export function createChatPace(): ChatPace {
     readyAt(chatId, now) {
       const ready = Math.max(heldUntil(chatId, now), burst.readyAt(chatId));
       return isGroup(chatId) ? Math.max(ready, minute.readyAt(chatId)) : ready;
-    },
-    isBusy(chatId, now) {
-      return now - burst.lastAt(chatId) < aChat.withinMs;
     },
     note(chatId, now) {
       burst.note(chatId, now);
@@ -92,9 +85,6 @@ function createWindow({ messages, withinMs }: Limit): Window {
       const times = chats.get(chatId);
       if (times === undefined || times.length < messages) return -Infinity;
       return times[times.length - messages] as number + withinMs;
-    },
-    lastAt(chatId) {
-      return chats.get(chatId)?.at(-1) ?? -Infinity;
     },
     note(chatId, now) {
       forget(now);

@@ -182,17 +182,19 @@ function follow(
   });
 }
 
-/** Says once how many cannot be reached in time: at the start, or later where that turns out to be one in twenty. */
+/** Says how many cannot be reached in time: at the start, and where it turns out to be many more, by a twentieth at least. */
 function createDeadlineTeller(
   { expiresAt, options }: Plan,
   { clock, logger }: Company,
   paces: () => Paces,
-): (progress: Pick<BroadcastProgress, "recipients" | "done" | "willExpire">) => void {
-  let isTold = expiresAt === Infinity;
-  return ({ recipients, done, willExpire }) => {
-    const isWorthIt = done === 0 ? willExpire > 0 : willExpire * 20 >= recipients;
-    if (isTold || !isWorthIt || willExpire === 0 || options.signal?.aborted) return;
-    isTold = true;
+): (progress: Pick<BroadcastProgress, "recipients" | "willExpire">) => void {
+  let told: number | undefined;
+  return ({ recipients, willExpire }) => {
+    const isMore = willExpire >= 2 * (told ?? 0) && willExpire - (told ?? 0) >= recipients / 20;
+    const isNews = told === undefined ? willExpire > 0 : isMore && willExpire > 0;
+    told ??= 0;
+    if (!isNews || options.signal?.aborted) return;
+    told = willExpire;
     const { free, paid, paidLeft } = paces();
     const seconds = Math.max(0, Math.round((expiresAt - clock.now()) / 1000));
     logger.warn(

@@ -39,8 +39,8 @@ export class Feedback {
   turnOf(departure: Departure, now: number, place: Place | undefined): Turn {
     const { chats, flood, onChange } = this.#options;
     const { chatId } = departure;
-    // A group's limits are its own, and so are those of a person who was written to a moment ago.
-    const mayBeBots = chatId !== undefined && !isGroup(chatId) && !chats.isBusy(chatId, now);
+    // A group's limits are its own.
+    const mayBeBots = chatId !== undefined && !isGroup(chatId);
     if (chatId !== undefined) chats.note(chatId, now);
     const number = flood.leave(now, chosenBy(departure));
     return {
