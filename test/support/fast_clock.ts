@@ -1,11 +1,12 @@
 /** Real time, so many times as fast. */
+import { setMaxListeners } from "node:events";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 
 export class FastClock implements Clock {
   #factor: number;
   #realStart: number = Date.now();
   #start: number = this.#realStart;
-  #changed: AbortController = new AbortController();
+  #changed: AbortController = sharedByMany();
 
   constructor(factor: number) {
     this.#factor = factor;
@@ -21,7 +22,7 @@ export class FastClock implements Clock {
     this.#realStart = Date.now();
     this.#factor = factor;
     this.#changed.abort();
-    this.#changed = new AbortController();
+    this.#changed = sharedByMany();
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -39,4 +40,11 @@ export class FastClock implements Clock {
   random(): number {
     return 0.5;
   }
+}
+
+/** Everyone who sleeps listens to it. */
+function sharedByMany(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
