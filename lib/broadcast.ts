@@ -126,7 +126,7 @@ export class Run {
   /** Whether the progress that was told last said that Telegram has asked the bot to wait. */
   #hasToldRest = false;
   #hasToldHeld = false;
-  /** The wait that Telegram has asked for, as far as it was seen, and how long earlier ones were. */
+  /** The wait that Telegram has asked for, or the pause, as far as it was seen; and how long earlier ones were. */
   #rest: { readonly from: number; readonly until: number } | undefined;
   #restedMs = 0;
   #endedAt: number | undefined;
@@ -155,7 +155,10 @@ export class Run {
   /** Resolves once everyone is accounted for, or it has ended and nothing is under way any more. */
   async finish(): Promise<void> {
     const { control, ending } = this.#options;
-    control.attach(() => this.#progress(), () => this.launch());
+    control.attach(() => this.#progress(), () => {
+      this.#lookAtRest();
+      this.launch();
+    });
     const finished = new Promise<void>((resolve) => this.#finish = resolve);
     ending.signal.addEventListener("abort", () => this.launch());
     this.#tell();
@@ -361,12 +364,13 @@ export class Run {
     return !isUpload() && !this.#jury.isSitting && (tally.counts.sent > 0 || this.#begun >= triedAlone);
   }
 
-  /** For how long Telegram has asked to wait; keeps count of the time that has gone by so. */
+  /** For how long Telegram has asked to wait; keeps count of the time that has gone by so, or paused. */
   #lookAtRest(): number {
     const now = this.#now();
     const waitingMs = this.#left > 0 ? this.#waitingMs : 0;
     const { from, until } = this.#rest ?? { from: now, until: now };
-    if (waitingMs > 0) this.#rest = { from, until: now + waitingMs };
+    if (this.#options.control.isPaused) this.#rest = { from, until: Infinity };
+    else if (waitingMs > 0) this.#rest = { from, until: now + waitingMs };
     else {
       this.#restedMs += Math.min(now, until) - from;
       this.#rest = undefined;

@@ -54,7 +54,7 @@ const nothing: BroadcastProgress = {
 /** What connects the caller's hold on a broadcast with the broadcast. */
 export class Control {
   #isPaused = false;
-  #onResume = (): void => {};
+  #onChange = (): void => {};
   readonly #waiting = new Set<() => void>();
   #progress: (() => BroadcastProgress) | undefined;
 
@@ -64,8 +64,8 @@ export class Control {
 
   set isPaused(isPaused: boolean) {
     this.#isPaused = isPaused;
+    this.#onChange();
     if (isPaused) return;
-    this.#onResume();
     for (const resume of [...this.#waiting]) resume();
   }
 
@@ -87,10 +87,10 @@ export class Control {
     return displayable({ ...this.#progress?.() ?? nothing, isPaused: this.#isPaused }, "progress");
   }
 
-  /** The broadcast begins. */
-  attach(progress: () => BroadcastProgress, onResume: () => void): void {
+  /** The broadcast begins. `onChange` is called when it is paused, and when it may go on. */
+  attach(progress: () => BroadcastProgress, onChange: () => void): void {
     this.#progress = progress;
-    this.#onResume = onResume;
+    this.#onChange = onChange;
   }
 }
 
