@@ -6,7 +6,7 @@ import type { IllustratedMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
 import { Content } from "./content.ts";
-import { Courier, type Surroundings } from "./delivery.ts";
+import { Courier, ownFloodAtMostMs, type Surroundings } from "./delivery.ts";
 import type { Paces } from "./forecast.ts";
 import { GoneGuard } from "./gone_guard.ts";
 import { LedgerJournal } from "./journal.ts";
@@ -153,12 +153,15 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
     pauseMs: () => gate.pauseMs,
     holdMs: (chatId) => gate.holdMs(chatId),
     paces,
-    onAllHeld: (ms) =>
+    onAllHeld(ms) {
+      // A longer one was told when the first chat met it.
+      if (ms > ownFloodAtMostMs) return;
       logger.info(
         `Telegram asks to wait for ${
           Math.ceil(ms / 1000)
         } s before the chats are written to that the broadcast has left.`,
-      ),
+      );
+    },
     onProgress(progress) {
       tellDeadline(progress);
       onProgress(progress);

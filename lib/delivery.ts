@@ -78,7 +78,7 @@ const attemptsAtMost = 4;
 const backoffMs = 250;
 const textWithinMs = 10_000;
 /** A chat whose own flood lasts longer is not waited for; a flood of the bot is, however long. */
-const ownFloodAtMostMs = 600_000;
+export const ownFloodAtMostMs = 600_000;
 const withdrawn: Settlement = { outcome: "withdrawn" };
 
 export class Courier {
@@ -274,7 +274,7 @@ export class Courier {
     if (seconds * 1000 <= ownFloodAtMostMs || this.#hasToldFlood) return;
     this.#hasToldFlood = true;
     this.#options.logger.warn(
-      `Telegram asks to wait for ${seconds} s before chat ${chatId} is written to. Others are written to meanwhile.`,
+      `Telegram asks to wait for ${seconds} s before chat ${chatId} is written to.`,
     );
   }
 

@@ -7,8 +7,8 @@ import { holdKeyOf, type Limits } from "./readiness.ts";
 
 export interface FeedbackOptions extends Limits {
   readonly now: () => number;
-  /** Called when it is found out that the bot, or its replies, have to rest, with how long. */
-  readonly onFlood: (who: "bot" | "replies", seconds: number) => void;
+  /** Called when it is found out that the bot, or its replies, have to rest: for how long, and the pace that was lowered. */
+  readonly onFlood: (who: "bot" | "replies", seconds: number, messagesPerSecond?: number) => void;
   /** Called when the pace is lowered for good, until time has shown that more is possible; in messages a second. */
   readonly onLowered: (messagesPerSecond: number) => void;
   /** Called when another call may leave now, or the time of the next has changed. */
@@ -28,8 +28,8 @@ export class Feedback {
    * nothing of the limit. Undone where it was the chats' own.
    */
   #lowered: Place[] = [];
-  /** Whether the paces stay lowered, whomever it concerns. */
-  #isKept = false;
+  /** The pace that stays lowered, whomever it concerns. */
+  #kept: Pace | undefined;
 
   constructor(options: FeedbackOptions) {
     this.#options = options;
@@ -80,11 +80,11 @@ export class Feedback {
 
   /** Asks whether a refusal concerns the bot; the pace is lowered until that is known. */
   #ask(number: number, refusal: Refusal, place: Place | undefined): void {
-    const { flood, onFlood, onLowered } = this.#options;
+    const { flood, onFlood } = this.#options;
     const now = this.#options.now();
     if (!flood.isOpen(now)) {
       this.#lowered = [];
-      this.#isKept = false;
+      this.#kept = undefined;
     }
     if (place !== undefined && !this.#lowered.some(({ pace }) => pace === place.pace)) {
       place.pace.lower(place.slot);
@@ -94,16 +94,17 @@ export class Feedback {
     if (found === "bot") { for (const { pace, slot } of this.#lowered) pace.confirm(slot); }
     else if (place !== undefined && flood.isOften) {
       // Whomever it concerns, the pace was too high.
-      this.#isKept = true;
+      this.#kept = place.pace;
       flood.noteLowered();
-      onLowered(place.pace.messagesPerSecond);
     }
-    if (found !== undefined) onFlood(found, Math.ceil((flood.until - now) / 1000));
+    if (found === undefined) return;
+    onFlood(found, Math.ceil((flood.until - now) / 1000), this.#lowered[0]?.pace.messagesPerSecond);
   }
 
   /** The refusals were the chats' own. */
   #restore(): void {
-    if (!this.#isKept) { for (const { pace, slot } of this.#lowered) pace.restore(slot); }
+    if (this.#kept !== undefined) this.#options.onLowered(this.#kept.messagesPerSecond);
+    else for (const { pace, slot } of this.#lowered) pace.restore(slot);
     this.#lowered = [];
     this.#options.onChange();
   }

@@ -40,7 +40,7 @@ export interface Refusal {
 
 /** Chats that were refused, and until when. */
 class Refused {
-  readonly #chats = new Set<ChatId>();
+  readonly #chats = new Map<ChatId, number>();
   #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
   #secondLongest = -Infinity;
 
@@ -57,13 +57,19 @@ class Refused {
     return Math.min(this.longest, this.#secondLongest + apartMs);
   }
 
+  /** How many of them were told of the same rest. */
+  get agreeing(): number {
+    const { restEnd } = this;
+    return [...this.#chats.values()].filter((until) => Math.abs(until - restEnd) <= apartMs).length;
+  }
+
   add({ chatId, until }: Refusal): void {
     const longest = this.#longest ?? { chatId, until };
     if (chatId !== longest.chatId) {
       this.#secondLongest = Math.max(this.#secondLongest, Math.min(until, longest.until));
     }
     this.#longest = until >= longest.until ? { chatId, until } : longest;
-    this.#chats.add(chatId);
+    this.#chats.set(chatId, Math.max(until, this.#chats.get(chatId) ?? until));
   }
 }
 
@@ -76,6 +82,7 @@ class Question {
   readonly #all = new Refused();
   readonly #drawn = new Refused();
   #finding: Finding = "nothing";
+  #isAlike = false;
 
   /** `needed` chats have to be refused, and all but one of them drawn. */
   constructor(needed: number) {
@@ -90,6 +97,11 @@ class Question {
     return this.#all.chats;
   }
 
+  /** Whether several chats were told of the same rest, whoever chose them: nobody was taken meanwhile. */
+  get isAlike(): boolean {
+    return this.#isAlike;
+  }
+
   get until(): number {
     if (this.#finding === "nothing") return this.#all.longest;
     return this.#finding === "bot" ? this.#drawn.restEnd : this.#all.restEnd;
@@ -98,6 +110,7 @@ class Question {
   /** True where that is news. */
   add(refusal: Refusal): boolean {
     this.#all.add(refusal);
+    this.#isAlike ||= this.#all.chats >= chatsNeeded && this.#all.agreeing >= chatsNeeded;
     if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
     const before = this.#finding;
     const isBot = this.#drawn.chats >= this.#needed - 1 && this.#all.chats >= this.#needed;
@@ -202,9 +215,13 @@ export class Flood {
     return this.isOpen(now) && this.#question.finding !== "bot";
   }
 
-  /** Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while. */
+  /**
+   * Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while; but it may be
+   * where several chats are told of the same rest, and there may be nobody left who could be drawn.
+   */
   mayBeBots(now: number): boolean {
-    return this.isOpen(now) && (this.#question.finding === "bot" || now - this.#probedAt < unclearMs);
+    const { finding, isAlike } = this.#question;
+    return this.isOpen(now) && (finding === "bot" || isAlike || now - this.#probedAt < unclearMs);
   }
 
   /** When the next message may leave; `now` or earlier is now. One in its order leaves a question to those who are drawn. */

@@ -28,7 +28,7 @@ const [admitted, replying] = [Symbol("admitted"), Symbol("reply")];
 export interface ReplyMark {
   /**
    * Whether it confirms a /start or /stop: it goes before all others, and behind a message on its way to the chat. To a
-   * person it is sent again after one flood.
+   * person it is sent again after a flood.
    */
   readonly isConfirmation: boolean;
   /** It is given up, by a `LateTurnError`, where its turn does not come within this time; one that confirms waits for the end of the bot's flood, too. */
@@ -56,11 +56,15 @@ export class Gate {
   constructor({ logger, ...options }: GateOptions) {
     this.#closed = options.signal;
     this.#clock = options.clock;
-    const onFlood = (who: "bot" | "replies", seconds: number): void =>
+    const onFlood = (
+      who: "bot" | "replies",
+      seconds: number,
+      perSecond: number = this.messagesPerSecond,
+    ): void =>
       logger.warn(
         who === "bot"
           ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then, and ${
-            rounded(this.messagesPerSecond)
+            rounded(perSecond)
           } messages a second at first afterwards.`
           : `Telegram limits the rate of replies: it asks to wait for ${seconds} s. Now and then one is tried until then.`,
       );
@@ -137,7 +141,7 @@ export class Gate {
       lane: "reply",
       kind: method,
       ...reply,
-      ownFloodAtMostMs: reply?.waitAtMostMs,
+      ownFloodAtMostMs: isPatient(reply, chatId) ? Infinity : reply?.waitAtMostMs,
     } as const;
     if (chatId === undefined) return await this.#send(call, departure);
     return await this.#inOrder(chatId, async () => {
@@ -174,9 +178,10 @@ export class Gate {
         return answer;
       }
       turn.flooded(seconds);
-      if (floods >= floodsAtMostOf(departure, reply)) return answer;
       // How long a confirmation waits is the turnstile's to say.
-      if (reply === undefined && seconds > longestPauseSeconds) return answer;
+      const isOver = reply === undefined && seconds > longestPauseSeconds;
+      const mayWait = reply === undefined || isPatient(reply, departure.chatId);
+      if (!mayWait || isOver || floods >= floodsAtMost) return answer;
     }
   }
 
@@ -228,10 +233,9 @@ function markOf(payload: object): ReplyMark | undefined {
   return (payload as { readonly [replying]?: ReplyMark })[replying];
 }
 
-/** Flood answers that the call puts up with. */
-function floodsAtMostOf({ chatId }: Departure, reply: ReplyMark | undefined): number {
-  if (reply === undefined) return floodsAtMost;
-  return reply.isConfirmation && chatId !== undefined && !isGroup(chatId) ? 1 : 0;
+/** Whether it waits out floods, as what confirms a person's /start or /stop does. */
+function isPatient(reply: ReplyMark | undefined, chatId: ChatId | undefined): boolean {
+  return reply?.isConfirmation === true && chatId !== undefined && !isGroup(chatId);
 }
 
 /** Calls that ask Telegram share a lane, which a 429 holds as a whole; of others it holds the same call to the same chat. */

@@ -33,8 +33,11 @@ export interface OutboxOptions {
 const repliesPerMinute = 20;
 const closeWithinMs = 10_000;
 const chatsAtMost = 10_000;
-/** A reply whose turn at the gate does not come within this time is dropped. */
-const waitAtMostMs = 10_000;
+/**
+ * A reply whose turn at the gate does not come within this time is dropped. Hundreds may say /start or /stop at once, and
+ * each is to know that it counts.
+ */
+const waitAtMostMs = { word: 60_000, other: 10_000 } as const;
 /** Replies that wait at a time over all chats; the last places are for what confirms a /start or /stop. */
 const waitingAtMost = { word: 1000, other: 800 } as const;
 
@@ -144,7 +147,7 @@ export class Outbox {
       const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
       const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
       const message = { chat_id: chatId, text, entities: [...entities] };
-      const mark = { isConfirmation: kind === "word", waitAtMostMs };
+      const mark = { isConfirmation: kind === "word", waitAtMostMs: waitAtMostMs[kind] };
       await api.raw.sendMessage(asReply(message, mark), signal);
     } catch (error) {
       if (this.#isClosed) return;

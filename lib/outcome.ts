@@ -105,7 +105,8 @@ function ofAnswer({ error_code, description, parameters }: Answer): Outcome {
   if (error_code === 413) return { kind: "message" };
   const words = withoutPrefix(description);
   if (error_code === 403) return ofForbidden(words);
-  return error_code > 400 ? { kind: "bot" } : ofBadRequest(words);
+  // The token is refused: 404 where it is none at all.
+  return error_code === 401 || error_code === 404 ? { kind: "bot" } : ofBadRequest(words);
 }
 
 /** Unknown words count as the chat's: Telegram says 403 of chats only. */

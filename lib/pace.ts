@@ -1,10 +1,11 @@
 /** How fast messages may leave, and what a flood answer teaches. Pure: time comes in as an argument, in milliseconds. */
 
-/** A place in the row of messages: when it was given, and how many the period had before it. */
+/** A place in the row of messages: when it was given, and how many had left before it since they had to wait for the pace. */
 export interface Slot {
   readonly at: number;
   readonly period: number;
   readonly before: number;
+  readonly since: number;
 }
 
 export interface Pace {
@@ -92,17 +93,19 @@ export function createPace(messagesPerSecond: number): Pace {
       }
       // After a rest there is nothing to make up for.
       const isFirst = taken === 0;
-      if (isFirst) startedAt = now;
+      // Where nobody waited for the pace, what left until then tells nothing of a limit.
+      if (idleForMs > catchUpMs) taken = 0;
+      if (taken === 0) startedAt = now;
       const slot = Math.max(next, isFirst ? now : now - catchUpMs);
       const spacingMs = 1000 / current;
       next = slot + spacingMs;
       grow(spacingMs);
-      return { at: now, period, before: taken++ };
+      return { at: now, period, before: taken++, since: startedAt };
     },
     lower(slot) {
       // What left before the pace was lowered for its neighbour teaches nothing new.
       if (slot.period !== period) return;
-      const limit = slot.before / (1 + (slot.at - startedAt) / 1000);
+      const limit = slot.before / (1 + (slot.at - slot.since) / 1000);
       const least = Math.min(1, most);
       const estimate = Math.max(
         least,

@@ -30,8 +30,8 @@ export interface TurnstileOptions {
   /** Messages a second over all chats. */
   readonly messagesPerSecond: number;
   readonly clock: Clock;
-  /** Called when it is found out that the bot, or its replies, have to rest, with how long. */
-  readonly onFlood: (who: "bot" | "replies", seconds: number) => void;
+  /** Called when it is found out that the bot, or its replies, have to rest: for how long, and the pace that was lowered. */
+  readonly onFlood: (who: "bot" | "replies", seconds: number, messagesPerSecond?: number) => void;
   /** Called when the pace is lowered for good, until time has shown that more is possible; in messages a second. */
   readonly onLowered: (messagesPerSecond: number) => void;
   /** Ends every wait. */
@@ -230,9 +230,10 @@ export class Turnstile {
     while ((this.#impatient.first?.giveUpAt ?? NaN) <= now) {
       const waiting = this.#impatient.shift() as Waiting;
       const { isConfirmation = false, waitAtMostMs = 0 } = waiting.departure;
-      if (!isConfirmation || !flood.isOpen(now)) waiting.giveUp();
+      const giveUpAt = isConfirmation ? flood.until + waitAtMostMs : -Infinity;
+      if (giveUpAt <= now) waiting.giveUp();
       else {
-        waiting.giveUpAt = flood.until + waitAtMostMs;
+        waiting.giveUpAt = giveUpAt;
         this.#impatient.push(waiting);
       }
     }

@@ -126,6 +126,24 @@ test("a flood of hours is waited for by one to three subscribers, too, and nobod
   }
 });
 
+test("a flood of more than ten minutes that meets all who are left is waited for, and nobody counts as failed", async () => {
+  const play = async (count: number, latencyMs: number): Promise<void> => {
+    const clock = new FastClock(1);
+    await withBot(async (scene) => {
+      const { bot, server } = scene;
+      await subscribers(scene, count);
+      const running = bot.broadcast("signal");
+      await until(() => running.progress.sent > 0, "nobody has it");
+      server.flood(720);
+      await until(() => running.progress.waitingMs > 650_000, "the progress does not say that it waits");
+      clock.setFactor(60);
+      const { sent, failed } = await running;
+      assert.equal([sent, failed], [count, 0]);
+    }, { state: "made", bot: { clock }, server: { clock, latencyMs } });
+  };
+  await Promise.all([play(12, 500), play(6, 200), play(4, 60)]);
+});
+
 test("three chats whose replies are refused make replies rest, and tell that; a broadcast ends it", async () => {
   await withBot(async (scene) => {
     const { bot, server, logs } = scene;

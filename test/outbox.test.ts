@@ -88,6 +88,41 @@ test("a /stop said in a flood of the bot is confirmed after it, and a /help is n
   }
 });
 
+test("each /start and /stop of hundreds is confirmed, also beside a signal and behind a flood", async () => {
+  for (const floodMs of [0, 5000, 20_000]) {
+    const telegram = new VirtualTelegram();
+    const { clock, outbox } = telegram;
+    const until = clock.passedMs + 1000 + floodMs;
+    telegram.refuse = ({ at }) =>
+      at < until - floodMs || at >= until ? undefined : Math.ceil((until - at) / 1000);
+    const signal = telegram.broadcast(Array.from({ length: 60 }, (_, index) => index + 1), "signal");
+    await clock.pass(1500);
+    for (let chatId = 101; chatId <= 350; chatId++) telegram.stop(chatId);
+    await clock.drain();
+    await signal;
+    const confirmed = telegram.taken.filter(({ text }) => text.startsWith("You are unsubscribed."));
+    assert.equal([confirmed.length, outbox.dropped], [250, 0]);
+  }
+});
+
+test("a /stop is confirmed where one or two people alone meet a flood, and where one flood follows another", async () => {
+  for (const people of [1, 2, 3, 5]) {
+    for (const lengthsMs of [[40_000], [1_200_000], [5000, 5000], [5000, 20_000, 60_000]]) {
+      const telegram = new VirtualTelegram();
+      const { clock, outbox } = telegram;
+      let at = clock.passedMs;
+      const floods = lengthsMs.map((ms) => ({ from: at, until: at += ms }));
+      telegram.refuse = (call) => {
+        const flood = floods.find(({ from, until }) => call.at >= from && call.at < until);
+        return flood && Math.ceil((flood.until - call.at) / 1000);
+      };
+      for (let chatId = 1; chatId <= people; chatId++) telegram.stop(chatId);
+      await clock.drain();
+      assert.equal([telegram.taken.length, outbox.dropped], [people, 0], `${people} people, ${lengthsMs}`);
+    }
+  }
+});
+
 test("a chat's short flood is waited out by the replies behind", async () => {
   const telegram = new VirtualTelegram();
   let hits = 0;

@@ -155,7 +155,6 @@ for (const [code, description] of faults) {
 const bots: [number, string][] = [
   [401, "Unauthorized"],
   [404, "Not Found"],
-  [409, "Conflict: terminated by other getUpdates request"],
   [400, "Bad Request: FROZEN_METHOD_INVALID"],
   [400, "Logged out"],
 ];

@@ -225,6 +225,18 @@ test("lower() goes no lower than half the pace until confirm() says that the lim
   }
 });
 
+test("what nobody waited for tells nothing of a limit: a trickle before a flood costs half the pace at most", () => {
+  for (const gapMs of [150, 400, 800, 990]) {
+    const pace = createPace(30);
+    let now = 0;
+    let slot = pace.take(now);
+    for (let count = 0; count < 200; count++) slot = pace.take(now += gapMs);
+    pace.lower(slot);
+    pace.confirm(slot);
+    assert.is(pace.messagesPerSecond, 15);
+  }
+});
+
 test("confirm() counts for the slot that was lowered for last", () => {
   const pace = createPace(30);
   const early = pace.take(0);
