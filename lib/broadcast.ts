@@ -7,6 +7,7 @@ import { drawPeople } from "./draw.ts";
 import { messagesIn, msFor, type Paces } from "./forecast.ts";
 import { Jury } from "./jury.ts";
 import { reasonOf } from "./reason.ts";
+import { RecentRate } from "./recent_rate.ts";
 import type { Settlement, Tally } from "./tally.ts";
 
 /** Writes ahead, so that the process that goes on with an unfinished run knows which chats it may have reached. */
@@ -56,8 +57,8 @@ export interface RunOptions {
   readonly holdMs: (chatId: number) => number;
   /** The bot's paces as they are now. */
   readonly paces: () => Paces;
-  /** Called once, where all chats that are left have to be waited for, with for how long at least. */
-  readonly onAllHeld: (ms: number) => void;
+  /** Called once, where all chats that are left have to be waited for, with for how long at least, and how many. */
+  readonly onAllHeld: (ms: number, chats: number) => void;
   readonly onProgress: (progress: BroadcastProgress) => void;
 }
 
@@ -129,6 +130,8 @@ export class Run {
   /** The wait that Telegram has asked for, or the pause, as far as it was seen; and how long earlier ones were. */
   #rest: { readonly from: number; readonly until: number } | undefined;
   #restedMs = 0;
+  /** How fast it went lately, by the time that was neither waited nor paused. */
+  readonly #rate = new RecentRate();
   #endedAt: number | undefined;
   #finish = (): void => {};
 
@@ -188,7 +191,10 @@ export class Run {
     const leftMs = expiresAt - clock.now();
     const tooLate = this.#holds().filter((ms) => ms >= leftMs).length;
     const ms = Math.max(0, leftMs - Math.max(0, pauseMs()));
-    return tooLate + Math.max(0, Math.ceil(this.#left - tooLate - messagesIn(ms, paces())));
+    const others = this.#left - this.#held.size;
+    // Those who are held for their own sake take no place of others, as long as there is time for all.
+    const reached = Math.min(messagesIn(ms, paces()), ms * (this.#rate.perMs ?? Infinity));
+    return tooLate + Math.max(0, Math.ceil(others - reached));
   }
 
   /** For how long Telegram has asked to wait before the next message leaves: for the bot, or for all chats that are left. */
@@ -364,27 +370,28 @@ export class Run {
     return !isUpload() && !this.#jury.isSitting && (tally.counts.sent > 0 || this.#begun >= triedAlone);
   }
 
-  /** For how long Telegram has asked to wait; keeps count of the time that has gone by so, or paused. */
+  /** For how long Telegram has asked to wait; keeps count of the time that has gone by so, or paused, or finding out. */
   #lookAtRest(): number {
     const now = this.#now();
+    const { control, isUnclear } = this.#options;
     const waitingMs = this.#left > 0 ? this.#waitingMs : 0;
     const { from, until } = this.#rest ?? { from: now, until: now };
-    if (this.#options.control.isPaused) this.#rest = { from, until: Infinity };
+    if (control.isPaused || isUnclear()) this.#rest = { from, until: Infinity };
     else if (waitingMs > 0) this.#rest = { from, until: now + waitingMs };
     else {
       this.#restedMs += Math.min(now, until) - from;
       this.#rest = undefined;
+      if (this.#isProven()) this.#rate.note(this.elapsedMs - this.#restedMs, this.#options.tally.done);
     }
     return waitingMs;
   }
 
-  /** How long it will still take: at the bot's pace, or as it went so far without the waits, if that was slower. */
+  /** How long it will still take: at the bot's pace, or at the rate of the last few seconds, if that is lower. */
   #remainingMs(waitingMs: number): number | undefined {
     const { tally: { done }, paces } = this.#options;
     const left = this.#left;
     if (done === 0 || left === 0) return done === 0 ? undefined : 0;
-    const workedMs = this.elapsedMs - this.#restedMs - (this.#rest ? this.#now() - this.#rest.from : 0);
-    return Math.round(waitingMs + Math.max(msFor(left, paces()), workedMs / done * left));
+    return Math.round(waitingMs + Math.max(msFor(left, paces()), left / (this.#rate.perMs ?? Infinity)));
   }
 
   #tell(): void {
@@ -393,7 +400,7 @@ export class Run {
     const rests = waitingMs > 0;
     if (rests && this.#options.pauseMs() <= 0 && !this.#hasToldHeld) {
       this.#hasToldHeld = true;
-      this.#options.onAllHeld(waitingMs);
+      this.#options.onAllHeld(waitingMs, this.#held.size);
     }
     if (now - this.#toldAt < progressEveryMs && rests === this.#hasToldRest) return;
     this.#toldAt = now;

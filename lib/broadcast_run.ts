@@ -11,11 +11,11 @@ export interface BroadcastProgress extends Readonly<BroadcastCounts> {
   /** Since the call, in milliseconds. */
   readonly elapsedMs: number;
   /**
-   * How long it will still take, in milliseconds: the wait that Telegram has asked for, and the rest at the rate so far,
-   * waits left out. `undefined` where that cannot be told yet.
+   * How long it will still take, in milliseconds: the wait that Telegram has asked for, and the rest at the bot's pace, or
+   * at the rate of the last few seconds, if that is lower. `undefined` where that cannot be told yet.
    */
   readonly remainingMs: number | undefined;
-  /** Chats that cannot be reached before the message expires, at the bot's present pace. */
+  /** Chats that cannot be reached before the message expires, at that pace. */
   readonly willExpire: number;
   /** Whether you have paused it. */
   readonly isPaused: boolean;

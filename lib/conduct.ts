@@ -153,14 +153,13 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
     pauseMs: () => gate.pauseMs,
     holdMs: (chatId) => gate.holdMs(chatId),
     paces,
-    onAllHeld(ms) {
+    onAllHeld(ms, chats) {
       // A longer one was told when the first chat met it.
       if (ms > ownFloodAtMostMs) return;
-      logger.info(
-        `Telegram asks to wait for ${
-          Math.ceil(ms / 1000)
-        } s before the chats are written to that the broadcast has left.`,
-      );
+      const who = chats === 1
+        ? "The last chat of the broadcast has"
+        : `The last ${chats} chats of the broadcast have`;
+      logger.info(`${who} to wait for ${Math.ceil(ms / 1000)} s, as Telegram asks.`);
     },
     onProgress(progress) {
       tellDeadline(progress);
@@ -190,21 +189,26 @@ function createDeadlineTeller(
   { expiresAt, options }: Plan,
   { clock, logger }: Company,
   paces: () => Paces,
-): (progress: Pick<BroadcastProgress, "recipients" | "willExpire">) => void {
+): (progress: BroadcastProgress) => void {
   let told: number | undefined;
-  return ({ recipients, willExpire }) => {
+  return ({ recipients, willExpire, isWaiting, waitingMs }) => {
     const isMore = willExpire >= 2 * (told ?? 0) && willExpire - (told ?? 0) >= recipients / 20;
     const isNews = told === undefined ? willExpire > 0 : isMore && willExpire > 0;
     told ??= 0;
     if (!isNews || options.signal?.aborted) return;
     told = willExpire;
+    const leftMs = expiresAt - clock.now();
+    if (leftMs <= 0) {
+      return logger.warn(`The message has expired before ${willExpire} of ${recipients} chats.`);
+    }
     const { free, paid, paidLeft } = paces();
-    const seconds = Math.max(0, Math.round((expiresAt - clock.now()) / 1000));
+    const cause = isWaiting
+      ? `Telegram asks to wait for ${Math.ceil(waitingMs / 1000)} s, so`
+      : `At ${Math.round((paidLeft > 0 ? paid : free) * 10) / 10} messages a second`;
     logger.warn(
-      `At ${
-        Math.round((paidLeft > 0 ? paid : free) * 10) / 10
-      } messages a second ${willExpire} of ${recipients} chats ` +
-        `cannot be reached within the ${seconds} s until the message expires.`,
+      `${cause} ${willExpire} of ${recipients} chats cannot be reached within the ${
+        leftMs < 10_000 ? (leftMs / 1000).toFixed(1) : Math.round(leftMs / 1000)
+      } s until the message expires.`,
     );
   };
 }

@@ -49,7 +49,10 @@ export class Feedback {
         if (flood.end(number, this.#options.now())) onChange();
       },
       taken: () => {
-        if (flood.take(number, this.#options.now())) this.#restore();
+        const now = this.#options.now();
+        const wasChats = flood.take(number, now);
+        if (!flood.isOpen(now)) this.#tellKept();
+        if (wasChats) this.#restore();
       },
       flooded: (seconds) => {
         const until = this.#hold(departure, seconds);
@@ -91,8 +94,10 @@ export class Feedback {
       this.#lowered.push(place);
     }
     const found = flood.refuse(number, refusal, now);
-    if (found === "bot") { for (const { pace, slot } of this.#lowered) pace.confirm(slot); }
-    else if (place !== undefined && flood.isOften) {
+    if (found === "bot") {
+      for (const { pace, slot } of this.#lowered) pace.confirm(slot);
+      this.#kept = undefined;
+    } else if (place !== undefined && flood.isOften) {
       // Whomever it concerns, the pace was too high.
       this.#kept = place.pace;
       flood.noteLowered();
@@ -103,9 +108,16 @@ export class Feedback {
 
   /** The refusals were the chats' own. */
   #restore(): void {
-    if (this.#kept !== undefined) this.#options.onLowered(this.#kept.messagesPerSecond);
-    else for (const { pace, slot } of this.#lowered) pace.restore(slot);
+    for (const { pace, slot } of this.#lowered) pace.restore(slot);
     this.#lowered = [];
     this.#options.onChange();
+  }
+
+  /** Says that a pace stays lowered, once it is clear that the bot does not have to rest. */
+  #tellKept(): void {
+    if (this.#kept === undefined) return;
+    this.#options.onLowered(this.#kept.messagesPerSecond);
+    this.#kept = undefined;
+    this.#lowered = [];
   }
 }

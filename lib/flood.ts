@@ -21,6 +21,8 @@ const unclearMs = 10_000;
 const apartMs = 2000;
 /** Chats that prove a rest, as the first one refused and others do; replies prove only that replies rest. */
 const chatsNeeded = 3;
+/** Chats that are told of the same rest: it may be the bot's, where nobody is left who could be drawn. */
+const alikeNeeded = 2;
 /** Each question that turned out to be a chat's own makes the next one want one chat more, up to so many. */
 const moreAtMost = 3;
 /** A refusal weighs as much as so many messages that were taken; a second without one weighs a little, too. */
@@ -110,7 +112,7 @@ class Question {
   /** True where that is news. */
   add(refusal: Refusal): boolean {
     this.#all.add(refusal);
-    this.#isAlike ||= this.#all.chats >= chatsNeeded && this.#all.agreeing >= chatsNeeded;
+    this.#isAlike ||= this.#all.chats >= alikeNeeded && this.#all.agreeing >= alikeNeeded;
     if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
     const before = this.#finding;
     const isBot = this.#drawn.chats >= this.#needed - 1 && this.#all.chats >= this.#needed;

@@ -63,9 +63,9 @@ export class Gate {
     ): void =>
       logger.warn(
         who === "bot"
-          ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then, and ${
+          ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then; afterwards it begins with ${
             rounded(perSecond)
-          } messages a second at first afterwards.`
+          } messages a second.`
           : `Telegram limits the rate of replies: it asks to wait for ${seconds} s. Now and then one is tried until then.`,
       );
     const onLowered = (perSecond: number): void =>

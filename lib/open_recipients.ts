@@ -59,7 +59,7 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
     patienceMs: isPatient ? undefined : patienceMs,
     onMemory(error) {
       fromMemory ??= { asOf: roster.readAt };
-      logger.warn(memoryText(error, roster.readAt));
+      logger.warn(selection.needsChats ? singleText(error) : memoryText(error, roster.readAt));
     },
     onRefreshed: () => tell(({ onChange }) => onChange(idsNow())),
     onRefused: (error) => tell(({ onFailure }) => onFailure(error)),
@@ -152,6 +152,10 @@ export function neverRead(): StorageError {
     "unreachable",
     "The list of chats has never been read, so nobody was written to. Try again when DynamoDB is back.",
   );
+}
+
+function singleText({ message }: Error): string {
+  return `The table of chats cannot be read as a whole, so each chat is read by itself for filter and perChat. ${message}`;
 }
 
 function memoryText({ message }: Error, readAt: number | undefined): string {

@@ -126,6 +126,25 @@ test("remainingMs counts a flood as the wait that it is: neither left out nor co
   }, hasty(5, 30));
 });
 
+test("remainingMs goes by the last few seconds: neither a flood at the start nor another broadcast deceives it", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 90);
+    server.flood(60);
+    const running = bot.broadcast("signal");
+    await until(() => running.progress.done > 0, "it does not go on");
+    const { remainingMs = 0 } = running.progress;
+    assert.ok(remainingMs <= 30_000, `${remainingMs} ms`);
+    await running;
+    const [one, other] = [bot.broadcast("one"), bot.broadcast("other")];
+    await until(() => one.progress.done >= 50 && other.progress.done >= 50, "they do not begin");
+    const { remainingMs: least = 0, recipients, done } = one.progress;
+    // Each of the two has half the pace.
+    assert.ok(least >= (recipients - done) / 30 * 1000 * 1.4, `${recipients - done} take ${least} ms`);
+    await Promise.all([one, other]);
+  }, hasty(5, 30));
+});
+
 test("remainingMs leaves a pause out", async () => {
   await withBot(async (scene) => {
     await subscribers(scene, 60);
@@ -147,11 +166,8 @@ test("the log says how long the only two subscribers have to be waited for", asy
     await subscribers(scene, 2);
     server.flood(60);
     assert.is((await bot.broadcast("signal")).sent, 2);
-    const [line = "", ...more] = logs.of("info", "Telegram asks to wait for");
-    assert.match(
-      line,
-      /^Telegram asks to wait for \d+ s before the chats are written to that the broadcast has left\.$/,
-    );
+    const [line = "", ...more] = logs.of("info", "as Telegram asks");
+    assert.match(line, /^The last 2 chats of the broadcast have to wait for \d+ s, as Telegram asks\.$/);
     assert.equal(more, []);
   }, hasty(10));
 });
