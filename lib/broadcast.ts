@@ -193,7 +193,9 @@ export class Run {
     const ms = Math.max(0, leftMs - Math.max(0, pauseMs()));
     const others = this.#left - this.#held.size;
     // Those who are held for their own sake take no place of others, as long as there is time for all.
-    const reached = Math.min(messagesIn(ms, paces()), ms * (this.#rate.perMs ?? Infinity));
+    const { perMs } = this.#rate;
+    const atPace = messagesIn(ms, paces());
+    const reached = perMs === undefined ? atPace : Math.min(atPace, ms * perMs);
     return tooLate + Math.max(0, Math.ceil(others - reached));
   }
 

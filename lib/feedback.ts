@@ -28,6 +28,8 @@ export class Feedback {
    * nothing of the limit. Undone where it was the chats' own.
    */
   #lowered: Place[] = [];
+  /** Whether that is proved to be the bot's flood. */
+  #isConfirmed = false;
   /** The pace that stays lowered, whomever it concerns. */
   #kept: Pace | undefined;
 
@@ -42,6 +44,7 @@ export class Feedback {
     // A group's limits are its own.
     const mayBeBots = chatId !== undefined && !isGroup(chatId);
     if (chatId !== undefined) chats.note(chatId, now);
+    this.forgive(now);
     const number = flood.leave(now, chosenBy(departure));
     return {
       over: () => {
@@ -72,6 +75,15 @@ export class Feedback {
     return { over() {}, taken() {}, flooded };
   }
 
+  /** Where a flood has ended before it was found out whose it was, it lowers no pace: it may have been a stranger's. */
+  forgive(now: number): void {
+    if (this.#lowered.length === 0 || this.#options.flood.isOpen(now)) return;
+    if (this.#kept === undefined && !this.#isConfirmed) {
+      for (const { pace, slot } of this.#lowered) pace.restore(slot);
+    }
+    this.#lowered = [];
+  }
+
   /** Holds the chat, or the kind of call; gives until when. */
   #hold(departure: Departure, seconds: number): number {
     const now = this.#options.now();
@@ -86,7 +98,8 @@ export class Feedback {
     const { flood, onFlood } = this.#options;
     const now = this.#options.now();
     if (!flood.isOpen(now)) {
-      this.#lowered = [];
+      this.forgive(now);
+      this.#isConfirmed = false;
       this.#kept = undefined;
     }
     if (place !== undefined && !this.#lowered.some(({ pace }) => pace === place.pace)) {
@@ -96,6 +109,7 @@ export class Feedback {
     const found = flood.refuse(number, refusal, now);
     if (found === "bot") {
       for (const { pace, slot } of this.#lowered) pace.confirm(slot);
+      this.#isConfirmed = true;
       this.#kept = undefined;
     } else if (place !== undefined && flood.isOften) {
       // Whomever it concerns, the pace was too high.

@@ -112,6 +112,7 @@ export class Turnstile {
 
   /** The pace of what is not paid for, as it is now. */
   get messagesPerSecond(): number {
+    this.#feedback.forgive(this.#now());
     return this.#free.messagesPerSecond;
   }
 

@@ -705,12 +705,28 @@ floods("an answer that overtakes another does not keep the pace from being lower
   assert.ok(seconds <= 27, `${seconds} s`);
 });
 
+floods("a flood that ends before it is found out whose it was lowers no pace", async () => {
+  for (const lane of ["reply", "urgent"] as const) {
+    const hall = new Hall(30);
+    hall.answer = ({ turn }) => turn.flooded(5);
+    hall.enter("one", { lane, chatId: 1 });
+    await hall.clock.pass(1000);
+    assert.is(hall.turnstile.messagesPerSecond, 15);
+    await hall.clock.pass(5000);
+    assert.is(hall.turnstile.messagesPerSecond, 30);
+    hall.answer = ({ turn }) => turn.taken();
+    hall.enterAll("urgent", 91, 10);
+    await hall.clock.drain();
+    assert.ok(hall.seconds("urgent") <= 3.1, `${hall.seconds("urgent")} s`);
+  }
+});
+
 floods("the pace comes back", async () => {
   const hall = new Hall(30);
-  hall.answer = ({ turn }) => turn.flooded(1);
-  hall.enter("one", { lane: "bulk", chatId: 1 });
-  hall.enter("two", { lane: "bulk", chatId: 2 });
-  await hall.clock.pass(100);
+  hall.answer = ({ turn }) => turn.flooded(5);
+  hall.enterAll("bulk", 3);
+  await hall.clock.pass(6000);
+  assert.is(hall.turnstile.rests, 1);
   hall.answer = ({ turn }) => turn.taken();
   hall.enterAll("bulk", 6000, 10);
   await hall.clock.drain();
