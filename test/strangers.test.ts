@@ -243,6 +243,8 @@ test("for any strangers: all people have the signal, once, in its share of the p
     assert.equal(reached(telegram), people);
     const seconds = telegram.secondsUntilLast(signal, start);
     assert.ok(seconds <= besideReplies * 1.02, `${seconds} s`);
+    // The last refusal may come when nobody is left who shows whose it was: it is forgotten when its time is over.
+    await clock.pass(306_000);
     assert.equal([gate.rests, gate.messagesPerSecond, outbox.pending], [0, perSecond, 0]);
   });
   await fc.assert(property, { numRuns: 25 });
