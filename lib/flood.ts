@@ -112,7 +112,7 @@ class Question {
   /** True where that is news. */
   add(refusal: Refusal): boolean {
     this.#all.add(refusal);
-    this.#isAlike ||= this.#all.chats >= alikeNeeded && this.#all.agreeing >= alikeNeeded;
+    this.#isAlike ||= this.#all.agreeing >= alikeNeeded;
     if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
     const before = this.#finding;
     const isBot = this.#drawn.chats >= this.#needed - 1 && this.#all.chats >= this.#needed;
