@@ -130,7 +130,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   });
   const pollWatch = new PollWatch(clock);
   await menu;
-  logger.info(readyText(botInfo.username, roster));
+  logger.info(readyText(botInfo.username, roster, options));
   // Whoever keeps chats elsewhere may have no DynamoDB at all.
   if (options.storage === undefined || options.ledger !== undefined) void broadcasting.resumeQuietly();
   return {

@@ -32,6 +32,24 @@ test("allowedUsers: a stranger is refused once, is not registered, and costs no 
   }, { bot: { allowedUsers: [ada] } });
 });
 
+test("the ready line says who may use the bot", async () => {
+  const lines: [object, RegExp][] = [
+    [{}, /kept in memory\.$/],
+    [{ allowedUsers: [ada] }, /kept in memory, only the 1 chat in allowedUsers may use it\.$/],
+    [
+      { allowedUsers: [ada, 5], authorize: () => true },
+      /only the 2 chats in allowedUsers may use it, as far as authorize agrees\.$/,
+    ],
+    [{ authorize: () => true }, /kept in memory, authorize says who may use it\.$/],
+  ];
+  for (const [options, line] of lines) {
+    await withBot(async ({ bot, logs }) => {
+      await bot.initialize();
+      assert.match(logs.of("info", "is ready")[0] ?? "", line);
+    }, { bot: { useDynamoDB: false, ...options } });
+  }
+});
+
 test("a registered chat that is no longer allowed gets no broadcast, and its /stop holds all the same", async () => {
   await withBot(async (scene) => {
     const { bot, server, settled, item } = scene;
