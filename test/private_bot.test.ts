@@ -1,6 +1,7 @@
 /** A bot for few: strangers are refused, and cost nothing; one chat's flood costs little. */
 import type { Context } from "grammy/web";
 import type { LocalUser } from "../lib/local/mod.ts";
+import { InMemoryChatStorage } from "../lib/storage/memory.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, HandClock, said, subscribers, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";
@@ -84,6 +85,29 @@ test("a group is allowed by its own id, and so is what it becomes", async () => 
     assert.is((await bot.broadcast("signal")).sent, 1);
     assert.is(said(supergroup).at(-1), "signal");
   }, { bot: { allowedUsers: [ada, id] } });
+});
+
+test("a group that is allowed goes on being so after a restart, as the supergroup that it has become", async () => {
+  const id = -4242;
+  const storage = new InMemoryChatStorage();
+  // It outlives the first bot.
+  storage.close = () => {};
+  await withBot(async (scene) => {
+    const { bot, server, settled, another } = scene;
+    const boss = server.user({ id: ada });
+    const group = server.group({ title: "Desk", administrators: [boss], id });
+    group.say(boss, "/start@local_test_bot");
+    await settled();
+    const supergroup = group.migrate();
+    await settled();
+    await bot.stopBot();
+    const next = another();
+    await next.startBot();
+    assert.is((await next.broadcast("signal")).sent, 1);
+    assert.is(said(supergroup).at(-1), "signal");
+    supergroup.say(boss, "/status@local_test_bot");
+    await supergroup.received("This chat is subscribed.");
+  }, { bot: { allowedUsers: [ada, id], storage } });
 });
 
 test("authorize is asked of every update with its context, and may change its mind", async () => {
