@@ -2,7 +2,8 @@
 import { assertMessage, type BroadcastMessage } from "./broadcast_message.ts";
 import type { Chat } from "./chat.ts";
 import type { BroadcastProgress } from "./broadcast_run.ts";
-import type { FormattedText } from "./text.ts";
+import { secondsHint } from "./time.ts";
+import type { TextPart } from "./text.ts";
 
 /** How a broadcast is run. */
 export interface BroadcastOptions {
@@ -76,7 +77,7 @@ export interface BroadcastOptions {
 }
 
 /** What `perChat` gives. */
-export type ChatText = string | FormattedText | undefined;
+export type ChatText = TextPart | undefined;
 
 const isOneOf = (...values: readonly string[]) => (value: unknown): boolean =>
   values.includes(value as string);
@@ -127,7 +128,9 @@ export function assertBroadcast(message: BroadcastMessage, options: BroadcastOpt
     if (value === undefined || isGood(value)) continue;
     const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
     throw new TypeError(
-      `Cannot broadcast as "${option}" must be ${rule}: current value is ${shown.slice(0, 200)}`,
+      `Cannot broadcast as "${option}" must be ${rule}: current value is ${shown.slice(0, 200)}${
+        option === "expiresAt" ? secondsHint(value) : ""
+      }`,
     );
   }
   if (options.starBudget !== undefined && options.allowPaidBroadcast !== true) {
@@ -146,5 +149,5 @@ function timeOf(value: unknown): number | undefined {
   const isText = typeof value === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(value);
   if (!isText && typeof value !== "number" && !(value instanceof Date)) return undefined;
   const time = new Date(value).getTime();
-  return Number.isNaN(time) ? undefined : time;
+  return Number.isNaN(time) || secondsHint(time) !== "" ? undefined : time;
 }

@@ -1,5 +1,6 @@
 /** Candles: what they are, and what is wrong with those that are none. */
 import { inspect } from "node:util";
+import { secondsHint } from "./time.ts";
 
 /** What an instrument did in an interval of time. */
 export interface Candle {
@@ -53,8 +54,8 @@ function validateCandle(candle: Candle, index: number): void {
     }
   }
   const { time, open, high, low, close, volume } = candle;
-  // What a Date can hold.
-  if (Math.abs(time) > 8.64e15) throw new RangeError(refusal(index, '"time"', "in milliseconds", time));
+  const hint = secondsHint(time);
+  if (hint !== "") throw new RangeError(refusal(index, '"time"', "in milliseconds since 1970", time) + hint);
   if (high < Math.max(open, close)) {
     throw new RangeError(refusal(index, '"high"', `at least "open" and "close"`, high));
   }

@@ -86,9 +86,9 @@ export class Content {
     const chat = this.#perChat?.take(chatId);
     const own = chat && await this.#perChat?.textFor(chat);
     if (own === undefined) return this.#parts;
-    const text = typeof own === "string" ? { text: own } : own;
-    assertMessage({ ...assertText(text), ...this.#photo !== undefined && { photo: this.#photo } });
-    return this.#split({ entities: [], ...text });
+    const { text, entities = [] } = typeof own === "string" ? { text: own } : assertText(own);
+    assertMessage({ text, entities, ...this.#photo !== undefined && { photo: this.#photo } });
+    return this.#split({ text, entities });
   }
 
   /** Telegram has taken it: whoever comes later gets the photo by the id that it was given. */

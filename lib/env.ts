@@ -24,7 +24,7 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 
 /**
  * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, TELEGRAM_BROADCASTS_TABLE, AWS_REGION,
- * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between), TELEGRAM_CHAT_TYPES (such as
+ * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between, or `everyone`), TELEGRAM_CHAT_TYPES (such as
  * `private,channel`), TELEGRAM_CHATS_PER_ADDER (a number, or `Infinity`), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and
  * of a `.env` file in the current folder, which never overrides a variable that is set.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
@@ -37,7 +37,7 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
     Object.entries(variables).map(([option, name]) => [option, process.env[name] || undefined]),
   );
   const listed = {
-    allowedUsers: idsIn(process.env[variables.allowedUsers]),
+    allowedUsers: allowedIn(process.env[variables.allowedUsers]),
     chatTypes: chatTypesIn(process.env[variables.chatTypes]),
     chatsPerAdder: numberIn(process.env[variables.chatsPerAdder]),
   };
@@ -57,11 +57,11 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
   return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "", autoRegisterChats });
 }
 
-/** A text that is no list of ids stays as it is, for the rule to show it. */
-function idsIn(text: string = ""): readonly number[] | undefined {
+/** A text that is no list of ids, as a blank one is none, stays as it is, for the rule to show it. */
+function allowedIn(text: string | undefined): readonly number[] | undefined {
+  if (text === undefined || text.trim() === "everyone") return undefined;
   const words = wordsIn(text);
-  if (words === undefined) return undefined;
-  return words.every((word) => /^-?\d+$/.test(word)) ? words.map(Number) : text as never;
+  return words?.every((word) => /^-?\d+$/.test(word)) ? words.map(Number) : text as never;
 }
 
 function chatTypesIn(text: string = ""): readonly ChatType[] | undefined {

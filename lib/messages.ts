@@ -1,7 +1,15 @@
 /** All that the bot says, a function for each message. Pure. */
 import type { BotCommand } from "grammy/types";
 import type { Chat } from "./chat.ts";
-import { decimalText, riskReward, signalTime, type TradingSignal, validateSignal } from "./signal.ts";
+import {
+  decimalText,
+  numberText,
+  priceText,
+  riskReward,
+  signalTime,
+  type TradingSignal,
+  validateSignal,
+} from "./signal.ts";
 import { bold, code, format, type FormattedText, lines, type TextPart, wellFormed } from "./text.ts";
 
 /** Who is answered. */
@@ -92,10 +100,12 @@ export type About<Name extends MessageName> = Parameters<BotMessages[Name]>[0];
 export function signalMessage(signal: TradingSignal, now: number): FormattedText {
   validateSignal(signal);
   const { direction, symbol, timeframe, currency, strategy, parameters = {}, note } = signal;
-  const price = (name: "entry" | "stop" | "target" | "size" | "risk"): FormattedText =>
-    code(decimalText(signal[name] ?? "", name));
+  const price = (name: "entry" | "stop" | "target"): FormattedText => code(priceText(signal, name));
+  const amount = (name: "size" | "risk"): FormattedText => code(decimalText(signal[name] ?? "", name));
   const heading = `${direction === "long" ? "🟢 LONG" : "🔴 SHORT"} ${symbol}`;
-  const parameterTexts = Object.entries(parameters).map(([name, value]) => `${name}: ${value}`);
+  const parameterTexts = Object.entries(parameters).map(([name, value]) =>
+    `${name}: ${typeof value === "number" ? numberText(value) : value}`
+  );
   const ticket = lines(
     format(bold(heading), timeframe === undefined ? "" : ` · ${timeframe}`),
     "",
@@ -103,8 +113,8 @@ export function signalMessage(signal: TradingSignal, now: number): FormattedText
     format("Stop: ", price("stop")),
     format("Target: ", price("target")),
     `Risk/reward: 1 : ${riskReward(signal).toFixed(2)}`,
-    signal.size === undefined ? undefined : format("Size: ", price("size")),
-    signal.risk === undefined ? undefined : format("Risk: ", price("risk"), currency ? ` ${currency}` : ""),
+    signal.size === undefined ? undefined : format("Size: ", amount("size")),
+    signal.risk === undefined ? undefined : format("Risk: ", amount("risk"), currency ? ` ${currency}` : ""),
     strategy === undefined ? undefined : `\n${strategy}`,
     parameterTexts.length === 0 ? undefined : parameterTexts.join(" · "),
     note === undefined ? undefined : `\n${note}`,

@@ -111,12 +111,21 @@ async function openWithin(roster: Roster, botId: number): Promise<void> {
 }
 
 /** What a start found, in words. */
-export function readyText(username: string, { size, storage }: Roster): string {
+export function readyText(
+  username: string,
+  { size, storage }: Roster,
+  { allowedUsers, authorize }: Pick<BotOptions, "allowedUsers" | "authorize"> = {},
+): string {
   const chats = size === 1 ? "1 active chat" : `${size} active chats`;
   const where = storage instanceof TelegramDynamoDBStorage
     ? `the DynamoDB table "${storage.tableName}" (${storage.regionName})`
     : storage.kind;
-  return `@${username} is ready: ${chats}, kept in ${where}.`;
+  const listed = allowedUsers && (allowedUsers.length === 1 ? "1 chat" : `${allowedUsers.length} chats`);
+  const who = [
+    listed && `only the ${listed} in allowedUsers may use it`,
+    authorize && (listed ? "as far as authorize agrees" : "authorize says who may use it"),
+  ].filter((part) => part !== undefined);
+  return `@${username} is ready: ${[`${chats}, kept in ${where}`, ...who].join(", ")}.`;
 }
 
 function createStorage(options: BotOptions, clock: Clock, logger: Logger): ChatStorage {

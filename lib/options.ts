@@ -142,7 +142,9 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   autoRegisterChats: { isGood: isBoolean, rule: "true or false" },
   allowedUsers: {
     isGood: (value: unknown) => Array.isArray(value) && value.every(isChatId),
-    rule: "a list of chat ids, which are whole numbers; the bot tells its id to a chat that it refuses",
+    rule:
+      "a list of chat ids, which are whole numbers (the bot tells its id to a chat that it refuses), or unset, " +
+      "which lets everyone in",
   },
   authorize: {
     isGood: (value: unknown) => typeof value === "function",

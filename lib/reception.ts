@@ -3,6 +3,7 @@ import type { Update, UserFromGetMe } from "grammy/types";
 import type { Api } from "grammy/web";
 import { createAdmission } from "./admission.ts";
 import { createAllowance } from "./allowance.ts";
+import { createMoveReader } from "./allowed_moves.ts";
 import { Answers } from "./answers.ts";
 import { Broadcasting } from "./broadcasting.ts";
 import { createBoundedLog } from "./failures.ts";
@@ -67,7 +68,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile, chatTypes, chatsPerAdder } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
-  const { roster, client, open } = await openRoster(options, botInfo.id, clock, logger).catch(
+  const { roster, client, open: openList } = await openRoster(options, botInfo.id, clock, logger).catch(
     async (error) => {
       await spool?.close();
       throw error;
@@ -75,6 +76,17 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   );
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
   roster.limitTo(admission.mayReceive);
+  const readMoves = createMoveReader({
+    allowedUsers,
+    getChat: (chatId) => roster.getChat(chatId),
+    moved: admission.moved,
+  });
+  const open = async (): Promise<void> => {
+    await openList();
+    await readMoves();
+  };
+  // What cannot be read now is read before the next update is kept.
+  if (!roster.isUnread) await readMoves().catch(() => {});
   const inTime = options.storage === undefined
     ? <T>(answer: Promise<T>): Promise<T> => answer
     : createInTime(clock);
@@ -130,7 +142,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   });
   const pollWatch = new PollWatch(clock);
   await menu;
-  logger.info(readyText(botInfo.username, roster));
+  logger.info(readyText(botInfo.username, roster, options));
   // Whoever keeps chats elsewhere may have no DynamoDB at all.
   if (options.storage === undefined || options.ledger !== undefined) void broadcasting.resumeQuietly();
   return {

@@ -49,7 +49,7 @@ export class Sending {
 
   /** The same for any message. */
   message(message: string | BroadcastMessage, options: BroadcastOptions): BroadcastRun {
-    const content = typeof message === "string" ? { text: message } : message;
+    const content = typeof message === "string" ? { text: message } : plain(message);
     const now = this.#options.clock.now();
     return startRun((control) => this.#send(content, options, now, control));
   }
@@ -64,4 +64,11 @@ export class Sending {
     const broadcasting = await this.#options.broadcasting();
     return await broadcasting.send(message, options, madeAt, control);
   }
+}
+
+/** Its parts may be getters of a class, as formatting libraries have them: these are lost where an object is copied. */
+function plain(message: BroadcastMessage): BroadcastMessage {
+  if (typeof message !== "object" || message === null) return message;
+  const { text, entities, photo } = message;
+  return { text, ...entities === undefined ? {} : { entities }, ...photo === undefined ? {} : { photo } };
 }

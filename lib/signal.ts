@@ -1,7 +1,11 @@
 /** What a strategy found: the facts of a trader's ticket. */
 import { inspect } from "node:util";
+import { secondsHint } from "./time.ts";
 
-/** A price or an amount. A string keeps its digits exactly (`"1.0850"`); a number is printed in full. */
+/**
+ * A price or an amount. A string keeps its digits exactly (`"1.0850"`); a number is printed in full, without an exponent,
+ * and rounded to 12 significant digits where it is no whole number (`0.1 + 0.2` is `0.3`).
+ */
 export type Decimal = number | string;
 
 /** The facts of a trade; direction, symbol, entry, stop and target are required. */
@@ -16,6 +20,11 @@ export interface TradingSignal {
   readonly stop: Decimal;
   /** The price that ends the trade at a gain: above `entry` for a long, below it for a short. */
   readonly target: Decimal;
+  /**
+   * The instrument's price step (`0.25`, `"0.0001"`): entry, stop and target that are numbers are rounded to it, and shown
+   * with its decimals. Default: numbers are shown as they are.
+   */
+  readonly tickSize?: Decimal;
   /** Position size in units of the instrument (coins, lots, shares): above 0. */
   readonly size?: Decimal;
   /** Money lost if the stop is hit, in the account's currency: above 0. */
@@ -34,6 +43,8 @@ export interface TradingSignal {
   readonly time?: Date | string;
 }
 
+/** What a price has at most; a sum of two in floating point differs from theirs behind these. */
+const significantDigits = 12;
 const plainDecimal = /^-?\d+(\.\d+)?$/;
 
 /**
@@ -41,12 +52,30 @@ const plainDecimal = /^-?\d+(\.\d+)?$/;
  * @throws {TypeError} If it is no finite decimal number; `name` says which one.
  */
 export function decimalText(value: Decimal, name: string): string {
-  const text = typeof value === "number" ? withoutExponent(value) : value;
+  const text = typeof value === "number" ? numberText(value) : value;
   if (typeof text === "string" && plainDecimal.test(text) && Number.isFinite(Number(text))) return text;
   throw new TypeError(
     `Cannot use the signal as "${name}" must be a finite number, or a string of plain digits such as "1.0850": ` +
       `current value is ${show(value)}`,
   );
+}
+
+/** Entry, stop or target as it is shown. */
+export function priceText(signal: TradingSignal, name: "entry" | "stop" | "target"): string {
+  const { [name]: price, tickSize } = signal;
+  const text = decimalText(price, name);
+  if (tickSize === undefined || typeof price !== "number") return text;
+  const tick = decimalText(tickSize, "tickSize");
+  const decimals = tick.split(".")[1]?.length ?? 0;
+  const rounded = Math.round(price / Number(tick)) * Number(tick);
+  // From there on JavaScript writes an exponent, and no step is to be seen.
+  return Math.abs(rounded) < 1e21 ? rounded.toFixed(Math.min(decimals, 100)) : text;
+}
+
+/** A number without float noise, in full. */
+export function numberText(value: number): string {
+  const isWhole = Number.isInteger(value) || !Number.isFinite(value);
+  return withoutExponent(isWhole ? value : Number(value.toPrecision(significantDigits)));
 }
 
 /** JavaScript prints numbers below 1e-6 and from 1e21 on with an exponent; a trader's ticket does not. */
@@ -75,21 +104,21 @@ export function validateSignal(signal: TradingSignal): void {
   if (typeof symbol !== "string" || symbol.trim() === "") {
     throw new TypeError(refusal("symbol", 'a name such as "BTC-USD"', symbol));
   }
-  for (const name of ["entry", "size", "risk"] as const) {
+  for (const name of ["tickSize", "size", "risk"] as const) {
     const value = signal[name];
-    if (name !== "entry" && value === undefined) continue;
-    if (Number(decimalText(value as Decimal, name)) <= 0) {
+    if (value !== undefined && Number(decimalText(value, name)) <= 0) {
       throw new RangeError(refusal(name, "above 0", value));
     }
   }
-  const entry = Number(signal.entry);
+  const entry = Number(priceText(signal, "entry"));
+  if (entry <= 0) throw new RangeError(refusal("entry", "above 0", signal.entry));
   const side = direction === "long" ? 1 : -1;
   const below = `below "entry" (${show(signal.entry)}) for a ${direction}`;
   const above = `above "entry" (${show(signal.entry)}) for a ${direction}`;
-  if ((entry - Number(decimalText(signal.stop, "stop"))) * side <= 0) {
+  if ((entry - Number(priceText(signal, "stop"))) * side <= 0) {
     throw new RangeError(refusal("stop", side > 0 ? below : above, signal.stop));
   }
-  if ((Number(decimalText(signal.target, "target")) - entry) * side <= 0) {
+  if ((Number(priceText(signal, "target")) - entry) * side <= 0) {
     throw new RangeError(refusal("target", side > 0 ? above : below, signal.target));
   }
   validateWords(signal);
@@ -115,14 +144,18 @@ export function signalTime(signal: TradingSignal, now: number): Date {
   const time = signal.time === undefined ? new Date(now) : new Date(signal.time);
   const hasZone = typeof signal.time === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(signal.time);
   const isKnown = signal.time === undefined || signal.time instanceof Date || hasZone;
-  if (isKnown && !Number.isNaN(time.getTime())) return time;
-  throw new TypeError(refusal("time", 'a Date, or an ISO 8601 string with its zone ("…Z")', signal.time));
+  const hint = signal.time instanceof Date ? secondsHint(time) : "";
+  if (isKnown && !Number.isNaN(time.getTime()) && hint === "") return time;
+  throw new TypeError(
+    refusal("time", 'a Date, or an ISO 8601 string with its zone ("…Z")', signal.time) + hint,
+  );
 }
 
 /** What is gained for each unit risked: |target − entry| / |entry − stop|. */
 export function riskReward(signal: TradingSignal): number {
-  const entry = Number(signal.entry);
-  return Math.abs(Number(signal.target) - entry) / Math.abs(entry - Number(signal.stop));
+  const [entry = 0, stop = 0, target = 0] = (["entry", "stop", "target"] as const)
+    .map((name) => Number(priceText(signal, name)));
+  return Math.abs(target - entry) / Math.abs(entry - stop);
 }
 
 function refusal(name: string, rule: string, value: unknown): string {

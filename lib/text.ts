@@ -9,8 +9,11 @@ export interface FormattedText {
   readonly entities: readonly MessageEntity[];
 }
 
-/** Text, plain or formatted. */
-export type TextPart = string | FormattedText;
+/**
+ * Text, plain or formatted: any object with `text` and, where there are some, `entities`; both may be getters of a class,
+ * as formatting libraries have them.
+ */
+export type TextPart = string | { readonly text: string; readonly entities?: readonly MessageEntity[] };
 
 /** The parts one after another. */
 export function format(...parts: readonly TextPart[]): FormattedText {
@@ -18,7 +21,9 @@ export function format(...parts: readonly TextPart[]): FormattedText {
   const entities: MessageEntity[] = [];
   for (const part of parts) {
     if (typeof part !== "string") {
-      for (const entity of part.entities) entities.push({ ...entity, offset: entity.offset + text.length });
+      for (const entity of part.entities ?? []) {
+        entities.push({ ...entity, offset: entity.offset + text.length });
+      }
     }
     text += typeof part === "string" ? part : part.text;
   }

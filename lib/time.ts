@@ -18,3 +18,16 @@ export function time(text: string | undefined): number | undefined {
 export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
+
+/** As milliseconds the first would be days of early 1970, the second the year 5138 or later. */
+const [secondsFrom, secondsTo, microsecondsFrom] = [1e8, 1e10, 1e14];
+
+/**
+ * What to say of a time that is meant in milliseconds and looks like seconds, or microseconds, behind the value itself;
+ * empty where it looks right.
+ */
+export function secondsHint(value: unknown): string {
+  const ms = Math.abs(value instanceof Date ? value.getTime() : typeof value === "number" ? value : NaN);
+  if (ms >= secondsFrom && ms <= secondsTo) return ", which looks like seconds: multiply it by 1000";
+  return ms >= microsecondsFrom ? ", which looks like microseconds, or finer" : "";
+}

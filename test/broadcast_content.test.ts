@@ -1,4 +1,6 @@
 /** What chats are sent: long texts in parts, photos once, texts of their own, and only to whom it is meant. */
+import type { MessageEntity } from "grammy/types";
+import { InMemoryLedger } from "../lib/storage/memory_ledger.ts";
 import { bold, format } from "../lib/text.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { LocalUser } from "../lib/local/mod.ts";
@@ -79,6 +81,32 @@ test("perChat gives a chat its own text, and leaves the others the message", asy
     assert.is(bob.inbox[0]?.caption, "Hello");
     assert.is(scene.server.uploads, 1);
   }, made);
+});
+
+test("a text whose parts are getters, as formatting libraries have them, is sent as it is, wherever one is taken", async () => {
+  class Formatted {
+    get text(): string {
+      return "Target hit";
+    }
+    get entities(): readonly MessageEntity[] {
+      return [{ type: "bold", offset: 0, length: 6 }];
+    }
+  }
+  const ledger = new InMemoryLedger();
+  await withBot(async (scene) => {
+    const { bot } = scene;
+    const [reader] = await subscribers(scene, 1);
+    await bot.broadcast(new Formatted());
+    await bot.broadcast("x", { perChat: () => new Formatted() });
+    await bot.broadcast(new Formatted(), { broadcastId: "a" });
+    await bot.broadcast(format("", new Formatted()));
+    await bot.sendSignal({ direction: "long", symbol: "X", entry: 2, stop: 1, target: 3 });
+    const heard = reader?.inbox.map(({ text, entities }) => ({ text, entities }));
+    assert.equal(
+      heard,
+      Array(5).fill({ text: "Target hit", entities: [{ type: "bold", offset: 0, length: 6 }] }),
+    );
+  }, { state: "made", bot: { ledger, messages: { signal: () => new Formatted() } } });
 });
 
 test("perChat that fails for a chat fails for that chat alone; one that fails for five by chance ends it", async () => {
@@ -266,6 +294,9 @@ test("wrong options are named, with the rule, and nothing is sent", async () => 
       [{ expiresAt: "tomorrow" }, /"expiresAt" must be a Date/],
       [{ expiresAt: "2026-11-25T12:00" }, /"expiresAt" must be/],
       [{ expiresAt: NaN }, /"expiresAt" must be/],
+      [{ expiresAt: 1_900_000_000 }, /1900000000, which looks like seconds: multiply it by 1000/],
+      [{ expiresAt: new Date(1_900_000_000) }, /which looks like seconds/],
+      [{ expiresAt: 1.9e15 }, /which looks like microseconds/],
       [{ maxAgeMs: 0 }, /"maxAgeMs" must be a number of milliseconds above 0/],
       [{ maxAgeMs: "5" }, /"maxAgeMs" must be/],
       [{ priority: "high" }, /"priority" must be "urgent" or "bulk"/],

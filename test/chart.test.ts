@@ -76,7 +76,7 @@ test("prices keep their digits, all of them as many, and none that calculating h
   assert.equal(pricesOf("67250.5", 66980, 67800), ["67800.0", "67250.5", "66980.0"]);
   assert.equal(pricesOf("1.0850", "1.0830", "1.0890"), ["1.0890", "1.0850", "1.0830"]);
   assert.equal(pricesOf("0.00001234", "0.00001228", "0.0000125"), ["0.00001250", "0.00001234", "0.00001228"]);
-  assert.equal(pricesOf(0.1 + 0.2, 0.2, 0.4), ["0.40000", "0.30000", "0.20000"]);
+  assert.equal(pricesOf(0.1 + 0.2, 0.2, 0.4), ["0.4", "0.3", "0.2"]);
 });
 
 test("the volume's strip is left out where nothing was traded", async () => {
@@ -102,7 +102,11 @@ test("drawChart() names what is no candle, no signal or no option, and the rule"
     [[good, { ...next, high: 1.5 }], /"high" must be at least "open" and "close": current value is 1.5/],
     [[good, { ...next, low: 2.5 }], /"low" must be at most/],
     [[good, { ...next, volume: -1 }], /"volume" must be 0 or more/],
-    [[good, { ...next, time: 9e15 }], /"time" must be in milliseconds/],
+    [[good, { ...next, time: 9e15 }], /"time" must be in milliseconds.* looks like microseconds, or finer/],
+    [
+      [{ ...good, time: 1_767_571_200 }, { ...next, time: 1_767_571_260 }],
+      /index 0 as "time" must be in milliseconds.* 1767571200, which looks like seconds: multiply it by 1000/,
+    ],
     [[good, good], /"time" must rise from one to the next: at index 1 it is 60000, after 60000/],
   ];
   for (const [candles, words] of wrong) {

@@ -14,6 +14,7 @@ const ours = [
   "TELEGRAM_BOT_TOKEN",
   "TELEGRAM_CHATS_TABLE",
   "TELEGRAM_AUTO_REGISTER",
+  "TELEGRAM_ALLOWED_USERS",
   "TELEGRAM_API_ROOT",
   "TELEGRAM_CHAT_TYPES",
   "TELEGRAM_CHATS_PER_ADDER",
@@ -113,6 +114,20 @@ test("a malformed token is never shown", async () => {
       assert.not.match(message, "secret");
     });
   }
+});
+
+test("a list of allowed users that is set, and blank, opens the bot to nobody: it is a mistake", async () => {
+  for (const blank of ["", " ", " , "]) {
+    await withEnvironment({ TELEGRAM_BOT_TOKEN: token, TELEGRAM_ALLOWED_USERS: blank }, () => {
+      assert.match(
+        mistakes(),
+        /^TELEGRAM_ALLOWED_USERS must be a list of chat ids.*, or unset, which lets everyone in/,
+      );
+    });
+  }
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token, TELEGRAM_ALLOWED_USERS: "everyone" }, () => {
+    assert.instance(createTelegramBotFromEnv({ useDynamoDB: false }), MeanReversionTelegramBot);
+  });
 });
 
 test("every mistake is said at once, by the names that the user knows", async () => {

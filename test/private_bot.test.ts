@@ -1,6 +1,7 @@
 /** A bot for few: strangers are refused, and cost nothing; one chat's flood costs little. */
 import type { Context } from "grammy/web";
 import type { LocalUser } from "../lib/local/mod.ts";
+import { InMemoryChatStorage } from "../lib/storage/memory.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, HandClock, said, subscribers, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";
@@ -30,6 +31,24 @@ test("allowedUsers: a stranger is refused once, is not registered, and costs no 
     assert.is(await item(stranger), undefined);
     assert.equal(heard, ["/start"]);
   }, { bot: { allowedUsers: [ada] } });
+});
+
+test("the ready line says who may use the bot", async () => {
+  const lines: [object, RegExp][] = [
+    [{}, /kept in memory\.$/],
+    [{ allowedUsers: [ada] }, /kept in memory, only the 1 chat in allowedUsers may use it\.$/],
+    [
+      { allowedUsers: [ada, 5], authorize: () => true },
+      /only the 2 chats in allowedUsers may use it, as far as authorize agrees\.$/,
+    ],
+    [{ authorize: () => true }, /kept in memory, authorize says who may use it\.$/],
+  ];
+  for (const [options, line] of lines) {
+    await withBot(async ({ bot, logs }) => {
+      await bot.initialize();
+      assert.match(logs.of("info", "is ready")[0] ?? "", line);
+    }, { bot: { useDynamoDB: false, ...options } });
+  }
 });
 
 test("a registered chat that is no longer allowed gets no broadcast, and its /stop holds all the same", async () => {
@@ -66,6 +85,29 @@ test("a group is allowed by its own id, and so is what it becomes", async () => 
     assert.is((await bot.broadcast("signal")).sent, 1);
     assert.is(said(supergroup).at(-1), "signal");
   }, { bot: { allowedUsers: [ada, id] } });
+});
+
+test("a group that is allowed goes on being so after a restart, as the supergroup that it has become", async () => {
+  const id = -4242;
+  const storage = new InMemoryChatStorage();
+  // It outlives the first bot.
+  storage.close = () => {};
+  await withBot(async (scene) => {
+    const { bot, server, settled, another } = scene;
+    const boss = server.user({ id: ada });
+    const group = server.group({ title: "Desk", administrators: [boss], id });
+    group.say(boss, "/start@local_test_bot");
+    await settled();
+    const supergroup = group.migrate();
+    await settled();
+    await bot.stopBot();
+    const next = another();
+    await next.startBot();
+    assert.is((await next.broadcast("signal")).sent, 1);
+    assert.is(said(supergroup).at(-1), "signal");
+    supergroup.say(boss, "/status@local_test_bot");
+    await supergroup.received("This chat is subscribed.");
+  }, { bot: { allowedUsers: [ada, id], storage } });
 });
 
 test("authorize is asked of every update with its context, and may change its mind", async () => {

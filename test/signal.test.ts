@@ -1,5 +1,13 @@
 import fc from "fast-check";
-import { decimalText, riskReward, signalTime, type TradingSignal, validateSignal } from "../lib/signal.ts";
+import {
+  type Decimal,
+  decimalText,
+  priceText,
+  riskReward,
+  signalTime,
+  type TradingSignal,
+  validateSignal,
+} from "../lib/signal.ts";
 import { assert, suite } from "./harness.ts";
 
 const long: TradingSignal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 95, target: 110 };
@@ -48,14 +56,48 @@ decimals("decimalText() prints a number in full", () => {
   for (const [value, text] of numbers) assert.is(decimalText(value, "entry"), text);
 });
 
-decimals("decimalText() says of any finite number what the number says", () => {
+decimals("decimalText() says of any finite number what the number says, to twelve digits", () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
       const text = decimalText(value, "entry");
       assert.match(text, /^-?\d+(\.\d+)?$/);
-      assert.is(Number(text), value === 0 ? 0 : value);
+      const isWhole = Number.isInteger(value);
+      assert.is(Number(text), value === 0 ? 0 : isWhole ? value : Number(value.toPrecision(12)));
     }),
     { numRuns: 2000 },
+  );
+});
+
+decimals("decimalText() shows no noise of floating point", () => {
+  assert.is(decimalText(0.1 + 0.2, "entry"), "0.3");
+  assert.is(decimalText(1.1 * 3, "entry"), "3.3");
+  assert.is(decimalText(67250.1 + 0.2, "entry"), "67250.3");
+  const cents = fc.integer({ min: 1, max: 10_000_000 });
+  fc.assert(fc.property(cents, cents, (one, other) => {
+    const sum = one + other;
+    assert.is(Number(decimalText(one / 100 + other / 100, "entry")), sum / 100);
+    assert.ok(decimalText(one / 100 + other / 100, "entry").length <= String(sum).length + 2);
+  }));
+});
+
+decimals("priceText() rounds numbers to the instrument's step, and leaves texts as they are", () => {
+  const prices: [Decimal, number, string][] = [
+    [0.25, 100.1 + 0.2, "100.25"],
+    ["0.0001", 1.08504, "1.0850"],
+    [0.5, 67250, "67250.0"],
+    ["0.50", 67250.2, "67250.00"],
+    [5, 67252.6, "67255"],
+    [1e-8, 0.1 + 0.2, "0.30000000"],
+  ];
+  for (const [tickSize, entry, text] of prices) {
+    assert.is(priceText({ ...long, tickSize, entry }, "entry"), text);
+    assert.is(priceText({ ...long, tickSize, entry: String(entry) }, "entry"), String(entry));
+  }
+  refused({ ...long, tickSize: 0 }, RangeError, /"tickSize" must be above 0/);
+  refused(
+    { ...long, tickSize: 100, entry: 67240, stop: 67210, target: 68_000 },
+    RangeError,
+    /"stop" must be below "entry"/,
   );
 });
 
@@ -164,6 +206,7 @@ validation("validateSignal() refuses a time that is none", () => {
   for (const time of ["yesterday", "", new Date(NaN)]) {
     refused({ ...long, time }, TypeError, /"time" must be a Date/);
   }
+  refused({ ...long, time: new Date(1_767_571_200) }, TypeError, /looks like seconds: multiply it by 1000/);
 });
 
 validation("signalTime() is the signal's own, or now", () => {
@@ -187,7 +230,11 @@ validation("riskReward() is the gain for each unit risked, above 0 for every val
     fc.property(price, price, price, fc.constantFrom("long", "short"), (entry, stop, target, direction) => {
       const signal = { ...long, entry, stop, target, direction } as TradingSignal;
       const side = direction === "long" ? 1 : -1;
-      const isValid = Math.sign(entry - stop) === side && Math.sign(target - entry) === side;
+      // Prices that look the same are the same.
+      const [one = 0, two = 0, three = 0] = [entry, stop, target].map((each) =>
+        Number(decimalText(each, ""))
+      );
+      const isValid = Math.sign(one - two) === side && Math.sign(three - one) === side;
       let accepted = true;
       try {
         validateSignal(signal);

@@ -43,7 +43,7 @@ function settingsOf({ telegram, database, gate, folder }: Omit<Stage, "settings"
     TELEGRAM_API_ROOT: telegram.apiRoot,
     TELEGRAM_CHATS_TABLE: chatsTable,
     TELEGRAM_AUTO_REGISTER: "true",
-    TELEGRAM_ALLOWED_USERS: "",
+    TELEGRAM_ALLOWED_USERS: "everyone",
     TELEGRAM_SPOOL_FILE: join(folder, "spool.jsonl"),
     AWS_ENDPOINT_URL_DYNAMODB: gate.endpoint,
     AWS_REGION: database.region,

@@ -1,5 +1,5 @@
 /** Entry, stop and target in words, and where their labels go so that none hides another. */
-import { decimalText, type TradingSignal } from "../signal.ts";
+import { priceText, type TradingSignal } from "../signal.ts";
 
 export interface Level {
   readonly kind: "entry" | "stop" | "target";
@@ -12,9 +12,9 @@ export interface Level {
 export function levelsOf(signal: TradingSignal): Level[] {
   const kinds = ["target", "entry", "stop"] as const;
   const decimals = decimalsOf(signal);
-  const entry = Number(signal.entry);
+  const entry = Number(priceText(signal, "entry"));
   return kinds.map((kind) => {
-    const price = Number(signal[kind]);
+    const price = Number(priceText(signal, kind));
     const name = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`;
     const text = price.toFixed(decimals);
     // From there on JavaScript writes an exponent.
@@ -42,9 +42,11 @@ export function labelName(level: Level, prices: readonly [number, number]): stri
   return `${place ? arrows[place] : ""}${level.name}`;
 }
 
-/** As many as the prices were given with, but for what calculating has left behind. */
-function decimalsOf({ entry, stop, target }: TradingSignal): number {
-  const given = [entry, stop, target].map((price) => decimalText(price, "price").split(".")[1]?.length ?? 0);
+/** As many as the prices have, but for what calculating has left behind. */
+function decimalsOf(signal: TradingSignal): number {
+  const texts = (["entry", "stop", "target"] as const).map((name) => priceText(signal, name));
+  const given = texts.map((text) => text.split(".")[1]?.length ?? 0);
+  const [entry, stop, target] = texts.map(Number);
   const distance = Math.min(Math.abs(Number(entry) - Number(stop)), Math.abs(Number(entry) - Number(target)));
   const useful = Math.max(2, 4 + Math.ceil(-Math.log10(distance)));
   return Math.min(Math.max(...given), useful, 100);
