@@ -178,10 +178,10 @@ const leavingFlooded: Row = async (size) => {
   let accounts: readonly LocalUser[] = [];
   await onStage(size, async (stage) => {
     const { bot, another } = stage.scene;
-    const floods = accounts.map((account) => account.flood(300));
+    const floods = accounts.map((account) => account.flood(590));
     const sent = stage.send({ broadcastId: "left" });
     await stage.arrived(sent);
-    stage.clock.setFactor(100);
+    stage.clock.setFactor(20);
     await bot.stopBot();
     const first = await sent.run;
     assert.match(first.stopped ?? "", "the bot was stopped");
