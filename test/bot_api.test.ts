@@ -26,7 +26,12 @@ test("the server answers with the status and the JSON of the Bot API", () =>
     assert.match(me.headers.get("content-type") ?? "", "application/json");
     assert.is(me.body.result.id, Number(server.token.split(":")[0]));
     assert.is(me.body.result.is_bot, true);
-    await refused(server, "makeCoffee", {}, "404 Not Found: method not found");
+    const { error_code, description } = await refusal(server, "makeCoffee");
+    assert.is(error_code, 404);
+    assert.match(
+      description,
+      /^Not Found: the local Bot API server has no method "makeCoffee"\. Set its answer/,
+    );
     const elsewhere = await fetch(`${server.apiRoot}/elsewhere`);
     assert.equal(await elsewhere.json(), { ok: false, error_code: 404, description: "Not Found" });
   }));

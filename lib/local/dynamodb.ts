@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../clock.ts";
+import { isFromWebPage } from "./web_pages.ts";
 
 /** Where the embedded DynamoDB keeps its tables, and how it behaves. */
 export interface LocalDynamoDBOptions {
@@ -70,8 +71,7 @@ export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise
 function refuseBrowsers(server: Server): void {
   const listeners = server.listeners("request") as ((...call: [IncomingMessage, ServerResponse]) => void)[];
   server.removeAllListeners("request").on("request", (request: IncomingMessage, response: ServerResponse) => {
-    // Browsers send it with all that could change something, and nobody else does.
-    if (request.headers.origin !== undefined) return void response.writeHead(403).end();
+    if (isFromWebPage(request)) return void response.writeHead(403).end();
     for (const listener of listeners) listener.call(server, request, response);
   });
 }

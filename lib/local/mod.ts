@@ -8,7 +8,8 @@ export type {
   LocalUserOptions,
 } from "./bot_api/server_options.ts";
 export type { BotApiCall } from "./bot_api/answer.ts";
-export type { LocalChat, LocalUser, MessageFields } from "./bot_api/chats.ts";
+export type { ButtonPress, CallbackAnswer } from "./bot_api/callback_queries.ts";
+export type { LocalChat, MessageFields } from "./bot_api/chats.ts";
 export type { LocalDirectMessages } from "./bot_api/direct_messages.ts";
 export type { ApiErrorParameters } from "./bot_api/errors.ts";
 export type {
@@ -16,12 +17,14 @@ export type {
   BotApiFaultAnswer,
   BotApiFaultOptions,
   BotApiRawAnswer,
+  BotApiRedirect,
   BotApiRefusal,
-} from "./bot_api/faults.ts";
+} from "./bot_api/fault_options.ts";
 export type { BotApiFlood, BotApiFloodOptions } from "./bot_api/flood_waits.ts";
 export type { Payload } from "./bot_api/form.ts";
 export type { LocalForum, LocalTopic } from "./bot_api/forums.ts";
 export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./bot_api/groups.ts";
+export type { LocalUser } from "./bot_api/people.ts";
 export type { SecondPoller } from "./bot_api/second_poller.ts";
 export type { WebhookDelivery } from "./bot_api/webhook.ts";
 export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb.ts";

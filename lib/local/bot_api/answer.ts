@@ -1,6 +1,8 @@
 /** The way of a call through the server: token, record, latency, faults, limits, method. */
 import type { Clock } from "../../clock.ts";
+import { cutBody, type Delivery, slowBody } from "./delivery.ts";
 import { ApiError } from "./errors.ts";
+import type { BotApiFaultAnswer } from "./fault_options.ts";
 import { type Faults, rawAnswerOf, refusalOf } from "./faults.ts";
 import type { FloodWaits } from "./flood_waits.ts";
 import { FloodGate } from "./floods.ts";
@@ -14,7 +16,7 @@ const maxCalls = 10_000;
 
 /** A call that came in with the right token, whatever became of it. */
 export interface BotApiCall {
-  /** As the client wrote it. */
+  /** As the client wrote it; `file` for a download. */
   readonly method: string;
   /** Its parameters, those that were sent as JSON texts parsed. */
   readonly payload: Payload;
@@ -62,21 +64,46 @@ export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
 
   return async (call) => {
     requireToken(call.token, token);
-    const { method, form: { payload }, signal } = call;
+    const { method, form: { payload }, connection, signal } = call;
     record.add({ method, payload, at: clock.now() });
     countAttempt(world, method, payload);
     if (latencyMs > 0) await clock.sleep(latencyMs, signal);
-    const fault = faults.take(method, payload["chat_id"]);
-    const refusal = refusalOf(fault);
-    if (refusal) throw refusal;
-    const raw = rawAnswerOf(fault);
-    if (raw) return new Raw(raw);
-    if (fault === "hang") await aborted(signal);
-    if (fault === "reset") return breakConnection;
+    if (connection.isDead) await aborted(signal);
+    const target = { method, chatId: payload["chat_id"], connection };
+    const fault = faults.take(target);
+    const instead = await answerInstead(fault, call);
+    if (instead !== undefined) return instead;
     if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);
-    const result = await held(() => handle(world, call, limits), { clock, maxHoldSeconds, signal });
-    return fault === "lose" ? breakConnection : result;
+    call.delivery = deliveryOf(fault, clock, signal);
+    try {
+      const result = await held(() => handle(world, call, limits), { clock, maxHoldSeconds, signal });
+      return fault === "lose" ? breakConnection : result;
+    } finally {
+      if (faults.takeDeath(target)) connection.isDead = true;
+      if (connection.isDead) await aborted(signal);
+    }
   };
+}
+
+/** What a fault answers to a call that it keeps from taking effect; undefined if it takes effect. */
+async function answerInstead(fault: BotApiFaultAnswer | undefined, call: ApiCall): Promise<unknown> {
+  const refusal = refusalOf(fault);
+  if (refusal) throw refusal;
+  const raw = rawAnswerOf(fault, call.path);
+  if (raw) return new Raw(raw);
+  if (fault === "reset" || fault === "stale") return breakConnection;
+  if (fault === "half-open") call.connection.isDead = true;
+  return fault === "hang" || fault === "half-open" ? await aborted(call.signal) : undefined;
+}
+
+function deliveryOf(
+  fault: BotApiFaultAnswer | undefined,
+  clock: Clock,
+  signal: AbortSignal,
+): Delivery | undefined {
+  if (fault === "cut") return cutBody;
+  if (typeof fault !== "object" || !("slowBodyMs" in fault)) return undefined;
+  return slowBody(fault.slowBodyMs, clock, signal);
 }
 
 function countAttempt(world: World, method: string, payload: Payload): void {
@@ -114,11 +141,28 @@ interface Limits {
 async function handle(world: World, { method, form, signal }: ApiCall, limits: Limits): Promise<unknown> {
   const name = method.toLowerCase();
   const run = methods.get(name);
-  if (run === undefined) throw new ApiError(404, "Not Found: method not found");
+  if (name === "file") return download(world, form.payload);
+  if (run === undefined) throw lackingMethod(method);
   await limits.uploads.pass(form.files, signal);
   if (isFlooded(name)) limits.floods.pass(world.clock.now());
   if (isMessageMethod(name)) limits.messages?.pass();
   return await run(world, form, signal);
+}
+
+function download({ files }: World, { file_path: path }: Payload): Raw {
+  const body = files.download(String(path));
+  if (body === undefined) throw new ApiError(404, "Not Found");
+  return new Raw({ body, contentType: "application/octet-stream" });
+}
+
+/** Apart from Telegram's own 404, so that nobody looks for a mistake in the bot. */
+function lackingMethod(method: string): ApiError {
+  const name = JSON.stringify(method.slice(0, 64));
+  return new ApiError(
+    404,
+    `Not Found: the local Bot API server has no method ${name}. Set its answer in the test: ` +
+      `server.fault({ method: ${name}, times: Infinity, answer: { result: true } })`,
+  );
 }
 
 /** Never says the token, neither the right one nor the wrong one. */

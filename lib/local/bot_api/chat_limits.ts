@@ -29,15 +29,16 @@ export class ChatLimits {
   }
 
   /**
-   * Counts one message that nothing else keeps from the chat. A slow mode holds everybody but administrators.
+   * Counts messages that nothing else keeps from the chat, those of an album together. A slow mode holds everybody but
+   * administrators.
    * @throws {ApiError} 429 with what is left of the wait; nothing is counted.
    */
-  take(now: number, isAdministrator: boolean): void {
+  take(now: number, isAdministrator: boolean, messages: number = 1): void {
     const slowUntilMs = isAdministrator ? now : this.#lastAtMs + this.slowModeSeconds * 1000;
     const waitMs = Math.max(slowUntilMs, this.#minuteEndsAtMs(now)) - now;
     if (waitMs > 0) throw tooManyRequests(Math.ceil(waitMs / 1000));
     this.#second?.pass();
-    this.#note(now);
+    for (let each = 0; each < messages; each++) this.#note(now);
   }
 
   /** When the minute is over of which all messages are used; now if there are some left. */

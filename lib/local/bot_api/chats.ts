@@ -1,9 +1,8 @@
 /** The handles by which a test or a sandbox plays the people of a chat. */
-import type { Chat, Message, User } from "grammy/types";
+import type { Chat, Message, ReactionType } from "grammy/types";
 import { ApiError } from "./errors.ts";
-import type { BotApiRefusal } from "./faults.ts";
+import type { BotApiRefusal } from "./fault_options.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./flood_waits.ts";
-import { isMember } from "./members.ts";
 import type { Room, Waiter } from "./room.ts";
 import { commandEntities } from "./text.ts";
 import type { World } from "./world.ts";
@@ -37,6 +36,11 @@ export class LocalChat {
   /** What the bot has delivered here, oldest first, each message as it looks now. */
   get inbox(): readonly Message[] {
     return this.room.inbox;
+  }
+
+  /** What the bot shows under a message of this chat by setMessageReaction. */
+  reactionsTo({ message_id }: Message): readonly ReactionType[] {
+    return this.room.reactions.get(message_id) ?? [];
   }
 
   /** How many messages the bot has tried to send here, with or without success; edits do not count. */
@@ -129,75 +133,4 @@ function contains(part: string): (message: Message) => boolean {
 
 function wordsOf(message: Message): string {
   return message.text ?? message.caption ?? "";
-}
-
-/** A person with a private chat, which opens with the first word. */
-export class LocalUser extends LocalChat {
-  /** The person as it appears in updates. */
-  readonly user: User;
-
-  /** @ignore People are made by `server.user()`. */
-  constructor(world: World, room: Room, user: User) {
-    super(world, room);
-    this.user = user;
-  }
-
-  /** Writes to the bot. */
-  say(text: string, extra: MessageFields = {}): Message {
-    return this.#write(textFields(text), extra);
-  }
-
-  /** Sends a photo. */
-  photo(caption?: string): Message {
-    const photo = this.world.addPhoto();
-    return this.#write({ photo, ...(caption === undefined ? {} : { caption }) });
-  }
-
-  /** Sends a sticker. */
-  sticker(): Message {
-    const sticker = {
-      file_id: "CAACAgIAAxkBAAMBZ0000000000000000000000000",
-      file_unique_id: "AgADAQAD00000000",
-      type: "regular",
-      width: 512,
-      height: 512,
-      is_animated: false,
-      is_video: false,
-      emoji: "👋",
-    };
-    return this.#write({ sticker });
-  }
-
-  /** Changes a text that this person wrote. */
-  edit(message: Message, text: string): Message {
-    const edited = { ...message, ...textFields(text), edit_date: this.world.date } as Message;
-    if (message.entities && !("entities" in textFields(text))) delete edited.entities;
-    this.room.messages.set(message.message_id, edited);
-    this.world.tell(this.room, "edited_message", edited);
-    return edited;
-  }
-
-  /** Stops the bot: it hears of it, and every later message to this person is refused. */
-  block(): void {
-    if (isMember(this.room.bot)) this.world.changeBot(this.room, this.user, "kicked");
-  }
-
-  /** Takes the bot back: it hears of it, and may write again. */
-  unblock(): void {
-    if (!isMember(this.room.bot)) this.world.changeBot(this.room, this.user, "member");
-  }
-
-  /** Deletes the account; Telegram tells the bot nothing. */
-  deactivate(): void {
-    this.room.fate = "deactivated";
-  }
-
-  #write(fields: object, extra: MessageFields = {}): Message {
-    if (this.room.fate !== "alive") throw new Error(`Person ${this.user.id} cannot write: deactivated`);
-    if (!isMember(this.room.bot)) {
-      throw new Error(`Person ${this.user.id} cannot write: has blocked the bot; call unblock() first`);
-    }
-    this.room.opened = true;
-    return this.send("message", { from: this.user, ...fields }, extra);
-  }
 }

@@ -1,79 +1,40 @@
 /** Trouble on demand: the answers that a real server gives rarely and a test wants now. */
-import { ApiError, type ApiErrorParameters } from "./errors.ts";
-
-/** A refusal in Telegram's form. */
-export interface BotApiRefusal {
-  /** Also the HTTP status. */
-  readonly error_code: number;
-  /** With its prefix: `Bad Request: have no write access to the chat`. */
-  readonly description: string;
-  /** Default: none. */
-  readonly parameters?: ApiErrorParameters;
-}
-
-/**
- * What happens to a matching call:
- * - `{ error_code, description, parameters? }`: it is refused with this answer and has no effect;
- * - `"hang"`: it has no effect and is never answered;
- * - `"reset"`: it has no effect and its connection breaks;
- * - `"lose"`: it takes effect, then its connection breaks before the answer;
- * - `{ delayMs }`: it takes effect, later;
- * - `{ body, ... }`: it has no effect and is answered with these bytes, whatever they are.
- *
- * Deno's `fetch` repeats a request by itself, once, if its connection breaks without an answer and its body is
- * neither a Blob nor a stream. Such a call arrives twice, here as at Telegram: after `"lose"` it takes effect twice.
- */
-export type BotApiFaultAnswer =
-  | BotApiRefusal
-  | { readonly delayMs: number }
-  | BotApiRawAnswer
-  | "hang"
-  | "lose"
-  | "reset";
-
-/** An answer that need not be one of the Bot API's: of a proxy, or torn. */
-export interface BotApiRawAnswer {
-  /** Sent as it is. */
-  readonly body: string | Uint8Array;
-  /** The HTTP status. @default 200 */
-  readonly status?: number;
-  /** What it says the body is. @default "application/json" */
-  readonly contentType?: string;
-  /** Promises one byte more, and breaks the connection in its place. @default false */
-  readonly isTorn?: boolean;
-}
-
-/** Which calls a fault befalls, and what they get. */
-export interface BotApiFaultOptions {
-  /** Only calls of this method. Default: all methods. */
-  readonly method?: string;
-  /** Only calls that address this chat. Default: all chats, and calls that address none. */
-  readonly chatId?: number;
-  /** How many calls are hit; `Infinity` is allowed. @default 1 */
-  readonly times?: number;
-  /** What the calls get in place of Telegram's answer. */
-  readonly answer: BotApiFaultAnswer;
-}
-
-/** A fault that was set. */
-export interface BotApiFault {
-  /** How many calls were hit so far. */
-  readonly hits: number;
-  /** Ends the trouble. */
-  clear(): void;
-}
+import type { Connection, Connections } from "./connections.ts";
+import { ApiError } from "./errors.ts";
+import type { BotApiFault, BotApiFaultAnswer, BotApiFaultOptions, BotApiRawAnswer } from "./fault_options.ts";
 
 interface Entry {
   readonly options: BotApiFaultOptions;
+  /** The number of the latest connection when the fault was set. */
+  readonly latestConnection: number;
   hits: number;
+}
+
+/** What a fault is chosen by. */
+export interface FaultTarget {
+  readonly method: string;
+  readonly chatId: unknown;
+  readonly connection: Connection;
 }
 
 /** The faults in force, oldest first; a call meets the first one that matches. */
 export class Faults {
+  readonly #connections: Connections;
   #entries: Entry[] = [];
 
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  /** @throws {RangeError} If the times are no whole number above 0. */
   add(options: BotApiFaultOptions): BotApiFault {
-    const entry: Entry = { options, hits: 0 };
+    const { times = 1 } = options;
+    if (!(times === Infinity || Number.isInteger(times)) || times < 1) {
+      throw new RangeError(
+        `Cannot set a fault as "times" must be a whole number above 0: current value is ${times}`,
+      );
+    }
+    const entry: Entry = { options, latestConnection: this.#connections.latest, hits: 0 };
     this.#entries.push(entry);
     return {
       get hits(): number {
@@ -84,8 +45,17 @@ export class Faults {
   }
 
   /** The answer for this call, if a fault is waiting for it; counts as a hit. */
-  take(method: string, chatId: unknown): BotApiFaultAnswer | undefined {
-    const entry = this.#entries.find(({ options }) => matches(options, method, chatId));
+  take(target: FaultTarget): BotApiFaultAnswer | undefined {
+    return this.#hit(this.#entries.find((entry) => matches(entry, target)));
+  }
+
+  /** Whether the connection of a call that is under way has died meanwhile; counts as a hit. */
+  takeDeath(target: FaultTarget): boolean {
+    const entry = this.#entries.find((each) => each.options.answer === "half-open" && matches(each, target));
+    return this.#hit(entry) !== undefined;
+  }
+
+  #hit(entry: Entry | undefined): BotApiFaultAnswer | undefined {
     if (entry === undefined) return undefined;
     entry.hits += 1;
     if (entry.hits >= (entry.options.times ?? 1)) this.#remove(entry);
@@ -97,9 +67,11 @@ export class Faults {
   }
 }
 
-function matches(options: BotApiFaultOptions, method: string, chatId: unknown): boolean {
+function matches({ options, latestConnection }: Entry, { method, chatId, connection }: FaultTarget): boolean {
   if (options.method !== undefined && options.method.toLowerCase() !== method.toLowerCase()) return false;
-  return options.chatId === undefined || options.chatId === Number(chatId);
+  if (options.chatId !== undefined && options.chatId !== Number(chatId)) return false;
+  const isOfConnections = options.answer === "half-open" || options.answer === "stale";
+  return !isOfConnections || connection.number <= latestConnection;
 }
 
 /** The refusal that a fault asks for, or undefined if it asks for something else. */
@@ -108,7 +80,21 @@ export function refusalOf(answer: BotApiFaultAnswer | undefined): ApiError | und
   return new ApiError(answer.error_code, answer.description, answer.parameters);
 }
 
-/** The bytes that a fault asks for, or undefined if it asks for something else. */
-export function rawAnswerOf(answer: BotApiFaultAnswer | undefined): BotApiRawAnswer | undefined {
-  return typeof answer === "object" && "body" in answer ? answer : undefined;
+/** The bytes that a fault asks for, or undefined if it asks for something else. `path` is the call's own. */
+export function rawAnswerOf(
+  answer: BotApiFaultAnswer | undefined,
+  path: string,
+): BotApiRawAnswer | undefined {
+  if (typeof answer !== "object") return undefined;
+  if ("body" in answer) return answer;
+  if ("result" in answer) return { body: JSON.stringify({ ok: true, result: answer.result }) };
+  if ("page" in answer) return { status: answer.page, contentType: "text/html", body: pageOf(answer.page) };
+  if (!("redirect" in answer)) return undefined;
+  const { redirect, location = path } = answer;
+  return { status: redirect, contentType: "text/html", body: pageOf(redirect), headers: { location } };
+}
+
+/** What a proxy or a hotel's network puts in the place of an answer. */
+function pageOf(status: number): string {
+  return `<html>\n<head><title>${status}</title></head>\n<body><h1>${status}</h1><hr>proxy</body>\n</html>\n`;
 }

@@ -7,24 +7,50 @@ import { parseMultipart } from "./multipart.ts";
 /** A call's parameters by name. */
 export type Payload = Record<string, unknown>;
 
+/** A file that came with the call. */
+export interface Upload {
+  readonly bytes: Uint8Array;
+  /** Empty where the client gave none. */
+  readonly fileName: string;
+  /** Empty where the client gave none. */
+  readonly contentType: string;
+}
+
 export interface Form {
   readonly payload: Payload;
   /** Uploaded files by the name of their part. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly files: ReadonlyMap<string, Upload>;
 }
 
 /** Free text: it stays a string even where it looks like a number or like JSON. */
-const textFields = new Set(["text", "caption", "title", "description", "name"]);
+const textFields = new Set([
+  "address",
+  "callback_query_id",
+  "caption",
+  "custom_title",
+  "description",
+  "explanation",
+  "file_id",
+  "first_name",
+  "last_name",
+  "name",
+  "performer",
+  "phone_number",
+  "question",
+  "short_description",
+  "text",
+  "title",
+]);
 
 /** Reads the query and the body of a request; the body wins where both name a parameter. */
 export async function readForm(request: IncomingMessage, query: URLSearchParams): Promise<Form> {
   const payload: Payload = {};
-  const files = new Map<string, Uint8Array>();
+  const files = new Map<string, Upload>();
   for (const [name, value] of query) payload[name] = typedValue(name, value);
   const body = await readBody(request);
   const type = request.headers["content-type"] ?? "";
   if (body.length === 0) return { payload, files };
-  if (type.startsWith("application/json")) Object.assign(payload, parseJson(body));
+  if (type.startsWith("application/json")) readJson(body, payload);
   else if (type.startsWith("multipart/form-data")) readParts(body, type, payload, files);
   else {for (const [name, value] of new URLSearchParams(body.toString())) {
       payload[name] = typedValue(name, value);
@@ -38,6 +64,14 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** Clients may put the JSON text of an object where an object belongs. */
+function readJson(body: Buffer, payload: Payload): void {
+  for (const [name, value] of Object.entries(parseJson(body))) {
+    const isText = typeof value === "string" && /^[[{]/.test(value);
+    payload[name] = isText ? typedValue(name, value) : value;
+  }
+}
+
 function parseJson(body: Buffer): Payload {
   try {
     const value: unknown = JSON.parse(body.toString());
@@ -48,11 +82,11 @@ function parseJson(body: Buffer): Payload {
   throw badRequest("can't parse request: the body must be a JSON object");
 }
 
-function readParts(body: Buffer, type: string, payload: Payload, files: Map<string, Uint8Array>): void {
+function readParts(body: Buffer, type: string, payload: Payload, files: Map<string, Upload>): void {
   const parts = parseMultipart(body, type);
   if (parts === undefined) throw badRequest("can't parse request: malformed multipart body");
-  for (const { name, isFile, content } of parts) {
-    if (isFile) files.set(name, new Uint8Array(content));
+  for (const { name, fileName, contentType, content } of parts) {
+    if (fileName !== undefined) files.set(name, { bytes: new Uint8Array(content), fileName, contentType });
     else payload[name] = typedValue(name, content.toString());
   }
 }

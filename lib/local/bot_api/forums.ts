@@ -1,8 +1,10 @@
 /** The handles of forums, which are supergroups with topics. */
 import type { Message } from "grammy/types";
-import { addMessage, type LocalUser, type MessageFields, textFields } from "./chats.ts";
+import { addMessage, type MessageFields, textFields } from "./chats.ts";
+import { messageInOrder } from "./field_order.ts";
 import { LocalGroup } from "./groups.ts";
 import { isAdministrator } from "./members.ts";
+import type { LocalUser } from "./people.ts";
 import type { Room } from "./room.ts";
 import { type Topic, topicFields, Topics } from "./topics.ts";
 import type { World } from "./world.ts";
@@ -32,7 +34,8 @@ export class LocalForum extends LocalGroup {
   createTopic(by: LocalUser, name: string): LocalTopic {
     const fields = { from: by.user, forum_topic_created: { name, icon_color: iconColor } };
     const created = this.room.add({ chat: this.chat, date: this.world.date, ...fields });
-    const opening = { ...created, message_thread_id: created.message_id, is_topic_message: true } as Message;
+    const place = { message_thread_id: created.message_id, is_topic_message: true };
+    const opening = messageInOrder({ ...created, ...place }) as Message;
     this.room.messages.set(opening.message_id, opening);
     this.world.tell(this.room, "message", opening);
     const topic: Topic = { name, opening, isClosed: false };

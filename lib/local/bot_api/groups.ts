@@ -1,8 +1,9 @@
 /** The handles of groups, supergroups and channels. */
 import type { Chat, Message, User } from "grammy/types";
-import { LocalChat, type LocalUser, type MessageFields, textFields } from "./chats.ts";
+import { LocalChat, type MessageFields, textFields } from "./chats.ts";
 import { LocalDirectMessages } from "./direct_messages.ts";
 import { channelBot, groupAnonymousBot, isMember, type MemberStatus } from "./members.ts";
+import type { LocalUser } from "./people.ts";
 import type { Room } from "./room.ts";
 
 /** How the bot is removed; by default as Telegram's apps do it: `left` in groups, `kicked` elsewhere. */

@@ -1,17 +1,25 @@
 /** HTTP for the Bot API: paths, bodies and connections on one side, calls and replies on the other. */
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { ApiError } from "./errors.ts";
-import type { BotApiRawAnswer } from "./faults.ts";
+import { isFromWebPage } from "../web_pages.ts";
+import { type Connection, type Connections, resetConnection } from "./connections.ts";
+import type { Delivery } from "./delivery.ts";
+import { ApiError, forbidden } from "./errors.ts";
+import type { BotApiRawAnswer } from "./fault_options.ts";
 import { type Form, readForm } from "./form.ts";
 
 export interface ApiCall {
   readonly token: string;
-  /** As the client wrote it. */
+  /** As the client wrote it; `file` for a download. */
   readonly method: string;
   readonly form: Form;
+  /** Without the query. */
+  readonly path: string;
+  readonly connection: Connection;
   /** Aborts when the client leaves or the server closes. */
   readonly signal: AbortSignal;
+  /** How the answer goes out, if not at once and whole. */
+  delivery: Delivery | undefined;
 }
 
 /** What goes into `result`, or `breakConnection`, or `Raw` bytes. @throws {ApiError} What goes out as a refusal. */
@@ -35,14 +43,19 @@ export interface ApiListener {
   close(): Promise<void>;
 }
 
-export function createListener(answer: ApiAnswer): ApiListener {
+export function createListener(answer: ApiAnswer, connections: Connections): ApiListener {
   const server = createServer((request, response) => {
     const call = new AbortController();
     response.on("close", () => call.abort());
     // A client that leaves is no error of ours; unheard, it would end the process.
     request.on("error", () => {});
-    void serve(request, response, answer, call.signal);
+    void serve(request, response, {
+      answer,
+      connection: connections.of(request.socket),
+      signal: call.signal,
+    });
   });
+  server.on("connection", (socket) => void connections.of(socket));
   server.keepAliveTimeout = 60_000;
   const close = (): Promise<void> =>
     new Promise((resolve) => {
@@ -52,55 +65,72 @@ export function createListener(answer: ApiAnswer): ApiListener {
   return { server, close };
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  answer: ApiAnswer,
-  signal: AbortSignal,
-): Promise<void> {
+interface Exchange {
+  readonly answer: ApiAnswer;
+  readonly connection: Connection;
+  readonly signal: AbortSignal;
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, exchange: Exchange): Promise<void> {
+  let call: ApiCall | undefined;
   try {
-    const result = await answer(await readCall(request, signal));
-    if (result === breakConnection) request.socket.destroy();
+    if (isFromWebPage(request)) {
+      throw forbidden("this local server answers programs, and no page in a browser");
+    }
+    call = await readCall(request, exchange);
+    const result = await exchange.answer(call);
+    if (result === breakConnection) resetConnection(request.socket);
     else if (result instanceof Raw) sendRaw(response, result.answer);
-    else send(response, 200, { ok: true, result });
+    else await send(response, 200, { ok: true, result }, call.delivery);
   } catch (error) {
-    if (signal.aborted) return void request.socket.destroy();
-    refuse(response, error);
+    if (exchange.signal.aborted) return void request.socket.destroy();
+    await refuse(response, error, call?.delivery).catch(() => request.socket.destroy());
   }
 }
 
-async function readCall(request: IncomingMessage, signal: AbortSignal): Promise<ApiCall> {
+const callPath = /^\/bot([^/]+)\/(?:test\/)?([^/]*)$/;
+const filePath = /^\/file\/bot([^/]+)\/(?:test\/)?(.+)$/;
+
+async function readCall(request: IncomingMessage, { connection, signal }: Exchange): Promise<ApiCall> {
   const [path = "", query = ""] = (request.url ?? "").split("?", 2);
-  const [, token, method] = /^\/bot([^/]+)\/(?:test\/)?([^/]*)$/.exec(path.replaceAll("%3A", ":")) ?? [];
   const form = await readForm(request, new URLSearchParams(query));
-  if (token === undefined || method === undefined) throw new ApiError(404, "Not Found");
-  return { token, method, form, signal };
+  const target = path.replaceAll("%3A", ":");
+  const [, token, method] = callPath.exec(target) ?? [];
+  const rest = { path, connection, signal, delivery: undefined };
+  if (token !== undefined && method !== undefined) return { token, method, form, ...rest };
+  const [, fileToken, file_path] = filePath.exec(target) ?? [];
+  if (fileToken === undefined) throw new ApiError(404, "Not Found");
+  return { token: fileToken, method: "file", form: { payload: { file_path }, files: new Map() }, ...rest };
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
+function refuse(response: ServerResponse, error: unknown, delivery: Delivery | undefined): Promise<void> {
   const known = error instanceof ApiError
     ? error
     : new ApiError(500, `Internal Server Error: ${String(error)}`);
   const { errorCode, message, parameters } = known;
   const retryAfter = parameters?.retry_after;
   if (retryAfter !== undefined) response.setHeader("Retry-After", String(retryAfter));
-  send(response, errorCode, {
-    ok: false,
-    error_code: errorCode,
-    description: message,
-    ...(parameters === undefined ? {} : { parameters }),
-  });
+  const body = { ok: false, error_code: errorCode, description: message };
+  return send(response, errorCode, parameters === undefined ? body : { ...body, parameters }, delivery);
 }
 
-function send(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "Content-Type": "application/json" });
-  response.end(JSON.stringify(body));
+async function send(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  delivery: Delivery | undefined,
+): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { "Content-Type": "application/json", "Content-Length": bytes.length });
+  if (delivery === undefined) response.end(bytes);
+  else await delivery(response, bytes);
 }
 
 function sendRaw(response: ServerResponse, answer: BotApiRawAnswer): void {
-  const { status = 200, contentType = "application/json", isTorn = false } = answer;
+  const { status = 200, contentType = "application/json", headers = {}, isTorn = false } = answer;
   const body = Buffer.from(answer.body);
   response.writeHead(status, {
+    ...headers,
     "Content-Type": contentType,
     "Content-Length": body.length + (isTorn ? 1 : 0),
   });

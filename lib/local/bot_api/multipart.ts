@@ -3,8 +3,10 @@ import type { Buffer } from "node:buffer";
 
 export interface Part {
   readonly name: string;
-  /** Whether the part came with a file name, which is what makes it an upload. */
-  readonly isFile: boolean;
+  /** A file name is what makes a part an upload. */
+  readonly fileName: string | undefined;
+  /** Empty where the part does not say. */
+  readonly contentType: string;
   readonly content: Buffer;
 }
 
@@ -30,11 +32,13 @@ export function parseMultipart(body: Buffer, contentType: string): Part[] | unde
 
 function parsePart(part: Buffer): Part | undefined {
   const end = part.indexOf(lineEnd + lineEnd);
-  const disposition = /^content-disposition:.*$/im.exec(part.toString("utf8", 0, Math.max(0, end)))?.[0];
+  const head = part.toString("utf8", 0, Math.max(0, end));
+  const disposition = /^content-disposition:.*$/im.exec(head)?.[0];
   const name = parameter(disposition, "name");
   if (end < 0 || disposition === undefined || name === undefined) return undefined;
-  const isFile = parameter(disposition, "filename") !== undefined;
-  return { name, isFile, content: part.subarray(end + 2 * lineEnd.length) };
+  const fileName = parameter(disposition, "filename");
+  const contentType = /^content-type:\s*(.*?)\s*$/im.exec(head)?.[1] ?? "";
+  return { name, fileName, contentType, content: part.subarray(end + 2 * lineEnd.length) };
 }
 
 function parameter(disposition: string | undefined, name: string): string | undefined {

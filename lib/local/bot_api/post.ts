@@ -26,11 +26,6 @@ const wordsOf: Readonly<Record<string, string>> = {
   EPIPE: "Connection reset by peer",
 };
 
-/** Whether the address is one of this machine's own. */
-export function isLoopback(url: string): boolean {
-  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
-}
-
 /**
  * Sends the body as JSON on a connection of its own, and resolves once all of the answer is there.
  * @throws {Error} With Telegram's words for it, if there is no answer; with the signal's reason, if it aborts.

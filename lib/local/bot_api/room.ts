@@ -1,7 +1,8 @@
 /** One chat as the server sees it: its state, its messages, and what the bot may do in it. */
-import type { Chat, Message, User } from "grammy/types";
+import type { Chat, Message, ReactionType, User } from "grammy/types";
 import type { ChatLimits } from "./chat_limits.ts";
 import { type ApiError, badRequest, forbidden } from "./errors.ts";
+import { messageInOrder } from "./field_order.ts";
 import { FloodWaits } from "./flood_waits.ts";
 import { isMember, type MemberStatus } from "./members.ts";
 import { generalTopicId, type Topics } from "./topics.ts";
@@ -38,6 +39,10 @@ export class Room {
   topics: Topics | undefined;
   /** The channel, in the chat of its direct messages. */
   parent: Chat | undefined;
+  /** The ids of what is pinned, the latest last. */
+  pinned: number[] = [];
+  /** The bot's own, by the ids of the messages. */
+  readonly reactions: Map<number, readonly ReactionType[]> = new Map();
   /** How many messages the bot has tried to send here. */
   attempts = 0;
   #lastMessageId = 0;
@@ -58,9 +63,18 @@ export class Room {
 
   /** Adds a message with the next id of this chat. */
   add(fields: object): Message {
-    const message = { message_id: ++this.#lastMessageId, ...fields } as Message;
+    const message = messageInOrder({ message_id: ++this.#lastMessageId, ...fields } as Message);
     this.messages.set(message.message_id, message);
     return message;
+  }
+
+  /** Takes a message away from everybody. */
+  remove(messageId: number): void {
+    this.messages.delete(messageId);
+    this.reactions.delete(messageId);
+    this.pinned = this.pinned.filter((id) => id !== messageId);
+    const index = this.inbox.findIndex(({ message_id }) => message_id === messageId);
+    if (index >= 0) this.inbox.splice(index, 1);
   }
 
   /** Puts a message of the bot, new or edited, before the people of the chat. */

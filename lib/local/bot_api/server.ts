@@ -1,14 +1,17 @@
 /** A Telegram Bot API server on loopback: for the sandbox, our tests and yours. */
+import { randomBytes } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import type { UserFromGetMe } from "grammy/types";
 import { systemClock } from "../../clock.ts";
 import { type BotApiCall, CallRecord, createAnswer } from "./answer.ts";
-import { LocalUser } from "./chats.ts";
-import { type BotApiFault, type BotApiFaultOptions, Faults } from "./faults.ts";
+import { Connections } from "./connections.ts";
+import type { BotApiFault, BotApiFaultOptions } from "./fault_options.ts";
+import { Faults } from "./faults.ts";
 import { type BotApiFlood, type BotApiFloodOptions, FloodWaits } from "./flood_waits.ts";
 import { LocalForum } from "./forums.ts";
 import { LocalChannel, LocalGroup, settle } from "./groups.ts";
 import { type ApiListener, createListener } from "./http.ts";
+import { LocalUser } from "./people.ts";
 import { SecondPoller } from "./second_poller.ts";
 import type {
   BotApiServerOptions,
@@ -21,7 +24,7 @@ import { UpdateQueue } from "./updates.ts";
 import type { WebhookDelivery } from "./webhook.ts";
 import { World } from "./world.ts";
 
-const defaultToken = "1000000:AAlocal-test-token_000000000000000";
+const botId = 1_000_000;
 
 interface Parts {
   readonly token: string;
@@ -66,12 +69,12 @@ export class BotApiServer implements AsyncDisposable {
 
   /** How many files the bot has uploaded, those of refused messages included. */
   get uploads(): number {
-    return this.#parts.world.uploads;
+    return this.#parts.world.files.uploads;
   }
 
   /** The bytes that the bot uploaded under this file_id. */
   file(fileId: string): Uint8Array | undefined {
-    return this.#parts.world.files.get(fileId);
+    return this.#parts.world.files.bytes(fileId);
   }
 
   /** The last 10,000 deliveries to webhooks, every attempt, in the order in which they ended. */
@@ -89,9 +92,10 @@ export class BotApiServer implements AsyncDisposable {
     { id = this.#parts.world.newPersonId(), first_name = "Test", opened = false, ...rest }: LocalUserOptions =
       {},
   ): LocalUser {
-    const { last_name, username } = rest;
-    const user = { id, is_bot: false, first_name, language_code: "en", ...defined(rest) };
-    const chat = { id, type: "private" as const, first_name, ...defined({ last_name, username }) };
+    const { last_name, username, language_code = "en" } = rest;
+    const names = { first_name, ...defined({ last_name, username }) };
+    const user = { id, is_bot: false, ...names, language_code };
+    const chat = { id, ...names, type: "private" as const };
     this.#parts.world.people.set(id, user);
     const room = this.#parts.world.addRoom(chat, "member");
     room.opened = opened;
@@ -102,7 +106,7 @@ export class BotApiServer implements AsyncDisposable {
   group(options: LocalGroupOptions): LocalGroup {
     const { title, kind = "group", bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId(kind);
-    const room = this.#parts.world.addRoom({ id, type: kind, title }, bot);
+    const room = this.#parts.world.addRoom({ id, title, type: kind }, bot);
     settle(room, options);
     return new LocalGroup(this.#parts.world, room);
   }
@@ -111,7 +115,7 @@ export class BotApiServer implements AsyncDisposable {
   forum(options: LocalForumOptions): LocalForum {
     const { title, bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("supergroup");
-    const room = this.#parts.world.addRoom({ id, type: "supergroup", title, is_forum: true }, bot);
+    const room = this.#parts.world.addRoom({ id, title, type: "supergroup", is_forum: true }, bot);
     settle(room, options);
     return new LocalForum(this.#parts.world, room);
   }
@@ -139,7 +143,7 @@ export class BotApiServer implements AsyncDisposable {
   channel(options: LocalChannelOptions): LocalChannel {
     const { title, username, administrators = [], bot = "administrator" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("channel");
-    const room = this.#parts.world.addRoom({ id, type: "channel", title, ...defined({ username }) }, bot);
+    const room = this.#parts.world.addRoom({ id, title, ...defined({ username }), type: "channel" }, bot);
     settle(room, { administrators });
     return new LocalChannel(this.#parts.world, room);
   }
@@ -197,18 +201,24 @@ export class BotApiServer implements AsyncDisposable {
  * @throws {Error} If the port is taken.
  */
 export async function startBotApiServer(options: BotApiServerOptions = {}): Promise<BotApiServer> {
-  const { port = 0, token = defaultToken, username = "local_test_bot", clock = systemClock } = options;
+  const { port = 0, token = newToken(), username = "local_test_bot", clock = systemClock } = options;
   const { messagesPerSecond, latencyMs = 0, maxHoldSeconds = 0, firstUpdateId = 100_000_001 } = options;
   const world = new World(botUser(token, username), clock, new UpdateQueue(firstUpdateId, clock), options);
-  const parts = { faults: new Faults(), floods: new FloodWaits(), record: new CallRecord() };
+  const connections = new Connections();
+  const parts = { faults: new Faults(connections), floods: new FloodWaits(), record: new CallRecord() };
   const limits = { latencyMs, maxHoldSeconds, messagesPerSecond };
   const answer = createAnswer(world, { token, clock, ...limits, ...parts });
-  const listener = createListener(answer);
+  const listener = createListener(answer, connections);
   await new Promise<void>((resolve, reject) => {
     listener.server.once("error", reject);
     listener.server.listen(port, "127.0.0.1", resolve);
   });
   return new BotApiServer({ token, world, listener, ...parts });
+}
+
+/** In Telegram's form; web pages and other programs on this machine cannot guess it. */
+function newToken(): string {
+  return `${botId}:AA${randomBytes(33).toString("base64url").slice(0, 33)}`;
 }
 
 function botUser(token: string, username: string): UserFromGetMe {

@@ -1,12 +1,12 @@
 /** What a server, its people and its chats are to begin with. */
 import type { Clock } from "../../clock.ts";
-import type { LocalUser } from "./chats.ts";
+import type { LocalUser } from "./people.ts";
 
 /** What kind of server it is. */
 export interface BotApiServerOptions {
   /** TCP port on 127.0.0.1. @default 0, a free one */
   readonly port?: number;
-  /** The only token that is taken. @default A plausible token, the same each time */
+  /** The only token that is taken. Default: a new one each time, which nobody else knows. */
   readonly token?: string;
   /** The bot's name without `@`. @default "local_test_bot" */
   readonly username?: string;

@@ -31,11 +31,23 @@ export function readText(payload: Payload): FormattedText {
   return formatted(String(raw), payload["parse_mode"], payload["entities"]);
 }
 
-/** The caption of a photo; undefined if the call has none. */
+/** The caption of a photo or a file; undefined if the call has none. */
 export function readCaption(payload: Payload): FormattedText | undefined {
   const raw = payload["caption"];
   if (raw === undefined || raw === "") return undefined;
   return formatted(String(raw), payload["parse_mode"], payload["caption_entities"]);
+}
+
+/** The fields of a message of this text. */
+export function textContent({ text, entities }: FormattedText): object {
+  return entities.length > 0 ? { text, entities } : { text };
+}
+
+/** The fields of a message with this caption. */
+export function captionContent(caption: FormattedText | undefined): object {
+  if (caption === undefined) return {};
+  const { text, entities } = caption;
+  return entities.length > 0 ? { caption: text, caption_entities: entities } : { caption: text };
 }
 
 export function checkText(content: FormattedText): void {

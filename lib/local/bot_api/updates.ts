@@ -2,6 +2,7 @@
 import type { Update } from "grammy/types";
 import type { Clock } from "../../clock.ts";
 import { conflict } from "./errors.ts";
+import { updateInOrder } from "./field_order.ts";
 import { Webhook, type WebhookDelivery, type WebhookSettings } from "./webhook.ts";
 
 /** The kinds of updates that a bot gets only if it asks for them by name. */
@@ -76,7 +77,7 @@ export class UpdateQueue {
 
   /** Adds an update of any shape; one without an `update_id` gets the next. Returns the id. */
   push(update: object): number {
-    const copy = structuredClone(update) as Update;
+    const copy = updateInOrder({ update_id: this.#nextId, ...structuredClone(update) } as Update);
     if (typeof copy.update_id !== "number") copy.update_id = this.#nextId;
     const restarts = this.#updates.length === 0;
     this.#nextId = restarts ? copy.update_id + 1 : Math.max(this.#nextId, copy.update_id + 1);

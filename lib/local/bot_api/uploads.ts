@@ -30,9 +30,9 @@ export class UploadGate {
    * @throws {ApiError} 429, if too many wait already.
    */
   async pass(files: Form["files"], signal: AbortSignal): Promise<void> {
-    const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
-    if (bytes <= freeBytes) return;
-    const waitMs = this.#take(bytes, this.#clock.now());
+    const total = [...files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (total <= freeBytes) return;
+    const waitMs = this.#take(total, this.#clock.now());
     if (waitMs > 0) await this.#clock.sleep(waitMs, signal);
   }
 

@@ -2,7 +2,8 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Clock } from "../../clock.ts";
-import { isLoopback, post, type PostAnswer } from "./post.ts";
+import { isLoopback } from "../web_pages.ts";
+import { post, type PostAnswer } from "./post.ts";
 
 /** As Telegram: silence for so long is a failure. */
 const answerWithinMs = 60_000;

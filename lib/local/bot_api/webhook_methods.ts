@@ -1,7 +1,7 @@
 /** The methods that set, delete and describe the bot's webhook. */
+import { isLoopback } from "../web_pages.ts";
 import { badRequest } from "./errors.ts";
 import type { Form, Payload } from "./form.ts";
-import { isLoopback } from "./post.ts";
 import type { WebhookSettings } from "./webhook.ts";
 import type { World } from "./world.ts";
 

@@ -1,14 +1,13 @@
 /** Everything that exists on the server's side of the wire: the bot, the people, the chats, the files. */
-import type { BotCommand, Chat, Message, PhotoSize, User, UserFromGetMe } from "grammy/types";
+import type { BotCommand, Chat, Message, User, UserFromGetMe } from "grammy/types";
 import type { Clock } from "../../clock.ts";
+import { CallbackQueries } from "./callback_queries.ts";
 import { type ChatLimitOptions, ChatLimits } from "./chat_limits.ts";
 import { badRequest } from "./errors.ts";
+import { FileStore } from "./files.ts";
 import { chatMember, isMember, type MemberStatus } from "./members.ts";
 import { Room } from "./room.ts";
 import type { UpdateQueue } from "./updates.ts";
-
-/** Telegram keeps a photo in several widths. */
-const photoSides = [90, 320, 1280];
 
 export class World {
   readonly bot: UserFromGetMe;
@@ -19,13 +18,8 @@ export class World {
   readonly people: Map<number, User> = new Map();
   /** The bot's command lists by scope and language. */
   readonly commands: Map<string, BotCommand[]> = new Map();
-  /** Every photo, in all its sizes, by the file_id of each. */
-  readonly photos: Map<string, PhotoSize[]> = new Map();
-  /** The bytes of the photos that the bot uploaded, by each file_id. */
-  readonly files: Map<string, Uint8Array> = new Map();
-  /** Each file once, as a call that is held is tried again. */
-  readonly #uploaded: WeakSet<Uint8Array> = new WeakSet();
-  uploads = 0;
+  readonly files: FileStore = new FileStore();
+  readonly callbackQueries: CallbackQueries;
   #lastPersonId = 100_000_000;
   #lastGroupId = 500_000_000;
 
@@ -34,6 +28,7 @@ export class World {
     this.clock = clock;
     this.updates = updates;
     this.#chatLimits = chatLimits;
+    this.callbackQueries = new CallbackQueries(clock);
     this.people.set(bot.id, bot);
   }
 
@@ -75,28 +70,6 @@ export class World {
 
   find(chatId: unknown): Room | undefined {
     return this.rooms.get(Number(chatId)) ?? this.#publicRoom(String(chatId));
-  }
-
-  countUpload(file: Uint8Array): void {
-    if (!this.#uploaded.has(file)) this.uploads += 1;
-    this.#uploaded.add(file);
-  }
-
-  /** Makes a photo's sizes, smallest first, each with a file_id of its own. */
-  addPhoto(bytes?: Uint8Array): PhotoSize[] {
-    const number = this.photos.size.toString(36).padStart(8, "0");
-    const sizes = photoSides.map((side) => ({
-      file_id: `AgACAgIAAxkBAAIB${number}QADNgQ${side}`,
-      file_unique_id: `AQAD${number}${side}`,
-      width: side,
-      height: Math.round(side * 0.5625),
-      file_size: bytes?.length ?? side * 50,
-    }));
-    for (const { file_id } of sizes) {
-      this.photos.set(file_id, sizes);
-      if (bytes) this.files.set(file_id, bytes);
-    }
-    return sizes;
   }
 
   /** Tells the bot of a message, if it is there to see it. */
