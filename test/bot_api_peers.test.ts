@@ -1,0 +1,27 @@
+/** Bots of other libraries on the local Bot API server. */
+import process from "node:process";
+import { startGramio } from "./peers/gramio.ts";
+import { startNodeTelegramBotApi } from "./peers/node_telegram_bot_api.ts";
+import { type Peer, playWith } from "./peers/peer.ts";
+import { startTelegraf } from "./peers/telegraf.ts";
+import type { BotApiServer } from "../lib/local/mod.ts";
+import { suite } from "./harness.ts";
+import { withServer } from "./support/bot_api.ts";
+
+const test = suite("local Bot API server: bots of other libraries");
+
+const libraries: Readonly<Record<string, (server: BotApiServer) => Promise<Peer>>> = {
+  telegraf: startTelegraf,
+  gramio: startGramio,
+  "node-telegram-bot-api": startNodeTelegramBotApi,
+};
+
+for (const [name, start] of Object.entries(libraries)) {
+  // Deno does not send what telegraf uploads, to whatever server.
+  const sendsFiles = name !== "telegraf" || !process.versions["deno"];
+  const what = sendsFiles ? "/start, a button and a file" : "/start and a button";
+  test(`a bot of ${name} answers ${what}, and stops`, () =>
+    withServer((server) => playWith(server, start, sendsFiles)));
+}
+
+test.run();
