@@ -132,5 +132,17 @@ function contains(part: string): (message: Message) => boolean {
 }
 
 function wordsOf(message: Message): string {
-  return message.text ?? message.caption ?? "";
+  return message.text ?? message.caption ?? richWords(message.rich_message?.blocks);
+}
+
+const partsWithWords = new Set(["blocks", "caption", "cells", "items", "label", "summary", "text"]);
+
+/** The texts of blocks, of what is in them, and so on, one after the other. */
+function richWords(part: unknown): string {
+  if (typeof part === "string") return part;
+  if (Array.isArray(part)) return part.map(richWords).join("");
+  if (typeof part !== "object" || part === null) return "";
+  return Object.entries(part).map(([name, value]) => partsWithWords.has(name) ? richWords(value) : "").join(
+    "",
+  );
 }
