@@ -59,6 +59,11 @@ export interface BotOptions {
   readonly messages?: Partial<BotMessages> | undefined;
   /** A Bot API server of your own. Default: `https://api.telegram.org`. */
   readonly apiRoot?: string | undefined;
+  /**
+   * A fetch of your own for all requests to Telegram, and to DynamoDB where there is no `client`: it must send each request
+   * once. Default: the runtime's own way, by the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name.
+   */
+  readonly fetch?: typeof fetch | undefined;
   /** Default: the console. */
   readonly logger?: Logger | undefined;
   /** A DynamoDB client of your own. */
@@ -78,6 +83,7 @@ export class ConfigError extends Error {
 }
 
 type Checked =
+  | "fetch"
   | "logger"
   | "storage"
   | "client"
@@ -134,6 +140,7 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
     isGood: (value: number) => typeof value === "number" && value > 0 && value <= 1000,
     rule: "a number above 0 and up to 1000",
   },
+  fetch: { isGood: (value: unknown) => typeof value === "function", rule: "a fetch function" },
   logger: { isGood: (value: unknown) => has(value, "info", "warn", "error"), rule: "{ info, warn, error }" },
   storage: { isGood: (value: unknown) => has(value, "apply", "scan"), rule: "a ChatStorage" },
   ledger: { isGood: (value: unknown) => has(value, "begin", "save"), rule: "a Ledger" },

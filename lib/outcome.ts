@@ -63,9 +63,12 @@ const isGone = matcherOf(goneChats.gone);
 const isBlockedInCapitals = matcherOf(goneInCapitals.blocked);
 const isGoneInCapitals = matcherOf(goneInCapitals.gone);
 
+/** The code of an error after which no byte of a request can have reached a server. */
+export const unsentCode = "ERR_REQUEST_UNSENT";
+
 /** Why a request surely never left: no connection was made. */
 const neverConnected =
-  /connect ETIMEDOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)|dns error/;
+  /ERR_REQUEST_UNSENT|connect ETIMEDOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)|dns error|ConnectionRefused|FailedToOpenSocket|Unable to connect/;
 
 /** What a server says that ended, or lost sight of a message, while that was on its way. */
 const mayHaveArrived = /sent message was immediately deleted|: restart|Request aborted/i;

@@ -37,6 +37,8 @@ export interface DynamoDBStorageOptions extends ChatStorageOptions {
    * just created. Counts stay exact.
    */
   readonly client?: DynamoDBClient | undefined;
+  /** A fetch of your own, for requests without a client of your own: it must send each once. Default: the runtime's. */
+  readonly fetch?: typeof fetch | undefined;
 }
 
 /** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
@@ -72,7 +74,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;
-    this.#client = options.client ?? createDynamoDBClient(this.regionName);
+    this.#client = options.client ?? createDynamoDBClient(this.regionName, options.fetch);
     this.#table = openTable(this.#client, this.tableName, this.regionName);
     this.#record = new TableRecord(this.#table, this.clock);
     this.#tellOdd = createOddItemLog(this.logger);

@@ -29,6 +29,8 @@ export interface DynamoDBLedgerOptions {
   readonly regionName?: string | undefined;
   /** A client to share: it is used as it is, and not closed. */
   readonly client?: DynamoDBClient | undefined;
+  /** A fetch of your own, for requests without a client to share: it must send each once. Default: the runtime's. */
+  readonly fetch?: typeof fetch | undefined;
   /** Default: the machine's own. */
   readonly clock?: Clock | undefined;
 }
@@ -57,7 +59,7 @@ export class DynamoDBLedger implements Ledger {
     const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#clock = options.clock ?? systemClock;
     this.#ownsClient = options.client === undefined;
-    this.#client = options.client ?? createDynamoDBClient(regionName);
+    this.#client = options.client ?? createDynamoDBClient(regionName, options.fetch);
     this.#table = openTable(this.#client, this.tableName, regionName, ledgerWords(this.tableName));
   }
 
