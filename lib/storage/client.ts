@@ -2,6 +2,7 @@
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
 import { createLimit } from "../limit.ts";
 import { createTransport } from "../transport.ts";
+import { credentialsOf, findCredentials } from "./credentials.ts";
 import { createFetchHandler } from "./fetch_handler.ts";
 import { loadMarshalling } from "./marshalling.ts";
 import { storageError } from "./storage_error.ts";
@@ -24,6 +25,7 @@ export function createDynamoDBClient(regionName: string, ask?: typeof fetch): Dy
   const handler = createFetchHandler(createTransport(ask), attemptWithinMs);
   const client = new DynamoDBClient({
     region: regionName,
+    credentials: findCredentials(),
     // Pinned: the SDK's default has changed before.
     // More of them would not fit into the time when DynamoDB throttles, as the SDK then waits for seconds.
     maxAttempts: 3,
@@ -62,13 +64,17 @@ export function openTable(
   words?: TableWords,
 ): Table {
   const limit = createLimit(requestsAtOnce);
+  const credentials = credentialsOf(client);
   const send: Table["send"] = (action, request, signal) =>
     limit(async () => {
       try {
         signal?.throwIfAborted();
         await loadMarshalling();
-        if (own.has(client) && signal === undefined) return await inTime(request(client));
-        return await abortedInTime((abortSignal) => request(client, { abortSignal }), signal);
+        return await credentials.sentWith(() =>
+          own.has(client) && signal === undefined
+            ? inTime(request(client))
+            : abortedInTime((abortSignal) => request(client, { abortSignal }), signal)
+        );
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
         const resource = words?.resources[action];
