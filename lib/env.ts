@@ -4,7 +4,14 @@ import { config } from "dotenv";
 import { MeanReversionTelegramBot } from "./bot.ts";
 import type { ChatType } from "./chat.ts";
 import { misspeltVariables } from "./env_names.ts";
-import { assertNoMistakes, botNames, type BotOptions, chatTypes, mistakesIn, mistakesInNames } from "./options.ts";
+import {
+  assertNoMistakes,
+  botNames,
+  type BotOptions,
+  chatTypes,
+  mistakesIn,
+  mistakesInNames,
+} from "./options.ts";
 
 const variables = {
   botToken: "TELEGRAM_BOT_TOKEN",
@@ -75,7 +82,7 @@ function givenIn(options: Partial<BotOptions>): Partial<BotOptions> {
 function unset(merged: Partial<BotOptions>): string[] {
   const all = Object.entries({ ...variables, autoRegisterChats: autoRegisterVariable });
   return all.filter(([option, name]) =>
-    merged[option as keyof BotOptions] === undefined && process.env[name] === undefined
+    merged[option as keyof BotOptions] === undefined && !process.env[name]
   ).map(([, name]) => name);
 }
 

@@ -9,7 +9,7 @@ import { type Names, unknownNames } from "./option_names.ts";
 import { botNames } from "./options.ts";
 import type { BroadcastReport } from "./report.ts";
 import { signalTime, type TradingSignal, validateSignal } from "./signal.ts";
-import { type SignalOptions, signalOnlyNames } from "./signal_options.ts";
+import { signalOnlyNames, type SignalOptions } from "./signal_options.ts";
 import type { Words } from "./words.ts";
 
 export interface SendingOptions {

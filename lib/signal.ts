@@ -51,7 +51,15 @@ export interface TradingSignal {
 const facts: Names = {
   known: namesOf<TradingSignal>({
     ...{ direction: true, symbol: true, entry: true, stop: true, target: true, tickSize: true, size: true },
-    ...{ risk: true, currency: true, timeframe: true, strategy: true, parameters: true, note: true, time: true },
+    ...{
+      risk: true,
+      currency: true,
+      timeframe: true,
+      strategy: true,
+      parameters: true,
+      note: true,
+      time: true,
+    },
   }),
   what: "a fact of a signal",
   isOpen: true,

@@ -9,9 +9,11 @@ import {
   FaultList,
   type FaultOptions,
   type ServiceError,
+  serviceErrorNames,
   throttled,
   type ThrottlingType,
 } from "./faults.ts";
+import { assertNames, namesOf } from "../option_names.ts";
 import { type Answer, forward, parse, readAll } from "./forward.ts";
 
 /** These actions on this table, and on its indexes. */
@@ -34,6 +36,11 @@ export interface FaultGateOptions {
   readonly random?: () => number;
 }
 
+const optionNames = {
+  known: namesOf<FaultGateOptions>({ target: true, allow: true, port: true, random: true }),
+};
+const allowedNames = { known: namesOf<Allowed>({ actions: true, table: true }), what: "a part of allow" };
+
 /** One request that the gate saw. */
 export interface GateEntry extends Call {
   /** The HTTP status that the client was sent, or why it was sent none. */
@@ -47,8 +54,11 @@ const logLimit = 1000;
 /**
  * Starts an HTTP proxy on loopback in front of a DynamoDB emulator, to play what no emulator shows: refused access,
  * throttling, lost answers, silence. Give its `endpoint` to the client in place of the emulator's.
+ * @throws {TypeError} If an option is unknown.
  */
 export async function startFaultGate(options: FaultGateOptions): Promise<FaultGate> {
+  assertNames("start the gate", options, optionNames);
+  for (const each of [options.allow].flat()) assertNames("start the gate", each, allowedNames);
   const gate = new FaultGate(options);
   await gate.listen(options.port ?? 0);
   return gate;
@@ -129,7 +139,7 @@ export class FaultGate {
 
   /** Answers with any error of the service's. */
   fail(options: FaultOptions & ServiceError): Fault {
-    return this.#faults.add({ kind: "answer", error: () => options }, options);
+    return this.#faults.add({ kind: "answer", error: () => options }, options, serviceErrorNames);
   }
 
   /** Accepts the request and never answers. */
@@ -149,7 +159,7 @@ export class FaultGate {
 
   /** Holds the request for `ms` milliseconds first; another fault may follow. */
   delay(options: FaultOptions & { readonly ms: number }): Fault {
-    return this.#faults.add({ kind: "delay", ms: options.ms }, options);
+    return this.#faults.add({ kind: "delay", ms: options.ms }, options, ["ms"]);
   }
 
   /** Ends all faults and hooks. `allow` stays. */

@@ -11,6 +11,7 @@ import {
 import { type Clock, systemClock } from "../clock.ts";
 import { createLimit } from "../limit.ts";
 import { consoleLogger, type Logger } from "../log.ts";
+import { assertNames, namesOf } from "../option_names.ts";
 import { ChatCount, type ChatStatistics } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
 
@@ -59,6 +60,7 @@ export interface ChatStorageOptions {
   readonly logger?: Logger;
 }
 
+const cleanupNames = { known: namesOf<CleanupOptions>({ daysThreshold: true }) };
 const cleanupsAtOnce = 8;
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -175,10 +177,10 @@ export abstract class ChatStorage {
    * Mind that this also ends the subscription of people who read every signal and never write.
    * A chat without a readable `last_active` is left alone, and one that wrote meanwhile stays.
    */
-  async cleanupInactiveChats({ daysThreshold }: CleanupOptions): Promise<number> {
+  async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     const limit = createLimit(cleanupsAtOnce);
     let deactivated = 0;
-    for await (const stale of this.scanStaleChats({ daysThreshold })) {
+    for await (const stale of this.scanStaleChats(options)) {
       const done = await Promise.all(stale.map((chat) => limit(() => this.#deactivateStale(chat))));
       deactivated += done.filter(Boolean).length;
     }
@@ -186,7 +188,9 @@ export abstract class ChatStorage {
   }
 
   /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
-  async *scanStaleChats({ daysThreshold }: CleanupOptions): AsyncGenerator<Chat[]> {
+  async *scanStaleChats(options: CleanupOptions): AsyncGenerator<Chat[]> {
+    const { daysThreshold } = options;
+    assertNames("clean up", options, cleanupNames, RangeError);
     assertDays(daysThreshold);
     const before = this.clock.now() - daysThreshold * dayMs;
     let unreadable = 0;

@@ -14,6 +14,8 @@ import {
 import { ensureTable } from "./chat_table.ts";
 import { believed, type Ground, groundOf, isWritten, leanUpdateOf, undone, updateOf } from "./chat_update.ts";
 import { displayable } from "../displayable.ts";
+import { type Names, namesOf } from "../option_names.ts";
+import { assertNoMistakes, botNames, mistakesInNames } from "../options.ts";
 import type { ChatUpdate } from "./expressions.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
 import { type ConditionError, getItem, updateItem } from "./items.ts";
@@ -38,6 +40,13 @@ export interface DynamoDBStorageOptions extends ChatStorageOptions {
    */
   readonly client?: DynamoDBClient | undefined;
 }
+
+const optionNames: Names = {
+  known: namesOf<DynamoDBStorageOptions>({
+    ...{ tableName: true, regionName: true, client: true, clock: true, logger: true },
+  }),
+  elsewhere: { "the options of the bot": botNames.known },
+};
 
 /** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
 const maxRounds = 100;
@@ -66,9 +75,14 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     return this.#client;
   }
 
-  /** Connects to nothing yet; the AWS SDK finds credentials at the first request. */
+  /**
+   * Connects to nothing yet; the AWS SDK finds credentials at the first request.
+   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);
+    const isOpen = new.target !== TelegramDynamoDBStorage;
+    assertNoMistakes(mistakesInNames(options, { ...optionNames, isOpen }));
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;

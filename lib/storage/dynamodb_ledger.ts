@@ -12,6 +12,8 @@ import {
 import { type Clock, systemClock } from "../clock.ts";
 import type { Item } from "./chat_item.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
+import { namesOf } from "../option_names.ts";
+import { assertNoMistakes, mistakesInNames } from "../options.ts";
 import type { ChatUpdate as Update } from "./expressions.ts";
 import type { Ledger, RunRecord, RunText } from "./ledger.ts";
 import { ledgerSchema, ledgerWords } from "./ledger_table.ts";
@@ -33,6 +35,10 @@ export interface DynamoDBLedgerOptions {
   readonly clock?: Clock | undefined;
 }
 
+const optionNames = {
+  known: namesOf<DynamoDBLedgerOptions>({ tableName: true, regionName: true, client: true, clock: true }),
+};
+
 /** Times that a write finds no table, or one that takes no writes yet, before that is an error. */
 const creationsAtMost = 3;
 
@@ -51,8 +57,12 @@ export class DynamoDBLedger implements Ledger {
   #creation: Promise<void> | undefined;
   #savedAt = 0;
 
-  /** Connects to nothing yet. */
+  /**
+   * Connects to nothing yet.
+   * @throws {ConfigError} If an option is unknown.
+   */
   constructor(options: DynamoDBLedgerOptions = {}) {
+    assertNoMistakes(mistakesInNames(options, optionNames));
     this.tableName = options.tableName ?? (process.env["TELEGRAM_BROADCASTS_TABLE"] || "telegram-broadcasts");
     const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#clock = options.clock ?? systemClock;

@@ -1,7 +1,14 @@
 /** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
 import { displayable } from "../displayable.ts";
-import { type Applied, ChatStorage } from "./chat_storage.ts";
+import { type Names, namesOf } from "../option_names.ts";
+import { assertNoMistakes, botNames, mistakesInNames } from "../options.ts";
+import { type Applied, ChatStorage, type ChatStorageOptions } from "./chat_storage.ts";
+
+const optionNames: Names = {
+  known: namesOf<ChatStorageOptions>({ clock: true, logger: true }),
+  elsewhere: { "the options of the bot": botNames.known },
+};
 
 /** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
 export class InMemoryChatStorage extends ChatStorage {
@@ -10,6 +17,13 @@ export class InMemoryChatStorage extends ChatStorage {
   /** Nobody else writes to it. */
   override readonly isShared = false;
   readonly #chats = new Map<number, ChatState>();
+
+  /** @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own. */
+  constructor(options: ChatStorageOptions = {}) {
+    super(options);
+    const isOpen = new.target !== InMemoryChatStorage;
+    assertNoMistakes(mistakesInNames(options, { ...optionNames, isOpen }));
+  }
 
   /** Nothing is to be made. */
   createTableIfNotExists(): Promise<void> {
