@@ -159,7 +159,7 @@ export const botNames: Names = {
   known: Object.keys(rules),
   elsewhere: { "the options of sendSignal() and broadcast()": broadcastNames },
 };
-const wordingNames: Names = { known: Object.keys(ownMessages), what: "one of messages" };
+const wordingNames: Names = { known: Object.keys(ownMessages), what: "a name in messages" };
 
 /** Who is told the options. */
 export interface Told {

@@ -30,7 +30,7 @@ export interface Bands {
 const chartNames = { known: namesOf<ChartOptions>({ theme: true, bands: true }) };
 const bandNames = {
   known: namesOf<ChartBands>({ bollingerPeriod: true, bollingerDeviations: true, vwapDeviations: true }),
-  what: "one of bands",
+  what: "a name in bands",
 };
 
 /** @throws {TypeError} If an option is unknown. */

@@ -39,7 +39,7 @@ export interface FaultGateOptions {
 const optionNames = {
   known: namesOf<FaultGateOptions>({ target: true, allow: true, port: true, random: true }),
 };
-const allowedNames = { known: namesOf<Allowed>({ actions: true, table: true }), what: "a part of allow" };
+const allowedNames = { known: namesOf<Allowed>({ actions: true, table: true }), what: "a name in allow" };
 
 /** One request that the gate saw. */
 export interface GateEntry extends Call {

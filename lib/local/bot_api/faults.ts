@@ -65,11 +65,11 @@ const answerNames = {
     ...namesOf<BotApiRawAnswer>({ body: true, status: true, contentType: true, isTorn: true }),
     "delayMs",
   ],
-  what: "a part of answer",
+  what: "a name in answer",
 };
 const parameterNames = {
   known: namesOf<ApiErrorParameters>({ retry_after: true, migrate_to_chat_id: true }),
-  what: "one of parameters",
+  what: "a name in parameters",
 };
 
 /** A fault that was set. */
