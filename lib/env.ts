@@ -58,7 +58,7 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
   };
   const mistakes = [
     ...mistakesInNames(options, botNames),
-    ...misspeltVariables(Object.keys(parsed), unset(merged)),
+    ...misspeltVariables(parsed, unset(merged)),
     ...mistakesIn(merged, { nameOf }),
   ];
   const autoRegister = process.env[autoRegisterVariable] || "true";

@@ -7,18 +7,21 @@ const lettersAtMost = 2;
 
 /**
  * A sentence for each variable that was meant to be one of `unset`. Others that begin alike are another program's.
- * @param inFile The names in the file `.env`.
+ * @param inFile What the file `.env` says.
  */
-export function misspeltVariables(inFile: readonly string[], unset: readonly string[]): string[] {
-  const names = new Set([...inFile, ...(mayList() ? Object.keys(process.env) : [])]);
+export function misspeltVariables(
+  inFile: Readonly<Record<string, string>>,
+  unset: readonly string[],
+): string[] {
+  const variables = Object.entries({ ...inFile, ...mayList() ? process.env : {} });
   const ours = unset.filter((name) => name.startsWith(prefix));
-  return [...names].filter((name) => name.startsWith(prefix) && Boolean(process.env[name]))
-    .flatMap((name) => {
-      const [meant] = ours.map((each) => ({ each, letters: lettersBetween(name, each) }))
-        .filter(({ each, letters }) => name !== each && letters <= lettersAtMost)
-        .sort((one, other) => one.letters - other.letters);
-      return meant === undefined ? [] : [`${name} is not a variable of the bot: did you mean ${meant.each}?`];
-    });
+  const given = variables.filter(([name, value]) => name.startsWith(prefix) && value);
+  return given.flatMap(([name]) => {
+    const [meant] = ours.map((each) => ({ each, letters: lettersBetween(name, each) }))
+      .filter(({ each, letters }) => name !== each && letters <= lettersAtMost)
+      .sort((one, other) => one.letters - other.letters);
+    return meant === undefined ? [] : [`${name} is not a variable of the bot: did you mean ${meant.each}?`];
+  });
 }
 
 interface Deno {
