@@ -94,10 +94,11 @@ function isNear(given: string, meant: string): boolean {
     farness(given, meant) <= 0.4 * Math.max(given.length, meant.length);
 }
 
-/** Short words that differ in a letter are different words: a side is no size. */
+/** Short words that differ in a letter are different words, as a side and a size; so is a word that goes on. */
 function isMisspelt(given: string, meant: string): boolean {
   if (given === meant || given === `${meant}s`) return true;
   const far = farness(given, meant);
+  if (far > 1 && given.includes(meant)) return false;
   if (meant.length < 5) return far === 1 && isSwapped(given, meant);
   return far <= (meant.length < 8 ? 1 : 2);
 }

@@ -111,6 +111,17 @@ const places: Readonly<Record<string, Place>> = {
     kind: ConfigError,
     isCheap: true,
   },
+  "loading the chats": {
+    call: (options) => storage.loadActiveChats(options),
+    options: {
+      signal: new AbortController().signal,
+      onProgress: () => {},
+      onStrikes: () => {},
+      onAdder: () => {},
+    },
+    kind: TypeError,
+    isCheap: true,
+  },
   "a broadcast": {
     call: (options) => bot.broadcast("Hello", options),
     options: broadcastOptions,
@@ -353,7 +364,7 @@ test("a signal's facts are refused where they are misspelt, and the strategy's o
     name: "x",
     id: 7,
     zScore: -2,
-    lotSize: 1,
+    strategyId: 1,
   };
   validateSignal({ ...signal, ...own } as never);
   validateSignal({ ...signal, targets: [110, 120], stops: [95] } as never);

@@ -11,9 +11,9 @@ import {
 import { type Clock, systemClock } from "../clock.ts";
 import { createLimit } from "../limit.ts";
 import { consoleLogger, type Logger } from "../log.ts";
-import { assertNames, namesOf } from "../option_names.ts";
 import { ChatCount, type ChatStatistics } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
+import { assertCleanup, assertWork } from "./storage_names.ts";
 
 export type { ChatStatistics } from "./statistics.ts";
 export type { StopLog } from "./stop_log.ts";
@@ -60,7 +60,6 @@ export interface ChatStorageOptions {
   readonly logger?: Logger;
 }
 
-const cleanupNames = { known: namesOf<CleanupOptions>({ daysThreshold: true }) };
 const cleanupsAtOnce = 8;
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -125,7 +124,9 @@ export abstract class ChatStorage {
   }
 
   /** The ids of all active chats: the whole set, or an error. */
-  async loadActiveChats({ signal, onProgress, onStrikes, onAdder }: Work = {}): Promise<Set<number>> {
+  async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder } = work;
     const active = new Set<number>();
     for await (const page of this.scan()) {
       signal?.throwIfAborted();
@@ -190,7 +191,7 @@ export abstract class ChatStorage {
   /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
   async *scanStaleChats(options: CleanupOptions): AsyncGenerator<Chat[]> {
     const { daysThreshold } = options;
-    assertNames("clean up", options, cleanupNames, RangeError);
+    assertCleanup(options);
     assertDays(daysThreshold);
     const before = this.clock.now() - daysThreshold * dayMs;
     let unreadable = 0;

@@ -14,8 +14,6 @@ import {
 import { ensureTable } from "./chat_table.ts";
 import { believed, type Ground, groundOf, isWritten, leanUpdateOf, undone, updateOf } from "./chat_update.ts";
 import { displayable } from "../displayable.ts";
-import { type Names, namesOf } from "../option_names.ts";
-import { assertNoMistakes, botNames, mistakesInNames } from "../options.ts";
 import type { ChatUpdate } from "./expressions.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
 import { type ConditionError, getItem, updateItem } from "./items.ts";
@@ -24,6 +22,7 @@ import { loadMarshalling } from "./marshalling.ts";
 import { pages, scanInParallel } from "./scan.ts";
 import { ChatCount } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
+import { assertStorageOptions, assertWork, dynamoDBNames } from "./storage_names.ts";
 import { errorName, StorageError } from "./storage_error.ts";
 import { isToldToOthers, TableRecord } from "./table_record.ts";
 
@@ -40,13 +39,6 @@ export interface DynamoDBStorageOptions extends ChatStorageOptions {
    */
   readonly client?: DynamoDBClient | undefined;
 }
-
-const optionNames: Names = {
-  known: namesOf<DynamoDBStorageOptions>({
-    ...{ tableName: true, regionName: true, client: true, clock: true, logger: true },
-  }),
-  elsewhere: { "the options of the bot": botNames.known },
-};
 
 /** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
 const maxRounds = 100;
@@ -81,8 +73,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);
-    const isOpen = new.target !== TelegramDynamoDBStorage;
-    assertNoMistakes(mistakesInNames(options, { ...optionNames, isOpen }));
+    assertStorageOptions(options, dynamoDBNames, new.target !== TelegramDynamoDBStorage);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;
@@ -98,6 +89,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * action's name.
    */
   async createTableIfNotExists(work: Work = {}): Promise<void> {
+    assertWork("create the table", work);
     await ensureTable(this.#table, this.clock, work);
   }
 
@@ -149,9 +141,9 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * The ids of all active chats, read in parallel segments.
    * @throws {StorageError} If any page could not be read: part of the set is never given for the whole.
    */
-  override async loadActiveChats(
-    { signal, onProgress, onStrikes, onAdder }: Work = {},
-  ): Promise<Set<number>> {
+  override async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder } = work;
     const active = new Set<number>();
     await scanInParallel(this.#table, {
       FilterExpression: "#active = :true",

@@ -12,14 +12,13 @@ import {
 import { type Clock, systemClock } from "../clock.ts";
 import type { Item } from "./chat_item.ts";
 import { createDynamoDBClient, openTable, type Table } from "./client.ts";
-import { namesOf } from "../option_names.ts";
-import { assertNoMistakes, mistakesInNames } from "../options.ts";
 import type { ChatUpdate as Update } from "./expressions.ts";
 import type { Ledger, RunRecord, RunText } from "./ledger.ts";
 import { ledgerSchema, ledgerWords } from "./ledger_table.ts";
 import { loadMarshalling } from "./marshalling.ts";
 import { beginUpdate, claimUpdate, partUpdate, runOf, savedAt, saveUpdate } from "./run_item.ts";
 import { errorName } from "./storage_error.ts";
+import { assertStorageOptions, ledgerNames } from "./storage_names.ts";
 import { ensureTable, misfitOf } from "./table.ts";
 import { partKey, partsOf, textOf } from "./text_parts.ts";
 
@@ -34,10 +33,6 @@ export interface DynamoDBLedgerOptions {
   /** Default: the machine's own. */
   readonly clock?: Clock | undefined;
 }
-
-const optionNames = {
-  known: namesOf<DynamoDBLedgerOptions>({ tableName: true, regionName: true, client: true, clock: true }),
-};
 
 /** Times that a write finds no table, or one that takes no writes yet, before that is an error. */
 const creationsAtMost = 3;
@@ -62,7 +57,7 @@ export class DynamoDBLedger implements Ledger {
    * @throws {ConfigError} If an option is unknown.
    */
   constructor(options: DynamoDBLedgerOptions = {}) {
-    assertNoMistakes(mistakesInNames(options, optionNames));
+    assertStorageOptions(options, ledgerNames);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_BROADCASTS_TABLE"] || "telegram-broadcasts");
     const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#clock = options.clock ?? systemClock;

@@ -1,14 +1,8 @@
 /** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
 import { displayable } from "../displayable.ts";
-import { type Names, namesOf } from "../option_names.ts";
-import { assertNoMistakes, botNames, mistakesInNames } from "../options.ts";
 import { type Applied, ChatStorage, type ChatStorageOptions } from "./chat_storage.ts";
-
-const optionNames: Names = {
-  known: namesOf<ChatStorageOptions>({ clock: true, logger: true }),
-  elsewhere: { "the options of the bot": botNames.known },
-};
+import { assertStorageOptions, storageNames } from "./storage_names.ts";
 
 /** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
 export class InMemoryChatStorage extends ChatStorage {
@@ -21,8 +15,7 @@ export class InMemoryChatStorage extends ChatStorage {
   /** @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own. */
   constructor(options: ChatStorageOptions = {}) {
     super(options);
-    const isOpen = new.target !== InMemoryChatStorage;
-    assertNoMistakes(mistakesInNames(options, { ...optionNames, isOpen }));
+    assertStorageOptions(options, storageNames, new.target !== InMemoryChatStorage);
   }
 
   /** Nothing is to be made. */
