@@ -2,10 +2,12 @@
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Authorize } from "./admission.ts";
+import { broadcastNames } from "./broadcast_options.ts";
 import type { ChatType } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { type BotMessages, ownMessages } from "./messages.ts";
+import { type Names, unknownNames } from "./option_names.ts";
 import { withoutTokens } from "./secret.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 import type { Ledger } from "./storage/ledger.ts";
@@ -82,27 +84,6 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-type Checked =
-  | "fetch"
-  | "logger"
-  | "storage"
-  | "client"
-  | "botToken"
-  | "tableName"
-  | "broadcastsTableName"
-  | "ledger"
-  | "regionName"
-  | "messagesPerSecond"
-  | "useDynamoDB"
-  | "autoRegisterChats"
-  | "allowedUsers"
-  | "authorize"
-  | "chatTypes"
-  | "chatsPerAdder"
-  | "spoolFile"
-  | "messages"
-  | "apiRoot";
-
 const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 const isText = (value: unknown, form: RegExp): value is string =>
   typeof value === "string" && form.test(value);
@@ -112,9 +93,7 @@ const has = (value: unknown, ...methods: readonly string[]): boolean =>
 
 const isWordings = (value: unknown): boolean =>
   typeof value === "object" && value !== null && !Array.isArray(value) &&
-  Object.entries(value).every(([name, wording]) =>
-    Object.hasOwn(ownMessages, name) && (wording === undefined || typeof wording === "function")
-  );
+  Object.values(value).every((wording) => wording === undefined || typeof wording === "function");
 
 export const chatTypes: readonly ChatType[] = ["private", "group", "supergroup", "channel"];
 
@@ -123,7 +102,9 @@ const tableNames = {
   rule: "3 to 255 letters, digits, _, . and -",
 };
 
-const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
+type Option = keyof BotOptions;
+
+const rules: Record<Option, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
   botToken: {
     isGood: (value: unknown) => isText(value, /^\d+:[A-Za-z0-9_-]+$/),
     rule:
@@ -145,6 +126,7 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   storage: { isGood: (value: unknown) => has(value, "apply", "scan"), rule: "a ChatStorage" },
   ledger: { isGood: (value: unknown) => has(value, "begin", "save"), rule: "a Ledger" },
   client: { isGood: (value: unknown) => has(value, "send"), rule: "a DynamoDBClient" },
+  clock: { isGood: (value: unknown) => has(value, "now", "sleep", "random"), rule: "{ now, sleep, random }" },
   useDynamoDB: { isGood: isBoolean, rule: "true or false" },
   autoRegisterChats: { isGood: isBoolean, rule: "true or false" },
   allowedUsers: {
@@ -178,33 +160,52 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   },
 };
 
-/**
- * What is wrong, a sentence for each mistake.
- * @param nameOf What the user calls an option.
- * @param required What nobody can do without.
- */
+/** What a bot may be told. */
+export const botNames: Names = {
+  known: Object.keys(rules),
+  elsewhere: { "the options of sendSignal() and broadcast()": broadcastNames },
+};
+const wordingNames: Names = { known: Object.keys(ownMessages), what: "a name in messages" };
+
+/** Who is told the options. */
+export interface Told {
+  /** What the user calls an option. Default: by its name. */
+  readonly nameOf?: (option: Option) => string;
+  /** What nobody can do without. Default: `"botToken"`. */
+  readonly required?: Option;
+  /** Default: a bot's. */
+  readonly names?: Names;
+}
+
+/** What is wrong, a sentence for each mistake. */
 export function mistakesIn(
-  options: Partial<Record<Checked, unknown>>,
-  nameOf: (option: Checked) => string = (option) => option,
-  required: Checked = "botToken",
+  options: Partial<Record<Option, unknown>>,
+  { nameOf = (option) => option, required = "botToken", names = botNames }: Told = {},
 ): string[] {
   if (typeof options !== "object" || options === null) {
-    return [`The options must be an object such as { ${required} }: current value is ${String(options)}.`];
+    return [`The options must be an object such as { ${required} }: current value is ${shown(options)}.`];
   }
-  const ofOptions = (Object.keys(rules) as Checked[]).flatMap((option) => {
-    const { isGood, rule, isSecret } = rules[option];
-    const value = options[option];
-    const name = nameOf(option);
-    if (option === required && (value === undefined || value === "")) {
-      const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
-      return [`${name} is not set: it must be ${rule}.${where}`];
-    }
-    if (value === undefined || isGood(value as never)) return [];
-    const current = isSecret ? "" : `: current value is ${shown(value)}`;
-    return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
-  });
-  return [...mistakesInRuntime(process.versions), ...ofOptions];
+  const known = (Object.keys(rules) as Option[]).filter((option) => names.known.includes(option));
+  return [
+    ...mistakesInRuntime(process.versions),
+    ...mistakesInNames(options, names),
+    ...mistakesInNames(options.messages, wordingNames),
+    ...known.flatMap((option) => mistakeIn(option, options[option], nameOf(option), option === required)),
+  ];
 }
+
+function mistakeIn(option: Option, value: unknown, name: string, isRequired: boolean): string[] {
+  const { isGood, rule, isSecret } = rules[option];
+  if (isRequired && (value === undefined || value === "")) {
+    const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
+    return [`${name} is not set: it must be ${rule}.${where}`];
+  }
+  if (value === undefined || isGood(value as never)) return [];
+  const current = isSecret ? "" : `: current value is ${shown(value)}`;
+  return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
+}
+
+const ended = (sentence: string): string => sentence.endsWith("?") ? sentence : `${sentence}.`;
 
 /** Deno and Bun name a Node of their own, which is never too old. */
 export function mistakesInRuntime({ node = "" }: { readonly node?: string | undefined }): string[] {
@@ -212,6 +213,11 @@ export function mistakesInRuntime({ node = "" }: { readonly node?: string | unde
   return [
     `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
   ];
+}
+
+/** The same of names alone. */
+export function mistakesInNames(options: unknown, names: Names): string[] {
+  return unknownNames(options, names).map(ended);
 }
 
 /** @throws {ConfigError} With every mistake, if there is one. */

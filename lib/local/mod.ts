@@ -25,13 +25,7 @@ export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./bot_
 export type { SecondPoller } from "./bot_api/second_poller.ts";
 export type { WebhookDelivery } from "./bot_api/webhook.ts";
 export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb.ts";
-export {
-  type Allowed,
-  type BeforeForward,
-  type FaultGate,
-  type FaultGateOptions,
-  type GateEntry,
-  startFaultGate,
-} from "./fault_gate.ts";
+export { type BeforeForward, type FaultGate, type GateEntry, startFaultGate } from "./fault_gate.ts";
+export type { Allowed, FaultGateOptions } from "./fault_gate_options.ts";
 export type { Call, Fault, FaultOptions, ServiceError, ThrottlingType } from "./faults.ts";
 export { iamActions, type IamPolicy, iamPolicy, ledgerActions } from "./iam.ts";

@@ -13,6 +13,7 @@ import { createLimit } from "../limit.ts";
 import { consoleLogger, type Logger } from "../log.ts";
 import { ChatCount, type ChatStatistics } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
+import { assertCleanup, assertWork } from "./storage_names.ts";
 
 export type { ChatStatistics } from "./statistics.ts";
 export type { StopLog } from "./stop_log.ts";
@@ -123,7 +124,9 @@ export abstract class ChatStorage {
   }
 
   /** The ids of all active chats: the whole set, or an error. */
-  async loadActiveChats({ signal, onProgress, onStrikes, onAdder }: Work = {}): Promise<Set<number>> {
+  async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder } = work;
     const active = new Set<number>();
     for await (const page of this.scan()) {
       signal?.throwIfAborted();
@@ -175,10 +178,10 @@ export abstract class ChatStorage {
    * Mind that this also ends the subscription of people who read every signal and never write.
    * A chat without a readable `last_active` is left alone, and one that wrote meanwhile stays.
    */
-  async cleanupInactiveChats({ daysThreshold }: CleanupOptions): Promise<number> {
+  async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     const limit = createLimit(cleanupsAtOnce);
     let deactivated = 0;
-    for await (const stale of this.scanStaleChats({ daysThreshold })) {
+    for await (const stale of this.scanStaleChats(options)) {
       const done = await Promise.all(stale.map((chat) => limit(() => this.#deactivateStale(chat))));
       deactivated += done.filter(Boolean).length;
     }
@@ -186,7 +189,9 @@ export abstract class ChatStorage {
   }
 
   /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
-  async *scanStaleChats({ daysThreshold }: CleanupOptions): AsyncGenerator<Chat[]> {
+  async *scanStaleChats(options: CleanupOptions): AsyncGenerator<Chat[]> {
+    const { daysThreshold } = options;
+    assertCleanup(options);
     assertDays(daysThreshold);
     const before = this.clock.now() - daysThreshold * dayMs;
     let unreadable = 0;

@@ -22,6 +22,7 @@ import { loadMarshalling } from "./marshalling.ts";
 import { pages, scanInParallel } from "./scan.ts";
 import { ChatCount } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
+import { assertStorageOptions, assertWork, dynamoDBNames } from "./storage_names.ts";
 import { errorName, StorageError } from "./storage_error.ts";
 import { isToldToOthers, TableRecord } from "./table_record.ts";
 
@@ -68,9 +69,13 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     return this.#client;
   }
 
-  /** Connects to nothing yet; the AWS SDK finds credentials at the first request. */
+  /**
+   * Connects to nothing yet; the AWS SDK finds credentials at the first request.
+   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);
+    assertStorageOptions(options, dynamoDBNames, new.target !== TelegramDynamoDBStorage);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;
@@ -86,6 +91,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * action's name.
    */
   async createTableIfNotExists(work: Work = {}): Promise<void> {
+    assertWork("create the table", work);
     await ensureTable(this.#table, this.clock, work);
   }
 
@@ -137,9 +143,9 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * The ids of all active chats, read in parallel segments.
    * @throws {StorageError} If any page could not be read: part of the set is never given for the whole.
    */
-  override async loadActiveChats(
-    { signal, onProgress, onStrikes, onAdder }: Work = {},
-  ): Promise<Set<number>> {
+  override async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder } = work;
     const active = new Set<number>();
     await scanInParallel(this.#table, {
       FilterExpression: "#active = :true",

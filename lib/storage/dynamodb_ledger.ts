@@ -18,6 +18,7 @@ import { ledgerSchema, ledgerWords } from "./ledger_table.ts";
 import { loadMarshalling } from "./marshalling.ts";
 import { beginUpdate, claimUpdate, partUpdate, runOf, savedAt, saveUpdate } from "./run_item.ts";
 import { errorName } from "./storage_error.ts";
+import { assertStorageOptions, ledgerNames } from "./storage_names.ts";
 import { ensureTable, misfitOf } from "./table.ts";
 import { partKey, partsOf, textOf } from "./text_parts.ts";
 
@@ -53,8 +54,12 @@ export class DynamoDBLedger implements Ledger {
   #creation: Promise<void> | undefined;
   #savedAt = 0;
 
-  /** Connects to nothing yet. */
+  /**
+   * Connects to nothing yet.
+   * @throws {ConfigError} If an option is unknown.
+   */
   constructor(options: DynamoDBLedgerOptions = {}) {
+    assertStorageOptions(options, ledgerNames);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_BROADCASTS_TABLE"] || "telegram-broadcasts");
     const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#clock = options.clock ?? systemClock;

@@ -1,4 +1,5 @@
 /** Trouble on demand: the answers that a real server gives rarely and a test wants now. */
+import { assertNames, namesOf } from "../../option_names.ts";
 import { ApiError, type ApiErrorParameters } from "./errors.ts";
 
 /** A refusal in Telegram's form. */
@@ -55,6 +56,22 @@ export interface BotApiFaultOptions {
   readonly answer: BotApiFaultAnswer;
 }
 
+const optionNames = {
+  known: namesOf<BotApiFaultOptions>({ method: true, chatId: true, times: true, answer: true }),
+};
+const answerNames = {
+  known: [
+    ...namesOf<BotApiRefusal>({ error_code: true, description: true, parameters: true }),
+    ...namesOf<BotApiRawAnswer>({ body: true, status: true, contentType: true, isTorn: true }),
+    "delayMs",
+  ],
+  what: "a name in answer",
+};
+const parameterNames = {
+  known: namesOf<ApiErrorParameters>({ retry_after: true, migrate_to_chat_id: true }),
+  what: "a name in parameters",
+};
+
 /** A fault that was set. */
 export interface BotApiFault {
   /** How many calls were hit so far. */
@@ -73,6 +90,10 @@ export class Faults {
   #entries: Entry[] = [];
 
   add(options: BotApiFaultOptions): BotApiFault {
+    const { answer } = options;
+    assertNames("set a fault", options, optionNames);
+    assertNames("set a fault", answer, answerNames);
+    assertNames("set a fault", refusalOf(answer)?.parameters, parameterNames);
     const entry: Entry = { options, hits: 0 };
     this.#entries.push(entry);
     return {

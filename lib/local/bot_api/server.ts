@@ -2,6 +2,7 @@
 import type { AddressInfo } from "node:net";
 import type { UserFromGetMe } from "grammy/types";
 import { systemClock } from "../../clock.ts";
+import { assertNames } from "../../option_names.ts";
 import { type BotApiCall, CallRecord, createAnswer } from "./answer.ts";
 import { LocalUser } from "./chats.ts";
 import { type BotApiFault, type BotApiFaultOptions, Faults } from "./faults.ts";
@@ -10,12 +11,17 @@ import { LocalForum } from "./forums.ts";
 import { LocalChannel, LocalGroup, settle } from "./groups.ts";
 import { type ApiListener, createListener } from "./http.ts";
 import { SecondPoller } from "./second_poller.ts";
-import type {
-  BotApiServerOptions,
-  LocalChannelOptions,
-  LocalForumOptions,
-  LocalGroupOptions,
-  LocalUserOptions,
+import {
+  type BotApiServerOptions,
+  channelNames,
+  forumNames,
+  groupNames,
+  type LocalChannelOptions,
+  type LocalForumOptions,
+  type LocalGroupOptions,
+  type LocalUserOptions,
+  serverNames,
+  userNames,
 } from "./server_options.ts";
 import { UpdateQueue } from "./updates.ts";
 import type { WebhookDelivery } from "./webhook.ts";
@@ -85,10 +91,9 @@ export class BotApiServer implements AsyncDisposable {
   }
 
   /** A person, whose private chat with the bot opens at the first word. */
-  user(
-    { id = this.#parts.world.newPersonId(), first_name = "Test", opened = false, ...rest }: LocalUserOptions =
-      {},
-  ): LocalUser {
+  user(options: LocalUserOptions = {}): LocalUser {
+    assertNames("add the person", options, userNames);
+    const { id = this.#parts.world.newPersonId(), first_name = "Test", opened = false, ...rest } = options;
     const { last_name, username } = rest;
     const user = { id, is_bot: false, first_name, language_code: "en", ...defined(rest) };
     const chat = { id, type: "private" as const, first_name, ...defined({ last_name, username }) };
@@ -100,6 +105,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A group or supergroup with the bot in it. */
   group(options: LocalGroupOptions): LocalGroup {
+    assertNames("add the group", options, groupNames);
     const { title, kind = "group", bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId(kind);
     const room = this.#parts.world.addRoom({ id, type: kind, title }, bot);
@@ -109,6 +115,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A forum with the bot in it: a supergroup with topics. */
   forum(options: LocalForumOptions): LocalForum {
+    assertNames("add the forum", options, forumNames);
     const { title, bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("supergroup");
     const room = this.#parts.world.addRoom({ id, type: "supergroup", title, is_forum: true }, bot);
@@ -137,6 +144,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A channel with the bot in it. */
   channel(options: LocalChannelOptions): LocalChannel {
+    assertNames("add the channel", options, channelNames);
     const { title, username, administrators = [], bot = "administrator" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("channel");
     const room = this.#parts.world.addRoom({ id, type: "channel", title, ...defined({ username }) }, bot);
@@ -194,9 +202,11 @@ export class BotApiServer implements AsyncDisposable {
 
 /**
  * Starts a server on 127.0.0.1.
+ * @throws {TypeError} If an option is unknown; so do the methods that take options.
  * @throws {Error} If the port is taken.
  */
 export async function startBotApiServer(options: BotApiServerOptions = {}): Promise<BotApiServer> {
+  assertNames("start the server", options, serverNames);
   const { port = 0, token = defaultToken, username = "local_test_bot", clock = systemClock } = options;
   const { messagesPerSecond, latencyMs = 0, maxHoldSeconds = 0, firstUpdateId = 100_000_001 } = options;
   const world = new World(botUser(token, username), clock, new UpdateQueue(firstUpdateId, clock), options);
