@@ -21,6 +21,8 @@ export interface UserInfo {
   readonly user_id?: number | undefined;
   /** A group's or channel's name. */
   readonly title?: string | undefined;
+  /** `"channel"` for channels; other chats are told apart by their ids. Absent on items of earlier versions until the next post. */
+  readonly type?: string | undefined;
   /** Whatever another program keeps here. */
   readonly [key: string]: unknown;
 }

@@ -11,6 +11,7 @@ import { floodsAtMost, type Gate } from "./gate.ts";
 import type { GoneGuard } from "./gone_guard.ts";
 import { type Outcome, outcomeOf, wordsOf } from "./outcome.ts";
 import { inTime } from "./patience.ts";
+import type { CheckPermission } from "./permission_check.ts";
 import type { Purse } from "./purse.ts";
 import { reasonOf } from "./reason.ts";
 import type { Roster } from "./roster.ts";
@@ -39,6 +40,8 @@ export interface CourierOptions extends Surroundings, CallerOptions {
   readonly guard: GoneGuard;
   /** Whether the broadcast is meant for the chat; rejects where that cannot be told. */
   readonly isMeant: (chatId: number, standing: Standing) => boolean | Promise<boolean>;
+  /** Whether the chat may still use the bot. */
+  readonly checkPermission: CheckPermission;
   /** Called where a message waits as it is not known whom a flood concerns. */
   readonly onUnclearFlood: () => void;
   /** Called with each refusal in unknown words. */
@@ -128,9 +131,9 @@ export class Courier {
     return { outcome: "sent" };
   }
 
-  /** Whether the recipient is one: subscribed, as the table says now, and meant. */
+  /** Whether the recipient is one: subscribed, as the table says now, meant, and allowed. */
   async #mayBegin(letter: Letter): Promise<Settlement | undefined> {
-    const { roster, standingOf, isMeant, signal, whyEnded } = this.#options;
+    const { roster, standingOf, isMeant, checkPermission, signal, whyEnded } = this.#options;
     this.#follow(letter);
     if (!roster.mayWriteTo(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
     const known = standingOf(letter.chatId);
@@ -138,12 +141,15 @@ export class Courier {
     if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
     if (!standing.isActive) return withdrawn;
     const meant = isMeant(letter.chatId, standing);
-    if (meant === true) return undefined;
     try {
-      return await meant ? undefined : withdrawn;
+      if (meant !== true && !await meant) return withdrawn;
     } catch (error) {
       return { outcome: "failed", message: reasonOf(error), stops: "stopped" };
     }
+    // A late answer holds nobody else up.
+    const checking = checkPermission(letter.chatId, standing, () => letter.onTurn(true));
+    const refusal = checking && await checking;
+    return checking && signal.aborted ? { outcome: "skipped", why: whyEnded() } : refusal;
   }
 
   /** A text of the chat's own may take its time, and fail. */

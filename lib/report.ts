@@ -28,7 +28,7 @@ export interface BroadcastCounts {
   sent: number;
   /** Refused for good (blocked, removed, deleted): deactivated, with the reason. */
   deactivated: number;
-  /** Not written to: it unsubscribed meanwhile, its time was over, or the broadcast was stopped before. */
+  /** Not written to: it unsubscribed meanwhile or is not allowed any more, its time was over, or the broadcast was stopped. */
   skipped: number;
   /** Refused or not sent; the chat stays subscribed. */
   failed: number;
@@ -40,6 +40,8 @@ export interface BroadcastCounts {
 export interface BroadcastSkips {
   /** It said /stop, or was removed, before its turn came. */
   unsubscribed: number;
+  /** It may not use the bot any more, as `allowedUsers` or `authorize` says. It stays as it is, and gets what comes once it may. */
+  disallowed: number;
   /** It could only have been reached too late. */
   expired: number;
   /** The broadcast was stopped before. */
@@ -124,6 +126,7 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
 
   /** Only what surprises: that a stopped broadcast skips is said anyway. */
   #why(): string {
-    return this.skips.expired > 0 ? ` (${this.skips.expired} expired)` : "";
+    const why = (["expired", "disallowed"] as const).filter((name) => this.skips[name] > 0);
+    return why.length === 0 ? "" : ` (${why.map((name) => `${this.skips[name]} ${name}`).join(", ")})`;
   }
 }

@@ -44,7 +44,6 @@ export class Roster {
   readonly #inOrder = createInOrder();
   /** Who has brought the groups and channels in. */
   readonly adders: Adders = new Adders();
-  #isAllowed = (_chatId: number): boolean => true;
 
   /**
    * Empty until `load()`.
@@ -92,12 +91,7 @@ export class Roster {
 
   /** Whether a message may go to the chat now: its last word counts, kept or not. */
   mayWriteTo(chatId: number): boolean {
-    return this.#isAllowed(chatId) && (this.#words.get(chatId)?.isActive ?? this.isActive(chatId));
-  }
-
-  /** Broadcasts go only to chats that are allowed besides. */
-  limitTo(isAllowed: (chatId: number) => boolean): void {
-    this.#isAllowed = isAllowed;
+    return this.#words.get(chatId)?.isActive ?? this.isActive(chatId);
   }
 
   /** A place in the order in which words were said, for `heed`. */

@@ -44,7 +44,7 @@ const problemsAtMost = 100;
 
 export class Tally {
   readonly counts: BroadcastCounts = { sent: 0, deactivated: 0, skipped: 0, failed: 0, unknown: 0 };
-  readonly skips: BroadcastSkips = { unsubscribed: 0, expired: 0, stopped: 0 };
+  readonly skips: BroadcastSkips = { unsubscribed: 0, disallowed: 0, expired: 0, stopped: 0 };
   readonly migrations: BroadcastMigration[] = [];
   readonly errors: BroadcastProblem[] = [];
   readonly #latencies = new Histogram();
@@ -56,9 +56,10 @@ export class Tally {
   /** Goes on counting where another process has stopped. */
   constructor(state?: TallyState) {
     if (state === undefined) return;
-    const { sent, deactivated, skipped, failed, unknown, unsubscribed, expired, stopped } = state;
+    const { sent, deactivated, skipped, failed, unknown } = state;
+    const { unsubscribed, disallowed, expired, stopped } = state;
     Object.assign(this.counts, { sent, deactivated, skipped, failed, unknown });
-    Object.assign(this.skips, { unsubscribed, expired, stopped });
+    Object.assign(this.skips, { unsubscribed, disallowed, expired, stopped });
     this.floods = state.floods;
     this.paid = state.paid;
   }

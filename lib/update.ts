@@ -129,10 +129,13 @@ function isPresent(member: ChatMember): boolean {
   return member.status !== "left" && member.status !== "kicked";
 }
 
-/** Who is behind the chat: the person of a private chat, the name of any other. */
+/** Who is behind the chat: the person of a private chat, the name of any other, and whether that is a channel. */
 export function userInfoOf(chat: TelegramChat): UserInfo {
   const username = nameOf(chat.username);
-  if (chat.type !== "private") return { title: nameOf(chat.title), username };
+  if (chat.type !== "private") {
+    const names = { title: nameOf(chat.title), username };
+    return chat.type === "channel" ? { ...names, type: chat.type } : names;
+  }
   const { first_name, last_name, id } = chat;
   return { username, first_name: nameOf(first_name), last_name: nameOf(last_name), user_id: id };
 }
