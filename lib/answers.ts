@@ -60,7 +60,9 @@ export class Answers {
     // A chat that has said /stop, or may not be registered, is not invited to /start.
     const isInvited = asks !== "stop" && asks !== "chatTypeNotAllowed" && asks !== "tooManyChats";
     if (!isInvited) this.#once(chatId, "unread");
-    const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage;
+    // What nobody has asked for is not said before all subscribers of a channel.
+    const isToTell = heard.chatType !== "channel" || asks !== "nothing";
+    const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage && isToTell;
     const unread = isUnknown ? this.#once(chatId, "unread") : [];
     void this.#send(to, [...unread, ...repliesWhileQueued(asks, wasActive)], { kind: kindOf(asks) });
     this.#later(to, asks, kept);

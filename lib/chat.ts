@@ -89,6 +89,11 @@ export function isStopped(chat: ChatState): boolean {
   return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");
 }
 
+/** Whether the chat is a channel, as far as is known. */
+export function isChannel({ user_info }: ChatState): boolean {
+  return user_info.type === "channel";
+}
+
 function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState | undefined {
   if (chat === undefined) {
     return event.kind === "start" || (event.kind === "message" && event.registers)

@@ -107,9 +107,12 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     { chat, from, date }: ChatMemberUpdated,
     isPresent: boolean,
     isAllowed: boolean = true,
-  ): Heard => {
+  ): Heard | undefined => {
     const chatId = chat.id;
-    if (isPresent && !isAllowed) return { chatId, asks: "stranger", entry: undefined };
+    if (isPresent && !isAllowed) {
+      // A channel is told once it asks, as all its subscribers read the answer.
+      return chat.type === "channel" ? undefined : { chatId, asks: "stranger", entry: undefined };
+    }
     const event = {
       kind: isPresent ? "returned" : "removed",
       reason: chat.type === "private" ? "blocked" : "left",

@@ -145,6 +145,7 @@ export class Outbox {
     }
     try {
       const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
+      if (text === "") return;
       const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
       const message = { chat_id: chatId, text, entities: [...entities] };
       const mark = { isConfirmation: kind === "word", waitAtMostMs: waitAtMostMs[kind] };
