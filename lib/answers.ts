@@ -75,7 +75,8 @@ export class Answers {
       const { chatId, event } = entry;
       if ("updateId" in event) this.#answered.add(event.updateId);
       const asks = event.kind === "start" || event.kind === "stop" ? event.kind : "nothing";
-      this.#later({ chatId, languageCode: undefined }, asks, kept[index] as Promise<Step>);
+      const threadId = "threadId" in event ? event.threadId : undefined;
+      this.#later({ chatId, languageCode: undefined, threadId }, asks, kept[index] as Promise<Step>);
     }
   }
 
@@ -95,8 +96,8 @@ export class Answers {
 }
 
 /** The chat that an answer is for. */
-export function addresseeOf({ chatId, languageCode }: Heard): Addressee {
-  return { chatId, languageCode };
+export function addresseeOf({ chatId, languageCode, threadId }: Heard): Addressee {
+  return threadId === undefined ? { chatId, languageCode } : { chatId, languageCode, threadId };
 }
 
 /** How long the answer has to wait: that of a /stop promises that no message follows it. */

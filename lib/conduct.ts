@@ -341,12 +341,12 @@ function reportOf(
   { fromMemory }: OpenRecipients,
   { run, tally, stopped }: { readonly run: Run; readonly tally: Tally; readonly stopped: string | undefined },
 ): BroadcastReport {
-  const { counts, skips, floods, migrations, errors, latencyMs } = tally;
+  const { counts, skips, floods, migrations, topics, errors, latencyMs } = tally;
   return new BroadcastReport({
     broadcastId,
     recipients: tally.done,
     ...counts,
-    ...{ skips, floods, migrations, errors, stopped },
+    ...{ skips, floods, migrations, topics, errors, stopped },
     recipientsFrom: fromMemory === undefined ? "table" : "memory",
     recipientsAsOf: fromMemory?.asOf === undefined ? undefined : new Date(fromMemory.asOf).toISOString(),
     durationMs: run.elapsedMs,

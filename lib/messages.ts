@@ -18,6 +18,8 @@ export interface Addressee {
   readonly chatId: number;
   /** The language of whoever has written, as Telegram tells it: `"de"`, `"pt-br"`. It is not always known. */
   readonly languageCode: string | undefined;
+  /** The topic of the chat in which is answered, by its `message_thread_id`; absent in General, and where there are no topics. */
+  readonly threadId?: number | undefined;
 }
 
 /** The answer to /status. */

@@ -185,7 +185,7 @@ function createKeep(keeper: Keeper, roster: Roster): Pick<Company, "migrate" | "
       const { acknowledged, kept } = keeper.keep({ kind: "event", chatId, event });
       const step = await acknowledged;
       if (step !== "queued") return step.after?.is_active !== true;
-      const forget = roster.heed(chatId, false, order);
+      const forget = roster.heed(chatId, false, { order });
       kept.then(forget, forget);
       return true;
     },

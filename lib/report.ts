@@ -22,6 +22,18 @@ export interface BroadcastMigration {
   readonly to: number;
 }
 
+/** A topic that did not take the message, which then went to the chat's General topic. */
+export interface BroadcastTopic {
+  /** The forum, or the person whose chat with the bot has topics. */
+  readonly chat_id: number;
+  /** The topic's `message_thread_id`, which the chat keeps. */
+  readonly thread_id: number;
+  /** `"missing"`: Telegram has not found it, as it was deleted or for other reasons. */
+  readonly reason: "closed" | "missing";
+  /** Telegram's words. */
+  readonly message: string;
+}
+
 /** Every recipient is counted in exactly one of sent, deactivated, skipped, failed and unknown. */
 export interface BroadcastCounts {
   /** Telegram has taken it. */
@@ -70,6 +82,11 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly floods: number;
   /** Groups that turned out to be supergroups: re-keyed, and counted by what became of the message there. */
   readonly migrations: readonly BroadcastMigration[];
+  /**
+   * The first hundred topics that did not take it. It went to their chats' General topic once, and is counted by what became
+   * of it there.
+   */
+  readonly topics: readonly BroadcastTopic[];
   /** The first hundred chats that were not reached, and why. */
   readonly errors: readonly BroadcastProblem[];
   /** Why the broadcast was stopped before its end, if it was. */
@@ -101,6 +118,7 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
     this.skips = facts.skips;
     this.floods = facts.floods;
     this.migrations = facts.migrations;
+    this.topics = facts.topics;
     this.errors = facts.errors;
     this.stopped = facts.stopped;
     this.recipientsFrom = facts.recipientsFrom;
@@ -116,6 +134,8 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
       .filter((name) => this[name] > 0)
       .map((name) => `${this[name]} ${name}${name === "skipped" ? this.#why() : ""}`);
     if (this.migrations.length > 0) others.push(`${this.migrations.length} migrated`);
+    const { length: topics } = this.topics;
+    if (topics > 0) others.push(`${topics} ${topics === 1 ? "topic" : "topics"} closed or missing`);
     const seconds = (this.durationMs / 1000).toFixed(1);
     const rest = others.length === 0 ? "" : `; ${others.join(", ")}`;
     const stopped = this.stopped === undefined ? "" : ` Stopped: ${this.stopped}.`;

@@ -1,6 +1,12 @@
 /** How a broadcast goes, counted while it runs. */
 import { Histogram, type Percentiles } from "./histogram.ts";
-import type { BroadcastCounts, BroadcastMigration, BroadcastProblem, BroadcastSkips } from "./report.ts";
+import type {
+  BroadcastCounts,
+  BroadcastMigration,
+  BroadcastProblem,
+  BroadcastSkips,
+  BroadcastTopic,
+} from "./report.ts";
 
 /** What became of one recipient. */
 export type Settlement =
@@ -46,6 +52,7 @@ export class Tally {
   readonly counts: BroadcastCounts = { sent: 0, deactivated: 0, skipped: 0, failed: 0, unknown: 0 };
   readonly skips: BroadcastSkips = { unsubscribed: 0, disallowed: 0, expired: 0, stopped: 0 };
   readonly migrations: BroadcastMigration[] = [];
+  readonly topics: BroadcastTopic[] = [];
   readonly errors: BroadcastProblem[] = [];
   readonly #latencies = new Histogram();
   /** Flood answers. */
@@ -102,6 +109,10 @@ export class Tally {
     this.counts[outcome]++;
     const index = this.errors.findIndex(({ chat_id }) => chat_id === chatId);
     if (index >= 0) this.errors[index] = { chat_id: chatId, outcome, message };
+  }
+
+  noteTopic(topic: BroadcastTopic): void {
+    if (this.topics.length < problemsAtMost) this.topics.push(topic);
   }
 
   skip(count: number, why: keyof BroadcastSkips): void {
