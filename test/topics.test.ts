@@ -10,6 +10,8 @@ import { FastClock, said, type Scene, until, withBot } from "./support/bot.ts";
 
 const test = suite("topics");
 const signal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 90, target: 120 } as const;
+/** A group is written to twenty times a minute; here that is three seconds. */
+const fast = { clock: new FastClock(20) };
 const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47]);
 const closed = "Bad Request: TOPIC_CLOSED";
 const missing = "Bad Request: message thread not found";

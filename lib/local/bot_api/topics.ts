@@ -4,7 +4,7 @@ import { badRequest } from "./errors.ts";
 import type { Payload } from "./form.ts";
 import type { Room } from "./room.ts";
 
-/** The General topic's own id, which no message carries and no call may name. */
+/** The own id of a forum's General topic, which no message carries and no call may name. */
 export const generalTopicId = 1;
 
 export interface Topic {
@@ -47,7 +47,7 @@ export function placeOf(room: Room, payload: Payload, answered: Message | undefi
     if (room.chat.type === "private" && named !== 0) throw notFound();
     return {};
   }
-  if (named === generalTopicId) throw notFound();
+  if (named === generalTopicId && room.chat.is_forum) throw notFound();
   return forumTopic(room.topics, named === 0 ? answered?.message_thread_id ?? 0 : named);
 }
 
