@@ -10,8 +10,6 @@ import { FastClock, said, type Scene, until, withBot } from "./support/bot.ts";
 
 const test = suite("topics");
 const signal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 90, target: 120 } as const;
-/** A group is written to twenty times a minute; here that is three seconds. */
-const fast = { clock: new FastClock(20) };
 const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47]);
 const closed = "Bad Request: TOPIC_CLOSED";
 const missing = "Bad Request: message thread not found";
@@ -271,7 +269,7 @@ test("in an outage a /start counts with its topic: in memory, and on disk for th
       const { ada, forum, two } = await desk(scene);
       const newcomer = scene.server.forum({ title: "New", administrators: [ada] });
       const topic = newcomer.createTopic(ada, "Signals");
-      gate.deny();
+      gate.deny("UpdateItem");
       two.say(ada, "/start");
       topic.say(ada, "/start");
       await until(() => bot.health.queuedUpdates >= 2, "they are not queued");
