@@ -6,13 +6,18 @@ import { Bot } from "grammy/web";
 import type { BotApiServer, LocalChat } from "../lib/local/mod.ts";
 import { subscriptions } from "../lib/subscriptions.ts";
 import { assert, suite } from "./harness.ts";
-import { FastClock, said, type Scene, until, withBot } from "./support/bot.ts";
+import { FastClock, said, type Scene, type SceneOptions, until, withBot } from "./support/bot.ts";
 
 const test = suite("topics");
 const signal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 90, target: 120 } as const;
 const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47]);
 const closed = "Bad Request: TOPIC_CLOSED";
 const missing = "Bad Request: message thread not found";
+
+/** A group is written to twenty times a minute, which is three seconds here. */
+function withDesk(body: (scene: Scene) => unknown, { bot, ...options }: SceneOptions = {}): Promise<void> {
+  return withBot(body, { ...options, bot: { clock: new FastClock(20), ...bot } });
+}
 
 /** The topics of the bot's messages in the chat, by its texts' first words; 0 is General. */
 function threads({ inbox }: LocalChat): [string, number][] {
@@ -41,7 +46,7 @@ function named({ calls }: BotApiServer, { chatId }: LocalChat): unknown[] {
 }
 
 test("/start in a topic is answered there and subscribes it; /start elsewhere moves the subscription", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { bot, another, item, settled } = scene;
     const { ada, forum, one, two } = await desk(scene);
     assert.equal((await item(forum))?.["thread_id"], { N: String(one.threadId) });
@@ -68,7 +73,7 @@ test("/start in a topic is answered there and subscribes it; /start elsewhere mo
 });
 
 test("replies go to the topic in which they were asked for", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { server, settled, bot } = scene;
     const { ada, forum, one, two } = await desk(scene);
     for (const text of ["/help", "/status"]) two.say(ada, text);
@@ -91,7 +96,7 @@ test("replies go to the topic in which they were asked for", async () => {
 });
 
 test("a thread that is no topic is not kept: answers in groups have one, too", async () => {
-  await withBot(async ({ bot, server, settled, item }) => {
+  await withDesk(async ({ bot, server, settled, item }) => {
     const ada = server.user();
     const group = server.group({ title: "Plain", kind: "supergroup", administrators: [ada] });
     group.say(ada, "/start", { message_thread_id: 5 });
@@ -103,7 +108,7 @@ test("a thread that is no topic is not kept: answers in groups have one, too", a
 });
 
 test("past a closed topic a signal goes to General once, and to the topic when that is open again", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { bot, server, item } = scene;
     const { ada, forum, one } = await desk(scene);
     one.close(ada);
@@ -125,7 +130,7 @@ test("past a closed topic a signal goes to General once, and to the topic when t
 });
 
 test("a deleted topic is told, and asked first all the same; where General is closed, too, the signal fails", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { bot, item } = scene;
     const { ada, forum, one, two } = await desk(scene);
     one.delete();
@@ -149,7 +154,7 @@ test("a deleted topic is told, and asked first all the same; where General is cl
 });
 
 test("what may have arrived in a topic is not sent to General as well", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { bot, server } = scene;
     const { forum, one } = await desk(scene);
     server.fault({ method: "sendMessage", answer: "lose" });
@@ -160,7 +165,7 @@ test("what may have arrived in a topic is not sent to General as well", async ()
 });
 
 test("all parts of a long message go to General behind the first", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { forum, one } = await desk(scene);
     one.delete();
     const { sent, topics } = await scene.bot.broadcast({ text: "word ".repeat(1500), photo: png });
@@ -171,7 +176,7 @@ test("all parts of a long message go to General behind the first", async () => {
 });
 
 test("with a broadcastId each chat gets it once, and a later call is told of the topics", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { bot, another } = scene;
     const { forum, one } = await desk(scene);
     one.delete();
@@ -183,7 +188,7 @@ test("with a broadcastId each chat gets it once, and a later call is told of the
 });
 
 test("a reply that its topic does not take goes to General", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { ada, forum, one } = await desk(scene);
     one.close(ada);
     one.say(ada, "/stop");
@@ -194,7 +199,7 @@ test("a reply that its topic does not take goes to General", async () => {
 
 test("a private chat's topics are the same, without DynamoDB, too", async () => {
   for (const useDynamoDB of [true, false]) {
-    await withBot(async (scene) => {
+    await withDesk(async (scene) => {
       const { bot, server, settled } = scene;
       const ada = server.user();
       const topic = ada.createTopic("Signals");
@@ -214,7 +219,7 @@ test("a private chat's topics are the same, without DynamoDB, too", async () => 
 });
 
 test("a group that becomes a supergroup keeps its subscription, and subscribes a topic there", async () => {
-  await withBot(async ({ bot, server, settled }) => {
+  await withDesk(async ({ bot, server, settled }) => {
     const ada = server.user();
     const group = server.group({ title: "Desk", administrators: [ada] });
     group.say(ada, "/start");
@@ -230,7 +235,7 @@ test("a group that becomes a supergroup keeps its subscription, and subscribes a
 });
 
 test("a signal follows what the table says of the topic, whoever wrote it", async () => {
-  await withBot(async (scene) => {
+  await withDesk(async (scene) => {
     const { bot, another, table, item, settled, server } = scene;
     const { ada, forum, one, two } = await desk(scene);
     const known = await item(forum);
@@ -264,7 +269,7 @@ test("in an outage a /start counts with its topic: in memory, and on disk for th
   const folder = await mkdtemp(join(tmpdir(), "topics-"));
   const spoolFile = join(folder, "spool.jsonl");
   try {
-    await withBot(async (scene) => {
+    await withDesk(async (scene) => {
       const { bot, another, gate, item } = scene;
       const { ada, forum, two } = await desk(scene);
       const newcomer = scene.server.forum({ title: "New", administrators: [ada] });
@@ -292,14 +297,14 @@ test("in an outage a /start counts with its topic: in memory, and on disk for th
         two.threadId,
         topic.threadId,
       ]);
-    }, { bot: { clock: new FastClock(20), spoolFile } });
+    }, { bot: { spoolFile } });
   } finally {
     await rm(folder, { recursive: true });
   }
 });
 
 test("subscriptions() keeps topics, and answers and sends there", async () => {
-  await withBot(async ({ server, table, logs, item }) => {
+  await withDesk(async ({ server, table, logs, item }) => {
     const bot = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
     const subscribers = subscriptions({ storage: table.storage(), logger: logs, messagesPerSecond: 1000 });
     bot.use(subscribers);
