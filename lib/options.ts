@@ -31,10 +31,14 @@ export interface BotOptions {
   readonly autoRegisterChats?: boolean | undefined;
   /**
    * Ids of the chats that may use the bot: a person's own, or a group's or channel's. Others are refused, once and
-   * kindly, and get no broadcast even if they are registered. Default: everyone may.
+   * kindly, and get no broadcast even if they are registered; there a group or channel is allowed by the person who has
+   * brought it in, too. Default: everyone may.
    */
   readonly allowedUsers?: readonly number[] | undefined;
-  /** Says of each update whether whoever sent it may use the bot, besides `allowedUsers`. Default: everyone may. */
+  /**
+   * Says of each update whether whoever sent it may use the bot, and right before a broadcast's message whether the chat
+   * still may, besides `allowedUsers`. One that fails, or takes longer than five seconds, says no. Default: everyone may.
+   */
   readonly authorize?: Authorize | undefined;
   /**
    * The types of chats that may subscribe. Others are told so once; a channel is told nothing. Chats that are registered

@@ -20,7 +20,8 @@ export type {
 } from "./bot_api/faults.ts";
 export type { BotApiFlood, BotApiFloodOptions } from "./bot_api/flood_waits.ts";
 export type { Payload } from "./bot_api/form.ts";
-export type { LocalForum, LocalTopic } from "./bot_api/forums.ts";
+export type { LocalForum } from "./bot_api/forums.ts";
+export type { LocalTopic } from "./bot_api/local_topic.ts";
 export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./bot_api/groups.ts";
 export type { SecondPoller } from "./bot_api/second_poller.ts";
 export type { WebhookDelivery } from "./bot_api/webhook.ts";

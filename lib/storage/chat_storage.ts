@@ -44,6 +44,8 @@ export interface Work {
   readonly onStrikes?: ((chatId: number) => void) | undefined;
   /** Called by `loadActiveChats` for each group and channel that has an `added_by`. */
   readonly onAdder?: ((chatId: number, adderId: number) => void) | undefined;
+  /** Called by `loadActiveChats` for each chat that has a `thread_id`. */
+  readonly onThread?: ((chatId: number, threadId: number) => void) | undefined;
 }
 
 /** Whom a cleanup meets. */
@@ -126,16 +128,17 @@ export abstract class ChatStorage {
   /** The ids of all active chats: the whole set, or an error. */
   async loadActiveChats(work: Work = {}): Promise<Set<number>> {
     assertWork("load the chats", work);
-    const { signal, onProgress, onStrikes, onAdder } = work;
+    const { signal, onProgress, onStrikes, onAdder, onThread } = work;
     const active = new Set<number>();
     for await (const page of this.scan()) {
       signal?.throwIfAborted();
       onProgress?.();
-      for (const { chat_id, is_active, strikes, added_by } of page) {
+      for (const { chat_id, is_active, strikes, added_by, thread_id } of page) {
         if (!is_active) continue;
         active.add(chat_id);
         if (strikes !== undefined) onStrikes?.(chat_id);
         if (added_by !== undefined) onAdder?.(chat_id, added_by);
+        if (thread_id !== undefined) onThread?.(chat_id, thread_id);
       }
     }
     return active;

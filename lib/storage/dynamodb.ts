@@ -2,7 +2,7 @@
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
-import { adderOf, chatIdOf, chatsOf, stateOf, strikesOf } from "./chat_item.ts";
+import { adderOf, chatIdOf, chatsOf, stateOf, strikesOf, threadOf } from "./chat_item.ts";
 import {
   type Applied,
   type Belief,
@@ -44,7 +44,10 @@ export interface DynamoDBStorageOptions extends ChatStorageOptions {
 
 /** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
 const maxRounds = 100;
-const activeNames = { "#active": "is_active", "#id": "chat_id", "#strikes": "strikes", "#adder": "added_by" };
+const activeNames = {
+  ...{ "#active": "is_active", "#id": "chat_id", "#strikes": "strikes" },
+  ...{ "#adder": "added_by", "#thread": "thread_id" },
+};
 
 /**
  * Keeps chats in a DynamoDB table of the key `chat_id` (N).
@@ -145,22 +148,23 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    */
   override async loadActiveChats(work: Work = {}): Promise<Set<number>> {
     assertWork("load the chats", work);
-    const { signal, onProgress, onStrikes, onAdder } = work;
+    const { signal, onProgress, onStrikes, onAdder, onThread } = work;
     const active = new Set<number>();
     await scanInParallel(this.#table, {
       FilterExpression: "#active = :true",
-      ProjectionExpression: "#id, #strikes, #adder",
+      ProjectionExpression: "#id, #strikes, #adder, #thread",
       ExpressionAttributeNames: activeNames,
       ExpressionAttributeValues: { ":true": { BOOL: true } },
       // A /stop that was confirmed a moment ago must not be overlooked.
       ConsistentRead: true,
     }, ({ Items = [] }) => {
       for (const item of Items) {
-        const [chatId, adderId] = [chatIdOf(item), adderOf(item)];
+        const [chatId, adderId, threadId] = [chatIdOf(item), adderOf(item), threadOf(item)];
         if (chatId === undefined) continue;
         active.add(chatId);
         if (strikesOf(item) !== undefined) onStrikes?.(chatId);
         if (adderId !== undefined) onAdder?.(chatId, adderId);
+        if (threadId !== undefined) onThread?.(chatId, threadId);
       }
       onProgress?.();
     }, signal);

@@ -13,16 +13,22 @@ export const storageNames: Names = {
 };
 export const dynamoDBNames: Names = {
   known: namesOf<DynamoDBStorageOptions>({
-    ...{ tableName: true, regionName: true, client: true, clock: true, logger: true },
+    ...{ tableName: true, regionName: true, client: true, fetch: true, clock: true, logger: true },
   }),
   elsewhere,
 };
 export const ledgerNames: Names = {
-  known: namesOf<DynamoDBLedgerOptions>({ tableName: true, regionName: true, client: true, clock: true }),
+  known: namesOf<DynamoDBLedgerOptions>({
+    tableName: true,
+    regionName: true,
+    client: true,
+    fetch: true,
+    clock: true,
+  }),
 };
 const cleanupNames = { known: namesOf<CleanupOptions>({ daysThreshold: true }) };
 const workNames = {
-  known: namesOf<Work>({ signal: true, onProgress: true, onStrikes: true, onAdder: true }),
+  known: namesOf<Work>({ signal: true, onProgress: true, onStrikes: true, onAdder: true, onThread: true }),
 };
 
 /**

@@ -5,7 +5,8 @@ import type { BotApiRefusal } from "./faults.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./flood_waits.ts";
 import { isMember } from "./members.ts";
 import type { Room, Waiter } from "./room.ts";
-import { commandEntities } from "./text.ts";
+import { createTopic, type LocalTopic } from "./local_topic.ts";
+import { addMessage, textFields } from "./writing.ts";
 import type { World } from "./world.ts";
 
 /** Further fields for a message, as Telegram would send them: `{ message_thread_id: 5 }`. */
@@ -110,19 +111,6 @@ export class LocalChat {
   }
 }
 
-/** Adds a message of the chat's people and tells the bot of it. */
-export function addMessage(world: World, room: Room, kind: string, fields: object): Message {
-  const message = room.add({ chat: room.chat, date: world.date, ...fields });
-  world.tell(room, kind, message);
-  return message;
-}
-
-/** The text of a message and, where there are any, its `bot_command` entities. */
-export function textFields(text: string): object {
-  const entities = commandEntities(text);
-  return entities.length > 0 ? { text, entities } : { text };
-}
-
 function contains(part: string): (message: Message) => boolean {
   return (message) => wordsOf(message).includes(part);
 }
@@ -145,6 +133,15 @@ export class LocalUser extends LocalChat {
   /** Writes to the bot. */
   say(text: string, extra: MessageFields = {}): Message {
     return this.#write(textFields(text), extra);
+  }
+
+  /**
+   * Creates a topic in the private chat, which has a General one besides from then on; the bot sees the service message
+   * that it begins with.
+   */
+  createTopic(name: string): LocalTopic {
+    this.room.opened = true;
+    return createTopic(this.world, this.room, this.user, name);
   }
 
   /** Sends a photo. */

@@ -1,6 +1,7 @@
 /** The handle of a channel's direct messages, which are a chat of their own. */
 import type { Message } from "grammy/types";
-import { LocalChat, type LocalUser, type MessageFields, textFields } from "./chats.ts";
+import { LocalChat, type LocalUser, type MessageFields } from "./chats.ts";
+import { textFields } from "./writing.ts";
 
 /**
  * Where people write to a channel: a supergroup with `is_direct_messages`, in which each person has a topic. An answer has

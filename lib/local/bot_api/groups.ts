@@ -1,10 +1,11 @@
 /** The handles of groups, supergroups and channels. */
 import type { Chat, Message, User } from "grammy/types";
 import { assertNames, namesOf } from "../../option_names.ts";
-import { LocalChat, type LocalUser, type MessageFields, textFields } from "./chats.ts";
+import { LocalChat, type LocalUser, type MessageFields } from "./chats.ts";
 import { LocalDirectMessages } from "./direct_messages.ts";
 import { channelBot, groupAnonymousBot, isMember, type MemberStatus } from "./members.ts";
 import type { Room } from "./room.ts";
+import { textFields } from "./writing.ts";
 
 /** How the bot is removed; by default as Telegram's apps do it: `left` in groups, `kicked` elsewhere. */
 export interface RemoveOptions {
