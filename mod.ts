@@ -52,6 +52,7 @@ export type {
   BroadcastProblem,
   BroadcastReport,
   BroadcastSkips,
+  BroadcastTopic,
   Percentiles,
 } from "./lib/report.ts";
 export type { Decimal, TradingSignal } from "./lib/signal.ts";

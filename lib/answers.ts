@@ -60,7 +60,9 @@ export class Answers {
     // A chat that has said /stop, or may not be registered, is not invited to /start.
     const isInvited = asks !== "stop" && asks !== "chatTypeNotAllowed" && asks !== "tooManyChats";
     if (!isInvited) this.#once(chatId, "unread");
-    const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage;
+    // What nobody has asked for is not said before all subscribers of a channel.
+    const isToTell = heard.chatType !== "channel" || asks !== "nothing";
+    const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage && isToTell;
     const unread = isUnknown ? this.#once(chatId, "unread") : [];
     void this.#send(to, [...unread, ...repliesWhileQueued(asks, wasActive)], { kind: kindOf(asks) });
     this.#later(to, asks, kept);
@@ -73,7 +75,8 @@ export class Answers {
       const { chatId, event } = entry;
       if ("updateId" in event) this.#answered.add(event.updateId);
       const asks = event.kind === "start" || event.kind === "stop" ? event.kind : "nothing";
-      this.#later({ chatId, languageCode: undefined }, asks, kept[index] as Promise<Step>);
+      const threadId = "threadId" in event ? event.threadId : undefined;
+      this.#later({ chatId, languageCode: undefined, threadId }, asks, kept[index] as Promise<Step>);
     }
   }
 
@@ -93,8 +96,8 @@ export class Answers {
 }
 
 /** The chat that an answer is for. */
-export function addresseeOf({ chatId, languageCode }: Heard): Addressee {
-  return { chatId, languageCode };
+export function addresseeOf({ chatId, languageCode, threadId }: Heard): Addressee {
+  return threadId === undefined ? { chatId, languageCode } : { chatId, languageCode, threadId };
 }
 
 /** How long the answer has to wait: that of a /stop promises that no message follows it. */

@@ -62,14 +62,14 @@ export class MeanReversionTelegramBot {
    */
   constructor(options: BotOptions) {
     assertNoMistakes(mistakesIn(options));
-    const { botToken, apiRoot, clock = systemClock, logger = consoleLogger } = options;
+    const { botToken, apiRoot, fetch, clock = systemClock, logger = consoleLogger } = options;
     const { messagesPerSecond = defaultMessagesPerSecond } = options;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
     const { signal } = this.#closing;
     const failures = this.#failures = createFailures(logger, clock, botToken);
-    const parts = { botToken, apiRoot, messagesPerSecond, failures, clock, logger, signal };
+    const parts = { botToken, apiRoot, fetch, messagesPerSecond, failures, clock, logger, signal };
     const { grammy, openGate } = createGrammyBot(parts);
     [this.#grammy, this.#openGate] = [grammy, openGate];
     const words = this.#words = createWords(options.messages, logger);

@@ -1,5 +1,6 @@
 /** What can be broadcast. */
 import type { MessageEntity } from "grammy/types";
+import { namesOf } from "./option_names.ts";
 import { isEntityOf } from "./text.ts";
 
 /** What is sent: a text, or a photo with its caption. */
@@ -14,6 +15,13 @@ export interface BroadcastMessage {
   /** A PNG's or JPEG's bytes (uploaded once, up to 10 MB), or a file_id or URL. */
   readonly photo?: Uint8Array | string;
 }
+
+/** Its parts. */
+export const messageNames: readonly string[] = namesOf<BroadcastMessage>({
+  text: true,
+  entities: true,
+  photo: true,
+});
 
 /** A message whose photo only adds to it: where that is lost, as with a process that dies, the text goes out alone. */
 export interface IllustratedMessage extends BroadcastMessage {

@@ -114,30 +114,40 @@ const rules: {
   onProgress: [isFunction, "a function"],
 };
 
+/** What `broadcast` may be told. */
+export const broadcastNames: readonly string[] = Object.keys(rules);
+
 /**
  * Refuses what can be no message, and no options, before anything is asked of anybody.
- * @throws {TypeError | RangeError} Naming the part or the option, and its rule.
+ * @param unknown What is wrong with the names that were given.
+ * @throws {TypeError | RangeError} Naming the part or the options, and their rules.
  */
-export function assertBroadcast(message: BroadcastMessage, options: BroadcastOptions): void {
-  assertMessage(message);
+export function assertBroadcast(
+  message: BroadcastMessage,
+  options: BroadcastOptions,
+  unknown: readonly string[] = [],
+): void {
+  if (unknown.length === 0) assertMessage(message);
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`Cannot broadcast as the options must be an object: they are ${String(options)}`);
   }
-  for (const [option, [isGood, rule]] of Object.entries(rules)) {
+  const mistakes = [...unknown, ...mistakesIn(options)];
+  if (mistakes.length === 0) return;
+  throw new TypeError(mistakes.map((mistake) => `Cannot broadcast as ${mistake}`).join("\n"));
+}
+
+function mistakesIn(options: BroadcastOptions): string[] {
+  const mistakes = Object.entries(rules).flatMap(([option, [isGood, rule]]) => {
     const value = options[option as keyof BroadcastOptions];
-    if (value === undefined || isGood(value)) continue;
+    if (value === undefined || isGood(value)) return [];
     const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-    throw new TypeError(
-      `Cannot broadcast as "${option}" must be ${rule}: current value is ${shown.slice(0, 200)}${
-        option === "expiresAt" ? secondsHint(value) : ""
-      }`,
-    );
-  }
-  if (options.starBudget !== undefined && options.allowPaidBroadcast !== true) {
-    throw new TypeError(
-      `Cannot broadcast as "starBudget" is for a paid broadcast: set allowPaidBroadcast, too`,
-    );
-  }
+    const hint = option === "expiresAt" ? secondsHint(value) : "";
+    return [`"${option}" must be ${rule}: current value is ${shown.slice(0, 200)}${hint}`];
+  });
+  const isFree = options.starBudget !== undefined && options.allowPaidBroadcast !== true;
+  return isFree
+    ? [...mistakes, `"starBudget" is for a paid broadcast: set allowPaidBroadcast, too`]
+    : mistakes;
 }
 
 /** When the message is too old, in milliseconds since 1970; `Infinity` where it never is. */

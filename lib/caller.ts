@@ -18,6 +18,12 @@ export interface CallerOptions {
   readonly clock: Clock;
 }
 
+/** A chat, or a topic of it, as Telegram's methods have it. */
+export interface Destination {
+  readonly chat_id: number;
+  readonly message_thread_id?: number;
+}
+
 /** After so many people have refused the photo in unknown words, it is left out for all. */
 const doubtsAtMost = 5;
 /** How long the chat action may take; after that the picture is sent without its answer. */
@@ -39,33 +45,33 @@ export class Caller {
     this.#abandoned.abort();
   }
 
-  async send(chat_id: number, part: Part, isPaid: boolean): Promise<Message> {
+  async send(to: Destination, part: Part, isPaid: boolean): Promise<Message> {
     const { photo } = this.#options.content;
-    if (!part.hasPhoto || photo === undefined) return await this.#sendText(chat_id, part, isPaid);
+    if (!part.hasPhoto || photo === undefined) return await this.#sendText(to, part, isPaid);
     try {
-      return await this.#sendPhoto(chat_id, photo, part, isPaid);
+      return await this.#sendPhoto(to, photo, part, isPaid);
     } catch (error) {
-      if (!this.#doesWithout(chat_id, error as Error)) throw error;
-      return await this.#sendText(chat_id, part, isPaid);
+      if (!this.#doesWithout(to.chat_id, error as Error)) throw error;
+      return await this.#sendText(to, part, isPaid);
     }
   }
 
-  async #sendText(chat_id: number, { text, entities }: Part, isPaid: boolean): Promise<Message> {
+  async #sendText(to: Destination, { text, entities }: Part, isPaid: boolean): Promise<Message> {
     const { api: { raw }, gate } = this.#options;
-    const message = { chat_id, text, entities: [...entities], ...paidFor(isPaid) };
+    const message = { ...to, text, entities: [...entities], ...paidFor(isPaid) };
     return await raw.sendMessage(gate.admit(message), forGrammy(this.#abandoned.signal));
   }
 
   async #sendPhoto(
-    chat_id: number,
+    to: Destination,
     photo: Uint8Array | string,
     { text: caption, entities }: Part,
     isPaid: boolean,
   ): Promise<Message> {
     const { api: { raw }, gate, content } = this.#options;
-    if (content.isUpload) await this.#knock(chat_id);
+    if (content.isUpload) await this.#knock(to);
     const message = {
-      ...{ chat_id, caption, caption_entities: [...entities] },
+      ...{ ...to, caption, caption_entities: [...entities] },
       photo: typeof photo === "object" ? new InputFile(photo, "chart.png") : photo,
       ...paidFor(isPaid),
     };
@@ -100,10 +106,10 @@ export class Caller {
   }
 
   /** A chat that takes nothing is found out before a picture is uploaded for it. */
-  async #knock(chat_id: number): Promise<void> {
+  async #knock(to: Destination): Promise<void> {
     const { api, clock } = this.#options;
     try {
-      const knocking = api.raw.sendChatAction({ chat_id, action: "upload_photo" });
+      const knocking = api.raw.sendChatAction({ ...to, action: "upload_photo" });
       await inTime(knocking, { ms: knockWithinMs, clock, signal: this.#abandoned.signal });
     } catch (error) {
       // Whatever else is wrong may be the action's own trouble: in channels there is none.

@@ -13,7 +13,7 @@
  * @module
  */
 import { type Candle, validateCandles } from "./candle.ts";
-import { bandsOf, type ChartOptions, themeOf } from "./chart/options.ts";
+import { assertChartOptions, bandsOf, type ChartOptions, themeOf } from "./chart/options.ts";
 import { loadDrawing } from "./chart/loading.ts";
 import { type TradingSignal, validateSignal } from "./signal.ts";
 
@@ -35,6 +35,7 @@ export async function drawChart(
 ): Promise<Uint8Array> {
   validateSignal(signal);
   validateCandles(candles);
+  assertChartOptions(options);
   const [theme, bands] = [themeOf(options), bandsOf(options)];
   const { drawPng } = await loadDrawing();
   return await drawPng({ signal, candles, theme, bands });

@@ -26,11 +26,11 @@ import {
   messageIds,
   updateIdOf,
 } from "./held.ts";
-import { isChatId } from "./chat_id.ts";
+import { isChatId, isThreadId } from "./chat_id.ts";
 import { iso } from "./time.ts";
 
 export type * from "./chat_event.ts";
-export { assertChatId, isChatId } from "./chat_id.ts";
+export { assertChatId, isChatId, isThreadId } from "./chat_id.ts";
 export { isWord, updateIdOf } from "./held.ts";
 export { iso, time, wholeSecond } from "./time.ts";
 
@@ -89,6 +89,11 @@ export function isStopped(chat: ChatState): boolean {
   return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");
 }
 
+/** Whether the chat is a channel, as far as is known. */
+export function isChannel({ user_info }: ChatState): boolean {
+  return user_info.type === "channel";
+}
+
 function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState | undefined {
   if (chat === undefined) {
     return event.kind === "start" || (event.kind === "message" && event.registers)
@@ -102,9 +107,9 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
     last_active: iso(Math.max(event.at, lastHeard(chat, event) ?? event.at)),
     ...messageIds(chat, event),
   };
+  if (event.kind === "start") return activated(inThread(counted, threadOf(event)));
   if (event.kind === "stop") return isStopped(counted) ? counted : deactivated(counted, "stopped", event.at);
-  const returns = event.kind === "start" || (event.registers && !isStopped(counted));
-  return returns ? activated(counted) : counted;
+  return event.registers && !isStopped(counted) ? activated(counted) : counted;
 }
 
 function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatState | undefined {
@@ -175,6 +180,7 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
     user_info: merged({}, event.userInfo),
     removed_at: null,
     added_by: adderOf(event),
+    thread_id: threadOf(event),
     last_update_id: isMember ? undefined : updateId,
     last_word_update_id: updateId,
     last_member_update_id: isMember ? updateId : undefined,
@@ -185,6 +191,16 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
 function adderOf(event: ChatEvent): number | undefined {
   const addedBy = "addedBy" in event ? event.addedBy : undefined;
   return isChatId(addedBy) ? addedBy : undefined;
+}
+
+/** The topic in which it was said; what can be no topic's id is none. */
+function threadOf(event: ChatEvent): number | undefined {
+  const threadId = "threadId" in event ? event.threadId : undefined;
+  return isThreadId(threadId) ? threadId : undefined;
+}
+
+function inThread(chat: ChatState, threadId: number | undefined): ChatState {
+  return chat.thread_id === threadId ? chat : { ...chat, thread_id: threadId };
 }
 
 function activated(chat: ChatState): ChatState {

@@ -21,6 +21,8 @@ export interface UserInfo {
   readonly user_id?: number | undefined;
   /** A group's or channel's name. */
   readonly title?: string | undefined;
+  /** `"channel"` for channels; other chats are told apart by their ids. Absent on items of earlier versions until the next post. */
+  readonly type?: string | undefined;
   /** Whatever another program keeps here. */
   readonly [key: string]: unknown;
 }
@@ -45,6 +47,8 @@ export interface ChatState {
   readonly strikes?: number | undefined;
   /** The id of the person who has brought this group or channel in; absent where that is not known. */
   readonly added_by?: number | undefined;
+  /** The topic to which broadcasts go, by its `message_thread_id`; absent where they go to General, or there are no topics. */
+  readonly thread_id?: number | undefined;
   /** The supergroup that this group has become. */
   readonly migrated_to?: number | undefined;
   /** The group that this supergroup was. */
@@ -84,6 +88,11 @@ export interface MessageEvent extends Fact {
   readonly registers?: boolean;
   /** Who brings the group or channel in, if this registers it. */
   readonly addedBy?: number | undefined;
+  /**
+   * The topic in which it was said, by its `message_thread_id`; absent where it was said in General, or there are no topics.
+   * A /start subscribes this topic in the place of an earlier one, and so does a message that registers.
+   */
+  readonly threadId?: number | undefined;
 }
 
 /** The bot can (`returned`) or cannot (`removed`) write to the chat any more; without `updateId`, a refused send. */

@@ -1,8 +1,13 @@
-/** What can be a chat's id. */
+/** What can be a chat's id, or a topic's. */
 
 /** Whether it can be a chat's id: a whole number of at most 52 significant bits, and not 0. */
 export function isChatId(value: unknown): value is number {
   return Number.isSafeInteger(value) && Math.abs(value as number) < 2 ** 52 && value !== 0;
+}
+
+/** Whether it can be a topic's id: a whole number above 0. */
+export function isThreadId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && value as number > 0;
 }
 
 /**

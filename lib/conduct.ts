@@ -1,5 +1,6 @@
 /** One broadcast from its first message to its report. */
 import { setMaxListeners } from "node:events";
+import type { Permission } from "./admission.ts";
 import type { Audience } from "./audience.ts";
 import { Ending, Run } from "./broadcast.ts";
 import type { IllustratedMessage } from "./broadcast_message.ts";
@@ -12,6 +13,7 @@ import { GoneGuard } from "./gone_guard.ts";
 import { LedgerJournal } from "./journal.ts";
 import type { Logger } from "./log.ts";
 import { neverRead, type OpenRecipients } from "./open_recipients.ts";
+import { createPermissionCheck } from "./permission_check.ts";
 import { createPurse, type Purse } from "./purse.ts";
 import { reasonOf } from "./reason.ts";
 import { BroadcastReport } from "./report.ts";
@@ -32,6 +34,8 @@ export interface Plan {
 
 export interface Company extends Surroundings {
   readonly messagesPerSecond: number;
+  /** Who may still use the bot. Default: everyone. */
+  readonly permission?: Permission | undefined;
   readonly logger: Logger;
   /** Called with each refusal in unknown words. */
   readonly onUnclear: (words: string, message: string) => void;
@@ -69,6 +73,8 @@ interface Parts {
 const readAtOnce = 16;
 const [windowAtLeast, windowSeconds] = [100, 2];
 const dayMs = 86_400_000;
+/** Why a chat is skipped that might have got the message. */
+const overReasons: readonly string[] = ["expired", "stopped"];
 
 /** How many chats are in doubt after a crash, at most. */
 export function windowSizeAt(messagesPerSecond: number): number {
@@ -134,7 +140,7 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
   readonly inDoubt: ReadonlySet<number>;
   readonly courier: Courier;
 }): Run {
-  const { gate, messagesPerSecond, clock, logger } = company;
+  const { gate, messagesPerSecond, permission, clock, logger } = company;
   const { content, tally, ending, journal, paces } = parts;
   const onProgress = guarded(plan.options.onProgress, logger);
   const tellDeadline = createDeadlineTeller(plan, company, paces);
@@ -144,11 +150,11 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
     isUnclear: () => gate.isUnclear,
     async deliver(chatId, onTurn, isDrawn) {
       const settlement = await courier.deliver(chatId, onTurn, isDrawn);
-      const isOver = settlement.outcome === "skipped" && settlement.why !== "unsubscribed" &&
+      const isOver = settlement.outcome === "skipped" && overReasons.includes(settlement.why) &&
         ending.kind !== "left";
       return isOver && inDoubt.has(chatId) ? stillInDoubt : settlement;
     },
-    aheadAtMost: () => content.isPerChat || check.readsEach ? readAtOnce : 1,
+    aheadAtMost: () => content.isPerChat || check.readsEach || permission?.authorizes ? readAtOnce : 1,
     isUpload: () => content.isUpload,
     pauseMs: () => gate.pauseMs,
     holdMs: (chatId) => gate.holdMs(chatId),
@@ -239,6 +245,7 @@ function courierOf(
     isRecipient: (chatId) => audience.has(chatId),
     standingOf: (chatId) => check.standingOf(chatId),
     isMeant: (chatId, standing) => selection.isMeant(chatId, standing),
+    checkPermission: createPermissionCheck({ ...company, signal: ending.signal }),
     onUnclearFlood: launch,
     signal: ending.signal,
     checkTime: () => company.clock.now() >= expiresAt ? ending.end("expired") : undefined,
@@ -334,12 +341,12 @@ function reportOf(
   { fromMemory }: OpenRecipients,
   { run, tally, stopped }: { readonly run: Run; readonly tally: Tally; readonly stopped: string | undefined },
 ): BroadcastReport {
-  const { counts, skips, floods, migrations, errors, latencyMs } = tally;
+  const { counts, skips, floods, migrations, topics, errors, latencyMs } = tally;
   return new BroadcastReport({
     broadcastId,
     recipients: tally.done,
     ...counts,
-    ...{ skips, floods, migrations, errors, stopped },
+    ...{ skips, floods, migrations, topics, errors, stopped },
     recipientsFrom: fromMemory === undefined ? "table" : "memory",
     recipientsAsOf: fromMemory?.asOf === undefined ? undefined : new Date(fromMemory.asOf).toISOString(),
     durationMs: run.elapsedMs,

@@ -1,6 +1,6 @@
 /** One recipient's delivery: attempts, outcomes, and what they say of the chat. */
 import type { Api } from "grammy/web";
-import { Caller, type CallerOptions } from "./caller.ts";
+import { Caller, type CallerOptions, type Destination } from "./caller.ts";
 import type { Control } from "./broadcast_run.ts";
 import type { ChatEvent, MemberEvent, ReachEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
@@ -11,8 +11,10 @@ import { floodsAtMost, type Gate } from "./gate.ts";
 import type { GoneGuard } from "./gone_guard.ts";
 import { type Outcome, outcomeOf, wordsOf } from "./outcome.ts";
 import { inTime } from "./patience.ts";
+import type { CheckPermission } from "./permission_check.ts";
 import type { Purse } from "./purse.ts";
 import { reasonOf } from "./reason.ts";
+import type { BroadcastTopic } from "./report.ts";
 import type { Roster } from "./roster.ts";
 import { type Settlement, type Tally, torn } from "./tally.ts";
 
@@ -39,6 +41,8 @@ export interface CourierOptions extends Surroundings, CallerOptions {
   readonly guard: GoneGuard;
   /** Whether the broadcast is meant for the chat; rejects where that cannot be told. */
   readonly isMeant: (chatId: number, standing: Standing) => boolean | Promise<boolean>;
+  /** Whether the chat may still use the bot. */
+  readonly checkPermission: CheckPermission;
   /** Called where a message waits as it is not known whom a flood concerns. */
   readonly onUnclearFlood: () => void;
   /** Called with each refusal in unknown words. */
@@ -57,6 +61,10 @@ export interface CourierOptions extends Surroundings, CallerOptions {
 interface Letter {
   /** The recipient, or the supergroup that it has become. */
   chatId: number;
+  /** The topic to which the last send went. */
+  threadId: number | undefined;
+  /** Whether a topic has refused it, so that all of it goes to the chat's General topic. */
+  isInGeneral: boolean;
   /** When a send began, by the clock and by what had been heard. */
   start: { readonly at: number; readonly moment: number };
   attempts: number;
@@ -107,7 +115,10 @@ export class Courier {
   ): Promise<Settlement> {
     const start = { at: 0, moment: 0 };
     const { rests } = this.#options.gate;
-    const letter: Letter = { chatId: recipient, start, attempts: 1, floods: 0, rests, onTurn, isDrawn };
+    const letter: Letter = {
+      ...{ chatId: recipient, threadId: undefined, isInGeneral: false, start, attempts: 1, floods: 0 },
+      ...{ rests, onTurn, isDrawn },
+    };
     const settlement = await this.#deliver(letter, recipient);
     if (settlement.outcome === "sent" || settlement.outcome === "unknown") {
       this.#options.guard.note(letter.chatId);
@@ -128,9 +139,9 @@ export class Courier {
     return { outcome: "sent" };
   }
 
-  /** Whether the recipient is one: subscribed, as the table says now, and meant. */
+  /** Whether the recipient is one: subscribed, as the table says now, meant, and allowed. */
   async #mayBegin(letter: Letter): Promise<Settlement | undefined> {
-    const { roster, standingOf, isMeant, signal, whyEnded } = this.#options;
+    const { roster, standingOf, isMeant, checkPermission, signal, whyEnded } = this.#options;
     this.#follow(letter);
     if (!roster.mayWriteTo(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
     const known = standingOf(letter.chatId);
@@ -138,12 +149,15 @@ export class Courier {
     if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
     if (!standing.isActive) return withdrawn;
     const meant = isMeant(letter.chatId, standing);
-    if (meant === true) return undefined;
     try {
-      return await meant ? undefined : withdrawn;
+      if (meant !== true && !await meant) return withdrawn;
     } catch (error) {
       return { outcome: "failed", message: reasonOf(error), stops: "stopped" };
     }
+    // A late answer holds nobody else up.
+    const checking = checkPermission(letter.chatId, standing, () => letter.onTurn(true));
+    const refusal = checking && await checking;
+    return checking && signal.aborted ? { outcome: "skipped", why: whyEnded() } : refusal;
   }
 
   /** A text of the chat's own may take its time, and fail. */
@@ -176,7 +190,7 @@ export class Courier {
       }
       letter.start = { at: this.#options.clock.now(), moment: roster.moment };
       try {
-        content.remember(await this.#caller.send(letter.chatId, part, isPaid));
+        content.remember(await this.#caller.send(this.#destinationOf(letter), part, isPaid));
         turn.taken();
         return await this.#reached(letter);
       } catch (error) {
@@ -184,6 +198,14 @@ export class Courier {
         if (settlement !== "again") return settlement;
       }
     }
+  }
+
+  /** The topic that the chat has subscribed, as is known now. */
+  #destinationOf(letter: Letter): Destination {
+    const { chatId: chat_id, isInGeneral } = letter;
+    const message_thread_id = isInGeneral ? undefined : this.#options.roster.threadOf(chat_id);
+    letter.threadId = message_thread_id;
+    return message_thread_id === undefined ? { chat_id } : { chat_id, message_thread_id };
   }
 
   /** Checks once more right before the send; gives why the message is not sent after all. */
@@ -259,6 +281,7 @@ export class Courier {
       return ++letter.floods <= floodsAtMost ? "again" : await this.#verdict(letter, outcome, error);
     }
     turn.over();
+    if (outcome.kind === "topic" && this.#leaveTopic(letter, outcome.reason, error)) return "again";
     if (letter.attempts < attemptsAtMost) {
       const isMove = outcome.kind === "moved" && await this.#move(letter, outcome.to);
       const mayTryAgain = outcome.kind === "unsent" || (outcome.kind === "unknown" && onUnknown === "resend");
@@ -267,6 +290,15 @@ export class Courier {
       if (mayTryAgain && await this.#rest(letter.attempts)) return "again";
     }
     return await this.#verdict(letter, outcome, error);
+  }
+
+  /** Has the message go to the chat's General topic, once; false where it was there already. */
+  #leaveTopic(letter: Letter, reason: BroadcastTopic["reason"], error: unknown): boolean {
+    const { chatId: chat_id, threadId: thread_id } = letter;
+    if (thread_id === undefined) return false;
+    this.#options.tally.noteTopic({ chat_id, thread_id, reason, message: reasonOf(error) });
+    letter.isInGeneral = true;
+    return true;
   }
 
   /** Tells of the first chat that is held back for longer than its own flood would be waited for. */

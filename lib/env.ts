@@ -3,7 +3,15 @@ import process from "node:process";
 import { config } from "dotenv";
 import { MeanReversionTelegramBot } from "./bot.ts";
 import type { ChatType } from "./chat.ts";
-import { assertNoMistakes, type BotOptions, chatTypes, mistakesIn } from "./options.ts";
+import { misspeltVariables } from "./env_names.ts";
+import {
+  assertNoMistakes,
+  botNames,
+  type BotOptions,
+  chatTypes,
+  mistakesIn,
+  mistakesInNames,
+} from "./options.ts";
 
 const variables = {
   botToken: "TELEGRAM_BOT_TOKEN",
@@ -16,6 +24,7 @@ const variables = {
   chatTypes: "TELEGRAM_CHAT_TYPES",
   chatsPerAdder: "TELEGRAM_CHATS_PER_ADDER",
 } as const;
+const autoRegisterVariable = "TELEGRAM_AUTO_REGISTER";
 
 const truths: ReadonlyMap<string, boolean> = new Map([
   ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
@@ -28,11 +37,12 @@ const truths: ReadonlyMap<string, boolean> = new Map([
  * `private,channel`), TELEGRAM_CHATS_PER_ADDER (a number, or `Infinity`), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and
  * of a `.env` file in the current folder, which never overrides a variable that is set.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
- * @throws {ConfigError} Naming every variable that is missing or malformed, and its rule.
+ * @throws {ConfigError} Naming every variable and option that is missing, malformed or misspelt, and its rule.
  */
 export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): MeanReversionTelegramBot {
-  config({ quiet: true });
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  if (typeof options !== "object" || options === null) assertNoMistakes(mistakesIn(options));
+  const { parsed = {} } = config({ quiet: true });
+  const given = givenIn(options);
   const fromEnv = Object.fromEntries(
     Object.entries(variables).map(([option, name]) => [option, process.env[name] || undefined]),
   );
@@ -42,19 +52,38 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
     chatsPerAdder: numberIn(process.env[variables.chatsPerAdder]),
   };
   const merged: Partial<BotOptions> = { ...fromEnv, ...listed, ...given };
-  const mistakes = mistakesIn(merged, (option) => {
+  const nameOf = (option: keyof BotOptions): string => {
     const isGiven = option in given || !(option in variables);
     return isGiven ? option : variables[option as keyof typeof variables];
-  });
-  const autoRegister = process.env["TELEGRAM_AUTO_REGISTER"] || "true";
+  };
+  const mistakes = [
+    ...mistakesInNames(options, botNames),
+    ...misspeltVariables(parsed, unset(merged)),
+    ...mistakesIn(merged, { nameOf }),
+  ];
+  const autoRegister = process.env[autoRegisterVariable] || "true";
   const autoRegisterChats = options.autoRegisterChats ?? truths.get(autoRegister.trim().toLowerCase());
   if (autoRegisterChats === undefined) {
     mistakes.push(
-      `TELEGRAM_AUTO_REGISTER must be true or false: current value is ${JSON.stringify(autoRegister)}.`,
+      `${autoRegisterVariable} must be true or false: current value is ${JSON.stringify(autoRegister)}.`,
     );
   }
   assertNoMistakes(mistakes);
   return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "", autoRegisterChats });
+}
+
+/** What is not undefined; what is no option was said by then. */
+function givenIn(options: Partial<BotOptions>): Partial<BotOptions> {
+  const entries = (botNames.known as (keyof BotOptions)[]).map((name) => [name, options[name]] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+/** Variables for which there is neither a value nor an option in their place. */
+function unset(merged: Partial<BotOptions>): string[] {
+  const all = Object.entries({ ...variables, autoRegisterChats: autoRegisterVariable });
+  return all.filter(([option, name]) =>
+    merged[option as keyof BotOptions] === undefined && !process.env[name]
+  ).map(([, name]) => name);
 }
 
 /** A text that is no list of ids, as a blank one is none, stays as it is, for the rule to show it. */

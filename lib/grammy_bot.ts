@@ -1,20 +1,21 @@
 /** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
-import process from "node:process";
 import { type ApiClientOptions, Bot, type Transformer } from "grammy/web";
 import { Attempt } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
 import type { Gate } from "./gate.ts";
-import { createHttpFetch } from "./http_fetch.ts";
 import { inForm } from "./in_form.ts";
 import type { Logger } from "./log.ts";
+import { causeNamed } from "./cause_named.ts";
 import { secretKept } from "./secret.ts";
-import { sendOnce } from "./send_once.ts";
+import { createTransport } from "./transport.ts";
 import { boundHandlers } from "./user_handlers.ts";
 
 export interface GrammyBotOptions {
   readonly botToken: string;
   readonly apiRoot: string | undefined;
+  /** A fetch of the user's. */
+  readonly fetch: typeof fetch | undefined;
   readonly messagesPerSecond: number;
   readonly failures: Failures;
   readonly clock: Clock;
@@ -24,7 +25,6 @@ export interface GrammyBotOptions {
 }
 
 const callWithinSeconds = 60;
-const isDeno = process.versions["deno"] !== undefined;
 
 /** The bot, and the gate that all its calls pass; its code is loaded with the first call. */
 export interface GrammyBot {
@@ -33,27 +33,35 @@ export interface GrammyBot {
 }
 
 export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
-  const { botToken, apiRoot } = options;
-  const grammy = new Bot(botToken, { client: clientOptions(apiRoot ? { apiRoot } : {}) });
+  const { botToken, apiRoot, fetch } = options;
+  const grammy = new Bot(botToken, {
+    client: clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } }),
+  });
   const gate = new Attempt(async () => {
     const { Gate } = await import("./later.ts");
     return new Gate(options);
   });
   const throughGate: Transformer = async (...call) => await (await gate.run()).transformer(...call);
-  grammy.api.config.use(throughGate, secretKept(botToken));
+  grammy.api.config.use(throughGate, secretKept(botToken), causeNamed);
   grammy.use(boundHandlers(options));
   return { grammy, openGate: () => gate.run() };
 }
 
+/** What of a grammY bot's client options tells how its calls reach Telegram. */
+export type Way = Pick<
+  ApiClientOptions,
+  "apiRoot" | "environment" | "buildUrl" | "fetch" | "baseFetchConfig"
+>;
+
 /** A client that sends a call once, and takes no answer for one that has not its form. */
-export function clientOptions(
-  { apiRoot, environment, buildUrl }: Pick<ApiClientOptions, "apiRoot" | "environment" | "buildUrl"> = {},
-): ApiClientOptions {
+export function clientOptions({ fetch, ...way }: Way = {}): ApiClientOptions {
+  const { apiRoot, environment, buildUrl, baseFetchConfig } = way;
   return {
-    fetch: inForm(isDeno ? sendOnce : createHttpFetch()),
+    fetch: inForm(createTransport(fetch)),
     timeoutSeconds: callWithinSeconds,
     ...apiRoot && { apiRoot },
     ...environment && { environment },
     ...buildUrl && { buildUrl },
+    ...baseFetchConfig && { baseFetchConfig },
   };
 }

@@ -6,7 +6,7 @@ import type { ChatType, MessageEvent } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry } from "./entry.ts";
 import type { Refusal } from "./registration.ts";
-import { dateMs, factOf, languageCodeOf, personOf, userInfoOf } from "./update.ts";
+import { dateMs, factOf, languageCodeOf, personOf, threadOf, userInfoOf } from "./update.ts";
 
 /**
  * What there may be to answer: one of the commands; a command by whom it is not allowed (`refused`) or of whom that is
@@ -33,6 +33,8 @@ export interface Heard {
   readonly chatType?: ChatType;
   /** The language of the person who has written, as Telegram tells it. */
   readonly languageCode?: string | undefined;
+  /** The topic in which it was said. */
+  readonly threadId?: number | undefined;
 }
 
 export interface HearingOptions {
@@ -58,7 +60,7 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
   const maySpeak = createMaySpeak(clock);
 
   const messageOf = (
-    { update_id }: Update,
+    update: Update,
     { chat, from, date }: Message,
     kind: MessageEvent["kind"],
     mayRegister: boolean,
@@ -68,10 +70,11 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     event: {
       kind,
       at: dateMs(date, clock.now()),
-      updateId: update_id,
+      updateId: update.update_id,
       userInfo: userInfoOf(chat),
       registers: mayRegister,
       ...(chat.type === "private" ? {} : { addedBy: personOf({ from }) }),
+      ...inThread(update),
     },
   });
 
@@ -107,9 +110,12 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     { chat, from, date }: ChatMemberUpdated,
     isPresent: boolean,
     isAllowed: boolean = true,
-  ): Heard => {
+  ): Heard | undefined => {
     const chatId = chat.id;
-    if (isPresent && !isAllowed) return { chatId, asks: "stranger", entry: undefined };
+    if (isPresent && !isAllowed) {
+      // A channel is told once it asks, as all its subscribers read the answer.
+      return chat.type === "channel" ? undefined : { chatId, asks: "stranger", entry: undefined };
+    }
     const event = {
       kind: isPresent ? "returned" : "removed",
       reason: chat.type === "private" ? "blocked" : "left",
@@ -135,6 +141,11 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
 
   return async (update, surroundings) => {
     const heard = await hear(update, surroundings);
-    return heard && { ...heard, languageCode: languageCodeOf(update) };
+    return heard && { ...heard, languageCode: languageCodeOf(update), ...inThread(update) };
   };
+}
+
+function inThread(update: Update): { readonly threadId?: number } {
+  const threadId = threadOf(update);
+  return threadId === undefined ? {} : { threadId };
 }

@@ -1,33 +1,51 @@
 /**
- * A fetch for the Bot API over Node's own HTTP client, which takes a sixth of the processor time of the built-in fetch.
- * It asks once, follows nothing, and knows the bodies that grammY sends: a text, bytes, or a stream.
+ * A fetch over Node's own HTTP client, which takes a sixth of the processor time of the built-in fetch. It asks once,
+ * follows nothing, and takes the bodies of grammY and of the AWS SDK: a text, bytes, or a stream.
  */
 import { Buffer } from "node:buffer";
-import http, { type ClientRequest, type IncomingMessage } from "node:http";
+import http, { type Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import https from "node:https";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
+import { AddressFamilies } from "./address_families.ts";
+import { ConnectionPool } from "./connection_pool.ts";
+import { unsentCode } from "./outcome.ts";
+import { responseOf } from "./whole_response.ts";
 
-/** A connection that nobody has used for so long may be closed at the other end just as a message is on its way. */
-const idleMs = 5000;
-/** What has no connection by then has certainly not arrived. */
+/** What has no connection by then is given up. */
 const connectWithinMs = 10_000;
 
+const requests = { "http:": http.request, "https:": https.request };
+
+/** What a request may carry beside the standard's options: an agent of the user's own, or a function that gives one. */
+interface Init extends RequestInit {
+  readonly agent?: Agent | ((url: URL) => Agent | undefined);
+}
+
 export function createHttpFetch(): typeof fetch {
-  const options = { keepAlive: true, timeout: idleMs };
-  const ways = {
-    "http:": { request: http.request, agent: new http.Agent(options) },
-    "https:": { request: https.request, agent: new https.Agent(options) },
-  };
-  return async (input, init = {}) => {
+  const pool = new ConnectionPool();
+  const families = new AddressFamilies();
+  return async (input, init: Init = {}) => {
     const url = new URL(String(input));
-    const way = ways[url.protocol as keyof typeof ways];
-    if (way === undefined) {
+    const request = requests[url.protocol as keyof typeof requests];
+    if (request === undefined) {
       throw new TypeError(`There is no way to ${url.protocol} here, only http and https`);
     }
-    const { body, method = "GET", signal } = init;
+    const { body, method = "GET", signal, agent: own } = init;
     const headers = { ...Object.fromEntries(new Headers(init.headers)), ...lengthOf(body) };
-    const request = way.request(url, { method, headers, agent: way.agent });
-    return await answerTo(request, body, signal);
+    const { current } = pool;
+    try {
+      const agent = (typeof own === "function" ? own(url) : own) ?? await current.agentFor(url);
+      const sent = request(url, { method, headers, agent, family: families.of(url) });
+      sent.on("socket", (socket) => families.watch(url, socket));
+      const response = await answerTo(sent, body, signal);
+      pool.noteAlive();
+      return response;
+    } catch (error) {
+      pool.leave(current);
+      families.forget(url);
+      throw error;
+    }
   };
 }
 
@@ -43,15 +61,18 @@ function answerTo(
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const abort = (): void => void request.destroy(signal?.reason as Error);
+    const connection = watchConnection(request);
     const settle = <T>(settled: (value: T) => void) => (value: T): void => {
       signal?.removeEventListener("abort", abort);
       settled(value);
     };
-    request.on("error", settle(reject));
+    const fail = settle((error: Error) =>
+      reject(connection.isMade || signal?.aborted ? error : unsent(error))
+    );
+    request.on("error", fail);
     request.on("response", (response) => {
-      readAll(response).then(settle((text) => resolve(responseOf(response, text))), settle(reject));
+      readAll(response).then(settle((content) => resolve(whole(response, content))), fail);
     });
-    endUnconnected(request);
     if (signal?.aborted) return abort();
     signal?.addEventListener("abort", abort);
     if (body instanceof ReadableStream) {
@@ -61,39 +82,59 @@ function answerTo(
   });
 }
 
-/** In the words that the system itself has for it. */
-function endUnconnected(request: ClientRequest): void {
-  request.on("socket", (socket) => {
-    if (!socket.connecting) return;
-    const late = (): void =>
-      void request.destroy(new Error(`connect ETIMEDOUT within ${connectWithinMs / 1000} s`));
-    const timer = setTimeout(late, connectWithinMs);
-    socket.once("connect", () => clearTimeout(timer));
-    request.once("close", () => clearTimeout(timer));
-  });
+/** No byte of the request has left: the same error, with the code that says so. */
+function unsent(error: Error): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  return Object.assign(new Error(error.message || code, { cause: error }), { code: unsentCode });
 }
 
-function readAll(response: IncomingMessage): Promise<string> {
+/** Tells whether the request's connection was ever made, its handshake included, and ends what has none in time. */
+function watchConnection(request: ClientRequest): { readonly isMade: boolean } {
+  const connection = { isMade: false };
+  const late = (): void =>
+    void request.destroy(new Error(`connect ETIMEDOUT: no connection within ${connectWithinMs / 1000} s`));
+  const timer = setTimeout(late, connectWithinMs);
+  const made = (): void => {
+    clearTimeout(timer);
+    connection.isMade = true;
+  };
+  request.once("close", () => clearTimeout(timer));
+  request.on("proxyConnect", ({ statusCode }: { readonly statusCode?: number }) => {
+    // An agent for http gives no status.
+    if (statusCode !== undefined && statusCode !== 200) {
+      request.destroy(new Error(`the proxy does not connect: it answers ${statusCode}`));
+    }
+  });
+  request.on("socket", (socket: Socket & { readonly secureConnecting?: boolean }) => {
+    if (socket.secureConnecting) socket.once("secureConnect", made);
+    else if (socket.connecting) socket.once("connect", made);
+    else made();
+  });
+  return connection;
+}
+
+function readAll(response: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
-    let text = "";
-    response.setEncoding("utf8");
-    response.on("data", (part: string) => text += part);
-    response.on("end", () => response.complete ? resolve(text) : reject(new Error("the answer is torn")));
-    response.on("error", reject);
-    response.on("close", () => response.complete || reject(new Error("the answer is torn")));
+    const torn = (): void => reject(new Error("the answer is torn: its connection was closed in the middle"));
+    const parts: Buffer[] = [];
+    response.on("data", (part: Buffer) => parts.push(part));
+    response.on("end", () => response.complete ? resolve(new Uint8Array(Buffer.concat(parts))) : torn());
+    response.on("error", torn);
+    response.on("close", () => response.complete || torn());
   });
 }
 
-/** As much of a Response as grammY reads. */
-function responseOf({ statusCode = 0, statusMessage = "" }: IncomingMessage, text: string): Response {
-  const isOk = statusCode >= 200 && statusCode < 300;
-  const response: Pick<Response, "ok" | "status" | "statusText" | "json" | "text"> = {
-    ok: isOk,
+function whole(
+  { statusCode = 0, statusMessage = "", headers }: IncomingMessage,
+  content: Uint8Array<ArrayBuffer>,
+): Response {
+  const entries = Object.entries(headers).map((
+    [name, value = ""],
+  ): [string, string] => [name, String(value)]);
+  return responseOf({
     status: statusCode,
     statusText: statusMessage,
-    // deno-lint-ignore require-await -- async, so that what is no JSON rejects as it does with every fetch
-    json: async () => JSON.parse(text) as unknown,
-    text: () => Promise.resolve(text),
-  };
-  return response as Response;
+    headers: new Headers(entries),
+    content: content.buffer,
+  });
 }

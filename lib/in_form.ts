@@ -1,15 +1,38 @@
 /** A fetch for the Bot API of which an answer that has not its form is none: whatever was asked may have been done. */
+import { unsentCode } from "./outcome.ts";
+
+const somebodyElse = "a proxy, or a network that wants a login first, may have answered in Telegram's place";
+
+/** @param ask Follows no redirect. */
 export function inForm(ask: typeof fetch): typeof fetch {
   return async (input, init) => {
     const response = await ask(input, init);
+    assertNoRedirect(response);
     const read = response.json.bind(response);
-    const json = async (): Promise<unknown> => assertForm(await read());
+    const json = async (): Promise<unknown> => {
+      const answer = await read().catch(() => undefined);
+      return isInForm(answer) ? answer : notInForm(response);
+    };
     return Object.defineProperty(response, "json", { value: json });
   };
 }
 
-function assertForm(answer: unknown): unknown {
+/** The Bot API never redirects: whoever did has not passed the request on. */
+function assertNoRedirect({ status, headers }: Response): void {
+  if (status < 300 || status > 399) return;
+  const to = headers?.get("location") ?? "";
+  const host = URL.canParse(to) ? ` to ${new URL(to).host}` : "";
+  throw Object.assign(new Error(`the answer is a redirect (${status})${host}: ${somebodyElse}`), {
+    code: unsentCode,
+  });
+}
+
+function isInForm(answer: unknown): boolean {
   const { ok } = (answer ?? {}) as { readonly ok?: unknown };
-  if (ok === false || (ok === true && "result" in (answer as object))) return answer;
-  throw new Error("the answer is not in the Bot API's form");
+  return ok === false || (ok === true && "result" in (answer as object));
+}
+
+function notInForm({ status, headers }: Response): never {
+  const type = headers?.get("content-type")?.split(";")[0] || "of no type";
+  throw new Error(`the answer is not in the Bot API's form (status ${status}, ${type}): ${somebodyElse}`);
 }

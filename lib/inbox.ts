@@ -201,7 +201,8 @@ export class Inbox {
     if (step !== "queued" || keeping === undefined) void answers.kept(heard, step as Step | undefined);
     else {
       if (heard.asks === "start") {
-        heedUntilKept(roster, { chatId: heard.chatId, isActive: true, order }, keeping.kept);
+        const { chatId, threadId } = heard;
+        heedUntilKept(roster, { chatId, isActive: true, order, threadId }, keeping.kept);
       }
       answers.queued({ updateId, heard, wasActive, kept: keeping.kept });
     }

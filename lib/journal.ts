@@ -120,8 +120,9 @@ export class LedgerJournal implements Journal {
     const { tally } = this.#options;
     this.#closing.abort();
     const { broadcast_id, fence } = this.#record;
-    const problems = { errors: report.errors, migrations: report.migrations };
-    const hasProblems = report.errors.length + report.migrations.length > 0;
+    const { errors, migrations, topics } = report;
+    const problems = { errors, migrations, topics };
+    const hasProblems = errors.length + migrations.length + topics.length > 0;
     return await this.#persist(giveUpMs, async () => {
       const problem_parts = hasProblems
         ? await this.#ledger.writeText(broadcast_id, `problems-${fence}`, JSON.stringify(problems))

@@ -23,16 +23,15 @@ export function summaryOf(report: BroadcastReport): Partial<RunRecord> {
 export async function keptReport(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
   const { broadcast_id, fence, problem_parts } = run;
   const kept = problem_parts && await ledger.readText(broadcast_id, `problems-${fence}`, problem_parts);
-  const { errors, migrations } = kept ? JSON.parse(kept) : { errors: [], migrations: [] };
-  const { sent, deactivated, skipped, failed, unknown, unsubscribed, expired, stopped, floods } = keptState(
-    run,
-  );
+  const { errors = [], migrations = [], topics = [] } = kept ? JSON.parse(kept) : {};
+  const { sent, deactivated, skipped, failed, unknown, floods, ...state } = keptState(run);
+  const { unsubscribed, disallowed, expired, stopped } = state;
   const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(Number);
   return new BroadcastReport({
     broadcastId: broadcast_id,
     recipients: sent + deactivated + skipped + failed + unknown,
-    ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations },
-    skips: { unsubscribed, expired, stopped },
+    ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations, topics },
+    skips: { unsubscribed, disallowed, expired, stopped },
     stopped: run["stopped_by"] as string | undefined,
     recipientsFrom: run["recipients_from"] === "memory" ? "memory" : "table",
     recipientsAsOf: run["recipients_as_of"] as string | undefined,

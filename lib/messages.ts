@@ -18,6 +18,8 @@ export interface Addressee {
   readonly chatId: number;
   /** The language of whoever has written, as Telegram tells it: `"de"`, `"pt-br"`. It is not always known. */
   readonly languageCode: string | undefined;
+  /** The topic of the chat in which is answered, by its `message_thread_id`; absent in General, and where there are no topics. */
+  readonly threadId?: number | undefined;
 }
 
 /** The answer to /status. */
@@ -54,6 +56,11 @@ export interface BotMessages {
   readonly registered: Wording;
   /** To a chat that was inactive and is subscribed again. */
   readonly returned: Wording;
+  /**
+   * To a channel that is registered, or subscribed again, as the bot is added to it or by a post that is no command: all
+   * its subscribers read it. The bot's own words are none, and then nothing is said.
+   */
+  readonly channelGreeting: Wording;
   /** /start of a chat that is subscribed. */
   readonly alreadyActive: Wording;
   /** /stop of a chat that was subscribed. */
@@ -139,6 +146,7 @@ const startSubscribes = " /start subscribes it.";
 export const ownMessages: { readonly [Name in MessageName]: (about: About<Name>) => FormattedText } = {
   registered: () => lines(bold("Welcome! You are subscribed."), everySignal, commandList),
   returned: () => lines(bold("Welcome back! You are subscribed again."), everySignal, commandList),
+  channelGreeting: () => format(),
   alreadyActive: () => lines("You are subscribed: every trading signal arrives in this chat.", commandList),
   stopped: () =>
     lines(

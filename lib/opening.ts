@@ -129,23 +129,23 @@ export function readyText(
 }
 
 function createStorage(options: BotOptions, clock: Clock, logger: Logger): ChatStorage {
-  const { useDynamoDB = true, tableName, regionName, client } = options;
+  const { useDynamoDB = true, tableName, regionName, client, fetch } = options;
   if (!useDynamoDB) return new InMemoryChatStorage({ clock, logger });
-  return new TelegramDynamoDBStorage({ tableName, regionName, client, clock, logger });
+  return new TelegramDynamoDBStorage({ tableName, regionName, client, fetch, clock, logger });
 }
 
 /** What of a bot's options tells where broadcasts with an id are kept. */
 export type LedgerOptions = Pick<
   BotOptions,
-  "useDynamoDB" | "broadcastsTableName" | "regionName" | "client" | "ledger"
+  "useDynamoDB" | "broadcastsTableName" | "regionName" | "client" | "fetch" | "ledger"
 >;
 
 /** Where broadcasts with an id are kept. */
 export function openLedger(options: LedgerOptions, clock: Clock): Ledger {
-  const { useDynamoDB = true, broadcastsTableName: tableName, regionName, client } = options;
+  const { useDynamoDB = true, broadcastsTableName: tableName, regionName, client, fetch } = options;
   if (options.ledger !== undefined) return options.ledger;
   if (!useDynamoDB) return new InMemoryLedger();
-  return new DynamoDBLedger({ tableName, regionName, client, clock });
+  return new DynamoDBLedger({ tableName, regionName, client, fetch, clock });
 }
 
 /** The ledgers of a bot: its own, and one for outages, in memory and on disk where there is a file. */

@@ -2,10 +2,12 @@
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Authorize } from "./admission.ts";
+import { broadcastNames } from "./broadcast_options.ts";
 import type { ChatType } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { type BotMessages, ownMessages } from "./messages.ts";
+import { type Names, unknownNames } from "./option_names.ts";
 import { withoutTokens } from "./secret.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 import type { Ledger } from "./storage/ledger.ts";
@@ -29,10 +31,14 @@ export interface BotOptions {
   readonly autoRegisterChats?: boolean | undefined;
   /**
    * Ids of the chats that may use the bot: a person's own, or a group's or channel's. Others are refused, once and
-   * kindly, and get no broadcast even if they are registered. Default: everyone may.
+   * kindly, and get no broadcast even if they are registered; there a group or channel is allowed by the person who has
+   * brought it in, too. Default: everyone may.
    */
   readonly allowedUsers?: readonly number[] | undefined;
-  /** Says of each update whether whoever sent it may use the bot, besides `allowedUsers`. Default: everyone may. */
+  /**
+   * Says of each update whether whoever sent it may use the bot, and right before a broadcast's message whether the chat
+   * still may, besides `allowedUsers`. One that fails, or takes longer than five seconds, says no. Default: everyone may.
+   */
   readonly authorize?: Authorize | undefined;
   /**
    * The types of chats that may subscribe. Others are told so once; a channel is told nothing. Chats that are registered
@@ -59,6 +65,11 @@ export interface BotOptions {
   readonly messages?: Partial<BotMessages> | undefined;
   /** A Bot API server of your own. Default: `https://api.telegram.org`. */
   readonly apiRoot?: string | undefined;
+  /**
+   * A fetch of your own for all requests to Telegram, and to DynamoDB where there is no `client`: it must send each request
+   * once. Default: the runtime's own way, by the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name.
+   */
+  readonly fetch?: typeof fetch | undefined;
   /** Default: the console. */
   readonly logger?: Logger | undefined;
   /** A DynamoDB client of your own. */
@@ -77,26 +88,6 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-type Checked =
-  | "logger"
-  | "storage"
-  | "client"
-  | "botToken"
-  | "tableName"
-  | "broadcastsTableName"
-  | "ledger"
-  | "regionName"
-  | "messagesPerSecond"
-  | "useDynamoDB"
-  | "autoRegisterChats"
-  | "allowedUsers"
-  | "authorize"
-  | "chatTypes"
-  | "chatsPerAdder"
-  | "spoolFile"
-  | "messages"
-  | "apiRoot";
-
 const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 const isText = (value: unknown, form: RegExp): value is string =>
   typeof value === "string" && form.test(value);
@@ -106,9 +97,7 @@ const has = (value: unknown, ...methods: readonly string[]): boolean =>
 
 const isWordings = (value: unknown): boolean =>
   typeof value === "object" && value !== null && !Array.isArray(value) &&
-  Object.entries(value).every(([name, wording]) =>
-    Object.hasOwn(ownMessages, name) && (wording === undefined || typeof wording === "function")
-  );
+  Object.values(value).every((wording) => wording === undefined || typeof wording === "function");
 
 export const chatTypes: readonly ChatType[] = ["private", "group", "supergroup", "channel"];
 
@@ -117,7 +106,9 @@ const tableNames = {
   rule: "3 to 255 letters, digits, _, . and -",
 };
 
-const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
+type Option = keyof BotOptions;
+
+const rules: Record<Option, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
   botToken: {
     isGood: (value: unknown) => isText(value, /^\d+:[A-Za-z0-9_-]+$/),
     rule:
@@ -134,10 +125,12 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
     isGood: (value: number) => typeof value === "number" && value > 0 && value <= 1000,
     rule: "a number above 0 and up to 1000",
   },
+  fetch: { isGood: (value: unknown) => typeof value === "function", rule: "a fetch function" },
   logger: { isGood: (value: unknown) => has(value, "info", "warn", "error"), rule: "{ info, warn, error }" },
   storage: { isGood: (value: unknown) => has(value, "apply", "scan"), rule: "a ChatStorage" },
   ledger: { isGood: (value: unknown) => has(value, "begin", "save"), rule: "a Ledger" },
   client: { isGood: (value: unknown) => has(value, "send"), rule: "a DynamoDBClient" },
+  clock: { isGood: (value: unknown) => has(value, "now", "sleep", "random"), rule: "{ now, sleep, random }" },
   useDynamoDB: { isGood: isBoolean, rule: "true or false" },
   autoRegisterChats: { isGood: isBoolean, rule: "true or false" },
   allowedUsers: {
@@ -171,33 +164,52 @@ const rules: Record<Checked, { isGood: (value: never) => boolean; rule: string; 
   },
 };
 
-/**
- * What is wrong, a sentence for each mistake.
- * @param nameOf What the user calls an option.
- * @param required What nobody can do without.
- */
+/** What a bot may be told. */
+export const botNames: Names = {
+  known: Object.keys(rules),
+  elsewhere: { "the options of sendSignal() and broadcast()": broadcastNames },
+};
+const wordingNames: Names = { known: Object.keys(ownMessages), what: "a name in messages" };
+
+/** Who is told the options. */
+export interface Told {
+  /** What the user calls an option. Default: by its name. */
+  readonly nameOf?: (option: Option) => string;
+  /** What nobody can do without. Default: `"botToken"`. */
+  readonly required?: Option;
+  /** Default: a bot's. */
+  readonly names?: Names;
+}
+
+/** What is wrong, a sentence for each mistake. */
 export function mistakesIn(
-  options: Partial<Record<Checked, unknown>>,
-  nameOf: (option: Checked) => string = (option) => option,
-  required: Checked = "botToken",
+  options: Partial<Record<Option, unknown>>,
+  { nameOf = (option) => option, required = "botToken", names = botNames }: Told = {},
 ): string[] {
   if (typeof options !== "object" || options === null) {
-    return [`The options must be an object such as { ${required} }: current value is ${String(options)}.`];
+    return [`The options must be an object such as { ${required} }: current value is ${shown(options)}.`];
   }
-  const ofOptions = (Object.keys(rules) as Checked[]).flatMap((option) => {
-    const { isGood, rule, isSecret } = rules[option];
-    const value = options[option];
-    const name = nameOf(option);
-    if (option === required && (value === undefined || value === "")) {
-      const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
-      return [`${name} is not set: it must be ${rule}.${where}`];
-    }
-    if (value === undefined || isGood(value as never)) return [];
-    const current = isSecret ? "" : `: current value is ${shown(value)}`;
-    return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
-  });
-  return [...mistakesInRuntime(process.versions), ...ofOptions];
+  const known = (Object.keys(rules) as Option[]).filter((option) => names.known.includes(option));
+  return [
+    ...mistakesInRuntime(process.versions),
+    ...mistakesInNames(options, names),
+    ...mistakesInNames(options.messages, wordingNames),
+    ...known.flatMap((option) => mistakeIn(option, options[option], nameOf(option), option === required)),
+  ];
 }
+
+function mistakeIn(option: Option, value: unknown, name: string, isRequired: boolean): string[] {
+  const { isGood, rule, isSecret } = rules[option];
+  if (isRequired && (value === undefined || value === "")) {
+    const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
+    return [`${name} is not set: it must be ${rule}.${where}`];
+  }
+  if (value === undefined || isGood(value as never)) return [];
+  const current = isSecret ? "" : `: current value is ${shown(value)}`;
+  return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
+}
+
+const ended = (sentence: string): string => sentence.endsWith("?") ? sentence : `${sentence}.`;
 
 /** Deno and Bun name a Node of their own, which is never too old. */
 export function mistakesInRuntime({ node = "" }: { readonly node?: string | undefined }): string[] {
@@ -205,6 +217,11 @@ export function mistakesInRuntime({ node = "" }: { readonly node?: string | unde
   return [
     `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
   ];
+}
+
+/** The same of names alone. */
+export function mistakesInNames(options: unknown, names: Names): string[] {
+  return unknownNames(options, names).map(ended);
 }
 
 /** @throws {ConfigError} With every mistake, if there is one. */

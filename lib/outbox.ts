@@ -137,7 +137,7 @@ export class Outbox {
   /** A reply that fails is no reason to handle the update again; that the chat is gone is worth keeping. */
   async #answer(api: Api, to: Addressee, reply: Reply, { kind, queuedAt }: Order): Promise<void> {
     const { clock, warn, onGone, withinMs } = this.#options;
-    const { chatId } = to;
+    const { chatId, threadId: message_thread_id } = to;
     const at = clock.now();
     // What was behind a reply that has waited for too long has waited as long.
     if (queuedAt <= (this.#droppedAt.get(chatId) ?? -Infinity)) {
@@ -145,8 +145,10 @@ export class Outbox {
     }
     try {
       const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
+      if (text === "") return;
       const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
-      const message = { chat_id: chatId, text, entities: [...entities] };
+      const place = message_thread_id === undefined ? {} : { message_thread_id };
+      const message = { chat_id: chatId, ...place, text, entities: [...entities] };
       const mark = { isConfirmation: kind === "word", waitAtMostMs: waitAtMostMs[kind] };
       await api.raw.sendMessage(asReply(message, mark), signal);
     } catch (error) {
@@ -160,6 +162,8 @@ export class Outbox {
           .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${reasonOf(failure)}`));
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
         await this.#answer(api, { ...to, chatId: outcome.to }, reply, { kind, queuedAt });
+      } else if (outcome.kind === "topic" && message_thread_id !== undefined) {
+        await this.#answer(api, { ...to, threadId: undefined }, reply, { kind, queuedAt });
       } else warn(`Chat ${chatId} could not be answered: ${(error as Error).message}`);
     }
   }

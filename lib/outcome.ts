@@ -13,6 +13,7 @@ import {
   goneInCapitals,
   matcherOf,
   refusedByChat,
+  refusedByTopic,
   refusedPhotos,
   unopenedChats,
   unreachableChats,
@@ -32,7 +33,9 @@ export type Outcome =
   | { readonly kind: "moved"; readonly to: number }
   /** The chat is not found. Telegram says so of chats that are there, too: not for good until it is said again and again. */
   | { readonly kind: "unreachable" }
-  /** Not to this chat now, perhaps to others: rights, a closed topic, slow mode. */
+  /** Not in this topic of the chat: it is closed, or not found. The chat's General topic may take it. */
+  | { readonly kind: "topic"; readonly reason: "closed" | "missing" }
+  /** Not to this chat now, perhaps to others: rights, slow mode. */
   | { readonly kind: "refused" }
   /** The message itself: every chat would refuse it. Only in words that Telegram uses of messages alone. */
   | { readonly kind: "message" }
@@ -53,6 +56,8 @@ interface Answer {
 
 const isMessageFault = matcherOf(messageFaults);
 const isRefusedByChat = matcherOf(refusedByChat);
+const isClosedTopic = matcherOf(refusedByTopic.closed);
+const isMissingTopic = matcherOf(refusedByTopic.missing);
 const isRefusedPhoto = matcherOf(refusedPhotos);
 const isUnreachable = matcherOf(unreachableChats);
 const isUnopened = matcherOf(unopenedChats);
@@ -63,9 +68,12 @@ const isGone = matcherOf(goneChats.gone);
 const isBlockedInCapitals = matcherOf(goneInCapitals.blocked);
 const isGoneInCapitals = matcherOf(goneInCapitals.gone);
 
+/** The code of an error after which no byte of a request can have reached a server. */
+export const unsentCode = "ERR_REQUEST_UNSENT";
+
 /** Why a request surely never left: no connection was made. */
 const neverConnected =
-  /connect ETIMEDOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)|dns error/;
+  /ERR_REQUEST_UNSENT|connect ETIMEDOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)|dns error|ConnectionRefused|FailedToOpenSocket|Unable to connect/;
 
 /** What a server says that ended, or lost sight of a message, while that was on its way. */
 const mayHaveArrived = /sent message was immediately deleted|: restart|Request aborted/i;
@@ -121,6 +129,8 @@ function ofForbidden(words: string): Outcome {
 function ofBadRequest(words: string): Outcome {
   if (isBotRefusal(words)) return { kind: "bot" };
   if (isUnreachable(words)) return { kind: "unreachable" };
+  if (isClosedTopic(words)) return { kind: "topic", reason: "closed" };
+  if (isMissingTopic(words)) return { kind: "topic", reason: "missing" };
   if (isRefusedByChat(words)) return { kind: "refused" };
   if (isMessageFault(words)) return { kind: "message" };
   return ofCapitals(words) ?? { kind: "unclear" };

@@ -1,6 +1,7 @@
 /** Broadcasts for a user's own grammY bot. They have a client and a gate of their own: none of its plugins sends them twice. */
 import { Api, type ApiClientOptions } from "grammy/web";
 import { Broadcasting } from "./broadcasting.ts";
+import { causeNamed } from "./cause_named.ts";
 import type { Clock } from "./clock.ts";
 import { Gate } from "./gate.ts";
 import { clientOptions } from "./grammy_bot.ts";
@@ -14,7 +15,7 @@ import type { Ledger } from "./storage/ledger.ts";
 
 export interface OwnBroadcastingOptions {
   readonly token: string;
-  /** That bot's options, which name its server. */
+  /** That bot's options, which name its server and its way there. */
   readonly client: ApiClientOptions | undefined;
   readonly storage: ChatStorage;
   readonly ledger: Ledger | undefined;
@@ -30,7 +31,7 @@ export async function openBroadcasting(options: OwnBroadcastingOptions): Promise
   const { token, client, storage, ledger, roster, messagesPerSecond, clock, logger, signal } = options;
   const api = new Api(token, clientOptions(client));
   const gate = new Gate({ messagesPerSecond, clock, logger, signal });
-  api.config.use(gate.transformer, secretKept(token));
+  api.config.use(gate.transformer, secretKept(token), causeNamed);
   return new Broadcasting({
     ...{ api, gate, roster, clock, logger, messagesPerSecond },
     ledgers: await openLedgers({ ...beside(storage), ledger }, roster, clock, logger),

@@ -75,7 +75,6 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     },
   );
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
-  roster.limitTo(admission.mayReceive);
   const readMoves = createMoveReader({
     allowedUsers,
     getChat: (chatId) => roster.getChat(chatId),
@@ -135,7 +134,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   answers.resume(left, resumed);
   if (roster.isUnread) void keeper.begin(open);
   const broadcasting = new Broadcasting({
-    ...{ api, gate, roster, clock, logger },
+    ...{ api, gate, roster, clock, logger, permission: admission.permission },
     messagesPerSecond: options.messagesPerSecond ?? defaultMessagesPerSecond,
     ledgers: await openLedgers({ ...options, client }, roster, clock, logger),
     ...createKeep(keeper, roster),
@@ -186,7 +185,7 @@ function createKeep(keeper: Keeper, roster: Roster): Pick<Company, "migrate" | "
       const { acknowledged, kept } = keeper.keep({ kind: "event", chatId, event });
       const step = await acknowledged;
       if (step !== "queued") return step.after?.is_active !== true;
-      const forget = roster.heed(chatId, false, order);
+      const forget = roster.heed(chatId, false, { order });
       kept.then(forget, forget);
       return true;
     },

@@ -38,20 +38,10 @@ export const refusedByChat: readonly string[] = [
   "not enough rights*",
   "have no rights to send a message",
   "user restricted receiving of * messages",
-  // Client.cpp, check_message_topic() and TdOnCheckForumTopicCallback
-  "message thread not found",
   // MessageTopic.cpp, get_message_topic() and get_send_message_topic()
   "channel direct messages topic must be specified",
   "messages can't be explicitly sent to a Saved Messages topic",
-  "chat doesn't have threads",
-  "invalid message thread identifier specified",
-  "invalid topic identifier specified",
-  "chat is not a forum",
   "chat is not an administered channel direct messages chat",
-  "topic not found",
-  // MessagesManager.cpp, can_use_forum_topic_id()
-  "invalid forum topic identifier specified",
-  "chat doesn't have topics",
   // MessagesManager.cpp, get_forwarded_messages()
   "chat to forward messages to not found",
   "can't forward messages to a specific message thread",
@@ -97,13 +87,34 @@ export const refusedByChat: readonly string[] = [
   "PREMIUM_ACCOUNT_REQUIRED",
   "PRIVACY_PREMIUM_REQUIRED",
   "SUGGESTED_POST_PEER_INVALID",
-  "TOPIC_CLOSED",
-  "TOPIC_DELETED",
   "USER_BANNED_IN_CHANNEL",
   "USER_PRIVACY_RESTRICTED",
   "VOICE_MESSAGES_FORBIDDEN",
   "YOU_BLOCKED_USER",
 ];
+
+/** Refusals by a topic of the chat: it is closed, or not to be found. The chat's General topic may take the message. */
+export const refusedByTopic: Readonly<Record<"closed" | "missing", readonly string[]>> = {
+  // The servers behind, of messages.sendMessage and messages.sendMedia
+  closed: ["TOPIC_CLOSED"],
+  missing: [
+    // Client.cpp, check_message_topic() and TdOnCheckForumTopicCallback. Also of topics that are there but old, and once, for
+    // a day, of all topics in private chats (issues 693 and 847 of tdlib/telegram-bot-api).
+    "message thread not found",
+    // MessageTopic.cpp, get_message_topic() and get_send_message_topic()
+    "chat doesn't have threads",
+    "invalid message thread identifier specified",
+    "invalid topic identifier specified",
+    "chat is not a forum",
+    "topic not found",
+    // MessagesManager.cpp, can_use_forum_topic_id()
+    "invalid forum topic identifier specified",
+    "chat doesn't have topics",
+    // The servers behind, of messages.sendMessage and messages.sendMedia
+    "TOPIC_DELETED",
+    "TOPIC_ID_INVALID",
+  ],
+};
 
 /** The chat is not found. */
 export const unreachableChats: readonly string[] = [

@@ -1,5 +1,5 @@
 /** What is answered to what was heard. Pure. */
-import type { ChatState } from "./chat.ts";
+import { type ChatState, isChannel } from "./chat.ts";
 import type { Step } from "./entry.ts";
 import type { Ask } from "./hearing.ts";
 import type { MessageName } from "./messages.ts";
@@ -15,7 +15,7 @@ export function repliesTo(asks: Ask, step: Step): Reply[] {
     case "start":
       // One that a later /stop has taken back meanwhile starts nothing.
       if (!after?.is_active) return ["alreadyStopped"];
-      return [before?.is_active ? "alreadyActive" : greeting(before)];
+      return [before?.is_active ? "alreadyActive" : welcome(before)];
     case "stop":
       // One that a later /start has taken back meanwhile stops nothing.
       if (after?.is_active) return ["alreadyActive"];
@@ -49,9 +49,11 @@ export function repliesAfterQueue(asks: Ask, step: Step): Reply[] {
 }
 
 function greetings({ before, after }: Step): Reply[] {
-  return after?.is_active && !before?.is_active ? [greeting(before)] : [];
+  if (!after?.is_active || before?.is_active) return [];
+  // What nobody has asked for is not said before all subscribers of a channel.
+  return [isChannel(after) ? "channelGreeting" : welcome(before)];
 }
 
-function greeting(before: ChatState | undefined): Reply {
+function welcome(before: ChatState | undefined): Reply {
   return before === undefined ? "registered" : "returned";
 }

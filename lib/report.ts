@@ -22,13 +22,25 @@ export interface BroadcastMigration {
   readonly to: number;
 }
 
+/** A topic that did not take the message, which then went to the chat's General topic. */
+export interface BroadcastTopic {
+  /** The forum, or the person whose chat with the bot has topics. */
+  readonly chat_id: number;
+  /** The topic's `message_thread_id`, which the chat keeps. */
+  readonly thread_id: number;
+  /** `"missing"`: Telegram has not found it, as it was deleted or for other reasons. */
+  readonly reason: "closed" | "missing";
+  /** Telegram's words. */
+  readonly message: string;
+}
+
 /** Every recipient is counted in exactly one of sent, deactivated, skipped, failed and unknown. */
 export interface BroadcastCounts {
   /** Telegram has taken it. */
   sent: number;
   /** Refused for good (blocked, removed, deleted): deactivated, with the reason. */
   deactivated: number;
-  /** Not written to: it unsubscribed meanwhile, its time was over, or the broadcast was stopped before. */
+  /** Not written to: it unsubscribed meanwhile or is not allowed any more, its time was over, or the broadcast was stopped. */
   skipped: number;
   /** Refused or not sent; the chat stays subscribed. */
   failed: number;
@@ -40,6 +52,8 @@ export interface BroadcastCounts {
 export interface BroadcastSkips {
   /** It said /stop, or was removed, before its turn came. */
   unsubscribed: number;
+  /** It may not use the bot any more, as `allowedUsers` or `authorize` says. It stays as it is, and gets what comes once it may. */
+  disallowed: number;
   /** It could only have been reached too late. */
   expired: number;
   /** The broadcast was stopped before. */
@@ -68,6 +82,11 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly floods: number;
   /** Groups that turned out to be supergroups: re-keyed, and counted by what became of the message there. */
   readonly migrations: readonly BroadcastMigration[];
+  /**
+   * The first hundred topics that did not take it. It went to their chats' General topic once, and is counted by what became
+   * of it there.
+   */
+  readonly topics: readonly BroadcastTopic[];
   /** The first hundred chats that were not reached, and why. */
   readonly errors: readonly BroadcastProblem[];
   /** Why the broadcast was stopped before its end, if it was. */
@@ -99,6 +118,7 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
     this.skips = facts.skips;
     this.floods = facts.floods;
     this.migrations = facts.migrations;
+    this.topics = facts.topics;
     this.errors = facts.errors;
     this.stopped = facts.stopped;
     this.recipientsFrom = facts.recipientsFrom;
@@ -114,6 +134,8 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
       .filter((name) => this[name] > 0)
       .map((name) => `${this[name]} ${name}${name === "skipped" ? this.#why() : ""}`);
     if (this.migrations.length > 0) others.push(`${this.migrations.length} migrated`);
+    const { length: topics } = this.topics;
+    if (topics > 0) others.push(`${topics} ${topics === 1 ? "topic" : "topics"} closed or missing`);
     const seconds = (this.durationMs / 1000).toFixed(1);
     const rest = others.length === 0 ? "" : `; ${others.join(", ")}`;
     const stopped = this.stopped === undefined ? "" : ` Stopped: ${this.stopped}.`;
@@ -124,6 +146,7 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
 
   /** Only what surprises: that a stopped broadcast skips is said anyway. */
   #why(): string {
-    return this.skips.expired > 0 ? ` (${this.skips.expired} expired)` : "";
+    const why = (["expired", "disallowed"] as const).filter((name) => this.skips[name] > 0);
+    return why.length === 0 ? "" : ` (${why.map((name) => `${this.skips[name]} ${name}`).join(", ")})`;
   }
 }

@@ -17,6 +17,22 @@ const heardAtMost = 100_000;
 
 type Standing = "active" | "struck" | "inactive";
 
+/** A /start or /stop that waits to be kept. */
+interface Word {
+  /** Whether the chat is to be active. */
+  readonly isActive: boolean;
+  readonly order: number;
+  /** The topic that is to be subscribed. */
+  readonly threadId: number | undefined;
+}
+
+export interface WordOptions {
+  /** Its place among the words that were said. Default: behind all others. */
+  readonly order?: number | undefined;
+  /** The topic that a /start subscribes. */
+  readonly threadId?: number | undefined;
+}
+
 /** The active chats in memory, in step with their storage. */
 export class Roster {
   readonly #kept: ChatStorage;
@@ -38,13 +54,14 @@ export class Roster {
   /** When, in `moment`s, a chat was heard last. */
   readonly #heard = new Map<number, number>();
   #moment = 0;
-  /** The last word of each chat whose /start or /stop waits to be kept: whether it is to be active. */
-  readonly #words = new Map<number, { readonly isActive: boolean; readonly order: number }>();
+  /** The topics to which broadcasts go. Few chats have one. */
+  #threads = new Map<number, number>();
+  /** The last word of each chat whose /start or /stop waits to be kept. */
+  readonly #words = new Map<number, Word>();
   #order = 0;
   readonly #inOrder = createInOrder();
   /** Who has brought the groups and channels in. */
   readonly adders: Adders = new Adders();
-  #isAllowed = (_chatId: number): boolean => true;
 
   /**
    * Empty until `load()`.
@@ -92,12 +109,13 @@ export class Roster {
 
   /** Whether a message may go to the chat now: its last word counts, kept or not. */
   mayWriteTo(chatId: number): boolean {
-    return this.#isAllowed(chatId) && (this.#words.get(chatId)?.isActive ?? this.isActive(chatId));
+    return this.#words.get(chatId)?.isActive ?? this.isActive(chatId);
   }
 
-  /** Broadcasts go only to chats that are allowed besides. */
-  limitTo(isAllowed: (chatId: number) => boolean): void {
-    this.#isAllowed = isAllowed;
+  /** The topic to which a message is to go now; `undefined` where it goes to the chat itself. */
+  threadOf(chatId: number): number | undefined {
+    const word = this.#words.get(chatId);
+    return word?.isActive ? word.threadId : this.#threads.get(chatId);
   }
 
   /** A place in the order in which words were said, for `heed`. */
@@ -109,9 +127,13 @@ export class Roster {
    * The chat's /start or /stop counts from now on, unless a later one does already. Gives what ends that: to be called
    * once it is kept.
    */
-  heed(chatId: number, isActive: boolean, order: number = this.nextOrder()): () => void {
+  heed(
+    chatId: number,
+    isActive: boolean,
+    { order = this.nextOrder(), threadId }: WordOptions = {},
+  ): () => void {
     const known = this.#words.get(chatId);
-    if (known === undefined || known.order < order) this.#words.set(chatId, { isActive, order });
+    if (known === undefined || known.order < order) this.#words.set(chatId, { isActive, order, threadId });
     return () => {
       if ((this.#words.get(chatId)?.order ?? Infinity) <= order) this.#words.delete(chatId);
     };
@@ -122,7 +144,7 @@ export class Roster {
     this.#movedTo.set(from, to);
     const ends = [this.heed(from, false)];
     // What the supergroup has said itself is newer.
-    if (!this.#words.has(to)) ends.push(this.heed(to, true));
+    if (!this.#words.has(to)) ends.push(this.heed(to, true, { threadId: this.threadOf(to) }));
     return () => ends.forEach((end) => end());
   }
 
@@ -189,7 +211,7 @@ export class Roster {
       const standing = standingOf(chat);
       // A load that is under way may have read the chat before it was deactivated elsewhere.
       if (standing === "inactive") { for (const load of this.#loads) load.set(chatId, standing); }
-      this.#place(chatId, standing);
+      this.#place(chatId, standing, chat?.thread_id);
       return chat;
     } finally {
       this.#loads.delete(changes);
@@ -232,7 +254,7 @@ export class Roster {
     const heard = "registers" in event ? { ...event, registers: false } : event;
     const { after } = await this.#standIn?.apply(chatId, [heard]) ?? {};
     if (this.#standIn === undefined) return;
-    this.#place(chatId, standingOf(after));
+    this.#place(chatId, standingOf(after), after?.thread_id);
   }
 
   /** Deactivates stale chats, here and in the storage; gives how many. */
@@ -254,15 +276,17 @@ export class Roster {
     const begunAt = this.#clock.now();
     const changes = new Map<number, Standing>();
     const struck = new Set<number>();
+    const threads = new Map<number, number>();
     this.#loads.add(changes);
     try {
       const onStrikes = (chatId: number): void => {
         struck.add(chatId);
         work?.onStrikes?.(chatId);
       };
+      const onThread = (chatId: number, threadId: number): void => void threads.set(chatId, threadId);
       const onAdder = (chatId: number, adderId: number): void => this.adders.found(chatId, adderId);
       const [active] = await Promise.all([
-        storage.loadActiveChats({ ...work, onStrikes, onAdder }),
+        storage.loadActiveChats({ ...work, onStrikes, onAdder, onThread }),
         claim,
       ]);
       if (number < this.#latestLoad) return;
@@ -271,7 +295,9 @@ export class Roster {
       this.#struck = struck;
       this.#sorted.reset(active);
       this.#readAt = begunAt;
-      for (const [chatId, standing] of changes) this.#place(chatId, standing);
+      const before = this.#threads;
+      this.#threads = threads;
+      for (const [chatId, standing] of changes) this.#place(chatId, standing, before.get(chatId));
     } finally {
       this.#loads.delete(changes);
     }
@@ -295,10 +321,12 @@ export class Roster {
     this.adders.kept(chatId, after);
     const standing = standingOf(after);
     for (const changes of this.#loads) changes.set(chatId, standing);
-    this.#place(chatId, standing);
+    this.#place(chatId, standing, after?.thread_id);
   }
 
-  #place(chatId: number, standing: Standing): void {
+  #place(chatId: number, standing: Standing, threadId: number | undefined): void {
+    if (threadId === undefined) this.#threads.delete(chatId);
+    else this.#threads.set(chatId, threadId);
     if (standing === "inactive") {
       if (this.#active.delete(chatId)) this.#sorted.remove(chatId);
     } else if (!this.#active.has(chatId)) {

@@ -1,13 +1,15 @@
 /** What is sent to everyone: a signal as its ticket, or any message. */
-import type { BroadcastMessage } from "./broadcast_message.ts";
-import { assertBroadcast, type BroadcastOptions } from "./broadcast_options.ts";
+import { type BroadcastMessage, messageNames } from "./broadcast_message.ts";
+import { assertBroadcast, broadcastNames, type BroadcastOptions } from "./broadcast_options.ts";
 import { type BroadcastRun, type Control, startRun } from "./broadcast_run.ts";
 import type { Broadcasting } from "./broadcasting.ts";
 import type { Charting } from "./charting.ts";
 import type { Clock } from "./clock.ts";
+import { type Names, unknownNames } from "./option_names.ts";
+import { botNames } from "./options.ts";
 import type { BroadcastReport } from "./report.ts";
 import { signalTime, type TradingSignal, validateSignal } from "./signal.ts";
-import type { SignalOptions } from "./signal_options.ts";
+import { signalOnlyNames, type SignalOptions } from "./signal_options.ts";
 import type { Words } from "./words.ts";
 
 export interface SendingOptions {
@@ -17,6 +19,21 @@ export interface SendingOptions {
   /** Ready to send; rejects where nothing can be sent. */
   readonly broadcasting: () => Promise<Broadcasting>;
 }
+
+const partNames: Names = {
+  known: messageNames,
+  what: "a part of a message",
+  elsewhere: { "the options, which are the next argument": broadcastNames },
+};
+const optionNames: Names = {
+  known: broadcastNames,
+  elsewhere: {
+    "the message": messageNames,
+    "the options of sendSignal()": signalOnlyNames,
+    "the options of the bot, or of subscriptions()": botNames.known,
+  },
+};
+const signalOptionNames: Names = { ...optionNames, known: [...signalOnlyNames, ...broadcastNames] };
 
 export class Sending {
   readonly #options: SendingOptions;
@@ -39,7 +56,7 @@ export class Sending {
       validateSignal(signal);
       const time = signalTime(signal, clock.now());
       const ticket = words("signal", { signal, time });
-      assertBroadcast(ticket, broadcast);
+      assertBroadcast(ticket, broadcast, unknownNames(options, signalOptionNames));
       const chart = { signal: { ...signal, time }, theme, bands, leaving: broadcast.signal };
       const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
       const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
@@ -51,7 +68,11 @@ export class Sending {
   message(message: string | BroadcastMessage, options: BroadcastOptions): BroadcastRun {
     const content = typeof message === "string" ? { text: message } : plain(message);
     const now = this.#options.clock.now();
-    return startRun((control) => this.#send(content, options, now, control));
+    return startRun(async (control) => {
+      const unknown = [...unknownNames(message, partNames), ...unknownNames(options, optionNames)];
+      assertBroadcast(content, options, unknown);
+      return await this.#send(content, options, now, control);
+    });
   }
 
   async #send(
@@ -60,7 +81,6 @@ export class Sending {
     madeAt: number,
     control: Control,
   ): Promise<BroadcastReport> {
-    assertBroadcast(message, options);
     const broadcasting = await this.#options.broadcasting();
     return await broadcasting.send(message, options, madeAt, control);
   }

@@ -1,5 +1,6 @@
 /** What a strategy found: the facts of a trader's ticket. */
 import { inspect } from "node:util";
+import { assertNames, type Names, namesOf } from "./option_names.ts";
 import { secondsHint } from "./time.ts";
 
 /**
@@ -8,7 +9,10 @@ import { secondsHint } from "./time.ts";
  */
 export type Decimal = number | string;
 
-/** The facts of a trade; direction, symbol, entry, stop and target are required. */
+/**
+ * The facts of a trade; direction, symbol, entry, stop and target are required. Facts of your own may stand beside them;
+ * one that is spelt nearly as one of these is refused.
+ */
 export interface TradingSignal {
   /** `long` buys and gains when the price rises, `short` sells. */
   readonly direction: "long" | "short";
@@ -42,6 +46,24 @@ export interface TradingSignal {
   /** When the signal was found (a Date, or an ISO 8601 string with a zone); shown in UTC. Default: now. */
   readonly time?: Date | string;
 }
+
+/** A strategy may carry facts of its own beside these. */
+const facts: Names = {
+  known: namesOf<TradingSignal>({
+    ...{ direction: true, symbol: true, entry: true, stop: true, target: true, tickSize: true, size: true },
+    ...{
+      risk: true,
+      currency: true,
+      timeframe: true,
+      strategy: true,
+      parameters: true,
+      note: true,
+      time: true,
+    },
+  }),
+  what: "a fact of a signal",
+  isOpen: true,
+};
 
 /** What a price has at most; a sum of two in floating point differs from theirs behind these. */
 const significantDigits = 12;
@@ -89,14 +111,15 @@ function withoutExponent(value: number): string {
 }
 
 /**
- * Checks a signal before anyone is written to.
- * @throws {TypeError} If a fact is missing or no finite number.
+ * Checks a signal before anyone is written to. It may have facts of your own besides.
+ * @throws {TypeError} If a fact is missing, misspelt or no finite number.
  * @throws {RangeError} If the stop or the target is on the wrong side of the entry, or a size is not above 0.
  */
 export function validateSignal(signal: TradingSignal): void {
   if (typeof signal !== "object" || signal === null) {
     throw new TypeError(`Cannot use the signal as it must be an object: current value is ${show(signal)}`);
   }
+  assertNames("use the signal", signal, facts);
   const { direction, symbol } = signal;
   if (direction !== "long" && direction !== "short") {
     throw new TypeError(refusal("direction", '"long" or "short"', direction));

@@ -2,6 +2,7 @@
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { Candle } from "./candle.ts";
 import type { ChartOptions } from "./chart/options.ts";
+import { namesOf } from "./option_names.ts";
 
 /** How a signal is sent: as a broadcast, with a chart where there are candles for it. */
 export interface SignalOptions extends BroadcastOptions, ChartOptions {
@@ -12,3 +13,10 @@ export interface SignalOptions extends BroadcastOptions, ChartOptions {
    */
   readonly candles?: readonly Candle[] | undefined;
 }
+
+/** What `sendSignal` may be told besides what `broadcast` is. */
+export const signalOnlyNames: readonly string[] = namesOf<Omit<SignalOptions, keyof BroadcastOptions>>({
+  candles: true,
+  theme: true,
+  bands: true,
+});

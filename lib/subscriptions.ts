@@ -11,7 +11,8 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { CommandContext } from "./commands.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import type { BotMessages } from "./messages.ts";
-import { assertNoMistakes, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
+import { type Names, namesOf } from "./option_names.ts";
+import { assertNoMistakes, botNames, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
 import type { Roster } from "./roster.ts";
 import { Sending } from "./sending.ts";
 import type { TradingSignal } from "./signal.ts";
@@ -48,6 +49,14 @@ export interface SubscriptionsOptions {
   readonly clock?: Clock | undefined;
 }
 
+const subscriptionsNames: Names = {
+  known: namesOf<SubscriptionsOptions>({
+    ...{ storage: true, autoRegisterChats: true, chatTypes: true, chatsPerAdder: true, messages: true },
+    ...{ messagesPerSecond: true, ledger: true, logger: true, clock: true },
+  }),
+  elsewhere: { ...botNames.elsewhere, "a bot of the toolkit's own": botNames.known },
+};
+
 /** A bot's way to Telegram, as far as it is used here: of `grammy` or of `grammy/web`. */
 export type BotApi = Pick<Api, "token" | "options">;
 
@@ -73,7 +82,7 @@ export class Subscriptions {
 
   /** @ignore Made by `subscriptions()`. */
   constructor(options: SubscriptionsOptions) {
-    assertNoMistakes(mistakesIn(options, undefined, "storage"));
+    assertNoMistakes(mistakesIn(options, { required: "storage", names: subscriptionsNames }));
     const { clock = systemClock, logger = consoleLogger } = options;
     this.#options = options;
     this.#clock = clock;

@@ -1,6 +1,12 @@
 /** How a broadcast goes, counted while it runs. */
 import { Histogram, type Percentiles } from "./histogram.ts";
-import type { BroadcastCounts, BroadcastMigration, BroadcastProblem, BroadcastSkips } from "./report.ts";
+import type {
+  BroadcastCounts,
+  BroadcastMigration,
+  BroadcastProblem,
+  BroadcastSkips,
+  BroadcastTopic,
+} from "./report.ts";
 
 /** What became of one recipient. */
 export type Settlement =
@@ -44,8 +50,9 @@ const problemsAtMost = 100;
 
 export class Tally {
   readonly counts: BroadcastCounts = { sent: 0, deactivated: 0, skipped: 0, failed: 0, unknown: 0 };
-  readonly skips: BroadcastSkips = { unsubscribed: 0, expired: 0, stopped: 0 };
+  readonly skips: BroadcastSkips = { unsubscribed: 0, disallowed: 0, expired: 0, stopped: 0 };
   readonly migrations: BroadcastMigration[] = [];
+  readonly topics: BroadcastTopic[] = [];
   readonly errors: BroadcastProblem[] = [];
   readonly #latencies = new Histogram();
   /** Flood answers. */
@@ -56,9 +63,10 @@ export class Tally {
   /** Goes on counting where another process has stopped. */
   constructor(state?: TallyState) {
     if (state === undefined) return;
-    const { sent, deactivated, skipped, failed, unknown, unsubscribed, expired, stopped } = state;
+    const { sent, deactivated, skipped, failed, unknown } = state;
+    const { unsubscribed, disallowed, expired, stopped } = state;
     Object.assign(this.counts, { sent, deactivated, skipped, failed, unknown });
-    Object.assign(this.skips, { unsubscribed, expired, stopped });
+    Object.assign(this.skips, { unsubscribed, disallowed, expired, stopped });
     this.floods = state.floods;
     this.paid = state.paid;
   }
@@ -101,6 +109,10 @@ export class Tally {
     this.counts[outcome]++;
     const index = this.errors.findIndex(({ chat_id }) => chat_id === chatId);
     if (index >= 0) this.errors[index] = { chat_id: chatId, outcome, message };
+  }
+
+  noteTopic(topic: BroadcastTopic): void {
+    if (this.topics.length < problemsAtMost) this.topics.push(topic);
   }
 
   skip(count: number, why: keyof BroadcastSkips): void {

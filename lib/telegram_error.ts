@@ -1,4 +1,5 @@
 /** What ends a bot on Telegram's side, each with its fix. */
+import { rootCauseOf } from "./reason.ts";
 
 /** The token is refused, or Telegram is out of reach. */
 export class TelegramError extends Error {
@@ -30,18 +31,10 @@ export function tokenRefused(cause: unknown): TelegramError {
 }
 
 export function unreachable(cause: unknown, apiRoot = "https://api.telegram.org"): TelegramError {
-  const words = innermostWords(cause);
+  const words = rootCauseOf(cause);
   const hasAnswered = typeof (cause as { error_code?: unknown } | undefined)?.error_code === "number";
   const message = hasAnswered
     ? `Telegram is there at ${apiRoot}, but does not serve the bot (${words}). Try again in a while; check `
     : `Telegram cannot be reached at ${apiRoot} (${words}). Check the network, and `;
   return new TelegramError("unreachable", `${message}TELEGRAM_API_ROOT if it is set.`, { cause });
-}
-
-/** grammY and fetch wrap what happened in errors that only say that something did. */
-function innermostWords(error: unknown): string {
-  const { message, cause, error: wrapped } = error as { message?: string; cause?: unknown; error?: unknown };
-  const inner = cause ?? wrapped;
-  const words = typeof inner === "object" && inner !== null ? innermostWords(inner) : "";
-  return words || (message ?? "").replace(/[.!]$/, "");
 }

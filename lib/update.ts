@@ -7,7 +7,7 @@ import type {
   Update,
   User,
 } from "grammy/types";
-import { isChatId, type UserInfo } from "./chat.ts";
+import { isChatId, isThreadId, type UserInfo } from "./chat.ts";
 import { wellFormed } from "./text.ts";
 
 /** One fact about one chat; anything else that an update may hold is no concern of ours. */
@@ -59,6 +59,15 @@ export function factOf(update: Update, botUsername: string): UpdateFact | undefi
 /** The person behind the update, where it is one: an anonymous administrator and a channel speak by bots of Telegram's. */
 export function personOf({ from }: { readonly from?: User | undefined }): number | undefined {
   return isObject(from) && from["is_bot"] !== true && isChatId(from["id"]) ? from["id"] : undefined;
+}
+
+/**
+ * The topic in which the update's message stands. In a group without topics an answer has a `message_thread_id`, too, and so
+ * has one in General: neither is a topic's.
+ */
+export function threadOf({ message }: Update): number | undefined {
+  const { is_topic_message: isInTopic, message_thread_id: threadId } = message ?? {};
+  return isInTopic === true && isThreadId(threadId) ? threadId : undefined;
 }
 
 /** The language of whoever has sent the update. */
@@ -129,10 +138,13 @@ function isPresent(member: ChatMember): boolean {
   return member.status !== "left" && member.status !== "kicked";
 }
 
-/** Who is behind the chat: the person of a private chat, the name of any other. */
+/** Who is behind the chat: the person of a private chat, the name of any other, and whether that is a channel. */
 export function userInfoOf(chat: TelegramChat): UserInfo {
   const username = nameOf(chat.username);
-  if (chat.type !== "private") return { title: nameOf(chat.title), username };
+  if (chat.type !== "private") {
+    const names = { title: nameOf(chat.title), username };
+    return chat.type === "channel" ? { ...names, type: chat.type } : names;
+  }
   const { first_name, last_name, id } = chat;
   return { username, first_name: nameOf(first_name), last_name: nameOf(last_name), user_id: id };
 }

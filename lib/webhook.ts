@@ -3,7 +3,8 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
-import { assertNoMistakes } from "./options.ts";
+import { namesOf } from "./option_names.ts";
+import { assertNoMistakes, mistakesInNames } from "./options.ts";
 import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_request.ts";
 
 export type { LambdaAnswer, LambdaEvent };
@@ -26,6 +27,8 @@ export interface WebhookOptions {
   readonly secretToken?: string | undefined;
 }
 
+const webhookNames = { known: namesOf<WebhookOptions>({ secretToken: true }) };
+
 /** Handles a request in whichever form it comes. It never throws, and never rejects. */
 export interface WebhookCallback {
   /** For `Deno.serve`, Bun, Hono and whatever else has web standard requests. */
@@ -46,7 +49,7 @@ export interface WebhookCallback {
  *
  * It answers 200 only once the bot has kept the update, and 500 where it could not, so that Telegram sends it again.
  * Whoever does not know the secret gets a 401, and nothing of what they send is read.
- * @throws {ConfigError} If the secret is missing or malformed.
+ * @throws {ConfigError} If the secret is missing or malformed, or an option unknown.
  */
 export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}): WebhookCallback {
   const secret = readSecret(bot, options);
@@ -118,7 +121,7 @@ function readSecret(bot: unknown, options: WebhookOptions): string {
   const name = given === undefined ? secretVariable : "secretToken";
   const secret = given ?? process.env[secretVariable];
   const rule = "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token";
-  const mistakes: string[] = [];
+  const mistakes = mistakesInNames(options, webhookNames);
   if (typeof (bot as UpdateHandler | null | undefined)?.handleUpdate !== "function") {
     mistakes.push("The first argument must be a bot: something with a method handleUpdate.");
   }

@@ -122,6 +122,28 @@ test("a topic's message to a chat without topics goes astray in private chats on
     await result(server, "sendMessage", { ...message, message_thread_id: 0 });
   }));
 
+test("a person's chat with the bot has topics once one was created, and a General one beside them", () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    const topic = ada.createTopic("Signals");
+    topic.say(ada, "/start");
+    const [created, said] = await messages(updates(server));
+    assert.equal(created.forum_topic_created, { name: "Signals", icon_color: 7322096 });
+    assert.equal([said.chat.type, said.message_thread_id, said.is_topic_message], [
+      "private",
+      topic.threadId,
+      true,
+    ]);
+    const base = { chat_id: ada.chatId, text: "x" };
+    const sent = await result(server, "sendMessage", { ...base, message_thread_id: topic.threadId });
+    assert.is(sent.message_thread_id, topic.threadId);
+    const general = await result(server, "sendMessage", base);
+    assert.is("message_thread_id" in general, false);
+    topic.delete();
+    await refused(server, "sendMessage", { ...base, message_thread_id: topic.threadId }, notFound);
+    assert.is(topic.inbox.length, 1);
+  }));
+
 test("a message that its topic refuses does not count for the slow mode", () =>
   withServer(async (server) => {
     const ada = server.user();

@@ -271,13 +271,16 @@ for (const [name, answer, reason, words] of answers) {
 failures("every method names the action and the policy where access is denied, and asks once", async () => {
   const table = await freshTable();
   const storage = table.storage({ keys: secrets });
+  // A scan asks for four segments at once, of which some may arrive when it has failed already.
+  const asked = new Map<string, number>();
+  table.gate.resetCounts();
   for (const [action, call] of calls(storage)) {
     table.gate.deny();
-    table.gate.resetCounts();
     const rule = new RegExp(`Allow dynamodb:${action} on arn:aws:dynamodb:\\*:\\*:table/${TableName}`);
     await expectFailure(call(), "denied", new RegExp(`dynamodb:${action}`), rule);
-    const asked = table.gate.count(action);
-    assert.ok(asked <= (action === "Scan" ? 4 : 1), `${action} was asked ${asked} times`);
+    asked.set(action, (asked.get(action) ?? 0) + (action === "Scan" ? 4 : 1));
+    const count = table.gate.count(action);
+    assert.ok(count <= (asked.get(action) ?? 0), `${action} was asked ${count} times`);
     table.gate.clear();
   }
 });

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import fc from "fast-check";
 import { MeanReversionTelegramBot } from "../lib/bot.ts";
 import { createTelegramBotFromEnv } from "../lib/env.ts";
 import { type BotOptions, ConfigError } from "../lib/options.ts";
@@ -41,7 +42,7 @@ async function withEnvironment(
     await body();
   } finally {
     process.chdir(cwd);
-    for (const name of ours) {
+    for (const name of new Set([...ours, ...Object.keys(process.env)])) {
       if (before[name] === undefined) delete process.env[name];
       else process.env[name] = before[name];
     }
@@ -251,6 +252,72 @@ test(".env is read, silently, and overrides nothing", async () => {
     Object.assign(console, { log, error, warn });
   }
   assert.equal(printed, []);
+});
+
+test("a variable that is spelt nearly as ours is a mistake, wherever it stands", async () => {
+  const near = { TELEGRAM_CHAT_TABLE: "x", TELEGRAM_ALLOWED_USER: "1", TELEGRAM_AUTOREGISTER: "no" };
+  await withEnvironment({ TELEGRAM_BOT_TOKEN: token, ...near }, () => {
+    assert.equal(mistakes({ useDynamoDb: false } as Partial<BotOptions>).split("\n").sort(), [
+      "TELEGRAM_ALLOWED_USER is not a variable of the bot: did you mean TELEGRAM_ALLOWED_USERS?",
+      "TELEGRAM_AUTOREGISTER is not a variable of the bot: did you mean TELEGRAM_AUTO_REGISTER?",
+      "TELEGRAM_CHAT_TABLE is not a variable of the bot: did you mean TELEGRAM_CHATS_TABLE?",
+      "useDynamoDb is not an option: did you mean useDynamoDB?",
+    ]);
+  });
+  await withEnvironment({}, () => {
+    assert.equal(mistakes().split("\n").map((each) => each.split(":")[0]), [
+      "TELEGRAM_BOT_TOKN is not a variable of the bot",
+      "TELEGRAM_BOT_TOKEN is not set",
+    ]);
+  }, `TELEGRAM_BOT_TOKN=${token}\n`);
+});
+
+test("each variable of ours with a letter changed names the one that was meant", async () => {
+  const ends = ours.filter((name) => name.startsWith("TELEGRAM_")).map((name) =>
+    name.slice("TELEGRAM_".length)
+  );
+  const cases = fc.constantFrom(...ends).chain((end) =>
+    fc.tuple(fc.constant(end), fc.nat(end.length - 1), fc.constantFrom("", "Q", "_", "7"))
+  );
+  await fc.assert(
+    fc.asyncProperty(cases, async ([end, at, letter]) => {
+      const name = `TELEGRAM_${end.slice(0, at)}${letter}${end.slice(at + 1)}`;
+      fc.pre(name !== `TELEGRAM_${end}`);
+      const given = end === "BOT_TOKEN" ? {} : { TELEGRAM_BOT_TOKEN: token };
+      await withEnvironment({ ...given, [name]: "x" }, () => {
+        assert.match(mistakes(), `${name} is not a variable of the bot: did you mean TELEGRAM_${end}?`);
+      });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("other programs' variables are left alone, and a second one of ours beside the first", async () => {
+  const others = {
+    ...{ TELEGRAM_API_ID: "1", TELEGRAM_API_HASH: "x", TELEGRAM_API_URL: "x", TELEGRAM_CHAT_ID: "1" },
+    ...{ TELEGRAM_WEBHOOK_URL: "x", TELEGRAM_WEBHOOK_SECRET: "x", TELEGRAM_CHAT_TYPEZ: "" },
+    ...{ TELEGRAM_BOT_TOKEN_2: token, MY_TELEGRAM_BOT_TOKN: "x" },
+  };
+  await withEnvironment({ ...others, TELEGRAM_BOT_TOKEN: token }, () => {
+    assert.is(createTelegramBotFromEnv().grammy.token, token);
+  });
+  await withEnvironment(others, () => {
+    assert.is(createTelegramBotFromEnv({ botToken: token }).grammy.token, token);
+    assert.match(mistakes(), "TELEGRAM_BOT_TOKEN_2 is not a variable of the bot");
+  });
+});
+
+test("options are an object, and may be one of a class", async () => {
+  await withEnvironment({}, () => {
+    assert.match(mistakes(token as never), /^The options must be an object .*<token>/);
+    class Options {
+      readonly _botToken = token;
+      get botToken(): string {
+        return this._botToken;
+      }
+    }
+    assert.is(createTelegramBotFromEnv(new Options()).grammy.token, token);
+  });
 });
 
 test("the variables alone lead to the server, the table and the rule that they name", async () => {

@@ -246,7 +246,9 @@ entities("texts and the menu are as Telegram takes them", () => {
     ...{ chatId: -1001234567890, languageCode: undefined, chat: undefined, isDurable: true, isActive: true },
     ...{ signal: ticket, time: new Date(now) },
   };
-  for (const message of Object.values(ownMessages)) {
+  const { channelGreeting, ...others } = ownMessages;
+  assert.is(channelGreeting(about).text, "", "nothing is said");
+  for (const message of Object.values(others)) {
     const { text, entities } = message(about);
     checkBounds({ text, entities });
     assert.ok(text.length <= 1024, text);

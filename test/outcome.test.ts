@@ -73,20 +73,36 @@ for (const [code, description] of unreachable) {
   });
 }
 
+const topics = {
+  closed: ["TOPIC_CLOSED"],
+  missing: [
+    "message thread not found",
+    "TOPIC_DELETED",
+    "TOPIC_ID_INVALID",
+    "invalid forum topic identifier specified",
+    "chat is not a forum",
+  ],
+} as const;
+
+for (const reason of ["closed", "missing"] as const) {
+  for (const words of topics[reason]) {
+    test(`outcomeOf() 400 Bad Request: ${words}: a topic, ${reason}`, () => {
+      assert.equal(answered(400, `Bad Request: ${words}`), { kind: "topic", reason });
+    });
+  }
+}
+
 const refused: [number, string][] = [
   [400, "Bad Request: not enough rights to send text messages to the chat"],
   [400, "Bad Request: not enough rights to send photos to the chat"],
   [400, "Bad Request: CHAT_SEND_MEDIA_FORBIDDEN"],
   [400, "Bad Request: USER_BANNED_IN_CHANNEL"],
-  [400, "Bad Request: TOPIC_DELETED"],
   [400, "Bad Request: group chat was upgraded to a supergroup chat"],
   [400, "Bad Request: have no rights to send a message"],
   [400, "Bad Request: CHAT_WRITE_FORBIDDEN"],
   [400, "Bad Request: CHAT_RESTRICTED"],
   [400, "Bad Request: CHAT_SEND_PLAIN_FORBIDDEN"],
   [400, "Bad Request: CHAT_SEND_PHOTOS_FORBIDDEN"],
-  [400, "Bad Request: TOPIC_CLOSED"],
-  [400, "Bad Request: message thread not found"],
   [400, "Bad Request: need administrator rights in the channel chat"],
   [400, "Bad Request: CHAT_ADMIN_REQUIRED"],
   [400, "Bad Request: SLOWMODE_WAIT_30"],

@@ -264,6 +264,61 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     assert.is((await storage.getChat(-1001))?.added_by, 7);
   });
 
+  const said = (
+    updateId: number,
+    kind: "start" | "stop" | "message",
+    threadId?: number,
+    registers = true,
+  ): ChatEvent => ({
+    ...{ kind, at: noon + updateId, updateId, registers },
+    ...threadId === undefined ? {} : { threadId },
+  });
+
+  check("apply() keeps the topic of the last /start, and of what registers", async ({ storage }) => {
+    for (const [index, belief] of ([undefined, "absent", "active"] as const).entries()) {
+      const id = -1001 - index;
+      const thread = async (event: ChatEvent): Promise<number | undefined> => {
+        const { after } = await storage.apply(id, [event], belief);
+        const { thread_id } = await storage.getChat(id) ?? {};
+        assert.is(after?.thread_id, thread_id);
+        return thread_id;
+      };
+      assert.is(await thread(said(1, "start", 17)), 17);
+      assert.is(await thread(said(2, "message", 23)), 17);
+      assert.is(await thread(said(3, "start", 23)), 23);
+      assert.is(await thread(said(3, "start", 17)), 23, "it is told twice");
+      assert.is(await thread(said(4, "start")), undefined);
+      assert.not("thread_id" in (await storage.getChat(id) as Chat));
+      assert.is(await thread(said(5, "start", 17)), 17);
+      assert.is(await thread(said(6, "stop")), 17);
+      assert.is(await thread(said(7, "message", 23)), 17, "it stays stopped");
+      assert.is(await thread(said(8, "start", 0.5)), undefined, "there is no such topic");
+      assert.is(await thread({ kind: "saved", at: noon }), undefined);
+    }
+    await storage.apply(-2001, [said(1, "message", 23)]);
+    assert.is((await storage.getChat(-2001))?.thread_id, 23);
+    await storage.apply(-2001, [{ kind: "removed", at: noon + 2, updateId: 2, reason: "left" }]);
+    await storage.apply(-2001, [said(3, "message", 17)]);
+    const { is_active, thread_id } = await storage.getChat(-2001) as Chat;
+    assert.equal([is_active, thread_id], [true, 23], "what brings a chat back moves no topic");
+  });
+
+  check("loadActiveChats() tells which active chats have a topic", async ({ storage }) => {
+    await storage.apply(-1001, [said(1, "start", 17)]);
+    await storage.apply(-1002, [said(1, "start", 23), said(2, "stop", 23)]);
+    await storage.apply(-1003, [said(1, "start")]);
+    const told: unknown[] = [];
+    await storage.loadActiveChats({ onThread: (...thread) => void told.push(thread) });
+    assert.equal(told, [[-1001, 17]]);
+  });
+
+  check("a supergroup has no topic of its group's", async ({ storage }) => {
+    await storage.apply(-5, [said(1, "start", 17)]);
+    await migrateChat(storage, -5, -1005, noon + 2);
+    const { is_active, thread_id } = await storage.getChat(-1005) as Chat;
+    assert.equal([is_active, thread_id], [true, undefined]);
+  });
+
   check("apply() keeps strikes, ends the chat at the third, and makes none", async ({ storage }) => {
     for (const belief of [undefined, "absent", "active"] as const) {
       const id = 1 + ["undefined", "absent", "active"].indexOf(String(belief));

@@ -225,8 +225,12 @@ test("what cannot be meant is a mistake in the configuration, by its name", () =
     [undefined, /options must be an object such as \{ storage \}/],
     [{}, /^storage is not set: it must be a ChatStorage\.$/],
     [{ storage: "telegram-chats" }, /^storage must be a ChatStorage: current value is "telegram-chats"/],
-    [{ storage: new InMemoryChatStorage(), messages: { hi: () => "x" } }, /^messages must be functions/],
+    [{ storage: new InMemoryChatStorage(), messages: { hi: () => "x" } }, /^hi is not a name in messages: /],
     [{ storage: new InMemoryChatStorage(), messagesPerSecond: 0 }, /^messagesPerSecond must be/],
+    [
+      { storage: new InMemoryChatStorage(), allowedUsers: [1] },
+      /^allowedUsers is not an option here: it belongs/,
+    ],
     [{ storage: new InMemoryChatStorage(), chatTypes: ["dm"] }, /^chatTypes must be a list/],
     [{ storage: new InMemoryChatStorage(), chatsPerAdder: 0 }, /^chatsPerAdder must be/],
   ];

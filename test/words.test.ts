@@ -164,16 +164,20 @@ test("what a wording gives is sent as text that Telegram takes", () => {
 
 test("a name that no message has, and a wording that is no function, are mistakes in the configuration", () => {
   const server = { token: "1:a", apiRoot: "http://127.0.0.1:1" };
-  for (const messages of [{ welcome: () => "hi" }, { help: "hi" }, [], "hi", null, { toString: () => "x" }]) {
+  const noFunctions = /^messages must be functions by the messages' names, which are registered, /;
+  const noName = /^(welcome|toString) is not a name in messages: there are only registered, /;
+  const mistakes: readonly (readonly [unknown, RegExp])[] = [
+    ...[{ help: "hi" }, [], "hi", null].map((each) => [each, noFunctions] as const),
+    ...[{ welcome: () => "hi" }, { toString: () => "x" }].map((each) => [each, noName] as const),
+    [{ halp: () => "hi" }, /^halp is not a name in messages: did you mean help\?$/],
+  ];
+  for (const [messages, message] of mistakes) {
     try {
       botOn(server, "http://127.0.0.1:1", { messages: messages as never });
       assert.unreachable(JSON.stringify(messages));
     } catch (error) {
       assert.instance(error, ConfigError);
-      assert.match(
-        (error as Error).message,
-        /^messages must be functions by the messages' names, which are registered, /,
-      );
+      assert.match((error as Error).message, message);
     }
   }
 });

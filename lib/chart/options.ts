@@ -1,4 +1,5 @@
 /** What can be chosen of a chart. */
+import { assertNames, namesOf } from "../option_names.ts";
 
 /** How a chart looks. */
 export interface ChartOptions {
@@ -24,6 +25,18 @@ export interface Bands {
   readonly bollingerPeriod: number;
   readonly bollingerDeviations: number;
   readonly vwapDeviations: number;
+}
+
+const chartNames = { known: namesOf<ChartOptions>({ theme: true, bands: true }) };
+const bandNames = {
+  known: namesOf<ChartBands>({ bollingerPeriod: true, bollingerDeviations: true, vwapDeviations: true }),
+  what: "a name in bands",
+};
+
+/** @throws {TypeError} If an option is unknown. */
+export function assertChartOptions(options: ChartOptions): void {
+  assertNames("draw the chart", options, chartNames);
+  assertNames("draw the chart", options.bands, bandNames);
 }
 
 /** @throws {TypeError} If it is neither of the two. */

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../clock.ts";
+import { assertNames, namesOf } from "../option_names.ts";
 import { isFromWebPage } from "./web_pages.ts";
 
 /** Where the embedded DynamoDB keeps its tables, and how it behaves. */
@@ -14,6 +15,10 @@ export interface LocalDynamoDBOptions {
   /** Milliseconds that a new table stays in CREATING; with 0, the default, it is still so for an instant. */
   readonly createTableMs?: number;
 }
+
+const optionNames = {
+  known: namesOf<LocalDynamoDBOptions>({ path: true, port: true, createTableMs: true }),
+};
 
 /** An embedded DynamoDB; its fields are those that a `DynamoDBClient` takes. */
 export interface LocalDynamoDB {
@@ -38,9 +43,11 @@ type Dynalite = (
  *
  * It answers as the service does, with these differences: a refused condition never carries the item, nothing is
  * throttled, nobody is refused access (see `startFaultGate`), and there are no transactions.
+ * @throws {TypeError} If an option is unknown.
  * @throws {Error} If dynalite is missing or may not be loaded, or the port or the folder cannot be had.
  */
 export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise<LocalDynamoDB> {
+  assertNames("start the DynamoDB", options, optionNames);
   const { path, port = 0, createTableMs = 0 } = options;
   const dynalite = await loadDynalite();
   if (path !== undefined) await refuseFolderInUse(path);

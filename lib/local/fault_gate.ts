@@ -9,30 +9,12 @@ import {
   FaultList,
   type FaultOptions,
   type ServiceError,
+  serviceErrorNames,
   throttled,
   type ThrottlingType,
 } from "./faults.ts";
+import { type Allowed, assertGateOptions, type FaultGateOptions } from "./fault_gate_options.ts";
 import { type Answer, forward, parse, readAll } from "./forward.ts";
-
-/** These actions on this table, and on its indexes. */
-export interface Allowed {
-  /** As IAM names them, without `dynamodb:`. */
-  readonly actions: readonly string[];
-  /** The table's name. */
-  readonly table: string;
-}
-
-/** What stands behind the gate, and who may pass. */
-export interface FaultGateOptions {
-  /** The DynamoDB behind the gate: an `http://` endpoint, such as `startDynamoDB` gives. */
-  readonly target: string;
-  /** As an IAM policy would: whatever none of these allows is refused. Default: all may pass. */
-  readonly allow?: Allowed | readonly Allowed[];
-  /** TCP port on 127.0.0.1. Default: 0, the system chooses. */
-  readonly port?: number;
-  /** Decides about shares; a number in [0, 1). Default: `Math.random`. */
-  readonly random?: () => number;
-}
 
 /** One request that the gate saw. */
 export interface GateEntry extends Call {
@@ -47,8 +29,10 @@ const logLimit = 1000;
 /**
  * Starts an HTTP proxy on loopback in front of a DynamoDB emulator, to play what no emulator shows: refused access,
  * throttling, lost answers, silence. Give its `endpoint` to the client in place of the emulator's.
+ * @throws {TypeError} If an option is unknown.
  */
 export async function startFaultGate(options: FaultGateOptions): Promise<FaultGate> {
+  assertGateOptions(options);
   const gate = new FaultGate(options);
   await gate.listen(options.port ?? 0);
   return gate;
@@ -129,7 +113,7 @@ export class FaultGate {
 
   /** Answers with any error of the service's. */
   fail(options: FaultOptions & ServiceError): Fault {
-    return this.#faults.add({ kind: "answer", error: () => options }, options);
+    return this.#faults.add({ kind: "answer", error: () => options }, options, serviceErrorNames);
   }
 
   /** Accepts the request and never answers. */
@@ -149,7 +133,7 @@ export class FaultGate {
 
   /** Holds the request for `ms` milliseconds first; another fault may follow. */
   delay(options: FaultOptions & { readonly ms: number }): Fault {
-    return this.#faults.add({ kind: "delay", ms: options.ms }, options);
+    return this.#faults.add({ kind: "delay", ms: options.ms }, options, ["ms"]);
   }
 
   /** Ends all faults and hooks. `allow` stays. */

@@ -1,4 +1,5 @@
 /** What a fault gate can do to a request, and to which requests it does it. */
+import { assertNames, namesOf } from "../option_names.ts";
 
 /** Which requests a fault befalls: by default every one, until it is cleared. */
 export interface FaultOptions {
@@ -36,6 +37,13 @@ export interface Call {
   readonly table: string;
 }
 
+const optionNames = namesOf<FaultOptions>({ action: true, share: true, times: true });
+export const serviceErrorNames: readonly string[] = namesOf<ServiceError>({
+  status: true,
+  type: true,
+  message: true,
+});
+
 export type Effect =
   | { readonly kind: "answer"; readonly error: (call: Call) => ServiceError }
   | { readonly kind: "hang" | "lose" | "refuse" }
@@ -50,8 +58,13 @@ export class FaultList {
     this.#random = random;
   }
 
-  /** @throws {RangeError} If the share is outside 0 to 1, or the times are no whole number above 0. */
-  add(effect: Effect, options: FaultOptions): Fault {
+  /**
+   * @param further Names that the options may have besides.
+   * @throws {TypeError} If an option is unknown.
+   * @throws {RangeError} If the share is outside 0 to 1, or the times are no whole number above 0.
+   */
+  add(effect: Effect, options: FaultOptions, further: readonly string[] = []): Fault {
+    assertNames("set a fault", options, { known: [...optionNames, ...further] });
     const { share = 1, times = Infinity } = options;
     if (!(share >= 0 && share <= 1)) {
       throw new RangeError(

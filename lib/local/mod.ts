@@ -22,19 +22,14 @@ export type {
 } from "./bot_api/fault_options.ts";
 export type { BotApiFlood, BotApiFloodOptions } from "./bot_api/flood_waits.ts";
 export type { Payload } from "./bot_api/form.ts";
-export type { LocalForum, LocalTopic } from "./bot_api/forums.ts";
+export type { LocalForum } from "./bot_api/forums.ts";
+export type { LocalTopic } from "./bot_api/local_topic.ts";
 export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./bot_api/groups.ts";
 export type { LocalUser } from "./bot_api/people.ts";
 export type { SecondPoller } from "./bot_api/second_poller.ts";
 export type { WebhookDelivery } from "./bot_api/webhook.ts";
 export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb.ts";
-export {
-  type Allowed,
-  type BeforeForward,
-  type FaultGate,
-  type FaultGateOptions,
-  type GateEntry,
-  startFaultGate,
-} from "./fault_gate.ts";
+export { type BeforeForward, type FaultGate, type GateEntry, startFaultGate } from "./fault_gate.ts";
+export type { Allowed, FaultGateOptions } from "./fault_gate_options.ts";
 export type { Call, Fault, FaultOptions, ServiceError, ThrottlingType } from "./faults.ts";
 export { iamActions, type IamPolicy, iamPolicy, ledgerActions } from "./iam.ts";

@@ -3,7 +3,15 @@
  * another type, or in another form; what cannot be read is taken as absent, and never as a reason to fail.
  */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { type Chat, chatOf, type ChatState, isChatId, type RemovedReason, type UserInfo } from "../chat.ts";
+import {
+  type Chat,
+  chatOf,
+  type ChatState,
+  isChatId,
+  isThreadId,
+  type RemovedReason,
+  type UserInfo,
+} from "../chat.ts";
 import { marshalling } from "./marshalling.ts";
 
 export type Item = Record<string, AttributeValue>;
@@ -25,6 +33,7 @@ export function stateOf(item: Item): ChatState {
     removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
     strikes: strikesOf(item),
     added_by: adderOf(item),
+    thread_id: threadOf(item),
     migrated_to: idOf(item["migrated_to"]),
     migrated_from: numberOf(item["migrated_from"]),
     last_update_id: numberOf(item["last_update_id"]),
@@ -54,6 +63,12 @@ export function strikesOf(item: Item): number | undefined {
 /** Who has brought the item's chat in. */
 export function adderOf(item: Item): number | undefined {
   return idOf(item["added_by"]);
+}
+
+/** The topic to which the item's broadcasts go. */
+export function threadOf(item: Item): number | undefined {
+  const threadId = numberOf(item["thread_id"]);
+  return isThreadId(threadId) ? threadId : undefined;
 }
 
 /** A chat's id; not a number of more digits, which JavaScript would round to that of another chat. */

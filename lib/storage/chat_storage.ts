@@ -13,6 +13,7 @@ import { createLimit } from "../limit.ts";
 import { consoleLogger, type Logger } from "../log.ts";
 import { ChatCount, type ChatStatistics } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
+import { assertCleanup, assertWork } from "./storage_names.ts";
 
 export type { ChatStatistics } from "./statistics.ts";
 export type { StopLog } from "./stop_log.ts";
@@ -43,6 +44,8 @@ export interface Work {
   readonly onStrikes?: ((chatId: number) => void) | undefined;
   /** Called by `loadActiveChats` for each group and channel that has an `added_by`. */
   readonly onAdder?: ((chatId: number, adderId: number) => void) | undefined;
+  /** Called by `loadActiveChats` for each chat that has a `thread_id`. */
+  readonly onThread?: ((chatId: number, threadId: number) => void) | undefined;
 }
 
 /** Whom a cleanup meets. */
@@ -123,16 +126,19 @@ export abstract class ChatStorage {
   }
 
   /** The ids of all active chats: the whole set, or an error. */
-  async loadActiveChats({ signal, onProgress, onStrikes, onAdder }: Work = {}): Promise<Set<number>> {
+  async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder, onThread } = work;
     const active = new Set<number>();
     for await (const page of this.scan()) {
       signal?.throwIfAborted();
       onProgress?.();
-      for (const { chat_id, is_active, strikes, added_by } of page) {
+      for (const { chat_id, is_active, strikes, added_by, thread_id } of page) {
         if (!is_active) continue;
         active.add(chat_id);
         if (strikes !== undefined) onStrikes?.(chat_id);
         if (added_by !== undefined) onAdder?.(chat_id, added_by);
+        if (thread_id !== undefined) onThread?.(chat_id, thread_id);
       }
     }
     return active;
@@ -175,10 +181,10 @@ export abstract class ChatStorage {
    * Mind that this also ends the subscription of people who read every signal and never write.
    * A chat without a readable `last_active` is left alone, and one that wrote meanwhile stays.
    */
-  async cleanupInactiveChats({ daysThreshold }: CleanupOptions): Promise<number> {
+  async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     const limit = createLimit(cleanupsAtOnce);
     let deactivated = 0;
-    for await (const stale of this.scanStaleChats({ daysThreshold })) {
+    for await (const stale of this.scanStaleChats(options)) {
       const done = await Promise.all(stale.map((chat) => limit(() => this.#deactivateStale(chat))));
       deactivated += done.filter(Boolean).length;
     }
@@ -186,7 +192,9 @@ export abstract class ChatStorage {
   }
 
   /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
-  async *scanStaleChats({ daysThreshold }: CleanupOptions): AsyncGenerator<Chat[]> {
+  async *scanStaleChats(options: CleanupOptions): AsyncGenerator<Chat[]> {
+    const { daysThreshold } = options;
+    assertCleanup(options);
     assertDays(daysThreshold);
     const before = this.clock.now() - daysThreshold * dayMs;
     let unreadable = 0;

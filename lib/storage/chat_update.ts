@@ -24,12 +24,13 @@ const guessAbsent: Ground = { kind: "absent", isRead: false, state: undefined };
 
 /**
  * Of a chat taken to be active nothing else is known: the condition makes sure that nothing else matters. It is taken
- * to have strikes, so that what clears them removes the attribute; what depends on their number needs the item.
+ * to have strikes, so that what clears them removes the attribute; what depends on their number needs the item. Its
+ * topic is one that there cannot be, so that each /start writes its own.
  */
 const guessActive: Ground = {
   kind: "active",
   isRead: false,
-  state: { is_active: true, message_count: 0, user_info: {}, removed_at: null, strikes: 1 },
+  state: { is_active: true, message_count: 0, user_info: {}, removed_at: null, strikes: 1, thread_id: 0 },
 };
 
 /** The ground under an update after a read; `undefined` means that there is no such item. */
@@ -75,7 +76,7 @@ const deciding = [
   "last_word_update_id",
   "last_member_update_id",
 ] as const;
-const plain = [...deciding, "added_at", "added_by", "migrated_to"] as const;
+const plain = [...deciding, "added_at", "added_by", "thread_id", "migrated_to"] as const;
 
 /**
  * Sets what changed from the ground to `after`, on condition that the ground still holds; `undefined` where there
@@ -149,7 +150,7 @@ export function undone(now: ChatState | undefined, after: ChatState, { kind, sta
   const { last_update_id, last_word_update_id, last_member_update_id } = state;
   const ids = { last_update_id, last_word_update_id, last_member_update_id };
   const held = { message_count: now.message_count - counted, ...ids };
-  const guessed = kind === "active" ? { strikes: now.strikes } : {};
+  const guessed = kind === "active" ? { strikes: now.strikes, thread_id: now.thread_id } : {};
   return { before: { ...now, ...state, ...held, ...guessed }, after: now };
 }
 

@@ -1,46 +1,35 @@
 /** The DynamoDB client as this toolkit wants it: few pinned attempts, time-outs that hold, no busy work. */
-import process from "node:process";
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
 import { createLimit } from "../limit.ts";
+import { createTransport } from "../transport.ts";
+import { credentialsOf, findCredentials } from "./credentials.ts";
 import { createFetchHandler } from "./fetch_handler.ts";
 import { loadMarshalling } from "./marshalling.ts";
 import { storageError } from "./storage_error.ts";
 
-/** Requests that a storage has under way at most: fewer than sockets, as waiting for a socket counts as time-out. */
+/** Requests that a storage has under way at most. */
 const requestsAtOnce = 100;
 
 /** One request, all attempts included, takes no longer than this. */
 const answerWithinMs = 4500;
 
 const attemptWithinMs = 2000;
-const sockets = { keepAlive: true, maxSockets: 128 };
-
-const nodeHandler = {
-  connectionTimeout: attemptWithinMs,
-  requestTimeout: attemptWithinMs,
-  // Without this the SDK only logs a late answer.
-  throwOnRequestTimeout: true,
-  httpAgent: sockets,
-  httpsAgent: sockets,
-};
 
 /** Clients made here, whose requests end by themselves. */
 const own = new WeakSet<DynamoDBClient>();
 
 type RequestHandler = NonNullable<DynamoDBClientConfig["requestHandler"]>;
 
-function fetchHandler(): RequestHandler {
-  return createFetchHandler(attemptWithinMs) as unknown as RequestHandler;
-}
-
-export function createDynamoDBClient(regionName: string): DynamoDBClient {
-  const isDeno = process.versions["deno"] !== undefined;
+/** @param ask A fetch of the user's. */
+export function createDynamoDBClient(regionName: string, ask?: typeof fetch): DynamoDBClient {
+  const handler = createFetchHandler(createTransport(ask), attemptWithinMs);
   const client = new DynamoDBClient({
     region: regionName,
+    credentials: findCredentials(),
     // Pinned: the SDK's default has changed before.
     // More of them would not fit into the time when DynamoDB throttles, as the SDK then waits for seconds.
     maxAttempts: 3,
-    requestHandler: isDeno ? fetchHandler() : nodeHandler,
+    requestHandler: handler as unknown as RequestHandler,
     // To resolve it anew takes a quarter of the CPU time of a request. Only requests without options profit.
     cacheMiddleware: true,
   });
@@ -75,13 +64,17 @@ export function openTable(
   words?: TableWords,
 ): Table {
   const limit = createLimit(requestsAtOnce);
+  const credentials = credentialsOf(client);
   const send: Table["send"] = (action, request, signal) =>
     limit(async () => {
       try {
         signal?.throwIfAborted();
         await loadMarshalling();
-        if (own.has(client) && signal === undefined) return await inTime(request(client));
-        return await abortedInTime((abortSignal) => request(client, { abortSignal }), signal);
+        return await credentials.sentWith(() =>
+          own.has(client) && signal === undefined
+            ? inTime(request(client))
+            : abortedInTime((abortSignal) => request(client, { abortSignal }), signal)
+        );
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
         const resource = words?.resources[action];

@@ -2,7 +2,7 @@
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
-import { adderOf, chatIdOf, chatsOf, stateOf, strikesOf } from "./chat_item.ts";
+import { adderOf, chatIdOf, chatsOf, stateOf, strikesOf, threadOf } from "./chat_item.ts";
 import {
   type Applied,
   type Belief,
@@ -22,6 +22,7 @@ import { loadMarshalling } from "./marshalling.ts";
 import { pages, scanInParallel } from "./scan.ts";
 import { ChatCount } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
+import { assertStorageOptions, assertWork, dynamoDBNames } from "./storage_names.ts";
 import { errorName, StorageError } from "./storage_error.ts";
 import { isToldToOthers, TableRecord } from "./table_record.ts";
 
@@ -37,11 +38,16 @@ export interface DynamoDBStorageOptions extends ChatStorageOptions {
    * just created. Counts stay exact.
    */
   readonly client?: DynamoDBClient | undefined;
+  /** A fetch of your own, for requests without a client of your own: it must send each once. Default: the runtime's. */
+  readonly fetch?: typeof fetch | undefined;
 }
 
 /** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
 const maxRounds = 100;
-const activeNames = { "#active": "is_active", "#id": "chat_id", "#strikes": "strikes", "#adder": "added_by" };
+const activeNames = {
+  ...{ "#active": "is_active", "#id": "chat_id", "#strikes": "strikes" },
+  ...{ "#adder": "added_by", "#thread": "thread_id" },
+};
 
 /**
  * Keeps chats in a DynamoDB table of the key `chat_id` (N).
@@ -66,13 +72,17 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     return this.#client;
   }
 
-  /** Connects to nothing yet; the AWS SDK finds credentials at the first request. */
+  /**
+   * Connects to nothing yet; the AWS SDK finds credentials at the first request.
+   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);
+    assertStorageOptions(options, dynamoDBNames, new.target !== TelegramDynamoDBStorage);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;
-    this.#client = options.client ?? createDynamoDBClient(this.regionName);
+    this.#client = options.client ?? createDynamoDBClient(this.regionName, options.fetch);
     this.#table = openTable(this.#client, this.tableName, this.regionName);
     this.#record = new TableRecord(this.#table, this.clock);
     this.#tellOdd = createOddItemLog(this.logger);
@@ -84,6 +94,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * action's name.
    */
   async createTableIfNotExists(work: Work = {}): Promise<void> {
+    assertWork("create the table", work);
     await ensureTable(this.#table, this.clock, work);
   }
 
@@ -135,24 +146,25 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * The ids of all active chats, read in parallel segments.
    * @throws {StorageError} If any page could not be read: part of the set is never given for the whole.
    */
-  override async loadActiveChats(
-    { signal, onProgress, onStrikes, onAdder }: Work = {},
-  ): Promise<Set<number>> {
+  override async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder, onThread } = work;
     const active = new Set<number>();
     await scanInParallel(this.#table, {
       FilterExpression: "#active = :true",
-      ProjectionExpression: "#id, #strikes, #adder",
+      ProjectionExpression: "#id, #strikes, #adder, #thread",
       ExpressionAttributeNames: activeNames,
       ExpressionAttributeValues: { ":true": { BOOL: true } },
       // A /stop that was confirmed a moment ago must not be overlooked.
       ConsistentRead: true,
     }, ({ Items = [] }) => {
       for (const item of Items) {
-        const [chatId, adderId] = [chatIdOf(item), adderOf(item)];
+        const [chatId, adderId, threadId] = [chatIdOf(item), adderOf(item), threadOf(item)];
         if (chatId === undefined) continue;
         active.add(chatId);
         if (strikesOf(item) !== undefined) onStrikes?.(chatId);
         if (adderId !== undefined) onAdder?.(chatId, adderId);
+        if (threadId !== undefined) onThread?.(chatId, threadId);
       }
       onProgress?.();
     }, signal);

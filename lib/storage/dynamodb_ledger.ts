@@ -18,6 +18,7 @@ import { ledgerSchema, ledgerWords } from "./ledger_table.ts";
 import { loadMarshalling } from "./marshalling.ts";
 import { beginUpdate, claimUpdate, partUpdate, runOf, savedAt, saveUpdate } from "./run_item.ts";
 import { errorName } from "./storage_error.ts";
+import { assertStorageOptions, ledgerNames } from "./storage_names.ts";
 import { ensureTable, misfitOf } from "./table.ts";
 import { partKey, partsOf, textOf } from "./text_parts.ts";
 
@@ -29,6 +30,8 @@ export interface DynamoDBLedgerOptions {
   readonly regionName?: string | undefined;
   /** A client to share: it is used as it is, and not closed. */
   readonly client?: DynamoDBClient | undefined;
+  /** A fetch of your own, for requests without a client to share: it must send each once. Default: the runtime's. */
+  readonly fetch?: typeof fetch | undefined;
   /** Default: the machine's own. */
   readonly clock?: Clock | undefined;
 }
@@ -51,13 +54,17 @@ export class DynamoDBLedger implements Ledger {
   #creation: Promise<void> | undefined;
   #savedAt = 0;
 
-  /** Connects to nothing yet. */
+  /**
+   * Connects to nothing yet.
+   * @throws {ConfigError} If an option is unknown.
+   */
   constructor(options: DynamoDBLedgerOptions = {}) {
+    assertStorageOptions(options, ledgerNames);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_BROADCASTS_TABLE"] || "telegram-broadcasts");
     const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#clock = options.clock ?? systemClock;
     this.#ownsClient = options.client === undefined;
-    this.#client = options.client ?? createDynamoDBClient(regionName);
+    this.#client = options.client ?? createDynamoDBClient(regionName, options.fetch);
     this.#table = openTable(this.#client, this.tableName, regionName, ledgerWords(this.tableName));
   }
 

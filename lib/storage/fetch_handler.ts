@@ -1,5 +1,5 @@
-/** The SDK's requests by way of fetch: for Deno, whose `node:http` sends a request twice without a word. */
-import { sendOnce } from "../send_once.ts";
+/** The SDK's requests by the toolkit's own way to the network, which sends each once and leaves dead connections. */
+import { rootCauseOf } from "../reason.ts";
 
 /** What the SDK gives its request handler. */
 interface Request {
@@ -29,18 +29,23 @@ export interface FetchHandler {
   destroy(): void;
 }
 
-/** @param answerWithinMs What one attempt may take, its body included. */
-export function createFetchHandler(answerWithinMs: number): FetchHandler {
+/**
+ * @param send Sends a request once, and follows nothing.
+ * @param answerWithinMs What one attempt may take, its body included.
+ */
+export function createFetchHandler(send: typeof fetch, answerWithinMs: number): FetchHandler {
   return {
     metadata: { handlerProtocol: "http/1.1" },
     async handle(request, { abortSignal } = {}) {
+      if (abortSignal?.aborted) throw aborted();
       const late = new AbortController();
       const abort = (): void => late.abort();
       const timer = setTimeout(abort, answerWithinMs);
       abortSignal?.addEventListener("abort", abort, { once: true });
       try {
-        return await ask(request, late.signal);
+        return await ask(send, request, late.signal);
       } catch (error) {
+        if (abortSignal?.aborted) throw aborted();
         throw explained(error, late.signal.aborted);
       } finally {
         clearTimeout(timer);
@@ -53,15 +58,20 @@ export function createFetchHandler(answerWithinMs: number): FetchHandler {
   };
 }
 
-async function ask(request: Request, signal: AbortSignal): Promise<Answer> {
+async function ask(send: typeof fetch, request: Request, signal: AbortSignal): Promise<Answer> {
   const { protocol, hostname, port, path, method, headers, body = "" } = request;
   const url = `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}${path}`;
   // A client must not set these two; they follow from the address and the body.
   const { host: _host, "content-length": _length, ...rest } = headers;
-  const response = await sendOnce(url, { method, headers: rest, body: body as string, signal });
+  const response = await send(url, { method, headers: rest, body: body as string, signal });
   const content = new Uint8Array(await response.arrayBuffer());
   const answered = Object.fromEntries(response.headers);
   return { response: { statusCode: response.status, headers: answered, body: content } };
+}
+
+/** The SDK does not try again what nobody waits for any more. */
+function aborted(): Error {
+  return Object.assign(new Error("nobody waits for the answer any more"), { name: "AbortError" });
 }
 
 /** The error with the name or the code by which the SDK knows what to try again. */
@@ -69,12 +79,19 @@ function explained(error: unknown, isLate: boolean): Error {
   if (isLate) {
     return Object.assign(new Error("no answer in time", { cause: error }), { name: "TimeoutError" });
   }
-  const { name, message, cause } = error as Error;
-  if (name === "NotCapable") return error as Error;
-  // Deno says "fetch failed", and why in the cause.
-  const words = [message, (cause as Error | undefined)?.message].filter(Boolean).join(": ");
+  if ((error as Error).name === "NotCapable") return error as Error;
+  const words = rootCauseOf(error);
   const detail = /client error \(Connect\): (.*)$/.exec(words)?.[1] ?? words;
-  return Object.assign(new Error(detail, { cause: error }), { code: codeOf(words) });
+  return Object.assign(new Error(detail, { cause: error }), { code: codeIn(error) ?? codeOf(words) });
+}
+
+/** The system's code at the bottom of an error. */
+function codeIn(error: unknown): string | undefined {
+  const { code, cause, errors } = (error ?? {}) as { code?: unknown; cause?: unknown; errors?: unknown };
+  const [member] = Array.isArray(errors) ? errors : [];
+  const inner = cause ?? member;
+  const below = inner === undefined ? undefined : codeIn(inner);
+  return below ?? (typeof code === "string" && /^E[A-Z]+$/.test(code) ? code : undefined);
 }
 
 function codeOf(words: string): string {

@@ -1,7 +1,8 @@
 /** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
 import { assertChatId, type Chat, type ChatEvent, chatOf, type ChatState, fold } from "../chat.ts";
 import { displayable } from "../displayable.ts";
-import { type Applied, ChatStorage } from "./chat_storage.ts";
+import { type Applied, ChatStorage, type ChatStorageOptions } from "./chat_storage.ts";
+import { assertStorageOptions, storageNames } from "./storage_names.ts";
 
 /** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
 export class InMemoryChatStorage extends ChatStorage {
@@ -10,6 +11,12 @@ export class InMemoryChatStorage extends ChatStorage {
   /** Nobody else writes to it. */
   override readonly isShared = false;
   readonly #chats = new Map<number, ChatState>();
+
+  /** @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own. */
+  constructor(options: ChatStorageOptions = {}) {
+    super(options);
+    assertStorageOptions(options, storageNames, new.target !== InMemoryChatStorage);
+  }
 
   /** Nothing is to be made. */
   createTableIfNotExists(): Promise<void> {

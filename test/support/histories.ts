@@ -70,7 +70,10 @@ function broadcastsOf(random: Random, at: number): ChatEvent {
 function updateOf(random: Random, at: number, updateId: number, registers: boolean): ChatEvent {
   const kind = pick(random, "message", "message", "message", "start", "stop", "removed", "returned");
   if (kind === "removed") return { kind, at, updateId, reason: pick(random, "blocked", "left", "gone") };
-  return { kind, at, updateId, registers, userInfo: userOf(random) };
+  const told = { at, updateId, registers, userInfo: userOf(random) };
+  return kind === "returned"
+    ? { kind, ...told }
+    : { kind, ...told, threadId: pick(random, undefined, 17, 23) };
 }
 
 /** Names are never taken back, so that the last one told is the same for every writer. */

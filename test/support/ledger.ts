@@ -119,6 +119,7 @@ export function fullRun(broadcastId: string): RunRecord {
     "failed",
     "unknown",
     "unsubscribed",
+    "disallowed",
     "expired",
     "stopped",
   ];

@@ -4,8 +4,8 @@ import { ApiError } from "./errors.ts";
 import type { BotApiRefusal } from "./fault_options.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./flood_waits.ts";
 import type { Room, Waiter } from "./room.ts";
-import { commandEntities } from "./text.ts";
 import type { World } from "./world.ts";
+import { addMessage } from "./writing.ts";
 
 /** Further fields for a message, as Telegram would send them: `{ message_thread_id: 5 }`. */
 export type MessageFields = Readonly<Record<string, unknown>>;
@@ -112,19 +112,6 @@ export class LocalChat {
       : "it got none at all";
     return `No message ${what} came to chat ${this.chatId} within ${timeoutMs} ms: ${seen}`;
   }
-}
-
-/** Adds a message of the chat's people and tells the bot of it. */
-export function addMessage(world: World, room: Room, kind: string, fields: object): Message {
-  const message = room.add({ chat: room.chat, date: world.date, ...fields });
-  world.tell(room, kind, message);
-  return message;
-}
-
-/** The text of a message and, where there are any, its `bot_command` entities. */
-export function textFields(text: string): object {
-  const entities = commandEntities(text);
-  return entities.length > 0 ? { text, entities } : { text };
 }
 
 function contains(part: string): (message: Message) => boolean {

@@ -1,7 +1,8 @@
 /** The handle of a channel's direct messages, which are a chat of their own. */
 import type { Message } from "grammy/types";
-import { LocalChat, type MessageFields, textFields } from "./chats.ts";
+import { LocalChat, type MessageFields } from "./chats.ts";
 import type { LocalUser } from "./people.ts";
+import { textFields } from "./writing.ts";
 
 /**
  * Where people write to a channel: a supergroup with `is_direct_messages`, in which each person has a topic. An answer has

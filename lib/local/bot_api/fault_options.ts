@@ -1,4 +1,5 @@
 /** What a test can ask a server to do to the calls of its bot. */
+import { assertNames, namesOf } from "../../option_names.ts";
 import type { ApiErrorParameters } from "./errors.ts";
 
 /** A refusal in Telegram's form. */
@@ -90,4 +91,39 @@ export interface BotApiFault {
   readonly hits: number;
   /** Ends the trouble; a connection that is dead stays so. */
   clear(): void;
+}
+
+/** The names of all forms of an answer. */
+type AnswerNames<T = BotApiFaultAnswer> = T extends object ? keyof T : never;
+
+const optionNames = {
+  known: namesOf<BotApiFaultOptions>({ method: true, chatId: true, times: true, answer: true }),
+};
+const answerNames = {
+  known: namesOf<Record<AnswerNames, unknown>>({
+    ...{
+      error_code: true,
+      description: true,
+      parameters: true,
+      result: true,
+      delayMs: true,
+      slowBodyMs: true,
+    },
+    ...{ page: true, redirect: true, location: true },
+    ...{ body: true, status: true, contentType: true, headers: true, isTorn: true },
+  }),
+  what: "a name in answer",
+};
+const parameterNames = {
+  known: namesOf<ApiErrorParameters>({ retry_after: true, migrate_to_chat_id: true }),
+  what: "a name in parameters",
+};
+
+/** @throws {TypeError} If an option is unknown. */
+export function assertFaultOptions(options: BotApiFaultOptions): void {
+  const { answer } = options;
+  assertNames("set a fault", options, optionNames);
+  assertNames("set a fault", answer, answerNames);
+  if (typeof answer !== "object" || !("parameters" in answer)) return;
+  assertNames("set a fault", answer.parameters, parameterNames);
 }

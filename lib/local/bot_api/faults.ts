@@ -1,7 +1,13 @@
 /** Trouble on demand: the answers that a real server gives rarely and a test wants now. */
 import type { Connection, Connections } from "./connections.ts";
 import { ApiError } from "./errors.ts";
-import type { BotApiFault, BotApiFaultAnswer, BotApiFaultOptions, BotApiRawAnswer } from "./fault_options.ts";
+import {
+  assertFaultOptions,
+  type BotApiFault,
+  type BotApiFaultAnswer,
+  type BotApiFaultOptions,
+  type BotApiRawAnswer,
+} from "./fault_options.ts";
 
 interface Entry {
   readonly options: BotApiFaultOptions;
@@ -26,8 +32,12 @@ export class Faults {
     this.#connections = connections;
   }
 
-  /** @throws {RangeError} If the times are no whole number above 0. */
+  /**
+   * @throws {TypeError} If an option is unknown.
+   * @throws {RangeError} If the times are no whole number above 0.
+   */
   add(options: BotApiFaultOptions): BotApiFault {
+    assertFaultOptions(options);
     const { times = 1 } = options;
     if (!(times === Infinity || Number.isInteger(times)) || times < 1) {
       throw new RangeError(

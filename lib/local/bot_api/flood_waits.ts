@@ -1,4 +1,5 @@
 /** Floods on demand: until one ends every call is refused with 429, and each answer says how much of it is left. */
+import { assertNames, namesOf } from "../../option_names.ts";
 import { tooManyRequests } from "./errors.ts";
 
 /** How a flood goes. */
@@ -6,6 +7,8 @@ export interface BotApiFloodOptions {
   /** By how many seconds each call during the flood lengthens it, except the first, which is told of it. @default 0 */
   readonly lengthenSeconds?: number;
 }
+
+const optionNames = { known: namesOf<BotApiFloodOptions>({ lengthenSeconds: true }) };
 
 /** A flood that was started. */
 export interface BotApiFlood {
@@ -28,7 +31,9 @@ export class FloodWaits {
   #floods: Flood[] = [];
 
   /** @throws {RangeError} If a length is too short, or no number. */
-  start(seconds: number, { lengthenSeconds = 0 }: BotApiFloodOptions, now: number): BotApiFlood {
+  start(seconds: number, options: BotApiFloodOptions, now: number): BotApiFlood {
+    assertNames("start the flood", options, optionNames);
+    const { lengthenSeconds = 0 } = options;
     requireSeconds("retryAfterSeconds", seconds, 1);
     requireSeconds("lengthenSeconds", lengthenSeconds, 0);
     const flood: Flood = { lengthenMs: lengthenSeconds * 1000, endsAtMs: now + seconds * 1000, hits: 0 };

@@ -1,16 +1,20 @@
 /** The handles of groups, supergroups and channels. */
 import type { Chat, Message, User } from "grammy/types";
-import { LocalChat, type MessageFields, textFields } from "./chats.ts";
+import { assertNames, namesOf } from "../../option_names.ts";
+import { LocalChat, type MessageFields } from "./chats.ts";
 import { LocalDirectMessages } from "./direct_messages.ts";
 import { channelBot, groupAnonymousBot, isMember, type MemberStatus } from "./members.ts";
 import type { LocalUser } from "./people.ts";
 import type { Room } from "./room.ts";
+import { textFields } from "./writing.ts";
 
 /** How the bot is removed; by default as Telegram's apps do it: `left` in groups, `kicked` elsewhere. */
 export interface RemoveOptions {
   /** The bot's status afterwards. */
   readonly as?: "kicked" | "left";
 }
+
+const removeNames = { known: namesOf<RemoveOptions>({ as: true }) };
 
 /** A chat to which bots are added and from which they are removed. */
 export class SharedChat extends LocalChat {
@@ -34,7 +38,9 @@ export class SharedChat extends LocalChat {
   }
 
   /** The bot is removed: it hears of it, and in a group still sees the service message about itself. */
-  removeBot(by: LocalUser, { as }: RemoveOptions = {}): void {
+  removeBot(by: LocalUser, options: RemoveOptions = {}): void {
+    assertNames("remove the bot", options, removeNames);
+    const { as } = options;
     const { type } = this.room.chat;
     if (!isMember(this.room.bot)) {
       throw new Error(`Chat ${this.chatId} cannot remove the bot: it is not in it`);

@@ -1,13 +1,15 @@
 /** The handles of people, each with a private chat with the bot. */
 import type { InlineKeyboardButton, Message, PhotoSize, User } from "grammy/types";
 import type { ButtonPress } from "./callback_queries.ts";
-import { LocalChat, type MessageFields, textFields } from "./chats.ts";
+import { LocalChat, type MessageFields } from "./chats.ts";
 import { messageInOrder } from "./field_order.ts";
+import { createTopic, type LocalTopic } from "./local_topic.ts";
 import { detailsOf } from "./media.ts";
 import { isMember } from "./members.ts";
 import { buttonsOf } from "./reply_markup.ts";
 import type { Room } from "./room.ts";
 import type { World } from "./world.ts";
+import { textFields } from "./writing.ts";
 
 /** A person with a private chat, which opens with the first word. */
 export class LocalUser extends LocalChat {
@@ -23,6 +25,15 @@ export class LocalUser extends LocalChat {
   /** Writes to the bot. */
   say(text: string, extra: MessageFields = {}): Message {
     return this.#write(textFields(text), extra);
+  }
+
+  /**
+   * Creates a topic in the private chat, which has a General one besides from then on; the bot sees the service message
+   * that it begins with.
+   */
+  createTopic(name: string): LocalTopic {
+    this.room.opened = true;
+    return createTopic(this.world, this.room, this.user, name);
   }
 
   /** Sends a photo, which the bot can download; without bytes of one, it consists of zeros. */

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import type { UserFromGetMe } from "grammy/types";
 import { systemClock } from "../../clock.ts";
+import { assertNames } from "../../option_names.ts";
 import { type BotApiCall, CallRecord, createAnswer } from "./answer.ts";
 import { Connections } from "./connections.ts";
 import type { BotApiFault, BotApiFaultOptions } from "./fault_options.ts";
@@ -13,12 +14,17 @@ import { LocalChannel, LocalGroup, settle } from "./groups.ts";
 import { type ApiListener, createListener } from "./http.ts";
 import { LocalUser } from "./people.ts";
 import { SecondPoller } from "./second_poller.ts";
-import type {
-  BotApiServerOptions,
-  LocalChannelOptions,
-  LocalForumOptions,
-  LocalGroupOptions,
-  LocalUserOptions,
+import {
+  type BotApiServerOptions,
+  channelNames,
+  forumNames,
+  groupNames,
+  type LocalChannelOptions,
+  type LocalForumOptions,
+  type LocalGroupOptions,
+  type LocalUserOptions,
+  serverNames,
+  userNames,
 } from "./server_options.ts";
 import { UpdateQueue } from "./updates.ts";
 import type { WebhookDelivery } from "./webhook.ts";
@@ -88,10 +94,9 @@ export class BotApiServer implements AsyncDisposable {
   }
 
   /** A person, whose private chat with the bot opens at the first word. */
-  user(
-    { id = this.#parts.world.newPersonId(), first_name = "Test", opened = false, ...rest }: LocalUserOptions =
-      {},
-  ): LocalUser {
+  user(options: LocalUserOptions = {}): LocalUser {
+    assertNames("add the person", options, userNames);
+    const { id = this.#parts.world.newPersonId(), first_name = "Test", opened = false, ...rest } = options;
     const { last_name, username, language_code = "en" } = rest;
     const names = { first_name, ...defined({ last_name, username }) };
     const user = { id, is_bot: false, ...names, language_code };
@@ -104,6 +109,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A group or supergroup with the bot in it. */
   group(options: LocalGroupOptions): LocalGroup {
+    assertNames("add the group", options, groupNames);
     const { title, kind = "group", bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId(kind);
     const room = this.#parts.world.addRoom({ id, title, type: kind }, bot);
@@ -113,6 +119,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A forum with the bot in it: a supergroup with topics. */
   forum(options: LocalForumOptions): LocalForum {
+    assertNames("add the forum", options, forumNames);
     const { title, bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("supergroup");
     const room = this.#parts.world.addRoom({ id, title, type: "supergroup", is_forum: true }, bot);
@@ -141,6 +148,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A channel with the bot in it. */
   channel(options: LocalChannelOptions): LocalChannel {
+    assertNames("add the channel", options, channelNames);
     const { title, username, administrators = [], bot = "administrator" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("channel");
     const room = this.#parts.world.addRoom({ id, title, ...defined({ username }), type: "channel" }, bot);
@@ -198,9 +206,11 @@ export class BotApiServer implements AsyncDisposable {
 
 /**
  * Starts a server on 127.0.0.1.
+ * @throws {TypeError} If an option is unknown; so do the methods that take options.
  * @throws {Error} If the port is taken.
  */
 export async function startBotApiServer(options: BotApiServerOptions = {}): Promise<BotApiServer> {
+  assertNames("start the server", options, serverNames);
   const { port = 0, token = newToken(), username = "local_test_bot", clock = systemClock } = options;
   const { messagesPerSecond, latencyMs = 0, maxHoldSeconds = 0, firstUpdateId = 100_000_001 } = options;
   const world = new World(botUser(token, username), clock, new UpdateQueue(firstUpdateId, clock), options);

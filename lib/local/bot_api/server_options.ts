@@ -1,5 +1,6 @@
 /** What a server, its people and its chats are to begin with. */
 import type { Clock } from "../../clock.ts";
+import { type Names, namesOf } from "../../option_names.ts";
 import type { LocalUser } from "./people.ts";
 
 /** What kind of server it is. */
@@ -79,3 +80,41 @@ export interface LocalChannelOptions {
   /** What the bot is in it. @default "administrator" */
   readonly bot?: "administrator" | "left";
 }
+
+export const serverNames: Names = {
+  known: namesOf<BotApiServerOptions>({
+    ...{ port: true, token: true, username: true, messagesPerSecond: true, chatMessagesPerSecond: true },
+    ...{ chatBurst: true, groupMessagesPerMinute: true, maxHoldSeconds: true, latencyMs: true },
+    ...{ firstUpdateId: true, clock: true },
+  }),
+};
+
+export const userNames: Names = {
+  known: namesOf<LocalUserOptions>({
+    ...{ id: true, first_name: true, last_name: true, username: true, language_code: true, opened: true },
+  }),
+};
+
+export const forumNames: Names = {
+  known: namesOf<LocalForumOptions>({
+    title: true,
+    id: true,
+    members: true,
+    administrators: true,
+    bot: true,
+  }),
+};
+
+export const groupNames: Names = {
+  known: [...forumNames.known, ...namesOf<Pick<LocalGroupOptions, "kind">>({ kind: true })],
+};
+
+export const channelNames: Names = {
+  known: namesOf<LocalChannelOptions>({
+    title: true,
+    id: true,
+    username: true,
+    administrators: true,
+    bot: true,
+  }),
+};

@@ -1,10 +1,10 @@
-/** Where in a chat a message of the bot goes: a topic of a forum, or a person's part of a channel's direct messages. */
+/** Where in a chat a message of the bot goes: a topic of a forum or a private chat, or a person's part of a channel's direct messages. */
 import type { Message } from "grammy/types";
 import { badRequest } from "./errors.ts";
 import type { Payload } from "./form.ts";
 import type { Room } from "./room.ts";
 
-/** The General topic's own id, which no message carries and no call may name. */
+/** The own id of a forum's General topic, which no message carries and no call may name. */
 export const generalTopicId = 1;
 
 export interface Topic {
@@ -14,7 +14,7 @@ export interface Topic {
   isClosed: boolean;
 }
 
-/** The topics of a forum. */
+/** The topics of a forum, or of a private chat. */
 export class Topics {
   readonly byId: Map<number, Topic> = new Map();
   isGeneralClosed = false;
@@ -42,10 +42,12 @@ export function withoutReply({ reply_to_message: _nested, ...message }: Message)
 export function placeOf(room: Room, payload: Payload, answered: Message | undefined): object {
   const named = integer(payload["message_thread_id"]);
   if (room.parent) return directMessagesTopic(room, integer(payload["direct_messages_topic_id"]), named);
-  // Everybody's private chat could have topics; the bot's have none.
-  if (room.chat.type === "private" && named !== 0) throw notFound();
-  if (room.topics === undefined) return {};
-  if (named === generalTopicId) throw notFound();
+  if (room.topics === undefined) {
+    // A private chat could have topics, and knows that it has none.
+    if (room.chat.type === "private" && named !== 0) throw notFound();
+    return {};
+  }
+  if (named === generalTopicId && room.chat.is_forum) throw notFound();
   return forumTopic(room.topics, named === 0 ? answered?.message_thread_id ?? 0 : named);
 }
 
