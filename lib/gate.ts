@@ -1,12 +1,14 @@
 /** The one door for calls to Telegram: each waits for its turn, and is sent again where it was one too many. */
 import type { ApiError } from "grammy/types";
 import type { Transformer } from "grammy/web";
+import { Breaker } from "./breaker.ts";
 import { isGroup } from "./chat_pace.ts";
 import type { Clock } from "./clock.ts";
 import { ChatFloodError, type Departure, LateTurnError, type Turn } from "./departure.ts";
 import type { ChatId } from "./flood.ts";
 import { forGrammy } from "./for_grammy.ts";
 import { createInOrder } from "./in_order.ts";
+import { isMessage } from "./line.ts";
 import type { Logger } from "./log.ts";
 import { outcomeOf } from "./outcome.ts";
 import { inTime, LateError } from "./patience.ts";
@@ -15,6 +17,8 @@ import { createUnderWay } from "./under_way.ts";
 
 export interface GateOptions extends Omit<TurnstileOptions, "onFlood" | "onLowered"> {
   readonly logger: Logger;
+  /** Asks Telegram for something harmless, to find out whether it can be reached. */
+  readonly ask: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** Flood answers that one call puts up with, and the longest flood that it waits out, before its answer is the caller's. */
@@ -47,14 +51,16 @@ type Call = Parameters<Transformer>;
 export class Gate {
   readonly #closed: AbortSignal;
   readonly #turnstile: Turnstile;
+  readonly #breaker: Breaker;
   /** What is said to a chat arrives in the order in which it was said. */
   readonly #inOrder = createInOrder<ChatId>();
   readonly #clock: Clock;
   /** Messages of broadcasts. */
   readonly #underWay = createUnderWay();
 
-  constructor({ logger, ...options }: GateOptions) {
+  constructor({ logger, ask, ...options }: GateOptions) {
     this.#closed = options.signal;
+    this.#breaker = new Breaker({ ask, logger, clock: options.clock, signal: options.signal });
     this.#clock = options.clock;
     const onFlood = (
       who: "bot" | "replies",
@@ -110,7 +116,7 @@ export class Gate {
    * `ChatFloodError` where the chat's own flood is longer than the departure waits for.
    */
   async enter(departure: Departure): Promise<Turn> {
-    const turn = await this.#turnstile.enter(departure);
+    const turn = await this.#enter(departure);
     if (departure.chatId === undefined) return turn;
     const end = this.#underWay.begin(departure.chatId);
     const ending = <A extends unknown[]>(tell: (...answer: A) => void) => (...answer: A): void => {
@@ -133,9 +139,10 @@ export class Gate {
   /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls have lanes of their own. */
   readonly transformer: Transformer = async (...call) => {
     const [prev, method, payload, signal] = call;
-    if (method === "getUpdates" || admitted in payload) return await prev(method, payload, signal);
+    if (method === "getUpdates") return await prev(method, payload, signal);
+    if (admitted in payload) return await this.#watched(signal, () => prev(method, payload, signal));
     const chatId = chatOf(payload);
-    if (!isMessage(method)) return await this.#send(call, laneOf(method, chatId));
+    if (!isMessageMethod(method)) return await this.#send(call, laneOf(method, chatId));
     const reply = markOf(payload);
     const departure = {
       lane: "reply",
@@ -167,7 +174,11 @@ export class Gate {
     for (let floods = 0;; floods++) {
       const turn = await this.#turn(departure, signal);
       if (turn instanceof ChatFloodError) return answerOf(turn);
-      const answer = await this.#untilClosed(signal, (ending) => prev(method, payload, ending))
+      const call = (ending: CallSignal): Promise<Answer> => prev(method, payload, ending);
+      const answer = await this.#untilClosed(
+        signal,
+        isMessageMethod(method) ? (ending) => this.#watched(ending, () => call(ending)) : call,
+      )
         .catch((error) => {
           turn.over();
           throw error;
@@ -190,9 +201,31 @@ export class Gate {
     const ownFloodAtMostMs = departure.ownFloodAtMostMs ?? longestPauseSeconds * 1000;
     try {
       const waiting = { ...departure, ownFloodAtMostMs, signal: signal as AbortSignal | undefined };
-      return await this.#turnstile.enter(waiting);
+      return await this.#enter(waiting);
     } catch (error) {
       if (error instanceof ChatFloodError) return error;
+      throw error;
+    }
+  }
+
+  /** A message's turn, which comes no sooner than Telegram can be reached; other calls find out themselves. */
+  async #enter(departure: Departure): Promise<Turn> {
+    for (;;) {
+      if (isMessage(departure)) await this.#breaker.closed(departure.signal);
+      const turn = await this.#turnstile.enter(departure);
+      if (!this.#breaker.isOpen || !isMessage(departure)) return turn;
+      turn.over();
+    }
+  }
+
+  /** The call, of whose failure the breaker is told, unless nobody waits for its answer any more. */
+  async #watched(signal: CallSignal, call: () => Promise<Answer>): Promise<Answer> {
+    try {
+      const answer = await call();
+      if (!answer.ok) this.#breaker.note(answer);
+      return answer;
+    } catch (error) {
+      if (!signal?.aborted) this.#breaker.note(error);
       throw error;
     }
   }
@@ -250,7 +283,7 @@ function chatOf(payload: object): ChatId | undefined {
   return typeof id === "string" && /^-?\d+$/.test(id) ? Number(id) : id;
 }
 
-function isMessage(method: string): boolean {
+function isMessageMethod(method: string): boolean {
   return /^(send|copy|forward|edit)/.test(method) && method !== "sendChatAction";
 }
 

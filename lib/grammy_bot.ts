@@ -4,6 +4,7 @@ import { Attempt } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
 import type { Failures } from "./failures.ts";
 import type { Gate } from "./gate.ts";
+import { forGrammy } from "./for_grammy.ts";
 import { inForm } from "./in_form.ts";
 import type { Logger } from "./log.ts";
 import { causeNamed } from "./cause_named.ts";
@@ -39,7 +40,7 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   });
   const gate = new Attempt(async () => {
     const { Gate } = await import("./later.ts");
-    return new Gate(options);
+    return new Gate({ ...options, ask: (signal) => grammy.api.getMe(forGrammy(signal)) });
   });
   const throughGate: Transformer = async (...call) => await (await gate.run()).transformer(...call);
   grammy.api.config.use(throughGate, secretKept(botToken), causeNamed);

@@ -3,6 +3,7 @@ import { Api, type ApiClientOptions } from "grammy/web";
 import { Broadcasting } from "./broadcasting.ts";
 import { causeNamed } from "./cause_named.ts";
 import type { Clock } from "./clock.ts";
+import { forGrammy } from "./for_grammy.ts";
 import { Gate } from "./gate.ts";
 import { clientOptions } from "./grammy_bot.ts";
 import type { Logger } from "./log.ts";
@@ -30,7 +31,8 @@ export interface OwnBroadcastingOptions {
 export async function openBroadcasting(options: OwnBroadcastingOptions): Promise<Broadcasting> {
   const { token, client, storage, ledger, roster, messagesPerSecond, clock, logger, signal } = options;
   const api = new Api(token, clientOptions(client));
-  const gate = new Gate({ messagesPerSecond, clock, logger, signal });
+  const ask = (ending: AbortSignal): Promise<unknown> => api.getMe(forGrammy(ending));
+  const gate = new Gate({ messagesPerSecond, ask, clock, logger, signal });
   api.config.use(gate.transformer, secretKept(token), causeNamed);
   return new Broadcasting({
     ...{ api, gate, roster, clock, logger, messagesPerSecond },

@@ -8,7 +8,9 @@ export interface Patience {
 }
 
 /** A task has taken too long. */
-export class LateError extends Error {}
+export class LateError extends Error {
+  override readonly name = "LateError";
+}
 
 /** What the task gives; rejects with a `LateError` where that takes too long, or with the signal's reason. The task itself goes on. */
 export async function inTime<T>(task: Promise<T>, { ms, clock, signal }: Patience): Promise<T> {

@@ -12,7 +12,10 @@ export class InMemoryChatStorage extends ChatStorage {
   override readonly isShared = false;
   readonly #chats = new Map<number, ChatState>();
 
-  /** @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own. */
+  /**
+   * Begins without a chat.
+   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   */
   constructor(options: ChatStorageOptions = {}) {
     super(options);
     assertStorageOptions(options, storageNames, new.target !== InMemoryChatStorage);

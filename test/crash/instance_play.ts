@@ -228,8 +228,8 @@ async function broadcast(scene: Scene, { Storage = TelegramDynamoDBStorage }: Ca
   const storage = new Storage({ client: scene.clientOf(1), clock, logger });
   const roster = new Roster(storage, undefined, clock);
   const signal = new AbortController().signal;
-  const gate = new Gate({ messagesPerSecond, clock, logger, signal });
   const api = new Api("1:A");
+  const gate = new Gate({ messagesPerSecond, ask: () => api.getMe(), clock, logger, signal });
   api.config.use(deliverTo(scene), gate.transformer);
   const broadcasting = new Broadcasting({
     ...{ api, gate, roster, clock, logger, messagesPerSecond },

@@ -43,7 +43,8 @@ export class VirtualTelegram {
     const { clock, logger } = this;
     this.#latencyMs = latencyMs;
     setMaxListeners(0, this.closing.signal);
-    this.gate = new Gate({ messagesPerSecond, clock, logger, signal: this.closing.signal });
+    const ask = (): Promise<unknown> => Promise.resolve();
+    this.gate = new Gate({ messagesPerSecond, ask, clock, logger, signal: this.closing.signal });
     this.api = new Api("1:A");
     this.api.config.use(this.#answer, this.gate.transformer);
     this.outbox = new Outbox({

@@ -1,0 +1,105 @@
+/**
+ * A circuit breaker. A message that gets no answer may have arrived, so it is not sent again: while Telegram is out of
+ * reach, each message that leaves is lost to its chat. So after one, all others wait until Telegram answers a call that
+ * is harmless, which takes a moment where the network is well.
+ */
+import type { Clock } from "./clock.ts";
+import { outcomeOf } from "./outcome.ts";
+import { inTime } from "./patience.ts";
+import type { Logger } from "./log.ts";
+import { rootCauseOf } from "./reason.ts";
+
+export interface BreakerOptions {
+  /** Asks Telegram for something harmless. */
+  readonly ask: (signal: AbortSignal) => Promise<unknown>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends every wait. */
+  readonly signal: AbortSignal;
+}
+
+const [firstWaitMs, longestWaitMs] = [1000, 15_000];
+const answerWithinMs = 5000;
+
+export class Breaker {
+  readonly #options: BreakerOptions;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether it is not known whether Telegram can be reached. */
+  get isOpen(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** To be told of each failed call; opens where that may be due to the network or to Telegram's servers. */
+  note(error: unknown): void {
+    const { signal } = this.#options;
+    if (this.isOpen || signal.aborted || !isTrouble(error)) return;
+    this.#closing = this.#untilAnswered(error).finally(() => this.#closing = undefined);
+    this.#closing.catch(() => {});
+  }
+
+  /** Resolves once Telegram can be reached, as far as is known; rejects with the reason of either signal. */
+  async closed(signal?: AbortSignal): Promise<void> {
+    while (this.#closing !== undefined) await orAborted(this.#closing, signal);
+    this.#options.signal.throwIfAborted();
+  }
+
+  async #untilAnswered(first: unknown): Promise<void> {
+    const { clock, logger, signal } = this.#options;
+    for (let waitMs = firstWaitMs, isTold = false;; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+      const error = await this.#ask();
+      if (!isTrouble(error)) {
+        if (isTold) logger.info("Telegram can be reached again: what has waited is sent.");
+        return;
+      }
+      if (!isTold) {
+        const cause = rootCauseOf(error) || rootCauseOf(first);
+        logger.warn(`Telegram cannot be reached (${cause}): messages wait until it can. Trying again.`);
+      }
+      isTold = true;
+      await clock.sleep(waitMs, signal);
+    }
+  }
+
+  /** What went wrong, if anything. */
+  async #ask(): Promise<unknown> {
+    const { ask, clock, signal } = this.#options;
+    const ending = new AbortController();
+    try {
+      await inTime(ask(ending.signal), { ms: answerWithinMs, clock, signal });
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return error;
+    } finally {
+      ending.abort();
+    }
+  }
+}
+
+/** Anything but an answer, or an answer of servers in trouble. */
+function isTrouble(error: unknown): boolean {
+  if (error === undefined) return false;
+  const { error_code: code, name } = error as { error_code?: unknown; name?: unknown };
+  if (typeof code === "number") return code >= 500;
+  return name === "LateError" || ["unsent", "unknown"].includes(outcomeOf(error).kind);
+}
+
+async function orAborted(task: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return await task;
+  signal.throwIfAborted();
+  const done = new AbortController();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => reject(signal.reason);
+      signal.addEventListener("abort", abort, { once: true, signal: done.signal });
+      task.then(resolve, reject);
+    });
+  } finally {
+    done.abort();
+  }
+}
