@@ -2,7 +2,12 @@
 import fc from "fast-check";
 import { drawChart } from "../lib/chart.ts";
 import { MeanReversionTelegramBot } from "../lib/bot.ts";
-import { startBotApiServer, startDynamoDB, startFaultGate } from "../lib/local/mod.ts";
+import {
+  type BotApiFaultAnswer,
+  startBotApiServer,
+  startDynamoDB,
+  startFaultGate,
+} from "../lib/local/mod.ts";
 import { ConfigError } from "../lib/options.ts";
 import { validateSignal } from "../lib/signal.ts";
 import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
@@ -406,6 +411,21 @@ test("formatting libraries' messages may have fields behind their getters", asyn
   assert.not.match(await messageOf(() => run), "Cannot broadcast");
 });
 
+test("the test kit takes every form of a fault's answer", async () => {
+  await using server = await startBotApiServer();
+  const answers: readonly BotApiFaultAnswer[] = [
+    ...(["cut", "half-open", "hang", "lose", "reset", "stale"] as const),
+    { error_code: 429, description: "x", parameters: { retry_after: 1, migrate_to_chat_id: -1 } },
+    { result: true },
+    { delayMs: 1 },
+    { slowBodyMs: 1 },
+    { page: 502 },
+    { redirect: 302, location: "/" },
+    { body: "x", status: 200, contentType: "text/plain", headers: { "x-own": "1" }, isTorn: true },
+  ];
+  for (const answer of answers) server.fault({ method: "getMe", chatId: 1, times: 1, answer }).clear();
+});
+
 test("the test kit refuses misspelt options of chats and faults", async () => {
   await using server = await startBotApiServer();
   await using gate = await startFaultGate({ target: nowhere });
@@ -423,6 +443,17 @@ test("the test kit refuses misspelt options of chats and faults", async () => {
     [() => server.flood(1, { lengthenSecs: 1 } as never), "start the flood as lengthenSecs"],
     [() => server.fault({ answer: "hang", chat_id: 1 } as never), "set a fault as chat_id .* mean chatId"],
     [() => server.fault({ answer: { error: 1 } } as never), "set a fault as error .* mean error_code"],
+    [() => server.fault({ answer: { slowBody: 1 } } as never), "set a fault as slowBody .* mean slowBodyMs"],
+    [() => server.fault({ answer: { pages: 502 } } as never), "set a fault as pages .* mean page"],
+    [() => server.fault({ answer: { results: true } } as never), "set a fault as results .* mean result"],
+    [
+      () => server.fault({ answer: { redirect: 302, locaton: "/" } } as never),
+      "set a fault as locaton .* mean location",
+    ],
+    [
+      () => server.fault({ answer: { body: "", header: {} } } as never),
+      "set a fault as header .* mean headers",
+    ],
     [
       () =>
         server.fault({
