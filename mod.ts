@@ -37,6 +37,7 @@ export { systemClock } from "./lib/clock.ts";
 
 // Types
 export type { BotOptions } from "./lib/options.ts";
+export type { StartOptions } from "./lib/starting.ts";
 export type { Authorize } from "./lib/admission.ts";
 export type { BotHealth, BotStatistics, Initialized } from "./lib/self_report.ts";
 export type { BroadcastOptions, ChatText } from "./lib/broadcast_options.ts";

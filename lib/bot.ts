@@ -17,6 +17,7 @@ import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
 import { consoleLogger, type Logger } from "./log.ts";
 import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
 import { takeOver } from "./one_poller.ts";
+import { checkedStart, started, type StartOptions } from "./starting.ts";
 import type { Reception } from "./reception.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./self_report.ts";
 import { Sending } from "./sending.ts";
@@ -109,9 +110,15 @@ export class MeanReversionTelegramBot {
   /**
    * Initializes if need be, and resolves once commands are heard; rejects where polling has ended by itself. In a
    * notebook it first stops the bot of the same token that was started there before: run a cell again as you like.
+   * @throws {ConfigError | TelegramError} As `initialize()`; with `retry` not because Telegram cannot be reached.
    */
-  startBot(): Promise<void> {
-    return this.#ending.hasFailed ? this.#ending.promise : this.#started.run();
+  async startBot(options: StartOptions = {}): Promise<void> {
+    const { retry = false } = checkedStart(options);
+    if (this.#ending.hasFailed) return await this.#ending.promise;
+    if (!retry) return await this.#started.run();
+    await started(() => this.#started.run(), {
+      ...{ clock: this.#clock, logger: this.#logger, signal: this.#stopping.signal },
+    });
   }
 
   /**

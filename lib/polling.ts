@@ -25,6 +25,8 @@ export interface PollingOptions {
 }
 
 const longPollSeconds = 30;
+/** A poll that has no answer by then has lost its connection. */
+const pollWithinMs = 40_000;
 /** As many updates as Telegram gives at once. */
 const updatesAtOnce = 100;
 const againMs = 1000;
@@ -45,9 +47,10 @@ export async function poll(options: PollingOptions): Promise<void> {
     const askedAt = clock.now();
     try {
       const { offset } = received;
-      const updates = await api.getUpdates(
-        { offset, timeout: longPollSeconds, allowed_updates: [] },
-        forGrammy(signal),
+      const updates = await within(
+        signal,
+        (ending) =>
+          api.getUpdates({ offset, timeout: longPollSeconds, allowed_updates: [] }, forGrammy(ending)),
       );
       retry.answered();
       const news = received.newsIn(updates);
@@ -67,6 +70,20 @@ export async function poll(options: PollingOptions): Promise<void> {
   received.end();
   if (received.offset > 0) await confirm(api, received.offset);
 }
+/** Aborts a poll that has lost its connection, and at the stop. */
+async function within<T>(signal: AbortSignal, call: (ending: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new Error(`no answer within ${pollWithinMs / 1000} s, the connection is dead`)),
+    pollWithinMs,
+  );
+  try {
+    return await call(AbortSignal.any([signal, late.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waits for the task, but no longer than a while after the stop: a handler that hangs holds nobody. */
 async function untilSoAfterStop(task: Promise<unknown>, clock: Clock, signal: AbortSignal): Promise<void> {
   const done = new AbortController();

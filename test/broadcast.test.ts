@@ -2,7 +2,12 @@
 import type { MessageEntity } from "grammy/types";
 import fc from "fast-check";
 import type { BroadcastReport } from "../lib/report.ts";
-import type { BotApiFaultAnswer, LocalChat, LocalUser } from "../lib/local/mod.ts";
+import {
+  type BotApiFaultAnswer,
+  type LocalChat,
+  type LocalUser,
+  startBotApiServer,
+} from "../lib/local/mod.ts";
 import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import {
@@ -565,13 +570,36 @@ test("broadcast() tries again where the server failed, a few times", async () =>
   }, hasty());
 });
 
-test("broadcast() counts as failed, not as unknown, what never left", async () => {
+test("broadcast() waits while Telegram cannot be reached, says so once, and sends everything once after that", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, logs } = scene;
+    const users = await subscribers(scene, 4);
+    await bot.initialize();
+    const port = Number(new URL(server.apiRoot).port);
+    await server.close();
+    const run = bot.broadcast("signal");
+    await until(() => logs.of("warn", "messages wait until it can").length > 0, "nothing is said");
+    assert.match(String(logs.of("warn", "messages wait until it can")), "ECONNREFUSED");
+    const later = await startBotApiServer({ port, token: server.token });
+    try {
+      const same = users.map(({ chatId }) => later.user({ id: chatId, opened: true }));
+      assert.equal(counts(await run), { ...none, sent: 4 });
+      for (const user of same) assert.is(signals(user), 1);
+      assert.is(logs.of("info", "can be reached again").length, 1);
+    } finally {
+      await later.close();
+    }
+  }, hasty());
+});
+
+test("broadcast() ends in time where Telegram cannot be reached, and nothing has left", async () => {
   await withBot(async (scene) => {
     await subscribers(scene, 4);
     await scene.bot.initialize();
     await scene.server.close();
-    const report = await scene.bot.broadcast("signal");
-    assert.equal(counts(report), { ...none, failed: 4 });
+    const report = await scene.bot.broadcast("signal", { maxAgeMs: 600_000 });
+    assert.equal(counts(report), { ...none, skipped: 4 });
+    assert.equal(report.skips.expired, 4);
   }, hasty());
 });
 

@@ -488,7 +488,7 @@ function notifierOf(
   const isFatal = (error: unknown): boolean => error === fatal;
   return {
     notifier: createNotifier({
-      ...{ createBot, isFatal, hasCharts: true, stopping },
+      ...{ createBot, isFatal, hasCharts: true, stopping, retryAfterMs: 1 },
       isBeforeSending: (error) => error instanceof StorageError,
       say: (line) => lines.push(line),
     }),
@@ -530,9 +530,23 @@ test("createNotifier() start() rejects with a fatal error and survives every oth
     botOf(),
   ]);
   await notifier.start();
-  assert.equal(lines, ["no route. The bot tries again with the next signal."]);
-  assert.equal(await notifier.send(found, options), { kind: "unsent", line: "Not sent: still not" });
+  assert.equal(lines, ["no route. The bot tries again until it is up."]);
+  assert.equal(await notifier.send(found, options), sentTwo, "the signal waits for the bot");
   assert.equal(await notifier.send(found, options), sentTwo);
+  await notifier.stop();
+});
+
+test("createNotifier() a signal waits for the bot no longer than until it is over, or the scheduler ends", async () => {
+  const down = (): SignalBot => botOf({ initialize: () => Promise.reject(new Error("no route")) });
+  const stopping = new AbortController();
+  const { notifier } = notifierOf(Array.from({ length: 100 }, down), undefined, stopping.signal);
+  await notifier.start();
+  const unsent = { kind: "unsent", line: "Not sent: no route" } as const;
+  assert.equal(await notifier.send(found, { ...options, expiresAt: Date.now() - 1 }), unsent);
+  const waiting = notifier.send(found, options);
+  stopping.abort();
+  assert.equal(await waiting, unsent);
+  await notifier.stop();
 });
 
 test("createNotifier() stops a bot that did not come up, before the next attempt", async () => {

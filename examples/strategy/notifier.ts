@@ -37,6 +37,8 @@ export interface NotifierOptions {
   readonly hasCharts: boolean;
   /** Takes one line for the person at the screen. */
   readonly say: (line: string) => void;
+  /** The wait after a start that failed, in milliseconds; each next one is twice as long, up to half a minute. Default: 1000. */
+  readonly retryAfterMs?: number;
   /** Aborts when the scheduler is to end: no signal waits for the list of chats any more; one that is sent is finished. */
   readonly stopping?: AbortSignal;
 }
@@ -53,10 +55,10 @@ export interface SignalOutcome {
 }
 
 export interface Notifier {
-  /** Starts the bot, or says why that must wait; rejects only with what is fatal. */
+  /** Starts the bot, or says why that must wait, and tries again until it is up; rejects only with what is fatal. */
   start(): Promise<void>;
   /**
-   * Sends a signal that was found in these candles, first starting a bot that could not start before. Never rejects.
+   * Sends a signal that was found in these candles, once the bot is up. Never rejects.
    * From `expiresAt` on (milliseconds since 1970) nobody gets it any more.
    */
   send(
@@ -66,21 +68,17 @@ export interface Notifier {
   stop(): Promise<void>;
 }
 
+const longestWaitMs = 30_000;
+
 export function createNotifier(options: NotifierOptions): Notifier {
-  const { createBot, isFatal, isBeforeSending, hasCharts, say, stopping } = options;
-  let running: SignalBot | undefined;
+  const { isBeforeSending, hasCharts, stopping } = options;
+  const starter = new Starter(options);
   return {
-    async start() {
-      try {
-        running = await started(createBot(), say);
-      } catch (error) {
-        if (isFatal(error)) throw error;
-        say(`${reason(error).replace(/\.$/, "")}. The bot tries again with the next signal.`);
-      }
-    },
+    start: () => starter.start(),
     async send(signal, { candles, expiresAt }) {
+      let running: SignalBot;
       try {
-        running ??= await started(createBot(), say);
+        running = await starter.bot(expiresAt);
       } catch (error) {
         return unsent(error);
       }
@@ -101,9 +99,75 @@ export function createNotifier(options: NotifierOptions): Notifier {
       }
     },
     async stop() {
-      await running?.stopBot().catch((error) => say(`The bot did not stop cleanly: ${reason(error)}`));
+      await starter.stop();
     },
   };
+}
+
+/** Starts a bot, again and again where it has to be. */
+class Starter {
+  readonly #options: NotifierOptions;
+  readonly #ending = new AbortController();
+  #running: SignalBot | undefined;
+  /** Starts that follow one that failed. */
+  #trying: Promise<void> | undefined;
+  #error: unknown;
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { createBot, isFatal, say } = this.#options;
+    try {
+      this.#running = await started(createBot(), say);
+    } catch (error) {
+      if (isFatal(error)) throw error;
+      say(`${reason(error).replace(/\.$/, "")}. The bot tries again until it is up.`);
+      this.#error = error;
+      this.#trying = this.#tryOn();
+    }
+  }
+
+  /** The bot, once it is up; rejects with why it is not where that has to wait beyond a time. */
+  async bot(until: number): Promise<SignalBot> {
+    const { createBot, say, stopping } = this.#options;
+    if (this.#trying !== undefined) {
+      const ending = new AbortController();
+      using _ = onAbort(stopping, () => ending.abort());
+      const late = setTimeout(Math.max(0, until - Date.now()), undefined, { signal: ending.signal }).catch(
+        () => {},
+      );
+      await Promise.race([this.#trying, late]);
+      ending.abort();
+      if (this.#running === undefined) throw this.#error;
+    }
+    return this.#running ??= await started(createBot(), say);
+  }
+
+  async stop(): Promise<void> {
+    const { say } = this.#options;
+    this.#ending.abort();
+    await this.#trying;
+    await this.#running?.stopBot().catch((error) => say(`The bot did not stop cleanly: ${reason(error)}`));
+  }
+
+  /** Never rejects. */
+  async #tryOn(): Promise<void> {
+    const { createBot, isFatal, retryAfterMs = 1000, say } = this.#options;
+    const { signal } = this.#ending;
+    for (let waitMs = retryAfterMs; !signal.aborted; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+      await setTimeout(waitMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        this.#running = await started(createBot(), say);
+        return;
+      } catch (error) {
+        this.#error = error;
+        if (isFatal(error)) return say(`${reason(error)} The bot does not start.`);
+      }
+    }
+  }
 }
 
 /** Ends the run as soon as it only waits for the list of chats. */
