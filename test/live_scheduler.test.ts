@@ -649,8 +649,13 @@ test("a signal that finds Telegram out of reach is sent by the next run, to all 
     const lines: string[] = [];
     const logger = new Logs();
     const user = telegram.user();
-    const deliver = async (apiRoot: string, inTheMeantime: () => Promise<unknown>): Promise<boolean> => {
+    const deliver = async (
+      apiRoot: string,
+      inTheMeantime: () => Promise<unknown>,
+      stopping: AbortSignal = new AbortController().signal,
+    ): Promise<boolean> => {
       const notifier = createNotifier({
+        stopping,
         createBot: () => new MeanReversionTelegramBot({ botToken, apiRoot, useDynamoDB: false, logger }),
         isFatal: () => false,
         isBeforeSending: (error) => error instanceof StorageError || error instanceof TelegramError,
@@ -668,7 +673,8 @@ test("a signal that finds Telegram out of reach is sent by the next run, to all 
       await notifier.stop();
       return isSent;
     };
-    assert.is(await deliver(await deadAddress(), () => Promise.resolve()), false);
+    const stopped = AbortSignal.abort();
+    assert.is(await deliver(await deadAddress(), () => Promise.resolve(), stopped), false);
     assert.match(lines.at(-1) ?? "", /Not sent: Telegram cannot be reached/);
     user.say("/start");
     const subscribed = (): Promise<unknown> => user.received("Welcome! You are subscribed.");

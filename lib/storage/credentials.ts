@@ -3,7 +3,6 @@
  * a web identity. The SDK asks anew only for keys whose end it knows; these are asked for anew once AWS refuses them.
  */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import { errorName } from "./storage_error.ts";
 
 /** AWS does not know the keys, or not any more. */
@@ -19,11 +18,15 @@ const refusals = new Set([
 /** Where keys are found may be a service, which is asked no more often than this. */
 const askAgainMs = 1000;
 
-type Provider = ReturnType<typeof defaultProvider>;
+type Provider = DynamoDBClient["config"]["credentials"];
 
 /** Where the SDK finds keys by itself, without its memory of files. */
 export function findCredentials(): Provider {
-  return defaultProvider({ ignoreCache: true });
+  let provider: Provider | undefined;
+  return async (options) => {
+    const { defaultProvider } = await import("@aws-sdk/credential-provider-node");
+    return await (provider ??= defaultProvider({ ignoreCache: true }))(options);
+  };
 }
 
 /** Keys of one client, which several tables may share. */
