@@ -3,6 +3,7 @@
  * more. Run by `npm run bundle`; `npm run bundle -- FOLDER` puts them elsewhere.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -25,6 +26,15 @@ const requireBanner =
 /** `await using` is in none of TypeScript's usual libraries. */
 const typesHead = `/// <reference lib="esnext.disposable" />\n`;
 
+/** Deno knows the modules of Node's own by their prefix only. */
+const prefixed = {
+  name: "node-prefix",
+  setup({ onResolve }) {
+    const filter = new RegExp(`^(${builtinModules.join("|")})$`);
+    onResolve({ filter }, ({ path }) => ({ path: `node:${path}`, external: true }));
+  },
+};
+
 async function bundleCode() {
   await build({
     absWorkingDir: root,
@@ -34,6 +44,7 @@ async function bundleCode() {
     format: "esm",
     platform: "node",
     target: "es2022",
+    plugins: [prefixed],
     // Names stay as they are, for whoever reads a stack.
     minifyWhitespace: true,
     minifySyntax: true,

@@ -20,10 +20,15 @@ export interface BreakerOptions {
 
 const [firstWaitMs, longestWaitMs] = [1000, 15_000];
 const answerWithinMs = 5000;
+/** An answer that takes so long may never come. By the machine's own time, as it is the network's. */
+const suspectAfterMs = 1500;
+/** A network that is only slow is asked no more often than this. */
+const suspectAgainMs = 10_000;
 
 export class Breaker {
   readonly #options: BreakerOptions;
   #closing: Promise<void> | undefined;
+  #closedAt = -Infinity;
 
   constructor(options: BreakerOptions) {
     this.#options = options;
@@ -34,18 +39,36 @@ export class Breaker {
     return this.#closing !== undefined;
   }
 
+  /** Watches a call that is under way: opens where its answer takes long, or does not come. */
+  async watch<T>(call: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      if (performance.now() - this.#closedAt >= suspectAgainMs) this.#open(undefined);
+    }, suspectAfterMs);
+    try {
+      return await call;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** To be told of each failed call; opens where that may be due to the network or to Telegram's servers. */
   note(error: unknown): void {
-    const { signal } = this.#options;
-    if (this.isOpen || signal.aborted || !isTrouble(error)) return;
-    this.#closing = this.#untilAnswered(error).finally(() => this.#closing = undefined);
-    this.#closing.catch(() => {});
+    if (isTrouble(error)) this.#open(error);
   }
 
   /** Resolves once Telegram can be reached, as far as is known; rejects with the reason of either signal. */
   async closed(signal?: AbortSignal): Promise<void> {
     while (this.#closing !== undefined) await orAborted(this.#closing, signal);
     this.#options.signal.throwIfAborted();
+  }
+
+  #open(error: unknown): void {
+    if (this.isOpen || this.#options.signal.aborted) return;
+    this.#closing = this.#untilAnswered(error).finally(() => {
+      this.#closing = undefined;
+      this.#closedAt = performance.now();
+    });
+    this.#closing.catch(() => {});
   }
 
   async #untilAnswered(first: unknown): Promise<void> {

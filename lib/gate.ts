@@ -221,7 +221,7 @@ export class Gate {
   /** The call, of whose failure the breaker is told, unless nobody waits for its answer any more. */
   async #watched(signal: CallSignal, call: () => Promise<Answer>): Promise<Answer> {
     try {
-      const answer = await call();
+      const answer = await this.#breaker.watch(call());
       if (!answer.ok) this.#breaker.note(answer);
       return answer;
     } catch (error) {

@@ -25,7 +25,8 @@ export interface GrammyBotOptions {
   readonly signal: AbortSignal;
 }
 
-const callWithinSeconds = 60;
+/** Long enough for what waits behind a link that is down for a minute: others wait meanwhile, too. */
+const callWithinSeconds = 120;
 
 /** The bot, and the gate that all its calls pass; its code is loaded with the first call. */
 export interface GrammyBot {

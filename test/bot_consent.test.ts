@@ -916,7 +916,7 @@ again("two bots that get the same updates at the same time count each once and w
         assert.equal((await item(user))?.["message_count"], { N: "3" });
         assert.equal([...said(user), ...said(twins[index] as LocalUser)], [replies.welcome]);
       }
-    }, { state: "made" });
+    }, { state: "made", server: { token: other.token } });
   } finally {
     await other.close();
   }

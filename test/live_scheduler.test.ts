@@ -453,7 +453,12 @@ test("readArguments() refuses a mistake in one line that names it", () => {
 
 const found: TradingSignal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
 
-const options = { candles: [], expiresAt: Date.now() + timeframeMs };
+const options = {
+  candles: [],
+  get expiresAt(): number {
+    return Date.now() + timeframeMs;
+  },
+};
 
 /** A report of these counts; it prints as `sent 2`. */
 function reportOf(counts: Partial<SignalReport>): SignalReport {

@@ -74,9 +74,7 @@ decimals("decimalText() shows no noise of floating point", () => {
   assert.is(decimalText(67250.1 + 0.2, "entry"), "67250.3");
   const cents = fc.integer({ min: 1, max: 10_000_000 });
   fc.assert(fc.property(cents, cents, (one, other) => {
-    const sum = one + other;
-    assert.is(Number(decimalText(one / 100 + other / 100, "entry")), sum / 100);
-    assert.ok(decimalText(one / 100 + other / 100, "entry").length <= String(sum).length + 2);
+    assert.is(decimalText(one / 100 + other / 100, "entry"), String((one + other) / 100));
   }));
 });
 

@@ -56,7 +56,7 @@ const unopened =
       if (isMissing) await table.direct.send(new DeleteItemCommand({ TableName, Key }));
       const server = await startBotApiServer({
         clock: stage.clock,
-        ...isMissing ? { token: secondToken } : {},
+        token: isMissing ? secondToken : stage.scene.server.token,
       });
       for (const { chatId: id } of stage.people) server.user({ id });
       const second = botOn(server, gate.endpoint, {

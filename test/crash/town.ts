@@ -199,7 +199,11 @@ export class Town {
 function infoOf({ chat }: LocalUser | LocalGroup | LocalChannel): Record<string, unknown> {
   const info = chat.type === "private"
     ? { username: chat.username, first_name: chat.first_name, user_id: chat.id }
-    : { title: chat.title, username: "username" in chat ? chat.username : undefined };
+    : {
+      title: chat.title,
+      username: "username" in chat ? chat.username : undefined,
+      type: chat.type === "channel" ? chat.type : undefined,
+    };
   return Object.fromEntries(Object.entries(info).filter(([, value]) => value !== undefined));
 }
 

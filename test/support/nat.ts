@@ -6,16 +6,18 @@ export class Nat implements AsyncDisposable {
   readonly #sockets = new Set<net.Socket>();
   #generation = 0;
   #isResetting = false;
+  readonly #delayMs: number;
   /** Connections that were made through it. */
   connections = 0;
 
-  private constructor(to: URL) {
+  private constructor(to: URL, delayMs: number) {
+    this.#delayMs = delayMs;
     this.#server = net.createServer((socket) => this.#join(socket, to));
   }
 
-  /** Before the server at this address. */
-  static async before(address: string): Promise<Nat> {
-    const nat = new Nat(new URL(address));
+  /** Before the server at this address; bytes take `delayMs` each way. */
+  static async before(address: string, delayMs: number = 0): Promise<Nat> {
+    const nat = new Nat(new URL(address), delayMs);
     await new Promise<void>((resolve) => nat.#server.listen(0, "127.0.0.1", resolve));
     return nat;
   }
@@ -35,6 +37,11 @@ export class Nat implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  #pass(bytes: Uint8Array, to: net.Socket): void {
+    if (this.#delayMs === 0) to.write(bytes);
+    else setTimeout(() => void (to.destroyed || to.write(bytes)), this.#delayMs);
+  }
+
   #join(socket: net.Socket, to: URL): void {
     this.connections++;
     const generation = this.#generation;
@@ -45,11 +52,11 @@ export class Nat implements AsyncDisposable {
       each.on("error", () => {}).on("close", () => this.#sockets.delete(each));
     }
     socket.on("data", (bytes) => {
-      if (!isDead()) onward.write(bytes);
+      if (!isDead()) this.#pass(bytes, onward);
       else if (this.#isResetting) socket.resetAndDestroy();
     });
-    onward.on("data", (bytes) => void (isDead() || socket.write(bytes)));
+    onward.on("data", (bytes) => void (isDead() || this.#pass(bytes, socket)));
     socket.on("close", () => onward.destroy());
-    onward.on("close", () => void (isDead() || socket.end()));
+    onward.on("close", () => void (isDead() || setTimeout(() => socket.end(), this.#delayMs)));
   }
 }
