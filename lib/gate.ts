@@ -52,6 +52,8 @@ export class Gate {
   readonly #closed: AbortSignal;
   readonly #turnstile: Turnstile;
   readonly #breaker: Breaker;
+  /** Signals of the breaker's calls, which leave at once in a flood, too. */
+  readonly #probes = new WeakSet<object>();
   /** What is said to a chat arrives in the order in which it was said. */
   readonly #inOrder = createInOrder<ChatId>();
   readonly #clock: Clock;
@@ -60,7 +62,11 @@ export class Gate {
 
   constructor({ logger, ask, ...options }: GateOptions) {
     this.#closed = options.signal;
-    this.#breaker = new Breaker({ ask, logger, clock: options.clock, signal: options.signal });
+    const probe = (signal: AbortSignal): Promise<unknown> => {
+      this.#probes.add(signal);
+      return ask(signal);
+    };
+    this.#breaker = new Breaker({ ask: probe, logger, clock: options.clock, signal: options.signal });
     this.#clock = options.clock;
     const onFlood = (
       who: "bot" | "replies",
@@ -139,7 +145,8 @@ export class Gate {
   /** Paces all other messages and waits out their floods; `getUpdates` passes, other calls have lanes of their own. */
   readonly transformer: Transformer = async (...call) => {
     const [prev, method, payload, signal] = call;
-    if (method === "getUpdates") return await prev(method, payload, signal);
+    const isProbe = signal !== undefined && this.#probes.has(signal);
+    if (method === "getUpdates" || isProbe) return await prev(method, payload, signal);
     if (admitted in payload) return await this.#watched(signal, () => prev(method, payload, signal));
     const chatId = chatOf(payload);
     if (!isMessageMethod(method)) return await this.#send(call, laneOf(method, chatId));
