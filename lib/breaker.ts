@@ -27,7 +27,13 @@ const suspectAgainMs = 10_000;
 
 export class Breaker {
   readonly #options: BreakerOptions;
-  #closing: Promise<void> | undefined;
+  /** Why it is open, if it is: an error, or only an answer that takes long. */
+  #trouble: { readonly error: unknown } | undefined;
+  /** Goes on only while a message waits. */
+  #asking: Promise<void> | undefined;
+  #waiting = 0;
+  /** Aborts when the last message has ceased to wait. */
+  #deserted = new AbortController();
   #closedAt = -Infinity;
 
   constructor(options: BreakerOptions) {
@@ -36,13 +42,13 @@ export class Breaker {
 
   /** Whether it is not known whether Telegram can be reached. */
   get isOpen(): boolean {
-    return this.#closing !== undefined;
+    return this.#trouble !== undefined;
   }
 
   /** Watches a call that is under way: opens where its answer takes long, or does not come. */
   async watch<T>(call: Promise<T>): Promise<T> {
     const timer = setTimeout(() => {
-      if (performance.now() - this.#closedAt >= suspectAgainMs) this.#open(undefined);
+      if (performance.now() - this.#closedAt >= suspectAgainMs) this.#trouble ??= { error: undefined };
     }, suspectAfterMs);
     try {
       return await call;
@@ -53,38 +59,50 @@ export class Breaker {
 
   /** To be told of each failed call; opens where that may be due to the network or to Telegram's servers. */
   note(error: unknown): void {
-    if (isTrouble(error)) this.#open(error);
+    if (isTrouble(error)) this.#trouble ??= { error };
   }
 
   /** Resolves once Telegram can be reached, as far as is known; rejects with the reason of either signal. */
   async closed(signal?: AbortSignal): Promise<void> {
-    while (this.#closing !== undefined) await orAborted(this.#closing, signal);
+    this.#waiting++;
+    try {
+      while (this.isOpen) {
+        await orAborted(this.#asking ??= this.#begin(), signal).catch((error) => {
+          // Others have ceased to wait at this very moment: this one asks anew.
+          if (signal?.aborted || this.#options.signal.aborted) throw error;
+        });
+      }
+    } finally {
+      if (--this.#waiting === 0) this.#deserted.abort();
+    }
     this.#options.signal.throwIfAborted();
   }
 
-  #open(error: unknown): void {
-    if (this.isOpen || this.#options.signal.aborted) return;
-    this.#closing = this.#untilAnswered(error).finally(() => {
-      this.#closing = undefined;
-      this.#closedAt = performance.now();
-    });
-    this.#closing.catch(() => {});
+  #begin(): Promise<void> {
+    this.#deserted = new AbortController();
+    const asking = this.#untilAnswered().finally(() => this.#asking = undefined);
+    asking.catch(() => {});
+    return asking;
   }
 
-  async #untilAnswered(first: unknown): Promise<void> {
+  /** Asks until there is an answer, or nobody waits for it any more. */
+  async #untilAnswered(): Promise<void> {
     const { clock, logger, signal } = this.#options;
+    const ending = AbortSignal.any([signal, this.#deserted.signal]);
     for (let waitMs = firstWaitMs, isTold = false;; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
       const error = await this.#ask();
       if (!isTrouble(error)) {
         if (isTold) logger.info("Telegram can be reached again: what has waited is sent.");
+        this.#trouble = undefined;
+        this.#closedAt = performance.now();
         return;
       }
       if (!isTold) {
-        const cause = rootCauseOf(error) || rootCauseOf(first);
+        const cause = rootCauseOf(error) || rootCauseOf(this.#trouble?.error);
         logger.warn(`Telegram cannot be reached (${cause}): messages wait until it can. Trying again.`);
       }
       isTold = true;
-      await clock.sleep(waitMs, signal);
+      await clock.sleep(waitMs, ending);
     }
   }
 

@@ -30,6 +30,7 @@ await run(suites, { bail: false });
 const { report } = await import("./harness.ts");
 
 setTimeout(() => {
-  report("still running 3 s after the last test: something was left open");
+  const open = "getActiveResourcesInfo" in process ? process.getActiveResourcesInfo().join(", ") : "";
+  report(`still running 3 s after the last test: something was left open (${open})`);
   process.exit(1);
 }, 3000).unref();
