@@ -98,7 +98,8 @@ export class Breaker {
         return;
       }
       if (!isTold) {
-        const cause = rootCauseOf(error) || rootCauseOf(this.#trouble?.error);
+        // What went wrong at first says more than that nothing came.
+        const cause = rootCauseOf(this.#trouble?.error) || rootCauseOf(error);
         logger.warn(`Telegram cannot be reached (${cause}): messages wait until it can. Trying again.`);
       }
       isTold = true;

@@ -579,7 +579,7 @@ test("broadcast() waits while Telegram cannot be reached, says so once, and send
     await server.close();
     const run = bot.broadcast("signal");
     await until(() => logs.of("warn", "messages wait until it can").length > 0, "nothing is said");
-    assert.match(String(logs.of("warn", "messages wait until it can")), "ECONNREFUSED");
+    assert.match(String(logs.of("warn", "messages wait until it can")), /refused/i);
     const later = await startBotApiServer({ port, token: server.token });
     try {
       const same = users.map(({ chatId }) => later.user({ id: chatId, opened: true }));
