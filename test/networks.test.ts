@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { Bot } from "grammy/web";
 import { InMemoryChatStorage, MeanReversionTelegramBot, subscriptions, TelegramError } from "../mod.ts";
-import { type BotApiFaultAnswer, type LocalUser, startBotApiServer } from "../lib/local/mod.ts";
+import { type LocalUser, startBotApiServer } from "../lib/local/mod.ts";
 import { rootCauseOf } from "../lib/reason.ts";
 import { assert, suite } from "./harness.ts";
 import { botOn, deadAddress, pause, subscribers, until, withBot } from "./support/bot.ts";
@@ -40,70 +40,6 @@ for (const how of ["vanish", "reset"] as const) {
       assert.ok(await item(users[0] as LocalUser), "the table is read");
       await bot.stopBot();
     }, { state: "made", hasLedger: true });
-  });
-}
-
-/** What happens to a call on its way, and whether it may have arrived. */
-const faults: Readonly<Record<string, { readonly answer: BotApiFaultAnswer; readonly mayArrive: boolean }>> =
-  {
-    "a reset before it is handled": { answer: "reset", mayArrive: true },
-    "a reset after it is handled": { answer: "lose", mayArrive: true },
-    "a body that is cut": { answer: "cut", mayArrive: true },
-    "a slow body": { answer: { slowBodyMs: 300 }, mayArrive: false },
-    "a page with status 502": { answer: { page: 502 }, mayArrive: true },
-    "a page with status 200": { answer: { page: 200 }, mayArrive: true },
-    "a redirect": { answer: { redirect: 302, location: "http://login.example.org/" }, mayArrive: false },
-  };
-
-for (const [name, { answer, mayArrive }] of Object.entries(faults)) {
-  for (const method of ["sendMessage", "sendPhoto"] as const) {
-    test(`${name}, in a broadcast (${method}): nobody has it twice, nobody is unaccounted for, the others have it`, async () => {
-      await withBot(async (scene) => {
-        const { bot, server, logs } = scene;
-        const users = await subscribers(scene, 20);
-        await bot.initialize();
-        server.fault({ method, times: 2, answer });
-        const text = "a signal";
-        const report = await bot.broadcast(method === "sendPhoto" ? { text, photo: png } : text);
-        assert.is(report.sent + report.unknown, 20);
-        assert.ok(report.unknown <= (mayArrive ? 2 : 0), `${report.unknown} of the two are unknown`);
-        const has = users.map((user) => timesIn(user, text));
-        assert.ok(has.every((times) => times <= 1), "somebody has it twice");
-        assert.ok(
-          has.filter((times) => times === 1).length >= report.sent,
-          "somebody who counts does not have it",
-        );
-        assert.ok(logs.of("warn").length <= 1, `it is said ${logs.of("warn").length} times`);
-      }, { state: "made", bot: { messagesPerSecond: 60 } });
-    });
-  }
-
-  test(`${name}, in a poll: each word is heard, once, and that polls fail is said once`, async () => {
-    await withBot(async ({ bot, server, logs, settled, item }) => {
-      await bot.startBot();
-      server.fault({ method: "getUpdates", times: 2, answer });
-      const users = Array.from({ length: 5 }, () => server.user());
-      for (const user of users) user.say("/start");
-      await Promise.all(users.map((user) => user.received("Welcome")));
-      await settled();
-      for (const user of users) {
-        assert.is(timesIn(user, "Welcome"), 1);
-        assert.equal((await item(user))?.["message_count"], { N: "1" });
-      }
-      assert.ok(logs.of("warn", "cannot be polled").length <= 1);
-    });
-  });
-
-  test(`${name}, in a reply: the word is kept, and the next one is answered`, async () => {
-    await withBot(async ({ bot, server, item }) => {
-      await bot.startBot();
-      const ada = server.user();
-      server.fault({ method: "sendMessage", times: 1, answer });
-      ada.say("/start");
-      await until(async () => (await item(ada)) !== undefined, "the /start is not kept");
-      ada.say("/status");
-      await ada.received("subscribed");
-    });
   });
 }
 

@@ -65,8 +65,24 @@ async function ask(send: typeof fetch, request: Request, signal: AbortSignal): P
   const { host: _host, "content-length": _length, ...rest } = headers;
   const response = await send(url, { method, headers: rest, body: body as string, signal });
   const content = new Uint8Array(await response.arrayBuffer());
+  assertFromDynamoDB(response, content);
   const answered = Object.fromEntries(response.headers);
   return { response: { statusCode: response.status, headers: answered, body: content } };
+}
+
+/**
+ * DynamoDB answers with a JSON object, and never redirects. The SDK takes an empty answer with status 200 for a success,
+ * so that a write would be lost to whoever gave it.
+ */
+function assertFromDynamoDB({ status, headers }: Response, content: Uint8Array): void {
+  const first = content.find((byte) => byte > 32);
+  const isObject = first === 123;
+  if (isObject && (status < 300 || status > 399)) return;
+  const type = headers.get("content-type")?.split(";")[0] || "of no type";
+  const what = content.length === 0 ? "an empty answer came" : `an answer came that is not DynamoDB's`;
+  throw new Error(
+    `${what} (status ${status}, ${type}): a proxy, or a network that wants a login first, may have given it`,
+  );
 }
 
 /** The SDK does not try again what nobody waits for any more. */
