@@ -1,6 +1,6 @@
 /**
  * A bot in a network of its own, where the system has such (`unshare`, as root): two addresses of which one is dead, 400 ms
- * to Telegram, and a link that goes down in the middle of a broadcast. LINK_DOWN_MS has its default, ten seconds.
+ * to Telegram, packets that are lost, and a link that goes down in the middle of a broadcast. LINK_DOWN_MS has its default, ten seconds.
  */
 import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -56,6 +56,12 @@ if (hasNamespaces) {
   test("a name with two addresses of which one is dead, 400 ms away: the bot starts, hears, and sends", async () => {
     const { sent, unknown, warnings } = await play<Played>("addresses");
     assert.equal([sent, unknown, warnings], [10, 0, []]);
+  });
+
+  test("of all packets 5 % are lost: everybody is registered, and has the signal once", async () => {
+    const { sent, unknown, failed, skipped, most, reached } = await play<Played>("loss");
+    assert.equal([sent + unknown, failed, skipped, most], [60, 0, 0, 1]);
+    assert.ok(unknown <= 3 && reached >= sent, `${unknown} are in doubt, and ${reached} have it`);
   });
 
   test("the link is down in the middle of a broadcast with an id: everybody is accounted for, nobody has it twice", async () => {
