@@ -10,10 +10,13 @@ export const idleMs = 5000;
  * An address that does not answer within this time gives way to the name's next one. Node's own default, 250 ms, is
  * less than a server far away takes.
  */
-const nextAddressAfterMs = 1000;
+export const nextAddressAfterMs = 1000;
+
+/** What has no connection by then is given up. */
+export const connectWithinMs = 10_000;
 
 /** Variables that name a proxy, as `proxy-from-env` reads them. */
-const proxyVariables = ["https_proxy", "http_proxy", "all_proxy"];
+export const proxyVariables: readonly string[] = ["https_proxy", "http_proxy", "all_proxy"];
 
 const options = { keepAlive: true, timeout: idleMs, autoSelectFamilyAttemptTimeout: nextAddressAfterMs };
 

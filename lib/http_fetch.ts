@@ -8,12 +8,9 @@ import https from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { AddressFamilies } from "./address_families.ts";
-import { ConnectionPool } from "./connection_pool.ts";
-import { unsentCode } from "./outcome.ts";
+import { noConnection, unsent } from "./connection_check.ts";
+import { ConnectionPool, connectWithinMs } from "./connection_pool.ts";
 import { responseOf } from "./whole_response.ts";
-
-/** What has no connection by then is given up. */
-const connectWithinMs = 10_000;
 
 const requests = { "http:": http.request, "https:": https.request };
 
@@ -82,17 +79,10 @@ function answerTo(
   });
 }
 
-/** No byte of the request has left: the same error, with the code that says so. */
-function unsent(error: Error): Error {
-  const { code } = error as NodeJS.ErrnoException;
-  return Object.assign(new Error(error.message || code, { cause: error }), { code: unsentCode });
-}
-
 /** Tells whether the request's connection was ever made, its handshake included, and ends what has none in time. */
 function watchConnection(request: ClientRequest): { readonly isMade: boolean } {
   const connection = { isMade: false };
-  const late = (): void =>
-    void request.destroy(new Error(`connect ETIMEDOUT: no connection within ${connectWithinMs / 1000} s`));
+  const late = (): void => void request.destroy(noConnection());
   const timer = setTimeout(late, connectWithinMs);
   const made = (): void => {
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 /** The way of a request to a server: Node's HTTP client, another runtime's fetch, or a fetch of the user's. */
 import process from "node:process";
-import { createFetchOnce, fetchOnceBy } from "./fetch_once.ts";
+import { createDenoFetch } from "./deno_fetch.ts";
+import { fetchOnceBy } from "./fetch_once.ts";
 import { createHttpFetch } from "./http_fetch.ts";
 
 const { deno: isDeno } = process.versions as { readonly deno?: string };
@@ -12,7 +13,7 @@ const { deno: isDeno } = process.versions as { readonly deno?: string };
  */
 export function createTransport(ask?: typeof fetch): typeof fetch {
   if (ask !== undefined) return fetchOnceBy(ask);
-  if (isDeno !== undefined) return createFetchOnce();
+  if (isDeno !== undefined) return createDenoFetch();
   const [byNode, byFetch] = [createHttpFetch(), fetchOnceBy(fetch)];
   // Only the runtime's fetch knows what to do with a dispatcher.
   return (input, init) => init && "dispatcher" in init ? byFetch(input, init) : byNode(input, init);

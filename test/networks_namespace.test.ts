@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { unsentCode } from "../lib/outcome.ts";
 import { assert, suite } from "./harness.ts";
 import { commandFor } from "./support/runtime.ts";
 
@@ -50,12 +51,15 @@ interface Played {
   readonly most: number;
   readonly reached: number;
   readonly warnings: readonly string[];
+  /** The code of what a request to an address that takes no connection ends with. */
+  readonly refusal: string;
 }
 
 if (hasNamespaces) {
   test("a name with two addresses of which one is dead, 400 ms away: the bot starts, hears, and sends", async () => {
-    const { sent, unknown, warnings } = await play<Played>("addresses");
+    const { sent, unknown, warnings, refusal } = await play<Played>("addresses");
     assert.equal([sent, unknown, warnings], [10, 0, []]);
+    assert.is(refusal, unsentCode, "a request to the dead address alone was surely not sent");
   });
 
   test("of all packets 5 % are lost: everybody is registered, and has the signal once", async () => {

@@ -5,6 +5,7 @@ import process from "node:process";
 import { type BotApiServer, type LocalUser, startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { type BotOptions, type BroadcastReport, MeanReversionTelegramBot } from "../../mod.ts";
+import { createTransport } from "../../lib/transport.ts";
 import { clientAt } from "./client.ts";
 import { Nat } from "./nat.ts";
 
@@ -90,13 +91,14 @@ async function twoAddresses(): Promise<unknown> {
   const deaf = spawn("python3", ["-c", deafListener, port], { stdio: ["ignore", "pipe", "inherit"] });
   try {
     await once(deaf.stdout, "data");
+    const refusal = createTransport()(`http://[::1]:${port}/`).then(() => "none", ({ code }) => String(code));
     await using bot = botFor(server, { apiRoot: `http://localhost:${port}`, useDynamoDB: false });
     await bot.startBot();
     const users = people(server, 10);
     for (const user of users) user.say("/start");
     await Promise.all(users.map((user) => user.received("Welcome")));
     const { sent, unknown } = await bot.broadcast("signal");
-    return { sent, unknown, warnings };
+    return { sent, unknown, warnings, refusal: await refusal };
   } finally {
     deaf.kill();
   }
