@@ -4,9 +4,10 @@ import type { Message } from "grammy/types";
 import { assertMessage, type BroadcastMessage, type IllustratedMessage } from "./broadcast_message.ts";
 import type { ChatText } from "./broadcast_options.ts";
 import type { Chat } from "./chat.ts";
+import { assertNames } from "./option_names.ts";
 import type { Ledger } from "./storage/ledger.ts";
 import { splitText } from "./split.ts";
-import { type FormattedText, wellFormed } from "./text.ts";
+import { type FormattedText, textNames, wellFormed } from "./text.ts";
 
 /** Telegram's limits (https://core.telegram.org/bots/api#sendmessage, #sendphoto), counted as JavaScript counts. */
 const textAtMost = 4096;
@@ -114,8 +115,11 @@ export class Content {
   }
 }
 
-/** @throws {TypeError} What is no text is named as what it is. */
+/** @throws {TypeError} What is no text is named as what it is, and a misspelt part by its name. */
 function assertText<T>(text: T): T {
-  if (typeof text === "object" && text !== null) return text;
+  if (typeof text === "object" && text !== null) {
+    assertNames("use what perChat gives", text, textNames);
+    return text;
+  }
   throw new TypeError(`perChat must give a text, { text, entities } or undefined: it gave ${String(text)}`);
 }

@@ -1,5 +1,6 @@
 /** Text with entities. Nothing is ever parsed, so no name, symbol or error text can break or inject formatting. */
 import type { MessageEntity } from "grammy/types";
+import type { Names } from "./option_names.ts";
 
 /** A message's text; offsets and lengths of its entities count UTF-16 units, as JavaScript's strings do. */
 export interface FormattedText {
@@ -14,6 +15,9 @@ export interface FormattedText {
  * as formatting libraries have them.
  */
 export type TextPart = string | { readonly text: string; readonly entities?: readonly MessageEntity[] };
+
+/** The parts of a text; an object that has them may have others, as a message of Telegram's. */
+export const textNames: Names = { known: ["text", "entities"], what: "a part of a text", isOpen: true };
 
 /** The parts one after another. */
 export function format(...parts: readonly TextPart[]): FormattedText {

@@ -2,8 +2,9 @@
 import { longest as longestBroadcast } from "./broadcast_message.ts";
 import type { Logger } from "./log.ts";
 import { type About, type BotMessages, type MessageName, ownMessages, type Wording } from "./messages.ts";
+import { assertNames } from "./option_names.ts";
 import { reasonOf } from "./reason.ts";
-import { type FormattedText, isEntityOf, type TextPart, wellFormed } from "./text.ts";
+import { type FormattedText, isEntityOf, textNames, type TextPart, wellFormed } from "./text.ts";
 
 /** Gives the message of that name. */
 export type Words = <Name extends MessageName>(name: Name, about: About<Name>) => FormattedText;
@@ -39,6 +40,7 @@ function sendable(given: TextPart, name: MessageName): FormattedText {
   const atMost = name === "signal" ? longestBroadcast : longest;
   const isSendable = typeof text === "string" && text.trim() !== "" && text.length <= atMost &&
     Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity));
+  assertNames("use what it gives", given, textNames);
   if (isSendable) return { text: wellFormed(text), entities };
   throw new TypeError(
     `it must give a text of 1 to ${atMost} characters, or { text, entities } with entities within the text, ` +

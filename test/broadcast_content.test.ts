@@ -154,6 +154,15 @@ test("what is no text is named, and its chat alone goes without", async () => {
   }, made);
 });
 
+test("a misspelt part of what perChat gives is named", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    const given = { text: "bold", entites: [] };
+    const { errors: [error] } = await scene.bot.broadcast("x", { perChat: () => given });
+    assert.match(error?.message ?? "", "entites is not a part of a text: did you mean entities?");
+  }, made);
+});
+
 test("functions that never end are given up", async () => {
   await withBot(async (scene) => {
     await subscribers(scene, 8);

@@ -162,6 +162,14 @@ test("what a wording gives is sent as text that Telegram takes", () => {
   assert.is(words("half \ud83d"), "half \ufffd");
 });
 
+test("a misspelt part of what a wording gives is named, and the bot's own words stand in", () => {
+  const logs = new Logs();
+  const help = () => ({ text: "mine", entites: [] });
+  const words = createWords({ help }, logs);
+  assert.not.match(words("help", { chatId: 1, languageCode: undefined }).text, "mine");
+  assert.match(logs.text, "entites is not a part of a text: did you mean entities?");
+});
+
 test("a name that no message has, and a wording that is no function, are mistakes in the configuration", () => {
   const server = { token: "1:a", apiRoot: "http://127.0.0.1:1" };
   const noFunctions = /^messages must be functions by the messages' names, which are registered, /;
