@@ -120,10 +120,10 @@ function daysAgo(days: number): string {
   return days === 1 ? "yesterday" : `${days} days ago`;
 }
 
-const errorsAtMost = 5;
+const problemsAtMost = 5;
 
 function showReport(report: BroadcastReport): MimeBundle {
-  const { errors, latencyMs } = report;
+  const { errors, topics, latencyMs } = report;
   const shares = sharesOf(report);
   const facts: Fact[] = [
     ["Chats a second", String(report.messagesPerSecond)],
@@ -131,19 +131,22 @@ function showReport(report: BroadcastReport): MimeBundle {
     ...latencyMs === undefined ? [] : [["All had it within", seconds(latencyMs.max)] as const],
     ...report.floods > 0 ? [["Floods waited out", count(report.floods)] as const] : [],
   ];
-  const problems = errors.slice(0, errorsAtMost).map(({ chat_id, outcome, message }) => [
-    String(chat_id),
-    outcome,
-    message,
-  ]);
-  const more = errors.length > errorsAtMost ? `… and ${errors.length - errorsAtMost} more` : "";
+  const whys = errors.map(({ chat_id, outcome, message }) => [String(chat_id), outcome, message]);
+  const moves = topics.map(({ chat_id, thread_id, reason }) => [String(chat_id), String(thread_id), reason]);
   return bundle(String(report), [...countsOf(shares), ...facts], [
     heading(String(report), report.broadcastId ?? ""),
     shareBar(shares, report.recipients),
     legend(shares),
     factsTable(facts),
-    ...problems.length === 0 ? [] : [table(["chat_id", "outcome", "why"], problems), small(more)],
+    ...firstOf(["chat_id", "outcome", "why"], whys),
+    ...firstOf(["chat_id", "topic that went to General", "which is"], moves),
   ]);
+}
+
+function firstOf(columns: readonly string[], rows: readonly (readonly string[])[]): Markup[] {
+  if (rows.length === 0) return [];
+  const more = rows.length > problemsAtMost ? `… and ${rows.length - problemsAtMost} more` : "";
+  return [table(columns, rows.slice(0, problemsAtMost)), small(more)];
 }
 
 function showProgress(progress: BroadcastProgress): MimeBundle {

@@ -57,8 +57,13 @@ function answerTo(
   signal: AbortSignal | null | undefined,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => void request.destroy(signal?.reason as Error);
-    const connection = watchConnection(request);
+    // A request that waits for a proxy's answer tells nobody that it was destroyed.
+    const end = (error: Error): void => {
+      request.destroy(error);
+      fail(error);
+    };
+    const abort = (): void => end(signal?.reason as Error);
+    const connection = watchConnection(request, end);
     const settle = <T>(settled: (value: T) => void) => (value: T): void => {
       signal?.removeEventListener("abort", abort);
       settled(value);
@@ -80,9 +85,12 @@ function answerTo(
 }
 
 /** Tells whether the request's connection was ever made, its handshake included, and ends what has none in time. */
-function watchConnection(request: ClientRequest): { readonly isMade: boolean } {
+function watchConnection(
+  request: ClientRequest,
+  end: (error: Error) => void,
+): { readonly isMade: boolean } {
   const connection = { isMade: false };
-  const late = (): void => void request.destroy(noConnection());
+  const late = (): void => end(noConnection());
   const timer = setTimeout(late, connectWithinMs);
   const made = (): void => {
     clearTimeout(timer);
@@ -92,7 +100,8 @@ function watchConnection(request: ClientRequest): { readonly isMade: boolean } {
   request.on("proxyConnect", ({ statusCode }: { readonly statusCode?: number }) => {
     // An agent for http gives no status.
     if (statusCode !== undefined && statusCode !== 200) {
-      request.destroy(new Error(`the proxy does not connect: it answers ${statusCode}`));
+      const answer = Number.isInteger(statusCode) ? statusCode : "something that is not HTTP";
+      request.destroy(new Error(`the proxy does not connect: it answers ${answer}`));
     }
   });
   request.on("socket", (socket: Socket & { readonly secureConnecting?: boolean }) => {

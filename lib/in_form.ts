@@ -1,7 +1,10 @@
 /** A fetch for the Bot API of which an answer that has not its form is none: whatever was asked may have been done. */
 import { unsentCode } from "./outcome.ts";
 
-const somebodyElse = "a proxy, or a network that wants a login first, may have answered in Telegram's place";
+/** Who gives an answer that a service does not give. */
+export function somebodyElse(service: string): string {
+  return `a proxy, or a network that wants a login first, may have answered in ${service}'s place`;
+}
 
 /** @param ask Follows no redirect. */
 export function inForm(ask: typeof fetch): typeof fetch {
@@ -22,17 +25,19 @@ function assertNoRedirect({ status, headers }: Response): void {
   if (status < 300 || status > 399) return;
   const to = headers?.get("location") ?? "";
   const host = URL.canParse(to) ? ` to ${new URL(to).host}` : "";
-  throw Object.assign(new Error(`the answer is a redirect (${status})${host}: ${somebodyElse}`), {
+  throw Object.assign(new Error(`the answer is a redirect (${status})${host}: ${somebodyElse("Telegram")}`), {
     code: unsentCode,
   });
 }
 
 function isInForm(answer: unknown): boolean {
-  const { ok } = (answer ?? {}) as { readonly ok?: unknown };
-  return ok === false || (ok === true && "result" in (answer as object));
+  const { ok, error_code } = (answer ?? {}) as { readonly ok?: unknown; readonly error_code?: unknown };
+  return (ok === false && Number.isInteger(error_code)) || (ok === true && "result" in (answer as object));
 }
 
 function notInForm({ status, headers }: Response): never {
   const type = headers?.get("content-type")?.split(";")[0] || "of no type";
-  throw new Error(`the answer is not in the Bot API's form (status ${status}, ${type}): ${somebodyElse}`);
+  throw new Error(
+    `the answer is not in the Bot API's form (status ${status}, ${type}): ${somebodyElse("Telegram")}`,
+  );
 }

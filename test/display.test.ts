@@ -157,6 +157,13 @@ test("a report shows its line, a bar of its counts, and whom it did not reach", 
   );
 });
 
+test("a report shows the topics that did not take the message", () => {
+  const topics = [{ chat_id: -1005, thread_id: 7, reason: "closed" as const, message: "TOPIC_CLOSED" }];
+  const html = views.report(reportOf({ topics }))["text/html"] ?? "";
+  assertWellFormed(html);
+  assert.match(html, /<td[^>]*>-1005<\/td><td[^>]*>7<\/td><td[^>]*>closed<\/td>/);
+});
+
 test("progress is a bar that fills up, and says what it waits for", () => {
   const progress = {
     ...{ recipients: 8, done: 4, sent: 3, deactivated: 0, skipped: 0, failed: 1, unknown: 0 },

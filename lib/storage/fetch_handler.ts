@@ -1,4 +1,5 @@
 /** The SDK's requests by the toolkit's own way to the network, which sends each once and leaves dead connections. */
+import { somebodyElse } from "../in_form.ts";
 import { rootCauseOf } from "../reason.ts";
 
 /** What the SDK gives its request handler. */
@@ -71,18 +72,16 @@ async function ask(send: typeof fetch, request: Request, signal: AbortSignal): P
 }
 
 /**
- * DynamoDB answers with a JSON object, and never redirects. The SDK takes an empty answer with status 200 for a success,
- * so that a write would be lost to whoever gave it.
+ * DynamoDB answers with a JSON object of a type of its own, and names each request. The SDK takes anything with status
+ * 200 for a success, so that a write would be lost to whoever has answered, and a table would read as empty.
  */
 function assertFromDynamoDB({ status, headers }: Response, content: Uint8Array): void {
-  const first = content.find((byte) => byte > 32);
-  const isObject = first === 123;
-  if (isObject && (status < 300 || status > 399)) return;
   const type = headers.get("content-type")?.split(";")[0] || "of no type";
-  const what = content.length === 0 ? "an empty answer came" : `an answer came that is not DynamoDB's`;
-  throw new Error(
-    `${what} (status ${status}, ${type}): a proxy, or a network that wants a login first, may have given it`,
-  );
+  const isNamed = type.includes("x-amz-json") || headers.has("x-amzn-requestid");
+  const isObject = content.find((byte) => byte > 32) === 123;
+  if (isNamed && isObject && (status < 300 || status > 399)) return;
+  const what = content.length === 0 ? "the answer is empty" : "the answer is not DynamoDB's";
+  throw new Error(`${what} (status ${status}, ${type}): ${somebodyElse("DynamoDB")}`);
 }
 
 /** The SDK does not try again what nobody waits for any more. */
