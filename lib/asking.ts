@@ -29,7 +29,8 @@ export async function ask<T>(
       return await call(forGrammy(late));
     } catch (error) {
       if (isTokenRefused(error)) throw tokenRefused(error);
-      if (attempt === attempts || late.aborted) throw unreachable(error, apiRoot);
+      if (late.aborted) throw unreachable(new Error(`no answer within ${startWithinMs / 1000} s`), apiRoot);
+      if (attempt === attempts) throw unreachable(error, apiRoot);
       await clock.sleep(500 * attempt, signal);
     }
   }

@@ -101,10 +101,10 @@ export class MeanReversionTelegramBot {
    * Checks the token, creates the table if there is none, loads the active chats, and sets the command menu.
    * Where DynamoDB cannot be used it says why, once, and goes on in memory. Harmless when called again.
    * @throws {ConfigError} If the table of chats is another bot's.
-   * @throws {TelegramError} If Telegram refuses the token, or cannot be reached.
+   * @throws {TelegramError} If Telegram refuses the token, or cannot be reached; with `retry` the former only.
    */
-  initialize(): Promise<Initialized> {
-    return this.#initialized.run();
+  async initialize(options: StartOptions = {}): Promise<Initialized> {
+    return await this.#patiently(options, () => this.#initialized.run());
   }
 
   /**
@@ -113,11 +113,8 @@ export class MeanReversionTelegramBot {
    * @throws {ConfigError | TelegramError} As `initialize()`; with `retry` not because Telegram cannot be reached.
    */
   async startBot(options: StartOptions = {}): Promise<void> {
-    const { retry = false } = checkedStart(options);
-    if (this.#ending.hasFailed) return await this.#ending.promise;
-    if (!retry) return await this.#started.run();
-    await started(() => this.#started.run(), {
-      ...{ clock: this.#clock, logger: this.#logger, signal: this.#stopping.signal },
+    await this.#patiently(options, async () => {
+      await (this.#ending.hasFailed ? this.#ending.promise : this.#started.run());
     });
   }
 
@@ -190,6 +187,12 @@ export class MeanReversionTelegramBot {
   /** `stopBot()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stopBot();
+  }
+
+  async #patiently<T>(options: StartOptions, start: () => Promise<T>): Promise<T> {
+    const { retry = false } = checkedStart(options);
+    if (!retry) return await start();
+    return await started(start, { clock: this.#clock, logger: this.#logger, signal: this.#stopping.signal });
   }
 
   async #opened(): Promise<Reception> {

@@ -1,7 +1,7 @@
 /** Node's connections for HTTP: kept between requests, left after a rest and after a failure, through a proxy if there is one. */
 import http from "node:http";
 import https from "node:https";
-import process from "node:process";
+import { proxyFor } from "./proxy.ts";
 
 /** A connection that has rested for so long may be dead at its other end, or in between, without a word. */
 export const idleMs = 5000;
@@ -15,9 +15,6 @@ export const nextAddressAfterMs = 1000;
 /** What has no connection by then is given up. */
 export const connectWithinMs = 10_000;
 
-/** Variables that name a proxy, as `proxy-from-env` reads them. */
-export const proxyVariables: readonly string[] = ["https_proxy", "http_proxy", "all_proxy"];
-
 const options = { keepAlive: true, timeout: idleMs, autoSelectFamilyAttemptTimeout: nextAddressAfterMs };
 
 /** Connections of one age; those that are in use when a pool is left are used to their end. */
@@ -26,7 +23,7 @@ class Generation {
 
   /** @throws {TypeError} If the proxy's address is none. */
   async agentFor(url: URL): Promise<http.Agent> {
-    const proxy = await proxyFor(url);
+    const proxy = isThisMachine(url) ? undefined : await proxyFor(url);
     const key = `${url.protocol} ${proxy}`;
     const agent = this.#agents.get(key) ?? await createAgent(url, proxy);
     this.#agents.set(key, agent);
@@ -67,24 +64,15 @@ export class ConnectionPool {
   }
 }
 
-async function createAgent(url: URL, proxy: string): Promise<http.Agent> {
-  const isEncrypted = url.protocol === "https:";
-  if (proxy === "") return isEncrypted ? new https.Agent(options) : new http.Agent(options);
-  if (!URL.canParse(proxy)) {
-    throw new TypeError(
-      "The proxy's address is none: HTTPS_PROXY and HTTP_PROXY must be such as http://proxy.example.org:3128.",
-    );
+async function createAgent(url: URL, proxy: URL | undefined): Promise<http.Agent> {
+  if (proxy === undefined) {
+    return url.protocol === "https:" ? new https.Agent(options) : new http.Agent(options);
   }
-  const { HttpsProxyAgent } = await import("https-proxy-agent");
-  if (isEncrypted) return new HttpsProxyAgent(proxy, options);
-  const { HttpProxyAgent } = await import("http-proxy-agent");
-  return new HttpProxyAgent(proxy, options);
+  const { createProxyAgent } = await import("./proxy_agent.ts");
+  return createProxyAgent(url, proxy, options);
 }
 
-/** The address of the proxy that the environment names for the URL; nothing where there is none, or for this machine itself. */
-async function proxyFor({ protocol, hostname, host }: URL): Promise<string> {
-  const isNamed = Object.keys(process.env).some((name) => proxyVariables.includes(name.toLowerCase()));
-  if (!isNamed || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) return "";
-  const { getProxyForUrl } = await import("proxy-from-env");
-  return getProxyForUrl(`${protocol}//${host}`);
+/** Node asks it directly, past any proxy. */
+export function isThisMachine({ hostname }: URL): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }

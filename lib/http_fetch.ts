@@ -8,7 +8,7 @@ import https from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { AddressFamilies } from "./address_families.ts";
-import { noConnection, unsent } from "./connection_check.ts";
+import { noConnection, proxyRefusal, unsent } from "./connection_check.ts";
 import { ConnectionPool, connectWithinMs } from "./connection_pool.ts";
 import { responseOf } from "./whole_response.ts";
 
@@ -33,9 +33,11 @@ export function createHttpFetch(): typeof fetch {
     const { current } = pool;
     try {
       const agent = (typeof own === "function" ? own(url) : own) ?? await current.agentFor(url);
-      const sent = request(url, { method, headers, agent, family: families.of(url) });
+      const ending = new AbortController();
+      const options = { method, headers, agent, family: families.of(url), ending: ending.signal };
+      const sent = request(url, options);
       sent.on("socket", (socket) => families.watch(url, socket));
-      const response = await answerTo(sent, body, signal);
+      const response = await answerTo(sent, body, signal, ending);
       pool.noteAlive();
       return response;
     } catch (error) {
@@ -55,11 +57,13 @@ function answerTo(
   request: ClientRequest,
   body: RequestInit["body"],
   signal: AbortSignal | null | undefined,
+  ending: AbortController,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    // A request that waits for a proxy's answer tells nobody that it was destroyed.
+    // A request that waits for a proxy's answer tells nobody that it was destroyed, its agent included.
     const end = (error: Error): void => {
       request.destroy(error);
+      ending.abort(error);
       fail(error);
     };
     const abort = (): void => end(signal?.reason as Error);
@@ -100,8 +104,7 @@ function watchConnection(
   request.on("proxyConnect", ({ statusCode }: { readonly statusCode?: number }) => {
     // An agent for http gives no status.
     if (statusCode !== undefined && statusCode !== 200) {
-      const answer = Number.isInteger(statusCode) ? statusCode : "something that is not HTTP";
-      request.destroy(new Error(`the proxy does not connect: it answers ${answer}`));
+      request.destroy(proxyRefusal(statusCode));
     }
   });
   request.on("socket", (socket: Socket & { readonly secureConnecting?: boolean }) => {

@@ -1,5 +1,6 @@
 /** The log's texts on polls that fail: at the beginning, after a long while, and at the end. Pure. */
 import type { Rival } from "./poll_conflict.ts";
+import { proxyHint } from "./proxy.ts";
 import { reasonOf } from "./reason.ts";
 
 /** Why polls fail, and what ends that. */
@@ -41,7 +42,7 @@ export function floodTrouble(seconds: number): PollTrouble {
 export function failureTrouble(error: unknown): PollTrouble {
   return {
     cause: `Telegram cannot be polled: ${reasonOf(error).replace(/[.!]$/, "")}`,
-    fix: "Check the network, and TELEGRAM_API_ROOT if it is set.",
+    fix: `Check the network, ${proxyHint()}and TELEGRAM_API_ROOT if it is set.`,
   };
 }
 

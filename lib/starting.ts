@@ -32,10 +32,10 @@ interface Patience {
 }
 
 /** Resolves once the start has; says once that it has to wait. */
-export async function started(
-  start: () => Promise<void>,
+export async function started<T>(
+  start: () => Promise<T>,
   { clock, logger, signal }: Patience,
-): Promise<void> {
+): Promise<T> {
   for (let waitMs = firstWaitMs, isTold = false;; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
     try {
       return await start();

@@ -1,4 +1,5 @@
 /** What ends a bot on Telegram's side, each with its fix. */
+import { proxyHint } from "./proxy.ts";
 import { rootCauseOf } from "./reason.ts";
 
 /** The token is refused, or Telegram is out of reach. */
@@ -35,6 +36,6 @@ export function unreachable(cause: unknown, apiRoot = "https://api.telegram.org"
   const hasAnswered = typeof (cause as { error_code?: unknown } | undefined)?.error_code === "number";
   const message = hasAnswered
     ? `Telegram is there at ${apiRoot}, but does not serve the bot (${words}). Try again in a while; check `
-    : `Telegram cannot be reached at ${apiRoot} (${words}). Check the network, and `;
+    : `Telegram cannot be reached at ${apiRoot} (${words}). Check the network, ${proxyHint()}and `;
   return new TelegramError("unreachable", `${message}TELEGRAM_API_ROOT if it is set.`, { cause });
 }
