@@ -2,8 +2,7 @@
  * Whether a connection can be made, for Deno's fetch, which does not tell a request that never had one from one that
  * was not answered. Where another connection is about to be made, one is made and closed before.
  */
-import { EventEmitter } from "node:events";
-import type { ClientRequest } from "node:http";
+import { Buffer } from "node:buffer";
 import net, { type Socket } from "node:net";
 import process from "node:process";
 import tls from "node:tls";
@@ -49,37 +48,61 @@ export class ConnectionCheck {
 
 async function check(url: URL, signal: AbortSignal | null | undefined): Promise<void> {
   if (!isWayKnown(url)) return;
-  const proxy = await proxyFor(url);
-  // A plain request asks the proxy itself.
-  const isTunnel = proxy !== undefined && url.protocol === "https:";
   const ending = new AbortController();
   const abort = (): void => ending.abort(signal?.reason);
   const timer = setTimeout(() => ending.abort(noConnection()), connectWithinMs);
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
-  let socket: Socket | undefined;
+  const sockets: Socket[] = [];
   try {
-    socket = isTunnel
-      ? await tunnel(url, proxy, ending.signal)
-      : await opened(net.connect(addressOf(proxy ?? url)), "connect", ending.signal);
-    if (url.protocol === "https:") {
-      // What the certificate is worth is decided when there is something to be sent.
-      const options = {
-        socket,
-        servername: net.isIP(hostOf(url)) ? "" : url.hostname,
-        rejectUnauthorized: false,
-      };
-      socket = await opened(tls.connect(options), "secureConnect", ending.signal);
-    }
+    await orAborted(connect(url, await proxyFor(url), (socket) => void sockets.push(socket)), ending.signal);
   } catch (error) {
     signal?.throwIfAborted();
-    throw unsent(ending.signal.aborted ? ending.signal.reason : error as Error);
+    throw unsent(error as Error);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
-    ending.abort();
-    socket?.destroy();
+    for (const socket of sockets) socket.destroy();
   }
+}
+
+/** Connects as a request would: to the proxy or the host, through the proxy, and encrypted. */
+async function connect(url: URL, proxy: URL | undefined, onSocket: (socket: Socket) => void): Promise<void> {
+  const opened = (socket: Socket, event: "connect" | "secureConnect"): Promise<Socket> => {
+    onSocket(socket);
+    // Errors come later, too, when it is destroyed.
+    return new Promise((resolve, reject) => socket.on("error", reject).once(event, () => resolve(socket)));
+  };
+  // What a certificate is worth is decided when there is something to be sent.
+  const encrypted = ({ hostname }: URL, socket: Socket): Promise<Socket> => {
+    const servername = net.isIP(hostname.replace(/[[\]]/g, "")) ? "" : hostname;
+    return opened(tls.connect({ socket, servername, rejectUnauthorized: false }), "secureConnect");
+  };
+  let socket = await opened(net.connect(addressOf(proxy ?? url)), "connect");
+  if (proxy?.protocol === "https:") socket = await encrypted(proxy, socket);
+  // A plain request asks the proxy itself.
+  if (url.protocol !== "https:") return;
+  if (proxy !== undefined) await tunnel(socket, url, proxy);
+  await encrypted(url, socket);
+}
+
+/** Asks the proxy for a connection to the host (RFC 9110, 9.3.6). */
+async function tunnel(socket: Socket, url: URL, { username, password }: URL): Promise<void> {
+  const host = `${url.hostname}:${url.port || 443}`;
+  const user = Buffer.from(decodeURIComponent(`${username}:${password}`)).toString("base64");
+  const authorization = username === "" ? "" : `Proxy-Authorization: Basic ${user}\r\n`;
+  socket.write(`CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n${authorization}\r\n`);
+  const head = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += String(bytes);
+      if (text.includes("\r\n\r\n") || !"HTTP/1.".startsWith(text.slice(0, 7))) resolve(text);
+    });
+    socket.on("close", () => reject(new Error("the proxy closes the connection before it answers")));
+  });
+  socket.removeAllListeners("data").pause();
+  const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(head)?.[1] ?? NaN);
+  if (status !== 200) throw proxyRefusal(status);
 }
 
 /**
@@ -93,30 +116,6 @@ function isWayKnown(url: URL): boolean {
   return isSimple && !(isThisMachine(url) && setProxyVariables().length > 0);
 }
 
-/** A connection through a proxy, up to where the encrypted one begins. */
-async function tunnel(url: URL, proxy: URL, signal: AbortSignal): Promise<Socket> {
-  const { HttpsProxyAgent } = await import("https-proxy-agent");
-  const request = new EventEmitter();
-  let status = 0;
-  request.on("proxyConnect", ({ statusCode }: { readonly statusCode: number }) => void (status = statusCode));
-  const agent = new HttpsProxyAgent(proxy.href, { signal });
-  const { host, port } = addressOf(url);
-  const options = { host, port, secureEndpoint: false as const };
-  const socket = await orAborted(agent.connect(request as ClientRequest, options), signal);
-  if (status !== 200) throw proxyRefusal(status);
-  return socket;
-}
-
-function opened(socket: Socket, event: "connect" | "secureConnect", signal: AbortSignal): Promise<Socket> {
-  const ready = new Promise<Socket>((resolve, reject) => {
-    socket.on("error", reject).once(event, () => resolve(socket));
-  });
-  return orAborted(ready, signal).catch((error) => {
-    socket.destroy();
-    throw error;
-  });
-}
-
 function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -125,12 +124,10 @@ function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, "");
-
-function addressOf(url: URL): { readonly host: string; readonly port: number } & net.TcpNetConnectOpts {
+function addressOf({ protocol, hostname, port }: URL): net.TcpNetConnectOpts {
   return {
-    host: hostOf(url),
-    port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || (protocol === "https:" ? 443 : 80)),
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: nextAddressAfterMs,
   };

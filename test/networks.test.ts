@@ -1,11 +1,13 @@
 /** Networks as they are: dead connections, broken answers, proxies, none at the start. Nobody is lost, nothing is sent twice. */
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import process from "node:process";
 import { Bot } from "grammy/web";
 import { InMemoryChatStorage, MeanReversionTelegramBot, subscriptions, TelegramError } from "../mod.ts";
 import { type LocalUser, startBotApiServer } from "../lib/local/mod.ts";
+import { unsentCode } from "../lib/outcome.ts";
 import { rootCauseOf } from "../lib/reason.ts";
+import { createTransport } from "../lib/transport.ts";
 import { assert, suite } from "./harness.ts";
 import { botOn, deadAddress, pause, subscribers, until, withBot } from "./support/bot.ts";
 import { clientAt } from "./support/client.ts";
@@ -183,6 +185,57 @@ test("HTTP_PROXY and HTTPS_PROXY lead to Telegram, NO_PROXY past them, and a pro
       assert.ok(asked.every((host: string) => host === "api.telegram.test:443"), String(asked));
     });
   }, { state: "made" });
+});
+
+test("NO_PROXY stands for subdomains, too; a proxy without a scheme is asked by http, one that is none is named", async () => {
+  await withBot(async ({ server }) => {
+    await withProxy(server.apiRoot, async ({ url, asked }) => {
+      const ask = (address: string): Promise<Response> => createTransport()(address);
+      for (const exempt of ["telegram.test", ".telegram.test", "other.test,telegram.test", "*"]) {
+        process.env["NO_PROXY"] = exempt;
+        await failureOf(ask("http://api.telegram.test/"));
+        assert.equal(asked, [] as string[], exempt);
+      }
+      process.env["NO_PROXY"] = "elegram.test";
+      process.env["HTTP_PROXY"] = url.slice("http://".length);
+      await ask("http://api.telegram.test/");
+      assert.equal(asked, ["api.telegram.test"]);
+      for (const none of ["socks5://127.0.0.1:9", "http://user:100%@127.0.0.1:9", "http://"]) {
+        process.env["HTTP_PROXY"] = none;
+        const { message } = await failureOf(ask("http://api.telegram.test/"));
+        assert.match(message, /^The value of HTTP_PROXY is no proxy's address: it must be such as http:/);
+        assert.not.match(message, "100%");
+      }
+    });
+  }, { state: "made" });
+});
+
+test("a proxy that never answers holds nobody up: nothing was sent, and its connections are closed", async () => {
+  const open = new Set<net.Socket>();
+  const proxy = net.createServer((socket) => {
+    open.add(socket);
+    socket.on("error", () => {}).on("close", () => open.delete(socket)).resume();
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  process.env["HTTPS_PROXY"] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  try {
+    const unsent = failureOf(createTransport()("https://api.telegram.test/"));
+    const bot = botOn({ token: "1:a", apiRoot: "https://api.telegram.test" }, await deadAddress());
+    const { message } = await failureOf(bot.initialize());
+    assert.match(message, "no answer within 4.7 s");
+    assert.match(message, "Check the network, the proxy that HTTPS_PROXY names, and TELEGRAM_API_ROOT");
+    const leaving = new AbortController();
+    const left = failureOf(createTransport()("https://api.telegram.test/", { signal: leaving.signal }));
+    await until(() => open.size === 2, "the proxy is not asked");
+    leaving.abort(new Error("nobody waits"));
+    assert.match((await left).message, "nobody waits");
+    assert.is((await unsent as Error & { code?: string }).code, unsentCode);
+    await until(() => open.size === 0, "connections are left open");
+  } finally {
+    delete process.env["HTTPS_PROXY"];
+    for (const socket of open) socket.destroy();
+    await new Promise((resolve) => proxy.close(resolve));
+  }
 });
 
 test("an error names the cause at its bottom: a code, a name that is not found, each address's trouble", async () => {
