@@ -83,4 +83,23 @@ export function createLeaps(clock: Clock): () => number {
  * The longest that a timer is set for where something may be due earlier: timers stand still while a machine sleeps, so
  * that one for an hour would end an hour after the machine woke up.
  */
-export const napMs = 15_000;
+export const napMs = 30_000;
+
+/**
+ * Sleeps in naps, until so long has passed by the timers or by the clock, whichever says so first; rejects at once when the
+ * signal aborts. `onNap` is called before each nap.
+ */
+export async function sleepInNaps(
+  clock: Clock,
+  ms: number,
+  { signal, onNap }: { readonly signal: AbortSignal; readonly onNap?: () => void },
+): Promise<void> {
+  const now = monotonic(clock);
+  for (let leftMs = ms, since = now(); leftMs > 0;) {
+    onNap?.();
+    const nap = Math.min(leftMs, napMs);
+    await clock.sleep(nap, signal);
+    leftMs -= Math.max(nap, now() - since);
+    since = now();
+  }
+}
