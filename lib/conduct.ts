@@ -237,7 +237,7 @@ function courierOf(
   audience: Audience,
   { check, selection }: OpenRecipients,
   company: Company,
-  { content, tally, ending, guard, purse, launch }: Parts & { readonly launch: () => void },
+  { content, tally, ending, journal, guard, purse, launch }: Parts & { readonly launch: () => void },
 ): Courier {
   const { onUnknown = "skip", priority = "bulk" } = options;
   return new Courier({
@@ -250,6 +250,7 @@ function courierOf(
     checkPermission: createPermissionCheck({ ...company, signal: ending.signal }),
     onUnclearFlood: launch,
     signal: ending.signal,
+    hold: () => journal?.hold(),
     checkTime: () => now() >= expiresAt ? ending.end("expired") : undefined,
     whyEnded: () => ending.kind === "expired" ? "expired" : "stopped",
   });

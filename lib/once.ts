@@ -8,6 +8,7 @@ import { type Company, conduct, type Kept, type Plan, windowSizeAt } from "./con
 import { Content, type KeptMessage } from "./content.ts";
 import { leaseMs, priceOf } from "./journal.ts";
 import { keptReport } from "./kept_report.ts";
+import { LeaseWatch } from "./lease_watch.ts";
 import type { Chosen, LedgerChoice } from "./ledger_choice.ts";
 import { neverRead, type OpenRecipients, openRecipients, startOf } from "./open_recipients.ts";
 import { isOutage } from "./recovery.ts";
@@ -147,14 +148,14 @@ export class Once {
 
   /** Waits for the process that runs it; finishes it where that process has died. */
   async follow(id: string, plan?: Plan): Promise<Followed> {
-    const { clock } = this.#options.company;
+    const watch = new LeaseWatch(this.#options.company.clock);
     for (;;) {
       plan?.options.signal?.throwIfAborted();
       // Asked anew each time: a run of an outage moves to the bot's own ledger.
       const { ledger, found: run } = await this.#choose(id, plan);
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
       if (run.state === "finished") return { report: await keptReport(run, ledger), isOurs: false };
-      const report = run.lease_until < clock.now() && this.#canGoOn(run)
+      const report = watch.hasLapsed(run) && this.#canGoOn(run)
         ? await this.#options.track(this.#takeOver(ledger, run, plan))
         : undefined;
       if (report !== undefined) return { report, isOurs: true };
