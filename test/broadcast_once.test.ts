@@ -157,7 +157,7 @@ async function abandoned(
   const ledger: Ledger = new DynamoDBLedger({ tableName: LedgerName, client: table.direct });
   ledger.save = () => new Promise(() => {});
   // Its lease holds for all of the window.
-  const bot = another({ ledger, clock: new FastClock(5) });
+  const bot = another({ ledger, clock: new FastClock(5), messagesPerSecond: 50 });
   const running = bot.broadcast(message, { broadcastId: id, order: "ascending", ...options });
   running.catch(() => {});
   await until(() => running.progress.done >= 100, "the window was not sent");

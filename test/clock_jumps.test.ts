@@ -1,10 +1,12 @@
 /** The clock is set by an hour, or the machine sleeps for eight: nobody is lost, nothing is said twice, no timer runs wild. */
-import type { LocalUser } from "../lib/local/mod.ts";
+import process from "node:process";
+import { type LocalUser, startBotApiServer } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { pause, said, type Scene, subscribers, until, withBot } from "./support/bot.ts";
 import { clientAt } from "./support/client.ts";
 import { JumpClock } from "./support/jump_clock.ts";
 import { Nat } from "./support/nat.ts";
+import { startScript } from "./support/script.ts";
 import { VirtualTelegram } from "./support/virtual_telegram.ts";
 
 const hourMs = 3_600_000;
@@ -245,6 +247,40 @@ for (const [name, aheadMs] of [["ahead", hourMs], ["behind", -hourMs]] as const)
   });
 }
 
+const frozen = suite("clocks that jump: a process that stands still", {}, 60_000);
+
+// Windows has no such signals.
+if (process.platform !== "win32") {
+  frozen(
+    "goes on where its connections have died meanwhile: each word is heard and answered, once",
+    async () => {
+      await using server = await startBotApiServer();
+      await using nat = await Nat.before(server.apiRoot);
+      const env = { TELEGRAM_BOT_TOKEN: server.token, TELEGRAM_API_ROOT: nat.url };
+      const running = startScript(["test/support/plain_bot.ts"], env, "-A");
+      try {
+        const [ada, ben] = [server.user(), server.user()];
+        ada.say("/start");
+        await ada.received("subscribed");
+        running.kill("SIGSTOP");
+        await nat.down();
+        ada.say("/status");
+        ben.say("/start");
+        await pause(5500);
+        running.kill("SIGCONT");
+        await pause(500);
+        await nat.up();
+        await Promise.all([ben.received("subscribed"), until(() => ada.inbox.length === 2, "no answer")]);
+        await until(() => server.pendingUpdates === 0, "the words are not confirmed");
+        assert.equal([ada.inbox.length, ben.inbox.length], [2, 1]);
+      } finally {
+        running.kill("SIGKILL");
+        await running.ended;
+      }
+    },
+  );
+}
+
 const pace = suite("clocks that jump: paces and floods");
 
 for (const [name, ms] of [["+1 h", hourMs], ["-1 h", -hourMs], ["8 h asleep", night]] as const) {
@@ -310,4 +346,5 @@ for (const [name, ms] of [["+1 h", hourMs], ["-1 h", -hourMs], ["8 h asleep", ni
 test.run();
 old.run();
 lease.run();
+frozen.run();
 pace.run();
