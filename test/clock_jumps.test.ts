@@ -136,25 +136,6 @@ for (const [name, jump] of Object.entries(jumps)) {
   });
 }
 
-test("a write that a night has interrupted is no outage", async () => {
-  // Slow, as the bot waits for five seconds, and the SDK has its own time.
-  const clock = new JumpClock(0.2);
-  await withBot(async ({ server, gate, logs, item }) => {
-    const ada = server.user();
-    const outage = gate.refuse({ action: "UpdateItem" });
-    ada.say("/start");
-    await until(() => gate.count("UpdateItem") > 0, "it is not written");
-    clock.suspend()(night);
-    // The SDK tries several times before that is a failure.
-    const tries = gate.count("UpdateItem");
-    await until(() => gate.count("UpdateItem") > tries + 14, "it is not tried again");
-    outage.clear();
-    await ada.received("Welcome");
-    assert.equal((await item(ada))?.["message_count"], { N: "1" });
-    assert.equal(logs.of("error"), []);
-  }, { bot: { clock } });
-});
-
 const old = suite("clocks that jump: what is too old", {}, 60_000);
 
 old("a signal that a night has interrupted goes to nobody any more, and that is said", async () => {
