@@ -14,7 +14,7 @@
 import process from "node:process";
 import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "../mod.ts";
 import { help, readArguments, type Settings } from "./strategy/arguments.ts";
-import { createDelivery, utc } from "./strategy/delivery.ts";
+import { createDelivery, tooOldLine, utc } from "./strategy/delivery.ts";
 import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";
 import { createNotifier } from "./strategy/notifier.ts";
 import { openSentSignals, type SentSignals } from "./strategy/sent_signals.ts";
@@ -48,6 +48,7 @@ async function main(): Promise<void> {
       ...resumed(series, sent.last),
       strategy,
       deliver,
+      tooOld: (found) => say(tooOldLine(found)),
       limit: settings.signals,
       signal,
     });

@@ -2,7 +2,7 @@
 import type { Api } from "grammy/web";
 import type { Message } from "grammy/types";
 import { BoundedMap } from "./bounded.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, monotonic } from "./clock.ts";
 import { outcomeOf } from "./outcome.ts";
 import { forGrammy } from "./for_grammy.ts";
 
@@ -15,15 +15,16 @@ const answerWithinMs = 5000;
 const chatsAtMost = 10_000;
 
 export function createMaySpeak(clock: Clock): MaySpeak {
+  const now = monotonic(clock);
   const known = new BoundedMap<number, { readonly until: number; readonly ids: ReadonlySet<number> }>(
     chatsAtMost,
   );
 
   const administratorsOf = async (api: Api, chatId: number): Promise<ReadonlySet<number>> => {
     const remembered = known.get(chatId);
-    if (remembered !== undefined && clock.now() < remembered.until) return remembered.ids;
+    if (remembered !== undefined && now() < remembered.until) return remembered.ids;
     const ids = await ask(api, chatId);
-    known.set(chatId, { until: clock.now() + rememberedMs, ids });
+    known.set(chatId, { until: now() + rememberedMs, ids });
     return ids;
   };
 

@@ -1,13 +1,14 @@
 /** A timer that calls back at the earliest of the times that it is set to. */
-import type { Clock } from "./clock.ts";
+import { type Clock, napMs } from "./clock.ts";
 
-/** No timer can wait for longer than 24 days. At a high pace a timer for each message costs as much as the message. */
-const [shortestSleepMs, longestSleepMs] = [20, 86_400_000];
+/** At a high pace a timer for each message costs as much as the message. */
+const shortestSleepMs = 20;
 
 export interface AlarmOptions {
   readonly clock: Clock;
   /** The clock's time, which never goes back. */
   readonly now: (reached?: number) => number;
+  /** Called when it is time, and now and then before. */
   readonly onTime: () => void;
 }
 
@@ -22,7 +23,7 @@ export class Alarm {
   /** Sets it; an earlier time stays. `Infinity` clears it, so that it does not keep the program alive. */
   set(ms: number): void {
     const { clock, now, onTime } = this.#options;
-    const sleepMs = Math.min(Math.max(Math.ceil(ms), shortestSleepMs), longestSleepMs);
+    const sleepMs = Math.min(Math.max(Math.ceil(ms), shortestSleepMs), napMs);
     const at = now() + sleepMs;
     if (this.#timer !== undefined && this.#timer.at <= at && ms < Infinity) return;
     this.#timer?.cancel.abort();

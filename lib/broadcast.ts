@@ -1,7 +1,7 @@
 /** One message to many chats: which chat is next, how many at once, and when the run is over. */
 import type { Audience } from "./audience.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
-import { type Clock, monotonic } from "./clock.ts";
+import { type Clock, steady } from "./clock.ts";
 import { displayable } from "./displayable.ts";
 import { drawPeople } from "./draw.ts";
 import { messagesIn, msFor, type Paces } from "./forecast.ts";
@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly startedAt: number;
   /** Milliseconds since 1970, or `Infinity`. */
   readonly expiresAt: number;
+  /** By which it takes so long, and expires. */
+  readonly now: () => number;
   readonly clock: Clock;
   readonly ending: Ending;
   /** Milliseconds for which Telegram has asked the bot to wait; 0 or less where it has not. */
@@ -107,7 +109,8 @@ const progressEveryMs = 250;
 export class Run {
   readonly #options: RunOptions;
   readonly #atOnce: number;
-  readonly #now: () => number;
+  /** For how fast it goes: a machine's sleep does not count. */
+  readonly #elapsed: () => number;
   readonly #jury = new Jury();
   /** Recipients that may be sent to, and how many of them have been begun with. */
   #window: readonly number[];
@@ -137,7 +140,7 @@ export class Run {
 
   constructor(options: RunOptions) {
     this.#options = options;
-    this.#now = monotonic(options.clock);
+    this.#elapsed = steady(options.clock);
     this.#window = options.window;
     this.#atOnce = Math.min(callsAtMost, Math.max(callsAtLeast, latencySeconds * options.messagesPerSecond));
   }
@@ -171,12 +174,13 @@ export class Run {
     for (let chatId = this.#jury.next(); chatId !== undefined; chatId = this.#jury.next()) {
       this.unsent.push(chatId);
     }
-    this.#endedAt = this.#now();
+    this.#endedAt = this.#options.now();
   }
 
   /** How long it has taken, by a clock that is not set back. */
   get elapsedMs(): number {
-    return Math.max(0, (this.#endedAt ?? this.#now()) - this.#options.startedAt);
+    const { now, startedAt } = this.#options;
+    return Math.max(0, (this.#endedAt ?? now()) - startedAt);
   }
 
   /** How many there are to be accounted for, as far as they are known. */
@@ -186,9 +190,9 @@ export class Run {
 
   /** How many of them cannot be reached before the message expires, at the bot's present pace. */
   get willExpire(): number {
-    const { expiresAt, clock, paces, pauseMs } = this.#options;
+    const { expiresAt, now, paces, pauseMs } = this.#options;
     if (expiresAt === Infinity) return 0;
-    const leftMs = expiresAt - clock.now();
+    const leftMs = expiresAt - now();
     const tooLate = this.#holds().filter((ms) => ms >= leftMs).length;
     const ms = Math.max(0, leftMs - Math.max(0, pauseMs()));
     const others = this.#left - this.#held.size;
@@ -374,7 +378,7 @@ export class Run {
 
   /** For how long Telegram has asked to wait; keeps count of the time that has gone by so, or paused, or finding out. */
   #lookAtRest(): number {
-    const now = this.#now();
+    const now = this.#elapsed();
     const { control, isUnclear } = this.#options;
     const waitingMs = this.#left > 0 ? this.#waitingMs : 0;
     const { from, until } = this.#rest ?? { from: now, until: now };
@@ -383,7 +387,7 @@ export class Run {
     else {
       this.#restedMs += Math.min(now, until) - from;
       this.#rest = undefined;
-      if (this.#isProven()) this.#rate.note(this.elapsedMs - this.#restedMs, this.#options.tally.done);
+      if (this.#isProven()) this.#rate.note(now - this.#restedMs, this.#options.tally.done);
     }
     return waitingMs;
   }
@@ -397,7 +401,7 @@ export class Run {
   }
 
   #tell(): void {
-    const now = this.#now();
+    const now = this.#elapsed();
     const waitingMs = this.#lookAtRest();
     const rests = waitingMs > 0;
     if (rests && this.#options.pauseMs() <= 0 && !this.#hasToldHeld) {

@@ -4,6 +4,7 @@ import type { BroadcastMessage } from "./broadcast_message.ts";
 import { type BroadcastOptions, expiryOf } from "./broadcast_options.ts";
 import type { Control } from "./broadcast_run.ts";
 import { Audience } from "./audience.ts";
+import { monotonic } from "./clock.ts";
 import { type Company, conduct, type Plan } from "./conduct.ts";
 import type { Logger } from "./log.ts";
 import type { LedgerChoice } from "./ledger_choice.ts";
@@ -85,10 +86,11 @@ export class Broadcasting {
     options.signal?.throwIfAborted();
     // Node warns of what it takes for a leak, where one signal ends many broadcasts.
     if (options.signal !== undefined) setMaxListeners(0, options.signal);
-    const startedAt = this.#company.clock.now();
+    const { clock } = this.#company;
+    const [startedAt, now] = [clock.now(), monotonic(clock)];
     const { broadcastId, whenUnreadable = "throw", whenLedgerDown = "wait" } = options;
     const expiresAt = expiryOf(options, madeAt);
-    const plan = { message, options, whenUnreadable, whenLedgerDown, startedAt, expiresAt, control };
+    const plan = { message, options, whenUnreadable, whenLedgerDown, startedAt, expiresAt, now, control };
     if (broadcastId === undefined) return await this.#track(this.#sendPlain(plan));
     // What cannot be finished without this call is left for it.
     await this.#resuming.get(broadcastId)?.catch(() => {});

@@ -14,6 +14,8 @@ export interface ChatPace {
   hold(key: ChatId, until: number, now: number): void;
   /** Until when it is held so; `now` or earlier is not at all. */
   heldUntil(key: ChatId, now: number): number;
+  /** So much of what Telegram has asked to wait is over already, as the machine has slept. */
+  skip(ms: number): void;
 }
 
 interface Limit {
@@ -57,6 +59,9 @@ export function createChatPace(): ChatPace {
         for (const [id, end] of holds) if (end <= now) holds.delete(id);
       }
       holds.set(key, Math.max(until, holds.get(key) ?? until));
+    },
+    skip(ms) {
+      for (const [key, until] of holds) holds.set(key, until - ms);
     },
   };
 }

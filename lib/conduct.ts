@@ -6,6 +6,7 @@ import { Ending, Run } from "./broadcast.ts";
 import type { IllustratedMessage } from "./broadcast_message.ts";
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { BroadcastProgress, Control } from "./broadcast_run.ts";
+import { sleepInNaps } from "./clock.ts";
 import { Content } from "./content.ts";
 import { Courier, ownFloodAtMostMs, type Surroundings } from "./delivery.ts";
 import type { Paces } from "./forecast.ts";
@@ -29,6 +30,8 @@ export interface Plan {
   readonly startedAt: number;
   /** Milliseconds since 1970, or `Infinity`. */
   readonly expiresAt: number;
+  /** By which it expires: a clock that is set back makes nothing young again. */
+  readonly now: () => number;
   readonly control: Control;
 }
 
@@ -72,7 +75,6 @@ interface Parts {
 /** Chats' own texts that are made at the same time, and chats that are read. */
 const readAtOnce = 16;
 const [windowAtLeast, windowSeconds] = [100, 2];
-const dayMs = 86_400_000;
 /** Why a chat is skipped that might have got the message. */
 const overReasons: readonly string[] = ["expired", "stopped"];
 
@@ -172,7 +174,7 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
       onProgress(progress);
     },
     ...{ tally, journal, control: plan.control, messagesPerSecond, clock, ending },
-    ...{ startedAt: plan.startedAt, expiresAt: plan.expiresAt },
+    ...{ startedAt: plan.startedAt, expiresAt: plan.expiresAt, now: plan.now },
   });
 }
 
@@ -192,8 +194,8 @@ function follow(
 
 /** Says how many cannot be reached in time: at the start, and where it turns out to be many more, by a twentieth at least. */
 function createDeadlineTeller(
-  { expiresAt, options }: Plan,
-  { clock, logger }: Company,
+  { expiresAt, now, options }: Plan,
+  { logger }: Company,
   paces: () => Paces,
 ): (progress: BroadcastProgress) => void {
   let told: number | undefined;
@@ -203,7 +205,7 @@ function createDeadlineTeller(
     told ??= 0;
     if (!isNews || options.signal?.aborted) return;
     told = willExpire;
-    const leftMs = expiresAt - clock.now();
+    const leftMs = expiresAt - now();
     if (leftMs <= 0) {
       return logger.warn(`The message has expired before ${willExpire} of ${recipients} chats.`);
     }
@@ -231,11 +233,11 @@ function contentOf({ message, options: { perChat } }: Plan, { selection }: OpenR
 }
 
 function courierOf(
-  { options, control, expiresAt }: Plan,
+  { options, control, expiresAt, now }: Plan,
   audience: Audience,
   { check, selection }: OpenRecipients,
   company: Company,
-  { content, tally, ending, guard, purse, launch }: Parts & { readonly launch: () => void },
+  { content, tally, ending, journal, guard, purse, launch }: Parts & { readonly launch: () => void },
 ): Courier {
   const { onUnknown = "skip", priority = "bulk" } = options;
   return new Courier({
@@ -248,14 +250,15 @@ function courierOf(
     checkPermission: createPermissionCheck({ ...company, signal: ending.signal }),
     onUnclearFlood: launch,
     signal: ending.signal,
-    checkTime: () => company.clock.now() >= expiresAt ? ending.end("expired") : undefined,
+    hold: () => journal?.hold(),
+    checkTime: () => now() >= expiresAt ? ending.end("expired") : undefined,
     whyEnded: () => ending.kind === "expired" ? "expired" : "stopped",
   });
 }
 
 /** Ends the run when its time is over, its caller says so, or the bot ends. Gives what stops watching. */
 function watch(
-  { options, expiresAt }: Plan,
+  { options, expiresAt, now }: Plan,
   { clock, leaving, closed }: Company,
   ending: Ending,
   { isKept, abandon }: { readonly isKept: boolean; readonly abandon: () => void },
@@ -270,9 +273,7 @@ function watch(
   onAbort(leaving, () => ending.end(isKept ? "left" : "stopped", "the bot was stopped"));
   onAbort(closed, abandon);
   const expire = async (): Promise<void> => {
-    for (let leftMs = expiresAt - clock.now(); leftMs > 0; leftMs = expiresAt - clock.now()) {
-      await clock.sleep(Math.min(leftMs, dayMs), signal);
-    }
+    await sleepInNaps(clock, expiresAt - now(), { signal });
     ending.end("expired");
   };
   if (expiresAt < Infinity) void expire().catch(() => {});

@@ -53,6 +53,8 @@ export interface CourierOptions extends Surroundings, CallerOptions {
   readonly signal: AbortSignal;
   /** Looks at the clock, which may have jumped, and ends the broadcast where its time is over. */
   readonly checkTime: () => void;
+  /** Sees to it, right before each message, that no other process sends the broadcast; `undefined` where that is sure. */
+  readonly hold: () => Promise<unknown> | undefined;
   /** Why it was ended. */
   readonly whyEnded: () => "expired" | "stopped";
 }
@@ -210,7 +212,9 @@ export class Courier {
 
   /** Checks once more right before the send; gives why the message is not sent after all. */
   async #refusal({ chatId }: Letter): Promise<Settlement | undefined> {
-    const { signal, whyEnded, roster, checkTime, standingOf } = this.#options;
+    const { signal, whyEnded, roster, checkTime, hold, standingOf } = this.#options;
+    const holding = hold();
+    if (holding !== undefined) await holding;
     checkTime();
     if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
     if (!roster.mayWriteTo(chatId)) return { outcome: "skipped", why: "unsubscribed" };

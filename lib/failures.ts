@@ -1,5 +1,5 @@
 /** What may happen a thousand times is said once, or a few times a minute. */
-import type { Clock } from "./clock.ts";
+import { type Clock, monotonic } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { withoutSecret } from "./secret.ts";
 
@@ -55,13 +55,14 @@ function createTroubleLog(logger: Logger, textOf: (error: Error) => string, over
 
 /** The first lines of a minute go out, the others are counted. @param say Where the lines go. */
 export function createBoundedLog(say: (message: string) => void, clock: Clock): (message: string) => void {
+  const now = monotonic(clock);
   let since = -Infinity;
   let said = 0;
   let unsaid = 0;
   return (message) => {
-    if (clock.now() - since >= minuteMs) {
+    if (now() - since >= minuteMs) {
       if (unsaid > 0) say(`The same happened ${unsaid} more times.`);
-      since = clock.now();
+      since = now();
       said = unsaid = 0;
     }
     if (said++ < linesPerMinute) say(message);

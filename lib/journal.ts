@@ -1,6 +1,6 @@
 /** A run in the ledger: its windows written ahead, its lease kept, its end told. */
 import type { Ending, Journal, Run } from "./broadcast.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, monotonic, steady } from "./clock.ts";
 import type { Content, KeptMessage } from "./content.ts";
 import type { Logger } from "./log.ts";
 import { isOutage } from "./recovery.ts";
@@ -36,7 +36,7 @@ export interface JournalOptions {
 
 /** A process that has not renewed its lease for so long is taken for dead. */
 export const leaseMs = 15_000;
-const heartbeatMs = 5000;
+export const heartbeatMs = 5000;
 /** How long an outage of the ledger is waited out; after that the run is left for the next process to finish. */
 const giveUpMs = 5 * 60_000;
 const leaveWithinMs = 3000;
@@ -44,11 +44,17 @@ const [firstRestMs, longestRestMs] = [250, 5000];
 
 export class LedgerJournal implements Journal {
   readonly #options: JournalOptions;
+  readonly #elapsed: () => number;
+  /** A lease lapses while the machine sleeps, too. */
+  readonly #now: () => number;
   readonly #closing = new AbortController();
   #ledger: Ledger;
   #record: RunRecord;
   #saving: Promise<unknown> = Promise.resolve();
   #savedAt: number;
+  /** Until when no other process takes the run over. */
+  #heldUntil: number;
+  #holding: Promise<boolean> | undefined;
   /** Whether the present window is this process's own, so that it knows how far it has come in it. */
   #isOwnWindow: boolean;
   #isLost = false;
@@ -62,7 +68,10 @@ export class LedgerJournal implements Journal {
     this.#ledger = options.ledger;
     this.#record = options.record;
     this.#isOwnWindow = options.record.fence === 1;
-    this.#savedAt = options.clock.now();
+    this.#elapsed = steady(options.clock);
+    this.#now = monotonic(options.clock);
+    this.#savedAt = this.#elapsed();
+    this.#heldUntil = this.#now() + options.record.lease_until - options.clock.now();
     this.#isMessageKept = options.record.message_name !== undefined && !options.content.isUpload;
     this.#paidAtMost = Number(options.record["paid"] ?? 0);
     void this.#keepLease();
@@ -76,6 +85,16 @@ export class LedgerJournal implements Journal {
   /** No more is paid for than the ledger knows of, so that no budget is spent twice. */
   get paidAtMost(): number {
     return this.#paidAtMost;
+  }
+
+  /**
+   * To be asked right before each message. Where the lease has lapsed, as in a machine's sleep, another process may have
+   * taken the run over: it is renewed first. Resolves to false where the run has ended; `undefined` where nothing is to be
+   * waited for.
+   */
+  hold(): Promise<boolean> | undefined {
+    if (this.#now() < this.#heldUntil) return undefined;
+    return this.#holding ??= this.#save({}, giveUpMs).finally(() => this.#holding = undefined);
   }
 
   /** Sets aside what a window may cost that another process has written. */
@@ -214,7 +233,7 @@ export class LedgerJournal implements Journal {
 
   async #tryUntil(withinMs: number, changes: () => Promise<Changes>, lease: number): Promise<boolean> {
     const { clock, logger, ending, leaving } = this.#options;
-    const since = clock.now();
+    const since = this.#elapsed();
     for (let restMs = firstRestMs;; restMs = Math.min(longestRestMs, 2 * restMs)) {
       try {
         return await this.#write(await changes(), lease);
@@ -223,7 +242,7 @@ export class LedgerJournal implements Journal {
         if (await this.#continueElsewhere(error as Error)) continue;
         if (restMs === firstRestMs) logger.warn(`${this.#name} waits for its ledger. ${message}`);
         const limitMs = leaving.aborted ? Math.min(withinMs, leaveWithinMs) : withinMs;
-        if (clock.now() - since > limitMs) {
+        if (this.#elapsed() - since > limitMs) {
           ending.end("left", `its ledger cannot be written: ${message}`);
           return false;
         }
@@ -235,10 +254,12 @@ export class LedgerJournal implements Journal {
   async #write(changes: Changes, lease: number): Promise<boolean> {
     const { clock, ending } = this.#options;
     if (this.#isLost) return false;
+    const heldUntil = this.#now() + lease;
     const record = { ...this.#record, ...changes, lease_until: lease === 0 ? 0 : clock.now() + lease };
     if (await this.#ledger.save(record)) {
       this.#record = record;
-      this.#savedAt = clock.now();
+      this.#savedAt = this.#elapsed();
+      this.#heldUntil = heldUntil;
       return true;
     }
     this.#isLost = true;
@@ -266,7 +287,7 @@ export class LedgerJournal implements Journal {
     const { signal } = this.#closing;
     while (!signal.aborted && !this.#isLost) {
       await clock.sleep(heartbeatMs, signal).catch(() => {});
-      if (signal.aborted || clock.now() - this.#savedAt < heartbeatMs) continue;
+      if (signal.aborted || this.#elapsed() - this.#savedAt < heartbeatMs) continue;
       // What fails here is tried again in a moment.
       await (this.#saving = this.#saving.then(() => this.#write({}, leaseMs).catch(() => {})));
     }

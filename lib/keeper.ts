@@ -1,5 +1,5 @@
 /** What Telegram may be told to forget: what is in DynamoDB or, while that cannot be used, in a queue. */
-import type { Clock } from "./clock.ts";
+import { type Clock, steady } from "./clock.ts";
 import type { Entry, Step, Storing } from "./entry.ts";
 import { Lanes } from "./lanes.ts";
 import type { Logger } from "./log.ts";
@@ -43,6 +43,7 @@ const spoolAgainMs = 1000;
 /** Keeps entries at the storage; in an outage it queues them, says so once at either end, and goes on trying. */
 export class Keeper {
   readonly #options: KeeperOptions;
+  readonly #now: () => number;
   readonly #recovery: Recovery;
   readonly #lanes: Lanes;
   readonly #queue: Queue;
@@ -60,6 +61,7 @@ export class Keeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#now = steady(options.clock);
     this.#queue = new Queue(options.spool);
     this.#recovery = new Recovery(options.clock);
     this.#lanes = new Lanes(
@@ -131,7 +133,7 @@ export class Keeper {
   #push(entry: Entry): { readonly keeping: Keeping; readonly pending: Pending } {
     let acknowledge = (_queued: "queued"): void => {};
     const queued = new Promise<"queued">((resolve) => acknowledge = resolve);
-    const pending: Pending = { entry, since: this.#options.clock.now(), isConfirmed: false, acknowledge };
+    const pending: Pending = { entry, since: this.#now(), isConfirmed: false, acknowledge };
     const kept = this.#lanes.push(entry);
     const settled = (): void => this.#settle(pending);
     kept.then(settled, settled);
@@ -168,9 +170,7 @@ export class Keeper {
     if (this.#isWatching) return;
     this.#isWatching = true;
     for (let oldest; (oldest = this.#queue.oldest) && this.#closed === undefined;) {
-      const now = this.#options.clock.now();
-      if (oldest.since > now) this.#queue.follow(now);
-      const leftMs = oldest.since + this.#patienceMs() - now;
+      const leftMs = oldest.since + this.#patienceMs() - this.#now();
       if (leftMs > 0) await this.#sleep(Math.min(leftMs, degradedMs));
       else {
         if (this.#outage !== undefined) this.#degrade(this.#outage);
@@ -184,7 +184,7 @@ export class Keeper {
 
   #patienceMs(): number {
     if (this.#isDegraded) return degradedMs;
-    const isAlone = Math.abs(this.#options.clock.now() - this.#recovery.succeededAt) < undurableMs.all;
+    const isAlone = this.#now() - this.#recovery.succeededAt < undurableMs.all;
     return isAlone ? undurableMs.alone : undurableMs.all;
   }
 
@@ -196,7 +196,7 @@ export class Keeper {
 
   async #enqueue(): Promise<void> {
     try {
-      await this.#queue.take(this.#options.clock.now() - degradedMs);
+      await this.#queue.take(this.#now() - degradedMs);
       this.#isSpoolFailing = false;
     } catch (error) {
       if (!this.#isSpoolFailing) {

@@ -31,8 +31,8 @@ export interface LedgerChoiceOptions {
 export interface Patient {
   /** Sends without it, or waits until it can be used. */
   readonly whenLedgerDown: "send" | "wait";
-  /** Milliseconds since 1970, or `Infinity`: a wait ends then. */
-  readonly expiresAt: number;
+  /** Milliseconds until nobody is to get it any more, or `Infinity`: a wait ends then. */
+  readonly leftMs: () => number;
   /** Ends a wait. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -116,12 +116,9 @@ export class LedgerChoice {
         if (!isOutage(error)) throw error;
         if (!isWaiting) return this.#withoutIt(error as StorageError);
         const { reason } = error as StorageError;
-        if (lasting.includes(reason) || clock.now() >= patient.expiresAt) throw error;
+        if (lasting.includes(reason) || patient.leftMs() <= 0) throw error;
         if (restMs === firstWaitMs) this.#options.logger.warn(ledgerWaitText(broadcastId, error as Error));
-        await this.#rest(
-          Math.min(restMs * (0.5 + clock.random()), patient.expiresAt - clock.now()),
-          patient.signal,
-        );
+        await this.#rest(Math.min(restMs * (0.5 + clock.random()), patient.leftMs()), patient.signal);
       }
     }
   }

@@ -3,10 +3,12 @@ import { createHash, randomUUID } from "node:crypto";
 import { Audience } from "./audience.ts";
 import type { BroadcastMessage } from "./broadcast_message.ts";
 import { Control } from "./broadcast_run.ts";
+import { monotonic } from "./clock.ts";
 import { type Company, conduct, type Kept, type Plan, windowSizeAt } from "./conduct.ts";
 import { Content, type KeptMessage } from "./content.ts";
 import { leaseMs, priceOf } from "./journal.ts";
 import { keptReport } from "./kept_report.ts";
+import { LeaseWatch } from "./lease_watch.ts";
 import type { Chosen, LedgerChoice } from "./ledger_choice.ts";
 import { neverRead, type OpenRecipients, openRecipients, startOf } from "./open_recipients.ts";
 import { isOutage } from "./recovery.ts";
@@ -68,7 +70,8 @@ export class Once {
 
   #choose(id: string, plan: Plan | undefined): Promise<Chosen> {
     const { whenLedgerDown = "wait", expiresAt = Infinity, options: { signal } = {} } = plan ?? {};
-    return this.#options.ledgers().for(id, { whenLedgerDown, expiresAt, signal });
+    const leftMs = (): number => plan === undefined ? Infinity : expiresAt - plan.now();
+    return this.#options.ledgers().for(id, { whenLedgerDown, leftMs, signal });
   }
 
   /** `undefined` where another process was first, or has taken it over. */
@@ -145,14 +148,14 @@ export class Once {
 
   /** Waits for the process that runs it; finishes it where that process has died. */
   async follow(id: string, plan?: Plan): Promise<Followed> {
-    const { clock } = this.#options.company;
+    const watch = new LeaseWatch(this.#options.company.clock);
     for (;;) {
       plan?.options.signal?.throwIfAborted();
       // Asked anew each time: a run of an outage moves to the bot's own ledger.
       const { ledger, found: run } = await this.#choose(id, plan);
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
       if (run.state === "finished") return { report: await keptReport(run, ledger), isOurs: false };
-      const report = run.lease_until < clock.now() && this.#canGoOn(run)
+      const report = watch.hasLapsed(run) && this.#canGoOn(run)
         ? await this.#options.track(this.#takeOver(ledger, run, plan))
         : undefined;
       if (report !== undefined) return { report, isOurs: true };
@@ -182,7 +185,7 @@ export class Once {
     const { roster, clock, logger } = company;
     const reason = whyNotAlone(run, caller?.options);
     if (reason !== undefined) throw new Error(reason);
-    const plan = await planOf(ledger, run, caller);
+    const plan = await planOf(ledger, run, caller, monotonic(clock));
     // Without the list of chats no run can be finished.
     if (roster.isUnread && plan.whenUnreadable === "throw") throw neverRead();
     const opened = await this.#openAgain(plan);
@@ -220,14 +223,19 @@ export class Once {
 }
 
 /** The plan of the first call; for a run whose message no chat has yet, the plan of this call. */
-async function planOf(ledger: Ledger, run: RunRecord, caller: Plan | undefined): Promise<Plan> {
+async function planOf(
+  ledger: Ledger,
+  run: RunRecord,
+  caller: Plan | undefined,
+  now: () => number,
+): Promise<Plan> {
   if (caller !== undefined && isUntouched(run)) return caller;
   const { broadcast_id: id, message_name, message_parts = 0 } = run;
   const message = message_name === undefined ? caller?.message : JSON.parse(
     await ledger.readText(id, message_name, message_parts),
   ) as BroadcastMessage;
   if (message === undefined) throw new Error("unreachable: a run that is finished alone has its message");
-  return { message, control: caller?.control ?? new Control(), ...keptOptions(run, caller?.options) };
+  return { message, now, control: caller?.control ?? new Control(), ...keptOptions(run, caller?.options) };
 }
 
 /** A run that is called for again, perhaps with another message and other options. */

@@ -1,5 +1,5 @@
 /** A 409: another program takes the bot's updates, by polls with its token or by a webhook. */
-import type { Clock } from "./clock.ts";
+import { type Clock, steady } from "./clock.ts";
 
 /** What takes the updates. */
 export type Rival = "poller" | "webhook";
@@ -20,6 +20,7 @@ export function rivalIn(error: unknown): Rival | undefined {
 /** One conflict, from its first 409 until the other is gone. */
 export class PollConflict {
   readonly #clock: Clock;
+  readonly #now: () => number;
   readonly #startedAt: number;
   #rival: Rival = "poller";
   #slowWaits = 0;
@@ -27,7 +28,8 @@ export class PollConflict {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#startedAt = clock.now();
+    this.#now = steady(clock);
+    this.#startedAt = this.#now();
   }
 
   get rival(): Rival {
@@ -39,7 +41,7 @@ export class PollConflict {
    * program, which then polls again, too. The waits grow, and are partly random, so that the two get out of step.
    */
   met(rival: Rival): number {
-    const now = this.#clock.now();
+    const now = this.#now();
     this.#rival = rival;
     const waitMs = now - this.#startedAt < deploymentMs ? againMs : this.#slowWaitMs();
     this.#undisturbedFrom = now + waitMs;
@@ -51,7 +53,7 @@ export class PollConflict {
    * two pollers get answers in turns. Beside a webhook no poll is answered, so that one answer is enough.
    */
   get isOver(): boolean {
-    return this.#rival === "webhook" || this.#clock.now() - this.#undisturbedFrom > undisturbedMs;
+    return this.#rival === "webhook" || this.#now() - this.#undisturbedFrom > undisturbedMs;
   }
 
   #slowWaitMs(): number {

@@ -1,5 +1,5 @@
 /** What follows a poll that has failed: how long to wait for the next, and what the log says meanwhile. */
-import type { Clock } from "./clock.ts";
+import { type Clock, sleepInNaps } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { outcomeOf } from "./outcome.ts";
 import { PollConflict, type Rival, rivalIn } from "./poll_conflict.ts";
@@ -56,10 +56,7 @@ export class PollRetry {
     const { clock, signal } = this.#options;
     const { waitMs, trouble } = this.#heed(error);
     // A flood may last for hours: meanwhile the log says that nothing is heard.
-    for (let leftMs = waitMs; leftMs > 0 && !signal.aborted; leftMs -= longestWaitMs) {
-      this.#tellIfDeaf(trouble);
-      await clock.sleep(Math.min(leftMs, longestWaitMs), signal).catch(() => {});
-    }
+    await sleepInNaps(clock, waitMs, { signal, onNap: () => this.#tellIfDeaf(trouble) }).catch(() => {});
   }
 
   /** A poll was answered. */

@@ -4,8 +4,8 @@ import type { Spool } from "./spool.ts";
 
 export interface Pending {
   readonly entry: Entry;
-  /** When it came, in milliseconds since 1970. */
-  since: number;
+  /** When it came, in milliseconds since whenever. */
+  readonly since: number;
   /** Whether Telegram has forgotten it. */
   isConfirmed: boolean;
   acknowledge(queued: "queued"): void;
@@ -42,11 +42,6 @@ export class Queue {
   get oldest(): Pending | undefined {
     for (const pending of this.#waiting) return pending;
     return undefined;
-  }
-
-  /** A clock that was set back would have them wait until it is where it was. */
-  follow(now: number): void {
-    for (const pending of this.#waiting) pending.since = Math.min(pending.since, now);
   }
 
   add(pending: Pending): void {

@@ -1,5 +1,5 @@
 /** How the storage is tried while it fails: ever more seldom, a few at a time, and at once when it is back. */
-import type { Clock } from "./clock.ts";
+import { type Clock, steady } from "./clock.ts";
 import { StorageError } from "./storage/storage_error.ts";
 
 /** Whether the storage may take later what it does not take now; a fault of the data itself stays one. */
@@ -18,6 +18,7 @@ const hiccups = 3;
 /** Lets attempts through as the storage can bear them. */
 export class Recovery {
   readonly #clock: Clock;
+  readonly #now: () => number;
   readonly #fresh: (() => void)[] = [];
   readonly #failed: (() => void)[] = [];
   #width = widest;
@@ -30,6 +31,7 @@ export class Recovery {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#now = steady(clock);
   }
 
   /** Whether the last attempt has failed for an outage. */
@@ -37,7 +39,7 @@ export class Recovery {
     return this.#failures > 0;
   }
 
-  /** When an attempt has succeeded last, in milliseconds since 1970. */
+  /** When an attempt has succeeded last, in milliseconds since whenever. */
   get succeededAt(): number {
     return this.#succeededAt;
   }
@@ -53,7 +55,7 @@ export class Recovery {
     this.#running++;
     try {
       const result = await task();
-      this.#succeededAt = this.#clock.now();
+      this.#succeededAt = this.#now();
       this.#succeeded();
       return result;
     } catch (error) {

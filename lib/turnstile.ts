@@ -1,7 +1,7 @@
 /** Which call to Telegram may leave next: by the bot's pace, each chat's, the share of replies, and the bot's rests. */
 import { Alarm } from "./alarm.ts";
 import { createChatPace } from "./chat_pace.ts";
-import { type Clock, monotonic } from "./clock.ts";
+import { type Clock, createLeaps, steady } from "./clock.ts";
 import { chosenBy, type Departure, type Turn } from "./departure.ts";
 import { Feedback } from "./feedback.ts";
 import { type ChatId, Flood } from "./flood.ts";
@@ -40,6 +40,7 @@ export interface TurnstileOptions {
 
 export class Turnstile {
   readonly #options: TurnstileOptions;
+  /** Notes leaps of the clock, too. */
   readonly #now: (reached?: number) => number;
   readonly #free: Pace;
   readonly #paid: Pace;
@@ -67,7 +68,11 @@ export class Turnstile {
   constructor(options: TurnstileOptions) {
     const { messagesPerSecond, clock, signal, onFlood, onLowered } = options;
     this.#options = options;
-    this.#now = monotonic(clock);
+    const [elapsed, leaps] = [steady(clock), createLeaps(clock)];
+    this.#now = (reached) => {
+      this.#skip(leaps());
+      return elapsed(reached);
+    };
     this.#feedback = new Feedback({
       ...this.#limits,
       now: this.#now,
@@ -238,6 +243,17 @@ export class Turnstile {
         this.#impatient.push(waiting);
       }
     }
+  }
+
+  /**
+   * Where the clock leaps forward, the machine may have slept, and what Telegram has asked to wait may be over. One message
+   * that is refused again is a lesser evil than all of them being late.
+   */
+  #skip(leapMs: number): void {
+    if (leapMs === 0) return;
+    this.#limits.flood.skip(leapMs);
+    this.#limits.chats.skip(leapMs);
+    this.#readmit(Infinity);
   }
 
   /** Puts calls back into their lines whose chats may be written to again. */

@@ -419,6 +419,7 @@ async function traded(
   { feed, clock }: Scene,
   state: string,
   limit: number,
+  tooOld: number[] = [],
 ): Promise<{ found: number; sentAt: number }[]> {
   const sent = await clock.holding(openSentSignals(state, feed.name));
   const all: { found: number; sentAt: number }[] = [];
@@ -435,6 +436,7 @@ async function traded(
     ...series,
     strategy: createStrategy(),
     deliver: (found, candles) => clock.holding(deliver(found, candles)),
+    tooOld: ({ time }) => tooOld.push(time.getTime()),
     limit,
   });
   return all;
@@ -460,15 +462,17 @@ const absences: Readonly<Record<string, (scene: Scene) => void>> = {
   },
 };
 for (const [name, begin] of Object.entries(absences)) {
-  test(`trade() sends nothing that happened while ${name}`, async () => {
+  test(`trade() sends nothing that happened while ${name}, and tells it`, async () => {
     const { candleAt, signals } = await eventful();
     const [before = NaN, first = NaN] = signals.filter((time) => time > at(9, 0));
     const next = signals.find((time) => time > first + 20 * hourMs) ?? NaN;
     assert.ok(signals.filter((time) => time > before && time < next).length > 1, "nothing happened");
     const body = (state: string) => async (scene: Scene): Promise<void> => {
       scene.clock.sleep(first - at(9, 0) - 60_000).then(() => begin(scene));
-      const sent = await traded(scene, state, 2);
+      const tooOld: number[] = [];
+      const sent = await traded(scene, state, 2, tooOld);
       assert.equal(sent.map(({ found }) => found), [before, next]);
+      assert.equal(tooOld, signals.filter((time) => time > before && time < next));
       for (const { found, sentAt } of sent) assert.ok(sentAt - found < 4000);
     };
     await inFolder((folder) => withExchange(body(join(folder, "s.json")), { at: at(9, 0), candleAt }));

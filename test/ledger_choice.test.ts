@@ -14,7 +14,7 @@ import { type LedgerFixture, runAt, startLedger } from "./support/ledger.ts";
 import { StepClock } from "./support/step_clock.ts";
 import { failureOf, TestClock, TestLogger } from "./support/storage.ts";
 
-const send: Patient = { whenLedgerDown: "send", expiresAt: noon + 3600 * secondMs };
+const send: Patient = { whenLedgerDown: "send", leftMs: () => Infinity };
 const wait: Patient = { ...send, whenLedgerDown: "wait" };
 const finished = { state: "finished" as const, sent: 3 };
 
@@ -188,8 +188,8 @@ on("memory", "a wait ends when its time is over, or with its signal", async (sce
   const { table, choice, clock } = scene;
   table.gate.throttle();
   const ending = new AbortController();
-  const over = failureOf(choice.for("a", { ...wait, expiresAt: noon + 20 * secondMs }));
-  const ended = failureOf(choice.for("b", { ...wait, expiresAt: Infinity, signal: ending.signal }));
+  const over = failureOf(choice.for("a", { ...wait, leftMs: () => noon + 20 * secondMs - clock.now() }));
+  const ended = failureOf(choice.for("b", { ...wait, signal: ending.signal }));
   let isOver = false;
   void over.then(() => isOver = true);
   await until(scene, () => isOver);

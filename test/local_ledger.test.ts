@@ -274,7 +274,7 @@ over(
     const local = await start();
     const real = table.ledger(new TestClock(noon));
     await local.begin(runAt("a"));
-    clock.shift(16 * secondMs);
+    await clock.pass(16 * secondMs);
     assert.equal(await local.handOver(real), given(["a"]));
     assert.is((await real.get("a"))?.lease_until, 0);
     assert.is(await local.save(runAt("a", { cursor: 5 })), false);
@@ -462,7 +462,7 @@ over("texts of a run that never begins are forgotten", async ({ table, clock, pa
   await local.writeText("a", "message-1", "hello");
   await local.handOver(table.ledger(new TestClock(noon)));
   assert.not(await isEmpty(path));
-  clock.shift(61 * secondMs);
+  await clock.pass(61 * secondMs);
   await local.handOver(table.ledger(new TestClock(noon)));
   assert.ok(await isEmpty(path));
   assert.match((await failureOf(local.readText("a", "message-1", 1))).message, "has lost");

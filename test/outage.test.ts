@@ -4,6 +4,7 @@ import type { LocalUser } from "../lib/local/mod.ts";
 import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, said, type Scene, soon, subscribers, until, withBot } from "./support/bot.ts";
+import { JumpClock } from "./support/jump_clock.ts";
 import { failureOf } from "./support/storage.ts";
 
 const test = suite("an outage of DynamoDB", {}, 120_000);
@@ -364,30 +365,21 @@ test("a bot that is stopped while DynamoDB hangs confirms nothing, and says so",
   }, fast);
 });
 
-/** A clock that somebody sets. */
-class SetClock extends FastClock {
-  offsetMs = 0;
-
-  override now(): number {
-    return super.now() + this.offsetMs;
-  }
-}
-
 test("a clock that is set back by an hour keeps nobody waiting for an hour", async () => {
-  const clock = new SetClock(20);
+  const clock = new JumpClock(20);
   await withBot(async (scene) => {
     const { bot, server, gate } = scene;
     const [first, second] = [server.user(), server.user()];
     first.say("/start");
     await first.received(welcome);
-    clock.offsetMs = -3_600_000;
+    clock.jump(-3_600_000);
     first.say("/help");
     await first.received("I send trading signals");
     assert.is((await bot.broadcast("signal")).sent, 1);
     gate.throttle({ action: "UpdateItem" });
     second.say("/start");
     await until(() => gate.count("UpdateItem") > 3, "it has not begun");
-    clock.offsetMs = -7_200_000;
+    clock.jump(-3_600_000);
     await degraded(scene);
     await second.received(welcome);
   }, { bot: { clock } });

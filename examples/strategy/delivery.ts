@@ -52,6 +52,11 @@ async function sendOnce(
   }
 }
 
+/** What is told of a signal that a machine's sleep, or an outage of the exchange, has held back. */
+export function tooOldLine(found: FoundSignal): string {
+  return `${utc(found.time)}  ${ticketLine(found)}. Not sent: it is too old, as the next candle has closed.`;
+}
+
 function ticketLine({ direction, symbol, entry, stop, target, size = "?" }: FoundSignal): string {
   return `${direction.toUpperCase()} ${size} ${symbol} at ${entry}, stop ${stop}, target ${target}`;
 }

@@ -69,6 +69,7 @@ export interface Notifier {
 }
 
 const longestWaitMs = 30_000;
+const napMs = 5000;
 
 export function createNotifier(options: NotifierOptions): Notifier {
   const { isBeforeSending, hasCharts, stopping } = options;
@@ -135,10 +136,7 @@ class Starter {
     if (this.#trying !== undefined) {
       const ending = new AbortController();
       using _ = onAbort(stopping, () => ending.abort());
-      const late = setTimeout(Math.max(0, until - Date.now()), undefined, { signal: ending.signal }).catch(
-        () => {},
-      );
-      await Promise.race([this.#trying, late]);
+      await Promise.race([this.#trying, sleepUntil(until, ending.signal)]);
       ending.abort();
       if (this.#running === undefined) throw this.#error;
     }
@@ -167,6 +165,13 @@ class Starter {
         if (isFatal(error)) return say(`${reason(error)} The bot does not start.`);
       }
     }
+  }
+}
+
+/** In naps, as timers stand still while a machine sleeps. Never rejects. */
+async function sleepUntil(time: number, signal: AbortSignal): Promise<void> {
+  for (let leftMs; (leftMs = time - Date.now()) > 0 && !signal.aborted;) {
+    await setTimeout(Math.min(leftMs, napMs), undefined, { signal }).catch(() => {});
   }
 }
 

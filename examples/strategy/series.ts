@@ -43,7 +43,8 @@ export function chooseSeries(settings: Settings, { say, now = Date.now() }: Seri
     return { feed: syntheticFeed({ seed, start: demonstrationDay }), liveFrom, pace };
   }
   const feed = syntheticFeed({ seed, start: yesterday(now), name: `synthetic, seed ${seed}, in real time` });
-  return { feed, liveFrom: now, pace: afterClose() };
+  // What a machine's sleep has held back is too old here, too.
+  return { feed: { ...feed, now: Date.now }, liveFrom: now, pace: afterClose() };
 }
 
 /** Nobody wants to sit through the night of a demonstration. */

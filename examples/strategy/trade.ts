@@ -12,6 +12,8 @@ export interface TradeOptions {
   readonly deliver: (signal: FoundSignal, candles: readonly Candle[]) => Promise<boolean>;
   /** Candles closed by then (milliseconds since 1970) are history: they move the indicators and signal nothing. */
   readonly liveFrom: number;
+  /** Takes a signal that is too old to be sent, as an outage or a machine's sleep has held its candle back. */
+  readonly tooOld?: (signal: FoundSignal) => void;
   /** Ends after so many signals that were sent. @default Infinity */
   readonly limit?: number;
   /** Ends the loop; a signal that is being delivered is finished first. */
@@ -26,14 +28,19 @@ const candlesKept = 2 * 86_400_000 / timeframeMs;
 
 /** Trades until the feed ends, the limit is reached or the signal aborts; resolves to the signals sent. */
 export async function trade(options: TradeOptions): Promise<number> {
-  const { feed, strategy, deliver, liveFrom, limit = Infinity, signal } = options;
+  const { feed, strategy, deliver, tooOld, liveFrom, limit = Infinity, signal } = options;
   const seen: Candle[] = [];
   let count = 0;
+  // Until the first candle that is new, all of them are history.
+  let isLive = false;
   try {
     for await (const candle of feed.candles(signal)) {
       const found = strategy.update(candle);
       if (candle.closed !== false && seen.push(candle) > candlesKept) seen.shift();
-      if (!found || closeTime(candle) <= liveFrom || isStale(candle, feed)) continue;
+      const isOld = closeTime(candle) <= liveFrom || isStale(candle, feed);
+      if (found && isOld && isLive) tooOld?.(found);
+      isLive ||= !isOld;
+      if (!found || isOld) continue;
       if (await deliver(withCaution(found, feed.caution), [...seen])) count++;
       if (count >= limit) break;
     }

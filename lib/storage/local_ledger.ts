@@ -150,7 +150,7 @@ export class LocalLedger implements Ledger {
     this.#dropDrafts();
     for (const run of [...this.#runs.values()]) {
       const { broadcastId, record, through } = run;
-      if (record === undefined || (through !== undefined && run.isRunAt(this.#clock.now()))) continue;
+      if (record === undefined || (through !== undefined && run.isRun)) continue;
       try {
         const verdict = await this.#offer(run, to);
         if (!this.#runs.has(broadcastId)) (verdict === "kept" ? handedOver : conflicts).push(broadcastId);
@@ -167,7 +167,7 @@ export class LocalLedger implements Ledger {
     const { broadcastId, texts, standing } = run;
     const wasShared = standing !== "here";
     let isShared = wasShared;
-    const take = (): RunRecord => run.takeAt(this.#clock.now());
+    const take = (): RunRecord => run.take();
     const share = async (): Promise<void> => {
       if (!isShared) await this.#write({ kind: "shared", broadcast_id: broadcastId });
       isShared = true;
@@ -212,7 +212,7 @@ export class LocalLedger implements Ledger {
   }
 
   #runOf(broadcastId: string): LocalRun {
-    const run = this.#runs.get(broadcastId) ?? new LocalRun(broadcastId, this.#clock.now());
+    const run = this.#runs.get(broadcastId) ?? new LocalRun(broadcastId, this.#clock);
     this.#runs.set(broadcastId, run);
     return run;
   }
@@ -223,9 +223,8 @@ export class LocalLedger implements Ledger {
   }
 
   #dropDrafts(): void {
-    const limit = this.#clock.now() - beginWithinMs;
-    for (const [id, { record, since }] of this.#runs) {
-      if (record === undefined && since < limit) this.#runs.delete(id);
+    for (const [id, { record, ageMs }] of this.#runs) {
+      if (record === undefined && ageMs > beginWithinMs) this.#runs.delete(id);
     }
   }
 

@@ -1,4 +1,5 @@
 /** A run that a local ledger keeps, with its texts. */
+import { type Clock, steady } from "../clock.ts";
 import type { Ledger, RunRecord, RunText } from "./ledger.ts";
 import { InMemoryLedger } from "./memory_ledger.ts";
 import type { Line } from "./local_line.ts";
@@ -11,19 +12,29 @@ export type Standing = "here" | "shared" | "leaving";
 
 export class LocalRun {
   readonly broadcastId: string;
-  /** When something of it came first, in milliseconds since 1970. */
-  readonly since: number;
   /** By the contract of ledgers: just this run, and its texts. */
   readonly book: InMemoryLedger = new InMemoryLedger();
   readonly texts: Map<RunText, string> = new Map();
   standing: Standing = "here";
   /** The ledger, while what is saved here is written there as well. */
   through: Ledger | undefined;
+  readonly #clock: Clock;
+  readonly #elapsed: () => number;
+  readonly #since: number;
   #record: RunRecord | undefined;
+  /** Until when the lease holds, whatever becomes of the clock. */
+  #heldUntil = -Infinity;
 
-  constructor(broadcastId: string, since: number) {
+  constructor(broadcastId: string, clock: Clock) {
     this.broadcastId = broadcastId;
-    this.since = since;
+    this.#clock = clock;
+    this.#elapsed = steady(clock);
+    this.#since = this.#elapsed();
+  }
+
+  /** Since something of it came first, in milliseconds. */
+  get ageMs(): number {
+    return this.#elapsed() - this.#since;
   }
 
   /** As it was written last; `undefined` where there are only texts as yet. */
@@ -37,15 +48,18 @@ export class LocalRun {
   }
 
   /** Whether this process sends to its chats, by its lease. */
-  isRunAt(now: number): boolean {
+  get isRun(): boolean {
     return this.standing !== "leaving" && this.#record?.state === "running" &&
-      this.#record.lease_until >= now;
+      this.#heldUntil >= this.#elapsed();
   }
 
   /** Carries out one step on the book, and looks at what has become of the run. */
   async step<T>(work: (book: InMemoryLedger) => Promise<T>): Promise<T> {
     const result = await work(this.book);
+    const before = this.#record?.lease_until;
     this.#record = await this.book.get(this.broadcastId);
+    const { lease_until = 0 } = this.#record ?? {};
+    if (lease_until !== before) this.#heldUntil = this.#elapsed() + lease_until - this.#clock.now();
     return result;
   }
 
@@ -55,8 +69,8 @@ export class LocalRun {
   }
 
   /** Gives the record for the ledger; from now on the run can only be taken over from there. */
-  takeAt(now: number): RunRecord {
-    this.standing = this.isRunAt(now) ? "shared" : "leaving";
+  take(): RunRecord {
+    this.standing = this.isRun ? "shared" : "leaving";
     const record = this.#record as RunRecord;
     const isLeft = this.standing === "leaving" && record.state === "running";
     return isLeft ? { ...record, lease_until: 0 } : record;

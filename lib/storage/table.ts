@@ -5,7 +5,7 @@ import {
   DescribeTableCommand,
   type TableDescription,
 } from "@aws-sdk/client-dynamodb";
-import type { Clock } from "../clock.ts";
+import { type Clock, steady } from "../clock.ts";
 import type { Work } from "./chat_storage.ts";
 import type { Table } from "./client.ts";
 import { errorName, StorageError } from "./storage_error.ts";
@@ -95,14 +95,15 @@ async function untilActive(
   clock: Clock,
   { signal, onProgress }: Work,
 ): Promise<void> {
-  const deadline = clock.now() + createWithinMs;
+  const elapsed = steady(clock);
+  const deadline = elapsed() + createWithinMs;
   for (let now = found;; now = await describe(table, signal)) {
     const unfit = now && misfit(now, table.tableName, schema);
     if (unfit !== undefined) throw unfit;
     // A table that was just made may not be seen yet, and has no status then.
     const status = now?.TableStatus ?? "CREATING";
     if (status === "ACTIVE" || status === "UPDATING") return;
-    if (status !== "CREATING" || clock.now() >= deadline) throw takesNoWrites(table, now?.TableStatus);
+    if (status !== "CREATING" || elapsed() >= deadline) throw takesNoWrites(table, now?.TableStatus);
     onProgress?.();
     await clock.sleep(pollMs, signal);
   }

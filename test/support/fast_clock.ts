@@ -13,12 +13,16 @@ export class FastClock implements Clock {
   }
 
   now(): number {
+    return this.elapsed();
+  }
+
+  elapsed(): number {
     return this.#start + (Date.now() - this.#realStart) * this.#factor;
   }
 
   /** Changes the pace, for those too who sleep: what a slow machine is to see in time can be seen before it goes on. */
   setFactor(factor: number): void {
-    this.#start = this.now();
+    this.#start = this.elapsed();
     this.#realStart = Date.now();
     this.#factor = factor;
     this.#changed.abort();
@@ -27,13 +31,13 @@ export class FastClock implements Clock {
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const changed = this.#changed.signal;
-    const start = this.now();
+    const start = this.elapsed();
     const either = signal === undefined ? changed : AbortSignal.any([changed, signal]);
     try {
       await systemClock.sleep(ms / this.#factor, either);
     } catch (error) {
       if (!changed.aborted || signal?.aborted) throw error;
-      await this.sleep(Math.max(0, ms - (this.now() - start)), signal);
+      await this.sleep(Math.max(0, ms - (this.elapsed() - start)), signal);
     }
   }
 

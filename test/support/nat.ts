@@ -2,7 +2,9 @@
 import net from "node:net";
 
 export class Nat implements AsyncDisposable {
-  readonly #server: net.Server;
+  readonly #to: URL;
+  #server: net.Server;
+  #port = 0;
   readonly #sockets = new Set<net.Socket>();
   #generation = 0;
   #isResetting = false;
@@ -11,6 +13,7 @@ export class Nat implements AsyncDisposable {
   connections = 0;
 
   private constructor(to: URL, delayMs: number) {
+    this.#to = to;
     this.#delayMs = delayMs;
     this.#server = net.createServer((socket) => this.#join(socket, to));
   }
@@ -18,8 +21,14 @@ export class Nat implements AsyncDisposable {
   /** Before the server at this address; bytes take `delayMs` each way. */
   static async before(address: string, delayMs: number = 0): Promise<Nat> {
     const nat = new Nat(new URL(address), delayMs);
-    await new Promise<void>((resolve) => nat.#server.listen(0, "127.0.0.1", resolve));
+    await nat.#listen(0);
     return nat;
+  }
+
+  #listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#server.once("error", reject).listen(port, "127.0.0.1", resolve)
+    );
   }
 
   get url(): string {
@@ -30,6 +39,19 @@ export class Nat implements AsyncDisposable {
   forget(how: "vanish" | "reset"): void {
     this.#generation++;
     this.#isResetting = how === "reset";
+  }
+
+  /** The connections are reset, and nobody can make one, until it is `up()` again. */
+  async down(): Promise<void> {
+    this.#port = Number(new URL(this.url).port);
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    await closed;
+  }
+
+  async up(): Promise<void> {
+    this.#server = net.createServer((socket) => this.#join(socket, this.#to));
+    await this.#listen(this.#port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

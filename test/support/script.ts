@@ -15,7 +15,7 @@ export interface Ended {
 export interface Running {
   /** What it has printed so far. */
   readonly output: string;
-  kill(signal: "SIGINT" | "SIGTERM" | "SIGKILL"): void;
+  kill(signal: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void;
   readonly ended: Promise<Ended>;
   /** Resolves when the output holds the text. */
   printed(text: string): Promise<void>;

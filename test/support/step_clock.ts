@@ -29,12 +29,16 @@ export class StepClock implements Clock {
     return this.#now;
   }
 
+  elapsed(): number {
+    return this.#now;
+  }
+
   /** How many sleep. */
   get sleepers(): number {
     return this.#sleepers.length;
   }
 
-  /** Sets it back or forward; who sleeps does not notice. */
+  /** Sets it back or forward, or has the machine sleep; who sleeps does not notice. */
   shift(ms: number): void {
     this.#offset += ms;
   }
