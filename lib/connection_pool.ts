@@ -2,6 +2,7 @@
 import http from "node:http";
 import https from "node:https";
 import process from "node:process";
+import type { HttpsProxyAgent } from "https-proxy-agent";
 
 /** A connection that has rested for so long may be dead at its other end, or in between, without a word. */
 export const idleMs = 5000;
@@ -14,6 +15,9 @@ const nextAddressAfterMs = 1000;
 
 /** Variables that name a proxy, as `proxy-from-env` reads them. */
 const proxyVariables = ["https_proxy", "http_proxy", "all_proxy"];
+
+/** A request emits this when nobody waits for it any more: then its way to a proxy ends, too. */
+export const abandoned = "abandoned";
 
 const options = { keepAlive: true, timeout: idleMs, autoSelectFamilyAttemptTimeout: nextAddressAfterMs };
 
@@ -73,9 +77,28 @@ async function createAgent(url: URL, proxy: string): Promise<http.Agent> {
     );
   }
   const { HttpsProxyAgent } = await import("https-proxy-agent");
-  if (isEncrypted) return new HttpsProxyAgent(proxy, options);
+  if (isEncrypted) return heeding(new HttpsProxyAgent(proxy, options));
   const { HttpProxyAgent } = await import("http-proxy-agent");
-  return new HttpProxyAgent(proxy, options);
+  return heeding(new HttpProxyAgent(proxy, options));
+}
+
+type ProxyAgent = Pick<HttpsProxyAgent<string>, "connect" | "connectOpts">;
+
+/** By themselves these agents wait for ever for a proxy that says nothing, and keep the connection. */
+function heeding<A extends ProxyAgent>(agent: A): A {
+  const connect = agent.connect.bind(agent);
+  agent.connect = async (request, asked) => {
+    const ending = new AbortController();
+    const end = (): void => ending.abort();
+    request.once(abandoned, end);
+    agent.connectOpts = { ...agent.connectOpts, signal: ending.signal };
+    try {
+      return await connect(request, asked);
+    } finally {
+      request.off(abandoned, end);
+    }
+  };
+  return agent;
 }
 
 /** The address of the proxy that the environment names for the URL; nothing where there is none, or for this machine itself. */

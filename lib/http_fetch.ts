@@ -8,7 +8,7 @@ import https from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { AddressFamilies } from "./address_families.ts";
-import { ConnectionPool } from "./connection_pool.ts";
+import { abandoned, ConnectionPool } from "./connection_pool.ts";
 import { unsentCode } from "./outcome.ts";
 import { responseOf } from "./whole_response.ts";
 
@@ -60,8 +60,14 @@ function answerTo(
   signal: AbortSignal | null | undefined,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => void request.destroy(signal?.reason as Error);
-    const connection = watchConnection(request);
+    const abort = (): void => giveUp(signal?.reason as Error);
+    const giveUp = (error: Error): void => {
+      request.emit(abandoned);
+      request.destroy(error);
+      // While a proxy is asked for a connection, the request has none, and says nothing of its end.
+      fail(error);
+    };
+    const connection = watchConnection(request, giveUp);
     const settle = <T>(settled: (value: T) => void) => (value: T): void => {
       signal?.removeEventListener("abort", abort);
       settled(value);
@@ -77,7 +83,7 @@ function answerTo(
     signal?.addEventListener("abort", abort);
     if (body instanceof ReadableStream) {
       const source = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
-      source.on("error", (error) => request.destroy(error)).pipe(request);
+      source.on("error", giveUp).pipe(request);
     } else request.end(body);
   });
 }
@@ -89,20 +95,23 @@ function unsent(error: Error): Error {
 }
 
 /** Tells whether the request's connection was ever made, its handshake included, and ends what has none in time. */
-function watchConnection(request: ClientRequest): { readonly isMade: boolean } {
+function watchConnection(
+  request: ClientRequest,
+  giveUp: (error: Error) => void,
+): { readonly isMade: boolean } {
   const connection = { isMade: false };
   const late = (): void =>
-    void request.destroy(new Error(`connect ETIMEDOUT: no connection within ${connectWithinMs / 1000} s`));
+    giveUp(new Error(`connect ETIMEDOUT: no connection within ${connectWithinMs / 1000} s`));
   const timer = setTimeout(late, connectWithinMs);
   const made = (): void => {
     clearTimeout(timer);
     connection.isMade = true;
   };
-  request.once("close", () => clearTimeout(timer));
+  for (const end of ["close", abandoned]) request.once(end, () => clearTimeout(timer));
   request.on("proxyConnect", ({ statusCode }: { readonly statusCode?: number }) => {
     // An agent for http gives no status.
     if (statusCode !== undefined && statusCode !== 200) {
-      request.destroy(new Error(`the proxy does not connect: it answers ${statusCode}`));
+      giveUp(new Error(`the proxy does not connect: it answers ${statusCode}`));
     }
   });
   request.on("socket", (socket: Socket & { readonly secureConnecting?: boolean }) => {
