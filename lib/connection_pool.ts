@@ -89,13 +89,14 @@ function heeding<A extends ProxyAgent>(agent: A): A {
   const connect = agent.connect.bind(agent);
   agent.connect = async (request, asked) => {
     const ending = new AbortController();
-    const end = (): void => ending.abort();
-    request.once(abandoned, end);
+    let isConnecting = true;
+    // Not at once: in between a proxy's answer and the agent's next step, nobody hears of the connection's errors.
+    request.once(abandoned, () => setTimeout(() => void (isConnecting && ending.abort())));
     agent.connectOpts = { ...agent.connectOpts, signal: ending.signal };
     try {
       return await connect(request, asked);
     } finally {
-      request.off(abandoned, end);
+      isConnecting = false;
     }
   };
   return agent;
