@@ -222,7 +222,7 @@ export function mistakesInRuntime({ node = "", bun }: Versions): string[] {
   if (bun !== undefined && (major < 1 || (major === 1 && minor < 4))) {
     return [`This is Bun ${bun}, but 1.4 or later is needed: \`bun upgrade\`, or use Node or Deno.`];
   }
-  if (Number.parseInt(node) >= 20) return [];
+  if (bun !== undefined || Number.parseInt(node) >= 20) return [];
   return [
     `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
   ];
