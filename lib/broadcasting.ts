@@ -69,7 +69,8 @@ export class Broadcasting {
     await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
     this.#closed.abort(stopped());
     await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
-    await this.#ledgers?.close();
+    // The file of the local one is open even where nobody has asked for a ledger.
+    await this.#choice.close();
   }
 
   /**

@@ -67,7 +67,7 @@ function answerTo(
       fail(error);
     };
     const abort = (): void => end(signal?.reason as Error);
-    const connection = watchConnection(request, end);
+    const connection = watchConnection(request, end, ending.signal);
     const settle = <T>(settled: (value: T) => void) => (value: T): void => {
       signal?.removeEventListener("abort", abort);
       settled(value);
@@ -83,7 +83,7 @@ function answerTo(
     signal?.addEventListener("abort", abort);
     if (body instanceof ReadableStream) {
       const source = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
-      source.on("error", (error) => request.destroy(error)).pipe(request);
+      source.on("error", end).pipe(request);
     } else request.end(body);
   });
 }
@@ -92,6 +92,7 @@ function answerTo(
 function watchConnection(
   request: ClientRequest,
   end: (error: Error) => void,
+  ending: AbortSignal,
 ): { readonly isMade: boolean } {
   const connection = { isMade: false };
   const late = (): void => end(noConnection());
@@ -101,11 +102,10 @@ function watchConnection(
     connection.isMade = true;
   };
   request.once("close", () => clearTimeout(timer));
+  ending.addEventListener("abort", () => clearTimeout(timer));
   request.on("proxyConnect", ({ statusCode }: { readonly statusCode?: number }) => {
     // An agent for http gives no status.
-    if (statusCode !== undefined && statusCode !== 200) {
-      request.destroy(proxyRefusal(statusCode));
-    }
+    if (statusCode !== undefined && statusCode !== 200) end(proxyRefusal(statusCode));
   });
   request.on("socket", (socket: Socket & { readonly secureConnecting?: boolean }) => {
     if (socket.secureConnecting) socket.once("secureConnect", made);

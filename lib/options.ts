@@ -211,9 +211,18 @@ function mistakeIn(option: Option, value: unknown, name: string, isRequired: boo
 
 const ended = (sentence: string): string => sentence.endsWith("?") ? sentence : `${sentence}.`;
 
-/** Deno and Bun name a Node of their own, which is never too old. */
-export function mistakesInRuntime({ node = "" }: { readonly node?: string | undefined }): string[] {
-  if (Number.parseInt(node) >= 20) return [];
+interface Versions {
+  readonly node?: string | undefined;
+  readonly bun?: string | undefined;
+}
+
+/** Deno and Bun name a Node of their own, which is never too old. Before 1.4 Bun's HTTP client has no connections. */
+export function mistakesInRuntime({ node = "", bun }: Versions): string[] {
+  const [major = 0, minor = 0] = (bun ?? "").split(".").map(Number);
+  if (bun !== undefined && (major < 1 || (major === 1 && minor < 4))) {
+    return [`This is Bun ${bun}, but 1.4 or later is needed: \`bun upgrade\`, or use Node or Deno.`];
+  }
+  if (bun !== undefined || Number.parseInt(node) >= 20) return [];
   return [
     `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
   ];

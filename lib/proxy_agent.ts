@@ -4,6 +4,7 @@ import { HttpProxyAgent } from "http-proxy-agent";
 import { HttpsProxyAgent } from "https-proxy-agent";
 
 type ConnectOptions = Parameters<HttpsProxyAgent<string>["connect"]>[1] & { readonly ending?: AbortSignal };
+type Connected = Awaited<ReturnType<HttpsProxyAgent<string>["connect"]>>;
 
 /** Has a connection that waits for the proxy's answer end with its request, which the library leaves open for ever. */
 class TunnelAgent extends HttpsProxyAgent<string> {
@@ -16,12 +17,19 @@ class TunnelAgent extends HttpsProxyAgent<string> {
     this.#options = options;
   }
 
-  override connect(
-    request: ClientRequest,
-    options: ConnectOptions,
-  ): ReturnType<HttpsProxyAgent<string>["connect"]> {
-    const once = new HttpsProxyAgent(this.#proxy.href, { ...this.#options, signal: options.ending });
-    return once.connect(request, options);
+  override async connect(request: ClientRequest, options: ConnectOptions): Promise<Connected> {
+    const ending = new AbortController();
+    let isConnecting = true;
+    // Not at once: in between a proxy's answer and the agent's next step nobody hears of the connection's errors.
+    const end = (): void => void setTimeout(() => isConnecting && ending.abort());
+    options.ending?.addEventListener("abort", end, { once: true });
+    try {
+      const agent = new HttpsProxyAgent(this.#proxy.href, { ...this.#options, signal: ending.signal });
+      return await agent.connect(request, options);
+    } finally {
+      isConnecting = false;
+      options.ending?.removeEventListener("abort", end);
+    }
   }
 }
 

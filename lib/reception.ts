@@ -68,12 +68,13 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile, chatTypes, chatsPerAdder } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
-  const { roster, client, open: openList } = await openRoster(options, botInfo.id, clock, logger).catch(
-    async (error) => {
-      await spool?.close();
-      throw error;
-    },
-  );
+  const closeSpool = async (error: unknown): Promise<never> => {
+    await spool?.close();
+    throw error;
+  };
+  const { roster, client, open: openList } = await openRoster(options, botInfo.id, clock, logger)
+    .catch(closeSpool);
+  const ledgers = await openLedgers({ ...options, client }, roster, clock, logger).catch(closeSpool);
   const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
   const readMoves = createMoveReader({
     allowedUsers,
@@ -136,7 +137,7 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
   const broadcasting = new Broadcasting({
     ...{ api, gate, roster, clock, logger, permission: admission.permission },
     messagesPerSecond: options.messagesPerSecond ?? defaultMessagesPerSecond,
-    ledgers: await openLedgers({ ...options, client }, roster, clock, logger),
+    ledgers,
     ...createKeep(keeper, roster),
   });
   const pollWatch = new PollWatch(clock);

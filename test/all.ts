@@ -1,5 +1,5 @@
 /**
- * The whole gate: types, format and lint, then the suite on both runtimes. A step's output is shown when it fails.
+ * The whole gate: types, format and lint, then the suite on both runtimes, and a part of it on Bun. A step's output is shown when it fails.
  * The last line is `N passed, N failed`: each static step counts as one test, each suite as those that it ran.
  */
 import { spawn } from "node:child_process";
@@ -41,6 +41,7 @@ const steps: readonly Step[] = [
   ...inParts("tests on Node", onNode),
   ...inParts("tests on Deno", onDeno),
   { title: "storage on DynamoDB Local", command: ["tsx", "test/dynamodb_local.ts"], counts: true },
+  { title: "networks on Bun", command: ["tsx", "test/bun.ts"], counts: true },
   { title: "bundle", command: ["tsx", "test/bundle.ts"], counts: true },
   { title: "package", command: ["tsx", "test/package.ts"], counts: true },
   { title: "playground in a browser", command: ["tsx", "test/browser.ts"], counts: true },

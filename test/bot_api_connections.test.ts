@@ -3,6 +3,7 @@ import type { BotApiFaultAnswer } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { call, manualClock, result, until, updates, withServer } from "./support/bot_api.ts";
 import { openConnection } from "./support/raw_client.ts";
+import { runtime } from "./support/runtime.ts";
 
 const test = suite("local Bot API server: connections");
 
@@ -54,12 +55,18 @@ test('"half-open" kills the connections that are open, for good; new ones work',
 test('a connection that is idle since before the fault is "half-open", used or not', () =>
   withServer(async (server) => {
     const idle = await openConnection(server);
+    if (runtime === "Bun") {
+      // Its server hears of a connection with the first request.
+      idle.call("getMe");
+      await until(() => idle.text !== "");
+    }
+    const { text } = idle;
     // The server takes connections in their order.
     await result(server, "getMe");
     const fault = server.fault({ answer: "half-open", times: Infinity });
     idle.call("getMe");
     await until(() => fault.hits === 1);
-    assert.is(idle.text, "");
+    assert.is(idle.text, text);
     idle.close();
   }));
 

@@ -1,5 +1,4 @@
 /** Bots of other libraries on the local Bot API server. */
-import process from "node:process";
 import { startGramio } from "./peers/gramio.ts";
 import { startNodeTelegramBotApi } from "./peers/node_telegram_bot_api.ts";
 import { type Peer, playWith } from "./peers/peer.ts";
@@ -8,6 +7,7 @@ import { startTelegraf } from "./peers/telegraf.ts";
 import type { BotApiServer } from "../lib/local/mod.ts";
 import { suite } from "./harness.ts";
 import { withServer } from "./support/bot_api.ts";
+import { runtime } from "./support/runtime.ts";
 
 const test = suite("local Bot API server: bots of other libraries");
 
@@ -18,8 +18,8 @@ const libraries: Readonly<Record<string, (server: BotApiServer) => Promise<Peer>
 };
 
 for (const [name, start] of Object.entries(libraries)) {
-  // Deno does not send what telegraf uploads, to whatever server.
-  const sendsFiles = name !== "telegraf" || !process.versions["deno"];
+  // Deno and Bun do not send what telegraf uploads, to whatever server.
+  const sendsFiles = name !== "telegraf" || runtime === "Node";
   const what = sendsFiles ? "/start, a button and a file" : "/start and a button";
   test(`a bot of ${name} answers ${what}, and stops`, () =>
     withServer((server) => playWith(server, start, sendsFiles)));

@@ -1,5 +1,6 @@
 /** The local Bot API server's wire: the order of fields, who may ask, and what the server lacks. */
 import { request } from "node:http";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { startBotApiServer, startDynamoDB } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { call, refused, result, withServer } from "./support/bot_api.ts";
@@ -53,6 +54,24 @@ test("answers begin with ok, and the bot's messages are in order, edited or in a
     assert.equal(Object.keys(edited), [...order, "edit_date", ...rest]);
     const { body } = await call(server, "getFile", { file_id: "none" });
     assert.equal(Object.keys(body), ["ok", "error_code", "description"]);
+  }));
+
+// Bodies
+
+test("a body may be packed, as some clients do it; what cannot be unpacked is refused", () =>
+  withServer(async (server) => {
+    const ada = server.user({ opened: true });
+    const text = JSON.stringify({ chat_id: ada.chatId, text: "packed" });
+    const send = async (encoding: string, body: Uint8Array): Promise<number> => {
+      const headers = { "content-type": "application/json", "content-encoding": encoding };
+      const url = `${server.apiRoot}/bot${server.token}/sendMessage`;
+      return (await fetch(url, { method: "POST", headers, body: new Uint8Array(body) })).status;
+    };
+    assert.is(await send("gzip", gzipSync(text)), 200);
+    assert.is(await send("deflate", deflateSync(text)), 200);
+    assert.is(await send("gzip", new Uint8Array(9)), 400);
+    assert.is(await send("br", brotliCompressSync(text)), 415);
+    assert.equal(ada.inbox.map(({ text }) => text), ["packed", "packed"]);
   }));
 
 // What the server lacks

@@ -5,6 +5,7 @@ import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
 import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { storageContract } from "./storage_contract.ts";
+import { pause } from "./support/bot.ts";
 import { dayMs, noon } from "./support/chats.ts";
 import {
   failureOf,
@@ -262,8 +263,11 @@ paging("a page that fails makes the whole reading fail, wherever it is", async (
     assert.ok(scans > 3, "there are several pages");
     for (const failing of [1, 2, scans]) {
       let seen = 0;
-      const hook = table.gate.before("Scan", () => {
-        if (++seen === failing) throw new Error("broken");
+      const hook = table.gate.before("Scan", async () => {
+        if (++seen < failing) return;
+        // None of this reading's requests comes later, to be counted with the next one's.
+        await pause(50);
+        throw new Error("broken");
       });
       const error = await failureOf(reading());
       assert.instance(error, StorageError);

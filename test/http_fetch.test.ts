@@ -1,6 +1,7 @@
 /** The fetch of Node's: what arrives, what comes back, and what an error says. */
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createNetServer, type Socket } from "node:net";
 import process from "node:process";
 import { createHttpFetch } from "../lib/http_fetch.ts";
 import { outcomeOf } from "../lib/outcome.ts";
@@ -121,6 +122,30 @@ test("what is aborted ends with the reason, before and in the middle", async () 
     assert.match((await asking).message, "enough");
   });
 });
+
+// Deno goes another way, and its HTTP client of Node's would wait here for ever.
+if (process.versions["deno"] === undefined) {
+  test("a proxy that never answers: what is aborted ends with the reason, and its connection with it", async () => {
+    const proxy = createNetServer();
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const before = { ...process.env };
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    Object.assign(process.env, { HTTPS_PROXY: url, NO_PROXY: "" });
+    try {
+      const controller = new AbortController();
+      const asking = failureOf(createHttpFetch()("https://api.telegram.test", { signal: controller.signal }));
+      const [socket] = await once(proxy, "connection") as [Socket];
+      const closed = once(socket.on("error", () => {}).resume(), "close");
+      controller.abort(new Error("enough"));
+      assert.match((await asking).message, "enough");
+      await closed;
+    } finally {
+      for (const name of ["HTTPS_PROXY", "NO_PROXY"]) delete process.env[name];
+      Object.assign(process.env, before);
+      proxy.close();
+    }
+  });
+}
 
 test("what is no JSON rejects where it is read, and what is no address at once", async () => {
   await withSite((_request, response) => void response.end("<html>"), async ({ url }) => {

@@ -5,7 +5,9 @@ import {
   mkdir,
   mkdtemp,
   open,
+  readdir,
   readFile,
+  readlink,
   rm,
   stat,
   writeFile,
@@ -310,6 +312,19 @@ bot(
       }, { bot: { clock, spoolFile }, state: "made" });
     }),
 );
+
+bot("stopped before the list was ever read, a bot leaves no file open", () =>
+  inFolder(async (spoolFile) => {
+    await withBot(async ({ bot, gate }) => {
+      gate.deny();
+      await bot.startBot();
+      await bot.stopBot();
+      // Only Linux tells what is open.
+      const open = await readdir("/proc/self/fd").catch(() => []);
+      const paths = await Promise.all(open.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => "")));
+      assert.equal(paths.filter((path) => path.startsWith(spoolFile)), []);
+    }, { bot: { clock, spoolFile }, state: "made" });
+  }));
 
 bot("a spool that is replayed twice counts once", () =>
   inFolder(async (spoolFile) => {

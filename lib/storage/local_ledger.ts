@@ -242,6 +242,9 @@ export class LocalLedger implements Ledger {
 export async function openLocalLedger({ path, clock, logger }: LocalLedgerOptions): Promise<LocalLedger> {
   const file = path === undefined ? undefined : await openLocalFile(path, logger);
   const ledger = new LocalLedger(clock, file);
-  await ledger.read();
+  await ledger.read().catch(async (error) => {
+    await file?.close();
+    throw error;
+  });
   return ledger;
 }

@@ -23,7 +23,8 @@ export interface BotApiRefusal {
  * - `"lose"`: it takes effect, then its connection is reset in place of the answer;
  * - `"hang"`: a black hole; it has no effect and is never answered;
  * - `"half-open"`: as `"hang"`, but only on a connection that was open already when the fault was set, which is dead from
- *   then on; the answer to a call that is under way on it never comes either. New connections work;
+ *   then on; the answer to a call that is under way on it never comes either. New connections work. On Bun
+ *   a connection is open from its first request on;
  * - `"stale"`: as `"reset"`, but only on a connection that was open already when the fault was set;
  * - `"cut"`: it takes effect, and its connection ends in the middle of the answer's body;
  * - `{ slowBodyMs }`: it takes effect; the head of the answer comes at once, its body in pieces over so many milliseconds.

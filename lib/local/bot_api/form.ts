@@ -1,7 +1,8 @@
 /** What a client sent, whichever of the Bot API's four ways it chose: query, urlencoded, JSON or multipart. */
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
-import { badRequest } from "./errors.ts";
+import { unzipSync } from "node:zlib";
+import { ApiError, badRequest } from "./errors.ts";
 import { parseMultipart } from "./multipart.ts";
 
 /** A call's parameters by name. */
@@ -61,7 +62,20 @@ export async function readForm(request: IncomingMessage, query: URLSearchParams)
 async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  return unpacked(Buffer.concat(chunks), request.headers["content-encoding"]);
+}
+
+/** Telegram takes packed bodies, too. */
+function unpacked(body: Buffer, encoding: string | undefined): Buffer {
+  if (encoding === undefined) return body;
+  if (encoding !== "gzip" && encoding !== "deflate") {
+    throw new ApiError(415, "Unsupported Media Type: unsupported content-encoding");
+  }
+  try {
+    return unzipSync(body);
+  } catch {
+    throw badRequest(`can't unpack the body, which is to be ${encoding}`);
+  }
 }
 
 /** Clients may put the JSON text of an object where an object belongs. */
