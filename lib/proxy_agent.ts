@@ -18,6 +18,7 @@ class TunnelAgent extends HttpsProxyAgent<string> {
   }
 
   override async connect(request: ClientRequest, options: ConnectOptions): Promise<Connected> {
+    options.ending?.throwIfAborted();
     const ending = new AbortController();
     let isConnecting = true;
     // Not at once: in between a proxy's answer and the agent's next step nobody hears of the connection's errors.
