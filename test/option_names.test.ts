@@ -480,4 +480,32 @@ test("the test kit refuses misspelt options of chats and faults", async () => {
   }
 });
 
+test("the test kit refuses a token, and people, that are none", async () => {
+  const message = await messageOf(() => startBotApiServer({ token: "no-token" }), TypeError);
+  assert.match(message, /^Cannot start the server as "token" must be digits, a colon, .* such as "123:abc"/);
+  assert.not.match(message, "no-token");
+  await using server = await startBotApiServer();
+  const mistakes: readonly [() => unknown, string][] = [
+    [
+      () => server.group({ title: "x", administrators: ["Ada"] as never }),
+      'group as "administrators[0]" must be a person, as server.user() gives them: current value is "Ada"',
+    ],
+    [
+      () => server.forum({ title: "x", members: "Ada" as never }),
+      'forum as "members" must be a list of people',
+    ],
+    [() => server.channel({} as never), 'channel as "title" must be a text'],
+    [() => server.group(undefined as never), 'group as "title" must be a text'],
+    [
+      () => server.group({ title: "x", kind: "supergruop" as never }),
+      'current value is "supergruop" (did you mean "supergroup"?)',
+    ],
+    [() => server.channel({ title: "x", bot: "member" as never }), '"bot" must be "administrator" or "left"'],
+  ];
+  for (const [call, words] of mistakes) {
+    const refusal = await messageOf(call, TypeError);
+    assert.ok(refusal.startsWith("Cannot add the ") && refusal.includes(words), refusal);
+  }
+});
+
 test.run();
