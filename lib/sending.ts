@@ -3,7 +3,7 @@ import { type BroadcastMessage, messageNames } from "./broadcast_message.ts";
 import { assertBroadcast, broadcastNames, type BroadcastOptions } from "./broadcast_options.ts";
 import { type BroadcastRun, type Control, startRun } from "./broadcast_run.ts";
 import type { Broadcasting } from "./broadcasting.ts";
-import { assertChartOptions } from "./chart/options.ts";
+import { assertChartOptions } from "./chart_options.ts";
 import type { Charting } from "./charting.ts";
 import type { Clock } from "./clock.ts";
 import { type Names, unknownNames } from "./option_names.ts";

@@ -1,5 +1,5 @@
 /** What can be chosen of a chart. */
-import { assertNames, namesOf, valueHint } from "../option_names.ts";
+import { assertNames, namesOf, valueHint } from "./option_names.ts";
 
 /** How a chart looks. */
 export interface ChartOptions {
