@@ -42,7 +42,7 @@ export type { Authorize } from "./lib/admission.ts";
 export type { BotHealth, BotStatistics, Initialized } from "./lib/self_report.ts";
 export type { BroadcastOptions, ChatText } from "./lib/broadcast_options.ts";
 export type { SignalOptions } from "./lib/signal_options.ts";
-export type { ChartBands, ChartOptions } from "./lib/chart/options.ts";
+export type { ChartBands, ChartOptions } from "./lib/chart_options.ts";
 export type { Candle } from "./lib/candle.ts";
 export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast_run.ts";
 export type { ResumedBroadcasts } from "./lib/broadcasting.ts";

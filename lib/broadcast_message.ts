@@ -1,6 +1,7 @@
 /** What can be broadcast. */
 import type { MessageEntity } from "grammy/types";
 import { namesOf } from "./option_names.ts";
+import { withoutTokens } from "./secret.ts";
 import { isEntityOf } from "./text.ts";
 
 /** What is sent: a text, or a photo with its caption. */
@@ -47,9 +48,8 @@ export function assertMessage(message: BroadcastMessage): void {
   ) {
     throw new TypeError(`Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL`);
   }
-  if (typeof text !== "string") {
-    throw new TypeError(`Cannot broadcast as "text" must be a string: current value is ${typeof text}`);
-  }
+  assertNoFileName(photo);
+  if (typeof text !== "string") throw new TypeError(notText(text, photo !== undefined));
   const areEntities = entities === undefined ||
     (Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity)));
   if (!areEntities) {
@@ -62,5 +62,25 @@ export function assertMessage(message: BroadcastMessage): void {
   const length = text.trim() === "" ? 0 : text.length;
   throw new RangeError(
     `Cannot broadcast as "text" must have 1 to ${longest} characters (none only beside a photo): it has ${length}`,
+  );
+}
+
+/** What is formatted has a text, and is put beside a photo by its parts. */
+function notText(text: unknown, hasPhoto: boolean): string {
+  const refusal = `Cannot broadcast as "text" must be a string: current value is ${typeof text}`;
+  const isFormatted = typeof text === "object" && typeof (text as BroadcastMessage | null)?.text === "string";
+  if (!isFormatted) return refusal;
+  const parts = ["text: it.text", "entities: it.entities", ...hasPhoto ? ["photo"] : []];
+  return `${refusal} with a text of its own: pass { ${parts.join(", ")} }`;
+}
+
+/** A picture's name, which is neither a URL, be it without its scheme, nor a file_id, as that has no dot. */
+function assertNoFileName(photo: unknown): void {
+  if (typeof photo !== "string" || !/\.(png|jpe?g|webp|gif)$/i.test(photo)) return;
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(photo) || /^[a-z\d-]+(\.[a-z\d-]+)+(:\d+)?\//i.test(photo)) return;
+  const name = withoutTokens(JSON.stringify(photo.slice(0, 100)));
+  throw new TypeError(
+    `Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL: ${name} is the name of a file, ` +
+      `so hand over its bytes: await readFile(${name})`,
   );
 }

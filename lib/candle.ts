@@ -20,6 +20,11 @@ export interface Candle {
 
 const names = ["time", "open", "high", "low", "close", "volume"] as const;
 
+const inBraces = `{ ${names.join(", ")} }`;
+const fromArrays =
+  `, which is an array: candles.map(([${names.join(", ")}]) => (${inBraces})) makes objects of ` +
+  "ccxt's arrays";
+
 /**
  * Checks candles before anything is made of them: at least two, in ascending order, each of them possible.
  * @throws {TypeError | RangeError} Naming the candle by its index, the field, and the rule.
@@ -48,9 +53,11 @@ function validateCandle(candle: Candle, index: number): void {
   if (typeof candle !== "object" || candle === null) {
     throw new TypeError(refusal(index, "it", "an object", candle));
   }
+  if (Array.isArray(candle)) throw new TypeError(refusal(index, "it", inBraces, candle) + fromArrays);
   for (const name of names) {
     if (!Number.isFinite(candle[name])) {
-      throw new TypeError(refusal(index, `"${name}"`, "a finite number", candle[name]));
+      const hint = name === "time" ? dateHint(candle.time) : "";
+      throw new TypeError(refusal(index, `"${name}"`, "a finite number", candle[name]) + hint);
     }
   }
   const { time, open, high, low, close, volume } = candle;
@@ -69,6 +76,13 @@ function refusal(index: number, name: string, rule: string, value: unknown): str
   return `Cannot use the candle at index ${index} as ${name} must be ${rule}: current value is ${
     show(value)
   }`;
+}
+
+/** What makes milliseconds of a time in another form. */
+function dateHint(time: unknown): string {
+  if (time instanceof Date) return ": time.getTime() gives its milliseconds";
+  const isDate = typeof time === "string" && !Number.isNaN(Date.parse(time));
+  return isDate ? ": Date.parse(time) gives its milliseconds" : "";
 }
 
 function show(value: unknown): string {

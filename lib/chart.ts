@@ -13,12 +13,12 @@
  * @module
  */
 import { type Candle, validateCandles } from "./candle.ts";
-import { assertChartOptions, bandsOf, type ChartOptions, themeOf } from "./chart/options.ts";
+import { assertChartOptions, bandsOf, type ChartOptions, themeOf } from "./chart_options.ts";
 import { loadDrawing } from "./chart/loading.ts";
 import { type TradingSignal, validateSignal } from "./signal.ts";
 
 export type { Candle } from "./candle.ts";
-export type { ChartBands, ChartOptions } from "./chart/options.ts";
+export type { ChartBands, ChartOptions } from "./chart_options.ts";
 export type { Decimal, TradingSignal } from "./signal.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** Charts of signals, for those who have what it takes to draw them; a signal never waits for its chart in vain. */
 import process from "node:process";
 import type { Candle } from "./candle.ts";
-import type { ChartOptions } from "./chart/options.ts";
+import type { ChartOptions } from "./chart_options.ts";
 import type { Clock } from "./clock.ts";
 import { createInOrder } from "./in_order.ts";
 import type { Logger } from "./log.ts";

@@ -58,6 +58,12 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return near.sort((one, other) => one.far - other.far)[0]?.each;
 }
 
+/** What to say behind a value that is none of those there are: ` (did you mean "reset"?)`; empty where none is near. */
+export function valueHint(value: unknown, known: readonly string[]): string {
+  const meant = typeof value === "string" ? nearest(value, known) : undefined;
+  return meant === undefined ? "" : ` (did you mean ${JSON.stringify(meant)}?)`;
+}
+
 /** How many letters differ; two that have changed places are one mistake. Neither case nor `-` and `_` count. */
 export function lettersBetween(one: string, other: string): number {
   return farness(plain(one), plain(other));
@@ -90,7 +96,7 @@ function isPlain(object: object): boolean {
 function isNear(given: string, meant: string): boolean {
   const isPart = Math.min(given.length, meant.length) >= 4 &&
     (meant.includes(given) || given.includes(meant));
-  return isPart || isMisspelt(given, meant) ||
+  return isPart || isMisspelt(given, meant) || given.replace(/ies$/, "y") === meant ||
     farness(given, meant) <= 0.4 * Math.max(given.length, meant.length);
 }
 

@@ -8,6 +8,7 @@ import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import { type BotMessages, ownMessages } from "./messages.ts";
 import { type Names, unknownNames } from "./option_names.ts";
+import { currentValue, type ListRule, shown } from "./option_values.ts";
 import { withoutTokens } from "./secret.ts";
 import type { ChatStorage } from "./storage/chat_storage.ts";
 import type { Ledger } from "./storage/ledger.ts";
@@ -108,7 +109,15 @@ const tableNames = {
 
 type Option = keyof BotOptions;
 
-const rules: Record<Option, { isGood: (value: never) => boolean; rule: string; isSecret?: true }> = {
+interface Rule {
+  readonly isGood: (value: never) => boolean;
+  readonly rule: string;
+  readonly isSecret?: true;
+  /** What each element must be, where the option is a list. */
+  readonly list?: ListRule;
+}
+
+const rules: Record<Option, Rule> = {
   botToken: {
     isGood: (value: unknown) => isText(value, /^\d+:[A-Za-z0-9_-]+$/),
     rule:
@@ -136,8 +145,9 @@ const rules: Record<Option, { isGood: (value: never) => boolean; rule: string; i
   allowedUsers: {
     isGood: (value: unknown) => Array.isArray(value) && value.every(isChatId),
     rule:
-      "a list of chat ids, which are whole numbers (the bot tells its id to a chat that it refuses), or unset, " +
-      "which lets everyone in",
+      "a list of chat ids, which are whole numbers such as 123 or -100456 (the bot tells its id to a chat that it " +
+      "refuses), or unset, which lets everyone in",
+    list: { isGood: isChatId },
   },
   authorize: {
     isGood: (value: unknown) => typeof value === "function",
@@ -147,6 +157,7 @@ const rules: Record<Option, { isGood: (value: never) => boolean; rule: string; i
     isGood: (value: unknown) =>
       Array.isArray(value) && value.length > 0 && value.every((type) => chatTypes.includes(type)),
     rule: `a list of one or more of ${chatTypes.join(", ")}`,
+    list: { isGood: (value) => chatTypes.includes(value as ChatType), known: chatTypes },
   },
   chatsPerAdder: {
     isGood: (value: unknown) => value === Infinity || (Number.isSafeInteger(value) && value as number > 0),
@@ -199,13 +210,13 @@ export function mistakesIn(
 }
 
 function mistakeIn(option: Option, value: unknown, name: string, isRequired: boolean): string[] {
-  const { isGood, rule, isSecret } = rules[option];
+  const { isGood, rule, isSecret, list } = rules[option];
   if (isRequired && (value === undefined || value === "")) {
     const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
     return [`${name} is not set: it must be ${rule}.${where}`];
   }
   if (value === undefined || isGood(value as never)) return [];
-  const current = isSecret ? "" : `: current value is ${shown(value)}`;
+  const current = isSecret ? "" : `: ${currentValue(value, list)}`;
   return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
 }
 
@@ -236,13 +247,4 @@ export function mistakesInNames(options: unknown, names: Names): string[] {
 /** @throws {ConfigError} With every mistake, if there is one. */
 export function assertNoMistakes(mistakes: readonly string[]): void {
   if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
-}
-
-/** What was given, without what a user may have put into the wrong place: an object may hold keys to an account. */
-function shown(value: unknown): string {
-  if (typeof value === "object" && value !== null) {
-    return `an object (${value.constructor?.name ?? "of no class"})`;
-  }
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return withoutTokens(text).slice(0, 200);
 }

@@ -3,6 +3,7 @@ import { type BroadcastMessage, messageNames } from "./broadcast_message.ts";
 import { assertBroadcast, broadcastNames, type BroadcastOptions } from "./broadcast_options.ts";
 import { type BroadcastRun, type Control, startRun } from "./broadcast_run.ts";
 import type { Broadcasting } from "./broadcasting.ts";
+import { assertChartOptions } from "./chart_options.ts";
 import type { Charting } from "./charting.ts";
 import type { Clock } from "./clock.ts";
 import { type Names, unknownNames } from "./option_names.ts";
@@ -57,6 +58,7 @@ export class Sending {
       const time = signalTime(signal, clock.now());
       const ticket = words("signal", { signal, time });
       assertBroadcast(ticket, broadcast, unknownNames(options, signalOptionNames));
+      assertChartOptions({ theme, bands });
       const chart = { signal: { ...signal, time }, theme, bands, leaving: broadcast.signal };
       const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
       const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };

@@ -133,19 +133,32 @@ export function validateSignal(signal: TradingSignal): void {
       throw new RangeError(refusal(name, "above 0", value));
     }
   }
-  const entry = Number(priceText(signal, "entry"));
-  if (entry <= 0) throw new RangeError(refusal("entry", "above 0", signal.entry));
-  const side = direction === "long" ? 1 : -1;
-  const below = `below "entry" (${show(signal.entry)}) for a ${direction}`;
-  const above = `above "entry" (${show(signal.entry)}) for a ${direction}`;
-  if ((entry - Number(priceText(signal, "stop"))) * side <= 0) {
-    throw new RangeError(refusal("stop", side > 0 ? below : above, signal.stop));
-  }
-  if ((Number(priceText(signal, "target")) - entry) * side <= 0) {
-    throw new RangeError(refusal("target", side > 0 ? above : below, signal.target));
-  }
+  validateSides(signal);
   validateWords(signal);
   signalTime(signal, 0);
+}
+
+/** Prices are compared as they are shown. */
+function validateSides(signal: TradingSignal): void {
+  const { direction, tickSize } = signal;
+  const step = tickSize === undefined ? `${significantDigits} significant digits` : `tickSize ${tickSize}`;
+  const shownEntry = priceText(signal, "entry");
+  if (Number(shownEntry) <= 0) {
+    const hint = Number(signal.entry) > 0 ? `, which rounding to ${step} makes ${shownEntry}` : "";
+    throw new RangeError(refusal("entry", "above 0", signal.entry) + hint);
+  }
+  for (const name of ["stop", "target"] as const) {
+    const isBelow = (direction === "long") === (name === "stop");
+    const isRight = (price: Decimal, entry: Decimal): boolean =>
+      isBelow ? Number(price) < Number(entry) : Number(price) > Number(entry);
+    const shownPrice = priceText(signal, name);
+    if (isRight(shownPrice, shownEntry)) continue;
+    const rule = `${isBelow ? "below" : "above"} "entry" (${show(signal.entry)}) for a ${direction}`;
+    const hint = isRight(signal[name], signal.entry)
+      ? `, and after rounding to ${step} "${name}" is ${shownPrice} and "entry" ${shownEntry}`
+      : "";
+    throw new RangeError(refusal(name, rule, signal[name]) + hint);
+  }
 }
 
 /** What stands on the ticket as it is. */

@@ -1,7 +1,7 @@
 /** How a signal is sent. */
 import type { BroadcastOptions } from "./broadcast_options.ts";
 import type { Candle } from "./candle.ts";
-import type { ChartOptions } from "./chart/options.ts";
+import type { ChartOptions } from "./chart_options.ts";
 import { namesOf } from "./option_names.ts";
 
 /** How a signal is sent: as a broadcast, with a chart where there are candles for it. */

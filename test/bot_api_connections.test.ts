@@ -180,6 +180,81 @@ test("a fault has a number of times", () =>
     return Promise.resolve();
   }));
 
+const mistakes: readonly [options: object, message: string][] = [
+  [
+    {},
+    `Cannot set a fault as "answer" is missing, which says what becomes of the calls: "reset", for example`,
+  ],
+  [{ delayMs: 5 }, "Cannot set a fault as delayMs is not an option here: it belongs to answer"],
+  [
+    { answer: "rest" },
+    'Cannot set a fault as "answer" must be "reset", "lose", "hang", "half-open", "stale" or "cut", or an object such as ' +
+    '{ error_code, description }: current value is "rest" (did you mean "reset"?)',
+  ],
+  [{ answer: null }, "current value is null"],
+  [{ answer: {} }, '"answer" must have one of error_code, result, delayMs, slowBodyMs, page, redirect, body'],
+  [{ answer: { description: "x" } }, "body: with description it needs error_code, too"],
+  [
+    { answer: { delayMs: "x" } },
+    '"delayMs" must be a number of milliseconds from 0 on: current value is "x"',
+  ],
+  [{ answer: { slowBodyMs: -1 } }, '"slowBodyMs" must be a number of milliseconds from 0 on'],
+  [{ answer: { redirect: 999 } }, '"redirect" must be one of 301, 302, 303, 307, 308: current value is 999'],
+  [{ answer: { page: 9999 } }, '"page" must be an HTTP status, 200 to 599: current value is 9999'],
+  [
+    { answer: { error_code: "400", description: "x" } },
+    '"error_code" must be a whole number, 400 to 599: current value is "400"',
+  ],
+  [{ answer: { error_code: 400 } }, '"description" must be a text with its prefix, such as "Bad Request: '],
+  [
+    { answer: { error_code: 429, description: "x", parameters: { retry_after: "5" } } },
+    '"retry_after" must be a number: current value is "5"',
+  ],
+  [{ answer: { page: 502, delayMs: 5 } }, `"answer" has page, beside which delayMs has no effect`],
+  [{ answer: { body: 5 } }, '"body" must be a text or bytes: current value is 5'],
+  [
+    { answer: "hang", method: "sendMesage" },
+    'or "file": current value is "sendMesage" (did you mean "sendMessage"?)',
+  ],
+  [{ answer: "hang", method: "send message" }, '"method" must be a method of the Bot API'],
+  [{ answer: "hang", chatId: "5" }, '"chatId" must be the number of a chat: current value is "5"'],
+  [
+    { answer: "hang", times: "2" },
+    '"times" must be a whole number above 0, or Infinity: current value is "2"',
+  ],
+];
+
+test("a fault that would befall nothing, or with nothing, is refused", () =>
+  withServer((server) => {
+    for (const [options, words] of mistakes) {
+      assert.throws(
+        () => server.fault(options as never),
+        ({ message }: Error) => message.startsWith("Cannot set a fault as ") && message.includes(words),
+        words,
+      );
+    }
+    for (const method of ["sendInvoice", "setUserEmojiStatus", "SENDMESSAGE", "getMyName", "file"]) {
+      server.fault({ method, answer: { delayMs: 1, slowBodyMs: 1 } }).clear();
+    }
+    return Promise.resolve();
+  }));
+
+test("a chat refuses in words that Telegram could say", () =>
+  withServer((server) => {
+    const chat = server.user();
+    const refused: readonly [unknown, RegExp][] = [
+      [
+        { error_code: 400, descripton: "x" },
+        /^Cannot refuse messages as descripton .* did you mean description\?$/,
+      ],
+      [{ error_code: 400 }, /^Cannot refuse messages as "description" must be a text/],
+      [{ description: "Bad Request: x" }, /^Cannot refuse messages as "error_code" must be .* undefined$/],
+      [undefined, /^Cannot refuse messages as "refusal" must be an object/],
+    ];
+    for (const [refusal, words] of refused) assert.throws(() => chat.refuse(refusal as never), words);
+    return Promise.resolve();
+  }));
+
 /** A call on a new connection. */
 async function openAndAsk(
   server: Parameters<typeof openConnection>[0],

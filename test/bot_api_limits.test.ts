@@ -220,12 +220,15 @@ test("a chat's flood is that chat's, and comes after what Telegram knows of the 
 
 test("a flood has a length", () =>
   withServer((server) => {
-    for (const seconds of [0, -1, NaN, Infinity]) {
-      assert.throws(() => server.flood(seconds), /"retryAfterSeconds" must be at least 1: current value is/);
+    for (const seconds of [0, -1, NaN, Infinity, "600" as never]) {
+      assert.throws(
+        () => server.flood(seconds),
+        /"retryAfterSeconds" must be a number of seconds, at least 1: current value is/,
+      );
     }
     assert.throws(
       () => server.user().flood(1, { lengthenSeconds: -1 }),
-      /"lengthenSeconds" must be at least 0/,
+      /"lengthenSeconds" must be a number of seconds, at least 0/,
     );
     return Promise.resolve();
   }));

@@ -238,6 +238,22 @@ test("broadcast() refuses a photo that is none, before anyone is written to", as
       const message = { text: "signal", photo } as unknown as { text: string };
       assert.instance(await failureOf(scene.bot.broadcast(message)), TypeError, String(photo));
     }
+    for (const photo of ["chart.png", "./out/chart.JPEG", "charts/btc.webp"]) {
+      const error = await failureOf(scene.bot.broadcast({ text: "signal", photo }));
+      assert.is(
+        error.message,
+        'Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL: ' +
+          `"${photo}" is the name of a file, so hand over its bytes: await readFile("${photo}")`,
+      );
+    }
+    for (
+      const photo of ["https://x.org/chart.png", "x.org/chart.png", "AgACAgIAAxkB-_png", "HTTP://x.org/a.gif"]
+    ) {
+      assert.is(
+        (await failureOf(scene.bot.broadcast({ text: "x".repeat(50_000), photo }))).name,
+        "RangeError",
+      );
+    }
     assert.is(scene.server.countCalls("sendPhoto") + scene.server.countCalls("sendMessage"), 0);
   }, made);
 });
@@ -694,6 +710,11 @@ test("broadcast() refuses what Telegram would refuse of everyone, before it read
       assert.instance(error, type, JSON.stringify(message).slice(0, 30));
       assert.match(error.message, /^Cannot broadcast as "text" must/);
     }
+    const formatted = { text: { text: "x", entities: [] }, photo: png };
+    assert.match(
+      (await failureOf(bot.broadcast(formatted as never))).message,
+      /must be a string: current value is object with .*: pass \{ text: it\.text, entities: it\.entities, photo \}$/,
+    );
     const odd = [[-1, 1], [0, 0], [0, 2], [1, 1], [0.5, 0.5], [0, NaN]];
     const entities = [
       ...[null, {}, { type: "bold", offset: 0 }, { type: 1, offset: 0, length: 1 }],

@@ -97,6 +97,18 @@ test("drawChart() names what is no candle, no signal or no option, and the rule"
     [[], /two or more: here are 0/],
     [[good], /two or more: here are 1/],
     [[good, null], /at index 1 as it must be an object: current value is null/],
+    [
+      [[60_000, 2, 3, 1, 2, 1], [120_000, 2, 3, 1, 2, 1]],
+      /^Cannot use the candle at index 0 as it must be \{ time, open, high, low, close, volume \}: current value is \[.*\], which is an array: candles\.map\(\(\[time, open, high, low, close, volume\]\) => \(\{ time/s,
+    ],
+    [
+      [{ ...good, time: new Date(60_000) }, next],
+      /"time" must be .*: time\.getTime\(\) gives its milliseconds$/,
+    ],
+    [
+      [{ ...good, time: "2026-01-05T00:00:00Z" }, next],
+      /"time" .*: Date\.parse\(time\) gives its milliseconds$/,
+    ],
     [[good, { ...next, close: NaN }], /at index 1 as "close" must be a finite number: current value is NaN/],
     [[good, { ...next, open: "2" }], /"open" must be a finite number: current value is '2'/],
     [[good, { ...next, high: 1.5 }], /"high" must be at least "open" and "close": current value is 1.5/],
@@ -113,7 +125,8 @@ test("drawChart() names what is no candle, no signal or no option, and the rule"
     assert.match((await failureOf(drawChart(ticket, candles as Candle[]))).message, words);
   }
   const options: [object, RegExp][] = [
-    [{ theme: "blue" }, /"theme" must be "light" or "dark": current value is "blue"/],
+    [{ theme: "blue" }, /"theme" must be "light" or "dark": current value is "blue"$/],
+    [{ theme: "drak" }, /current value is "drak" \(did you mean "dark"\?\)$/],
     [{ bands: 5 }, /"bands" must be an object/],
     [{ bands: { bollingerPeriod: 1.5 } }, /"bollingerPeriod" must be a whole number from 2 on/],
     [{ bands: { vwapDeviations: 0 } }, /"vwapDeviations" must be a number above 0/],

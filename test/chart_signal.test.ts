@@ -62,11 +62,35 @@ test("what cannot be drawn goes out as text, and the log says why, once", async 
     assert.equal(logs.of("warn", "without its chart"), [
       "A signal goes out without its chart. Cannot use the candles as there must be two or more: here are 1",
     ]);
-    await bot.sendSignal(ticket, { candles, theme: "blue" as "dark" });
     await bot.sendSignal(ticket, { candles: null as never });
-    assert.equal(logs.of("warn", "without its chart").length, 3);
+    assert.equal(logs.of("warn", "without its chart").length, 2);
     assert.is((await bot.sendSignal(ticket, { candles })).sent, 1);
     assert.is(server.countCalls("sendPhoto"), 1);
+  }, made);
+});
+
+test("a chart's options that are none are refused before anything is sent, with candles and without", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    await subscribers(scene, 1);
+    const sent = server.countCalls("sendMessage");
+    const wrong: readonly [object, RegExp][] = [
+      [{ theme: "drak" }, /^Cannot draw the chart as "theme" must be .* "drak" \(did you mean "dark"\?\)$/],
+      [
+        { bands: { bollingerPeriods: 20 } },
+        /^Cannot draw the chart as bollingerPeriods .* mean bollingerPeriod\?$/,
+      ],
+      [
+        { bands: { vwapDeviations: "2" } },
+        /"vwapDeviations" must be a number above 0: current value is "2"$/,
+      ],
+    ];
+    for (const [options, words] of wrong) {
+      for (const some of [{}, { candles }]) {
+        assert.match((await failureOf(bot.sendSignal(ticket, { ...options, ...some }))).message, words);
+      }
+    }
+    assert.equal([server.countCalls("sendMessage"), server.countCalls("sendPhoto")], [sent, 0]);
   }, made);
 });
 

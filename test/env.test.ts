@@ -87,6 +87,22 @@ test("what strangers may register is told as lists and numbers are", async () =>
     for (const chatTypes of [[], "private", ["dm"]]) {
       assert.match(mistakes({ chatTypes: chatTypes as never }), "chatTypes must be a list of one or more of");
     }
+    const odd: readonly [object, string][] = [
+      [{ chatTypes: ["private", "grup"] }, 'channel: at index 1 it is "grup" (did you mean "group"?).'],
+      [{ chatTypes: "privat" }, 'channel: current value is "privat" (did you mean "private"?).'],
+      [{ chatTypes: "private,group" }, '"private,group" (did you mean ["private","group"]?).'],
+      [{ chatTypes: [] }, "channel: it is empty."],
+      [{ chatTypes: { private: true } }, "channel: current value is an object (Object)."],
+      [{ allowedUsers: ["@ada"] }, 'which lets everyone in: at index 0 it is "@ada".'],
+      [{ allowedUsers: [1, "-1001"] }, 'at index 1 it is "-1001" (did you mean -1001?).'],
+      [{ allowedUsers: "1,2" }, 'current value is "1,2" (did you mean [1,2]?).'],
+      [{ allowedUsers: "1, @ada" }, 'current value is "1, @ada", of which "@ada" is none.'],
+      [{ allowedUsers: [token] }, 'at index 0 it is "<token>".'],
+    ];
+    for (const [options, words] of odd) {
+      const text = mistakes(options);
+      assert.ok(text.endsWith(words), text);
+    }
     assert.match(mistakes({ chatsPerAdder: "3" as never }), "chatsPerAdder must be a whole number above 0");
   });
 });

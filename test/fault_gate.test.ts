@@ -172,13 +172,51 @@ gated("share decides by the random source", async ({ db }) => {
   client.destroy();
 });
 
-gated("faults refuse a share or times that mean nothing", ({ gate }) => {
-  assert.throws(() => gate.hang({ share: 1.5 }), /"share" must be between 0 and 1: current value is 1.5/);
-  assert.throws(() => gate.hang({ share: NaN }), /"share"/);
+gated("faults refuse values that mean nothing", ({ gate }) => {
+  const refused: readonly [() => unknown, string][] = [
+    [() => gate.hang({ share: 1.5 }), '"share" must be a number between 0 and 1: current value is 1.5'],
+    [() => gate.hang({ share: NaN }), '"share"'],
+    [() => gate.hang({ share: "0.5" as never }), `"share" .* current value is "0.5"`],
+    [
+      () => gate.refuse({ times: 0 }),
+      '"times" must be a whole number above 0, or Infinity: current value is 0',
+    ],
+    [() => gate.refuse({ times: "2" as never }), '"times" .* current value is "2"'],
+    [() => gate.delay({ ms: "x" as never }), '"ms" must be a number of milliseconds from 0 on: .* "x"'],
+    [() => gate.delay({ ms: -1 }), '"ms"'],
+    [
+      () => gate.fail({ status: 200, type: "x", message: "x" }),
+      '"status" .* 400 to 599: current value is 200',
+    ],
+    [() => gate.fail({ status: 400, type: "x" } as never), '"message" must be a text: .* undefined'],
+    [() => gate.throttle({ type: "Throttling" as never }), '"type" .* .did you mean "ThrottlingException"'],
+  ];
+  for (const [call, words] of refused) assert.throws(call, new RegExp(`^Cannot set a fault as ${words}`));
+});
+
+gated("misspelt actions are refused wherever they are named; unknown ones are not", async ({ gate }) => {
+  const rule =
+    'must be the name of a DynamoDB action such as "UpdateItem", in its own spelling, without "dynamodb:"';
+  const refused: readonly [() => unknown, string][] = [
+    [() => gate.deny("Scann"), 'set a fault as "action"'],
+    [() => gate.hang({ action: "scan" }), 'set a fault as "action"'],
+    [() => gate.deny("dynamodb:Scan"), 'set a fault as "action"'],
+    [() => gate.before("Scna", () => {}), 'set a hook as "action"'],
+    [() => gate.count("Scans"), 'count requests as "action"'],
+  ];
+  for (const [call, words] of refused) {
+    assert.throws(call, new RegExp(`^Cannot ${words} ${rule}: current value is ".*" .did you mean "Scan"`));
+  }
   assert.throws(
-    () => gate.refuse({ times: 0 }),
-    /"times" must be a whole number above 0: current value is 0/,
+    () => gate.deny({ action: "Scan" } as never),
+    /"action" must be .* current value is \{ action/,
   );
+  assert.throws(() => gate.before("Scan", 1 as never), /^Cannot set a hook as "hook" must be a function/);
+  for (const action of ["CreateBackup", "SomethingNew", "TransactGetItems"]) gate.deny(action).clear();
+  assert.is(gate.count(""), 0);
+  const allow = { actions: ["GetItm"], table: TableName };
+  const error = await failure(startFaultGate({ target: gate.endpoint, allow }));
+  assert.match(error.message, /^Cannot start the gate as "actions\[0\]" must .* mean "GetItem"/);
 });
 
 gated("before() lets another writer go first", async (state) => {
@@ -259,6 +297,13 @@ gated("the target's absence is a broken connection", async ({ db, client }) => {
 gated("startFaultGate() refuses a target that it cannot forward to", async () => {
   const error = await failure(startFaultGate({ target: "https://dynamodb.us-east-1.amazonaws.com" }));
   assert.match(error.message, /"target" must be an http:\/\/ endpoint/);
+  for (const options of [{}, { target: "127.0.0.1" }, { target: new URL("http://127.0.0.1") }, undefined]) {
+    const { message } = await failure(startFaultGate(options as never));
+    assert.match(
+      message,
+      /^Cannot start the gate as "target" must be an http:\/\/ endpoint, such as the endpoint of /,
+    );
+  }
 });
 
 gated.run();

@@ -89,6 +89,10 @@ test("stopBot() ends a start that waits for the network; a refused token does, t
   await using server = await startBotApiServer();
   const other = new MeanReversionTelegramBot({ botToken: "1:AAAA", apiRoot: server.apiRoot, ...parts });
   assert.match((await failureOf(other.startBot({ retry: true }))).message, "refused the bot's token");
+  assert.is(
+    (await failureOf(other.startBot({ retries: true } as never))).message,
+    "Cannot start the bot as retries is not an option: did you mean retry?",
+  );
   await other.stopBot();
 });
 

@@ -480,4 +480,59 @@ test("the test kit refuses misspelt options of chats and faults", async () => {
   }
 });
 
+test("what an operator says of a chat has no misspelt names; names of other programs are kept", async () => {
+  const storage = new InMemoryChatStorage();
+  for (
+    const [name, meant] of [["userName", "username"], ["fist_name", "first_name"], ["userId", "user_id"]]
+  ) {
+    assert.is(
+      await messageOf(() => storage.saveChat(5, { [name as string]: "x" }), TypeError),
+      `Cannot save the chat as ${name} is not a name in userInfo: did you mean ${meant}?`,
+    );
+  }
+  await storage.saveChat(5, { username: "ada", language_code: "de", is_premium: true, added_from: "web" });
+});
+
+test("a cleanup says what it needs", async () => {
+  for (
+    const [options, words] of [
+      [undefined, "the options must be an object such as { daysThreshold: 30 }: current value is undefined"],
+      [30, "the options must be an object such as { daysThreshold: 30 }: current value is 30"],
+      [{}, '"daysThreshold" must be a finite number above 0: current value is undefined'],
+      [{ daysThreshold: "30" }, '"daysThreshold" must be a finite number above 0: current value is "30"'],
+    ] as const
+  ) {
+    const message = await messageOf(() => storage.cleanupInactiveChats(options as never), RangeError);
+    assert.is(message, `Cannot clean up as ${words}`);
+  }
+});
+
+test("the test kit refuses a token, and people, that are none", async () => {
+  const message = await messageOf(() => startBotApiServer({ token: "no-token" }), TypeError);
+  assert.match(message, /^Cannot start the server as "token" must be digits, a colon, .* such as "123:abc"/);
+  assert.not.match(message, "no-token");
+  await using server = await startBotApiServer();
+  const mistakes: readonly [() => unknown, string][] = [
+    [
+      () => server.group({ title: "x", administrators: ["Ada"] as never }),
+      'group as "administrators[0]" must be a person, as server.user() gives them: current value is "Ada"',
+    ],
+    [
+      () => server.forum({ title: "x", members: "Ada" as never }),
+      'forum as "members" must be a list of people',
+    ],
+    [() => server.channel({} as never), 'channel as "title" must be a text'],
+    [() => server.group(undefined as never), 'group as "title" must be a text'],
+    [
+      () => server.group({ title: "x", kind: "supergruop" as never }),
+      'current value is "supergruop" (did you mean "supergroup"?)',
+    ],
+    [() => server.channel({ title: "x", bot: "member" as never }), '"bot" must be "administrator" or "left"'],
+  ];
+  for (const [call, words] of mistakes) {
+    const refusal = await messageOf(call, TypeError);
+    assert.ok(refusal.startsWith("Cannot add the ") && refusal.includes(words), refusal);
+  }
+});
+
 test.run();

@@ -195,6 +195,27 @@ validation("validateSignal() refuses a stop or a target that is on the wrong sid
   refused({ ...short, target: "1.0900" }, RangeError, /"target" must be below "entry"/);
 });
 
+validation("validateSignal() says where only rounding puts a price on the wrong side", () => {
+  const signal = { ...long, entry: 67250.5, stop: 66980, target: 67800, tickSize: 1000 };
+  refused(
+    signal,
+    RangeError,
+    /"stop" must be below "entry" \(67250.5\) for a long: current value is 66980, and after rounding to tickSize 1000 "stop" is 67000 and "entry" 67000$/,
+  );
+  refused({ ...signal, stop: 67300 }, RangeError, /current value is 67300$/);
+  refused(
+    { ...signal, tickSize: 1e6 },
+    RangeError,
+    /"entry" .* 67250.5, which rounding to tickSize 1000000 makes 0$/,
+  );
+  const { tickSize: _left, ...plain } = signal;
+  refused(
+    { ...plain, entry: 0.1 + 0.2, stop: 0.3, target: 1 },
+    RangeError,
+    /current value is 0.3, and after rounding to 12 significant digits "stop" is 0.3 and "entry" 0.3$/,
+  );
+});
+
 validation("validateSignal() tells prices in digits as they are, not as text", () => {
   validateSignal({ ...long, entry: "100", stop: "9", target: "1000" });
   validateSignal({ ...short, entry: "100", stop: "1000", target: "9" });

@@ -2,7 +2,7 @@
 import { type BandsResult, BollingerBands } from "trading-signals";
 import type { Candle } from "../candle.ts";
 import { createVwapBands } from "../vwap_bands.ts";
-import type { Bands } from "./options.ts";
+import type { Bands } from "../chart_options.ts";
 
 export interface BandsAt {
   readonly bollinger: BandsResult | undefined;

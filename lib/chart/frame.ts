@@ -4,7 +4,7 @@ import type { Candle } from "../candle.ts";
 import { signalTime, type TradingSignal } from "../signal.ts";
 import { type BandsAt, bandsAt } from "./bands.ts";
 import { labelName, type Level, levelsOf } from "./levels.ts";
-import type { Bands, Theme } from "./options.ts";
+import type { Bands, Theme } from "../chart_options.ts";
 import { widthOf } from "./svg.ts";
 import { type Colours, themes } from "./theme.ts";
 

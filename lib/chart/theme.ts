@@ -2,7 +2,7 @@
  * Colours. Gain is blue and loss is orange, which nobody confounds, and never alone: rising candles are hollow, every
  * line has its name.
  */
-import type { Theme } from "./options.ts";
+import type { Theme } from "../chart_options.ts";
 
 export interface Colours {
   readonly background: string;

@@ -14,7 +14,14 @@ import {
   type ThrottlingType,
 } from "./faults.ts";
 import { type Allowed, assertGateOptions, type FaultGateOptions } from "./fault_gate_options.ts";
+import {
+  assertAction,
+  assertMilliseconds,
+  assertServiceError,
+  assertThrottlingType,
+} from "./fault_values.ts";
 import { type Answer, forward, parse, readAll } from "./forward.ts";
+import { wrongValue } from "./wrong_value.ts";
 
 /** One request that the gate saw. */
 export interface GateEntry extends Call {
@@ -29,7 +36,8 @@ const logLimit = 1000;
 /**
  * Starts an HTTP proxy on loopback in front of a DynamoDB emulator, to play what no emulator shows: refused access,
  * throttling, lost answers, silence. Give its `endpoint` to the client in place of the emulator's.
- * @throws {TypeError} If an option is unknown.
+ * @throws {TypeError} If an option is unknown, or an action misspelt; so do the gate's methods.
+ * @throws {RangeError} If the target is no `http://` endpoint.
  */
 export async function startFaultGate(options: FaultGateOptions): Promise<FaultGate> {
   assertGateOptions(options);
@@ -53,11 +61,6 @@ export class FaultGate {
   /** @ignore Gates are started by `startFaultGate`. */
   constructor({ target, allow, random = Math.random }: FaultGateOptions) {
     this.#target = new URL(target);
-    if (this.#target.protocol !== "http:") {
-      throw new RangeError(
-        `Cannot start the gate as "target" must be an http:// endpoint: current value is ${target}`,
-      );
-    }
     this.#allow = allow && [allow].flat();
     this.#faults = new FaultList(random);
     this.#server = createServer((request, response) => {
@@ -88,6 +91,7 @@ export class FaultGate {
 
   /** Requests of one action, such as `"UpdateItem"`. */
   count(action: string): number {
+    assertAction("count requests", action);
     return this.#counts.get(action) ?? 0;
   }
 
@@ -108,12 +112,15 @@ export class FaultGate {
 
   /** Says that it is too much. `type` defaults to `"ThrottlingException"`, an on-demand table's way. */
   throttle(options: FaultOptions & { readonly type?: ThrottlingType } = {}): Fault {
-    return this.fail({ ...options, ...throttled(options.type ?? "ThrottlingException") });
+    const { type = "ThrottlingException" } = options;
+    assertThrottlingType(type);
+    return this.fail({ ...options, ...throttled(type) });
   }
 
   /** Answers with any error of the service's. */
   fail(options: FaultOptions & ServiceError): Fault {
-    return this.#faults.add({ kind: "answer", error: () => options }, options, serviceErrorNames);
+    const effect = { kind: "answer", error: () => options } as const;
+    return this.#faults.add(effect, options, serviceErrorNames, () => assertServiceError(options));
   }
 
   /** Accepts the request and never answers. */
@@ -133,7 +140,8 @@ export class FaultGate {
 
   /** Holds the request for `ms` milliseconds first; another fault may follow. */
   delay(options: FaultOptions & { readonly ms: number }): Fault {
-    return this.#faults.add({ kind: "delay", ms: options.ms }, options, ["ms"]);
+    const { ms } = options;
+    return this.#faults.add({ kind: "delay", ms }, options, ["ms"], () => assertMilliseconds("ms", ms));
   }
 
   /** Ends all faults and hooks. `allow` stays. */
@@ -148,6 +156,8 @@ export class FaultGate {
    * A hook that throws is answered by a 400 `HookFailed` with its message, which the SDK does not retry.
    */
   before(action: string, hook: BeforeForward): Fault {
+    assertAction("set a hook", action);
+    if (typeof hook !== "function") throw new TypeError(wrongValue("set a hook", "hook", "a function", hook));
     const entry = { action, hook, fired: 0 };
     this.#hooks.add(entry);
     return {

@@ -1,5 +1,6 @@
 /** What a fault gate can do to a request, and to which requests it does it. */
 import { assertNames, namesOf } from "../option_names.ts";
+import { assertFaultValues } from "./fault_values.ts";
 
 /** Which requests a fault befalls: by default every one, until it is cleared. */
 export interface FaultOptions {
@@ -59,23 +60,19 @@ export class FaultList {
   }
 
   /**
-   * @param further Names that the options may have besides.
-   * @throws {TypeError} If an option is unknown.
+   * @param further Names that the options may have besides; `check` refuses their values.
+   * @throws {TypeError} If an option is unknown, or the action misspelt.
    * @throws {RangeError} If the share is outside 0 to 1, or the times are no whole number above 0.
    */
-  add(effect: Effect, options: FaultOptions, further: readonly string[] = []): Fault {
+  add(
+    effect: Effect,
+    options: FaultOptions,
+    further: readonly string[] = [],
+    check: () => void = () => {},
+  ): Fault {
     assertNames("set a fault", options, { known: [...optionNames, ...further] });
-    const { share = 1, times = Infinity } = options;
-    if (!(share >= 0 && share <= 1)) {
-      throw new RangeError(
-        `Cannot set a fault as "share" must be between 0 and 1: current value is ${share}`,
-      );
-    }
-    if (!(times === Infinity || Number.isInteger(times)) || times < 1) {
-      throw new RangeError(
-        `Cannot set a fault as "times" must be a whole number above 0: current value is ${times}`,
-      );
-    }
+    assertFaultValues(options);
+    check();
     const fault = { effect, options: { ...options }, fired: 0 };
     this.#faults.add(fault);
     return {

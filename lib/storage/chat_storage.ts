@@ -14,6 +14,7 @@ import { consoleLogger, type Logger } from "../log.ts";
 import { ChatCount, type ChatStatistics } from "./statistics.ts";
 import type { StopLog } from "./stop_log.ts";
 import { assertCleanup, assertWork } from "./storage_names.ts";
+import { assertUserInfo } from "./user_info.ts";
 
 export type { ChatStatistics } from "./statistics.ts";
 export type { StopLog } from "./stop_log.ts";
@@ -154,6 +155,7 @@ export abstract class ChatStorage {
   /**
    * Registers a chat by hand, with a message count of 0, and keeps all that is known of one that exists.
    * It is the operator's word: it also brings back a chat that said /stop.
+   * @throws {TypeError} If a value can be none of a chat's, or a name is spelt nearly as a known one.
    */
   async saveChat(chatId: number, userInfo: UserInfo = {}): Promise<"created" | "reactivated" | "unchanged"> {
     assertUserInfo(userInfo);
@@ -180,6 +182,7 @@ export abstract class ChatStorage {
    * Deactivates every active chat that has not written for `daysThreshold` days, and tells how many those were.
    * Mind that this also ends the subscription of people who read every signal and never write.
    * A chat without a readable `last_active` is left alone, and one that wrote meanwhile stays.
+   * @throws {RangeError} If there is no `daysThreshold`, or it is no finite number above 0.
    */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     const limit = createLimit(cleanupsAtOnce);
@@ -193,9 +196,8 @@ export abstract class ChatStorage {
 
   /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
   async *scanStaleChats(options: CleanupOptions): AsyncGenerator<Chat[]> {
-    const { daysThreshold } = options;
     assertCleanup(options);
-    assertDays(daysThreshold);
+    const { daysThreshold } = options;
     const before = this.clock.now() - daysThreshold * dayMs;
     let unreadable = 0;
     for await (const page of this.scan()) {
@@ -233,27 +235,4 @@ export async function migrateChat(
   // What the group said between the two: a /stop is not lost.
   const wasStopped = before !== undefined && isStopped(before) && !isStopped(old);
   return wasStopped ? await storage.apply(to, [{ kind: "deactivated", at }], "active") : inherited;
-}
-
-function assertUserInfo(userInfo: UserInfo): void {
-  const isMap = typeof userInfo === "object" && userInfo !== null && !Array.isArray(userInfo);
-  const odd = isMap && Object.entries(userInfo).find(([, value]) => !isPlain(value));
-  if (isMap && odd === undefined) return;
-  const name = odd ? `userInfo.${odd[0]}` : "userInfo";
-  const rule = odd ? "a text, a number up to 2^53, true or false" : 'an object such as { username: "ada" }';
-  throw new TypeError(
-    `Cannot save the chat as "${name}" must be ${rule}: current value is ${String(odd ? odd[1] : userInfo)}`,
-  );
-}
-
-function isPlain(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
-  return value === undefined || value === null || typeof value === "string" || typeof value === "boolean";
-}
-
-function assertDays(daysThreshold: number): void {
-  if (Number.isFinite(daysThreshold) && daysThreshold > 0) return;
-  throw new RangeError(
-    `Cannot clean up as "daysThreshold" must be a finite number above 0: current value is ${daysThreshold}`,
-  );
 }

@@ -1,5 +1,6 @@
 /** Which names the options of storages and ledgers may have. */
 import { assertNames, type Names, namesOf } from "../option_names.ts";
+import { shown } from "../option_values.ts";
 import { assertNoMistakes, botNames, mistakesInNames } from "../options.ts";
 import type { ChatStorageOptions, CleanupOptions, Work } from "./chat_storage.ts";
 import type { DynamoDBStorageOptions } from "./dynamodb.ts";
@@ -39,9 +40,23 @@ export function assertStorageOptions(options: object, names: Names, isOpen: bool
   assertNoMistakes(mistakesInNames(options, { ...names, isOpen }));
 }
 
-/** @throws {RangeError} If an option is unknown, as for one that is out of range. */
+/** @throws {RangeError} If an option is unknown, or out of range. */
 export function assertCleanup(options: CleanupOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new RangeError(
+      `Cannot clean up as the options must be an object such as { daysThreshold: 30 }: current value is ${
+        shown(options)
+      }`,
+    );
+  }
   assertNames("clean up", options, cleanupNames, RangeError);
+  const { daysThreshold } = options;
+  if (Number.isFinite(daysThreshold) && daysThreshold > 0) return;
+  throw new RangeError(
+    `Cannot clean up as "daysThreshold" must be a finite number above 0: current value is ${
+      shown(daysThreshold)
+    }`,
+  );
 }
 
 /** @throws {TypeError} If an option is unknown. */

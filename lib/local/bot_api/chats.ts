@@ -1,6 +1,7 @@
 /** The handles by which a test or a sandbox plays the people of a chat. */
 import type { Chat, Message, ReactionType } from "grammy/types";
 import { ApiError } from "./errors.ts";
+import { assertRefusal } from "./fault_answer.ts";
 import type { BotApiRefusal } from "./fault_options.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./flood_waits.ts";
 import type { Room, Waiter } from "./room.ts";
@@ -48,8 +49,13 @@ export class LocalChat {
     return this.room.attempts;
   }
 
-  /** Refuses every message and edit from now on in these words, until `accept()`. A chat without the bot keeps its own. */
-  refuse({ error_code, description, parameters }: BotApiRefusal): void {
+  /**
+   * Refuses every message and edit from now on in these words, until `accept()`. A chat without the bot keeps its own.
+   * @throws {TypeError} If Telegram could not refuse in these words.
+   */
+  refuse(refusal: BotApiRefusal): void {
+    assertRefusal(refusal);
+    const { error_code, description, parameters } = refusal;
     this.room.refusal = new ApiError(error_code, description, parameters);
   }
 
@@ -60,7 +66,7 @@ export class LocalChat {
 
   /**
    * Refuses every message and edit with a 429, for so many seconds; each says how many are left.
-   * @throws {RangeError} If it is shorter than a second.
+   * @throws {RangeError} If it is no number of seconds, or shorter than a second.
    */
   flood(retryAfterSeconds: number, options: BotApiFloodOptions = {}): BotApiFlood {
     return this.room.floods.start(retryAfterSeconds, options, this.world.clock.now());

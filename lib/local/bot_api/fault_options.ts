@@ -1,6 +1,9 @@
 /** What a test can ask a server to do to the calls of its bot. */
-import { assertNames, namesOf } from "../../option_names.ts";
+import { assertNames, lettersBetween, namesOf, nearest } from "../../option_names.ts";
+import { assertTimes } from "../fault_values.ts";
+import { wrongValue } from "../wrong_value.ts";
 import type { ApiErrorParameters } from "./errors.ts";
+import { assertAnswer, namesInAnswer } from "./fault_answer.ts";
 
 /** A refusal in Telegram's form. */
 export interface BotApiRefusal {
@@ -94,37 +97,42 @@ export interface BotApiFault {
   clear(): void;
 }
 
-/** The names of all forms of an answer. */
-type AnswerNames<T = BotApiFaultAnswer> = T extends object ? keyof T : never;
-
 const optionNames = {
   known: namesOf<BotApiFaultOptions>({ method: true, chatId: true, times: true, answer: true }),
-};
-const answerNames = {
-  known: namesOf<Record<AnswerNames, unknown>>({
-    ...{
-      error_code: true,
-      description: true,
-      parameters: true,
-      result: true,
-      delayMs: true,
-      slowBodyMs: true,
-    },
-    ...{ page: true, redirect: true, location: true },
-    ...{ body: true, status: true, contentType: true, headers: true, isTorn: true },
-  }),
-  what: "a name in answer",
-};
-const parameterNames = {
-  known: namesOf<ApiErrorParameters>({ retry_after: true, migrate_to_chat_id: true }),
-  what: "a name in parameters",
+  elsewhere: { answer: namesInAnswer },
 };
 
-/** @throws {TypeError} If an option is unknown. */
-export function assertFaultOptions(options: BotApiFaultOptions): void {
-  const { answer } = options;
+/** Methods of Telegram's that the server lacks, and that are spelt nearly as one that it has. */
+const alike: readonly string[] = ["sendInvoice", "getChatMembersCount"];
+
+/**
+ * @param methods Those that the server has.
+ * @throws {TypeError} If an option is unknown, or its value none.
+ * @throws {RangeError} If the times are no whole number above 0.
+ */
+export function assertFaultOptions(options: BotApiFaultOptions, methods: readonly string[]): void {
   assertNames("set a fault", options, optionNames);
-  assertNames("set a fault", answer, answerNames);
-  if (typeof answer !== "object" || !("parameters" in answer)) return;
-  assertNames("set a fault", answer.parameters, parameterNames);
+  const { answer, method, chatId, times = 1 } = Object(options) as Partial<BotApiFaultOptions>;
+  assertAnswer(answer);
+  if (method !== undefined) assertMethod(method, [...methods, "file"]);
+  if (chatId !== undefined && !Number.isSafeInteger(chatId)) {
+    throw new TypeError(wrongValue("set a fault", "chatId", "the number of a chat", chatId));
+  }
+  assertTimes(times);
+}
+
+/** Neither case nor what the server lacks matters: methods that are newer than it may be answered by a test. */
+function assertMethod(method: unknown, methods: readonly string[]): void {
+  if (typeof method === "string" && /^\w+$/.test(method) && !isMisspelt(method, methods)) return;
+  const rule = `a method of the Bot API, by its name, or "file"`;
+  throw new TypeError(wrongValue("set a fault", "method", rule, method, methods));
+}
+
+function isMisspelt(method: string, methods: readonly string[]): boolean {
+  const isNamed = (name: string): boolean => name.toLowerCase() === method.toLowerCase();
+  if ([...methods, ...alike].some(isNamed)) return false;
+  const meant = nearest(method, methods);
+  // Of one property, there may be a method that gets it where another one sets it.
+  const isPair = /^[gs]et/i.test(method) && method.slice(0, 3) !== meant?.slice(0, 3);
+  return meant !== undefined && !isPair && lettersBetween(method, meant) <= (meant.length < 8 ? 1 : 2);
 }

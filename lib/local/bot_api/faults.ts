@@ -8,6 +8,7 @@ import {
   type BotApiFaultOptions,
   type BotApiRawAnswer,
 } from "./fault_options.ts";
+import { methodNames } from "./methods.ts";
 
 interface Entry {
   readonly options: BotApiFaultOptions;
@@ -33,17 +34,11 @@ export class Faults {
   }
 
   /**
-   * @throws {TypeError} If an option is unknown.
+   * @throws {TypeError} If an option is unknown, or its value none.
    * @throws {RangeError} If the times are no whole number above 0.
    */
   add(options: BotApiFaultOptions): BotApiFault {
-    assertFaultOptions(options);
-    const { times = 1 } = options;
-    if (!(times === Infinity || Number.isInteger(times)) || times < 1) {
-      throw new RangeError(
-        `Cannot set a fault as "times" must be a whole number above 0: current value is ${times}`,
-      );
-    }
+    assertFaultOptions(options, methodNames);
     const entry: Entry = { options, latestConnection: this.#connections.latest, hits: 0 };
     this.#entries.push(entry);
     return {

@@ -1,5 +1,6 @@
 /** Floods on demand: until one ends every call is refused with 429, and each answer says how much of it is left. */
 import { assertNames, namesOf } from "../../option_names.ts";
+import { wrongValue } from "../wrong_value.ts";
 import { tooManyRequests } from "./errors.ts";
 
 /** How a flood goes. */
@@ -68,7 +69,6 @@ export class FloodWaits {
 
 function requireSeconds(name: string, seconds: number, least: number): void {
   if (Number.isFinite(seconds) && seconds >= least) return;
-  throw new RangeError(
-    `Cannot start the flood as "${name}" must be at least ${least}: current value is ${seconds}`,
-  );
+  const rule = `a number of seconds, at least ${least}`;
+  throw new RangeError(wrongValue("start the flood", name, rule, seconds));
 }

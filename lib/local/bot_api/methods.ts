@@ -23,43 +23,48 @@ export type Method = (world: World, form: Form, signal: AbortSignal) => unknown;
 const { sendAnimation, sendAudio, sendDocument, sendPhoto, sendSticker } = mediaMethods;
 const { sendVideo, sendVideoNote, sendVoice } = mediaMethods;
 
+const byName: Readonly<Record<string, Method>> = {
+  ...chatMethods,
+  ...messageActions,
+  ...profile,
+  answerCallbackQuery,
+  copyMessage,
+  copyMessages,
+  deleteWebhook,
+  editMessageCaption,
+  editMessageMedia,
+  editMessageReplyMarkup,
+  editMessageText,
+  forwardMessage,
+  forwardMessages,
+  getUpdates,
+  getWebhookInfo,
+  sendAnimation,
+  sendAudio,
+  sendContact,
+  sendDice,
+  sendDocument,
+  sendLocation,
+  sendMediaGroup,
+  sendMessage,
+  sendPhoto,
+  sendPoll,
+  sendRichMessage,
+  sendSticker,
+  sendVenue,
+  sendVideo,
+  sendVideoNote,
+  sendVoice,
+  setWebhook,
+  stopPoll,
+};
+
+/** As the Bot API spells them. */
+export const methodNames: readonly string[] = Object.keys(byName);
+
 /** By lower-case name, as Telegram finds them. */
 export const methods: ReadonlyMap<string, Method> = new Map(
-  Object.entries<Method>({
-    ...chatMethods,
-    ...messageActions,
-    ...profile,
-    answerCallbackQuery,
-    copyMessage,
-    copyMessages,
-    deleteWebhook,
-    editMessageCaption,
-    editMessageMedia,
-    editMessageReplyMarkup,
-    editMessageText,
-    forwardMessage,
-    forwardMessages,
-    getUpdates,
-    getWebhookInfo,
-    sendAnimation,
-    sendAudio,
-    sendContact,
-    sendDice,
-    sendDocument,
-    sendLocation,
-    sendMediaGroup,
-    sendMessage,
-    sendPhoto,
-    sendPoll,
-    sendRichMessage,
-    sendSticker,
-    sendVenue,
-    sendVideo,
-    sendVideoNote,
-    sendVoice,
-    setWebhook,
-    stopPoll,
-  }).map(([name, method]) => [name.toLowerCase(), method]),
+  Object.entries(byName).map(([name, method]) => [name.toLowerCase(), method]),
 );
 
 /** Whether a flood of the bot keeps calls of this method from Telegram: those of messages and edits. */

@@ -15,15 +15,13 @@ import { type ApiListener, createListener } from "./http.ts";
 import { LocalUser } from "./people.ts";
 import { SecondPoller } from "./second_poller.ts";
 import {
+  assertGroup,
+  assertServerOptions,
   type BotApiServerOptions,
-  channelNames,
-  forumNames,
-  groupNames,
   type LocalChannelOptions,
   type LocalForumOptions,
   type LocalGroupOptions,
   type LocalUserOptions,
-  serverNames,
   userNames,
 } from "./server_options.ts";
 import { UpdateQueue } from "./updates.ts";
@@ -109,7 +107,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A group or supergroup with the bot in it. */
   group(options: LocalGroupOptions): LocalGroup {
-    assertNames("add the group", options, groupNames);
+    assertGroup("group", options);
     const { title, kind = "group", bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId(kind);
     const room = this.#parts.world.addRoom({ id, title, type: kind }, bot);
@@ -119,7 +117,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A forum with the bot in it: a supergroup with topics. */
   forum(options: LocalForumOptions): LocalForum {
-    assertNames("add the forum", options, forumNames);
+    assertGroup("forum", options);
     const { title, bot = "member" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("supergroup");
     const room = this.#parts.world.addRoom({ id, title, type: "supergroup", is_forum: true }, bot);
@@ -148,7 +146,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A channel with the bot in it. */
   channel(options: LocalChannelOptions): LocalChannel {
-    assertNames("add the channel", options, channelNames);
+    assertGroup("channel", options);
     const { title, username, administrators = [], bot = "administrator" } = options;
     const id = options.id ?? this.#parts.world.newGroupId("channel");
     const room = this.#parts.world.addRoom({ id, title, ...defined({ username }), type: "channel" }, bot);
@@ -176,7 +174,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /**
    * Refuses every message and edit of the bot with a 429, for so many seconds; each says how many are left.
-   * @throws {RangeError} If it is shorter than a second.
+   * @throws {RangeError} If it is no number of seconds, or shorter than a second.
    */
   flood(retryAfterSeconds: number, options: BotApiFloodOptions = {}): BotApiFlood {
     const { floods, world } = this.#parts;
@@ -206,11 +204,11 @@ export class BotApiServer implements AsyncDisposable {
 
 /**
  * Starts a server on 127.0.0.1.
- * @throws {TypeError} If an option is unknown; so do the methods that take options.
+ * @throws {TypeError} If an option is unknown, or its value none; so do the methods that take options.
  * @throws {Error} If the port is taken.
  */
 export async function startBotApiServer(options: BotApiServerOptions = {}): Promise<BotApiServer> {
-  assertNames("start the server", options, serverNames);
+  assertServerOptions(options);
   const { port = 0, token = newToken(), username = "local_test_bot", clock = systemClock } = options;
   const { messagesPerSecond, latencyMs = 0, maxHoldSeconds = 0, firstUpdateId = 100_000_001 } = options;
   const world = new World(botUser(token, username), clock, new UpdateQueue(firstUpdateId, clock), options);

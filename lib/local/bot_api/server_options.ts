@@ -1,13 +1,14 @@
 /** What a server, its people and its chats are to begin with. */
 import type { Clock } from "../../clock.ts";
-import { type Names, namesOf } from "../../option_names.ts";
+import { assertNames, type Names, namesOf } from "../../option_names.ts";
+import { oneOf, wrongValue } from "../wrong_value.ts";
 import type { LocalUser } from "./people.ts";
 
 /** What kind of server it is. */
 export interface BotApiServerOptions {
   /** TCP port on 127.0.0.1. @default 0, a free one */
   readonly port?: number;
-  /** The only token that is taken. Default: a new one each time, which nobody else knows. */
+  /** The only token that is taken, in Telegram's form: `"123:abc"`. Default: a new one each time, which nobody else knows. */
   readonly token?: string;
   /** The bot's name without `@`. @default "local_test_bot" */
   readonly username?: string;
@@ -81,7 +82,7 @@ export interface LocalChannelOptions {
   readonly bot?: "administrator" | "left";
 }
 
-export const serverNames: Names = {
+const serverNames: Names = {
   known: namesOf<BotApiServerOptions>({
     ...{ port: true, token: true, username: true, messagesPerSecond: true, chatMessagesPerSecond: true },
     ...{ chatBurst: true, groupMessagesPerMinute: true, maxHoldSeconds: true, latencyMs: true },
@@ -95,7 +96,7 @@ export const userNames: Names = {
   }),
 };
 
-export const forumNames: Names = {
+const forumNames: Names = {
   known: namesOf<LocalForumOptions>({
     title: true,
     id: true,
@@ -105,11 +106,11 @@ export const forumNames: Names = {
   }),
 };
 
-export const groupNames: Names = {
+const groupNames: Names = {
   known: [...forumNames.known, ...namesOf<Pick<LocalGroupOptions, "kind">>({ kind: true })],
 };
 
-export const channelNames: Names = {
+const channelNames: Names = {
   known: namesOf<LocalChannelOptions>({
     title: true,
     id: true,
@@ -118,3 +119,51 @@ export const channelNames: Names = {
     bot: true,
   }),
 };
+
+/** @throws {TypeError} If an option is unknown, or the token, which is not shown, has not Telegram's form. */
+export function assertServerOptions(options: BotApiServerOptions): void {
+  assertNames("start the server", options, serverNames);
+  const { token } = options;
+  if (token === undefined || (typeof token === "string" && /^\d+:[A-Za-z0-9_-]+$/.test(token))) return;
+  throw new TypeError(
+    'Cannot start the server as "token" must be digits, a colon, then letters, digits, - and _, such as "123:abc": ' +
+      "its value is not shown",
+  );
+}
+
+type Kind = "group" | "forum" | "channel";
+
+const roles = ["administrator", "left", "member"];
+const kinds: Readonly<Record<Kind, { names: Names; roles: readonly string[] }>> = {
+  group: { names: groupNames, roles },
+  forum: { names: forumNames, roles },
+  channel: { names: channelNames, roles: ["administrator", "left"] },
+};
+const groupKinds = ["group", "supergroup"];
+
+/** @throws {TypeError} If an option is unknown, or its value none. */
+export function assertGroup(kind: Kind, options: LocalGroupOptions | LocalChannelOptions): void {
+  const action = `add the ${kind}`;
+  const { names, roles } = kinds[kind];
+  assertNames(action, options, names);
+  const given = Object(options) as Readonly<Record<string, unknown>>;
+  if (typeof given["title"] !== "string") {
+    throw new TypeError(wrongValue(action, "title", "a text, its name", given["title"]));
+  }
+  for (const [name, values] of Object.entries({ kind: groupKinds, bot: roles })) {
+    const value = given[name];
+    if (value === undefined || values.includes(value as string)) continue;
+    throw new TypeError(wrongValue(action, name, oneOf(values), value, values));
+  }
+  for (const name of ["administrators", "members"]) assertPeople(action, name, given[name] ?? []);
+}
+
+function assertPeople(action: string, name: string, people: unknown): void {
+  if (!Array.isArray(people)) throw new TypeError(wrongValue(action, name, "a list of people", people));
+  for (const [index, person] of people.entries()) {
+    const { user } = Object(person) as Partial<LocalUser>;
+    if (user?.id !== undefined) continue;
+    const rule = "a person, as server.user() gives them";
+    throw new TypeError(wrongValue(action, `${name}[${index}]`, rule, person));
+  }
+}

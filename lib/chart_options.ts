@@ -1,5 +1,5 @@
 /** What can be chosen of a chart. */
-import { assertNames, namesOf } from "../option_names.ts";
+import { assertNames, namesOf, valueHint } from "./option_names.ts";
 
 /** How a chart looks. */
 export interface ChartOptions {
@@ -33,16 +33,19 @@ const bandNames = {
   what: "a name in bands",
 };
 
-/** @throws {TypeError} If an option is unknown. */
+/** @throws {TypeError | RangeError} If an option is unknown, or its value none. */
 export function assertChartOptions(options: ChartOptions): void {
   assertNames("draw the chart", options, chartNames);
   assertNames("draw the chart", options.bands, bandNames);
+  themeOf(options);
+  bandsOf(options);
 }
 
 /** @throws {TypeError} If it is neither of the two. */
 export function themeOf({ theme = "light" }: ChartOptions): Theme {
   if (theme === "light" || theme === "dark") return theme;
-  throw new TypeError(refusal("theme", '"light" or "dark"', theme));
+  const hint = valueHint(theme, ["light", "dark"]);
+  throw new TypeError(refusal("theme", '"light" or "dark"', theme) + hint);
 }
 
 /** @throws {TypeError | RangeError} Naming the parameter, and its rule. */
