@@ -119,6 +119,7 @@ const pages: readonly Record<string, string>[] = [
   { "Sec-Fetch-Site": "same-site" },
   { "Sec-Fetch-Site": "same-origin", Host: "signals.example" },
   { Host: "signals.example:80" },
+  { Host: "api.telegram.test.example" },
 ];
 
 const programs: readonly Record<string, string>[] = [
@@ -127,6 +128,7 @@ const programs: readonly Record<string, string>[] = [
   { "Sec-Fetch-Site": "none" },
   { Host: "localhost:5000" },
   { Host: "[::1]:5000" },
+  { Host: "api.telegram.test" },
 ];
 
 test("web pages are refused, also those that have taken this machine's address, and programs are not", async () => {

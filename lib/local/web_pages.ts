@@ -4,7 +4,8 @@ import type { IncomingMessage } from "node:http";
 /**
  * Whether a page has sent the request, or may have. Browsers say where a request is from in `Origin` and
  * `Sec-Fetch-Site`; programs do not, though some send other headers of that kind. A page may give a name of its own the
- * address of this machine, which shows in `Host`.
+ * address of this machine, which shows in `Host`; but no page has a name that ends in `.test` (RFC 6761), which proxies
+ * under test ask for.
  */
 export function isFromWebPage({ headers }: IncomingMessage): boolean {
   const { origin, host } = headers;
@@ -12,7 +13,7 @@ export function isFromWebPage({ headers }: IncomingMessage): boolean {
   if (origin !== undefined || (site !== undefined && site !== "none")) return true;
   if (host === undefined) return false;
   const url = `http://${host}`;
-  return !URL.canParse(url) || !isLoopback(url);
+  return !URL.canParse(url) || !(isLoopback(url) || new URL(url).hostname.endsWith(".test"));
 }
 
 /** Whether the address is one of this machine's own. */
