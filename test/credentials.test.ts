@@ -59,7 +59,9 @@ class Account {
     const key = this.given;
     if (headers["x-amz-target"] !== undefined) {
       this.requests++;
-      if (headers.authorization?.includes(`Credential=${this.valid}/`)) return { body: "{}" };
+      if (headers.authorization?.includes(`Credential=${this.valid}/`)) {
+        return { type: "application/x-amz-json-1.0", body: "{}" };
+      }
       const body = JSON.stringify({ __type: `com.amazon.coral.service#${this.refusal}`, message: "expired" });
       return { status: 400, type: "application/x-amz-json-1.0", body };
     }
