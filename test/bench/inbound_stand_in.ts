@@ -170,6 +170,9 @@ async function textOf(request: IncomingMessage): Promise<string> {
 
 function send(response: ServerResponse, status: number, text: string): void {
   const content = Buffer.from(text);
-  response.writeHead(status, { "content-type": "application/json", "content-length": content.length })
+  response.writeHead(status, {
+    "content-type": "application/x-amz-json-1.0",
+    "content-length": content.length,
+  })
     .end(content);
 }
