@@ -8,7 +8,7 @@ import process from "node:process";
 import tls from "node:tls";
 import { connectWithinMs, isThisMachine, nextAddressAfterMs } from "./connection_pool.ts";
 import { unsentCode } from "./outcome.ts";
-import { allProxyVariables, mayRead, proxyFor, setProxyVariables } from "./proxy.ts";
+import { allProxyVariables, mayRead, proxyFor } from "./proxy.ts";
 
 interface Connections {
   /** Requests that are under way. */
@@ -47,7 +47,8 @@ export class ConnectionCheck {
 }
 
 async function check(url: URL, signal: AbortSignal | null | undefined): Promise<void> {
-  if (!isWayKnown(url)) return;
+  // Whoever is on this machine takes a connection or refuses it, and fetch tells a refusal.
+  if (isThisMachine(url) || !isWayKnown()) return;
   const ending = new AbortController();
   const abort = (): void => ending.abort(signal?.reason);
   const timer = setTimeout(() => ending.abort(noConnection()), connectWithinMs);
@@ -106,14 +107,13 @@ async function tunnel(socket: Socket, url: URL, { username, password }: URL): Pr
 }
 
 /**
- * Whether it is known if there is a proxy: Deno heeds the variables even where a program may not read them, asks it for
- * this machine, too, and reads fewer forms of NO_PROXY.
+ * Whether it is known if there is a proxy: Deno heeds the variables even where a program may not read them, and reads
+ * fewer forms of NO_PROXY.
  */
-function isWayKnown(url: URL): boolean {
+function isWayKnown(): boolean {
   if (!allProxyVariables.every(mayRead)) return false;
   const exempt = process.env["no_proxy"] || process.env["NO_PROXY"] || "";
-  const isSimple = /^([a-z\d.,-]*|\*)$/.test(exempt);
-  return isSimple && !(isThisMachine(url) && setProxyVariables().length > 0);
+  return /^([a-z\d.,-]*|\*)$/.test(exempt);
 }
 
 function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {

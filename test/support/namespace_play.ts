@@ -11,18 +11,20 @@ import { Nat } from "./nat.ts";
 
 const [, , play, downMs = "10000"] = process.argv;
 
-/** A port at ::1 where connections are neither taken nor refused, as its queue is full: packets vanish there. */
+/** A port at an address where connections are neither taken nor refused, as its queue is full: packets vanish there. */
 const deafListener = `
 import socket, sys, time
-port = int(sys.argv[1])
-listener = socket.socket(socket.AF_INET6)
-listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-listener.bind(("::1", port))
+place = (sys.argv[1], int(sys.argv[2]))
+family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+listener = socket.socket(family)
+if family == socket.AF_INET6:
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+listener.bind(place)
 listener.listen(0)
-waiting = [socket.socket(socket.AF_INET6) for _ in range(4)]
+waiting = [socket.socket(family) for _ in range(4)]
 for each in waiting:
     each.setblocking(False)
-    each.connect_ex(("::1", port))
+    each.connect_ex(place)
 print("deaf", flush=True)
 time.sleep(600)
 `;
@@ -71,6 +73,9 @@ while True:
     threading.Thread(target=join, args=(client,), daemon=True).start()
 `;
 
+/** An address for documentation (RFC 5737), which is here not this machine's loopback. */
+const farAddress = "192.0.2.1";
+
 const warnings: string[] = [];
 const logger = {
   info() {},
@@ -88,10 +93,16 @@ async function twoAddresses(): Promise<unknown> {
   await using server = await startBotApiServer();
   await using far = await Nat.before(server.apiRoot, 200);
   const { port } = new URL(far.url);
-  const deaf = spawn("python3", ["-c", deafListener, port], { stdio: ["ignore", "pipe", "inherit"] });
+  execFileSync("ip", ["address", "add", `${farAddress}/32`, "dev", "lo"]);
+  const deaf = ["::1", farAddress].map((address) =>
+    spawn("python3", ["-c", deafListener, address, port], { stdio: ["ignore", "pipe", "inherit"] })
+  );
   try {
-    await once(deaf.stdout, "data");
-    const refusal = createTransport()(`http://[::1]:${port}/`).then(() => "none", ({ code }) => String(code));
+    for (const each of deaf) await once(each.stdout, "data");
+    const refusal = createTransport()(`http://${farAddress}:${port}/`).then(
+      () => "none",
+      ({ code }) => String(code),
+    );
     await using bot = botFor(server, { apiRoot: `http://localhost:${port}`, useDynamoDB: false });
     await bot.startBot();
     const users = people(server, 10);
@@ -100,7 +111,7 @@ async function twoAddresses(): Promise<unknown> {
     const { sent, unknown } = await bot.broadcast("signal");
     return { sent, unknown, warnings, refusal: await refusal };
   } finally {
-    deaf.kill();
+    for (const each of deaf) each.kill();
   }
 }
 
