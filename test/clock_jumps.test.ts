@@ -219,13 +219,16 @@ for (const [name, aheadMs] of [["ahead", hourMs], ["behind", -hourMs]] as const)
       const dead = another({ clock, messagesPerSecond: 30 });
       const running = dead.broadcast("signal", { broadcastId: "a" });
       await until(() => running.progress.done > 5, "nobody is written to");
-      clock.suspend();
+      const wake = clock.suspend();
       running.pause();
       const follower = new JumpClock(factor);
       const since = follower.elapsed();
       const { resumed: [report] } = await another({ clock: follower }).resumeBroadcasts();
       assert.is(report?.recipients, 150);
       assert.ok(follower.elapsed() - since < 60_000, "it took longer than a minute");
+      wake(0);
+      running.resume();
+      await running;
     }, { state: "made", hasLedger: true });
   });
 }

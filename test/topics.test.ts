@@ -258,6 +258,9 @@ test("a signal follows what the table says of the topic, whoever wrote it", asyn
     await hearer.startBot();
     two.say(ada, "/start");
     await until(() => threads(forum).at(-1)?.[0] === "You", "it is not answered");
+    const isKept = async (): Promise<boolean> =>
+      (await item(forum))?.["thread_id"]?.N === String(two.threadId);
+    await until(isKept, "it is not kept");
     await sender.sendSignal(signal);
     assert.equal(threads(forum).at(-1), ["🟢", two.threadId]);
     assert.equal((await item(forum))?.["mine"], { S: "kept" });

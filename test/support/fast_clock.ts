@@ -1,12 +1,15 @@
 /** Real time, so many times as fast. */
-import { setMaxListeners } from "node:events";
-import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
+
+/** Timers that are set for longer end at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export class FastClock implements Clock {
   #factor: number;
   #realStart: number = Date.now();
   #start: number = this.#realStart;
-  #changed: AbortController = sharedByMany();
+  /** What sets the timers of those who sleep. */
+  readonly #sleepers = new Set<() => void>();
 
   constructor(factor: number) {
     this.#factor = factor;
@@ -25,30 +28,38 @@ export class FastClock implements Clock {
     this.#start = this.elapsed();
     this.#realStart = Date.now();
     this.#factor = factor;
-    this.#changed.abort();
-    this.#changed = sharedByMany();
+    for (const plan of this.#sleepers) plan();
   }
 
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    const changed = this.#changed.signal;
-    const start = this.elapsed();
-    const either = signal === undefined ? changed : AbortSignal.any([changed, signal]);
-    try {
-      await systemClock.sleep(ms / this.#factor, either);
-    } catch (error) {
-      if (!changed.aborted || signal?.aborted) throw error;
-      await this.sleep(Math.max(0, ms - (this.elapsed() - start)), signal);
-    }
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const until = this.elapsed() + ms;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const plan = (): void => {
+        clearTimeout(timer);
+        timer = setTimeout(wake, Math.min((until - this.elapsed()) / this.#factor, longestTimerMs));
+      };
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#sleepers.delete(plan);
+        signal?.removeEventListener("abort", abort);
+      };
+      const wake = (): void => {
+        end();
+        resolve();
+      };
+      const abort = (): void => {
+        end();
+        reject(signal?.reason);
+      };
+      this.#sleepers.add(plan);
+      signal?.addEventListener("abort", abort);
+      plan();
+    });
   }
 
   random(): number {
     return 0.5;
   }
-}
-
-/** Everyone who sleeps listens to it. */
-function sharedByMany(): AbortController {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal);
-  return controller;
 }
