@@ -11,7 +11,7 @@ export type MaySpeak = (api: Api, message: Message) => Promise<"yes" | "no" | "u
 
 const rememberedMs = 60_000;
 /** One chat's question must not hold back what others have to say. */
-const answerWithinMs = 5000;
+const administratorsWithinMs = 5000;
 const chatsAtMost = 10_000;
 
 export function createMaySpeak(clock: Clock): MaySpeak {
@@ -43,7 +43,7 @@ export function createMaySpeak(clock: Clock): MaySpeak {
 /** What was said in a group may be heard when it is a supergroup already: then that one knows. */
 async function ask(api: Api, chatId: number): Promise<ReadonlySet<number>> {
   try {
-    const signal = forGrammy(AbortSignal.timeout(answerWithinMs));
+    const signal = forGrammy(AbortSignal.timeout(administratorsWithinMs));
     const members = await api.raw.getChatAdministrators({ chat_id: chatId }, signal);
     return new Set(members.map(({ user }) => user.id));
   } catch (error) {

@@ -44,7 +44,7 @@ export interface Admission {
   moved(from: number, to: number): void;
 }
 
-const answerWithinMs = 5000;
+const authorizeWithinMs = 5000;
 
 export function createAdmission(options: AdmissionOptions): Admission {
   const { authorize, api, botInfo, onFailure, clock } = options;
@@ -84,8 +84,8 @@ function createAsking(authorize: Authorize, clock: Clock): (ctx: Context) => Pro
   return async (ctx) => {
     const ended = new AbortController();
     try {
-      const late = clock.sleep(answerWithinMs, ended.signal).then(() => {
-        throw new Error(`authorize takes longer than ${answerWithinMs / 1000} s`);
+      const late = clock.sleep(authorizeWithinMs, ended.signal).then(() => {
+        throw new Error(`authorize takes longer than ${authorizeWithinMs / 1000} s`);
       });
       const asked = (async () => await authorize(ctx) === true)();
       return await Promise.race([asked, late]);

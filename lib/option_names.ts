@@ -74,11 +74,11 @@ function refusalOf(name: string, { known, what = "an option", elsewhere = {} }: 
   if (place !== undefined) return `${name} is not ${what} here: it belongs to ${place}`;
   const meant = nearest(name, known);
   const hint = meant === undefined ? `there are only ${known.join(", ")}` : `did you mean ${meant}?`;
-  return `${shown(name)} is not ${what}: ${hint}`;
+  return `${shownName(name)} is not ${what}: ${hint}`;
 }
 
 /** A value that came into a name's place may be a secret. */
-function shown(name: string): string {
+function shownName(name: string): string {
   if (name.length > longestShown) return `A name of ${name.length} characters, which is not shown,`;
   const text = withoutTokens(name);
   return /^[\w$-]+$/.test(text) ? text : JSON.stringify(text);

@@ -1,5 +1,8 @@
 /** Times of day as texts and as numbers. */
 
+/** A day in milliseconds. */
+export const dayMs = 86_400_000;
+
 /** The second that a time lies in, in seconds since 1970. */
 export function wholeSecond(ms: number): number {
   return Math.floor(ms / 1000);

@@ -1,8 +1,8 @@
 /** The session's volume-weighted average price, with bands of its volume-weighted standard deviation. */
 import { type BandsResult, getTypicalPrice, VWAP } from "trading-signals";
 import type { Candle } from "./candle.ts";
+import { dayMs } from "./time.ts";
 
-const dayMs = 86_400_000;
 
 export interface VwapBands {
   /** The bands with this candle in them; `undefined` until the session has traded `candlesNeeded` candles. */

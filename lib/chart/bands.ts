@@ -1,6 +1,7 @@
 /** The bands at each candle, by all candles before it. */
 import { type BandsResult, BollingerBands } from "trading-signals";
 import type { Candle } from "../candle.ts";
+import { dayMs } from "../time.ts";
 import { createVwapBands } from "../vwap_bands.ts";
 import type { Bands } from "../chart_options.ts";
 
@@ -11,7 +12,6 @@ export interface BandsAt {
   readonly isNewSession: boolean;
 }
 
-const dayMs = 86_400_000;
 
 export function bandsAt(candles: readonly Candle[], parameters: Bands): BandsAt[] {
   const { bollingerPeriod, bollingerDeviations, vwapDeviations } = parameters;

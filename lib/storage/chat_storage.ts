@@ -9,6 +9,7 @@ import {
   type UserInfo,
 } from "../chat.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import { dayMs } from "../time.ts";
 import { createLimit } from "../limit.ts";
 import { consoleLogger, type Logger } from "../log.ts";
 import { ChatCount, type ChatStatistics } from "./statistics.ts";
@@ -64,7 +65,6 @@ export interface ChatStorageOptions {
 }
 
 const cleanupsAtOnce = 8;
-const dayMs = 24 * 60 * 60 * 1000;
 
 /**
  * Where chats are kept. To bring a storage of your own, extend this class with its abstract methods.

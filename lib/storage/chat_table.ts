@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Work } from "./chat_storage.ts";
 import type { Table } from "./client.ts";
-import { ensureTable as ensure, type Schema } from "./table.ts";
+import { ensureTable, type Schema } from "./table.ts";
 
 export const chatSchema: Schema = {
   AttributeDefinitions: [{ AttributeName: "chat_id", AttributeType: "N" }],
@@ -12,6 +12,6 @@ export const chatSchema: Schema = {
 };
 
 /** Resolves once the table is there, is ours by its key, and takes writes. */
-export async function ensureTable(table: Table, clock: Clock, work: Work): Promise<void> {
-  await ensure(table, chatSchema, clock, work);
+export async function ensureChatTable(table: Table, clock: Clock, work: Work): Promise<void> {
+  await ensureTable(table, chatSchema, clock, work);
 }

@@ -11,7 +11,7 @@ import {
   type ChatStorageOptions,
   type Work,
 } from "./chat_storage.ts";
-import { ensureTable } from "./chat_table.ts";
+import { ensureChatTable } from "./chat_table.ts";
 import { believed, type Ground, groundOf, isWritten, leanUpdateOf, undone, updateOf } from "./chat_update.ts";
 import { displayable } from "../displayable.ts";
 import type { ChatUpdate } from "./expressions.ts";
@@ -95,7 +95,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    */
   async createTableIfNotExists(work: Work = {}): Promise<void> {
     assertWork("create the table", work);
-    await ensureTable(this.#table, this.clock, work);
+    await ensureChatTable(this.#table, this.clock, work);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Figures over all chats, counted chat by chat. */
 import type { ChatState } from "../chat_event.ts";
 import { displayable } from "../displayable.ts";
-import { time } from "../time.ts";
+import { dayMs, time } from "../time.ts";
 
 /** Figures over all chats of a storage. */
 export interface ChatStatistics {
@@ -20,7 +20,6 @@ export interface ChatStatistics {
 }
 
 const days = 30;
-const dayMs = 24 * 60 * 60 * 1000;
 
 /** Counts chats, in no more room for a million of them than for one. */
 export class ChatCount {

@@ -85,7 +85,7 @@ export function leaveChat(world: World, { payload }: Form): true {
   return true;
 }
 
-function accessible(world: World, payload: Payload, access: "read" | "members"): Room {
+function accessible(world: World, payload: Payload, access: "read" | "write" | "members"): Room {
   const room = world.room(payload["chat_id"]);
   requireAccess(room, access);
   return room;

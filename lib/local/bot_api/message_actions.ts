@@ -70,12 +70,6 @@ function readReactions(value: unknown): ReactionType[] {
   return value as ReactionType[];
 }
 
-function accessible(world: World, payload: Payload, access: "read" | "write"): Room {
-  const room = world.room(payload["chat_id"]);
-  requireAccess(room, access);
-  return room;
-}
-
 function pinnable(world: World, payload: Payload): Room {
   const room = accessible(world, payload, "write");
   if (room.chat.type !== "private" && !isAdministrator(room.bot)) {
