@@ -13,40 +13,40 @@
  */
 
 // Everyday
-export { createTelegramBotFromEnv } from "./lib/env.ts";
-export { MeanReversionTelegramBot } from "./lib/bot.ts";
-export { webhookCallback } from "./lib/webhook.ts";
-export { ConfigError } from "./lib/options.ts";
-export { TelegramError } from "./lib/telegram_error.ts";
+export { createTelegramBotFromEnv } from "./lib/bot/env.ts";
+export { MeanReversionTelegramBot } from "./lib/bot/bot.ts";
+export { webhookCallback } from "./lib/telegram/webhook.ts";
+export { ConfigError } from "./lib/bot/options.ts";
+export { TelegramError } from "./lib/telegram/errors.ts";
 
 // Storage
-export { TelegramDynamoDBStorage } from "./lib/storage/dynamodb.ts";
-export { InMemoryChatStorage } from "./lib/storage/memory.ts";
-export { ChatStorage } from "./lib/storage/chat_storage.ts";
-export { StorageError } from "./lib/storage/storage_error.ts";
+export { TelegramDynamoDBStorage } from "./lib/dynamodb/chat_storage.ts";
+export { InMemoryChatStorage } from "./lib/chats/memory_storage.ts";
+export { ChatStorage } from "./lib/chats/storage.ts";
+export { StorageError } from "./lib/chats/storage_error.ts";
 
 // Advanced: the parts, for a bot of your own
-export { subscriptions } from "./lib/subscriptions.ts";
-export { fold, transition } from "./lib/chat.ts";
-export { bold, code, format, lines } from "./lib/text.ts";
-export { signalMessage } from "./lib/messages.ts";
-export { decimalText, riskReward, validateSignal } from "./lib/signal.ts";
-export { outcomeOf } from "./lib/outcome.ts";
-export { consoleLogger } from "./lib/log.ts";
-export { systemClock } from "./lib/clock.ts";
+export { subscriptions } from "./lib/bot/plugin.ts";
+export { fold, transition } from "./lib/chats/chat.ts";
+export { bold, code, format, lines } from "./lib/telegram/text.ts";
+export { signalMessage } from "./lib/chats/messages.ts";
+export { decimalText, riskReward, validateSignal } from "./lib/signals/signal.ts";
+export { outcomeOf } from "./lib/telegram/outcome.ts";
+export { consoleLogger } from "./lib/util/log.ts";
+export { systemClock } from "./lib/util/clock.ts";
 
 // Types
-export type { BotOptions } from "./lib/options.ts";
-export type { StartOptions } from "./lib/starting.ts";
-export type { Authorize } from "./lib/admission.ts";
-export type { BotHealth, BotStatistics, Initialized } from "./lib/self_report.ts";
-export type { BroadcastOptions, ChatText } from "./lib/broadcast_options.ts";
-export type { SignalOptions } from "./lib/signal_options.ts";
-export type { ChartBands, ChartOptions } from "./lib/chart_options.ts";
-export type { Candle } from "./lib/candle.ts";
-export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast_run.ts";
-export type { ResumedBroadcasts } from "./lib/broadcasting.ts";
-export type { BroadcastMessage } from "./lib/broadcast_message.ts";
+export type { BotOptions } from "./lib/bot/options.ts";
+export type { StartOptions } from "./lib/telegram/startup.ts";
+export type { Authorize } from "./lib/chats/access.ts";
+export type { BotHealth, BotStatistics, Initialized } from "./lib/bot/health.ts";
+export type { BroadcastOptions, ChatText } from "./lib/broadcast/options.ts";
+export type { SignalOptions } from "./lib/broadcast/options.ts";
+export type { ChartBands, ChartOptions } from "./lib/signals/chart/options.ts";
+export type { Candle } from "./lib/signals/candle.ts";
+export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast/handle.ts";
+export type { ResumedBroadcasts } from "./lib/broadcast/broadcaster.ts";
+export type { BroadcastMessage } from "./lib/broadcast/options.ts";
 export type {
   BroadcastCounts,
   BroadcastMigration,
@@ -55,15 +55,15 @@ export type {
   BroadcastSkips,
   BroadcastTopic,
   Percentiles,
-} from "./lib/report.ts";
-export type { Decimal, TradingSignal } from "./lib/signal.ts";
+} from "./lib/broadcast/report.ts";
+export type { Decimal, TradingSignal } from "./lib/signals/signal.ts";
 export type {
   LambdaAnswer,
   LambdaEvent,
   UpdateHandler,
   WebhookCallback,
   WebhookOptions,
-} from "./lib/webhook.ts";
+} from "./lib/telegram/webhook.ts";
 export type {
   Chat,
   ChatEvent,
@@ -79,9 +79,9 @@ export type {
   RemovedReason,
   StaleEvent,
   UserInfo,
-} from "./lib/chat.ts";
-export type { BotApi, Subscriptions, SubscriptionsOptions } from "./lib/subscriptions.ts";
-export type { CommandContext } from "./lib/commands.ts";
+} from "./lib/chats/events.ts";
+export type { BotApi, Subscriptions, SubscriptionsOptions } from "./lib/bot/plugin.ts";
+export type { CommandContext } from "./lib/chats/middleware.ts";
 export type {
   About,
   AboutSignal,
@@ -91,8 +91,8 @@ export type {
   BotMessages,
   MessageName,
   Wording,
-} from "./lib/messages.ts";
-export type { DynamoDBStorageOptions } from "./lib/storage/dynamodb.ts";
+} from "./lib/chats/messages.ts";
+export type { DynamoDBStorageOptions } from "./lib/dynamodb/chat_storage.ts";
 export type {
   Applied,
   Belief,
@@ -101,10 +101,10 @@ export type {
   CleanupOptions,
   StopLog,
   Work,
-} from "./lib/storage/chat_storage.ts";
-export type { Ledger, RunRecord, RunText, RunValue } from "./lib/storage/ledger.ts";
-export type { StorageFailure } from "./lib/storage/storage_error.ts";
-export type { Outcome } from "./lib/outcome.ts";
-export type { FormattedText, TextPart } from "./lib/text.ts";
-export type { Logger } from "./lib/log.ts";
-export type { Clock } from "./lib/clock.ts";
+} from "./lib/chats/storage.ts";
+export type { Ledger, RunRecord, RunText, RunValue } from "./lib/broadcast/ledger.ts";
+export type { StorageFailure } from "./lib/chats/storage_error.ts";
+export type { Outcome } from "./lib/telegram/outcome.ts";
+export type { FormattedText, TextPart } from "./lib/telegram/text.ts";
+export type { Logger } from "./lib/util/log.ts";
+export type { Clock } from "./lib/util/clock.ts";

@@ -34,4 +34,4 @@ function bundle(...entryPoints) {
 
 // Apart, as what all shared would be many small modules, and the package itself is to be loaded quickly.
 bundle("mod.ts");
-bundle("lib/chart.ts", "lib/local/mod.ts");
+bundle("lib/signals/chart/mod.ts", "lib/local/mod.ts");

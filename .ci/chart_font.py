@@ -1,5 +1,5 @@
 """
-Makes lib/chart/font.ts: Inter (SIL Open Font Licence, Debian's package fonts-inter) in two weights, cut to the
+Makes lib/signals/chart/font.ts: Inter (SIL Open Font Licence, Debian's package fonts-inter) in two weights, cut to the
 characters that a chart may need, with figures of one width in the place of the usual ones, compressed.
 
     apt-get install fonts-inter && pip install fonttools

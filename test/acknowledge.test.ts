@@ -1,9 +1,9 @@
 /** What Telegram is told to forget, and when: only what is kept, and nobody waits for anybody else. */
 import fc from "fast-check";
 import type { Update } from "grammy/types";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
-import { Received, type Taken } from "../lib/received.ts";
-import type { Applied } from "../lib/storage/chat_storage.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { Received, type Taken } from "../lib/telegram/polling.ts";
+import type { Applied } from "../lib/chats/storage.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, said, soon, subscribers, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";

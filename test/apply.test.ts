@@ -4,9 +4,9 @@
  */
 import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
-import type { Chat } from "../lib/chat.ts";
-import type { ChatStorage } from "../lib/storage/chat_storage.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
+import type { Chat } from "../lib/chats/events.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import type { ChatStorage } from "../lib/chats/storage.ts";
 import { assert, suite } from "./harness.ts";
 import { known } from "./support/chats.ts";
 import { type History, historyOf, play, randomOf } from "./support/histories.ts";

@@ -1,6 +1,5 @@
 /** Who is next, and who joins while a broadcast is sent. */
-import { Audience } from "../lib/audience.ts";
-import { ascendingStart, positionOf } from "../lib/send_order.ts";
+import { ascendingStart, Audience, positionOf } from "../lib/broadcast/send_order.ts";
 import { assert, suite } from "./harness.ts";
 import { randomOf } from "./support/histories.ts";
 

@@ -1,15 +1,15 @@
 /** The measurements do what they claim; how long it takes is no test's business. */
 import { type AttributeValue, CreateTableCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import type { ChatEvent } from "../lib/chat.ts";
-import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
+import type { ChatEvent } from "../lib/chats/events.ts";
+import { TelegramDynamoDBStorage } from "../lib/dynamodb/chat_storage.ts";
 import { type Finish, finishOf } from "./bench/broadcast_race.ts";
 import { besideRows, chartRows, limitRows } from "./bench/broadcast_rows.ts";
 import { type BroadcasterName, broadcasters, type Task } from "./bench/broadcasters.ts";
 import { dollars, indexWrites, type Item, onLine, sum, tableCapacity, times } from "./bench/capacity.ts";
 import { chatIdAt } from "./bench/chat_ids.ts";
 import { type ContestantName, contestants, laneNameOf } from "./bench/contestants.ts";
-import { startStandIn, type Taken } from "./bench/inbound_stand_in.ts";
 import { countsAt, startCountingTelegram } from "./bench/counting_telegram.ts";
+import { startStandIn, type Taken } from "./bench/inbound_stand_in.ts";
 import { ManyChats } from "./bench/many_chats.ts";
 import { Meter } from "./bench/meter.ts";
 import { monthOf } from "./bench/month.ts";

@@ -1,6 +1,6 @@
 /** The local Bot API server's webhooks: settings, order, repetition. */
 import type { Update } from "grammy/types";
-import type { Clock } from "../lib/clock.ts";
+import type { Clock } from "../lib/util/clock.ts";
 import { type BotApiServer, type BotApiServerOptions, startBotApiServer } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { deadAddress, pause, until } from "./support/bot.ts";

@@ -3,12 +3,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { CreateTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { MeanReversionTelegramBot } from "../lib/bot.ts";
+import { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
 import type { LocalUser } from "../lib/local/mod.ts";
-import { ConfigError } from "../lib/options.ts";
-import { StorageError } from "../lib/storage/storage_error.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
-import { TelegramError } from "../lib/telegram_error.ts";
+import { ConfigError } from "../lib/bot/options.ts";
+import { StorageError } from "../lib/chats/storage_error.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { TelegramError } from "../lib/telegram/errors.ts";
 import { assert, suite } from "./harness.ts";
 import {
   deadAddress,

@@ -1,5 +1,5 @@
 /** Memories that forget what they have held longest. */
-import { BoundedMap, BoundedSet } from "../lib/bounded.ts";
+import { BoundedMap, BoundedSet } from "../lib/util/collections.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("bounded memories");

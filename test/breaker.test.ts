@@ -1,7 +1,7 @@
 /** The circuit breaker: after a message without an answer the others wait until Telegram answers. */
 import { HttpError } from "grammy/web";
-import { Breaker } from "../lib/breaker.ts";
-import { systemClock } from "../lib/clock.ts";
+import { Breaker } from "../lib/telegram/rate_limit/circuit_breaker.ts";
+import { systemClock } from "../lib/util/clock.ts";
 import { assert, suite } from "./harness.ts";
 import { Logs, pause, soon, subscribers, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";

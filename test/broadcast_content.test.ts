@@ -1,8 +1,8 @@
 /** What chats are sent: long texts in parts, photos once, texts of their own, and only to whom it is meant. */
 import type { MessageEntity } from "grammy/types";
-import { InMemoryLedger } from "../lib/storage/memory_ledger.ts";
-import { bold, format } from "../lib/text.ts";
-import { systemClock } from "../lib/clock.ts";
+import { InMemoryLedger } from "../lib/broadcast/memory_ledger.ts";
+import { bold, format } from "../lib/telegram/text.ts";
+import { systemClock } from "../lib/util/clock.ts";
 import type { LocalUser } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, pause, type SceneOptions, subscribers, withBot } from "./support/bot.ts";

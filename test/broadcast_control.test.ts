@@ -1,7 +1,7 @@
 /** A broadcast in its caller's hand: how far it has come, held and let go, ended at any moment. */
-import type { BroadcastProgress } from "../lib/broadcast_run.ts";
+import type { BroadcastProgress } from "../lib/broadcast/handle.ts";
 import type { BotApiFaultAnswer } from "../lib/local/mod.ts";
-import type { BroadcastReport } from "../lib/report.ts";
+import type { BroadcastReport } from "../lib/broadcast/report.ts";
 import { assert, suite } from "./harness.ts";
 import { pause, type Scene, type SceneOptions, subscribers, until, withBot } from "./support/bot.ts";
 import { FastClock } from "./support/fast_clock.ts";

@@ -1,10 +1,9 @@
 /** Broadcasts with an id: sent once, whoever calls, however often, and finished by whoever is left. */
 import { GetItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { StorageError } from "../lib/chats/storage_error.ts";
+import { DynamoDBLedger, runOf } from "../lib/dynamodb/ledger.ts";
 import type { LocalUser } from "../lib/local/mod.ts";
 import type { BroadcastOptions, Ledger } from "../mod.ts";
-import { DynamoDBLedger } from "../lib/storage/dynamodb_ledger.ts";
-import { runOf } from "../lib/storage/run_item.ts";
-import { StorageError } from "../lib/storage/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import {
   FastClock,

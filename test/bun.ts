@@ -3,7 +3,7 @@
  * `npm run test:runtimes -- Bun`.
  */
 import process from "node:process";
-import { mistakesInRuntime } from "../lib/options.ts";
+import { mistakesInRuntime } from "../lib/bot/options.ts";
 import { root, run } from "./support/program.ts";
 
 const suites = ["credentials", "dynamodb_faults", "http_fetch", "networks.", "newcomer", "spool", "webhook"];

@@ -10,7 +10,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { iamActions, ledgerActions } from "../lib/local/iam.ts";
+import { iamActions, ledgerActions } from "../lib/local/dynamodb/iam.ts";
 import { type BotApiServer, startBotApiServer, startDynamoDB, startFaultGate } from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 import { said } from "./support/bot.ts";

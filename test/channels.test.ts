@@ -1,6 +1,6 @@
 /** Channels: what the bot says there is read by all their subscribers, so it says only what it is asked for. */
 import { Bot } from "grammy/web";
-import { subscriptions } from "../lib/subscriptions.ts";
+import { subscriptions } from "../lib/bot/plugin.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, said, until, withBot } from "./support/bot.ts";
 

@@ -1,10 +1,9 @@
 /** Charts: the pictures themselves. */
 import { readFile } from "node:fs/promises";
-import { drawChart } from "../lib/chart.ts";
-import { drawSvg } from "../lib/chart/draw.ts";
-import { spread } from "../lib/chart/levels.ts";
-import { loadDrawing } from "../lib/chart/loading.ts";
-import { render } from "../lib/chart/render.ts";
+import { drawSvg } from "../lib/signals/chart/draw.ts";
+import { drawChart, loadDrawing } from "../lib/signals/chart/mod.ts";
+import { spread } from "../lib/signals/chart/price_levels.ts";
+import { render } from "../lib/signals/chart/render.ts";
 import type { Candle, TradingSignal } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
 import { bands, textsOf } from "./support/chart_scenes.ts";

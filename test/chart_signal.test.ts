@@ -4,12 +4,12 @@ import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
-import { drawChart } from "../lib/chart.ts";
-import { createCharting } from "../lib/charting.ts";
-import { type Clock, systemClock } from "../lib/clock.ts";
+import { drawChart } from "../lib/signals/chart/mod.ts";
+import { createCharting } from "../lib/signals/chart_loader.ts";
+import { type Clock, systemClock } from "../lib/util/clock.ts";
 import type { LocalChat, LocalUser } from "../lib/local/mod.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
-import { subscriptions } from "../lib/subscriptions.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { subscriptions } from "../lib/bot/plugin.ts";
 import { assert, suite } from "./harness.ts";
 import {
   FastClock,

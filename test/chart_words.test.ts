@@ -1,8 +1,8 @@
 /** Charts of any kind: words that can be read, and a picture whatever stands in it. */
 import fc from "fast-check";
-import { drawSvg } from "../lib/chart/draw.ts";
-import { render } from "../lib/chart/render.ts";
-import { widthOf } from "../lib/chart/svg.ts";
+import { drawSvg } from "../lib/signals/chart/draw.ts";
+import { render } from "../lib/signals/chart/render.ts";
+import { widthOf } from "../lib/signals/chart/svg.ts";
 import { assert, suite } from "./harness.ts";
 import { bands, flawsOf, scenes } from "./support/chart_scenes.ts";
 import { pixelsOf, someCandles, specimens } from "./support/charts.ts";

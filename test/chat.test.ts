@@ -1,18 +1,8 @@
 import fc from "fast-check";
-import {
-  assertChatId,
-  type Chat,
-  type ChatEvent,
-  type ChatState,
-  fold,
-  isMessage,
-  iso,
-  isStopped,
-  isWord,
-  time,
-  transition,
-  updateIdOf,
-} from "../lib/chat.ts";
+import { fold, isMessage, isStopped, isWord, transition, updateIdOf } from "../lib/chats/chat.ts";
+import type { Chat, ChatEvent, ChatState } from "../lib/chats/events.ts";
+import { assertChatId } from "../lib/telegram/chat_id.ts";
+import { iso, time } from "../lib/util/clock.ts";
 import { assert, suite } from "./harness.ts";
 import {
   chatThatIs,

@@ -1,7 +1,7 @@
 /** How often one chat may be written to, exactly, for any demand. */
 import fc from "fast-check";
-import { createChatPace } from "../lib/chat_pace.ts";
-import type { ChatId } from "../lib/flood.ts";
+import { createChatPace } from "../lib/telegram/rate_limit/chat_limits.ts";
+import type { ChatId } from "../lib/telegram/rate_limit/flood_wait.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("createChatPace()");

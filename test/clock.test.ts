@@ -1,5 +1,5 @@
 /** The machine's own clock. */
-import { systemClock } from "../lib/clock.ts";
+import { systemClock } from "../lib/util/clock.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("systemClock");

@@ -1,10 +1,10 @@
 /** The confirmation of a /stop waits while others send without looking, and nothing else waits with it. */
 import { Bot } from "grammy/web";
 import type { LocalUser } from "../lib/local/mod.ts";
-import { Roster } from "../lib/roster.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
-import { migrateChat } from "../lib/storage/chat_storage.ts";
-import { subscriptions } from "../lib/subscriptions.ts";
+import { Roster } from "../lib/chats/registry.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { migrateChat } from "../lib/chats/storage.ts";
+import { subscriptions } from "../lib/bot/plugin.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, said, type Scene, type SceneOptions, until, withBot } from "./support/bot.ts";
 

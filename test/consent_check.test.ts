@@ -1,16 +1,16 @@
 /** Whether a chat may be written to, where the storage is slow, silent for a while, or may be read and not written. */
-import type { Chat, ChatEvent } from "../lib/chat.ts";
-import { ConsentCheck } from "../lib/consent_check.ts";
-import { Roster } from "../lib/roster.ts";
+import { ConsentCheck } from "../lib/chats/consent_check.ts";
+import type { Chat, ChatEvent } from "../lib/chats/events.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { Roster } from "../lib/chats/registry.ts";
 import {
   type Applied,
   ChatStorage,
   type ChatStorageOptions,
   type StopLog,
   type Work,
-} from "../lib/storage/chat_storage.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
-import { StorageError } from "../lib/storage/storage_error.ts";
+} from "../lib/chats/storage.ts";
+import { StorageError } from "../lib/chats/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { StepClock } from "./support/step_clock.ts";
 import { TestLogger } from "./support/storage.ts";

@@ -1,5 +1,5 @@
 /** Nothing is lost: the short form of `test/crash`. In full: `npm run test:crash`. */
-import { createLimit } from "../lib/limit.ts";
+import { createLimit } from "../lib/util/async.ts";
 import { runStop } from "./crash/ending_run.ts";
 import { runKills } from "./crash/kills.ts";
 import { type OutageReport, runOutage } from "./crash/outage_run.ts";

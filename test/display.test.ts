@@ -1,12 +1,12 @@
 /** What notebooks show of the toolkit's values, and that these are otherwise as plain as they were. */
 import { inspect } from "node:util";
-import type { Chat } from "../lib/chat.ts";
-import { type MimeBundle, views } from "../lib/display.ts";
-import { MeanReversionTelegramBot } from "../lib/bot.ts";
+import { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
+import { type MimeBundle, views } from "../lib/bot/display.ts";
+import { BroadcastReport } from "../lib/broadcast/report.ts";
+import type { Chat } from "../lib/chats/events.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
 import { startBotApiServer } from "../lib/local/mod.ts";
-import { markup } from "../lib/markup.ts";
-import { BroadcastReport } from "../lib/report.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
+import { markup } from "../lib/util/html.ts";
 import { assert, suite } from "./harness.ts";
 import { Logs } from "./support/bot.ts";
 import { noon } from "./support/chats.ts";

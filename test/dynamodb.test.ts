@@ -1,8 +1,8 @@
-import { PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
 import process from "node:process";
-import type { ChatEvent } from "../lib/chat.ts";
-import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
-import { StorageError } from "../lib/storage/storage_error.ts";
+import { PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import type { ChatEvent } from "../lib/chats/events.ts";
+import { StorageError } from "../lib/chats/storage_error.ts";
+import { TelegramDynamoDBStorage } from "../lib/dynamodb/chat_storage.ts";
 import { assert, suite } from "./harness.ts";
 import { storageContract } from "./storage_contract.ts";
 import { pause } from "./support/bot.ts";

@@ -1,12 +1,12 @@
-import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
 import { inspect } from "node:util";
-import type { ChatEvent } from "../lib/chat.ts";
-import type { FaultGate } from "../lib/local/fault_gate.ts";
-import { createDynamoDBClient } from "../lib/storage/client.ts";
-import { TelegramDynamoDBStorage } from "../lib/storage/dynamodb.ts";
-import { StorageError } from "../lib/storage/storage_error.ts";
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { ChatEvent } from "../lib/chats/events.ts";
+import { StorageError } from "../lib/chats/storage_error.ts";
+import { TelegramDynamoDBStorage } from "../lib/dynamodb/chat_storage.ts";
+import { createDynamoDBClient } from "../lib/dynamodb/client.ts";
+import type { FaultGate } from "../lib/local/dynamodb/fault_proxy.ts";
 import { assert, suite } from "./harness.ts";
 import { known, noon, secondMs } from "./support/chats.ts";
 import {

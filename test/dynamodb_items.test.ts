@@ -1,8 +1,9 @@
-import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { isDeepStrictEqual } from "node:util";
-import { type Chat, type ChatEvent, iso } from "../lib/chat.ts";
-import { migrateChat } from "../lib/storage/chat_storage.ts";
-import { createLimit } from "../lib/limit.ts";
+import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import type { Chat, ChatEvent } from "../lib/chats/events.ts";
+import { migrateChat } from "../lib/chats/storage.ts";
+import { createLimit } from "../lib/util/async.ts";
+import { iso } from "../lib/util/clock.ts";
 import { assert, suite } from "./harness.ts";
 import { dayMs, noon, secondMs } from "./support/chats.ts";
 import {

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import fc from "fast-check";
-import { MeanReversionTelegramBot } from "../lib/bot.ts";
-import { createTelegramBotFromEnv } from "../lib/env.ts";
-import { type BotOptions, ConfigError } from "../lib/options.ts";
+import { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
+import { createTelegramBotFromEnv } from "../lib/bot/env.ts";
+import { type BotOptions, ConfigError } from "../lib/bot/options.ts";
 import { assert, suite } from "./harness.ts";
 import { Logs, said, withBot } from "./support/bot.ts";
 

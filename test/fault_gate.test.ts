@@ -6,9 +6,9 @@ import {
   ListTablesCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { type LocalDynamoDB, startDynamoDB } from "../lib/local/dynamodb.ts";
-import { type FaultGate, startFaultGate } from "../lib/local/fault_gate.ts";
-import { iamActions } from "../lib/local/iam.ts";
+import { type LocalDynamoDB, startDynamoDB } from "../lib/local/dynamodb/server.ts";
+import { type FaultGate, startFaultGate } from "../lib/local/dynamodb/fault_proxy.ts";
+import { iamActions } from "../lib/local/dynamodb/iam.ts";
 import { assert, suite } from "./harness.ts";
 import {
   add,

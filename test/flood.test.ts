@@ -1,6 +1,6 @@
 /** Whom a flood answer concerns, as far as what was taken and refused shows. */
 import fc from "fast-check";
-import { type ChosenBy, Flood } from "../lib/flood.ts";
+import { type ChosenBy, Flood } from "../lib/telegram/rate_limit/flood_wait.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("Flood");

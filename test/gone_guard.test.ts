@@ -1,5 +1,5 @@
 /** When chats are believed to be gone, and when that is more likely the wrong bot. */
-import { GoneGuard } from "../lib/gone_guard.ts";
+import { GoneGuard } from "../lib/broadcast/safeguards.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("GoneGuard");

@@ -1,6 +1,6 @@
 /** The heap gives what a sorted list would, at the cost of a few comparisons. */
 import fc from "fast-check";
-import { Heap } from "../lib/heap.ts";
+import { Heap } from "../lib/util/collections.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("Heap");

@@ -1,6 +1,6 @@
 /** Percentiles of any durations, within one per cent of those of the sorted list. */
 import fc from "fast-check";
-import { Histogram } from "../lib/histogram.ts";
+import { Histogram } from "../lib/broadcast/report.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("Histogram");

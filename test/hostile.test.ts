@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import type { Update } from "grammy/types";
 import type { BotApiServer, LocalUser } from "../lib/local/mod.ts";
-import { factOf, sequenceKeysOf, userInfoOf } from "../lib/update.ts";
+import { factOf, sequenceKeysOf, userInfoOf } from "../lib/chats/update.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, type Logs, said, type Scene, soon, until, withBot } from "./support/bot.ts";
 import { randomOf } from "./support/histories.ts";

@@ -1,4 +1,4 @@
-import { iamPolicy } from "../lib/local/iam.ts";
+import { iamPolicy } from "../lib/local/dynamodb/iam.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("iam");

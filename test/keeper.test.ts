@@ -1,11 +1,10 @@
 /** The keeper by itself: order, exactness, bounds, whatever its storage does. */
 import fc from "fast-check";
-import type { ChatEvent } from "../lib/chat.ts";
-import type { Entry, Storing } from "../lib/entry.ts";
-import { Keeper } from "../lib/keeper.ts";
-import { NotKeptError } from "../lib/lanes.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
-import { StorageError } from "../lib/storage/storage_error.ts";
+import type { ChatEvent } from "../lib/chats/events.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { StorageError } from "../lib/chats/storage_error.ts";
+import { Keeper } from "../lib/chats/write_queue.ts";
+import { type Entry, NotKeptError, type Storing } from "../lib/chats/writer.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, Logs, pause, soon, until } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";

@@ -1,8 +1,6 @@
 /** The SAM template makes the tables that the code expects, and allows what it asks for. */
-import { iamPolicy } from "../lib/local/iam.ts";
-import { chatSchema } from "../lib/storage/chat_table.ts";
-import { ledgerSchema } from "../lib/storage/ledger_table.ts";
-import type { Schema } from "../lib/storage/table.ts";
+import { chatSchema, ledgerSchema, type Schema } from "../lib/dynamodb/table.ts";
+import { iamPolicy } from "../lib/local/dynamodb/iam.ts";
 import { assert, suite } from "./harness.ts";
 import { readTemplate, type Value } from "./support/template.ts";
 

@@ -1,7 +1,7 @@
-import type { DynamoDBLedger } from "../lib/storage/dynamodb_ledger.ts";
-import type { Ledger } from "../lib/storage/ledger.ts";
-import { InMemoryLedger } from "../lib/storage/memory_ledger.ts";
-import type { StorageError } from "../lib/storage/storage_error.ts";
+import type { DynamoDBLedger } from "../lib/dynamodb/ledger.ts";
+import type { Ledger } from "../lib/broadcast/ledger.ts";
+import { InMemoryLedger } from "../lib/broadcast/memory_ledger.ts";
+import type { StorageError } from "../lib/chats/storage_error.ts";
 import { assert, suite } from "./harness.ts";
 import { ledgerContract } from "./ledger_contract.ts";
 import { noon } from "./support/chats.ts";

@@ -2,7 +2,7 @@ import { DescribeTableCommand, ListTablesCommand } from "@aws-sdk/client-dynamod
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadDynalite, startDynamoDB } from "../lib/local/dynamodb.ts";
+import { loadDynalite, startDynamoDB } from "../lib/local/dynamodb/server.ts";
 import { assert, suite } from "./harness.ts";
 import { deadAddress } from "./support/bot.ts";
 import {

@@ -1,5 +1,5 @@
-import type { Chat } from "../lib/chat.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
+import type { Chat } from "../lib/chats/events.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
 import { assert, suite } from "./harness.ts";
 import { storageContract } from "./storage_contract.ts";
 

@@ -1,9 +1,9 @@
 /** What the bot says: every fact in it, digits as they were given, and formatting that no text can break. */
 import fc from "fast-check";
 import type { MessageEntity } from "grammy/types";
-import { type AboutStatus, menu, ownMessages, signalMessage } from "../lib/messages.ts";
-import type { TradingSignal } from "../lib/signal.ts";
-import { bold, code, format, type FormattedText, lines } from "../lib/text.ts";
+import { type AboutStatus, menu, ownMessages, signalMessage } from "../lib/chats/messages.ts";
+import type { TradingSignal } from "../lib/signals/signal.ts";
+import { bold, code, format, type FormattedText, lines } from "../lib/telegram/text.ts";
 import { assert, suite } from "./harness.ts";
 
 const now = Date.UTC(2026, 10, 23, 16, 5, 7);

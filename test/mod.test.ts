@@ -1,7 +1,7 @@
 /** What the package exports, and what it does not drag in. */
 import { readFile } from "node:fs/promises";
 import * as mod from "../mod.ts";
-import * as chart from "../lib/chart.ts";
+import * as chart from "../lib/signals/chart/mod.ts";
 import * as local from "../lib/local/mod.ts";
 import { assert, suite } from "./harness.ts";
 
@@ -46,7 +46,7 @@ test("lib/local/mod.ts exports these names, and no other", () => {
   ]);
 });
 
-test("lib/chart.ts exports this name, and no other", () => {
+test("lib/signals/chart/mod.ts exports this name, and no other", () => {
   assert.equal(Object.keys(chart), ["drawChart"]);
 });
 

@@ -1,7 +1,7 @@
 /** Each fault of a network in each thing that crosses it: nobody is lost, nothing is done twice, and it is said once. */
 import type { IncomingMessage } from "node:http";
 import type { LocalUser } from "../lib/local/mod.ts";
-import { webhookCallback } from "../lib/webhook.ts";
+import { webhookCallback } from "../lib/telegram/webhook.ts";
 import { assert, suite } from "./harness.ts";
 import {
   FastClock,

@@ -5,7 +5,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { mistakesInRuntime } from "../lib/options.ts";
+import { mistakesInRuntime } from "../lib/bot/options.ts";
 import {
   type BotApiServer,
   type FaultGate,

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { Bot } from "grammy/web";
-import { type Outcome, outcomeOf, wordsOf } from "../lib/outcome.ts";
+import { type Outcome, outcomeOf, wordsOf } from "../lib/telegram/outcome.ts";
 import { assert, suite } from "./harness.ts";
 import { deadAddress } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";

@@ -1,7 +1,7 @@
 /** The pace of messages, for any demand, and against limits that it does not know. */
 import fc from "fast-check";
-import { FloodGate } from "../lib/local/bot_api/floods.ts";
-import { createPace, type Slot } from "../lib/pace.ts";
+import { FloodGate } from "../lib/local/telegram/rate_limit.ts";
+import { createPace, type Slot } from "../lib/telegram/rate_limit/adaptive_rate.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("createPace()");

@@ -1,9 +1,9 @@
 /** Long polling against everything that Telegram and the network may do to it. */
-import type { MeanReversionTelegramBot } from "../lib/bot.ts";
+import type { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
 import { HttpError } from "grammy/web";
 import type { BotApiFaultAnswer, BotApiServer, LocalUser } from "../lib/local/mod.ts";
-import { PollWatch } from "../lib/poll_watch.ts";
-import { TelegramError } from "../lib/telegram_error.ts";
+import { PollWatch } from "../lib/telegram/polling_retry.ts";
+import { TelegramError } from "../lib/telegram/errors.ts";
 import { assert, suite } from "./harness.ts";
 import { deadAddress, FastClock, HandClock, Logs, pause, said, soon, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";

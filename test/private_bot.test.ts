@@ -1,7 +1,7 @@
 /** A bot for few: strangers are refused, and cost nothing; one chat's flood costs little. */
 import type { Context } from "grammy/web";
 import type { LocalUser } from "../lib/local/mod.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, HandClock, said, subscribers, until, withBot } from "./support/bot.ts";
 import { failureOf } from "./support/storage.ts";

@@ -1,6 +1,6 @@
 /** The Stars of a paid broadcast: never more than there are, to the tenth. */
 import fc from "fast-check";
-import { createPurse } from "../lib/purse.ts";
+import { createPurse } from "../lib/broadcast/outgoing.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("createPurse()");

@@ -1,5 +1,5 @@
 /** How fast something went lately. */
-import { RecentRate } from "../lib/recent_rate.ts";
+import { RecentRate } from "../lib/broadcast/handle.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("RecentRate");

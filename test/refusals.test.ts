@@ -1,16 +1,16 @@
 /** The tables of Telegram's refusals: what is in them, what only resembles it, and that they keep apart. */
 import fc from "fast-check";
-import { messageFaults } from "../lib/message_faults.ts";
-import { isPhotoRefused, type Outcome, outcomeOf } from "../lib/outcome.ts";
+import { isPhotoRefused, type Outcome, outcomeOf } from "../lib/telegram/outcome.ts";
 import {
   botRefusals,
   goneChats,
   goneInCapitals,
+  messageFaults,
   refusedByChat,
   refusedPhotos,
   unopenedChats,
   unreachableChats,
-} from "../lib/refusals.ts";
+} from "../lib/telegram/refusals.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("refusals");

@@ -1,9 +1,9 @@
 /** Who has strikes, as far as the roster knows: it keeps up with the storage and with what it writes itself. */
 import fc from "fast-check";
-import type { ChatEvent } from "../lib/chat.ts";
-import { Roster } from "../lib/roster.ts";
-import type { Work } from "../lib/storage/chat_storage.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
+import type { ChatEvent } from "../lib/chats/events.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { Roster } from "../lib/chats/registry.ts";
+import type { Work } from "../lib/chats/storage.ts";
 import { assert, suite } from "./harness.ts";
 import { noon } from "./support/chats.ts";
 import { TestClock } from "./support/storage.ts";

@@ -9,7 +9,7 @@ import {
   positionOf,
   type SendOrder,
   startAmong,
-} from "../lib/send_order.ts";
+} from "../lib/broadcast/send_order.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("SendOrder");

@@ -7,7 +7,7 @@ import {
   signalTime,
   type TradingSignal,
   validateSignal,
-} from "../lib/signal.ts";
+} from "../lib/signals/signal.ts";
 import { assert, suite } from "./harness.ts";
 
 const long: TradingSignal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 95, target: 110 };

@@ -1,5 +1,5 @@
 /** A signal always gets out: the short form of `test/crash/signal_run.ts`, which `npm run test:crash` runs. */
-import { createLimit } from "../lib/limit.ts";
+import { createLimit } from "../lib/util/async.ts";
 import { rows } from "./crash/rows.ts";
 import { suite } from "./harness.ts";
 

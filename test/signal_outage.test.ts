@@ -1,5 +1,5 @@
 /** A signal gets out in an outage of DynamoDB: the short form of `test/crash/signal_outages_run.ts`. */
-import { createLimit } from "../lib/limit.ts";
+import { createLimit } from "../lib/util/async.ts";
 import { runOutageKills } from "./crash/outage_kill.ts";
 import { assertSound } from "./crash/report.ts";
 import { outageTimes } from "./crash/signal_outage.ts";

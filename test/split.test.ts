@@ -1,7 +1,7 @@
 /** Long texts cut where a reader pauses, and nothing of them lost. */
 import type { MessageEntity } from "grammy/types";
-import { splitText } from "../lib/split.ts";
-import { bold, code, format, type FormattedText } from "../lib/text.ts";
+import { splitText } from "../lib/telegram/split.ts";
+import { bold, code, format, type FormattedText } from "../lib/telegram/text.ts";
 import { assert, suite } from "./harness.ts";
 
 const telegram = { first: 1024, rest: 4096 };

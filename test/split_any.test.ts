@@ -1,8 +1,8 @@
 /** What holds of every text that is split. */
 import fc from "fast-check";
 import type { MessageEntity } from "grammy/types";
-import { type SplitLimits, splitText } from "../lib/split.ts";
-import type { FormattedText } from "../lib/text.ts";
+import { type SplitLimits, splitText } from "../lib/telegram/split.ts";
+import type { FormattedText } from "../lib/telegram/text.ts";
 import { assert, suite } from "./harness.ts";
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });

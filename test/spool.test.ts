@@ -15,9 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import type { Entry } from "../lib/entry.ts";
-import { ConfigError } from "../lib/options.ts";
-import { openSpool, Spool } from "../lib/spool.ts";
+import type { Entry } from "../lib/chats/writer.ts";
+import { ConfigError } from "../lib/bot/options.ts";
+import { openSpool, Spool } from "../lib/chats/spool.ts";
 import { assert, suite } from "./harness.ts";
 import {
   FastClock,

@@ -1,9 +1,9 @@
 /** The log of /stops that all processes on a table share, and how long a confirmation waits for its readers. */
 import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import type { ChatEvent } from "../lib/chat.ts";
-import type { Applied } from "../lib/storage/chat_storage.ts";
-import { loadMarshalling } from "../lib/storage/marshalling.ts";
-import { StorageError } from "../lib/storage/storage_error.ts";
+import type { ChatEvent } from "../lib/chats/events.ts";
+import type { Applied } from "../lib/chats/storage.ts";
+import { StorageError } from "../lib/chats/storage_error.ts";
+import { loadMarshalling } from "../lib/dynamodb/client.ts";
 import {
   claimOf,
   emptyStopsOf,
@@ -11,7 +11,7 @@ import {
   sendingOf,
   stopsAtMost,
   stopsOf,
-} from "../lib/storage/table_item.ts";
+} from "../lib/dynamodb/table_record.ts";
 import { type Input, MemoryTable } from "./bench/memory_table.ts";
 import { assert, suite } from "./harness.ts";
 import { dayMs, noon } from "./support/chats.ts";

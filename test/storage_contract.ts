@@ -1,6 +1,7 @@
 /** What every storage of chats has to do, as the user's document has it. */
-import { type Chat, type ChatEvent, iso } from "../lib/chat.ts";
-import { type ChatStorage, migrateChat } from "../lib/storage/chat_storage.ts";
+import type { Chat, ChatEvent } from "../lib/chats/events.ts";
+import { type ChatStorage, migrateChat } from "../lib/chats/storage.ts";
+import { iso } from "../lib/util/clock.ts";
 import { assert, suite } from "./harness.ts";
 import { dayMs, noon, secondMs } from "./support/chats.ts";
 import { failureOf, TestClock, TestLogger } from "./support/storage.ts";

@@ -1,6 +1,6 @@
 /** Broadcasts to chats that Telegram does not find: three in a row end one, and nothing else is written. */
 import type { LocalUser } from "../lib/local/mod.ts";
-import type { BroadcastReport } from "../lib/report.ts";
+import type { BroadcastReport } from "../lib/broadcast/report.ts";
 import { assert, suite } from "./harness.ts";
 import { said, type Scene, subscribers, withBot } from "./support/bot.ts";
 

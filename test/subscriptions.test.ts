@@ -2,9 +2,9 @@
 import { Bot as NodeBot } from "grammy";
 import { run } from "@grammyjs/runner";
 import { Bot as WebBot } from "grammy/web";
-import { type Subscriptions, subscriptions, type SubscriptionsOptions } from "../lib/subscriptions.ts";
-import type { ChatStorage } from "../lib/storage/chat_storage.ts";
-import { InMemoryChatStorage } from "../lib/storage/memory.ts";
+import { type Subscriptions, subscriptions, type SubscriptionsOptions } from "../lib/bot/plugin.ts";
+import type { ChatStorage } from "../lib/chats/storage.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
 import { assert, suite } from "./harness.ts";
 import { Logs, said, type Scene, until, withBot } from "./support/bot.ts";
 

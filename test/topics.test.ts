@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Bot } from "grammy/web";
 import type { BotApiServer, LocalChat } from "../lib/local/mod.ts";
-import { subscriptions } from "../lib/subscriptions.ts";
+import { subscriptions } from "../lib/bot/plugin.ts";
 import { assert, suite } from "./harness.ts";
 import { FastClock, said, type Scene, type SceneOptions, until, withBot } from "./support/bot.ts";
 

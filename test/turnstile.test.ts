@@ -1,8 +1,8 @@
 /** Who may leave when: priorities, paces, chats' own limits and floods, for any demand, on a clock moved by hand. */
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import type { ChatFloodError, Departure, Lane, Turn } from "../lib/departure.ts";
-import { Turnstile } from "../lib/turnstile.ts";
+import type { ChatFloodError, Departure, Lane, Turn } from "../lib/telegram/rate_limit/send_request.ts";
+import { Turnstile } from "../lib/telegram/rate_limit/scheduler.ts";
 import { assert, suite } from "./harness.ts";
 import { StepClock } from "./support/step_clock.ts";
 

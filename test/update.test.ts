@@ -1,7 +1,7 @@
 /** Updates in the words of the consent rule. What they do to a chat over the wire is in bot_consent. */
 import fc from "fast-check";
 import type { Chat, Update } from "grammy/types";
-import { dateMs, factOf, personOf, sequenceKey, sequenceKeysOf, userInfoOf } from "../lib/update.ts";
+import { dateMs, factOf, personOf, sequenceKey, sequenceKeysOf, userInfoOf } from "../lib/chats/update.ts";
 import { assert, suite } from "./harness.ts";
 
 const test = suite("update");

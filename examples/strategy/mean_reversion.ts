@@ -11,7 +11,7 @@ import { ATR, type BandsResult, BollingerBands } from "trading-signals";
 import type { TradingSignal } from "../../mod.ts";
 import { type Candle, closeTime, timeframe, timeframeMs } from "./feed.ts";
 import { positionSize, toTick } from "./position_size.ts";
-import { createVwapBands } from "../../lib/vwap_bands.ts";
+import { createVwapBands } from "../../lib/signals/chart/indicators.ts";
 
 export interface MeanReversionParameters {
   readonly symbol: string;

@@ -1,7 +1,7 @@
 /** The refusal of a value that the test kit is given: names the thing, the rule, and what was meant. */
 import { inspect } from "node:util";
-import { valueHint } from "../option_names.ts";
-import { withoutTokens } from "../secret.ts";
+import { valueHint } from "../util/validate.ts";
+import { withoutTokens } from "../util/redact.ts";
 
 /**
  * @param action What cannot be done: `"set a fault"`.

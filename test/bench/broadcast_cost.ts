@@ -1,8 +1,8 @@
 /** What a message of a broadcast costs this process, beside grammY's own call: processor time, and memory. */
 import { Api } from "grammy";
 import { Api as WebApi } from "grammy/web";
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import type { ChatStorage } from "../../lib/storage/chat_storage.ts";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import type { ChatStorage } from "../../lib/chats/storage.ts";
 import { FastClock } from "../support/fast_clock.ts";
 import { paid, storageOf, text } from "./broadcasters.ts";
 import { chatIdAt } from "./chat_ids.ts";

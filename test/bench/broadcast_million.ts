@@ -1,6 +1,6 @@
 /** What a broadcast to a million chats keeps in memory: for minutes, so only where it is named. */
 import process from "node:process";
-import { systemClock } from "../../lib/clock.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import { broadcastToAll, fastBot, startCounting } from "./broadcast_cost.ts";
 import { ManyChats } from "./many_chats.ts";
 import { report } from "./report.ts";

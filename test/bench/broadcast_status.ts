@@ -1,6 +1,6 @@
 /** How long a command waits for its answer while everybody is being written to. */
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import { systemClock } from "../../lib/clock.ts";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import type { RunningServer } from "./child.ts";
 import { storageOf } from "./broadcasters.ts";
 import type { Row } from "./row.ts";

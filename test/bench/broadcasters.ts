@@ -2,10 +2,10 @@
 import { autoRetry } from "@grammyjs/auto-retry";
 import { apiThrottler } from "@grammyjs/transformer-throttler";
 import { Api, InputFile } from "grammy/web";
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import type { BroadcastOptions } from "../../lib/broadcast_options.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import type { BroadcastOptions } from "../../lib/broadcast/options.ts";
+import { systemClock } from "../../lib/util/clock.ts";
+import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { chatIdAt } from "./chat_ids.ts";
 import type { Address } from "./telegram.ts";
 import { inParallel } from "./traffic.ts";

@@ -1,6 +1,6 @@
 /** How long a chart takes, and how large it is: once everything is loaded, and the first one of a process. */
 import process from "node:process";
-import { drawChart } from "../../lib/chart.ts";
+import { drawChart } from "../../lib/signals/chart/mod.ts";
 import { someCandles, specimens } from "../support/charts.ts";
 import { report } from "./report.ts";
 import type { Row } from "./row.ts";

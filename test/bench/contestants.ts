@@ -5,8 +5,8 @@
 import { DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { run } from "@grammyjs/runner";
 import { Bot } from "grammy/web";
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import { iso } from "../../lib/chat.ts";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { iso } from "../../lib/util/clock.ts";
 import { clientAt, testKeys } from "../support/client.ts";
 
 export type ContestantName = "ours" | "plain grammY" | "grammY runner" | "grammY runner, our client";

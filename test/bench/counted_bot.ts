@@ -1,10 +1,10 @@
 /** A bot on the emulator whose requests are counted, with so many users; and what a signal to all of them consumes. */
 import { randomUUID } from "node:crypto";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import { startDynamoDB } from "../../lib/local/dynamodb.ts";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { startDynamoDB } from "../../lib/local/dynamodb/server.ts";
 import { type BotApiServer, type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
-import type { SignalOptions } from "../../lib/signal_options.ts";
+import type { SignalOptions } from "../../lib/broadcast/options.ts";
 import { FastClock } from "../support/fast_clock.ts";
 import { clientAt } from "../support/client.ts";
 import { type Capacity, times } from "./capacity.ts";

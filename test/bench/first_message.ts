@@ -3,8 +3,8 @@
  * its time; beside the same signal with the list of chats read first.
  */
 import { randomUUID } from "node:crypto";
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
-import type { SignalOptions } from "../../lib/signal_options.ts";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import type { SignalOptions } from "../../lib/broadcast/options.ts";
 import type { Update } from "grammy/types";
 import { clientAt } from "../support/client.ts";
 import type { Capacity } from "./capacity.ts";

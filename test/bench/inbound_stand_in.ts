@@ -5,7 +5,7 @@
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { systemClock } from "../../lib/clock.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import { chatIdAt } from "./chat_ids.ts";
 import type { RunningServer } from "./child.ts";
 import { type Answer, type Input, MemoryTable } from "./memory_table.ts";

@@ -1,6 +1,6 @@
 /** What it takes to load all active chats at the start, and what they weigh afterwards. */
 import process from "node:process";
-import { systemClock } from "../../lib/clock.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import { startServer } from "./child.ts";
 import { type Reader, type ReaderName, readers } from "./readers.ts";
 import { report } from "./report.ts";

@@ -1,7 +1,7 @@
 /** So many active chats that nobody keeps: a storage that makes them up, page by page. */
 import { setImmediate } from "node:timers/promises";
-import type { Chat } from "../../lib/chat.ts";
-import { type Applied, ChatStorage, type Work } from "../../lib/storage/chat_storage.ts";
+import type { Chat } from "../../lib/chats/events.ts";
+import { type Applied, ChatStorage, type Work } from "../../lib/chats/storage.ts";
 import { chatIdAt } from "./chat_ids.ts";
 
 /** As DynamoDB reads them. */

@@ -1,6 +1,6 @@
 /** What a month consumes: a day's events, each kind counted on the emulator, as often as they come. */
 import { type DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import { systemClock } from "../../lib/clock.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import type { BotApiServer } from "../../lib/local/mod.ts";
 import { type Capacity, dollars, onLine, sum, times } from "./capacity.ts";
 import { chatIdAt } from "./chat_ids.ts";

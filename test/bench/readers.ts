@@ -1,6 +1,6 @@
 /** Two ways to load the active chats: ours, and the same scan with nothing around it. */
 import { type AttributeValue, ScanCommand } from "@aws-sdk/client-dynamodb";
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";
 
 export type ReaderName = "ours" | "bare scan";

@@ -1,6 +1,6 @@
 /** Fills a table with active chats, as registration leaves them. */
 import { type AttributeValue, BatchWriteItemCommand } from "@aws-sdk/client-dynamodb";
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";
 import { chatIdAt } from "./chat_ids.ts";
 import { inParallel } from "./traffic.ts";

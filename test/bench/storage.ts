@@ -1,6 +1,6 @@
 /** How many chats a second are registered and heard, and by how many requests. */
-import { startFaultGate } from "../../lib/local/fault_gate.ts";
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";
 import { startServer } from "./child.ts";
 import { report } from "./report.ts";

@@ -1,8 +1,9 @@
 /** Three ways to keep what a chat says: ours, the one that is written first, and the least that the SDK can do. */
 import { type AttributeValue, DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
-import { iso, type MessageEvent, type UserInfo } from "../../lib/chat.ts";
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import type { MessageEvent, UserInfo } from "../../lib/chats/events.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
+import { iso } from "../../lib/util/clock.ts";
 import { clientAt, testKeys } from "../support/client.ts";
 
 export interface ChatMessage {

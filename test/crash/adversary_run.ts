@@ -3,7 +3,7 @@
  * plus n; `--count=N` plays so many, `--at-once=N` so many at a time.
  */
 import { parseArgs } from "node:util";
-import { createLimit } from "../../lib/limit.ts";
+import { createLimit } from "../../lib/util/async.ts";
 import { suite } from "../harness.ts";
 import { runtime } from "../support/runtime.ts";
 import { historyLine, playHistory } from "./adversaries.ts";

@@ -5,7 +5,7 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { createLimit } from "../../lib/limit.ts";
+import { createLimit } from "../../lib/util/async.ts";
 import {
   type BotApiServer,
   type FaultGate,
@@ -15,12 +15,12 @@ import {
   startDynamoDB,
   startFaultGate,
 } from "../../lib/local/mod.ts";
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import { TableName } from "./scene.ts";
-import type { RunRecord } from "../../lib/storage/ledger.ts";
-import { runOf } from "../../lib/storage/run_item.ts";
+import type { RunRecord } from "../../lib/broadcast/ledger.ts";
+import { runOf } from "../../lib/dynamodb/ledger.ts";
 import type { Kind } from "./announcement.ts";
 import type { ClockOrigin } from "./shared_clock.ts";
 

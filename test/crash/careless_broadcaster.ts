@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import type { RunRecord } from "../../mod.ts";
-import { DynamoDBLedger } from "../../lib/storage/dynamodb_ledger.ts";
+import { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { obeyParent } from "./broadcaster_commands.ts";
 
 const noWindow = { window_size: 0, pending: [] };

@@ -1,6 +1,6 @@
 /** Pairs of bots that break the promise of a confirmed /stop, made of the same parts: the suite has to catch them all. */
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
-import type { StopLog } from "../../lib/storage/stop_log.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
+import type { StopLog } from "../../lib/chats/storage.ts";
 import type { Careless } from "./instance_play.ts";
 
 /** Nobody is ever in the log. */

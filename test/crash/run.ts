@@ -3,7 +3,7 @@
  * which is printed; `--seed=N` draws the same again (moments are drawn too, but no machine keeps them to the hair).
  */
 import { parseArgs } from "node:util";
-import { createLimit } from "../../lib/limit.ts";
+import { createLimit } from "../../lib/util/async.ts";
 import { assert, suite } from "../harness.ts";
 import { runtime } from "../support/runtime.ts";
 import { runSpooledKills, runStop } from "./ending_run.ts";

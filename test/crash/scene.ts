@@ -1,8 +1,13 @@
 /** What survives the bot: Telegram, the table behind its gate, the people; and the comparison with the model. */
 import { isDeepStrictEqual } from "node:util";
-import type { AttributeValue, DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { ScanCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  type AttributeValue,
+  type DynamoDBClient,
+  ScanCommand,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import {
   type BotApiServer,
   type FaultGate,
@@ -12,7 +17,6 @@ import {
   startDynamoDB,
   startFaultGate,
 } from "../../lib/local/mod.ts";
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
 import { clientAt } from "../support/client.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import { type Entry, open, sometime } from "./model.ts";

@@ -1,5 +1,5 @@
 /** Real time, so many times as fast, and the same for every process that is told when it began. */
-import { type Clock, systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/util/clock.ts";
 
 /** What a process has to know to agree with the others. */
 export interface ClockOrigin {

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { BroadcastOptions, BroadcastReport, MeanReversionTelegramBot } from "../../mod.ts";
 import type { FaultGate, LocalUser } from "../../lib/local/mod.ts";
-import { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { botOn, FastClock, Logs, said, until } from "../support/bot.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import type { Audience } from "./audience.ts";

@@ -1,5 +1,5 @@
 /** Many outages of DynamoDB around a signal, several side by side, each in a town of its own. */
-import { createLimit } from "../../lib/limit.ts";
+import { createLimit } from "../../lib/util/async.ts";
 import { gatherAudience } from "./audience.ts";
 import { type OutageTime, runSignalOutage } from "./signal_outage.ts";
 

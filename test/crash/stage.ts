@@ -1,8 +1,8 @@
 /** People who wait for a signal, whoever is in its way, and what the server's record of calls says of it. */
 import type { BroadcastReport, BroadcastRun, MeanReversionTelegramBot, SignalOptions } from "../../mod.ts";
 import type { BotApiCall, BotApiServer, LocalUser } from "../../lib/local/mod.ts";
-import { DynamoDBLedger } from "../../lib/storage/dynamodb_ledger.ts";
-import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
+import { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
+import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { assert } from "../harness.ts";
 import { FastClock, plantActive, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
 

@@ -1,7 +1,7 @@
 /** A bot between a local Telegram and a table behind the IAM gate, and what tests need to watch it. */
 import { connect } from "node:net";
 import { inspect } from "node:util";
-import { MeanReversionTelegramBot } from "../../lib/bot.ts";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import {
   type BotApiServer,
   type BotApiServerOptions,
@@ -10,8 +10,8 @@ import {
   type LocalUser,
   startBotApiServer,
 } from "../../lib/local/mod.ts";
-import type { Logger } from "../../lib/log.ts";
-import type { BotOptions } from "../../lib/options.ts";
+import type { Logger } from "../../lib/util/log.ts";
+import type { BotOptions } from "../../lib/bot/options.ts";
 import { clientAt, type RawItem, startTable, type TableFixture, TestClock } from "./storage.ts";
 
 export interface LogLine {

@@ -1,6 +1,6 @@
 /** A local Bot API server for one test, and calls to it as a client makes them. */
 import type { Update } from "grammy/types";
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 import { type BotApiServer, type BotApiServerOptions, startBotApiServer } from "../../lib/local/mod.ts";
 import { assert } from "../harness.ts";
 

@@ -1,7 +1,7 @@
 /** Charts of any kind, and what is wrong with the words in them. */
 import fc from "fast-check";
-import type { Scene } from "../../lib/chart/frame.ts";
-import { widthOf } from "../../lib/chart/svg.ts";
+import type { Scene } from "../../lib/signals/chart/layout.ts";
+import { widthOf } from "../../lib/signals/chart/svg.ts";
 import { type Candle, type TradingSignal, validateSignal } from "../../mod.ts";
 
 export const bands = { bollingerPeriod: 20, bollingerDeviations: 2, vwapDeviations: 2 };

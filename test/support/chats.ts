@@ -1,6 +1,8 @@
 /** Chats and histories for tests: every standing a chat may have, and streams of facts as Telegram would send them. */
 import fc from "fast-check";
-import { type ChatEvent, type ChatState, fold, iso } from "../../lib/chat.ts";
+import { fold } from "../../lib/chats/chat.ts";
+import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
+import { iso } from "../../lib/util/clock.ts";
 
 /** A whole second, as Telegram's dates are: 2026-11-20T12:00:00Z. */
 export const noon: number = Date.UTC(2026, 10, 20, 12);

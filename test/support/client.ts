@@ -1,6 +1,6 @@
 /** The storage's client, for an address and keys that a test or a measurement chooses. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { createDynamoDBClient } from "../../lib/storage/client.ts";
+import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
 
 export interface Keys {
   readonly accessKeyId: string;

@@ -1,5 +1,5 @@
 /** Draws a chart as sendSignal() does it, and says what came of it: for whoever runs it with permissions of its own. */
-import { createCharting } from "../../lib/charting.ts";
+import { createCharting } from "../../lib/signals/chart_loader.ts";
 import { consoleLogger, systemClock } from "../../mod.ts";
 
 const candles = [1, 2, 3].map((index) => ({

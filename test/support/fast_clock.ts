@@ -1,5 +1,5 @@
 /** Real time, so many times as fast. */
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 
 /** Timers that are set for longer end at once. */
 const longestTimerMs = 2 ** 31 - 1;

@@ -1,7 +1,8 @@
 /** Random histories of one chat, each made from a seed: what happened, and how it was handed to a storage. */
-import { type ChatEvent, type ChatState, fold, isWord } from "../../lib/chat.ts";
-import type { Belief, ChatStorage } from "../../lib/storage/chat_storage.ts";
 import { isDeepStrictEqual } from "node:util";
+import { fold, isWord } from "../../lib/chats/chat.ts";
+import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
+import type { Belief, ChatStorage } from "../../lib/chats/storage.ts";
 import { known, noon, secondMs, sinceKnown } from "./chats.ts";
 
 export type Random = () => number;

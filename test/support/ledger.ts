@@ -6,12 +6,12 @@ import {
   PutItemCommand,
   ScanCommand,
 } from "@aws-sdk/client-dynamodb";
-import type { Clock } from "../../lib/clock.ts";
-import type { LocalDynamoDB } from "../../lib/local/dynamodb.ts";
-import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/fault_gate.ts";
-import { ledgerActions } from "../../lib/local/iam.ts";
-import { DynamoDBLedger } from "../../lib/storage/dynamodb_ledger.ts";
-import type { RunRecord } from "../../lib/storage/ledger.ts";
+import type { Clock } from "../../lib/util/clock.ts";
+import type { LocalDynamoDB } from "../../lib/local/dynamodb/server.ts";
+import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
+import { ledgerActions } from "../../lib/local/dynamodb/iam.ts";
+import { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
+import type { RunRecord } from "../../lib/broadcast/ledger.ts";
 import { noon, secondMs } from "./chats.ts";
 import { clientAt, type RawItem, startOrUseEngine } from "./storage.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { readAll } from "../../lib/local/forward.ts";
+import { readAll } from "../../lib/local/dynamodb/fault_proxy.ts";
 
 /** What happens to a request. Of the first two, one ends before the server has it, the other after. */
 export type Mishap =

@@ -5,7 +5,7 @@ import process from "node:process";
 import { type BotApiServer, type LocalUser, startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { type BotOptions, type BroadcastReport, MeanReversionTelegramBot } from "../../mod.ts";
-import { createTransport } from "../../lib/transport.ts";
+import { createTransport } from "../../lib/util/http/transport.ts";
 import { clientAt } from "./client.ts";
 import { Nat } from "./nat.ts";
 

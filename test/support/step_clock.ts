@@ -1,6 +1,6 @@
 /** A clock that stands still until a test moves it: from one sleeper's end to the next, everything settled in between. */
 import { setImmediate } from "node:timers/promises";
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 
 interface Sleeper {
   readonly at: number;

@@ -1,20 +1,21 @@
 /** A table on an embedded DynamoDB behind a gate that lets pass what the toolkit's IAM policy allows, and no more. */
-import type { AttributeValue, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import process from "node:process";
 import {
+  type AttributeValue,
   BatchWriteItemCommand,
   DeleteItemCommand,
   DeleteTableCommand,
+  type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   ScanCommand,
 } from "@aws-sdk/client-dynamodb";
-import process from "node:process";
-import type { Clock } from "../../lib/clock.ts";
-import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb.ts";
-import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/fault_gate.ts";
-import { iamActions, ledgerActions } from "../../lib/local/iam.ts";
-import type { Logger } from "../../lib/log.ts";
-import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
+import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
+import { iamActions, ledgerActions } from "../../lib/local/dynamodb/iam.ts";
+import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
+import type { Clock } from "../../lib/util/clock.ts";
+import type { Logger } from "../../lib/util/log.ts";
 import { assert } from "../harness.ts";
 import { clientAt, type Keys, testKeys } from "./client.ts";
 import { engineVariable } from "./dynamodb_local.ts";

@@ -1,7 +1,7 @@
 /** A table of chats, its own item, and what they cost. */
-import type { ChatEvent } from "../../lib/chat.ts";
-import type { ChatStorage } from "../../lib/storage/chat_storage.ts";
-import type { TelegramDynamoDBStorage } from "../../lib/storage/dynamodb.ts";
+import type { ChatEvent } from "../../lib/chats/events.ts";
+import type { ChatStorage } from "../../lib/chats/storage.ts";
+import type { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { noon } from "./chats.ts";
 import { type RawItem, type TableFixture, TestClock, TestLogger } from "./storage.ts";
 

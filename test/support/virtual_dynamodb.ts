@@ -18,7 +18,7 @@ export interface Network {
   readonly lost: number;
 }
 
-/** As `lib/storage/client.ts` has them. */
+/** As `lib/dynamodb/client.ts` has them. */
 const [attemptWithinMs, answerWithinMs, attemptsAtMost] = [2000, 4500, 3];
 const pageSize = 4;
 

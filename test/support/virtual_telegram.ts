@@ -1,14 +1,13 @@
 /** Telegram behind a bot's gate, in a time that a test moves: every call's answer is the test's, after a latency. */
 import { setMaxListeners } from "node:events";
-import type { Transformer } from "grammy/web";
-import { Api } from "grammy/web";
-import type { Lane } from "../../lib/departure.ts";
-import { Gate } from "../../lib/gate.ts";
-import { outcomeOf } from "../../lib/outcome.ts";
-import { Outbox } from "../../lib/outbox.ts";
-import { Roster } from "../../lib/roster.ts";
-import { InMemoryChatStorage } from "../../lib/storage/memory.ts";
-import { createWords } from "../../lib/words.ts";
+import { Api, type Transformer } from "grammy/web";
+import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
+import { createWords } from "../../lib/chats/messages.ts";
+import { Roster } from "../../lib/chats/registry.ts";
+import { Outbox } from "../../lib/chats/reply_sender.ts";
+import { outcomeOf } from "../../lib/telegram/outcome.ts";
+import { Gate } from "../../lib/telegram/rate_limit/rate_limiter.ts";
+import type { Lane } from "../../lib/telegram/rate_limit/send_request.ts";
 import { StepClock } from "./step_clock.ts";
 import { TestLogger } from "./storage.ts";
 

@@ -65,7 +65,7 @@ async function walk(title: string, most: number, take: () => Promise<void>): Pro
   const files = await entered();
   const folders = new Set(files.map((file) => file.split("/")[0]));
   console.log(`${title}: ${files.length} files in ${folders.size} folders (at most ${most})`);
-  if (process.argv.includes("--files")) for (const file of files) console.log(`  ${file}`);
+  if (process.argv.includes("--files")) { for (const file of files) console.log(`  ${file}`); }
   if (files.length > most) process.exitCode = 1;
 }
 

@@ -1,0 +1,294 @@
+import { setMaxListeners } from "node:events";
+import type { Update } from "grammy/types";
+import type { Bot } from "grammy/web";
+import { type Broadcasting, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
+import type { BroadcastRun } from "../broadcast/handle.ts";
+import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
+import { createWords, type Words } from "../chats/messages.ts";
+import type { CleanupOptions } from "../chats/storage.ts";
+import { createCharting } from "../signals/chart_loader.ts";
+import type { TradingSignal } from "../signals/signal.ts";
+import { ask, checkedStart, started, type StartOptions } from "../telegram/startup.ts";
+import { Attempt } from "../util/async.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { displayable } from "../util/display.ts";
+import { consoleLogger, type Logger } from "../util/log.ts";
+import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
+import { createFailures, createHandling, type Failures, type Handling } from "./handlers.ts";
+import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./health.ts";
+import { takeOver } from "./notebook.ts";
+import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
+import type { Reception } from "./wiring.ts";
+
+/** How a bot's polling ends: with an error, or because it was stopped. */
+export class Ending {
+  readonly #promise: Promise<void>;
+  #resolve = (): void => {};
+  #reject = (_error: unknown): void => {};
+  #isAwaited = false;
+  #hasFailed = false;
+
+  /** `onUnheard` is told of an error that nobody has asked for. */
+  constructor(onUnheard: (error: Error) => void) {
+    this.#promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#promise.catch((error: Error) => {
+      if (!this.#isAwaited) onUnheard(error);
+    });
+  }
+
+  get promise(): Promise<void> {
+    this.#isAwaited = true;
+    return this.#promise;
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** It ends as the task does. */
+  follow(task: Promise<void>): void {
+    task.then(this.#resolve, (error) => {
+      this.#hasFailed = true;
+      this.#reject(error);
+    });
+  }
+
+  /** It ends well, unless it has ended. */
+  end(): void {
+    this.#resolve();
+  }
+}
+
+// The bot: wiring and lifecycle.
+
+/**
+ * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
+ * to all that are subscribed.
+ *
+ * ```ts
+ * await using bot = new MeanReversionTelegramBot({ botToken });
+ * await bot.startBot();
+ * await bot.sendSignal({ direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980, target: 67800 });
+ * ```
+ */
+export class MeanReversionTelegramBot {
+  readonly #options: BotOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #grammy: Bot;
+  readonly #openGate: GrammyBot["openGate"];
+  readonly #words: Words;
+  readonly #sending: Sending;
+  readonly #stopping = new AbortController();
+  readonly #closing = new AbortController();
+  readonly #failures: Failures;
+  readonly #handling: Handling;
+  readonly #ending: Ending;
+  #hasHandlers = false;
+  #reception: Reception | undefined;
+  readonly #initialized = new Attempt(() => this.#initialize());
+  readonly #started = new Attempt(() => this.#start());
+  #polling: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /**
+   * Connects to nothing yet.
+   * @throws {ConfigError} Naming every option that is missing or malformed, and its rule.
+   */
+  constructor(options: BotOptions) {
+    assertNoMistakes(mistakesIn(options));
+    const { botToken, apiRoot, fetch, clock = systemClock, logger = consoleLogger } = options;
+    const { messagesPerSecond = defaultMessagesPerSecond } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    const { signal } = this.#closing;
+    const failures = this.#failures = createFailures(logger, clock, botToken);
+    const parts = { botToken, apiRoot, fetch, messagesPerSecond, failures, clock, logger, signal };
+    const { grammy, openGate } = createGrammyBot(parts);
+    [this.#grammy, this.#openGate] = [grammy, openGate];
+    const words = this.#words = createWords(options.messages, logger);
+    const broadcasting = async (): Promise<Broadcasting> => (await this.#opened()).broadcasting;
+    this.#sending = new Sending({ words, charting: createCharting({ clock, logger }), clock, broadcasting });
+    this.#handling = createHandling((update) => grammy.handleUpdate(update), failures.onFailure);
+    setMaxListeners(0, this.#stopping.signal, signal);
+    this.#ending = new Ending(({ message }) =>
+      logger.error(`The bot hears no commands any more. ${message}`)
+    );
+  }
+
+  /**
+   * The grammY bot, for commands and handlers of your own. Add them before `startBot()`; they run once an update is
+   * kept, one chat's in their order. One that has not ended holds its update back for up to five seconds.
+   */
+  get grammy(): Bot {
+    this.#hasHandlers = true;
+    return this.#grammy;
+  }
+
+  /** Settles when polling ends: rejects where the token is refused, resolves after `stopBot()`. Logged if nobody asks. */
+  get finished(): Promise<void> {
+    return this.#ending.promise;
+  }
+
+  /**
+   * Checks the token, creates the table if there is none, loads the active chats, and sets the command menu.
+   * Where DynamoDB cannot be used it says why, once, and goes on in memory. Harmless when called again.
+   * @throws {ConfigError} If the table of chats is another bot's.
+   * @throws {TelegramError} If Telegram refuses the token, or cannot be reached; with `retry` the former only.
+   */
+  async initialize(options: StartOptions = {}): Promise<Initialized> {
+    return await this.#patiently(options, () => this.#initialized.run());
+  }
+
+  /**
+   * Initializes if need be, and resolves once commands are heard; rejects where polling has ended by itself. In a
+   * notebook it first stops the bot of the same token that was started there before: run a cell again as you like.
+   * @throws {ConfigError | TelegramError} As `initialize()`; with `retry` not because Telegram cannot be reached.
+   */
+  async startBot(options: StartOptions = {}): Promise<void> {
+    await this.#patiently(options, async () => {
+      await (this.#ending.hasFailed ? this.#ending.promise : this.#started.run());
+    });
+  }
+
+  /**
+   * Ends polling and confirms what was handled; waits for handlers, and for broadcasts up to half a minute. Then the
+   * storage is closed, if it is not one of your own. A handler may call it too.
+   */
+  stopBot(): Promise<void> {
+    this.#handling.leave();
+    return this.#stopped ??= this.#stop();
+  }
+
+  /**
+   * Sends a signal to every active chat, as a trader's ticket, before any bulk broadcast; where there are `candles`, as
+   * the caption of their chart.
+   * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
+   * @throws {StorageError} If the list of chats was not read before the signal expired: then nobody was written to. With
+   * `whenUnreadable: "throw"` or `whenLedgerDown: "wait"` also as `broadcast`.
+   */
+  sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
+    return this.#sending.signal(signal, options);
+  }
+
+  /**
+   * Sends a text, or a photo with its caption, to every active chat. Nothing in it is parsed: formatting is what
+   * `entities` say. Resolves when every chat is accounted for; can be paused, and tells how far it has come.
+   * @throws {TypeError | RangeError} If the message or an option is none.
+   * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to. See
+   * `whenUnreadable` and `whenLedgerDown`.
+   */
+  broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
+    return this.#sending.message(message, options);
+  }
+
+  /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */
+  async resumeBroadcasts(): Promise<ResumedBroadcasts> {
+    return await (await this.#opened()).broadcasting.resume();
+  }
+
+  /** How the bot is, without a request: for a health check. */
+  get health(): BotHealth {
+    const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
+    return healthOf(this.#reception, { isPolling, isRefusing: this.#failures.watch.isTrouble });
+  }
+
+  /** Figures of the storage, counted now, and of the bot. */
+  async getStatistics(): Promise<BotStatistics> {
+    const { username } = await this.initialize();
+    const { storage } = this.#ready().roster;
+    const figures = await storage.getStatistics();
+    return displayable({ ...figures, storage: storage.kind, username, ...this.health }, "statistics");
+  }
+
+  /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
+  async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
+    await this.initialize();
+    return await this.#ready().roster.cleanup(options);
+  }
+
+  /**
+   * Handles an update that comes by another way than `startBot()`, such as a webhook. Resolves once it is kept and
+   * answered, and your own handlers are done; to hand it over again is harmless.
+   * @throws {StorageError} If it could not be kept: then it has to come again.
+   */
+  async handleUpdate(update: Update): Promise<void> {
+    this.#assertNotStopped();
+    await this.#failures.watch(async () => await (await this.#opened()).inbox.handle(update));
+  }
+
+  /** `stopBot()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stopBot();
+  }
+
+  async #patiently<T>(options: StartOptions, start: () => Promise<T>): Promise<T> {
+    const { retry = false } = checkedStart(options);
+    if (!retry) return await start();
+    return await started(start, { clock: this.#clock, logger: this.#logger, signal: this.#stopping.signal });
+  }
+
+  async #opened(): Promise<Reception> {
+    this.#assertNotStopped();
+    await this.initialize();
+    return this.#ready();
+  }
+
+  async #start(): Promise<void> {
+    this.#assertNotStopped();
+    await takeOver({ ...this.#options, bot: this, signal: this.#stopping.signal, logger: this.#logger });
+    await this.initialize();
+    await this.#ask((signal) => this.#grammy.api.deleteWebhook({}, signal));
+    this.#assertNotStopped();
+    this.#polling = this.#ready().poll();
+    this.#ending.follow(this.#polling);
+  }
+
+  async #initialize(): Promise<Initialized> {
+    const { api } = this.#grammy;
+    const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
+    const { openReception } = await import("./later.ts");
+    this.#reception = await openReception({
+      options: this.#options,
+      api,
+      gate: await this.#openGate(),
+      botInfo,
+      handle: this.#handling.handle,
+      hasHandlers: () => this.#hasHandlers,
+      onFailure: this.#failures.onFailure,
+      words: this.#words,
+      clock: this.#clock,
+      logger: this.#logger,
+      signal: this.#stopping.signal,
+    });
+    const { roster } = this.#reception;
+    return { storage: roster.storage.kind, chats: roster.size, username: botInfo.username };
+  }
+
+  #ask<T>(call: Parameters<typeof ask<T>>[0]): Promise<T> {
+    return ask(call, { ...this.#options, clock: this.#clock, signal: this.#stopping.signal });
+  }
+
+  #assertNotStopped(): void {
+    if (this.#stopped === undefined) return;
+    throw new Error("This bot was stopped. Make a new one to start again.");
+  }
+
+  #ready(): Reception {
+    if (this.#reception === undefined) throw new Error("unreachable: an initialized bot has a reception");
+    return this.#reception;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new Error("The bot was stopped."));
+    await this.#initialized.settled();
+    await Promise.all([this.#polling?.catch(() => {}), this.#reception?.keeper.close()]);
+    await this.#reception?.close();
+    this.#closing.abort(new Error("The bot was stopped."));
+    this.#ending.end();
+  }
+}

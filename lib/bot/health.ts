@@ -1,0 +1,59 @@
+/** What a bot tells of itself. */
+import type { Reception } from "./wiring.ts";
+import type { ChatStatistics } from "../chats/storage.ts";
+
+/** What `initialize()` found. */
+export interface Initialized {
+  /** Where chats are kept; `memory` also when DynamoDB could not be used, which a warning has explained. */
+  readonly storage: string;
+  /** Active chats that were loaded. */
+  readonly chats: number;
+  /** The bot's own name on Telegram, without the @. */
+  readonly username: string;
+}
+
+/** How the bot is, told at once and without a request: for a health check. */
+export interface BotHealth {
+  /** Whether the bot polls: since `startBot()`, until it is stopped or Telegram refuses its token. */
+  readonly isPolling: boolean;
+  /**
+   * Whether commands are heard by polling. False before `startBot()` and after the end, and where Telegram has answered
+   * no poll for three minutes, as beside another poller (409). A bot behind a webhook does not poll: false there.
+   */
+  readonly isHearing: boolean;
+  /** When Telegram last answered a poll, as ISO 8601; it answers those of an idle bot every 30 seconds. */
+  readonly lastHeardAt: string | undefined;
+  /** Whether DynamoDB cannot be used just now, so that updates are queued, or refused where they come by a webhook. */
+  readonly isDegraded: boolean;
+  /** Updates in the queue. */
+  readonly queuedUpdates: number;
+  /** Chats with a reply that Telegram has not taken yet. */
+  readonly pendingReplies: number;
+  /** Replies that were dropped since the start: too many waited, or their turn did not come within ten seconds. */
+  readonly droppedReplies: number;
+}
+
+/** Figures of the storage, counted now, and of the bot. */
+export interface BotStatistics extends ChatStatistics, BotHealth {
+  /** Where chats are kept: `"dynamodb"`, `"memory"`, or a storage of your own. */
+  readonly storage: string;
+  /** The bot's own name on Telegram, without the @. */
+  readonly username: string;
+}
+
+/** How a bot is, as far as it is open. */
+export function healthOf(
+  reception: Reception | undefined,
+  { isPolling, isRefusing }: { readonly isPolling: boolean; readonly isRefusing: boolean },
+): BotHealth {
+  const { keeper, outbox, pollWatch } = reception ?? {};
+  return {
+    isPolling,
+    isHearing: isPolling && (pollWatch?.isHearing ?? false),
+    lastHeardAt: pollWatch?.lastHeardAt,
+    isDegraded: isRefusing || (keeper?.isDegraded ?? false),
+    queuedUpdates: keeper?.queued ?? 0,
+    pendingReplies: outbox?.pending ?? 0,
+    droppedReplies: outbox?.dropped ?? 0,
+  };
+}

@@ -1,0 +1,157 @@
+/** The port behind which broadcasts are remembered: who runs one, how far it is, and what it sends. */
+import { StorageError } from "../chats/storage_error.ts";
+
+/** What an attribute of a run may be. */
+export type RunValue = string | number | boolean | readonly number[] | undefined;
+
+/** A text that is kept beside a run: what it sends, or what went wrong. */
+export type RunText = `message-${string}` | `problems-${number}`;
+
+/**
+ * A broadcast's run, in the table's own snake_case. What is undefined is absent from the table. Further attributes may
+ * be added (counts, a deadline); `record`, `open` and `saved_at` are the table's own names and are not kept.
+ */
+export interface RunRecord {
+  /** The caller's name for the broadcast, and the key. */
+  readonly broadcast_id: string;
+  /** A finished run never runs again. */
+  readonly state: "running" | "finished";
+  /** A random id of whoever runs it: one runner's alone, never used for a second one. */
+  readonly owner: string;
+  /** One more with each owner. */
+  readonly fence: number;
+  /** Milliseconds since 1970: later than this, somebody else may take it over. */
+  readonly lease_until: number;
+  /** When it was begun, in ISO form. */
+  readonly started_at: string;
+  /** What is done about chats in doubt. */
+  readonly on_unknown: "skip" | "resend";
+  /** Under which name the message is kept; absent where it is not. */
+  readonly message_name?: `message-${string}` | undefined;
+  /** In how many parts. */
+  readonly message_parts?: number | undefined;
+  /** Only once it is finished. */
+  readonly problem_parts?: number | undefined;
+  /** After a crash in doubt: the chats above this id, up to the cursor, and the pending ones. */
+  readonly window_after?: number | undefined;
+  /** The last chat of the window that is being sent. */
+  readonly cursor?: number | undefined;
+  /** Chats that have no outcome yet and are none of the window: of earlier ones, or drawn out of their turn. */
+  readonly pending?: readonly number[] | undefined;
+  /** Further attributes. */
+  readonly [attribute: string]: RunValue;
+}
+
+/**
+ * Where broadcasts with an id are remembered, so that none is sent twice and each can be finished by anyone.
+ * Every method may be repeated after an error: what an earlier attempt has done is found out, and never done twice.
+ */
+export interface Ledger {
+  /** The run, read consistently; undefined where there is none, or no table. */
+  get(broadcastId: string): Promise<RunRecord | undefined>;
+  /**
+   * Creates the run if there is none, and the table if that is missing. Gives the run that is there: it is the
+   * caller's where it has the caller's owner and fence.
+   */
+  begin(run: RunRecord): Promise<RunRecord>;
+  /**
+   * Takes over a run that is still exactly as it was read (same owner, fence and lease, and running), with the next
+   * fence. Gives it as it is now; undefined where somebody was first.
+   */
+  claim(run: RunRecord, owner: string, leaseUntil: number): Promise<RunRecord | undefined>;
+  /**
+   * Writes the run. Named attributes that are undefined are removed, and so are further ones that are said to be
+   * undefined; others stay. An earlier save that arrives late never undoes a later one.
+   * @returns False where the run is no longer its owner's to write.
+   */
+  save(run: RunRecord): Promise<boolean>;
+  /** The ids of the runs that are not finished, as of a moment ago; none where there is no table. */
+  open(): Promise<string[]>;
+  /** Keeps a long text beside a run, in the place of an earlier one. Gives the number of its parts. */
+  writeText(broadcastId: string, name: RunText, text: string): Promise<number>;
+  /** The text, read consistently. Rejects where a part is missing. */
+  readText(broadcastId: string, name: RunText, parts: number): Promise<string>;
+  /** Ends what the ledger holds open. */
+  close(): void;
+}
+
+/** Attributes that a run loses when they are absent from what is saved. */
+export const optionalAttributes: readonly string[] = [
+  "message_name",
+  "message_parts",
+  "problem_parts",
+  "window_after",
+  "cursor",
+  "pending",
+];
+
+/** Names that the table uses for itself. */
+export const reservedAttributes: readonly string[] = ["record", "open", "saved_at"];
+
+/** What saving the run sets and removes: all but the key and the reserved names. */
+export function changesOf(run: RunRecord): { set: [string, RunValue][]; remove: string[] } {
+  const isKept = (name: string): boolean => name !== "broadcast_id" && !reservedAttributes.includes(name);
+  const names = new Set([...Object.keys(run), ...optionalAttributes].filter(isKept));
+  const set = [...names].filter((name) => run[name] !== undefined);
+  return {
+    set: set.map((name) => [name, run[name]]),
+    remove: [...names].filter((name) => run[name] === undefined),
+  };
+}
+
+// Long texts in items under 1 KB, of which each costs one unit to write.
+
+const itemBytes = 1000;
+const partBytes = 900;
+
+const encoder = new TextEncoder();
+
+/** The sort key of a part. */
+export function partKey(name: RunText, index: number): string {
+  return `${name}#${index}`;
+}
+
+/** The text in pieces, none of which makes an item of 1 KB; a character is never cut. */
+export function partsOf(broadcastId: string, name: RunText, text: string): string[] {
+  const keys = "broadcast_id" + broadcastId + "record" + partKey(name, 9999) + "text";
+  return cut(text, Math.min(partBytes, itemBytes - encoder.encode(keys).length));
+}
+
+function cut(text: string, limit: number): string[] {
+  const parts: string[] = [];
+  let from = 0;
+  let size = 0;
+  let at = 0;
+  for (const character of text) {
+    const bytes = bytesOf(character.codePointAt(0) ?? 0);
+    if (size + bytes > limit) {
+      parts.push(text.slice(from, at));
+      from = at;
+      size = 0;
+    }
+    size += bytes;
+    at += character.length;
+  }
+  if (at > from) parts.push(text.slice(from));
+  return parts;
+}
+
+/** What UTF-8 takes for it. */
+function bytesOf(codePoint: number): number {
+  if (codePoint < 0x80) return 1;
+  if (codePoint < 0x800) return 2;
+  return codePoint < 0x10000 ? 3 : 4;
+}
+
+/** The pieces as one text again. */
+export function textOf(broadcastId: string, name: RunText, parts: readonly (string | undefined)[]): string {
+  const missing = parts.findIndex((part) => part === undefined);
+  if (missing === -1) return parts.join("");
+  throw new StorageError(
+    "failed",
+    `The ledger has lost "${
+      partKey(name, missing)
+    }" of the broadcast "${broadcastId}", one of ${parts.length} ` +
+      `parts. Look for an item of this key: nobody but the bot may write to the table.`,
+  );
+}

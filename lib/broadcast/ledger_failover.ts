@@ -1,0 +1,306 @@
+/** The log's texts on an outage of the ledger. Pure. */
+import { StorageError } from "../chats/storage_error.ts";
+import { isOutage } from "../chats/storage_retry.ts";
+import { waitFor } from "../util/async.ts";
+import type { Clock } from "../util/clock.ts";
+import { reasonOf } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import type { Ledger, RunRecord } from "./ledger.ts";
+import type { HandedOver, LocalLedger } from "./local_ledger.ts";
+
+/** Logged once: the cause, and what it means for broadcasts. */
+export function ledgerDownText({ message }: Error, path: string | undefined): string {
+  const where = path === undefined
+    ? "in memory until then (with TELEGRAM_SPOOL_FILE also on disk)"
+    : `in memory and in the file ${path} until then`;
+  return `${message}\nBroadcasts with a broadcastId are sent all the same: what has been sent is remembered ${where}, and ` +
+    `written to the ledger when that can be used again. If another process sends the same broadcastId in this outage, ` +
+    `chats get it twice.`;
+}
+
+export function ledgerBackText(handedOver: number): string {
+  if (handedOver === 0) return "The ledger of broadcasts can be used again.";
+  const kept = handedOver === 1
+    ? "1 broadcast that was sent without it is"
+    : `${handedOver} broadcasts that were sent without it are`;
+  return `The ledger of broadcasts can be used again: ${kept} in it now.`;
+}
+
+export function conflictText(broadcastId: string): string {
+  return `The broadcast "${broadcastId}" was sent by two processes, as the ledger could not be used: some chats may have ` +
+    `it twice. The ledger keeps the other process's run, and its report.`;
+}
+
+export function ledgerWaitText(broadcastId: string, { message }: Error): string {
+  return `The broadcast "${broadcastId}" waits until the ledger can be used. ${message}`;
+}
+
+/** Logged at the bot's end: what becomes of ids that the ledger does not have. */
+export function ledgerLeftText(ids: readonly string[], path: string | undefined): string {
+  const many = ids.length === 1 ? "1 broadcast" : `${ids.length} broadcasts`;
+  if (path !== undefined) {
+    return `The ledger of broadcasts could not be used until the end: ${many} in the file ${path} will be written to it ` +
+      `after the next start.`;
+  }
+  const shown = ids.slice(0, 20).map((id) => JSON.stringify(id)).join(", ");
+  return `The ledger of broadcasts could not be used until the end, and what is in memory ends with the bot: it will not ` +
+    `know of ${many} (${shown}${
+      ids.length > 20 ? ", …" : ""
+    }), so that another call with such an id sends it again. ` +
+    `TELEGRAM_SPOOL_FILE keeps them on disk.`;
+}
+
+// Chooses a broadcast's ledger: the bot's own or, while that cannot be used, a local one, which is handed over later.
+
+export interface LedgerChoiceOptions {
+  /** The bot's own. */
+  readonly ledger: () => Ledger;
+  readonly local: LocalLedger;
+  /** Resolves where the table of chats answers: then a ledger that has not answered yet is slow, and not down. */
+  readonly askChats?: (() => Promise<unknown>) | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends what goes on in the background, and every wait. */
+  readonly signal: AbortSignal;
+}
+
+/** How long a broadcast waits for the ledger. */
+export interface Patient {
+  /** Sends without it, or waits until it can be used. */
+  readonly whenLedgerDown: "send" | "wait";
+  /** Milliseconds until nobody is to get it any more, or `Infinity`: a wait ends then. */
+  readonly leftMs: () => number;
+  /** Ends a wait. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The ledger that has the run, or is to have it. */
+export interface Chosen {
+  readonly ledger: Ledger;
+  /** The run, as it was read just now; `undefined` where it is yet to begin. */
+  readonly found: RunRecord | undefined;
+}
+
+/** How long a signal waits for the ledger: its first message is to leave within a second. */
+const sendWithinMs = 800;
+/** One that is slow, while the table of chats answers, gets longer: to send without it might send twice. */
+const slowWithinMs = 5000;
+/** A ledger of the user's own may hang; ours has limits of its own. */
+const answerWithinMs = 10_000;
+const [firstWaitMs, longestWaitMs] = [1000, 5000];
+const [firstRestMs, longestRestMs] = [5000, 30_000];
+const closeWithinMs = 3000;
+/** How many ids are remembered whose run the ledger is known to have. */
+const knownAtMost = 10_000;
+/** Failures that do not end by themselves, so that waiting does not help. */
+const lasting: readonly string[] = ["denied", "credentials", "table", "region"];
+
+export class LedgerChoice {
+  readonly #options: LedgerChoiceOptions;
+  readonly #known = new Set<string>();
+  /** Whether runs that are left unfinished can be found, as they have to be after a crash. */
+  #isSearchable = false;
+  #isDown = false;
+  #isAtWork = false;
+  #handedOver = 0;
+  #wake = new AbortController();
+  readonly #told = new Set<string>();
+  #ledger: Ledger | undefined;
+
+  constructor(options: LedgerChoiceOptions) {
+    this.#options = options;
+    options.local.onChange(() => this.#onChange());
+  }
+
+  /**
+   * Ids of the runs that are not finished: those on disk, and those in the bot's own ledger. Where that cannot be read,
+   * those on disk can be gone on with all the same.
+   */
+  async open(): Promise<string[]> {
+    const kept = await this.#options.local.open();
+    const own = await this.#own.open().catch((error) => {
+      if (kept.length === 0) throw error;
+      return [];
+    });
+    return [...new Set([...kept, ...own])];
+  }
+
+  /** Goes on locally with a run that the bot's own ledger has, and that it does not take any more. */
+  async continueHere(run: RunRecord, error: Error): Promise<Ledger> {
+    this.#tellDown(error);
+    await this.#options.local.continueHere(run);
+    return this.#options.local;
+  }
+
+  /**
+   * Gives the local ledger where it has the run; else the bot's own, if that answers; else the local one, or the bot's own
+   * after a wait. To be called again for each look at the run, as a run moves from the local ledger to the bot's own.
+   * @throws {StorageError} If the ledger cannot be used, and the run must not or need not be sent without it.
+   */
+  async for(broadcastId: string, patient: Patient): Promise<Chosen> {
+    const { local, clock } = this.#options;
+    const isWaiting = patient.whenLedgerDown === "wait" || this.#known.has(broadcastId);
+    for (let restMs = firstWaitMs;; restMs = Math.min(longestWaitMs, 1.5 * restMs)) {
+      if (local.has(broadcastId)) return { ledger: local, found: await local.get(broadcastId) };
+      try {
+        const found = await this.#askWithin(
+          isWaiting ? answerWithinMs : sendWithinMs,
+          broadcastId,
+          patient.signal,
+        );
+        if (!local.has(broadcastId)) return { ledger: this.#own, found };
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        if (!isWaiting) return this.#withoutIt(error as StorageError);
+        const { reason } = error as StorageError;
+        if (lasting.includes(reason) || patient.leftMs() <= 0) throw error;
+        if (restMs === firstWaitMs) this.#options.logger.warn(ledgerWaitText(broadcastId, error as Error));
+        await this.#rest(Math.min(restMs * (0.5 + clock.random()), patient.leftMs()), patient.signal);
+      }
+    }
+  }
+
+  /** Remembers that the bot's own ledger has the run: it is never begun without that ledger any more. */
+  remember(broadcastId: string): void {
+    this.#known.add(broadcastId);
+    for (const oldest of this.#known) {
+      if (this.#known.size <= knownAtMost) break;
+      this.#known.delete(oldest);
+    }
+  }
+
+  /** Hands over what is left, for a while, and logs what could not be. */
+  async close(): Promise<void> {
+    const { local, clock, logger } = this.#options;
+    if (local.ids.length > 0) await waitFor(this.#handOver(), closeWithinMs, clock);
+    const { ids, path } = local;
+    if (ids.length > 0) logger[path === undefined ? "error" : "warn"](ledgerLeftText(ids, path));
+    await local.close();
+    this.#ledger?.close();
+  }
+
+  get #own(): Ledger {
+    return this.#ledger ??= this.#options.ledger();
+  }
+
+  #withoutIt(error: StorageError): Chosen {
+    this.#tellDown(error);
+    return { ledger: this.#options.local, found: undefined };
+  }
+
+  /** The request goes on where it takes longer; its answer tells whether the ledger is back. */
+  async #askWithin(ms: number, broadcastId: string, signal?: AbortSignal): Promise<RunRecord | undefined> {
+    const asking = this.#ask(broadcastId);
+    const answered = new AbortController();
+    const late = this.#patience(ms, signal, answered.signal).then(() => {
+      asking.then(() => this.#wake.abort(), () => {});
+      throw new StorageError(
+        "unreachable",
+        `The ledger of broadcasts has not answered within ${
+          ms / 1000
+        } s. Check the network, and DynamoDB's state.`,
+      );
+    });
+    try {
+      return await Promise.race([asking, late]);
+    } finally {
+      late.catch(() => {});
+      answered.abort();
+    }
+  }
+
+  /** Resolves when the ledger has been waited for long enough. */
+  async #patience(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> {
+    const { askChats } = this.#options;
+    await this.#rest(ms / 2, ...signals);
+    let isNear = false;
+    askChats?.().then(() => isNear = true, () => {});
+    await this.#rest(ms / 2, ...signals);
+    if (isNear) await this.#rest(slowWithinMs, ...signals);
+  }
+
+  async #ask(broadcastId: string): Promise<RunRecord | undefined> {
+    const ledger = this.#own;
+    const [found, open] = await Promise.allSettled([
+      ledger.get(broadcastId),
+      this.#isSearchable ? undefined : ledger.open(),
+    ]);
+    if (found.status === "rejected") throw found.reason;
+    if (found.value !== undefined) {
+      this.remember(broadcastId);
+      return found.value;
+    }
+    if (open.status === "rejected") throw open.reason;
+    this.#isSearchable = true;
+    if (this.#options.local.ids.length === 0) this.#tellBack();
+    return undefined;
+  }
+
+  async #rest(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> {
+    const { clock, signal } = this.#options;
+    await clock.sleep(ms, AbortSignal.any([signal, ...signals.filter((each) => each !== undefined)]));
+  }
+
+  #onChange(): void {
+    this.#wake.abort();
+    if (!this.#isAtWork) void this.#work();
+  }
+
+  /** Hands over, for as long as there is anything. */
+  async #work(): Promise<void> {
+    const { local, clock, signal } = this.#options;
+    this.#isAtWork = true;
+    for (let restMs = firstRestMs; local.ids.length > 0 && !signal.aborted;) {
+      this.#wake = new AbortController();
+      await this.#rest(restMs * (0.75 + clock.random() / 2), this.#wake.signal).catch(() => {});
+      if (signal.aborted) break;
+      const isDone = await this.#handOver();
+      restMs = isDone ? firstRestMs : Math.min(longestRestMs, 1.5 * restMs);
+    }
+    this.#isAtWork = false;
+  }
+
+  async #handOver(): Promise<boolean> {
+    const { local, logger } = this.#options;
+    try {
+      const result = await local.handOver(this.#own);
+      this.#tell(result);
+      return result.left.length === 0;
+    } catch (error) {
+      logger.warn(`Broadcasts could not be written to the ledger. ${reasonOf(error)}`);
+      return false;
+    }
+  }
+
+  #tell({ handedOver, conflicts, left }: HandedOver): void {
+    const { local, logger } = this.#options;
+    for (const id of [...handedOver, ...conflicts]) {
+      this.remember(id);
+      this.#told.delete(id);
+    }
+    for (const id of conflicts) logger.error(conflictText(id));
+    this.#handedOver += handedOver.length;
+    for (const { broadcast_id, error } of left) {
+      if (isOutage(error)) this.#tellDown(error);
+      else if (!this.#told.has(broadcast_id)) {
+        logger.error(
+          `The broadcast "${broadcast_id}" could not be written to the ledger. ${reasonOf(error)}`,
+        );
+        this.#told.add(broadcast_id);
+      }
+    }
+    if (local.ids.length === 0) this.#tellBack();
+  }
+
+  #tellDown(error: Error): void {
+    const { local, logger } = this.#options;
+    if (!this.#isDown) logger.error(ledgerDownText(error, local.path));
+    this.#isDown = true;
+  }
+
+  #tellBack(): void {
+    if (this.#isDown || this.#handedOver > 0) this.#options.logger.info(ledgerBackText(this.#handedOver));
+    this.#isDown = false;
+    this.#handedOver = 0;
+  }
+}

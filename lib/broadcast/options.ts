@@ -1,0 +1,269 @@
+/** What can be broadcast. */
+import type { MessageEntity } from "grammy/types";
+import type { Chat } from "../chats/events.ts";
+import type { Candle } from "../signals/candle.ts";
+import type { ChartOptions } from "../signals/chart/options.ts";
+import { isEntityOf, type TextPart } from "../telegram/text.ts";
+import { secondsHint } from "../util/clock.ts";
+import { withoutTokens } from "../util/redact.ts";
+import { namesOf } from "../util/validate.ts";
+import type { BroadcastProgress } from "./handle.ts";
+
+/** What is sent: a text, or a photo with its caption. */
+export interface BroadcastMessage {
+  /**
+   * 1 to 40,960 characters; beside a photo it may be empty. Telegram takes 4,096 in a message, and 1,024 beside a photo:
+   * what is longer goes out in several messages, cut between paragraphs, lines, sentences or words.
+   */
+  readonly text: string;
+  /** Formatting, as `format`, `bold` and `code` make it. Default: none. */
+  readonly entities?: readonly MessageEntity[];
+  /** A PNG's or JPEG's bytes (uploaded once, up to 10 MB), or a file_id or URL. */
+  readonly photo?: Uint8Array | string;
+}
+
+/** Its parts. */
+export const messageNames: readonly string[] = namesOf<BroadcastMessage>({
+  text: true,
+  entities: true,
+  photo: true,
+});
+
+/** A message whose photo only adds to it: where that is lost, as with a process that dies, the text goes out alone. */
+export interface IllustratedMessage extends BroadcastMessage {
+  readonly isPhotoOptional?: boolean;
+}
+
+/** Ten messages: more is no signal. */
+export const longest = 40_960;
+
+/**
+ * Refuses what can be no message, before anything is asked of anybody.
+ * @throws {TypeError | RangeError} Naming the part, and its rule.
+ */
+export function assertMessage(message: BroadcastMessage): void {
+  if (typeof message !== "object" || message === null) {
+    throw new TypeError(
+      `Cannot broadcast as the message must be a text or an object: it is ${String(message)}`,
+    );
+  }
+  const { text, photo, entities } = message;
+  if (
+    photo !== undefined && !((typeof photo === "string" || photo instanceof Uint8Array) && photo.length > 0)
+  ) {
+    throw new TypeError(`Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL`);
+  }
+  assertNoFileName(photo);
+  if (typeof text !== "string") throw new TypeError(notText(text, photo !== undefined));
+  const areEntities = entities === undefined ||
+    (Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity)));
+  if (!areEntities) {
+    throw new TypeError(
+      `Cannot broadcast as "entities" must be a list of { type, offset, length } within the text, ` +
+        `as format() gives them`,
+    );
+  }
+  if (text.length <= longest && (text.trim() !== "" || photo !== undefined)) return;
+  const length = text.trim() === "" ? 0 : text.length;
+  throw new RangeError(
+    `Cannot broadcast as "text" must have 1 to ${longest} characters (none only beside a photo): it has ${length}`,
+  );
+}
+
+/** What is formatted has a text, and is put beside a photo by its parts. */
+function notText(text: unknown, hasPhoto: boolean): string {
+  const refusal = `Cannot broadcast as "text" must be a string: current value is ${typeof text}`;
+  const isFormatted = typeof text === "object" && typeof (text as BroadcastMessage | null)?.text === "string";
+  if (!isFormatted) return refusal;
+  const parts = ["text: it.text", "entities: it.entities", ...hasPhoto ? ["photo"] : []];
+  return `${refusal} with a text of its own: pass { ${parts.join(", ")} }`;
+}
+
+/** A picture's name, which is neither a URL, be it without its scheme, nor a file_id, as that has no dot. */
+function assertNoFileName(photo: unknown): void {
+  if (typeof photo !== "string" || !/\.(png|jpe?g|webp|gif)$/i.test(photo)) return;
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(photo) || /^[a-z\d-]+(\.[a-z\d-]+)+(:\d+)?\//i.test(photo)) return;
+  const name = withoutTokens(JSON.stringify(photo.slice(0, 100)));
+  throw new TypeError(
+    `Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL: ${name} is the name of a file, ` +
+      `so hand over its bytes: await readFile(${name})`,
+  );
+}
+
+// How a broadcast is run: its options, and what is wrong with them.
+
+/** How a broadcast is run. */
+export interface BroadcastOptions {
+  /** Ends the broadcast early: chats that have not been written to by then are counted as skipped. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Sends it once under this key, whoever calls, however often, and whatever dies: a ledger in DynamoDB (the table
+   * `telegram-broadcasts`) keeps how far it has come. Every further call gives the first one's report; a run that ended
+   * as its message was refused goes on with the further call. 1 to 128 characters. Default: no ledger.
+   *
+   * The one exception: while the ledger cannot be used (`whenLedgerDown: "send"`), another process that is given the same
+   * id sends it again; so does this one, started anew without a `spoolFile`.
+   */
+  readonly broadcastId?: string | undefined;
+  /**
+   * What to do where no answer came, or the process died during a send, so that the chat may have the message: `"skip"`
+   * never sends it twice, `"resend"` leaves no chat out. Default: `"skip"`.
+   */
+  readonly onUnknown?: "skip" | "resend" | undefined;
+  /** Chats that could only be reached later are skipped. A Date, milliseconds since 1970, or ISO 8601 with its zone. */
+  readonly expiresAt?: Date | number | string | undefined;
+  /** The same, in milliseconds from the signal's time, or from the call. The earlier one counts. */
+  readonly maxAgeMs?: number | undefined;
+  /**
+   * An urgent broadcast goes before bulk ones. Replies have a third of the pace beside an urgent one, two thirds beside
+   * bulk. Default: `"urgent"` for signals, else `"bulk"`.
+   */
+  readonly priority?: "urgent" | "bulk" | undefined;
+  /**
+   * Sends at the bot's `messagesPerSecond`, up to 1000, of which Telegram charges 0.1 Star for each message beyond thirty
+   * a second; to be enabled at @BotFather. Default: false.
+   */
+  readonly allowPaidBroadcast?: boolean | undefined;
+  /** Stars that are spent at most: a tenth is set aside for each message. Then it goes on for free, at 30 a second. */
+  readonly starBudget?: number | undefined;
+  /** A text of the chat's own, in the message's place; `undefined` leaves the message as it is. */
+  readonly perChat?: ((chat: Chat) => ChatText | Promise<ChatText>) | undefined;
+  /** Which of the active chats are meant. Default: all. */
+  readonly filter?: ((chat: Chat) => boolean | Promise<boolean>) | undefined;
+  /**
+   * The order of the chats. `"rotating"`: people before groups and channels, and each broadcast begins at another place
+   * of the list, so that no chat is last every time; `"ascending"`: people first, by ascending ids; or a function that
+   * gives each chat a finite number, the lowest first (the whole list is read before the first message). Default:
+   * `"rotating"`.
+   */
+  readonly order?: "rotating" | "ascending" | ((chat: Chat) => number) | undefined;
+  /**
+   * What to do where the table of chats cannot be read. `"send"` begins at once with the list in memory, and looks each
+   * chat up in the table until the list is read anew. Where that fails it writes to the chats that are known to be active,
+   * and to none that is known to have stopped. Where the list has never been read it waits for it until the message
+   * expires. `"throw"` reads the whole list first, and rejects with a `StorageError` where it cannot. `filter` and
+   * `perChat` need the chats themselves: the broadcast ends where they cannot be read. Default: `"send"` for signals, else
+   * `"throw"`.
+   */
+  readonly whenUnreadable?: "send" | "throw" | undefined;
+  /**
+   * What to do with a `broadcastId` where the ledger cannot be used. `"send"` sends, keeps the run in memory, and on disk
+   * where there is a `spoolFile`, and writes it to the ledger afterwards. `"wait"` waits for the ledger until the message
+   * expires, and rejects at once with a `StorageError` where waiting does not help (access, credentials, region). Default:
+   * `"send"` for signals, else `"wait"`.
+   */
+  readonly whenLedgerDown?: "send" | "wait" | undefined;
+  /**
+   * What to do where most of the first fifty people cannot be reached any more, which is more likely a mistake (another
+   * bot's table, a new bot's token): `"stop"` ends the broadcast before any chat is deactivated; `"proceed"` goes on.
+   * Default: `"stop"`.
+   */
+  readonly massDeactivation?: "stop" | "proceed" | undefined;
+  /** Is called with the progress, four times a second at most, and at the end. */
+  readonly onProgress?: ((progress: BroadcastProgress) => void) | undefined;
+}
+
+/** What `perChat` gives. */
+export type ChatText = TextPart | undefined;
+
+const isOneOf = (...values: readonly string[]) => (value: unknown): boolean =>
+  values.includes(value as string);
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const byteLength = (text: string): number => new TextEncoder().encode(text).length;
+const isPositive = (value: unknown): boolean => typeof value === "number" && value > 0;
+
+const rules: {
+  readonly [option in keyof BroadcastOptions]-?: readonly [(value: unknown) => boolean, string];
+} = {
+  signal: [(value) => isFunction((value as AbortSignal | null)?.throwIfAborted), "an AbortSignal"],
+  broadcastId: [
+    (value) => typeof value === "string" && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && byteLength(value) <= 128,
+    "1 to 128 characters (bytes, in UTF-8), none of them a control character",
+  ],
+  onUnknown: [isOneOf("skip", "resend"), `"skip" or "resend"`],
+  expiresAt: [
+    (value) => timeOf(value) !== undefined,
+    `a Date, milliseconds, or ISO 8601 with its zone ("…Z")`,
+  ],
+  maxAgeMs: [isPositive, "a number of milliseconds above 0"],
+  priority: [isOneOf("urgent", "bulk"), `"urgent" or "bulk"`],
+  allowPaidBroadcast: [(value) => typeof value === "boolean", "true or false"],
+  starBudget: [(value) => typeof value === "number" && value >= 0, "a number of Stars, 0 or more"],
+  perChat: [isFunction, "a function of a chat"],
+  filter: [isFunction, "a function of a chat"],
+  order: [
+    (value) => isOneOf("rotating", "ascending")(value) || isFunction(value),
+    `"rotating", "ascending" or a function of a chat`,
+  ],
+  whenUnreadable: [isOneOf("send", "throw"), `"send" or "throw"`],
+  whenLedgerDown: [isOneOf("send", "wait"), `"send" or "wait"`],
+  massDeactivation: [isOneOf("stop", "proceed"), `"stop" or "proceed"`],
+  onProgress: [isFunction, "a function"],
+};
+
+/** What `broadcast` may be told. */
+export const broadcastNames: readonly string[] = Object.keys(rules);
+
+/**
+ * Refuses what can be no message, and no options, before anything is asked of anybody.
+ * @param unknown What is wrong with the names that were given.
+ * @throws {TypeError | RangeError} Naming the part or the options, and their rules.
+ */
+export function assertBroadcast(
+  message: BroadcastMessage,
+  options: BroadcastOptions,
+  unknown: readonly string[] = [],
+): void {
+  if (unknown.length === 0) assertMessage(message);
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot broadcast as the options must be an object: they are ${String(options)}`);
+  }
+  const mistakes = [...unknown, ...mistakesIn(options)];
+  if (mistakes.length === 0) return;
+  throw new TypeError(mistakes.map((mistake) => `Cannot broadcast as ${mistake}`).join("\n"));
+}
+
+function mistakesIn(options: BroadcastOptions): string[] {
+  const mistakes = Object.entries(rules).flatMap(([option, [isGood, rule]]) => {
+    const value = options[option as keyof BroadcastOptions];
+    if (value === undefined || isGood(value)) return [];
+    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+    const hint = option === "expiresAt" ? secondsHint(value) : "";
+    return [`"${option}" must be ${rule}: current value is ${shown.slice(0, 200)}${hint}`];
+  });
+  const isFree = options.starBudget !== undefined && options.allowPaidBroadcast !== true;
+  return isFree
+    ? [...mistakes, `"starBudget" is for a paid broadcast: set allowPaidBroadcast, too`]
+    : mistakes;
+}
+
+/** When the message is too old, in milliseconds since 1970; `Infinity` where it never is. */
+export function expiryOf({ expiresAt, maxAgeMs = Infinity }: BroadcastOptions, madeAt: number): number {
+  return Math.min(expiresAt === undefined ? Infinity : timeOf(expiresAt) ?? Infinity, madeAt + maxAgeMs);
+}
+
+function timeOf(value: unknown): number | undefined {
+  const isText = typeof value === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(value);
+  if (!isText && typeof value !== "number" && !(value instanceof Date)) return undefined;
+  const time = new Date(value).getTime();
+  return Number.isNaN(time) || secondsHint(time) !== "" ? undefined : time;
+}
+
+// How a signal is sent.
+
+/** How a signal is sent: as a broadcast, with a chart where there are candles for it. */
+export interface SignalOptions extends BroadcastOptions, ChartOptions {
+  /**
+   * What the signal was found in, two or more, ascending: they are drawn (see `telegram-signals/chart`, and the packages
+   * that it needs), and the ticket is the picture's caption. What cannot be drawn goes out as text, and the log says why.
+   * Default: no chart.
+   */
+  readonly candles?: readonly Candle[] | undefined;
+}
+
+/** What `sendSignal` may be told besides what `broadcast` is. */
+export const signalOnlyNames: readonly string[] = namesOf<Omit<SignalOptions, keyof BroadcastOptions>>({
+  candles: true,
+  theme: true,
+  bands: true,
+});

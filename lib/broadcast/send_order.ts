@@ -1,0 +1,321 @@
+/**
+ * The order in which a broadcast writes to its recipients: people before groups and channels, and among them from a
+ * start that differs from one broadcast to the next, so that nobody is last every time. A chat's position depends on
+ * its id and on the start alone, not on who else is on the list: whoever resumes a run finds the same order. Pure.
+ */
+import type { RunRecord } from "./ledger.ts";
+
+/** Where the two circles start: at a person's id, and at a group's. */
+export interface OrderStart {
+  readonly people: number;
+  readonly groups: number;
+}
+
+/** A place in the order: who has the lower value comes first, among equals who has the lower rank. */
+export interface Position {
+  readonly value: number;
+  readonly rank: number;
+}
+
+export interface SendOrder {
+  /** `undefined`: plainly by the id, as runs were ordered that have no start. */
+  readonly start: OrderStart | undefined;
+  /** Numbers that the caller's own function gave; who has a lower one comes first. */
+  readonly values: ReadonlyMap<number, number> | undefined;
+}
+
+/** Telegram's ids have 52 significant bits at most (Bot API, `Chat.id`). */
+const circle = 2 ** 52;
+
+/** Each in ascending order of the ids, people first. */
+export const ascendingStart: OrderStart = { people: 0, groups: -circle };
+
+/** A chat's place among all chats. `value` stands in for a chat to which the function gave no number. */
+export function positionOf({ start, values }: SendOrder, chatId: number, value: number = 0): Position {
+  return { value: values?.get(chatId) ?? value, rank: rankOf(start, chatId) };
+}
+
+export function isBefore(one: Position, other: Position): boolean {
+  return one.value === other.value ? one.rank < other.rank : one.value < other.value;
+}
+
+function rankOf(start: OrderStart | undefined, chatId: number): number {
+  if (start === undefined) return chatId;
+  return chatId > 0 ? around(chatId - start.people) : circle + around(chatId - start.groups);
+}
+
+function around(distance: number): number {
+  return distance < 0 ? distance + circle : distance;
+}
+
+/**
+ * A start that two numbers in [0, 1) choose among the chats of an ascending list, each chat alike.
+ * @param people Chooses the person. @param groups Chooses the group or channel.
+ */
+export function startAmong(ids: ArrayLike<number>, people: number, groups: number): OrderStart {
+  const firstPerson = firstAbove(ids, 0);
+  const at = (from: number, to: number, part: number): number | undefined =>
+    ids[from + Math.floor((to - from) * part)];
+  return {
+    people: (firstPerson < ids.length ? at(firstPerson, ids.length, people) : undefined) ??
+      ascendingStart.people,
+    groups: (firstPerson > 0 ? at(0, firstPerson, groups) : undefined) ?? ascendingStart.groups,
+  };
+}
+
+/** The index of the first value above `value` in an ascending list; the list's length where there is none. */
+export function firstAbove(list: ArrayLike<number>, value: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] as number) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Whether an ascending list has the value. */
+export function includesSorted(list: ArrayLike<number>, value: number): boolean {
+  return list[firstAbove(list, value) - 1] === value;
+}
+
+/** An ascending list as the order has it: the index in the list of whoever is at the nth place. */
+export function placesIn(ids: ArrayLike<number>, start: OrderStart | undefined): (place: number) => number {
+  if (start === undefined) return (place) => place;
+  const total = ids.length;
+  const firstPerson = firstAbove(ids, 0);
+  const people = total - firstPerson;
+  const personAt = firstAbove(ids, start.people - 1) - firstPerson;
+  const groupAt = Math.min(firstAbove(ids, start.groups - 1), firstPerson);
+  return (place) => {
+    if (place < people) return firstPerson + (Math.max(0, personAt) + place) % people;
+    return (groupAt + place - people) % firstPerson;
+  };
+}
+
+// The recipients of a broadcast, taken in their order; the list may be read anew while they are written to.
+
+export interface AudienceOptions {
+  /** Ascending. */
+  readonly ids: Float64Array;
+  readonly order: SendOrder;
+  /** Taken before all others, wherever they are in the order. */
+  readonly first?: readonly number[];
+  /** Only who comes after this position is taken: another process has dealt with those before, whoever they were. */
+  readonly after?: Position | undefined;
+  /** Not taken: they were sent to out of their turn. */
+  readonly except?: readonly number[];
+}
+
+/** Chats that join after their place in the order was passed are taken so many at a time: each is named in the ledger. */
+const lateAtOnce = 30;
+
+export class Audience {
+  readonly order: SendOrder;
+  #ids: Float64Array;
+  #indexOf: (place: number) => number;
+  /** In the order where a function has made it; otherwise the places tell. */
+  readonly #explicit: readonly number[] | undefined;
+  readonly #first: number[];
+  /** Chats that joined behind the position. */
+  #late: number[] = [];
+  /** Chats that were taken, and are on the list no more: one that comes back is not taken again. */
+  readonly #taken = new Set<number>();
+  /** Chats that were sent to out of their turn. */
+  readonly #except: Set<number>;
+  readonly #from: Position | undefined;
+  #after: Position | undefined;
+  /** How many places have been passed. */
+  #place = 0;
+
+  constructor({ ids, order, first = [], after, except = [] }: AudienceOptions) {
+    this.order = order;
+    this.#ids = ids;
+    this.#first = [...first];
+    this.#except = new Set(except);
+    this.#from = after;
+    this.#after = after;
+    this.#indexOf = placesIn(ids, order.start);
+    if (order.values !== undefined) {
+      this.#explicit = Array.from(ids).sort((a, b) =>
+        isBefore(positionOf(order, a), positionOf(order, b)) ? -1 : 1
+      );
+    }
+    this.#place = this.#placeAfter(after);
+  }
+
+  /** How many are still to be taken. */
+  get left(): number {
+    let skipped = 0;
+    for (const chatId of this.#except) if (this.#isAhead(chatId)) skipped++;
+    return this.#first.length + this.#late.length + this.#total - this.#place - skipped;
+  }
+
+  /** How many people are on the list. */
+  get people(): number {
+    return this.#total - firstAbove(this.#ids, 0);
+  }
+
+  /** Whether the chat is on the list. */
+  has(chatId: number): boolean {
+    return includesSorted(this.#ids, chatId);
+  }
+
+  /** The next recipients, fewer where there are not so many. */
+  take(count: number): number[] {
+    const taken = this.#first.splice(0, count);
+    while (taken.length < count && this.#place < this.#total) {
+      const chatId = this.#at(this.#place++);
+      this.#after = positionOf(this.order, chatId);
+      if (!this.#except.delete(chatId)) taken.push(chatId);
+    }
+    if (taken.length === 0) taken.push(...this.#late.splice(0, Math.min(count, lateAtOnce)));
+    return taken;
+  }
+
+  /** Puts chats back that were taken: they are taken next. */
+  putBack(chatIds: readonly number[]): void {
+    this.#first.unshift(...chatIds);
+  }
+
+  /** Draws people at random from those of the list who have not been taken yet; `random` gives numbers in [0, 1). */
+  draw(count: number, random: () => number): number[] {
+    const drawn = new Set<number>();
+    const { people } = this;
+    for (let tries = 0; tries < 20 * count && drawn.size < count; tries++) {
+      const chatId = this.#ids[this.#total - people + Math.floor(random() * people)];
+      if (chatId !== undefined && this.#isAhead(chatId) && !this.#except.has(chatId)) drawn.add(chatId);
+    }
+    return [...drawn];
+  }
+
+  /** Leaves these chats out from now on, as they are sent to out of their turn. */
+  except(chatIds: readonly number[]): void {
+    for (const chatId of chatIds) this.#except.add(chatId);
+  }
+
+  /**
+   * Replaces the list by one that was read anew (ascending): new chats are taken, too; those that are missing are not.
+   * Nobody is taken twice. An order that a function has made stays as it is.
+   */
+  update(ids: Float64Array): void {
+    if (this.#explicit !== undefined) return;
+    const before = this.#ids;
+    const place = this.#place;
+    this.#noteTaken(ids);
+    this.#ids = ids;
+    this.#indexOf = placesIn(ids, this.order.start);
+    this.#place = this.#placeAfter(this.#after);
+    this.#late = this.#late.filter((chatId) => includesSorted(ids, chatId));
+    if (place === 0 && this.#after === undefined) return;
+    for (let passed = this.#placeAfter(this.#from); passed < this.#place; passed++) {
+      const chatId = this.#at(passed);
+      if (!includesSorted(before, chatId) && !this.#taken.has(chatId) && !this.#except.has(chatId)) {
+        this.#late.push(chatId);
+      }
+    }
+  }
+
+  /** Notes who was taken and is not on the next list, which would forget them. */
+  #noteTaken(next: Float64Array): void {
+    const late = new Set(this.#late);
+    for (let passed = 0; passed < this.#place; passed++) {
+      const chatId = this.#at(passed);
+      if (!includesSorted(next, chatId) && !late.has(chatId)) this.#taken.add(chatId);
+    }
+  }
+
+  get #total(): number {
+    return this.#ids.length;
+  }
+
+  #at(place: number): number {
+    return (this.#explicit?.[place] ?? this.#ids[this.#indexOf(place)]) as number;
+  }
+
+  #isAhead(chatId: number): boolean {
+    if (this.#after === undefined) return this.has(chatId);
+    return this.has(chatId) && isBefore(this.#after, positionOf(this.order, chatId));
+  }
+
+  /** How many places come up to a position. */
+  #placeAfter(position: Position | undefined): number {
+    if (position === undefined) return 0;
+    let [low, high] = [0, this.#total];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(position, positionOf(this.order, this.#at(middle)))) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+// Draws recipients at random: whoever comes next in the order may be a stranger's choice.
+
+/**
+ * Draws people among those of the window and those behind it, each with the same chance; fewer where there are not so
+ * many. `random` gives numbers in [0, 1).
+ */
+export function drawPeople(
+  count: number,
+  { window, audience, random }: {
+    /** Recipients of the present window that are not begun with. */
+    readonly window: readonly number[];
+    readonly audience: Audience;
+    readonly random: () => number;
+  },
+): number[] {
+  const people = window.filter((chatId) => chatId > 0);
+  const others = audience.draw(count, random);
+  const inWindow = people.length / Math.max(1, people.length + audience.left);
+  const drawn = new Set<number>();
+  while (drawn.size < count && people.length + others.length > 0) {
+    const from = others.length === 0 || (people.length > 0 && random() < inWindow) ? people : others;
+    drawn.add(from.splice(Math.floor(random() * from.length), 1)[0] as number);
+  }
+  return [...drawn];
+}
+
+// How a ledger's record says where a run is in its order. Pure.
+
+/** What is kept of an order, as attributes of the run. */
+export function orderKept({ start }: SendOrder): Partial<RunRecord> {
+  return { people_start: start?.people, groups_start: start?.groups };
+}
+
+/** The start that the record keeps; `undefined` for a run of an earlier version, which went plainly by the ids. */
+export function startKept(run: RunRecord): OrderStart | undefined {
+  const [people, groups] = [run["people_start"], run["groups_start"]];
+  return typeof people === "number" && typeof groups === "number" ? { people, groups } : undefined;
+}
+
+/** A chat as the record's cursor; with the number that a function has given it, as the function may be missing later. */
+export function cursorIn(
+  { values }: SendOrder,
+  chatId: number,
+): { readonly cursor: number; readonly cursor_value: number | undefined } {
+  return { cursor: chatId, cursor_value: values?.get(chatId) };
+}
+
+/** Where the record's cursor is, or where its window began; `undefined` before the first chat. */
+export function cursorPosition(
+  order: SendOrder,
+  run: RunRecord,
+  name: "cursor" | "window_after",
+): Position | undefined {
+  const chatId = run[name];
+  if (chatId === undefined) return undefined;
+  const value = Number(run[`${name}_value`] ?? 0);
+  const { rank } = positionOf({ ...order, values: undefined }, chatId);
+  return { value: order.values === undefined ? 0 : value, rank };
+}
+
+/** Gives whether a chat is between the bounds of the window that is being sent. */
+export function inWindow(order: SendOrder, run: RunRecord): (chatId: number) => boolean {
+  const [after, end] = [cursorPosition(order, run, "window_after"), cursorPosition(order, run, "cursor")];
+  return (chatId) => {
+    const at = positionOf(order, chatId);
+    return end !== undefined && !isBefore(end, at) && (after === undefined || isBefore(after, at));
+  };
+}

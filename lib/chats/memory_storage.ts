@@ -1,0 +1,54 @@
+/** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
+import { assertStorageOptions, storageNames } from "../dynamodb/option_names.ts";
+import { assertChatId } from "../telegram/chat_id.ts";
+import { displayable } from "../util/display.ts";
+import { chatOf, fold } from "./chat.ts";
+import type { Chat, ChatEvent, ChatState } from "./events.ts";
+import { type Applied, ChatStorage, type ChatStorageOptions } from "./storage.ts";
+
+/** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
+export class InMemoryChatStorage extends ChatStorage {
+  /** What `initialize()` reports. */
+  readonly kind = "memory";
+  /** Nobody else writes to it. */
+  override readonly isShared = false;
+  readonly #chats = new Map<number, ChatState>();
+
+  /**
+   * Begins without a chat.
+   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   */
+  constructor(options: ChatStorageOptions = {}) {
+    super(options);
+    assertStorageOptions(options, storageNames, new.target !== InMemoryChatStorage);
+  }
+
+  /** Nothing is to be made. */
+  createTableIfNotExists(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Folds the rule over the events at once. */
+  // deno-lint-ignore require-await -- async, so that a wrong id rejects as it does with every storage
+  async apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
+    assertChatId(chatId);
+    const before = this.#chats.get(chatId);
+    const after = fold(before, events);
+    if (after !== undefined) this.#chats.set(chatId, after);
+    return { before, after };
+  }
+
+  /** One chat, as a copy; `undefined` if there is none. */
+  // deno-lint-ignore require-await -- as above
+  async getChat(chatId: number): Promise<Chat | undefined> {
+    assertChatId(chatId);
+    const chat = this.#chats.get(chatId);
+    return chat && displayable(chatOf(chatId, chat), "chat");
+  }
+
+  /** All chats in one page, as copies. */
+  async *scan(): AsyncGenerator<Chat[]> {
+    await Promise.resolve();
+    yield displayable([...this.#chats].map(([chatId, chat]) => chatOf(chatId, chat)), "chats");
+  }
+}

@@ -1,0 +1,48 @@
+/** The queue on disk: what waits for the storage outlives the process. A JSON line for each entry. */
+import type { FileHandle } from "node:fs/promises";
+import type { Entry } from "./writer.ts";
+import { LineFile, type Lines, openLineFile } from "../util/json_lines_file.ts";
+
+export type SpoolContent = Lines<Entry>;
+
+/** An append-only file. Only its owner may read it: it says who writes to the bot. */
+export class Spool {
+  readonly path: string;
+  readonly #file: LineFile;
+
+  constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = new LineFile(path, file);
+  }
+
+  /** All entries that are left from before. */
+  read(): Promise<SpoolContent> {
+    return this.#file.read(isEntry);
+  }
+
+  /** Resolves once they are on disk; what comes while the disk is busy goes there together. */
+  append(entries: readonly Entry[]): Promise<void> {
+    return this.#file.append(entries);
+  }
+
+  /** Forgets everything, as it is kept elsewhere; leaves the file alone where another process has added to it. */
+  clear(): Promise<void> {
+    return this.#file.clear();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+/** @throws {ConfigError} If the file cannot be written. */
+export async function openSpool(path: string): Promise<Spool> {
+  return new Spool(path, await openLineFile(path, "spool file"));
+}
+
+function isEntry(entry: Entry): boolean {
+  if (entry.kind === "migration") return [entry.from, entry.to, entry.at].every(Number.isSafeInteger);
+  const { kind, at } = entry.event;
+  return entry.kind === "event" && Number.isSafeInteger(entry.chatId) && typeof kind === "string" &&
+    Number.isFinite(at);
+}

@@ -1,0 +1,320 @@
+import { assertCleanup, assertWork } from "../dynamodb/option_names.ts";
+import { assertChatId } from "../telegram/chat_id.ts";
+import { createLimit } from "../util/async.ts";
+import { type Clock, dayMs, systemClock, time } from "../util/clock.ts";
+import { displayable } from "../util/display.ts";
+import { consoleLogger, type Logger } from "../util/log.ts";
+import { assertNames, type Names } from "../util/validate.ts";
+import { isStopped } from "./chat.ts";
+import type { Chat, ChatEvent, ChatState, UserInfo } from "./events.ts";
+
+/** The log of /stops in a storage that several processes share. */
+export interface StopLog {
+  /** How many /stops were entered so far. It only grows; one may be counted twice. */
+  readonly count: number;
+  /** The count at which `chats` was emptied last: a reader who last saw a lower count has missed some. */
+  readonly since: number;
+  /** The chats of the /stops since then. One of them may have said /start again: only a look at the chat tells. */
+  readonly chats: ReadonlySet<number>;
+}
+
+// Figures over all chats, counted chat by chat.
+
+/** Figures over all chats of a storage. */
+export interface ChatStatistics {
+  /** Chats of any standing. */
+  readonly totalChats: number;
+  /** Chats to which broadcasts go. */
+  readonly activeChats: number;
+  /** All others. */
+  readonly inactiveChats: number;
+  /** Messages from all chats. */
+  readonly totalMessages: number;
+  /** 0 where there are no chats. */
+  readonly averageMessagesPerChat: number;
+  /** Chats of any standing by the day of their `last_active`: each of the last thirty days in UTC, today last. */
+  readonly lastActiveByDay: readonly number[];
+}
+
+const days = 30;
+
+/** Counts chats, in no more room for a million of them than for one. */
+export class ChatCount {
+  readonly #today: number;
+  readonly #lastActiveByDay: number[] = new Array<number>(days).fill(0);
+  #chats = 0;
+  #active = 0;
+  #messages = 0;
+
+  /** `now` is in milliseconds since 1970. */
+  constructor(now: number) {
+    this.#today = Math.floor(now / dayMs);
+  }
+
+  add({ is_active, message_count, last_active }: ChatState): void {
+    this.#chats++;
+    if (is_active) this.#active++;
+    this.#messages += message_count;
+    const day = days - 1 - this.#today + Math.floor((time(last_active) ?? -Infinity) / dayMs);
+    // What is longer ago, or is said to be still to come, has no place.
+    if (day >= 0 && day < days) this.#lastActiveByDay[day] = (this.#lastActiveByDay[day] ?? 0) + 1;
+  }
+
+  get statistics(): ChatStatistics {
+    const [chats, active, messages] = [this.#chats, this.#active, this.#messages];
+    return displayable({
+      totalChats: chats,
+      activeChats: active,
+      inactiveChats: chats - active,
+      totalMessages: messages,
+      averageMessagesPerChat: chats === 0 ? 0 : messages / chats,
+      lastActiveByDay: [...this.#lastActiveByDay],
+    }, "statistics");
+  }
+}
+
+// The port behind which chats are kept, and what everyone may do with any storage, said in its few methods.
+
+/** What a batch of events did: the chat before the first and after the last; `undefined` is a chat nobody knows. */
+export interface Applied {
+  /** The chat before the first event. */
+  readonly before: ChatState | undefined;
+  /** The chat after the last event. */
+  readonly after: ChatState | undefined;
+  /**
+   * How long the confirmation of a /stop among the events has to wait, in milliseconds: until then another process may
+   * still write to the chat. Absent where it need not wait.
+   */
+  readonly confirmAfterMs?: number;
+}
+
+/** What the caller takes a chat for. A right guess saves a read; a wrong one costs a request and nothing else. */
+export type Belief = "absent" | "active";
+
+/** How work that may take long is followed and ended. */
+export interface Work {
+  /** Ends it: then it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called whenever there is progress: the table is being made, a page has been read. */
+  readonly onProgress?: (() => void) | undefined;
+  /** Called by `loadActiveChats` for each chat with strikes, which few have. */
+  readonly onStrikes?: ((chatId: number) => void) | undefined;
+  /** Called by `loadActiveChats` for each group and channel that has an `added_by`. */
+  readonly onAdder?: ((chatId: number, adderId: number) => void) | undefined;
+  /** Called by `loadActiveChats` for each chat that has a `thread_id`. */
+  readonly onThread?: ((chatId: number, threadId: number) => void) | undefined;
+}
+
+/** Whom a cleanup meets. */
+export interface CleanupOptions {
+  /** Chats that have not written for longer than this many days: any finite number above 0. */
+  readonly daysThreshold: number;
+}
+
+/** What every storage may be given. */
+export interface ChatStorageOptions {
+  /** Default: the machine's own. */
+  readonly clock?: Clock;
+  /** Default: the console. */
+  readonly logger?: Logger;
+}
+
+const cleanupsAtOnce = 8;
+
+/**
+ * Where chats are kept. To bring a storage of your own, extend this class with its abstract methods.
+ * Every method that cannot read or write throws: "unknown" is never said of a chat that could not be read.
+ */
+export abstract class ChatStorage {
+  /** Time, for what is done now. */
+  protected readonly clock: Clock;
+  /** Where the storage speaks. */
+  protected readonly logger: Logger;
+
+  /** For storages of your own, which call it first. */
+  constructor({ clock = systemClock, logger = consoleLogger }: ChatStorageOptions = {}) {
+    this.clock = clock;
+    this.logger = logger;
+  }
+
+  /** What `initialize()` reports: `"dynamodb"`, `"memory"`, or a name of your own. */
+  abstract readonly kind: string;
+
+  /** Whether other processes may write to it, too. Default: true. */
+  readonly isShared: boolean = true;
+
+  /** Makes the storage ready; harmless where it is. */
+  abstract createTableIfNotExists(work?: Work): Promise<void>;
+
+  /**
+   * Assigns the storage to a bot, by the bot's id, unless it is assigned to one already. Does nothing by default.
+   * @throws {ConfigError} If it is assigned to another bot.
+   */
+  claim(_botId: number, _work?: Work): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /**
+   * Folds the consent rule over the events and keeps the result, all of it or nothing: exact under any number of
+   * writers and any redelivery, as long as each writer hands over one chat's updates in their order.
+   */
+  abstract apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied>;
+
+  /** One chat; `undefined` if there is none. */
+  abstract getChat(chatId: number): Promise<Chat | undefined>;
+
+  /** All chats, a page at a time, in no order. */
+  abstract scan(): AsyncIterable<Chat[]>;
+
+  /** The latest /stops; `undefined`, the default, where the storage keeps no such log. */
+  readStopLog(): Promise<StopLog | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /**
+   * Announces that this process relies on the log of /stops until `untilMs` (milliseconds since 1970), in place of reading
+   * each chat; to be called again before that. Until then `apply` gives `confirmAfterMs` with each /stop, so that this
+   * process reads of the /stop before it is confirmed. Gives the log as it is now; `undefined`, the default, where the
+   * storage keeps none.
+   */
+  beginSending(_untilMs: number): Promise<StopLog | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** The ids of all active chats: the whole set, or an error. */
+  async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder, onThread } = work;
+    const active = new Set<number>();
+    for await (const page of this.scan()) {
+      signal?.throwIfAborted();
+      onProgress?.();
+      for (const { chat_id, is_active, strikes, added_by, thread_id } of page) {
+        if (!is_active) continue;
+        active.add(chat_id);
+        if (strikes !== undefined) onStrikes?.(chat_id);
+        if (added_by !== undefined) onAdder?.(chat_id, added_by);
+        if (thread_id !== undefined) onThread?.(chat_id, thread_id);
+      }
+    }
+    return active;
+  }
+
+  /** Figures over all chats, counted now. */
+  async getStatistics(): Promise<ChatStatistics> {
+    const count = new ChatCount(this.clock.now());
+    for await (const page of this.scan()) for (const chat of page) count.add(chat);
+    return count.statistics;
+  }
+
+  /**
+   * Registers a chat by hand, with a message count of 0, and keeps all that is known of one that exists.
+   * It is the operator's word: it also brings back a chat that said /stop.
+   * @throws {TypeError} If a value can be none of a chat's, or a name is spelt nearly as a known one.
+   */
+  async saveChat(chatId: number, userInfo: UserInfo = {}): Promise<"created" | "reactivated" | "unchanged"> {
+    assertUserInfo(userInfo);
+    const event: ChatEvent = { kind: "saved", at: this.clock.now(), userInfo };
+    const { before } = await this.apply(chatId, [event], "absent");
+    if (before === undefined) return "created";
+    return before.is_active ? "unchanged" : "reactivated";
+  }
+
+  /** Ends a subscription as /stop does; true if it was active. A chat nobody knows stays unknown. */
+  async deactivateChat(chatId: number): Promise<boolean> {
+    const event: ChatEvent = { kind: "deactivated", at: this.clock.now() };
+    const { before } = await this.apply(chatId, [event], "active");
+    return before?.is_active === true;
+  }
+
+  /** The operator's way back for a known chat, even one that said /stop; true if it was inactive. */
+  async reactivateChat(chatId: number): Promise<boolean> {
+    const { before } = await this.apply(chatId, [{ kind: "reactivated", at: this.clock.now() }]);
+    return before?.is_active === false;
+  }
+
+  /**
+   * Deactivates every active chat that has not written for `daysThreshold` days, and tells how many those were.
+   * Mind that this also ends the subscription of people who read every signal and never write.
+   * A chat without a readable `last_active` is left alone, and one that wrote meanwhile stays.
+   * @throws {RangeError} If there is no `daysThreshold`, or it is no finite number above 0.
+   */
+  async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
+    const limit = createLimit(cleanupsAtOnce);
+    let deactivated = 0;
+    for await (const stale of this.scanStaleChats(options)) {
+      const done = await Promise.all(stale.map((chat) => limit(() => this.#deactivateStale(chat))));
+      deactivated += done.filter(Boolean).length;
+    }
+    return deactivated;
+  }
+
+  /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
+  async *scanStaleChats(options: CleanupOptions): AsyncGenerator<Chat[]> {
+    assertCleanup(options);
+    const { daysThreshold } = options;
+    const before = this.clock.now() - daysThreshold * dayMs;
+    let unreadable = 0;
+    for await (const page of this.scan()) {
+      const active = page.filter((chat) => chat.is_active);
+      unreadable += active.filter((chat) => time(chat.last_active) === undefined).length;
+      yield active.filter((chat) => (time(chat.last_active) ?? Infinity) < before);
+    }
+    if (unreadable > 0) {
+      this.logger.warn(`Cleanup leaves ${unreadable} active chats alone that have no readable last_active.`);
+    }
+  }
+
+  async #deactivateStale({ chat_id, last_active = "" }: Chat): Promise<boolean> {
+    const event: ChatEvent = { kind: "stale", at: this.clock.now(), lastActive: last_active };
+    const { before, after } = await this.apply(chat_id, [event]);
+    return before?.is_active === true && after?.is_active === false;
+  }
+
+  /** Ends what the storage holds open. */
+  close(): void {}
+}
+
+/** Hands a supergroup its group's standing, then closes the group; harmless when said again, or resumed half-way. */
+export async function migrateChat(
+  storage: ChatStorage,
+  from: number,
+  to: number,
+  at: number,
+): Promise<Applied | undefined> {
+  assertChatId(to);
+  const old = await storage.getChat(from);
+  if (old === undefined || old.removed_reason === "migrated") return undefined;
+  const inherited = await storage.apply(to, [{ kind: "inherited", from: old, at }], "absent");
+  const { before } = await storage.apply(from, [{ kind: "migrated", to, at }]);
+  // What the group said between the two: a /stop is not lost.
+  const wasStopped = before !== undefined && isStopped(before) && !isStopped(old);
+  return wasStopped ? await storage.apply(to, [{ kind: "deactivated", at }], "active") : inherited;
+}
+
+// What an operator may say of a chat that is saved by hand.
+
+/** Whatever another program keeps besides is its own affair. */
+const userInfoNames: Names = {
+  known: ["username", "first_name", "last_name", "user_id", "title", "type"],
+  what: "a name in userInfo",
+  isOpen: true,
+};
+
+/** @throws {TypeError} Naming the value that can be none, or the name that is misspelt. */
+export function assertUserInfo(userInfo: UserInfo): void {
+  assertNames("save the chat", userInfo, userInfoNames);
+  const isMap = typeof userInfo === "object" && userInfo !== null && !Array.isArray(userInfo);
+  const odd = isMap && Object.entries(userInfo).find(([, value]) => !isPlain(value));
+  if (isMap && odd === undefined) return;
+  const name = odd ? `userInfo.${odd[0]}` : "userInfo";
+  const rule = odd ? "a text, a number up to 2^53, true or false" : 'an object such as { username: "ada" }';
+  throw new TypeError(
+    `Cannot save the chat as "${name}" must be ${rule}: current value is ${String(odd ? odd[1] : userInfo)}`,
+  );
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  return value === undefined || value === null || typeof value === "string" || typeof value === "boolean";
+}

@@ -1,0 +1,337 @@
+/** Telling of items that refuse what is to be kept: each once, and no more of them than one can look after. */
+import process from "node:process";
+import {
+  type AttributeValue,
+  type DynamoDBClient,
+  ScanCommand,
+  type ScanCommandInput,
+  type ScanCommandOutput,
+} from "@aws-sdk/client-dynamodb";
+import { chatOf, fold } from "../chats/chat.ts";
+import type { Chat, ChatEvent, ChatState } from "../chats/events.ts";
+import {
+  type Applied,
+  type Belief,
+  ChatCount,
+  type ChatStatistics,
+  ChatStorage,
+  type ChatStorageOptions,
+  type StopLog,
+  type Work,
+} from "../chats/storage.ts";
+import { errorName, StorageError } from "../chats/storage_error.ts";
+import { assertChatId } from "../telegram/chat_id.ts";
+import { displayable } from "../util/display.ts";
+import type { Logger } from "../util/log.ts";
+import {
+  adderOf,
+  chatIdOf,
+  chatsOf,
+  type ConditionError,
+  getItem,
+  stateOf,
+  strikesOf,
+  threadOf,
+  updateItem,
+} from "./chat_item.ts";
+import { believed, type Ground, groundOf, isWritten, leanUpdateOf, undone, updateOf } from "./chat_update.ts";
+import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
+import type { ChatUpdate } from "./expressions.ts";
+import { assertStorageOptions, assertWork, dynamoDBNames } from "./option_names.ts";
+import { ensureChatTable } from "./table.ts";
+import { isToldToOthers, TableRecord } from "./table_record.ts";
+
+const toldAtMost = 10;
+
+/** Says of a chat that its item refused a write, and why. */
+export function createOddItemLog(logger: Logger): (chatId: number, refusal: Error) => void {
+  const told = new Set<number>();
+  return (chatId, { message }) => {
+    if (told.has(chatId) || told.size >= toldAtMost) return;
+    told.add(chatId);
+    const others = told.size === toldAtMost ? " More such chats are not told of." : "";
+    logger.warn(
+      `Of chat ${chatId} nothing is kept but whether it is active: ${message} Look at its item, which may be too large.${others}`,
+    );
+  };
+}
+
+// Reading the whole table: a page after another, or all segments of it at once.
+
+type Scan = Omit<ScanCommandInput, "TableName">;
+
+/** A million chats are 0.2 GB: more segments would buy no time. */
+const segments = 4;
+
+/** All pages, one after another. */
+export async function* pages(
+  { tableName, send }: Table,
+  input: Scan,
+  signal?: AbortSignal,
+): AsyncGenerator<ScanCommandOutput> {
+  let from: Record<string, AttributeValue> | undefined;
+  do {
+    const command = new ScanCommand({ TableName: tableName, ...input, ExclusiveStartKey: from });
+    const page: ScanCommandOutput = await send(
+      "Scan",
+      (client, options) => client.send(command, options as undefined),
+      signal,
+    );
+    yield page;
+    // A page may be empty and not be the last: only the key tells.
+    from = page.LastEvaluatedKey;
+  } while (from !== undefined);
+}
+
+/** All pages of all segments, or the first error, after which no further page is asked for. */
+export async function scanInParallel(
+  table: Table,
+  input: Scan,
+  onPage: (page: ScanCommandOutput) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]);
+  const segment = async (Segment: number): Promise<void> => {
+    for await (const page of pages(table, { ...input, Segment, TotalSegments: segments }, stop)) onPage(page);
+  };
+  try {
+    await Promise.all(Array.from({ length: segments }, (_, index) => segment(index)));
+  } catch (error) {
+    failed.abort(error);
+    throw error;
+  }
+}
+
+// Chats in DynamoDB, through the raw client: one conditional UpdateItem for whatever happens to a chat.
+
+/** Which table, and how to reach it. */
+export interface DynamoDBStorageOptions extends ChatStorageOptions {
+  /** Default: TELEGRAM_CHATS_TABLE, or `telegram-chats`. */
+  readonly tableName?: string | undefined;
+  /** Default: AWS_REGION, or `us-east-1`. */
+  readonly regionName?: string | undefined;
+  /**
+   * A client of your own; it is used as it is, and stays yours to close. Under Deno the SDK's own way to the network
+   * repeats a request whose answer was lost without saying so: then `saveChat` may call a chat "unchanged" that it has
+   * just created. Counts stay exact.
+   */
+  readonly client?: DynamoDBClient | undefined;
+  /** A fetch of your own, for requests without a client of your own: it must send each once. Default: the runtime's. */
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
+const maxRounds = 100;
+const activeNames = {
+  ...{ "#active": "is_active", "#id": "chat_id", "#strikes": "strikes" },
+  ...{ "#adder": "added_by", "#thread": "thread_id" },
+};
+
+/**
+ * Keeps chats in a DynamoDB table of the key `chat_id` (N).
+ * Needs `dynamodb:` CreateTable (only where there is no table yet), DescribeTable, GetItem, UpdateItem and Scan on
+ * the table, and nothing else. Every method rejects with a {@link StorageError} when DynamoDB does not do its part.
+ */
+export class TelegramDynamoDBStorage extends ChatStorage {
+  /** What `initialize()` reports. */
+  readonly kind = "dynamodb";
+  /** The table's name. */
+  readonly tableName: string;
+  /** The table's region; a client of your own may know better. */
+  readonly regionName: string;
+  readonly #client: DynamoDBClient;
+  readonly #ownsClient: boolean;
+  readonly #table: Table;
+  readonly #record: TableRecord;
+  readonly #tellOdd: (chatId: number, refusal: Error) => void;
+
+  /** What it speaks to DynamoDB with; of its own, it ends with `close()`. */
+  get client(): DynamoDBClient {
+    return this.#client;
+  }
+
+  /**
+   * Connects to nothing yet; the AWS SDK finds credentials at the first request.
+   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   */
+  constructor(options: DynamoDBStorageOptions = {}) {
+    super(options);
+    assertStorageOptions(options, dynamoDBNames, new.target !== TelegramDynamoDBStorage);
+    this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
+    this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
+    this.#ownsClient = options.client === undefined;
+    this.#client = options.client ?? createDynamoDBClient(this.regionName, options.fetch);
+    this.#table = openTable(this.#client, this.tableName, this.regionName);
+    this.#record = new TableRecord(this.#table, this.clock);
+    this.#tellOdd = createOddItemLog(this.logger);
+  }
+
+  /**
+   * Creates the table (on-demand billing) if there is none, and waits until it takes writes: up to a minute.
+   * @throws {StorageError} Reason `table` where a table of this name has another key; `denied` at once, with the
+   * action's name.
+   */
+  async createTableIfNotExists(work: Work = {}): Promise<void> {
+    assertWork("create the table", work);
+    await ensureChatTable(this.#table, this.clock, work);
+  }
+
+  /**
+   * Writes the bot's id into the table's own item, whose `chat_id` is 0, where none is there: one read, and one write
+   * once.
+   * @throws {ConfigError} If another bot's id is there.
+   */
+  override async claim(botId: number, { signal }: Work = {}): Promise<void> {
+    await this.#record.claim(botId, signal);
+  }
+
+  /**
+   * Compare and set: one UpdateItem where the belief is right, else one more for each surprise. A /stop costs one more: it
+   * is entered in the log of the table's own item before this resolves.
+   */
+  async apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+    assertChatId(chatId);
+    await this.#record.tellWhatIsLeft();
+    const applied = await this.#apply(chatId, events, belief);
+    if (!isToldToOthers(applied, events)) return applied;
+    const confirmAfterMs = await this.#record.tell(chatId);
+    return confirmAfterMs === undefined ? applied : { ...applied, confirmAfterMs };
+  }
+
+  /** The latest /stops, read consistently. */
+  override async readStopLog(): Promise<StopLog> {
+    return await this.#record.readStops();
+  }
+
+  /** One UpdateItem; one more request where another process has announced a later time. */
+  override async beginSending(untilMs: number): Promise<StopLog> {
+    return await this.#record.beginSending(untilMs);
+  }
+
+  /** One chat, read consistently; `undefined` if there is none. */
+  async getChat(chatId: number): Promise<Chat | undefined> {
+    assertChatId(chatId);
+    const item = await getItem(this.#table, chatId);
+    return item && displayable(chatOf(chatId, stateOf(item)), "chat");
+  }
+
+  /** All chats, a page of up to 1 MB at a time, in no order. */
+  async *scan(): AsyncGenerator<Chat[]> {
+    for await (const { Items = [] } of pages(this.#table, {})) yield displayable(chatsOf(Items), "chats");
+  }
+
+  /**
+   * The ids of all active chats, read in parallel segments.
+   * @throws {StorageError} If any page could not be read: part of the set is never given for the whole.
+   */
+  override async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+    assertWork("load the chats", work);
+    const { signal, onProgress, onStrikes, onAdder, onThread } = work;
+    const active = new Set<number>();
+    await scanInParallel(this.#table, {
+      FilterExpression: "#active = :true",
+      ProjectionExpression: "#id, #strikes, #adder, #thread",
+      ExpressionAttributeNames: activeNames,
+      ExpressionAttributeValues: { ":true": { BOOL: true } },
+      // A /stop that was confirmed a moment ago must not be overlooked.
+      ConsistentRead: true,
+    }, ({ Items = [] }) => {
+      for (const item of Items) {
+        const [chatId, adderId, threadId] = [chatIdOf(item), adderOf(item), threadOf(item)];
+        if (chatId === undefined) continue;
+        active.add(chatId);
+        if (strikesOf(item) !== undefined) onStrikes?.(chatId);
+        if (adderId !== undefined) onAdder?.(chatId, adderId);
+        if (threadId !== undefined) onThread?.(chatId, threadId);
+      }
+      onProgress?.();
+    }, signal);
+    return active;
+  }
+
+  /** Figures over all chats, counted by one scan of four attributes; the table's own item count is hours old. */
+  override async getStatistics(): Promise<ChatStatistics> {
+    const count = new ChatCount(this.clock.now());
+    await scanInParallel(this.#table, {
+      ProjectionExpression: "#id, #active, #count, #last",
+      ExpressionAttributeNames: {
+        ...{ "#id": "chat_id", "#active": "is_active" },
+        ...{ "#count": "message_count", "#last": "last_active" },
+      },
+    }, ({ Items = [] }) => {
+      for (const item of Items) if (chatIdOf(item) !== undefined) count.add(stateOf(item));
+    });
+    return count.statistics;
+  }
+
+  /** Closes the client, unless it is one of your own. */
+  override close(): void {
+    if (this.#ownsClient) this.#client.destroy();
+  }
+
+  async #apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+    await loadMarshalling();
+    let ground = believed(belief, events) ?? groundOf(await getItem(this.#table, chatId));
+    for (let round = 0; round < maxRounds; round++) {
+      const before = ground.state;
+      const after = fold(before, events);
+      const update = after === before || after === undefined ? undefined : updateOf(ground, after, events);
+      if (update !== undefined && after !== undefined) {
+        const written = await this.#write(chatId, update, ground, after, events);
+        if ("old" in written) return { before: written.old, after: fold(written.old, events) };
+        if ("kept" in written) return { before, after: written.kept };
+        if (written.isOurs) return undone(written.ground.state, after, ground);
+        ground = written.ground;
+      } else if (ground.isRead) return { before, after };
+      else ground = groundOf(await getItem(this.#table, chatId));
+    }
+    throw new StorageError(
+      "throttled",
+      `Cannot update chat ${chatId}: ${maxRounds} other writes to it came first, one after another.`,
+    );
+  }
+
+  /** What an item refuses even as it was read is kept as far as it takes it: whether the chat is active. */
+  async #write(
+    chatId: number,
+    update: ChatUpdate,
+    ground: Ground,
+    after: ChatState,
+    events: readonly ChatEvent[],
+  ): Promise<Written> {
+    try {
+      return await this.#update(chatId, update, ground, after);
+    } catch (error) {
+      const refusal = (error as Error).cause as Error | undefined;
+      const lean = errorName(refusal) === "ValidationException" && leanUpdateOf(ground, after, events);
+      // An item that is full loses counts; any other refusal of nothing but counts is somebody's to see.
+      if (!lean || (lean.update === undefined && !/item size/i.test(refusal?.message ?? ""))) throw error;
+      const written = lean.update && await this.#update(chatId, lean.update, ground, lean.after);
+      this.#tellOdd(chatId, error as Error);
+      return written === undefined || "old" in written ? { kept: lean.after } : written;
+    }
+  }
+
+  /**
+   * One conditional write. An item whose own attributes make DynamoDB refuse the expression is read, so that the
+   * next round repairs it; so is one that comes without the item that made the condition fail.
+   */
+  async #update(chatId: number, update: ChatUpdate, ground: Ground, after: ChatState): Promise<Written> {
+    try {
+      const old = await updateItem(this.#table, chatId, update);
+      return { old: old && stateOf(old) };
+    } catch (error) {
+      const cause = (error as Error).cause as ConditionError | undefined;
+      const isItemsFault = errorName(cause) === "ValidationException" && !ground.isRead;
+      if (errorName(cause) !== "ConditionalCheckFailedException" && !isItemsFault) throw error;
+      const now = cause?.Item ? groundOf(cause.Item) : groundOf(await getItem(this.#table, chatId));
+      // An earlier attempt may have landed and its answer been lost: then the item is what was to be written.
+      const isOurs = (cause?.$metadata?.attempts ?? 1) > 1 && isWritten(now.state, after, ground);
+      return { isOurs, ground: now };
+    }
+  }
+}
+
+type Written = { readonly old: ChatState | undefined } | { readonly kept: ChatState } | Refused;
+type Refused = { readonly isOurs: boolean; readonly ground: Ground };

@@ -1,0 +1,357 @@
+/** An item of the ledger's table as a run, and a run's writes as expressions. */
+import process from "node:process";
+import {
+  type AttributeValue,
+  type DynamoDBClient,
+  GetItemCommand,
+  QueryCommand,
+  type QueryCommandOutput,
+  UpdateItemCommand,
+  type UpdateItemCommandOutput,
+} from "@aws-sdk/client-dynamodb";
+import {
+  changesOf,
+  type Ledger,
+  partKey,
+  partsOf,
+  reservedAttributes,
+  type RunRecord,
+  type RunText,
+  type RunValue,
+  textOf,
+} from "../broadcast/ledger.ts";
+import { errorName, StorageError } from "../chats/storage_error.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import type { Item } from "./chat_item.ts";
+import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
+import { type ChatUpdate as Update, Expressions } from "./expressions.ts";
+import { assertStorageOptions, ledgerNames } from "./option_names.ts";
+import { ensureTable, ledgerSchema, ledgerWords, misfitOf } from "./table.ts";
+
+/**
+ * What the item says of its run. What else is in it (a map, say) is none of ours, but an item that is no run is an
+ * error: to take it for "no run" would be to send a broadcast twice.
+ */
+export function runOf(item: Item): RunRecord {
+  const run: Record<string, RunValue> = {};
+  for (const [name, value] of Object.entries(item)) {
+    if (!reservedAttributes.includes(name)) {
+      run[name] = packedAttributes.has(name) ? unpacked(value) : valueOf(value);
+    }
+    if (run[name] === undefined) delete run[name];
+  }
+  if (isRun(run)) return run;
+  const id = String(run["broadcast_id"]);
+  throw new StorageError(
+    "failed",
+    `The ledger's item "run" of the broadcast "${id}" is no run that this version can read. Look at the item, or ` +
+      `choose another broadcastId.`,
+  );
+}
+
+function valueOf(value: Item[string]): RunValue {
+  if (value.S !== undefined) return value.S;
+  if (value.BOOL !== undefined) return value.BOOL;
+  if (value.N !== undefined) return Number(value.N);
+  return value.L?.every((each) => each.N !== undefined) ? value.L.map((each) => Number(each.N)) : undefined;
+}
+
+/** Lists of chats. */
+const packedAttributes: ReadonlySet<string> = new Set(["pending", "unsent", "sampled"]);
+
+/** A full list of numbers would not leave room for the counts in an item of 1 KB: as doubles it is a fifth smaller. */
+function packed(numbers: readonly number[]): Uint8Array | readonly number[] {
+  // Not every engine takes empty bytes.
+  if (numbers.length === 0) return numbers;
+  const view = new DataView(new ArrayBuffer(8 * numbers.length));
+  numbers.forEach((number, index) => view.setFloat64(8 * index, number));
+  return new Uint8Array(view.buffer);
+}
+
+function unpacked(value: Item[string]): RunValue {
+  if (value.B === undefined) return valueOf(value);
+  const view = new DataView(value.B.buffer, value.B.byteOffset, value.B.byteLength);
+  return Array.from({ length: Math.floor(value.B.byteLength / 8) }, (_, index) => view.getFloat64(8 * index));
+}
+
+/** Whether the attributes are those of a run. */
+export function isRun(run: Record<string, RunValue>): run is RunRecord {
+  const { broadcast_id, owner, started_at, fence, lease_until, state, on_unknown } = run;
+  return [broadcast_id, owner, started_at].every((each) => typeof each === "string") &&
+    [fence, lease_until].every((each) => typeof each === "number") &&
+    (state === "running" || state === "finished") && (on_unknown === "skip" || on_unknown === "resend");
+}
+
+/** When the item was saved last, by its owner's count: milliseconds since 1970 that never go back. */
+export function savedAt(item: Item): number {
+  return Number(item["saved_at"]?.N ?? 0);
+}
+
+/** Creates the run where there is none. */
+export function beginUpdate(run: RunRecord): Update {
+  const update = new Expressions();
+  write(update, run);
+  update.requireAbsent("broadcast_id");
+  return update.build();
+}
+
+/** Changes the owner of a run that is as it was read. A new owner counts its saves from its own clock. */
+export function claimUpdate(run: RunRecord, owner: string, leaseUntil: number): Update {
+  const update = new Expressions();
+  update.set(["owner"], owner);
+  update.set(["fence"], run.fence + 1);
+  update.set(["lease_until"], leaseUntil);
+  update.remove("saved_at");
+  requireOwned(update, run);
+  update.requireValue("lease_until", { N: String(run.lease_until) });
+  update.requireValue("state", { S: "running" });
+  return { ...update.build(), ReturnValues: "ALL_NEW" };
+}
+
+/** Writes the whole run where it is its owner's still, and nothing later of the owner's is there. */
+export function saveUpdate(run: RunRecord, savedAt: number): Update {
+  const update = new Expressions();
+  write(update, run);
+  update.set(["saved_at"], savedAt);
+  requireOwned(update, run);
+  // Only its owner can have finished it with this fence, and may say so again.
+  if (run.state === "running") update.requireValue("state", { S: "running" });
+  update.requireBelowIfAny("saved_at", "<", savedAt);
+  return { ...update.build(), ReturnValues: "NONE" };
+}
+
+/** Keeps a part of a text, whatever was there. */
+export function partUpdate(text: string): Update {
+  const update = new Expressions();
+  update.set(["text"], text);
+  const { ConditionExpression: _none, ReturnValuesOnConditionCheckFailure: _never, ...rest } = update.build();
+  return { ...rest, ReturnValues: "NONE" };
+}
+
+function requireOwned(update: Expressions, run: RunRecord): void {
+  update.requireValue("owner", { S: run.owner });
+  update.requireValue("fence", { N: String(run.fence) });
+}
+
+/** The attribute `open` keeps a run in the index of that name for as long as it is not finished. */
+function write(update: Expressions, run: RunRecord): void {
+  const { set, remove } = changesOf(run);
+  for (const [name, value] of set) {
+    update.set([name], packedAttributes.has(name) ? packed(value as number[]) : value);
+  }
+  for (const name of remove) update.remove(name);
+  if (run.state === "running") update.set(["open"], "open");
+  else update.remove("open");
+}
+
+// The ledger in DynamoDB, through the raw client: one conditional UpdateItem for whatever happens to a run.
+
+/** Which table, and how to reach it. */
+export interface DynamoDBLedgerOptions {
+  /** Default: TELEGRAM_BROADCASTS_TABLE, or `telegram-broadcasts`. */
+  readonly tableName?: string | undefined;
+  /** Default: AWS_REGION, or `us-east-1`. */
+  readonly regionName?: string | undefined;
+  /** A client to share: it is used as it is, and not closed. */
+  readonly client?: DynamoDBClient | undefined;
+  /** A fetch of your own, for requests without a client to share: it must send each once. Default: the runtime's. */
+  readonly fetch?: typeof fetch | undefined;
+  /** Default: the machine's own. */
+  readonly clock?: Clock | undefined;
+}
+
+/** Times that a write finds no table, or one that takes no writes yet, before that is an error. */
+const creationsAtMost = 3;
+
+/**
+ * Remembers broadcasts in a table of the key `broadcast_id` (S) and `record` (S), which the first write creates.
+ * Needs `dynamodb:` CreateTable (only where there is no table yet), DescribeTable, GetItem and UpdateItem on the
+ * table, and Query on its index. Every method rejects with a {@link StorageError} when DynamoDB does not do its part.
+ */
+export class DynamoDBLedger implements Ledger {
+  /** The table's name. */
+  readonly tableName: string;
+  readonly #client: DynamoDBClient;
+  readonly #ownsClient: boolean;
+  readonly #clock: Clock;
+  readonly #table: Table;
+  #creation: Promise<void> | undefined;
+  #savedAt = 0;
+
+  /**
+   * Connects to nothing yet.
+   * @throws {ConfigError} If an option is unknown.
+   */
+  constructor(options: DynamoDBLedgerOptions = {}) {
+    assertStorageOptions(options, ledgerNames);
+    this.tableName = options.tableName ?? (process.env["TELEGRAM_BROADCASTS_TABLE"] || "telegram-broadcasts");
+    const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
+    this.#clock = options.clock ?? systemClock;
+    this.#ownsClient = options.client === undefined;
+    this.#client = options.client ?? createDynamoDBClient(regionName, options.fetch);
+    this.#table = openTable(this.#client, this.tableName, regionName, ledgerWords(this.tableName));
+  }
+
+  /** One GetItem. */
+  async get(broadcastId: string): Promise<RunRecord | undefined> {
+    const item = await orWithoutTable(this.#read(broadcastId, "run"), undefined);
+    return item && runOf(item);
+  }
+
+  /** One UpdateItem, where the table is there and no answer is lost. */
+  async begin(run: RunRecord): Promise<RunRecord> {
+    await loadMarshalling();
+    const refused = await this.#create(run.broadcast_id, "run", beginUpdate(run));
+    if (refused === undefined) return run;
+    // Where an earlier attempt landed and its answer was lost, this is the run as it was to be.
+    return refused.item === undefined ? await this.begin(run) : runOf(refused.item);
+  }
+
+  /** One UpdateItem. */
+  async claim(run: RunRecord, owner: string, leaseUntil: number): Promise<RunRecord | undefined> {
+    await loadMarshalling();
+    const written = await this.#update(run.broadcast_id, "run", claimUpdate(run, owner, leaseUntil));
+    if ("answer" in written) return runOf(written.answer.Attributes ?? {});
+    const now = written.item && runOf(written.item);
+    const isOurs = now?.owner === owner && now.fence === run.fence + 1;
+    return isOurs ? now : undefined;
+  }
+
+  /** One UpdateItem. */
+  async save(run: RunRecord): Promise<boolean> {
+    await loadMarshalling();
+    // DynamoDB may carry out a request long after its time-out; later saves must be told from it.
+    const at = this.#savedAt = Math.max(this.#savedAt + 1, this.#clock.now());
+    const written = await this.#update(run.broadcast_id, "run", saveUpdate(run, at));
+    if ("answer" in written) return true;
+    if (written.item === undefined) return false;
+    const now = runOf(written.item);
+    // Ours with a lost answer, or overtaken by a later one of ours.
+    return now.owner === run.owner && now.fence === run.fence && savedAt(written.item) >= at;
+  }
+
+  /** A Query of the index `open`, which holds only runs that are not finished. */
+  async open(): Promise<string[]> {
+    const ids: string[] = [];
+    let from: Item | undefined;
+    do {
+      const page: QueryCommandOutput | undefined = await orWithoutTable(this.#openPage(from), undefined);
+      ids.push(...(page?.Items ?? []).flatMap(({ broadcast_id }) => broadcast_id?.S ?? []));
+      from = page?.LastEvaluatedKey;
+    } while (from !== undefined);
+    return ids;
+  }
+
+  /** An UpdateItem a part. The first one goes ahead, as it may have to create the table. */
+  async writeText(broadcastId: string, name: RunText, text: string): Promise<number> {
+    await loadMarshalling();
+    const [first, ...rest] = partsOf(broadcastId, name, text);
+    const write = (part: string, index: number): Promise<unknown> =>
+      this.#create(broadcastId, partKey(name, index), partUpdate(part));
+    if (first === undefined) return 0;
+    await write(first, 0);
+    await Promise.all(rest.map((part, index) => write(part, index + 1)));
+    return 1 + rest.length;
+  }
+
+  /** A GetItem a part. */
+  async readText(broadcastId: string, name: RunText, parts: number): Promise<string> {
+    const keys = Array.from({ length: parts }, (_, index) => partKey(name, index));
+    const items = await Promise.all(keys.map((key) => this.#read(broadcastId, key)));
+    return textOf(broadcastId, name, items.map((item) => item?.["text"]?.S));
+  }
+
+  /** Closes the client, unless it is shared. */
+  close(): void {
+    if (this.#ownsClient) this.#client.destroy();
+  }
+
+  async #read(broadcastId: string, record: string): Promise<Item | undefined> {
+    const command = new GetItemCommand({ ...this.#key(broadcastId, record), ConsistentRead: true });
+    const answer = this.#table.send(
+      "GetItem",
+      (client, options) => client.send(command, options as undefined),
+    );
+    return (await this.#explained(answer)).Item;
+  }
+
+  #openPage(from: Item | undefined): Promise<QueryCommandOutput> {
+    const command = new QueryCommand({
+      TableName: this.tableName,
+      IndexName: "open",
+      KeyConditionExpression: "#open = :open",
+      ExpressionAttributeNames: { "#open": "open" },
+      ExpressionAttributeValues: { ":open": { S: "open" } },
+      ExclusiveStartKey: from,
+    });
+    const answer = this.#table.send("Query", (client, options) => client.send(command, options as undefined));
+    return this.#explained(answer);
+  }
+
+  /** Writes, and creates the table where that is missing. */
+  async #create(broadcastId: string, record: string, update: Update): Promise<Refused | undefined> {
+    for (let round = 1;; round++) {
+      try {
+        const written = await this.#update(broadcastId, record, update);
+        return "answer" in written ? undefined : written;
+      } catch (error) {
+        if (!isWithoutTable(error) || round > creationsAtMost) throw error;
+        this.#creation ??= ensureTable(this.#table, ledgerSchema, this.#clock).finally(() => {
+          this.#creation = undefined;
+        });
+        await this.#creation;
+      }
+    }
+  }
+
+  /** What a condition refused comes with the item that is there, or it is read. */
+  async #update(broadcastId: string, record: string, update: Update): Promise<Written> {
+    const command = new UpdateItemCommand({ ...this.#key(broadcastId, record), ...update });
+    const answer = this.#table.send(
+      "UpdateItem",
+      (client, options) => client.send(command, options as undefined),
+    );
+    try {
+      return { answer: await this.#explained(answer) };
+    } catch (error) {
+      const cause = (error as Error).cause as { readonly Item?: Item } | undefined;
+      if (errorName(cause) !== "ConditionalCheckFailedException") throw error;
+      return { item: cause?.Item ?? await this.#read(broadcastId, record) };
+    }
+  }
+
+  /** DynamoDB's words about another key, or an index that is not there, do not say what to do. */
+  async #explained<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      const isRefused = errorName((error as Error).cause) === "ValidationException";
+      const misfit = isRefused && await misfitOf(this.#table, ledgerSchema).catch(() => undefined);
+      throw misfit || error;
+    }
+  }
+
+  #key(broadcastId: string, record: string): { TableName: string; Key: Record<string, AttributeValue> } {
+    return { TableName: this.tableName, Key: { broadcast_id: { S: broadcastId }, record: { S: record } } };
+  }
+}
+
+type Written = { readonly answer: UpdateItemCommandOutput } | Refused;
+
+/** What is there in place of what the condition asked for. */
+interface Refused {
+  readonly item: Item | undefined;
+}
+
+function isWithoutTable(error: unknown): boolean {
+  return errorName((error as Error).cause) === "ResourceNotFoundException";
+}
+
+async function orWithoutTable<T, U>(answer: Promise<T>, nothing: U): Promise<T | U> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isWithoutTable(error)) return nothing;
+    throw error;
+  }
+}

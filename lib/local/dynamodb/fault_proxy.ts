@@ -1,0 +1,359 @@
+import { Buffer } from "node:buffer";
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+import { systemClock } from "../../util/clock.ts";
+import { assertNames, namesOf } from "../../util/validate.ts";
+import { wrongValue } from "../wrong_value.ts";
+import {
+  accessDenied,
+  assertAction,
+  assertMilliseconds,
+  assertServiceError,
+  assertThrottlingType,
+  type Call,
+  errorBody,
+  type Fault,
+  FaultList,
+  type FaultOptions,
+  type ServiceError,
+  serviceErrorNames,
+  throttled,
+  type ThrottlingType,
+} from "./faults.ts";
+
+/** What stands behind the gate said, all of it. */
+export interface Answer {
+  readonly head: IncomingMessage;
+  readonly content: Uint8Array;
+}
+
+/** Sends a request on as it came, and resolves once the whole answer is there. */
+export function forward(
+  target: URL,
+  agent: Agent,
+  request: IncomingMessage,
+  body: Uint8Array,
+): Promise<Answer> {
+  const { method = "POST", url = "/", headers } = request;
+  return new Promise((resolve, reject) => {
+    const forwarded = httpRequest(
+      new URL(url, target),
+      { method, headers, agent },
+      (answer) => readAll(answer).then((content) => resolve({ head: answer, content }), reject),
+    );
+    forwarded.on("error", reject);
+    forwarded.end(body);
+  });
+}
+
+export async function readAll(message: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of message) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks);
+}
+
+/** The action stands in a header (`DynamoDB_20120810.UpdateItem`), the table in the body. */
+export function parse(
+  request: IncomingMessage,
+  body: Uint8Array,
+): { call: Call; parameters: Record<string, unknown> } {
+  const [, action = ""] = String(request.headers["x-amz-target"] ?? "").split(".");
+  const parameters = parseObject(new TextDecoder().decode(body));
+  const table = parameters["TableName"];
+  return { call: { action, table: typeof table === "string" ? table : "" }, parameters };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+// What a fault gate is told.
+
+/** These actions on this table, and on its indexes. */
+export interface Allowed {
+  /** As IAM names them, without `dynamodb:`. */
+  readonly actions: readonly string[];
+  /** The table's name. */
+  readonly table: string;
+}
+
+/** What stands behind the gate, and who may pass. */
+export interface FaultGateOptions {
+  /** The DynamoDB behind the gate: an `http://` endpoint, such as `startDynamoDB` gives. */
+  readonly target: string;
+  /** As an IAM policy would: whatever none of these allows is refused. Default: all may pass. */
+  readonly allow?: Allowed | readonly Allowed[];
+  /** TCP port on 127.0.0.1. Default: 0, the system chooses. */
+  readonly port?: number;
+  /** Decides about shares; a number in [0, 1). Default: `Math.random`. */
+  readonly random?: () => number;
+}
+
+const optionNames = {
+  known: namesOf<FaultGateOptions>({ target: true, allow: true, port: true, random: true }),
+};
+const allowedNames = { known: namesOf<Allowed>({ actions: true, table: true }), what: "a name in allow" };
+
+/**
+ * @throws {TypeError} If an option is unknown, or a value of the wrong type.
+ * @throws {RangeError} If the target is no `http://` endpoint.
+ */
+export function assertGateOptions(options: FaultGateOptions): void {
+  assertNames("start the gate", options, optionNames);
+  const target: unknown = (options as FaultGateOptions | undefined)?.target;
+  if (!isEndpoint(target)) {
+    const rule = "an http:// endpoint, such as the endpoint of startDynamoDB()";
+    throw new RangeError(wrongValue("start the gate", "target", rule, target));
+  }
+  for (const each of [options.allow].flat()) if (each !== undefined) assertAllowed(each);
+}
+
+function isEndpoint(target: unknown): boolean {
+  return typeof target === "string" && URL.canParse(target) && new URL(target).protocol === "http:";
+}
+
+function assertAllowed(allowed: Allowed): void {
+  assertNames("start the gate", allowed, allowedNames);
+  const { actions, table } = Object(allowed) as Partial<Allowed>;
+  if (!Array.isArray(actions)) {
+    const rule = 'a list of actions such as ["GetItem"]';
+    throw new TypeError(wrongValue("start the gate", "actions", rule, actions));
+  }
+  for (const [index, action] of actions.entries()) {
+    assertAction("start the gate", action, `actions[${index}]`);
+  }
+  if (typeof table !== "string") {
+    throw new TypeError(wrongValue("start the gate", "table", "the name of a table", table));
+  }
+}
+
+/** One request that the gate saw. */
+export interface GateEntry extends Call {
+  /** The HTTP status that the client was sent, or why it was sent none. */
+  readonly status: number | "hung" | "lost" | "refused";
+}
+
+/** Called with a request's parsed body before it is forwarded; the request waits for it. */
+export type BeforeForward = (requestBody: Record<string, unknown>) => void | Promise<void>;
+const logLimit = 1000;
+
+/**
+ * Starts an HTTP proxy on loopback in front of a DynamoDB emulator, to play what no emulator shows: refused access,
+ * throttling, lost answers, silence. Give its `endpoint` to the client in place of the emulator's.
+ * @throws {TypeError} If an option is unknown, or an action misspelt; so do the gate's methods.
+ * @throws {RangeError} If the target is no `http://` endpoint.
+ */
+export async function startFaultGate(options: FaultGateOptions): Promise<FaultGate> {
+  assertGateOptions(options);
+  const gate = new FaultGate(options);
+  await gate.listen(options.port ?? 0);
+  return gate;
+}
+
+/** The proxy that `startFaultGate` starts. Where several faults fit a request, the one set first befalls it. */
+export class FaultGate {
+  readonly #target: URL;
+  readonly #allow: readonly Allowed[] | undefined;
+  readonly #faults: FaultList;
+  readonly #hooks = new Set<{ action: string; hook: BeforeForward; fired: number }>();
+  readonly #counts = new Map<string, number>();
+  readonly #log: GateEntry[] = [];
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #closing = new AbortController();
+  readonly #server: Server;
+
+  /** @ignore Gates are started by `startFaultGate`. */
+  constructor({ target, allow, random = Math.random }: FaultGateOptions) {
+    this.#target = new URL(target);
+    this.#allow = allow && [allow].flat();
+    this.#faults = new FaultList(random);
+    this.#server = createServer((request, response) => {
+      // A client that leaves is no error of ours; unheard, it would end the process.
+      request.on("error", () => {});
+      // Whatever breaks behind the gate reaches the client as a broken connection, as it would without the gate.
+      this.#handle(request, response).catch(() => request.socket.destroy());
+    });
+  }
+
+  /** Called by `startFaultGate`. */
+  listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, "127.0.0.1", () => resolve());
+    });
+  }
+
+  /** `http://127.0.0.1:PORT` */
+  get endpoint(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Requests since the start or the last `resetCounts()`; an SDK's own retries count too. */
+  get requests(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Requests of one action, such as `"UpdateItem"`. */
+  count(action: string): number {
+    assertAction("count requests", action);
+    return this.#counts.get(action) ?? 0;
+  }
+
+  /** Counts from zero again. */
+  resetCounts(): void {
+    this.#counts.clear();
+  }
+
+  /** The last thousand requests that came to an end, oldest first. */
+  get log(): readonly GateEntry[] {
+    return this.#log;
+  }
+
+  /** Refuses access, to one action or to all. */
+  deny(action?: string): Fault {
+    return this.#faults.add({ kind: "answer", error: accessDenied }, action === undefined ? {} : { action });
+  }
+
+  /** Says that it is too much. `type` defaults to `"ThrottlingException"`, an on-demand table's way. */
+  throttle(options: FaultOptions & { readonly type?: ThrottlingType } = {}): Fault {
+    const { type = "ThrottlingException" } = options;
+    assertThrottlingType(type);
+    return this.fail({ ...options, ...throttled(type) });
+  }
+
+  /** Answers with any error of the service's. */
+  fail(options: FaultOptions & ServiceError): Fault {
+    const effect = { kind: "answer", error: () => options } as const;
+    return this.#faults.add(effect, options, serviceErrorNames, () => assertServiceError(options));
+  }
+
+  /** Accepts the request and never answers. */
+  hang(options: FaultOptions = {}): Fault {
+    return this.#faults.add({ kind: "hang" }, options);
+  }
+
+  /** Forwards the request, so that it takes effect, and cuts the connection in place of the answer. */
+  loseAnswers(options: FaultOptions = {}): Fault {
+    return this.#faults.add({ kind: "lose" }, options);
+  }
+
+  /** Cuts the connection, without forwarding the request. */
+  refuse(options: FaultOptions = {}): Fault {
+    return this.#faults.add({ kind: "refuse" }, options);
+  }
+
+  /** Holds the request for `ms` milliseconds first; another fault may follow. */
+  delay(options: FaultOptions & { readonly ms: number }): Fault {
+    const { ms } = options;
+    return this.#faults.add({ kind: "delay", ms }, options, ["ms"], () => assertMilliseconds("ms", ms));
+  }
+
+  /** Ends all faults and hooks. `allow` stays. */
+  clear(): void {
+    this.#faults.clear();
+    this.#hooks.clear();
+  }
+
+  /**
+   * Calls `hook` before each request of `action` that is forwarded, so that a test can let another writer go first.
+   * If the hook itself writes through the gate, it has to `clear()` its handle before, or it waits for itself.
+   * A hook that throws is answered by a 400 `HookFailed` with its message, which the SDK does not retry.
+   */
+  before(action: string, hook: BeforeForward): Fault {
+    assertAction("set a hook", action);
+    if (typeof hook !== "function") throw new TypeError(wrongValue("set a hook", "hook", "a function", hook));
+    const entry = { action, hook, fired: 0 };
+    this.#hooks.add(entry);
+    return {
+      get fired(): number {
+        return entry.fired;
+      },
+      clear: (): void => void this.#hooks.delete(entry),
+    };
+  }
+
+  /** Stops at once; whatever is under way or hanging is cut off. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    this.#agent.destroy();
+    await closed;
+  }
+
+  /** As `close()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readAll(request);
+    const { call, parameters } = parse(request, body);
+    this.#counts.set(call.action, this.count(call.action) + 1);
+    const { delayMs, effect } = this.#decide(call);
+    if (delayMs > 0) await systemClock.sleep(delayMs, this.#closing.signal);
+    if (effect?.kind === "hang") return this.#note(call, "hung");
+    if (effect?.kind === "refuse") return this.#cut(call, request, "refused");
+    if (effect?.kind === "answer") return this.#answerError(call, response, effect.error(call));
+    try {
+      await this.#runHooks(call, parameters);
+    } catch (error) {
+      const message = `The hook before ${call.action} failed: ${String(error)}`;
+      return this.#answerError(call, response, { status: 400, type: "HookFailed", message });
+    }
+    const answer = await forward(this.#target, this.#agent, request, body);
+    if (effect?.kind === "lose") return this.#cut(call, request, "lost");
+    this.#answer(call, response, answer);
+  }
+
+  #decide(call: Call): ReturnType<FaultList["next"]> {
+    const { action, table } = call;
+    return this.#allow?.some((each) => each.actions.includes(action) && each.table === table) ?? true
+      ? this.#faults.next(call)
+      : { delayMs: 0, effect: { kind: "answer", error: accessDenied } };
+  }
+
+  async #runHooks(call: Call, parameters: Record<string, unknown>): Promise<void> {
+    for (const entry of this.#hooks) {
+      if (entry.action !== call.action) continue;
+      entry.fired++;
+      await entry.hook(parameters);
+    }
+  }
+
+  #cut(call: Call, request: IncomingMessage, status: "lost" | "refused"): void {
+    this.#note(call, status);
+    request.socket.destroy();
+  }
+
+  #answer(call: Call, response: ServerResponse, { head, content }: Answer): void {
+    const { connection: _connection, "transfer-encoding": _encoding, ...headers } = head.headers;
+    const status = head.statusCode ?? 500;
+    this.#note(call, status);
+    response.writeHead(status, { ...headers, "content-length": content.length }).end(content);
+  }
+
+  #answerError(call: Call, response: ServerResponse, error: ServiceError): void {
+    this.#note(call, error.status);
+    response.writeHead(error.status, {
+      "content-type": "application/x-amz-json-1.0",
+      "x-amzn-requestid": "LOCALFAULTGATE",
+    }).end(errorBody(error));
+  }
+
+  #note(call: Call, status: GateEntry["status"]): void {
+    this.#log.push({ ...call, status });
+    if (this.#log.length > logLimit) this.#log.shift();
+  }
+}

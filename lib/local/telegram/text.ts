@@ -1,0 +1,274 @@
+/** The rules for texts: what Telegram finds in those of people, and refuses in those of bots. */
+import type { MessageEntity } from "grammy/types";
+import { badRequest } from "./errors.ts";
+import type { Payload } from "./request.ts";
+
+const maxTextLength = 4096;
+const maxCaptionLength = 1024;
+
+/** A command stands alone: no letter, digit, `_`, `/`, `<` or `>` touches it. */
+const command = /(?<![\p{L}\p{N}_/<>])\/[a-zA-Z0-9_]{1,64}(?:@[a-zA-Z0-9_]{3,32})?(?![\p{L}\p{N}_/<>])/gu;
+
+/** The `bot_command` entities of a person's text. */
+export function commandEntities(text: string): MessageEntity[] {
+  return [...text.matchAll(command)].map((match) => ({
+    type: "bot_command",
+    offset: match.index,
+    length: match[0].length,
+  }));
+}
+
+export interface FormattedText {
+  readonly text: string;
+  readonly entities: MessageEntity[];
+}
+
+/** The text of a message as the bot gave it, with its markup turned into entities. */
+export function readText(payload: Payload): FormattedText {
+  const raw = payload["text"];
+  if (raw === undefined || raw === "") throw badRequest("message text is empty");
+  return formatted(String(raw), payload["parse_mode"], payload["entities"]);
+}
+
+/** The caption of a photo or a file; undefined if the call has none. */
+export function readCaption(payload: Payload): FormattedText | undefined {
+  const raw = payload["caption"];
+  if (raw === undefined || raw === "") return undefined;
+  return formatted(String(raw), payload["parse_mode"], payload["caption_entities"]);
+}
+
+/** The fields of a message of this text. */
+export function textContent({ text, entities }: FormattedText): object {
+  return entities.length > 0 ? { text, entities } : { text };
+}
+
+/** The fields of a message with this caption. */
+export function captionContent(caption: FormattedText | undefined): object {
+  if (caption === undefined) return {};
+  const { text, entities } = caption;
+  return entities.length > 0 ? { caption: text, caption_entities: entities } : { caption: text };
+}
+
+export function checkText(content: FormattedText): void {
+  if (content.text.trim() === "") throw badRequest("text must be non-empty");
+  if (lengthOf(content.text) > maxTextLength) throw badRequest("message is too long");
+  checkEntities(content);
+}
+
+export function checkCaption(content: FormattedText | undefined): void {
+  if (content === undefined) return;
+  if (lengthOf(content.text) > maxCaptionLength) throw badRequest("message caption is too long");
+  checkEntities(content);
+}
+
+/** Telegram counts characters (code points) for its limits, and UTF-16 units for entities. */
+function lengthOf(text: string): number {
+  return [...text].length;
+}
+
+function formatted(text: string, parseMode: unknown, entities: unknown): FormattedText {
+  if (parseMode !== undefined && parseMode !== "") return parseMarkup(text, String(parseMode));
+  return { text, entities: Array.isArray(entities) ? entities as MessageEntity[] : [] };
+}
+
+function checkEntities({ text, entities }: FormattedText): void {
+  for (const { offset, length } of entities) {
+    const inside = Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length > 0 &&
+      offset + length <= text.length;
+    if (!inside) throw badRequest("ENTITY_BOUNDS_INVALID");
+  }
+}
+
+// The three parse modes, turned into text with entities the way a client would see it.
+
+/**
+ * @throws {ApiError} 400 "can't parse entities" if the markup is not balanced or not escaped.
+ */
+export function parseMarkup(text: string, parseMode: string): FormattedText {
+  switch (parseMode.toLowerCase()) {
+    case "html":
+      return parseHtml(text);
+    case "markdown":
+      return parseMarkdown(text, { markers: legacyMarkers, reserved: "", nests: false });
+    case "markdownv2":
+      return parseMarkdown(text, { markers: markers, reserved: "_*[]()~`>#+-=|{}.!", nests: true });
+    default:
+      throw badRequest("unsupported parse_mode");
+  }
+}
+
+interface Open {
+  readonly marker: string;
+  readonly type: string;
+  readonly start: number;
+  readonly sourceOffset: number;
+  readonly url?: string;
+}
+
+const tags: Readonly<Record<string, string>> = {
+  a: "text_link",
+  b: "bold",
+  blockquote: "blockquote",
+  code: "code",
+  del: "strikethrough",
+  em: "italic",
+  i: "italic",
+  ins: "underline",
+  pre: "pre",
+  s: "strikethrough",
+  span: "spoiler",
+  strike: "strikethrough",
+  strong: "bold",
+  "tg-spoiler": "spoiler",
+  u: "underline",
+};
+
+const characters: Readonly<Record<string, string>> = { amp: "&", gt: ">", lt: "<", quot: '"' };
+
+function parseHtml(source: string): FormattedText {
+  const open: Open[] = [];
+  const entities: MessageEntity[] = [];
+  let text = "";
+  for (const match of source.matchAll(/<(\/?)([^\s>]*)([^>]*)>|&(\w+|#\d+);|[^<&]+|[<&]/g)) {
+    const [whole, slash, tag, attributes = "", character] = match;
+    const at = `at byte offset ${byteOffset(source, match.index)}`;
+    if (character !== undefined) text += htmlCharacter(character) ?? whole;
+    else if (whole === "<") throw cannotParse(`Unclosed start tag ${at}`);
+    else if (tag === undefined) text += whole;
+    else if (slash === "/") closeTag(open.pop(), tag, at, text, entities);
+    else open.push(openTag(tag, attributes, text.length, match.index, at));
+  }
+  const last = open.pop();
+  if (last !== undefined) throw cannotParse(`Can't find end tag corresponding to start tag "${last.marker}"`);
+  return { text, entities: sorted(entities) };
+}
+
+function htmlCharacter(name: string): string | undefined {
+  return name.startsWith("#") ? String.fromCodePoint(Number(name.slice(1))) : characters[name];
+}
+
+function openTag(tag: string, attributes: string, start: number, sourceOffset: number, at: string): Open {
+  const marker = tag.toLowerCase();
+  const type = tags[marker];
+  if (type === undefined) throw cannotParse(`Unsupported start tag "${marker}" ${at}`);
+  const url = /href\s*=\s*["']?([^"'\s>]+)/i.exec(attributes)?.[1];
+  return { marker, type, start, sourceOffset, ...(url === undefined ? {} : { url }) };
+}
+
+function closeTag(
+  opened: Open | undefined,
+  tag: string,
+  at: string,
+  text: string,
+  entities: MessageEntity[],
+): void {
+  if (opened === undefined) throw cannotParse(`Unexpected end tag ${at}`);
+  if (tag !== "" && tag.toLowerCase() !== opened.marker) {
+    throw cannotParse(`Unmatched end tag ${at}, expected "</${opened.marker}>", found "</${tag}>"`);
+  }
+  close(opened, text, entities);
+}
+
+interface Dialect {
+  /** What begins and ends an entity; longer markers first. */
+  readonly markers: Readonly<Record<string, string>>;
+  readonly reserved: string;
+  readonly nests: boolean;
+}
+
+const legacyMarkers = { "```": "pre", "`": "code", "*": "bold", "_": "italic" };
+const markers = {
+  "```": "pre",
+  "`": "code",
+  "||": "spoiler",
+  "__": "underline",
+  "*": "bold",
+  "_": "italic",
+  "~": "strikethrough",
+};
+
+function parseMarkdown(source: string, dialect: Dialect): FormattedText {
+  const open: Open[] = [];
+  const entities: MessageEntity[] = [];
+  let text = "";
+  for (let index = 0; index < source.length;) {
+    const rest = source.slice(index, index + 3);
+    const top = open.at(-1);
+    const marker = markerAt(rest, top, dialect);
+    if (rest[0] === "\\" && rest.length > 1 && isEscapable(rest[1] ?? "", dialect)) {
+      text += rest[1];
+      index += 2;
+    } else if (marker !== undefined && marker === top?.marker) {
+      const [url, length] = linkAfter(source, index, marker);
+      close({ ...top, ...(url === undefined ? {} : { url }) }, text, entities);
+      open.pop();
+      index += length;
+    } else if (marker !== undefined && marker !== "]") {
+      open.push({ ...opening(marker, dialect), start: text.length, sourceOffset: index });
+      index += marker.length;
+    } else {
+      refuseReserved(rest, top, dialect);
+      text += rest[0];
+      index += 1;
+    }
+  }
+  const last = open.pop();
+  if (last === undefined) return { text, entities: sorted(entities) };
+  const offset = byteOffset(source, last.sourceOffset);
+  throw cannotParse(`Can't find end of the entity starting at byte offset ${offset}`);
+}
+
+/** The marker that stands here and means something here: code holds none but its own end. */
+function markerAt(rest: string, top: Open | undefined, dialect: Dialect): string | undefined {
+  if (top !== undefined && rest.startsWith(top.marker)) return top.marker;
+  if (top !== undefined && (!dialect.nests || isCode(top))) return undefined;
+  if (rest.startsWith("[")) return "[";
+  return Object.keys(dialect.markers).find((marker) => rest.startsWith(marker));
+}
+
+function opening(marker: string, dialect: Dialect): { marker: string; type: string } {
+  return marker === "["
+    ? { marker: "]", type: "text_link" }
+    : { marker, type: dialect.markers[marker] ?? "bold" };
+}
+
+/** The address behind the `]` of a link, and how many characters the end of the entity takes. */
+function linkAfter(source: string, index: number, marker: string): [url: string | undefined, length: number] {
+  if (marker !== "]") return [undefined, marker.length];
+  const [target, url] = /^\]\(([^)]*)\)/.exec(source.slice(index)) ?? ["]"];
+  return [url, target.length];
+}
+
+function isEscapable(character: string, { reserved, nests }: Dialect): boolean {
+  return nests ? reserved.includes(character) || character === "\\" : "_*`[".includes(character);
+}
+
+function refuseReserved(rest: string, top: Open | undefined, { reserved }: Dialect): void {
+  const character = rest[0] ?? "";
+  if (!reserved.includes(character) || (top !== undefined && isCode(top))) return;
+  throw cannotParse(`Character '${character}' is reserved and must be escaped with the preceding '\\'`);
+}
+
+function isCode({ type }: Open): boolean {
+  return type === "code" || type === "pre";
+}
+
+function close({ type, start, url }: Open, text: string, entities: MessageEntity[]): void {
+  const length = text.length - start;
+  if (length === 0 || (type === "text_link" && url === undefined)) return;
+  const entity = { type, offset: start, length, ...(type === "text_link" ? { url } : {}) };
+  entities.push(entity as MessageEntity);
+}
+
+/** Telegram lists entities by where they begin, the outer one first. */
+function sorted(entities: MessageEntity[]): MessageEntity[] {
+  return entities.sort((a, b) => a.offset - b.offset || b.length - a.length);
+}
+
+function byteOffset(source: string, index: number): number {
+  return new TextEncoder().encode(source.slice(0, index)).length;
+}
+
+function cannotParse(detail: string): Error {
+  return badRequest(`can't parse entities: ${detail}`);
+}

@@ -1,0 +1,76 @@
+/** The grid, with prices at the right and times below. */
+import { scaleUtc } from "d3-scale";
+import { type Frame, sizes } from "./layout.ts";
+import { line, text, widthOf } from "./svg.ts";
+
+export interface Span {
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** `taken` is where the levels' labels are. */
+export function axes(frame: Frame, taken: readonly Span[]): string {
+  return priceAxis(frame, taken) + timeAxis(frame);
+}
+
+function priceAxis({ y, ticks, plot, labels, colours }: Frame, taken: readonly Span[]): string {
+  return ticks.map(({ price, words }) => {
+    const middle = y(price);
+    const grid = line([plot.left, middle], [plot.right, middle], { stroke: colours.grid, "stroke-width": 2 });
+    const [top, bottom] = [middle - 20, middle + 20];
+    const isHidden = top < plot.top - 4 || taken.some((span) => top < span.bottom && bottom > span.top) ||
+      widthOf(words, sizes.small) > labels.right - labels.left;
+    if (isHidden) return grid;
+    const style = { size: sizes.small, fill: colours.muted, anchor: "end" } as const;
+    return grid + text(words, { x: labels.right - 14, y: middle + 10, ...style });
+  }).join("");
+}
+
+function timeAxis({ candles, x, plot, volume, colours }: Frame): string {
+  const bottom = (volume ?? plot).bottom;
+  const style = { size: sizes.small, fill: colours.muted, anchor: "middle" } as const;
+  return timeTicks(candles.map(({ time }) => time), x, plot.left, plot.right).map(({ at, words }) =>
+    line([at, plot.top], [at, bottom], { stroke: colours.grid, "stroke-width": 2 }) +
+    text(words, { x: at, y: bottom + 40, ...style })
+  ).join("");
+}
+
+interface Tick {
+  readonly at: number;
+  readonly half: number;
+  readonly words: string;
+}
+
+/** At the candles that open at a round time, or next after it; days before hours, and as many as have room. */
+function timeTicks(
+  times: readonly number[],
+  x: (index: number) => number,
+  left: number,
+  right: number,
+): Tick[] {
+  const [first = 0, last = 0] = [times[0], times.at(-1)];
+  const rounds: readonly Date[] = scaleUtc([first, last], [0, 1]).ticks(5);
+  const ticks: Tick[] = [];
+  for (const time of [...rounds.filter(isMidnight), ...rounds.filter((it) => !isMidnight(it))]) {
+    const words = timeText(time, last - first);
+    const half = widthOf(words, sizes.small) / 2;
+    const at = x(times.findIndex((it) => it >= time.getTime()));
+    const isFree = ticks.every((tick) => Math.abs(tick.at - at) > tick.half + half + 24);
+    if (isFree && at - half >= left && at + half <= right) ticks.push({ at, half, words });
+  }
+  return ticks;
+}
+
+function isMidnight(time: Date): boolean {
+  return time.getTime() % 86_400_000 === 0;
+}
+
+const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+const yearMs = 366 * 86_400_000;
+
+/** `06:30`, `5 Jan` at midnight, `Jan 2026` where there are years. */
+function timeText(time: Date, spanMs: number): string {
+  const month = months[time.getUTCMonth()];
+  if (spanMs > yearMs) return `${month} ${time.getUTCFullYear()}`;
+  return isMidnight(time) ? `${time.getUTCDate()} ${month}` : time.toISOString().slice(11, 16);
+}

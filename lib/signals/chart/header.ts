@@ -1,0 +1,89 @@
+/** What the picture is about. */
+import { riskReward } from "../signal.ts";
+import { type Frame, margin, sizes, width } from "./layout.ts";
+import { element, fitted, line, text, widthOf } from "./svg.ts";
+
+export function header(frame: Frame): string {
+  return title(frame) + subtitle(frame) + legend(frame);
+}
+
+/** Direction, symbol, timeframe; and what the trade promises. */
+function title(frame: Frame): string {
+  const { signal, colours } = frame;
+  const baseline = 72;
+  const isLong = signal.direction === "long";
+  const words = isLong ? "LONG" : "SHORT";
+  const badgeWidth = 84 + widthOf(words, 38, true);
+  const badge = element(
+    "rect",
+    {
+      ...{ x: margin, y: 22, width: badgeWidth, height: 64, rx: 12 },
+      fill: isLong ? colours.rising : colours.falling,
+    },
+  );
+  const arrow = element("path", { d: triangle(margin + 36, 54, 14, isLong), fill: colours.onFill });
+  const direction = text(words, {
+    ...{ x: margin + 62, y: 67.5, size: 38, fill: colours.onFill, isBold: true },
+  });
+  const ratio = `1 : ${ratioText(riskReward(signal))}`;
+  const right = width - margin;
+  const ratioWidth = widthOf(ratio, 40, true);
+  const promise = text("Risk/reward", {
+    ...{ x: right - ratioWidth - 14, y: baseline, size: sizes.medium, fill: colours.muted, anchor: "end" },
+  }) + text(ratio, { x: right, y: baseline, size: 40, fill: colours.text, anchor: "end", isBold: true });
+  const left = margin + badgeWidth + 24;
+  const room = right - ratioWidth - 14 - widthOf("Risk/reward", sizes.medium) - 30 - left;
+  return badge + arrow + direction + promise + name(frame, left, baseline, room);
+}
+
+function name({ signal, colours }: Frame, x: number, y: number, room: number): string {
+  const timeframe = fitted(signal.timeframe ?? "", 160, 38);
+  const timeframeRoom = timeframe === "" ? 0 : 18 + widthOf(timeframe, 38);
+  const symbolRoom = room - timeframeRoom;
+  // A long symbol is written smaller before it is cut.
+  const size = Math.max(34, Math.floor(Math.min(sizes.large, symbolRoom / widthOf(signal.symbol, 1, true))));
+  const symbol = fitted(signal.symbol, symbolRoom, size, true);
+  return text(symbol, { x, y, size, fill: colours.text, isBold: true }) +
+    text(timeframe, { x: x + widthOf(symbol, size, true) + 18, y, size: 38, fill: colours.muted });
+}
+
+function subtitle({ time, colours }: Frame): string {
+  const written = `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return text(written, { x: margin, y: 128, size: sizes.small, fill: colours.muted });
+}
+
+/** A triangle that says up or down. */
+export function triangle(x: number, y: number, reach: number, isUp: boolean): string {
+  const [tip, base] = isUp ? [y - reach, y + reach] : [y + reach, y - reach];
+  return `M${x} ${tip}L${x + 1.15 * reach} ${base}L${x - 1.15 * reach} ${base}Z`;
+}
+
+/** `2.14`; what is beyond all reason is written short. */
+function ratioText(ratio: number): string {
+  if (ratio < 0.01 || ratio >= 100_000) return ratio.toPrecision(2);
+  return ratio.toFixed(ratio < 100 ? 2 : 0);
+}
+
+/** The bands' names, beside lines as they are drawn. */
+function legend({ colours, bands, parameters }: Frame): string {
+  const { bollingerPeriod, bollingerDeviations, vwapDeviations } = parameters;
+  const entries = [
+    {
+      isDrawn: bands.some(({ vwap }) => vwap),
+      words: `VWAP ${vwapDeviations}σ`,
+      stroke: { stroke: colours.vwap, "stroke-width": 3, "stroke-dasharray": "10 6" },
+    },
+    {
+      isDrawn: bands.some(({ bollinger }) => bollinger),
+      words: `Bollinger ${bollingerPeriod} × ${bollingerDeviations}σ`,
+      stroke: { stroke: colours.bollinger, "stroke-width": 3 },
+    },
+  ];
+  let right = width - margin;
+  return entries.filter(({ isDrawn }) => isDrawn).map(({ words, stroke }) => {
+    const label = text(words, { x: right, y: 128, size: sizes.small, fill: colours.muted, anchor: "end" });
+    const end = right - widthOf(words, sizes.small) - 10;
+    right = end - 46 - 30;
+    return label + line([end - 46, 119], [end, 119], stroke);
+  }).join("");
+}

@@ -1,0 +1,136 @@
+/** Where things are: what is drawn, and which pixel stands for which price and which candle. */
+import { scaleLinear } from "d3-scale";
+import type { Candle } from "../candle.ts";
+import { signalTime, type TradingSignal } from "../signal.ts";
+import { type BandsAt, bandsAt } from "./indicators.ts";
+import { labelName, type Level, levelsOf } from "./price_levels.ts";
+import type { Bands, Theme } from "./options.ts";
+import { widthOf } from "./svg.ts";
+import { type Colours, themes } from "./theme.ts";
+
+export interface Scene {
+  readonly signal: TradingSignal;
+  readonly candles: readonly Candle[];
+  readonly theme: Theme;
+  readonly bands: Bands;
+}
+
+export const width = 1200;
+export const height = 800;
+/** Sizes of type: on a phone the picture is a third as wide. */
+export const sizes = { small: 28, medium: 30, large: 54 } as const;
+export const margin = 28;
+const candlesAtMost = 80;
+const widestCandle = 40;
+/** For what may come: the part of the plot that the trade has for itself. */
+const futurePart = 0.14;
+
+export interface Box {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+export interface Frame {
+  readonly signal: TradingSignal;
+  readonly colours: Colours;
+  readonly parameters: Bands;
+  readonly candles: readonly Candle[];
+  readonly bands: readonly BandsAt[];
+  readonly levels: readonly Level[];
+  readonly plot: Box;
+  /** `undefined` where nothing was traded. */
+  readonly volume: Box | undefined;
+  readonly labels: { readonly left: number; readonly right: number; readonly size: number };
+  /** A candle's width, gap included. */
+  readonly step: number;
+  /** A candle's middle. */
+  readonly x: (index: number) => number;
+  /** A price's height. */
+  readonly y: (price: number) => number;
+  /** The lowest and the highest price there is room for. */
+  readonly prices: readonly [number, number];
+  /** Round ones. */
+  readonly ticks: readonly { readonly price: number; readonly words: string }[];
+  /** The candle at whose close the signal was found. */
+  readonly signalIndex: number;
+  /** When it was found. */
+  readonly time: Date;
+}
+
+export function frameOf({ signal, candles: all, theme, bands: parameters }: Scene): Frame {
+  const [candles, bands] = [all.slice(-candlesAtMost), bandsAt(all, parameters).slice(-candlesAtMost)];
+  const levels = levelsOf(signal);
+  const prices = domainOf(candles, bands, levels);
+  const labels = labelsOf(levels, prices);
+  const hasVolume = candles.some(({ volume }) => volume > 0);
+  const sides = { left: margin, right: labels.left - 34 };
+  const plot = { ...sides, top: 158, bottom: hasVolume ? 618 : 738 };
+  const time = timeOf(signal, all);
+  return {
+    ...{ signal, colours: themes[theme], parameters, candles, bands, levels, plot, labels, time },
+    volume: hasVolume ? { ...sides, top: 636, bottom: 738 } : undefined,
+    ...columnsOf(candles.length, plot),
+    ...pricesOf(prices, plot),
+    signalIndex: Math.max(0, candles.filter((candle) => candle.time < time.getTime()).length - 1),
+  };
+}
+
+/** The newest candle stands where the future begins. */
+function columnsOf(count: number, { left, right }: Box): Pick<Frame, "step" | "x"> {
+  const past = (right - left) * (1 - futurePart);
+  const step = Math.min(widestCandle, past / count);
+  const lastX = left + past - step / 2;
+  return { step, x: (index) => lastX - (count - 1 - index) * step };
+}
+
+function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Frame, "y" | "prices" | "ticks"> {
+  const scale = scaleLinear(prices, [bottom, top]);
+  const count = 6;
+  const write: (price: number) => string = scale.tickFormat(count, "f");
+  const ticks = scale.ticks(count).map((price: number) => ({ price, words: write(price) }));
+  return { prices, ticks, y: (price) => scale(price) };
+}
+
+/** Wide enough for the longest label; one that is very long is written smaller. */
+function labelsOf(levels: readonly Level[], prices: Frame["prices"]): Frame["labels"] {
+  const padding = 14;
+  const names = Math.max(...levels.map((level) => widthOf(labelName(level, prices), sizes.small)));
+  const widest = Math.max(...levels.map(({ text }) => widthOf(text, sizes.medium + 4, true)));
+  const wide = Math.min(340, Math.max(180, names, widest));
+  const right = width - 16;
+  const size = Math.floor((sizes.medium + 4) * Math.min(1, wide / widest));
+  return { left: right - wide - 2 * padding, right, size };
+}
+
+/** Where the signal does not say it: at the close of its newest candle, if that one is as long as the one before. */
+function timeOf(signal: TradingSignal, candles: readonly Candle[]): Date {
+  const [before, last] = candles.slice(-2).map(({ time }) => time) as [number, number];
+  return signalTime(signal, 2 * last - before);
+}
+
+/**
+ * Prices from the bottom to the top: of the candles, of levels that are not too far from them to leave the candles a
+ * shape, and of bands, a little.
+ */
+function domainOf(
+  candles: readonly Candle[],
+  bands: readonly BandsAt[],
+  levels: readonly Level[],
+): [number, number] {
+  const [low, high] = [Math.min(...candles.map((it) => it.low)), Math.max(...candles.map((it) => it.high))];
+  const span = high - low || Math.abs(high) / 100 || 1;
+  const near = levels.map(({ price }) => price)
+    .filter((price) => price > low - 1.2 * span && price < high + 1.2 * span);
+  const [bottom, top] = [Math.min(low, ...near), Math.max(high, ...near)];
+  const prices = bands.flatMap(({ bollinger, vwap }) =>
+    [bollinger, vwap].flatMap((it) => it ? [it.lower, it.upper] : [])
+  );
+  const reach = 0.12 * (top - bottom || span);
+  const lowest = Math.max(bottom - reach, Math.min(bottom, ...prices));
+  const highest = Math.min(top + reach, Math.max(top, ...prices));
+  // The signal's mark has room beyond the candles.
+  const pad = 0.085 * (highest - lowest || span);
+  return [lowest - pad, highest + pad];
+}

@@ -1,0 +1,56 @@
+/** The part of a chart that needs packages. */
+import { type Candle, validateCandles } from "../candle.ts";
+import { type TradingSignal, validateSignal } from "../signal.ts";
+import { assertChartOptions, bandsOf, type ChartOptions, themeOf } from "./options.ts";
+
+type Drawing = typeof import("./draw.ts");
+
+/** Loads the packages only now, so that whoever lacks one hears which. `load` is for tests. */
+export async function loadDrawing(
+  load: () => Promise<Drawing> = () => import("./draw.ts"),
+): Promise<Drawing> {
+  try {
+    return await load();
+  } catch (cause) {
+    const packages = ["@resvg/resvg-wasm", "d3-scale", "d3-shape", "trading-signals"];
+    const [reason] = (cause as Error).message.split("\n");
+    throw new Error(
+      `A chart needs packages of which one could not be loaded: npm install ${packages.join(" ")} ` +
+        `(with Deno: deno add ${packages.map((name) => `npm:${name}`).join(" ")}). ${reason}`,
+      { cause },
+    );
+  }
+}
+
+// A signal as a picture: candles, bands, entry, stop and target, for whoever looks at it on a phone.
+// ```ts
+// import { drawChart } from "telegram-signals/chart";
+// const png = await drawChart(signal, candles, { theme: "dark" });
+// ```
+// It needs the packages `@resvg/resvg-wasm`, `d3-scale`, `d3-shape` and `trading-signals`, which have to be installed
+// beside this one.
+// @module
+
+export type { Candle } from "../candle.ts";
+export type { ChartBands, ChartOptions } from "./options.ts";
+export type { Decimal, TradingSignal } from "../signal.ts";
+
+/**
+ * Draws the newest 80 candles at most, with what older ones tell of the bands; a PNG of 1200 × 800 pixels. Without a
+ * network, a browser or fonts of the machine.
+ * @param candles Two or more, ascending; the newest is the one at whose close the signal was found.
+ * @throws {TypeError | RangeError} If the signal, a candle or an option is none.
+ * @throws {Error} If a package is missing, or may not be loaded.
+ */
+export async function drawChart(
+  signal: TradingSignal,
+  candles: readonly Candle[],
+  options: ChartOptions = {},
+): Promise<Uint8Array> {
+  validateSignal(signal);
+  validateCandles(candles);
+  assertChartOptions(options);
+  const [theme, bands] = [themeOf(options), bandsOf(options)];
+  const { drawPng } = await loadDrawing();
+  return await drawPng({ signal, candles, theme, bands });
+}

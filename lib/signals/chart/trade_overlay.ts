@@ -1,0 +1,106 @@
+/** The trade: its lines, what it risks and may gain, and its prices beside it. */
+import type { Span } from "./axes.ts";
+import { type Frame, sizes } from "./layout.ts";
+import { triangle } from "./header.ts";
+import { beyond, labelName, type Level, spread } from "./price_levels.ts";
+import { element, line, text } from "./svg.ts";
+
+const labelHeight = 80;
+
+export interface Label extends Span {
+  readonly level: Level;
+  readonly middle: number;
+  /** Where its line is, or would be nearest to it. */
+  readonly y: number;
+  /** Whether there is one. */
+  readonly hasLine: boolean;
+}
+
+/** From the top to the bottom, none over another. */
+export function labelsAt({ levels, y, prices, plot, volume }: Frame): Label[] {
+  const sorted = [...levels].sort((one, other) => other.price - one.price);
+  const places = sorted.map(({ price }) => Math.min(plot.bottom, Math.max(plot.top, y(price))));
+  const half = labelHeight / 2;
+  const bottom = (volume ?? plot).bottom;
+  const middles = spread(places, labelHeight + 8, plot.top + half, bottom - half);
+  return sorted.map((level, index) => {
+    const [place = 0, middle = 0] = [places[index], middles[index]];
+    return {
+      level,
+      middle,
+      y: place,
+      hasLine: !beyond(level, prices),
+      top: middle - half,
+      bottom: middle + half,
+    };
+  });
+}
+
+/** From the signal's candle on: what may be gained and what may be lost. */
+export function zones(frame: Frame, labels: readonly Label[]): string {
+  const { plot, colours, x, signalIndex } = frame;
+  const yOf = (kind: Level["kind"]): number => labels.find(({ level }) => level.kind === kind)?.y ?? 0;
+  const left = x(signalIndex);
+  return (["target", "stop"] as const).map((kind) => {
+    const [one, other] = [yOf("entry"), yOf(kind)];
+    return element("rect", {
+      ...{ x: left, y: Math.min(one, other), width: plot.right - left, height: Math.abs(one - other) },
+      fill: kind === "target" ? colours.rising : colours.falling,
+      "fill-opacity": 0.18,
+    });
+  }).join("");
+}
+
+export function lines(frame: Frame, labels: readonly Label[]): string {
+  const { plot } = frame;
+  return labels.map((label) => {
+    const { level, y, middle, hasLine } = label;
+    const stroke = {
+      stroke: colourOf(level, frame),
+      "stroke-width": 3,
+      "stroke-dasharray": dashes[level.kind],
+    };
+    const leader = line([plot.right, y], [frame.labels.left, middle], {
+      ...stroke,
+      "stroke-dasharray": undefined,
+    });
+    return !hasLine ? "" : line([plot.left, y], [plot.right, y], stroke) + leader;
+  }).join("") + marker(frame);
+}
+
+const dashes: Readonly<Record<Level["kind"], string | undefined>> = {
+  entry: undefined,
+  stop: "6 8",
+  target: "18 8",
+};
+
+function colourOf({ kind }: Level, { colours }: Frame): string {
+  return kind === "entry" ? colours.entry : kind === "target" ? colours.rising : colours.falling;
+}
+
+/** Points at the candle of the signal, from where the price shall go. */
+function marker({ candles, signalIndex, signal, x, y, colours, plot }: Frame): string {
+  const candle = candles[signalIndex];
+  if (candle === undefined) return "";
+  const isLong = signal.direction === "long";
+  const place = isLong
+    ? Math.min(plot.bottom - 14, y(candle.low) + 24)
+    : Math.max(plot.top + 14, y(candle.high) - 24);
+  const halo = { stroke: colours.background, "stroke-width": 4, "paint-order": "stroke" };
+  return element("path", { d: triangle(x(signalIndex), place, 13, isLong), fill: colours.entry, ...halo });
+}
+
+export function labelsPlot(frame: Frame, labels: readonly Label[]): string {
+  return labels.map((label) => labelPlot(frame, label)).join("");
+}
+
+function labelPlot(frame: Frame, { level, top }: Label): string {
+  const { left, right, size } = frame.labels;
+  const fill = colourOf(level, frame);
+  const { onFill } = frame.colours;
+  const inner = { x: right - 14, fill: onFill, anchor: "end" } as const;
+  const box = element("rect", { x: left, y: top, width: right - left, height: labelHeight, rx: 8, fill });
+  const name = labelName(level, frame.prices);
+  return box + text(name, { ...inner, y: top + 32, size: sizes.small }) +
+    text(level.text, { ...inner, y: top + 67, size, isBold: true });
+}

@@ -1,0 +1,67 @@
+/** Where our types and grammY's differ. */
+import type { Api, Transformer } from "grammy/web";
+import { rootCauseOf } from "../util/errors.ts";
+import { unsentCode } from "./outcome.ts";
+
+/** grammY types its signals as an older package's; the native one is what it takes. */
+export function forGrammy(signal: AbortSignal): Parameters<Api["getMe"]>[0] {
+  return signal as Parameters<Api["getMe"]>[0];
+}
+
+// A fetch for the Bot API of which an answer that has not its form is none: whatever was asked may have been done.
+
+/** Who gives an answer that a service does not give. */
+export function somebodyElse(service: string): string {
+  return `a proxy, or a network that wants a login first, may have answered in ${service}'s place`;
+}
+
+/** @param ask Follows no redirect. */
+export function inForm(ask: typeof fetch): typeof fetch {
+  return async (input, init) => {
+    const response = await ask(input, init);
+    assertNoRedirect(response);
+    const read = response.json.bind(response);
+    const json = async (): Promise<unknown> => {
+      const answer = await read().catch(() => undefined);
+      return isInForm(answer) ? answer : notInForm(response);
+    };
+    return Object.defineProperty(response, "json", { value: json });
+  };
+}
+
+/** The Bot API never redirects: whoever did has not passed the request on. */
+function assertNoRedirect({ status, headers }: Response): void {
+  if (status < 300 || status > 399) return;
+  const to = headers?.get("location") ?? "";
+  const host = URL.canParse(to) ? ` to ${new URL(to).host}` : "";
+  throw Object.assign(new Error(`the answer is a redirect (${status})${host}: ${somebodyElse("Telegram")}`), {
+    code: unsentCode,
+  });
+}
+
+function isInForm(answer: unknown): boolean {
+  const { ok, error_code } = (answer ?? {}) as { readonly ok?: unknown; readonly error_code?: unknown };
+  return (ok === false && Number.isInteger(error_code)) || (ok === true && "result" in (answer as object));
+}
+
+function notInForm({ status, headers }: Response): never {
+  const type = headers?.get("content-type")?.split(";")[0] || "of no type";
+  throw new Error(
+    `the answer is not in the Bot API's form (status ${status}, ${type}): ${somebodyElse("Telegram")}`,
+  );
+}
+
+// Lets grammY's network errors say what happened: by themselves they only say that a request has failed.
+
+/** To be installed after those that scrub errors: it repeats what these have left. */
+export const causeNamed: Transformer = async (prev, method, payload, signal) => {
+  try {
+    return await prev(method, payload, signal);
+  } catch (error) {
+    if (error instanceof Error && error.name === "HttpError") {
+      const cause = rootCauseOf(error);
+      if (!error.message.includes(cause)) error.message = `Network request for '${method}' failed: ${cause}`;
+    }
+    throw error;
+  }
+};

@@ -1,0 +1,85 @@
+/** What a bot has to know of Telegram before it starts. */
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import { assertNames, namesOf } from "../util/validate.ts";
+import { forGrammy } from "./client.ts";
+import { isTokenRefused, TelegramError, tokenRefused, unreachable } from "./errors.ts";
+
+const attempts = 3;
+/** A start that fails does so within five seconds, which is what a person waits for. */
+export const startWithinMs = 4700;
+
+interface AskOptions {
+  readonly apiRoot?: string | undefined;
+  readonly clock: Clock;
+  /** Ends the waits between the attempts. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks Telegram for something without which the bot cannot start. grammY's own `init()` and `start()` would try a
+ * dead network for ever.
+ * @throws {TelegramError} If the token is refused, or Telegram cannot be reached.
+ */
+export async function ask<T>(
+  call: (signal: ReturnType<typeof forGrammy>) => Promise<T>,
+  { apiRoot, clock, signal }: AskOptions,
+): Promise<T> {
+  const late = AbortSignal.timeout(startWithinMs);
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await call(forGrammy(late));
+    } catch (error) {
+      if (isTokenRefused(error)) throw tokenRefused(error);
+      if (late.aborted) throw unreachable(new Error(`no answer within ${startWithinMs / 1000} s`), apiRoot);
+      if (attempt === attempts) throw unreachable(error, apiRoot);
+      await clock.sleep(500 * attempt, signal);
+    }
+  }
+}
+
+// A start that waits for the network: a machine may be up before it.
+
+/** How a bot starts. */
+export interface StartOptions {
+  /**
+   * Whether it tries again for as long as Telegram cannot be reached, after a second at first and half a minute at last;
+   * `stopBot()` ends that. A refused token ends it, too. Default: false.
+   */
+  readonly retry?: boolean | undefined;
+}
+
+const names = { known: namesOf<StartOptions>({ retry: true }) };
+const [firstWaitMs, longestWaitMs] = [1000, 30_000];
+
+/** @throws {TypeError} If an option is none. */
+export function checkedStart(options: StartOptions): StartOptions {
+  assertNames("start the bot", options, names);
+  const { retry } = options;
+  if (retry === undefined || typeof retry === "boolean") return options;
+  throw new TypeError(`retry must be true or false: current value is ${typeof retry}.`);
+}
+
+interface Patience {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends the waits. */
+  readonly signal: AbortSignal;
+}
+
+/** Resolves once the start has; says once that it has to wait. */
+export async function started<T>(
+  start: () => Promise<T>,
+  { clock, logger, signal }: Patience,
+): Promise<T> {
+  for (let waitMs = firstWaitMs, isTold = false;; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+    try {
+      return await start();
+    } catch (error) {
+      if (signal.aborted || !(error instanceof TelegramError) || error.reason !== "unreachable") throw error;
+      if (!isTold) logger.warn(`${error.message} The bot starts as soon as it can.`);
+      isTold = true;
+      await clock.sleep(waitMs, signal);
+    }
+  }
+}

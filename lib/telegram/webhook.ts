@@ -1,0 +1,143 @@
+/** Updates that Telegram sends by itself: to a server of any kind, or to AWS Lambda. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import process from "node:process";
+import type { Update } from "grammy/types";
+import { namesOf } from "../util/validate.ts";
+import { assertNoMistakes, mistakesInNames } from "../bot/options.ts";
+import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adapters.ts";
+
+export type { LambdaAnswer, LambdaEvent };
+
+const secretVariable = "TELEGRAM_WEBHOOK_SECRET";
+const secretHeader = "x-telegram-bot-api-secret-token";
+
+/** Whatever handles updates: a `MeanReversionTelegramBot`, or a bot of your own. */
+export interface UpdateHandler {
+  /** Resolves once the update is kept and may be forgotten; rejects where it must be sent again. */
+  handleUpdate(update: Update): Promise<void>;
+}
+
+/** What a webhook is told. */
+export interface WebhookOptions {
+  /**
+   * What you gave to setWebhook as `secret_token`, so that nobody but Telegram is heard: 1 to 256 letters, digits, _
+   * and -. Default: TELEGRAM_WEBHOOK_SECRET.
+   */
+  readonly secretToken?: string | undefined;
+}
+
+const webhookNames = { known: namesOf<WebhookOptions>({ secretToken: true }) };
+
+/** Handles a request in whichever form it comes. It never throws, and never rejects. */
+export interface WebhookCallback {
+  /** For `Deno.serve`, Bun, Hono and whatever else has web standard requests. */
+  (request: Request): Promise<Response>;
+  /** For `http.createServer` and Express, with a body parser or without. Resolves once the answer is on its way. */
+  (request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** For AWS Lambda behind API Gateway, a function URL or a load balancer. */
+  (event: LambdaEvent, context?: unknown): Promise<LambdaAnswer>;
+}
+
+/**
+ * Makes the function to which Telegram's updates go, on a server or on AWS Lambda:
+ *
+ * ```ts
+ * const bot = createTelegramBotFromEnv();
+ * export const handler = webhookCallback(bot, { secretToken });
+ * ```
+ *
+ * It answers 200 only once the bot has kept the update, and 500 where it could not, so that Telegram sends it again.
+ * Whoever does not know the secret gets a 401, and nothing of what they send is read.
+ * @throws {ConfigError} If the secret is missing or malformed, or an option unknown.
+ */
+export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}): WebhookCallback {
+  const secret = readSecret(bot, options);
+  const answer = (incoming: Incoming): Promise<Answer> => answerTo(incoming, bot, secret);
+  const callback = async (first: unknown, second?: unknown): Promise<unknown> => {
+    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await import("../bot/later.ts");
+    if (isNodeResponse(second)) {
+      const request = first as IncomingMessage;
+      return toNode(await answer(fromNode(request)), request, second);
+    }
+    if (isWebRequest(first)) return toWeb(await answer(fromWeb(first)));
+    return toLambda(await answer(fromLambda(first as LambdaEvent | undefined)));
+  };
+  return callback as WebhookCallback;
+}
+
+async function answerTo(incoming: Incoming, bot: UpdateHandler, secret: string): Promise<Answer> {
+  const { method } = incoming;
+  if (method !== undefined && method !== "POST") {
+    return { status: 405, text: "Method Not Allowed", headers: { Allow: "POST" }, isUnread: true };
+  }
+  if (!isEqual(incoming.header(secretHeader), secret)) {
+    return { status: 401, text: "Unauthorized", isUnread: true };
+  }
+  try {
+    const update = parseUpdate(await incoming.body());
+    if (update === undefined) return { status: 400, text: "Bad Request: this is no update" };
+    return await handled(bot, update);
+  } catch (error) {
+    if ((error as Error).name === "TooLargeError") {
+      return { status: 413, text: "Content Too Large", isUnread: true };
+    }
+    return { status: 400, text: "Bad Request: the body cannot be read", isUnread: true };
+  }
+}
+
+async function handled(bot: UpdateHandler, update: Update): Promise<Answer> {
+  try {
+    await bot.handleUpdate(update);
+    return { status: 200, text: "" };
+  } catch {
+    // The bot says why, once and not for each update.
+    return { status: 500, text: "The update was not kept: send it again" };
+  }
+}
+
+/** Undefined where it is no JSON object with an integer as its id. */
+function parseUpdate(body: unknown): Update | undefined {
+  const value = body instanceof Uint8Array || typeof body === "string" ? parseJson(body) : body;
+  return Number.isInteger((value as Update | null | undefined)?.update_id) ? value as Update : undefined;
+}
+
+function parseJson(body: Uint8Array | string): unknown {
+  try {
+    return JSON.parse(typeof body === "string" ? body : new TextDecoder().decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Takes as long for a near miss as for any other. */
+function isEqual(given: unknown, secret: string): boolean {
+  const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(typeof given === "string" ? given : ""), digest(secret));
+}
+
+function readSecret(bot: unknown, options: WebhookOptions): string {
+  const given = options?.secretToken ?? undefined;
+  const name = given === undefined ? secretVariable : "secretToken";
+  const secret = given ?? process.env[secretVariable];
+  const rule = "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token";
+  const mistakes = mistakesInNames(options, webhookNames);
+  if (typeof (bot as UpdateHandler | null | undefined)?.handleUpdate !== "function") {
+    mistakes.push("The first argument must be a bot: something with a method handleUpdate.");
+  }
+  if (given === undefined && !secret) {
+    mistakes.push(`secretToken is not set: it must be ${rule}. Give it here, or set ${secretVariable}.`);
+  } else if (typeof secret !== "string" || !/^[A-Za-z0-9_-]{1,256}$/.test(secret)) {
+    mistakes.push(`${name} must be ${rule} (its value is not shown).`);
+  }
+  assertNoMistakes(mistakes);
+  return secret ?? "";
+}
+
+function isNodeResponse(value: unknown): value is ServerResponse {
+  return typeof (value as ServerResponse | null | undefined)?.writeHead === "function";
+}
+
+function isWebRequest(value: unknown): value is Request {
+  return typeof (value as Request | null | undefined)?.headers?.get === "function";
+}

@@ -1,0 +1,173 @@
+/** HTML and SVG in which every text stands for itself, whatever it contains. */
+
+/** What is markup already. */
+export class Markup {
+  readonly text: string;
+
+  /** `text` is taken as it is. */
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The markup. */
+  toString(): string {
+    return this.text;
+  }
+}
+
+/** What may stand in a template: texts and numbers are escaped, markup is not. */
+export type Content = string | number | Markup | readonly Markup[];
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** A tag for template literals. */
+export function markup(template: TemplateStringsArray, ...contents: readonly Content[]): Markup {
+  const [first = "", ...rest] = template;
+  return new Markup(rest.reduce((text, part, index) => text + escaped(contents[index] ?? "") + part, first));
+}
+
+function escaped(content: Content): string {
+  if (content instanceof Markup) return content.text;
+  if (Array.isArray(content)) return content.map(escaped).join("");
+  return String(content).replace(/[&<>"']/g, (letter) => entities[letter] ?? "");
+}
+
+// The parts of what notebooks show: in the notebook's own text colour, so that they read on light and on dark.
+
+/** A name and its value. */
+export type Fact = readonly [name: string, value: string];
+
+/** A part of a whole. */
+export interface Share {
+  readonly name: string;
+  readonly count: number;
+  readonly colour: string;
+}
+
+/** A line in bold, and whatever explains it. */
+export function heading(text: string, more: string = ""): Markup {
+  const rest = more === "" ? [] : [markup` <span style="opacity: 0.65">${more}</span>`];
+  return markup`<div style="margin: 4px 0"><strong>${text}</strong>${rest}</div>`;
+}
+
+/** A line in small print; nothing where there is nothing to say. */
+export function small(text: string): Markup {
+  return text === "" ? markup`` : markup`<div style="font-size: 85%; opacity: 0.65">${text}</div>`;
+}
+
+const side = "display: flex; flex-wrap: wrap; gap: 12px 40px; align-items: flex-start";
+
+/** Side by side where there is room, else below each other. */
+export function columns(...parts: readonly Markup[]): Markup {
+  const boxes = parts.map((part) => markup`<div>${part}</div>`);
+  return markup`<div style="${side}">${boxes}</div>`;
+}
+
+const line = "border: 0; border-bottom: 1px solid rgba(128, 128, 128, 0.3); padding: 3px 12px 3px 0";
+const cell = `${line}; text-align: left; white-space: pre-wrap; overflow-wrap: break-word`;
+const nameCell = `${cell}; font-weight: normal; opacity: 0.65`;
+const whole = "border-collapse: collapse; margin: 4px 0; background: none";
+const row = "background: none";
+
+/** A row for each fact. */
+export function factsTable(facts: readonly Fact[]): Markup {
+  if (facts.length === 0) return markup``;
+  const rows = facts.map(([name, value]) => {
+    const cells = [
+      markup`<th scope="row" style="${nameCell}">${name}</th>`,
+      markup`<td style="${cell}">${value}</td>`,
+    ];
+    return markup`<tr style="${row}">${cells}</tr>`;
+  });
+  return markup`<table style="${whole}">${rows}</table>`;
+}
+
+/** A row for each list of texts. */
+export function table(names: readonly string[], rows: readonly (readonly string[])[]): Markup {
+  const head = names.map((name) => markup`<th scope="col" style="${nameCell}">${name}</th>`);
+  const body = rows.map((texts) => {
+    const cells = texts.map((text) => markup`<td style="${cell}">${text}</td>`);
+    return markup`<tr style="${row}">${cells}</tr>`;
+  });
+  return markup`<table style="${whole}"><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+const track = "display: flex; height: 10px; margin: 6px 0; border-radius: 5px; overflow: hidden; " +
+  "background: rgba(128, 128, 128, 0.25)";
+
+/** A bar that fills up: each share as long as its part of all. */
+export function shareBar(shares: readonly Share[], all: number): Markup {
+  const parts = shares.filter(({ count }) => count > 0 && all > 0).map(({ count, colour }) => {
+    const style = `width: ${(count / all * 100).toFixed(2)}%; background: ${colour}`;
+    return markup`<span style="${style}"></span>`;
+  });
+  const words = shares.map(({ name, count }) => `${count} ${name}`).join(", ");
+  return markup`<div role="img" aria-label="${words}; of ${all}" style="${track}">${parts}</div>`;
+}
+
+/** What the bar's colours are, and how much each is. */
+export function legend(shares: readonly Share[]): Markup {
+  const parts = shares.map(({ name, count, colour }) => {
+    const dot = markup`<span style="color: ${colour}">●</span>`;
+    return markup`<span>${dot} ${count.toLocaleString("en")} ${name}</span>`;
+  });
+  return markup`<div style="display: flex; flex-wrap: wrap; gap: 2px 20px">${parts}</div>`;
+}
+
+/** What a bar chart says besides its bars. */
+export interface BarChartOptions {
+  readonly title: string;
+  /** What stands below the first bar. */
+  readonly first: string;
+  /** What stands below the last bar. */
+  readonly last: string;
+  /** What is said of a bar under the pointer. */
+  readonly label: (value: number, index: number) => string;
+}
+
+const chart = { step: 13, gap: 3, height: 90, top: 38, foot: 20 };
+/** As a picture of its own it does not know the notebook's colours. */
+const [ink, fill] = ["#8a919e", "#4c8dd6"];
+
+/** A bar for each value, as SVG. */
+export function barChart(values: readonly number[], { title, first, last, label }: BarChartOptions): Markup {
+  const { step, height, top, foot } = chart;
+  const highest = Math.max(1, ...values);
+  const [width, base] = [values.length * step, top + height];
+  const parts = [
+    note(title, 12),
+    note(`highest: ${highest.toLocaleString("en")}`, top - 6, width),
+    ...values.map((value, index) => bar(index, value / highest, label(value, index))),
+    markup`<path d="M0 ${base}.5H${width}" stroke="${ink}" stroke-opacity="0.5"/>`,
+    note(first, base + 15),
+    note(last, base + 15, width),
+  ];
+  return drawing(title, width, base + foot, parts);
+}
+
+function drawing(title: string, width: number, height: number, parts: readonly Markup[]): Markup {
+  const size = markup`viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
+  const type = markup`font-family="sans-serif" font-size="11" fill="${ink}"`;
+  const space = "http://www.w3.org/2000/svg";
+  return markup`<svg xmlns="${space}" ${size} role="img" aria-label="${title}" ${type}>${parts}</svg>`;
+}
+
+/** A text from the left edge on, or up to `end`. */
+function note(text: string, y: number, end?: number): Markup {
+  const place = end === undefined ? markup`x="0"` : markup`x="${end}" text-anchor="end"`;
+  return markup`<text ${place} y="${y}">${text}</text>`;
+}
+
+/** `share` is its part of the whole height. What is little is seen all the same. */
+function bar(index: number, share: number, label: string): Markup {
+  const { step, gap, height, top } = chart;
+  const tall = share === 0 ? 0 : Math.max(2, Math.round(share * height));
+  const place = markup`x="${index * step + gap / 2}" y="${top + height - tall}" width="${step - gap}"`;
+  return markup`<rect ${place} height="${tall}" rx="1.5" fill="${fill}"><title>${label}</title></rect>`;
+}

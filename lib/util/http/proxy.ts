@@ -1,0 +1,73 @@
+/**
+ * The proxy that the environment names: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, and NO_PROXY for what goes past it. A name in
+ * NO_PROXY stands for its subdomains, too, as curl and Deno read it.
+ */
+import process from "node:process";
+import { Deno } from "./deno_fetch.ts";
+
+/** The variables that name a proxy, as they are written. */
+export const allProxyVariables: readonly string[] = ["https_proxy", "http_proxy", "all_proxy"]
+  .flatMap((name) => [name.toUpperCase(), name]);
+
+/** Those of them that are set. */
+export function setProxyVariables(): string[] {
+  return allProxyVariables.filter((name) => valueOf(name));
+}
+
+/**
+ * The proxy for an address; nothing where there is none.
+ * @throws {TypeError} If the proxy's address is none, or of a kind that is not known.
+ */
+export async function proxyFor({ protocol, hostname, host }: URL): Promise<URL | undefined> {
+  const variables = setProxyVariables();
+  if (variables.length === 0 || isExempt(hostname)) return undefined;
+  const { getProxyForUrl } = await import("proxy-from-env");
+  const proxy = getProxyForUrl(`${protocol}//${host}`);
+  if (proxy === "") return undefined;
+  const variable = variables.find((name) => proxy.endsWith(valueOf(name))) ?? variables.join(", ");
+  // The library takes a value without a scheme for one of the address's, where curl and Deno mean http.
+  const isBare = !valueOf(variable).includes("://");
+  return parsed(isBare ? proxy.replace(/^\w+:/, "http:") : proxy, variable);
+}
+
+/** What to check where something cannot be reached. */
+export function proxyHint(): string {
+  const [variable] = setProxyVariables();
+  return variable === undefined ? "" : `the proxy that ${variable} names, `;
+}
+
+function parsed(proxy: string, variable: string): URL {
+  const url = URL.canParse(proxy) ? new URL(proxy) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol) || !isEncoded(url)) {
+    throw new TypeError(
+      `The value of ${variable} is no proxy's address: it must be such as http://user:password@proxy.example.org:3128, ` +
+        `with http or https, and what is special in the password percent-encoded (% is %25, @ is %40)`,
+    );
+  }
+  return url;
+}
+
+function isEncoded({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a name in NO_PROXY stands for the host as its subdomain. The rest of its forms the library knows. */
+function isExempt(hostname: string): boolean {
+  const names = (valueOf("no_proxy") || valueOf("NO_PROXY")).toLowerCase().split(/[\s,]+/);
+  return names.some((name) => name !== "" && hostname.endsWith(`.${name}`));
+}
+
+/** Deno heeds these variables even where it does not let the program read them. */
+export function mayRead(variable: string): boolean {
+  return Deno === undefined ||
+    Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+}
+
+function valueOf(variable: string): string {
+  return mayRead(variable) ? process.env[variable] ?? "" : "";
+}
