@@ -16,7 +16,7 @@
 export { createTelegramBotFromEnv } from "./lib/bot/env.ts";
 export { MeanReversionTelegramBot } from "./lib/bot/bot.ts";
 export { webhookCallback } from "./lib/telegram/webhook.ts";
-export { ConfigError } from "./lib/bot/options.ts";
+export { ConfigError } from "./lib/util/validate.ts";
 export { TelegramError } from "./lib/telegram/errors.ts";
 
 // Storage

@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { CreateTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
-import type { LocalUser } from "../lib/local/mod.ts";
-import { ConfigError } from "../lib/bot/options.ts";
-import { StorageError } from "../lib/chats/storage_error.ts";
 import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { StorageError } from "../lib/chats/storage_error.ts";
+import type { LocalUser } from "../lib/local/mod.ts";
 import { TelegramError } from "../lib/telegram/errors.ts";
+import { ConfigError } from "../lib/util/validate.ts";
 import { assert, suite } from "./harness.ts";
 import {
   deadAddress,

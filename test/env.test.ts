@@ -6,7 +6,8 @@ import process from "node:process";
 import fc from "fast-check";
 import { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
 import { createTelegramBotFromEnv } from "../lib/bot/env.ts";
-import { type BotOptions, ConfigError } from "../lib/bot/options.ts";
+import type { BotOptions } from "../lib/bot/options.ts";
+import { ConfigError } from "../lib/util/validate.ts";
 import { assert, suite } from "./harness.ts";
 import { Logs, said, withBot } from "./support/bot.ts";
 

@@ -3,11 +3,11 @@ import { appendFile, mkdtemp, open, readFile, rm, stat, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { LineFile } from "../lib/util/json_lines_file.ts";
-import { ConfigError } from "../lib/bot/options.ts";
 import type { RunRecord } from "../lib/broadcast/ledger.ts";
-import { LocalFile } from "../lib/broadcast/local_ledger_file.ts";
 import { LocalLedger, openLocalLedger } from "../lib/broadcast/local_ledger.ts";
+import { LocalFile } from "../lib/broadcast/local_ledger_file.ts";
+import { LineFile } from "../lib/util/json_lines_file.ts";
+import { ConfigError } from "../lib/util/validate.ts";
 import { assert, suite } from "./harness.ts";
 import { ledgerContract } from "./ledger_contract.ts";
 import { noon, secondMs } from "./support/chats.ts";

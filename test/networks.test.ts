@@ -1,13 +1,14 @@
 /** Networks as they are: dead connections, broken answers, proxies, none at the start. Nobody is lost, nothing is sent twice. */
 import http from "node:http";
-import net, { type AddressInfo } from "node:net";
+import net from "node:net";
+import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { Bot } from "grammy/web";
-import { InMemoryChatStorage, MeanReversionTelegramBot, subscriptions, TelegramError } from "../mod.ts";
 import { type LocalUser, startBotApiServer } from "../lib/local/mod.ts";
-import { unsentCode } from "../lib/telegram/outcome.ts";
 import { rootCauseOf } from "../lib/util/errors.ts";
+import { unsentCode } from "../lib/util/http/connections.ts";
 import { createTransport } from "../lib/util/http/transport.ts";
+import { InMemoryChatStorage, MeanReversionTelegramBot, subscriptions, TelegramError } from "../mod.ts";
 import { assert, suite } from "./harness.ts";
 import { botOn, deadAddress, pause, subscribers, until, withBot } from "./support/bot.ts";
 import { clientAt } from "./support/client.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { unsentCode } from "../lib/telegram/outcome.ts";
+import { unsentCode } from "../lib/util/http/connections.ts";
 import { assert, suite } from "./harness.ts";
 import { commandFor } from "./support/runtime.ts";
 

@@ -1,23 +1,23 @@
 /** Names that no option, no message and no signal has: in JavaScript nothing else finds them. */
 import fc from "fast-check";
 import { distance } from "fastest-levenshtein";
-import { drawChart } from "../lib/signals/chart/mod.ts";
 import { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
+import { subscriptions } from "../lib/bot/plugin.ts";
+import { InMemoryLedger } from "../lib/broadcast/memory_ledger.ts";
+import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
+import { TelegramDynamoDBStorage } from "../lib/dynamodb/chat_storage.ts";
+import { DynamoDBLedger } from "../lib/dynamodb/ledger.ts";
 import {
   type BotApiFaultAnswer,
   startBotApiServer,
   startDynamoDB,
   startFaultGate,
 } from "../lib/local/mod.ts";
-import { ConfigError } from "../lib/bot/options.ts";
+import { drawChart } from "../lib/signals/chart/mod.ts";
 import { validateSignal } from "../lib/signals/signal.ts";
-import { TelegramDynamoDBStorage } from "../lib/dynamodb/chat_storage.ts";
-import { DynamoDBLedger } from "../lib/dynamodb/ledger.ts";
-import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
-import { InMemoryLedger } from "../lib/broadcast/memory_ledger.ts";
-import { subscriptions } from "../lib/bot/plugin.ts";
-import { systemClock } from "../lib/util/clock.ts";
 import { webhookCallback } from "../lib/telegram/webhook.ts";
+import { systemClock } from "../lib/util/clock.ts";
+import { ConfigError } from "../lib/util/validate.ts";
 import { assert, suite } from "./harness.ts";
 import { Logs, withBot } from "./support/bot.ts";
 import { someCandles } from "./support/charts.ts";

@@ -15,9 +15,10 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import type { Entry } from "../lib/chats/writer.ts";
-import { ConfigError } from "../lib/bot/options.ts";
 import { openSpool, Spool } from "../lib/chats/spool.ts";
+import type { Entry } from "../lib/chats/writer.ts";
+import type { LocalUser } from "../lib/local/mod.ts";
+import { ConfigError } from "../lib/util/validate.ts";
 import { assert, suite } from "./harness.ts";
 import {
   FastClock,
@@ -29,7 +30,6 @@ import {
   until,
   withBot,
 } from "./support/bot.ts";
-import type { LocalUser } from "../lib/local/mod.ts";
 import { failureOf } from "./support/storage.ts";
 
 const entries: readonly Entry[] = [1, 2, 3].map((id) => ({

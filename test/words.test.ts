@@ -1,7 +1,7 @@
 /** Words of the owner's own in place of the bot's: in a chat's language, in signals, and where they fail. */
-import { ConfigError } from "../lib/bot/options.ts";
 import { createWords, ownMessages, type Wording } from "../lib/chats/messages.ts";
 import { bold, format, lines } from "../lib/telegram/text.ts";
+import { ConfigError } from "../lib/util/validate.ts";
 import { assert, suite } from "./harness.ts";
 import { botOn, Logs, said, withBot } from "./support/bot.ts";
 

@@ -8,16 +8,18 @@ import { createWords, type Words } from "../chats/messages.ts";
 import type { CleanupOptions } from "../chats/storage.ts";
 import { createCharting } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
+import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import { ask, checkedStart, started, type StartOptions } from "../telegram/startup.ts";
 import { Attempt } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { displayable } from "../util/display.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
+import { assertNoMistakes } from "../util/validate.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
 import { createFailures, createHandling, type Failures, type Handling } from "./handlers.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./health.ts";
 import { takeOver } from "./notebook.ts";
-import { assertNoMistakes, type BotOptions, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
+import { type BotOptions, mistakesIn } from "./options.ts";
 import type { Reception } from "./wiring.ts";
 
 /** How a bot's polling ends: with an error, or because it was stopped. */

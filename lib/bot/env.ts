@@ -2,16 +2,9 @@
 import process from "node:process";
 import { config } from "dotenv";
 import type { ChatType } from "../chats/events.ts";
-import { lettersBetween } from "../util/validate.ts";
+import { assertNoMistakes, lettersBetween, mistakesInNames } from "../util/validate.ts";
 import { MeanReversionTelegramBot } from "./bot.ts";
-import {
-  assertNoMistakes,
-  botNames,
-  type BotOptions,
-  chatTypes,
-  mistakesIn,
-  mistakesInNames,
-} from "./options.ts";
+import { botNames, type BotOptions, chatTypes, mistakesIn } from "./options.ts";
 
 const prefix = "TELEGRAM_";
 const lettersAtMost = 2;

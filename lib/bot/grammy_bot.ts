@@ -1,10 +1,9 @@
 /** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
-import { type ApiClientOptions, Bot, type Transformer } from "grammy/web";
-import { causeNamed, forGrammy, inForm } from "../telegram/client.ts";
+import { Bot, type Transformer } from "grammy/web";
+import { causeNamed, clientOptions, forGrammy } from "../telegram/client.ts";
 import type { Gate } from "../telegram/rate_limit/rate_limiter.ts";
 import { Attempt } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { createTransport } from "../util/http/transport.ts";
 import type { Logger } from "../util/log.ts";
 import { secretKept } from "../util/redact.ts";
 import { boundHandlers, type Failures } from "./handlers.ts";
@@ -21,9 +20,6 @@ export interface GrammyBotOptions {
   /** Ends every wait for a turn. */
   readonly signal: AbortSignal;
 }
-
-/** Long enough for what waits behind a link that is down for a minute: others wait meanwhile, too. */
-const callWithinSeconds = 120;
 
 /** The bot, and the gate that all its calls pass; its code is loaded with the first call. */
 export interface GrammyBot {
@@ -44,23 +40,4 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   grammy.api.config.use(throughGate, secretKept(botToken), causeNamed);
   grammy.use(boundHandlers(options));
   return { grammy, openGate: () => gate.run() };
-}
-
-/** What of a grammY bot's client options tells how its calls reach Telegram. */
-export type Way = Pick<
-  ApiClientOptions,
-  "apiRoot" | "environment" | "buildUrl" | "fetch" | "baseFetchConfig"
->;
-
-/** A client that sends a call once, and takes no answer for one that has not its form. */
-export function clientOptions({ fetch, ...way }: Way = {}): ApiClientOptions {
-  const { apiRoot, environment, buildUrl, baseFetchConfig } = way;
-  return {
-    fetch: inForm(createTransport(fetch)),
-    timeoutSeconds: callWithinSeconds,
-    ...apiRoot && { apiRoot },
-    ...environment && { environment },
-    ...buildUrl && { buildUrl },
-    ...baseFetchConfig && { baseFetchConfig },
-  };
 }

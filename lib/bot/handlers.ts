@@ -2,8 +2,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
-import { type Clock, monotonic } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
+import type { Clock } from "../util/clock.ts";
+import { createBoundedLog, type Logger } from "../util/log.ts";
 import { withoutSecret } from "../util/redact.ts";
 
 /** How a bot speaks of what fails, without its token. */
@@ -35,9 +35,6 @@ export function createFailures(logger: Logger, clock: Clock, secret: string): Fa
   };
 }
 
-const linesPerMinute = 10;
-const minuteMs = 60_000;
-
 /** Runs tasks, and says once when they begin to fail and once when they succeed again. */
 function createTroubleLog(logger: Logger, textOf: (error: Error) => string, over: string): TroubleLog {
   const watch = async <T>(task: () => Promise<T>): Promise<T> => {
@@ -54,23 +51,6 @@ function createTroubleLog(logger: Logger, textOf: (error: Error) => string, over
   };
   watch.isTrouble = false;
   return watch;
-}
-
-/** The first lines of a minute go out, the others are counted. @param say Where the lines go. */
-export function createBoundedLog(say: (message: string) => void, clock: Clock): (message: string) => void {
-  const now = monotonic(clock);
-  let since = -Infinity;
-  let said = 0;
-  let unsaid = 0;
-  return (message) => {
-    if (now() - since >= minuteMs) {
-      if (unsaid > 0) say(`The same happened ${unsaid} more times.`);
-      since = now();
-      said = unsaid = 0;
-    }
-    if (said++ < linesPerMinute) say(message);
-    else unsaid++;
-  };
 }
 
 /** Anything may be thrown, and some of it does not even turn into a text. */

@@ -1,22 +1,23 @@
 /** What a bot opens before its first update: its list of chats, and the menu of its commands. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Api } from "grammy/web";
-import { startWithinMs } from "../telegram/startup.ts";
-import type { Clock } from "../util/clock.ts";
+import type { Ledger } from "../broadcast/ledger.ts";
 import { LedgerChoice } from "../broadcast/ledger_failover.ts";
-import type { Logger } from "../util/log.ts";
+import { openLocalLedger } from "../broadcast/local_ledger.ts";
+import { InMemoryLedger } from "../broadcast/memory_ledger.ts";
+import { InMemoryChatStorage } from "../chats/memory_storage.ts";
 import { menu } from "../chats/messages.ts";
-import { type BotOptions, ConfigError } from "./options.ts";
-import { forGrammy } from "../telegram/client.ts";
 import { Roster } from "../chats/registry.ts";
 import type { ChatStorage } from "../chats/storage.ts";
+import { StorageError } from "../chats/storage_error.ts";
 import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
 import { DynamoDBLedger } from "../dynamodb/ledger.ts";
-import type { Ledger } from "../broadcast/ledger.ts";
-import { openLocalLedger } from "../broadcast/local_ledger.ts";
-import { InMemoryChatStorage } from "../chats/memory_storage.ts";
-import { InMemoryLedger } from "../broadcast/memory_ledger.ts";
-import { StorageError } from "../chats/storage_error.ts";
+import { forGrammy } from "../telegram/client.ts";
+import { startWithinMs } from "../telegram/startup.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import { ConfigError } from "../util/validate.ts";
+import type { BotOptions } from "./options.ts";
 
 /** Sets the command menu; the bot is as good without it. */
 export async function setMenu(api: Api, logger: Logger): Promise<void> {

@@ -10,10 +10,7 @@ import type { ChatStorage } from "../chats/storage.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { withoutTokens } from "../util/redact.ts";
-import { currentValue, type ListRule, type Names, shown, unknownNames } from "../util/validate.ts";
-
-/** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
-export const defaultMessagesPerSecond = 30;
+import { currentValue, type ListRule, mistakesInNames, type Names, shown } from "../util/validate.ts";
 
 /** What a bot is told; only the token is required. */
 export interface BotOptions {
@@ -80,12 +77,6 @@ export interface BotOptions {
   readonly ledger?: Ledger | undefined;
   /** Time and chance, for tests. */
   readonly clock?: Clock | undefined;
-}
-
-/** Something in the configuration is to be put right; the message names it, the rule, and the fix. */
-export class ConfigError extends Error {
-  /** For telling it from other errors where two copies of this package are loaded. */
-  override readonly name = "ConfigError";
 }
 
 const isBoolean = (value: unknown): boolean => typeof value === "boolean";
@@ -219,8 +210,6 @@ function mistakeIn(option: Option, value: unknown, name: string, isRequired: boo
   return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
 }
 
-const ended = (sentence: string): string => sentence.endsWith("?") ? sentence : `${sentence}.`;
-
 interface Versions {
   readonly node?: string | undefined;
   readonly bun?: string | undefined;
@@ -236,14 +225,4 @@ export function mistakesInRuntime({ node = "", bun }: Versions): string[] {
   return [
     `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
   ];
-}
-
-/** The same of names alone. */
-export function mistakesInNames(options: unknown, names: Names): string[] {
-  return unknownNames(options, names).map(ended);
-}
-
-/** @throws {ConfigError} With every mistake, if there is one. */
-export function assertNoMistakes(mistakes: readonly string[]): void {
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
 }

@@ -11,11 +11,12 @@ import type { Roster } from "../chats/registry.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import { type Charting, createCharting } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
+import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import { Attempt } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
-import { type Names, namesOf } from "../util/validate.ts";
-import { assertNoMistakes, botNames, defaultMessagesPerSecond, mistakesIn } from "./options.ts";
+import { assertNoMistakes, type Names, namesOf } from "../util/validate.ts";
+import { botNames, mistakesIn } from "./options.ts";
 
 /** Where the chats are, and how the commands behave. */
 export interface SubscriptionsOptions {

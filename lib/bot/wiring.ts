@@ -17,18 +17,17 @@ import { heedLeft, Inbox } from "../chats/update_handler.ts";
 import { Keeper } from "../chats/write_queue.ts";
 import { type Entry, type Storing, writeOne } from "../chats/writer.ts";
 import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
-import { causeNamed, forGrammy } from "../telegram/client.ts";
+import { causeNamed, clientOptions, forGrammy } from "../telegram/client.ts";
 import { poll } from "../telegram/polling.ts";
 import { PollWatch } from "../telegram/polling_retry.ts";
 import { Gate } from "../telegram/rate_limit/rate_limiter.ts";
+import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import type { Clock } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
+import { createBoundedLog, type Logger } from "../util/log.ts";
 import { secretKept } from "../util/redact.ts";
 import { createAllowance } from "../util/token_bucket.ts";
-import { clientOptions } from "./grammy_bot.ts";
-import { createBoundedLog } from "./handlers.ts";
 import { type LedgerOptions, openLedgers, openRoster, readyText, setMenu } from "./open_storage.ts";
-import { type BotOptions, defaultMessagesPerSecond } from "./options.ts";
+import type { BotOptions } from "./options.ts";
 
 export interface OwnBroadcastingOptions {
   readonly token: string;

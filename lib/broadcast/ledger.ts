@@ -155,3 +155,11 @@ export function textOf(broadcastId: string, name: RunText, parts: readonly (stri
       `parts. Look for an item of this key: nobody but the bot may write to the table.`,
   );
 }
+
+/** Whether the attributes are those of a run. */
+export function isRun(run: Record<string, RunValue>): run is RunRecord {
+  const { broadcast_id, owner, started_at, fence, lease_until, state, on_unknown } = run;
+  return [broadcast_id, owner, started_at].every((each) => typeof each === "string") &&
+    [fence, lease_until].every((each) => typeof each === "number") &&
+    (state === "running" || state === "finished") && (on_unknown === "skip" || on_unknown === "resend");
+}

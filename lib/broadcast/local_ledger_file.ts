@@ -1,10 +1,9 @@
 /** What a line of a local ledger's file says. */
 import { StorageError } from "../chats/storage_error.ts";
-import { isRun } from "../dynamodb/ledger.ts";
 import { reasonOf } from "../util/errors.ts";
 import { LineFile, openLineFile } from "../util/json_lines_file.ts";
 import type { Logger } from "../util/log.ts";
-import type { Ledger, RunRecord, RunText, RunValue } from "./ledger.ts";
+import { isRun, type Ledger, type RunRecord, type RunText, type RunValue } from "./ledger.ts";
 
 export type Line =
   /** The whole run, as it is from now on. */

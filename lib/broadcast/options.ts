@@ -3,6 +3,7 @@ import type { MessageEntity } from "grammy/types";
 import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import type { ChartOptions } from "../signals/chart/options.ts";
+import { longest } from "../telegram/split.ts";
 import { isEntityOf, type TextPart } from "../telegram/text.ts";
 import { secondsHint } from "../util/clock.ts";
 import { withoutTokens } from "../util/redact.ts";
@@ -33,9 +34,6 @@ export const messageNames: readonly string[] = namesOf<BroadcastMessage>({
 export interface IllustratedMessage extends BroadcastMessage {
   readonly isPhotoOptional?: boolean;
 }
-
-/** Ten messages: more is no signal. */
-export const longest = 40_960;
 
 /**
  * Refuses what can be no message, before anything is asked of anybody.

@@ -1,6 +1,5 @@
 /** All that the bot says, a function for each message. Pure. */
 import type { BotCommand } from "grammy/types";
-import { longest as longestBroadcast } from "../broadcast/options.ts";
 import {
   decimalText,
   numberText,
@@ -10,6 +9,7 @@ import {
   type TradingSignal,
   validateSignal,
 } from "../signals/signal.ts";
+import { longest as longestBroadcast } from "../telegram/split.ts";
 import {
   bold,
   code,

@@ -1,9 +1,8 @@
 /** The chats' commands as middleware: updates in, chat events kept, replies out. */
 import type { Context } from "grammy/web";
-import { createBoundedLog } from "../bot/handlers.ts";
 import { createInOrder } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
+import { createBoundedLog, type Logger } from "../util/log.ts";
 import type { Words } from "./messages.ts";
 import type { Registration } from "./registration.ts";
 import type { Roster } from "./registry.ts";

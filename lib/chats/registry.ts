@@ -61,7 +61,7 @@ export class Adders {
     return brought.standing === "expected" || counts(chatId);
   }
 
-  #set(chatId: number, adderId: number, standing: Standing): void {
+  #set(chatId: number, adderId: number, standing: AdderStanding): void {
     this.#chats.set(chatId, { adderId, standing });
     if (standing === "refused") return;
     const chats = this.#chatsOf.get(adderId) ?? new Set();

@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import {
   changesOf,
+  isRun,
   type Ledger,
   partKey,
   partsOf,
@@ -72,14 +73,6 @@ function unpacked(value: Item[string]): RunValue {
   if (value.B === undefined) return valueOf(value);
   const view = new DataView(value.B.buffer, value.B.byteOffset, value.B.byteLength);
   return Array.from({ length: Math.floor(value.B.byteLength / 8) }, (_, index) => view.getFloat64(8 * index));
-}
-
-/** Whether the attributes are those of a run. */
-export function isRun(run: Record<string, RunValue>): run is RunRecord {
-  const { broadcast_id, owner, started_at, fence, lease_until, state, on_unknown } = run;
-  return [broadcast_id, owner, started_at].every((each) => typeof each === "string") &&
-    [fence, lease_until].every((each) => typeof each === "number") &&
-    (state === "running" || state === "finished") && (on_unknown === "skip" || on_unknown === "resend");
 }
 
 /** When the item was saved last, by its owner's count: milliseconds since 1970 that never go back. */

@@ -1,7 +1,14 @@
 /** Which names the options of storages and ledgers may have. */
-import { assertNoMistakes, botNames, mistakesInNames } from "../bot/options.ts";
+import { botNames } from "../bot/options.ts";
 import type { ChatStorageOptions, CleanupOptions, Work } from "../chats/storage.ts";
-import { assertNames, type Names, namesOf, shown } from "../util/validate.ts";
+import {
+  assertNames,
+  assertNoMistakes,
+  mistakesInNames,
+  type Names,
+  namesOf,
+  shown,
+} from "../util/validate.ts";
 import type { DynamoDBStorageOptions } from "./chat_storage.ts";
 import type { DynamoDBLedgerOptions } from "./ledger.ts";
 

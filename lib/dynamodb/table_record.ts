@@ -1,10 +1,10 @@
 /** The one item of the table that is no chat: which bot the table serves, and the latest /stops. Pure. */
-import { ConfigError } from "../bot/options.ts";
 import { isStopped } from "../chats/chat.ts";
 import type { ChatEvent } from "../chats/events.ts";
 import type { Applied, StopLog } from "../chats/storage.ts";
 import { errorName } from "../chats/storage_error.ts";
 import type { Clock } from "../util/clock.ts";
+import { ConfigError } from "../util/validate.ts";
 import { type ConditionError, getItem, type Item, updateItem } from "./chat_item.ts";
 import { loadMarshalling, type Table } from "./client.ts";
 import { type ChatUpdate, Expressions } from "./expressions.ts";

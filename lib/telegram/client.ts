@@ -1,7 +1,8 @@
 /** Where our types and grammY's differ. */
-import type { Api, Transformer } from "grammy/web";
+import type { Api, ApiClientOptions, Transformer } from "grammy/web";
 import { rootCauseOf } from "../util/errors.ts";
-import { unsentCode } from "./outcome.ts";
+import { unsentCode } from "../util/http/connections.ts";
+import { createTransport } from "../util/http/transport.ts";
 
 /** grammY types its signals as an older package's; the native one is what it takes. */
 export function forGrammy(signal: AbortSignal): Parameters<Api["getMe"]>[0] {
@@ -65,3 +66,25 @@ export const causeNamed: Transformer = async (prev, method, payload, signal) => 
     throw error;
   }
 };
+
+/** Long enough for what waits behind a link that is down for a minute: others wait meanwhile, too. */
+const callWithinSeconds = 120;
+
+/** What of a grammY bot's client options tells how its calls reach Telegram. */
+export type Way = Pick<
+  ApiClientOptions,
+  "apiRoot" | "environment" | "buildUrl" | "fetch" | "baseFetchConfig"
+>;
+
+/** A client that sends a call once, and takes no answer for one that has not its form. */
+export function clientOptions({ fetch, ...way }: Way = {}): ApiClientOptions {
+  const { apiRoot, environment, buildUrl, baseFetchConfig } = way;
+  return {
+    fetch: inForm(createTransport(fetch)),
+    timeoutSeconds: callWithinSeconds,
+    ...apiRoot && { apiRoot },
+    ...environment && { environment },
+    ...buildUrl && { buildUrl },
+    ...baseFetchConfig && { baseFetchConfig },
+  };
+}

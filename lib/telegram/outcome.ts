@@ -68,9 +68,6 @@ const isGone = matcherOf(goneChats.gone);
 const isBlockedInCapitals = matcherOf(goneInCapitals.blocked);
 const isGoneInCapitals = matcherOf(goneInCapitals.gone);
 
-/** The code of an error after which no byte of a request can have reached a server. */
-export const unsentCode = "ERR_REQUEST_UNSENT";
-
 /** Why a request surely never left: no connection was made. */
 const neverConnected =
   /ERR_REQUEST_UNSENT|connect ETIMEDOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)|dns error|ConnectionRefused|FailedToOpenSocket|Unable to connect/;

@@ -225,3 +225,6 @@ function afterWhite(text: string, at: number, entities: readonly MessageEntity[]
     (type === "pre" || type === "code") && offset <= line && line < offset + length;
   return isIndent && entities.some(isCode) ? line : next;
 }
+
+/** Ten messages: more is no signal. */
+export const longest = 40_960;

@@ -3,8 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
-import { namesOf } from "../util/validate.ts";
-import { assertNoMistakes, mistakesInNames } from "../bot/options.ts";
+import { assertNoMistakes, mistakesInNames, namesOf } from "../util/validate.ts";
 import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adapters.ts";
 
 export type { LambdaAnswer, LambdaEvent };

@@ -1,7 +1,7 @@
 /** An append-only file of JSON lines: what has to outlive the process. */
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ConfigError } from "../bot/options.ts";
+import { ConfigError } from "./validate.ts";
 
 export interface Lines<T> {
   readonly entries: readonly T[];

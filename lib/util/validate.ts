@@ -164,3 +164,21 @@ function numberIn(element: unknown, { isGood, known }: ListRule): unknown {
   const isNumber = known === undefined && typeof element === "string" && /^-?\d+$/.test(element);
   return isNumber && isGood(Number(element)) ? Number(element) : element;
 }
+
+/** Something in the configuration is to be put right; the message names it, the rule, and the fix. */
+export class ConfigError extends Error {
+  /** For telling it from other errors where two copies of this package are loaded. */
+  override readonly name = "ConfigError";
+}
+
+const ended = (sentence: string): string => sentence.endsWith("?") ? sentence : `${sentence}.`;
+
+/** The same of names alone. */
+export function mistakesInNames(options: unknown, names: Names): string[] {
+  return unknownNames(options, names).map(ended);
+}
+
+/** @throws {ConfigError} With every mistake, if there is one. */
+export function assertNoMistakes(mistakes: readonly string[]): void {
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+}

@@ -1,6 +1,7 @@
 /** The methods that are about a chat and its members. */
 import type { BotCommand, ChatMember, Message, ReactionType, UserFromGetMe } from "grammy/types";
 import { badRequest } from "./errors.ts";
+import { maxTextLength } from "./keyboards.ts";
 import { readMessageIds } from "./messages.ts";
 import type { Form, Payload } from "./request.ts";
 import {
@@ -226,4 +227,17 @@ export function getUserProfilePhotos(world: World, { payload }: Form): object {
 
 function commandsKey(payload: Payload): string {
   return JSON.stringify([payload["scope"] ?? { type: "default" }, payload["language_code"] ?? ""]);
+}
+
+export function answerCallbackQuery({ callbackQueries }: World, { payload }: Form): true {
+  const press = callbackQueries.find(String(payload["callback_query_id"] ?? ""));
+  const text = String(payload["text"] ?? "");
+  if ([...text].length > maxTextLength) throw badRequest("MESSAGE_TOO_LONG");
+  press.take({
+    text,
+    show_alert: ["true", "1"].includes(String(payload["show_alert"])),
+    url: String(payload["url"] ?? ""),
+    cache_time: Number(payload["cache_time"] ?? 0),
+  });
+  return true;
 }

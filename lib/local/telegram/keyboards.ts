@@ -2,8 +2,7 @@
 import type { InlineKeyboardButton } from "grammy/types";
 import type { Clock } from "../../util/clock.ts";
 import { badRequest } from "./errors.ts";
-import type { Form, Payload } from "./request.ts";
-import type { World } from "./state.ts";
+import type { Payload } from "./request.ts";
 
 const maxDataBytes = 64;
 
@@ -84,7 +83,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Telegram takes an answer for so long. */
 const answerWithinMs = 15_000;
-const maxTextLength = 200;
+export const maxTextLength = 200;
 
 /** What the bot answered to a press. */
 export interface CallbackAnswer {
@@ -187,17 +186,4 @@ export class CallbackQueries {
     if (press?.isOpen) return press;
     throw badRequest("query is too old and response timeout expired or query ID is invalid");
   }
-}
-
-export function answerCallbackQuery({ callbackQueries }: World, { payload }: Form): true {
-  const press = callbackQueries.find(String(payload["callback_query_id"] ?? ""));
-  const text = String(payload["text"] ?? "");
-  if ([...text].length > maxTextLength) throw badRequest("MESSAGE_TOO_LONG");
-  press.take({
-    text,
-    show_alert: ["true", "1"].includes(String(payload["show_alert"])),
-    url: String(payload["url"] ?? ""),
-    cache_time: Number(payload["cache_time"] ?? 0),
-  });
-  return true;
 }

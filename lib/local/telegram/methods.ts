@@ -2,8 +2,8 @@
 import type { Update } from "grammy/types";
 import { isLoopback } from "../loopback.ts";
 import * as chatMethods from "./chat_methods.ts";
+import { answerCallbackQuery } from "./chat_methods.ts";
 import { badRequest } from "./errors.ts";
-import { answerCallbackQuery } from "./keyboards.ts";
 import {
   sendAnimation,
   sendAudio,

@@ -1,5 +1,4 @@
 /** Which call to Telegram may leave next: by the bot's pace, each chat's, the share of replies, and the bot's rests. */
-import { defaultMessagesPerSecond } from "../../bot/options.ts";
 import { Alarm, type Clock, createLeaps, steady } from "../../util/clock.ts";
 import type { Heap } from "../../util/collections.ts";
 import { createPace, createShare, type Pace, type Share } from "./adaptive_rate.ts";
@@ -272,3 +271,6 @@ export class Turnstile {
     return this.#feedback.turnOf(departure, now, pace && slot && { pace, slot });
   }
 }
+
+/** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
+export const defaultMessagesPerSecond = 30;

@@ -3,11 +3,11 @@
  * was not answered. Where another connection is about to be made, one is made and closed before.
  */
 import { Buffer } from "node:buffer";
-import net, { type Socket } from "node:net";
+import net from "node:net";
+import type { Socket } from "node:net";
 import process from "node:process";
 import tls from "node:tls";
-import { connectWithinMs, isThisMachine, nextAddressAfterMs } from "./connections.ts";
-import { unsentCode } from "../../telegram/outcome.ts";
+import { connectWithinMs, isThisMachine, nextAddressAfterMs, unsentCode } from "./connections.ts";
 import { allProxyVariables, mayRead, proxyFor } from "./proxy.ts";
 
 interface Connections {

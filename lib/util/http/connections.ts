@@ -104,3 +104,6 @@ async function createAgent(url: URL, proxy: URL | undefined): Promise<http.Agent
 export function isThisMachine({ hostname }: URL): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
+
+/** The code of an error after which no byte of a request can have reached a server. */
+export const unsentCode = "ERR_REQUEST_UNSENT";

@@ -7,23 +7,7 @@
 import { ConnectionCheck } from "./connection_check.ts";
 import { idleMs } from "./connections.ts";
 import { responseOf } from "./node_fetch.ts";
-
-export interface Deno {
-  readonly permissions: {
-    querySync(
-      descriptor:
-        | { readonly name: "net"; readonly host: string }
-        | { readonly name: "env"; readonly variable: string },
-    ): { readonly state: string };
-  };
-  createHttpClient(options: object): HttpClient;
-}
-
-export interface HttpClient {
-  close(): void;
-}
-
-export const Deno: Deno | undefined = (globalThis as { Deno?: Deno }).Deno;
+import { Deno, type HttpClient } from "./proxy.ts";
 
 /** A fetch by the user's, whose connections are the user's affair. */
 export function fetchOnceBy(ask: typeof fetch): typeof fetch {

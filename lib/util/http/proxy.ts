@@ -3,7 +3,6 @@
  * NO_PROXY stands for its subdomains, too, as curl and Deno read it.
  */
 import process from "node:process";
-import { Deno } from "./deno_fetch.ts";
 
 /** The variables that name a proxy, as they are written. */
 export const allProxyVariables: readonly string[] = ["https_proxy", "http_proxy", "all_proxy"]
@@ -71,3 +70,20 @@ export function mayRead(variable: string): boolean {
 function valueOf(variable: string): string {
   return mayRead(variable) ? process.env[variable] ?? "" : "";
 }
+
+export interface Deno {
+  readonly permissions: {
+    querySync(
+      descriptor:
+        | { readonly name: "net"; readonly host: string }
+        | { readonly name: "env"; readonly variable: string },
+    ): { readonly state: string };
+  };
+  createHttpClient(options: object): HttpClient;
+}
+
+export interface HttpClient {
+  close(): void;
+}
+
+export const Deno: Deno | undefined = (globalThis as { Deno?: Deno }).Deno;
