@@ -1,7 +1,9 @@
 /** What notebooks show of the toolkit's values, and that these are otherwise as plain as they were. */
 import { inspect } from "node:util";
 import { MeanReversionTelegramBot } from "../lib/bot/bot.ts";
-import { type MimeBundle, views } from "../lib/bot/display.ts";
+import { showProgress, showReport } from "../lib/broadcast/display.ts";
+import { showChat, showChats, showStatistics } from "../lib/chats/display.ts";
+import type { MimeBundle } from "../lib/util/display.ts";
 import { BroadcastReport } from "../lib/broadcast/report.ts";
 import type { Chat } from "../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../lib/chats/memory_storage.ts";
@@ -68,7 +70,7 @@ test("markup`` escapes whatever is no markup, also in lists and attributes", () 
 });
 
 test("a chat shows its facts, and its name does no harm", () => {
-  const bundle = views.chat(ada);
+  const bundle = showChat(ada);
   const html = bundle["text/html"] ?? "";
   assertWellFormed(html);
   for (const words of [`${escapedScript} @ada`, "active", ">7001<", ">1234<", ">2026-11-24T12:00:00.000Z<"]) {
@@ -76,18 +78,18 @@ test("a chat shows its facts, and its name does no harm", () => {
   }
   assert.match(bundle["text/plain"] ?? "", /^ {2}message_count +1234$/m);
   const group: Chat = { ...ada, is_active: false, removed_reason: "left", user_info: { title: "The desk" } };
-  assert.match(views.chat(group)["text/plain"] ?? "", /^The desk: left\n/);
-  assert.match(views.chat({ ...ada, user_info: {} })["text/plain"] ?? "", /^Chat 7001: active\n/);
+  assert.match(showChat(group)["text/plain"] ?? "", /^The desk: left\n/);
+  assert.match(showChat({ ...ada, user_info: {} })["text/plain"] ?? "", /^Chat 7001: active\n/);
 });
 
 test("a page of chats is a table of the first ones", () => {
   const page = Array.from({ length: 5300 }, (_, index) => ({ ...ada, chat_id: index + 1 }));
-  const html = views.chats(page)["text/html"] ?? "";
+  const html = showChats(page)["text/html"] ?? "";
   assertWellFormed(html);
   assert.match(html, /5,300 chats/);
   assert.is(html.split("<tr").length - 1, 1 + 10);
   assert.match(html, /… and 5,290 more/);
-  assert.not.match(views.chats([ada])["text/html"] ?? "", /more/);
+  assert.not.match(showChats([ada])["text/html"] ?? "", /more/);
 });
 
 test("statistics are a table and a plot", () => {
@@ -99,7 +101,7 @@ test("statistics are a table and a plot", () => {
     ...{ totalChats: 2500, activeChats: 2100, inactiveChats: 400, totalMessages: 10_000 },
     ...{ averageMessagesPerChat: 4, lastActiveByDay },
   };
-  const bundle = views.statistics(figures);
+  const bundle = showStatistics(figures);
   const [html = "", svg = ""] = [bundle["text/html"], bundle["image/svg+xml"]];
   for (const each of [html, svg]) assertWellFormed(each);
   assert.match(html, />Active<\/th><td[^>]*>2,100</);
@@ -124,13 +126,13 @@ test("a bot's statistics tell what it does, and troubles only where there are an
     ...{ isPolling: true, isHearing: true, lastHeardAt: "2026-11-23T16:16:54.224Z" },
     ...{ isDegraded: false, queuedUpdates: 0, pendingReplies: 0 },
   };
-  const calm = views.statistics(figures);
+  const calm = showStatistics(figures);
   assertWellFormed(calm["text/html"] ?? "");
   assert.match(calm["text/plain"] ?? "", /Hears commands +yes$/);
-  const deaf = views.statistics({ ...figures, isHearing: false });
+  const deaf = showStatistics({ ...figures, isHearing: false });
   assert.match(deaf["text/plain"] ?? "", /Hears commands +not since 2026-11-23T16:16:54\.224Z$/);
   const ended = { ...figures, isPolling: false, isHearing: false };
-  const troubled = views.statistics({ ...ended, isDegraded: true, queuedUpdates: 3 });
+  const troubled = showStatistics({ ...ended, isDegraded: true, queuedUpdates: 3 });
   assert.match(
     troubled["text/plain"] ?? "",
     /Hears commands +no\n {2}DynamoDB +cannot be used just now\n {2}Updates waiting +3$/,
@@ -143,7 +145,7 @@ test("a report shows its line, a bar of its counts, and whom it did not reach", 
     outcome: "failed" as const,
     message: script,
   }));
-  const bundle = views.report(reportOf({ errors, sent: 1, failed: 4, broadcastId: script, floods: 2 }));
+  const bundle = showReport(reportOf({ errors, sent: 1, failed: 4, broadcastId: script, floods: 2 }));
   const html = bundle["text/html"] ?? "";
   assertWellFormed(html);
   assert.match(html, /Sent to 1 of 8 chats in 0\.3 s/);
@@ -153,13 +155,13 @@ test("a report shows its line, a bar of its counts, and whom it did not reach", 
   assert.match(html, /… and 2 more/);
   assert.match(bundle["text/plain"] ?? "", /Floods waited out +2/);
   assertWellFormed(
-    views.report(reportOf({ recipients: 0, sent: 0, latencyMs: undefined }))["text/html"] ?? "",
+    showReport(reportOf({ recipients: 0, sent: 0, latencyMs: undefined }))["text/html"] ?? "",
   );
 });
 
 test("a report shows the topics that did not take the message", () => {
   const topics = [{ chat_id: -1005, thread_id: 7, reason: "closed" as const, message: "TOPIC_CLOSED" }];
-  const html = views.report(reportOf({ topics }))["text/html"] ?? "";
+  const html = showReport(reportOf({ topics }))["text/html"] ?? "";
   assertWellFormed(html);
   assert.match(html, /<td[^>]*>-1005<\/td><td[^>]*>7<\/td><td[^>]*>closed<\/td>/);
 });
@@ -171,7 +173,7 @@ test("progress is a bar that fills up, and says what it waits for", () => {
     ...{ isPaused: false, isWaiting: false, waitingMs: 0 },
   };
   const line = (change: Partial<typeof progress>): string =>
-    (views.progress({ ...progress, ...change })["text/plain"] ?? "").split("\n")[0] ?? "";
+    (showProgress({ ...progress, ...change })["text/plain"] ?? "").split("\n")[0] ?? "";
   assert.is(line({}), "4 of 8 chats, 50 % · 1.0 s · about 1.0 s to go");
   assert.is(line({ isPaused: true }), "4 of 8 chats, 50 % · 1.0 s · paused");
   assert.is(
@@ -180,7 +182,7 @@ test("progress is a bar that fills up, and says what it waits for", () => {
   );
   assert.is(line({ done: 8 }), "8 of 8 chats, 100 % · 1.0 s · done");
   assert.is(line({ done: 0, recipients: 0 }), "The chats are being read · 1.0 s · about 1.0 s to go");
-  const html = views.progress(progress)["text/html"] ?? "";
+  const html = showProgress(progress)["text/html"] ?? "";
   assertWellFormed(html);
   assert.match(html, /aria-label="3 sent, 1 failed; of 8"/);
   assert.match(html, /width: 37\.50%;.*width: 12\.50%;/);

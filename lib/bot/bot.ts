@@ -5,14 +5,13 @@ import { type Broadcasting, type ResumedBroadcasts, Sending } from "../broadcast
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import { createWords, type Words } from "../chats/messages.ts";
-import type { CleanupOptions } from "../chats/storage.ts";
+import { type CleanupOptions, displayStatistics } from "../chats/storage.ts";
 import { createCharting } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import { ask, checkedStart, started, type StartOptions } from "../telegram/startup.ts";
 import { Attempt } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
-import { displayable } from "../util/display.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
 import { assertNoMistakes } from "../util/validate.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
@@ -204,7 +203,7 @@ export class MeanReversionTelegramBot {
     const { username } = await this.initialize();
     const { storage } = this.#ready().roster;
     const figures = await storage.getStatistics();
-    return displayable({ ...figures, storage: storage.kind, username, ...this.health }, "statistics");
+    return displayStatistics({ ...figures, storage: storage.kind, username, ...this.health });
   }
 
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
@@ -253,7 +252,7 @@ export class MeanReversionTelegramBot {
   async #initialize(): Promise<Initialized> {
     const { api } = this.#grammy;
     const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
-    const { openReception } = await import("./later.ts");
+    const { openReception } = await import("./wiring.ts");
     this.#reception = await openReception({
       options: this.#options,
       api,

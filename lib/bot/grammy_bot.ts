@@ -1,11 +1,10 @@
 /** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
 import { Bot, type Transformer } from "grammy/web";
-import { causeNamed, clientOptions, forGrammy } from "../telegram/client.ts";
+import { causeNamed, clientOptions, forGrammy, secretKept } from "../telegram/client.ts";
 import type { Gate } from "../telegram/rate_limit/rate_limiter.ts";
 import { Attempt } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { secretKept } from "../util/redact.ts";
 import { boundHandlers, type Failures } from "./handlers.ts";
 
 export interface GrammyBotOptions {
@@ -33,7 +32,7 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
     client: clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } }),
   });
   const gate = new Attempt(async () => {
-    const { Gate } = await import("./later.ts");
+    const { Gate } = await import("../telegram/rate_limit/rate_limiter.ts");
     return new Gate({ ...options, ask: (signal) => grammy.api.getMe(forGrammy(signal)) });
   });
   const throughGate: Transformer = async (...call) => await (await gate.run()).transformer(...call);

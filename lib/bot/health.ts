@@ -1,5 +1,4 @@
 /** What a bot tells of itself. */
-import type { Reception } from "./wiring.ts";
 import type { ChatStatistics } from "../chats/storage.ts";
 
 /** What `initialize()` found. */
@@ -41,12 +40,19 @@ export interface BotStatistics extends ChatStatistics, BotHealth {
   readonly username: string;
 }
 
+/** What a bot's health is read from. */
+interface Parts {
+  readonly keeper: { readonly isDegraded: boolean; readonly queued: number };
+  readonly outbox: { readonly pending: number; readonly dropped: number };
+  readonly pollWatch: { readonly isHearing: boolean; readonly lastHeardAt: string | undefined };
+}
+
 /** How a bot is, as far as it is open. */
 export function healthOf(
-  reception: Reception | undefined,
+  parts: Parts | undefined,
   { isPolling, isRefusing }: { readonly isPolling: boolean; readonly isRefusing: boolean },
 ): BotHealth {
-  const { keeper, outbox, pollWatch } = reception ?? {};
+  const { keeper, outbox, pollWatch } = parts ?? {};
   return {
     isPolling,
     isHearing: isPolling && (pollWatch?.isHearing ?? false),

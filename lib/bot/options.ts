@@ -9,6 +9,7 @@ import { type BotMessages, ownMessages } from "../chats/messages.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { botOptionNames } from "../util/option_owners.ts";
 import { withoutTokens } from "../util/redact.ts";
 import { currentValue, type ListRule, mistakesInNames, type Names, shown } from "../util/validate.ts";
 
@@ -107,7 +108,7 @@ interface Rule {
   readonly list?: ListRule;
 }
 
-const rules: Record<Option, Rule> = {
+const rules: Record<(typeof botOptionNames)[number], Rule> = {
   botToken: {
     isGood: (value: unknown) => isText(value, /^\d+:[A-Za-z0-9_-]+$/),
     rule:
@@ -167,7 +168,7 @@ const rules: Record<Option, Rule> = {
 
 /** What a bot may be told. */
 export const botNames: Names = {
-  known: Object.keys(rules),
+  known: botOptionNames satisfies readonly Option[],
   elsewhere: { "the options of sendSignal() and broadcast()": broadcastNames },
 };
 const wordingNames: Names = { known: Object.keys(ownMessages), what: "a name in messages" };

@@ -147,7 +147,7 @@ export class Subscriptions {
 
   async #open(): Promise<Roster> {
     const { storage } = this.#options;
-    const { Roster } = await import("./later.ts");
+    const { Roster } = await import("../chats/registry.ts");
     const roster = new Roster(storage);
     await storage.createTableIfNotExists();
     await roster.load();
@@ -165,7 +165,8 @@ export class Subscriptions {
   }
 
   async #openCommands(): Promise<(ctx: CommandContext) => Promise<void>> {
-    const { createCommands, Registration } = await import("./later.ts");
+    const { createCommands } = await import("../chats/middleware.ts");
+    const { Registration } = await import("../chats/registration.ts");
     const { autoRegisterChats = true, chatTypes, chatsPerAdder } = this.#options;
     return createCommands({
       roster: (botId) => this.#openFor(botId),
@@ -193,7 +194,7 @@ export class Subscriptions {
   }
 
   async #openBroadcasting({ token, options }: BotApi, roster: Roster): Promise<Broadcasting> {
-    const { openBroadcasting } = await import("./later.ts");
+    const { openBroadcasting } = await import("./wiring.ts");
     const { storage, ledger, messagesPerSecond = defaultMessagesPerSecond } = this.#options;
     return openBroadcasting({
       ...{ token, client: options, storage, ledger, messagesPerSecond },

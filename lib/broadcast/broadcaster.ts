@@ -1,6 +1,6 @@
 /** A bot's broadcasts: what is under way, what is joined, and how all of it ends with the bot. */
 import { setMaxListeners } from "node:events";
-import { botNames } from "../bot/options.ts";
+import { botOptionNames } from "../util/option_owners.ts";
 import type { Words } from "../chats/messages.ts";
 import { StorageError } from "../chats/storage_error.ts";
 import { assertChartOptions } from "../signals/chart/options.ts";
@@ -10,7 +10,7 @@ import { waitFor } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Names, unknownNames } from "../util/validate.ts";
-import { type Company, conduct, type Plan } from "./conduct.ts";
+import { conduct } from "./conduct.ts";
 import { type BroadcastRun, type Control, startRun } from "./handle.ts";
 import { type Followed, Once } from "./idempotent.ts";
 import type { LedgerChoice } from "./ledger_failover.ts";
@@ -26,6 +26,7 @@ import {
 } from "./options.ts";
 import { openRecipients, startOf } from "./recipients.ts";
 import type { BroadcastReport } from "./report.ts";
+import type { Company, Plan } from "./request.ts";
 import { Audience } from "./send_order.ts";
 
 export interface BroadcastingOptions extends Omit<Company, "leaving" | "closed" | "onUnclear"> {
@@ -237,7 +238,7 @@ const optionNames: Names = {
   elsewhere: {
     "the message": messageNames,
     "the options of sendSignal()": signalOnlyNames,
-    "the options of the bot, or of subscriptions()": botNames.known,
+    "the options of the bot, or of subscriptions()": botOptionNames,
   },
 };
 const signalOptionNames: Names = { ...optionNames, known: [...signalOnlyNames, ...broadcastNames] };

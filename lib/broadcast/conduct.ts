@@ -1,47 +1,20 @@
 /** One broadcast from its first message to its report. */
 import { setMaxListeners } from "node:events";
-import type { Permission } from "../chats/access.ts";
 import { sleepInNaps } from "../util/clock.ts";
 import { reasonOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { LedgerJournal } from "./checkpoint.ts";
-import { Courier, ownFloodAtMostMs, type Surroundings } from "./delivery.ts";
-import type { BroadcastProgress, Control, Paces } from "./handle.ts";
+import { Courier, ownFloodAtMostMs } from "./delivery.ts";
+import type { BroadcastProgress, Paces } from "./handle.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
-import type { BroadcastOptions, IllustratedMessage } from "./options.ts";
+import type { BroadcastOptions } from "./options.ts";
 import { Content, createPurse, type Purse } from "./outgoing.ts";
 import { neverRead, type OpenRecipients } from "./recipients.ts";
 import { BroadcastReport, stillInDoubt, Tally } from "./report.ts";
+import type { Company, Plan } from "./request.ts";
 import { Ending, Run } from "./run.ts";
 import { createPermissionCheck, GoneGuard } from "./safeguards.ts";
 import type { Audience } from "./send_order.ts";
-
-/** A broadcast as it was called for. */
-export interface Plan {
-  readonly message: IllustratedMessage;
-  readonly options: BroadcastOptions;
-  readonly whenUnreadable: "send" | "throw";
-  readonly whenLedgerDown: "send" | "wait";
-  readonly startedAt: number;
-  /** Milliseconds since 1970, or `Infinity`. */
-  readonly expiresAt: number;
-  /** By which it expires: a clock that is set back makes nothing young again. */
-  readonly now: () => number;
-  readonly control: Control;
-}
-
-export interface Company extends Surroundings {
-  readonly messagesPerSecond: number;
-  /** Who may still use the bot. Default: everyone. */
-  readonly permission?: Permission | undefined;
-  readonly logger: Logger;
-  /** Called with each refusal in unknown words. */
-  readonly onUnclear: (words: string, message: string) => void;
-  /** Aborts when the bot ends: nothing more is begun. */
-  readonly leaving: AbortSignal;
-  /** Aborts a while later: nothing is waited for any more. */
-  readonly closed: AbortSignal;
-}
 
 /** A run that a ledger keeps, and where it is taken up. */
 export interface Kept {

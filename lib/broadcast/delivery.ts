@@ -1,29 +1,16 @@
 /** One recipient's delivery: attempts, outcomes, and what they say of the chat. */
-import type { Api } from "grammy/web";
 import type { Standing } from "../chats/consent_check.ts";
-import type { ChatEvent, MemberEvent, ReachEvent } from "../chats/events.ts";
-import type { Roster } from "../chats/registry.ts";
+import type { MemberEvent, ReachEvent } from "../chats/events.ts";
 import { type Outcome, outcomeOf, wordsOf } from "../telegram/outcome.ts";
-import { floodsAtMost, type Gate } from "../telegram/rate_limit/rate_limiter.ts";
+import { floodsAtMost } from "../telegram/rate_limit/rate_limiter.ts";
 import type { Lane, Turn } from "../telegram/rate_limit/send_request.ts";
 import { inTime } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
 import { reasonOf } from "../util/errors.ts";
 import type { Control } from "./handle.ts";
 import { Caller, type CallerOptions, type Destination, type Part, type Purse } from "./outgoing.ts";
 import { type BroadcastTopic, type Settlement, type Tally, torn } from "./report.ts";
+import type { Surroundings } from "./request.ts";
 import type { CheckPermission, GoneGuard } from "./safeguards.ts";
-
-export interface Surroundings {
-  readonly api: Api;
-  readonly gate: Gate;
-  readonly roster: Roster;
-  /** Keeps a group's move behind what the group has said before it; resolves once it is written, or waits in safety. */
-  readonly migrate: (from: number, to: number, at: number) => Promise<unknown>;
-  /** Keeps what a refusal says of a chat, likewise. Gives whether the chat is inactive by it. */
-  readonly keep: (chatId: number, event: ChatEvent) => Promise<boolean>;
-  readonly clock: Clock;
-}
 
 export interface CourierOptions extends Surroundings, CallerOptions {
   readonly lane: Lane;

@@ -1,5 +1,5 @@
 /** How fast something went in the last few seconds. Pure: times are in milliseconds, and ascend. */
-import { displayable } from "../util/display.ts";
+import { createDisplay } from "../util/display.ts";
 import type { BroadcastCounts, BroadcastReport } from "./report.ts";
 
 /** What is looked back on, and what is too little to tell. */
@@ -103,6 +103,15 @@ const nothing: BroadcastProgress = {
   waitingMs: 0,
 };
 
+/** Shows a broadcast's progress richly in a notebook. */
+export const displayProgress: <T extends BroadcastProgress>(progress: T) => T = createDisplay(async () =>
+  (await import("./display.ts")).showProgress
+);
+const displayRun = createDisplay<BroadcastRun>(async () => {
+  const { showProgress } = await import("./display.ts");
+  return ({ progress }) => showProgress(progress);
+});
+
 /** What connects the caller's hold on a broadcast with the broadcast. */
 export class Control {
   #isPaused = false;
@@ -136,7 +145,7 @@ export class Control {
   }
 
   get progress(): BroadcastProgress {
-    return displayable({ ...this.#progress?.() ?? nothing, isPaused: this.#isPaused }, "progress");
+    return displayProgress({ ...this.#progress?.() ?? nothing, isPaused: this.#isPaused });
   }
 
   /** The broadcast begins. `onChange` is called when it is paused, and when it may go on. */
@@ -154,5 +163,5 @@ export function startRun(task: (control: Control) => Promise<BroadcastReport>): 
     resume: { value: () => void (control.isPaused = false) },
     progress: { get: () => control.progress },
   }) as BroadcastRun;
-  return displayable(run, "run");
+  return displayRun(run);
 }

@@ -4,7 +4,7 @@ import { StorageError } from "../chats/storage_error.ts";
 import { isOutage } from "../chats/storage_retry.ts";
 import { monotonic } from "../util/clock.ts";
 import { keptReport, keptState, leaseMs, LeaseWatch, priceOf } from "./checkpoint.ts";
-import { type Company, conduct, type Kept, type Plan, windowSizeAt } from "./conduct.ts";
+import { conduct, type Kept, windowSizeAt } from "./conduct.ts";
 import { Control } from "./handle.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { Chosen, LedgerChoice } from "./ledger_failover.ts";
@@ -12,6 +12,7 @@ import type { BroadcastMessage, BroadcastOptions } from "./options.ts";
 import { Content, type KeptMessage } from "./outgoing.ts";
 import { neverRead, type OpenRecipients, openRecipients, startOf } from "./recipients.ts";
 import { type BroadcastReport, stillInDoubt, Tally } from "./report.ts";
+import type { Company, Plan } from "./request.ts";
 import {
   Audience,
   cursorIn,

@@ -7,8 +7,8 @@ import { StorageError } from "../chats/storage_error.ts";
 import { inTime } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { reasonOf } from "../util/errors.ts";
-import type { Company, Plan } from "./conduct.ts";
 import type { BroadcastOptions } from "./options.ts";
+import type { Company, Plan } from "./request.ts";
 import { ascendingStart, type OrderStart, startAmong } from "./send_order.ts";
 
 export interface SelectionOptions extends Pick<BroadcastOptions, "filter" | "perChat" | "order" | "signal"> {

@@ -1,4 +1,4 @@
-import { displayable } from "../util/display.ts";
+import { createDisplay } from "../util/display.ts";
 
 /** Durations counted in steps of one per cent: a million of them need no more room than ten. */
 export interface Percentiles {
@@ -101,6 +101,8 @@ export interface BroadcastSkips {
   stopped: number;
 }
 
+const displayReport = createDisplay<BroadcastReport>(async () => (await import("./display.ts")).showReport);
+
 /** What a broadcast did. Prints as one line, and serialises as it is. */
 export class BroadcastReport implements Readonly<BroadcastCounts> {
   /** The key under which it was sent once, if one was given. */
@@ -144,7 +146,7 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   readonly messagesPerSecond: number;
 
   static {
-    displayable(BroadcastReport.prototype, "report");
+    displayReport(BroadcastReport.prototype);
   }
 
   /** @ignore Reports are made by broadcasts. */

@@ -1,8 +1,15 @@
 /** One message to many chats: which chat is next, how many at once, and when the run is over. */
 import { type Clock, steady } from "../util/clock.ts";
-import { displayable } from "../util/display.ts";
 import { reasonOf } from "../util/errors.ts";
-import { type BroadcastProgress, type Control, messagesIn, msFor, type Paces, RecentRate } from "./handle.ts";
+import {
+  type BroadcastProgress,
+  type Control,
+  displayProgress,
+  messagesIn,
+  msFor,
+  type Paces,
+  RecentRate,
+} from "./handle.ts";
 import type { Settlement, Tally } from "./report.ts";
 import { Jury } from "./safeguards.ts";
 import { type Audience, drawPeople } from "./send_order.ts";
@@ -418,7 +425,7 @@ export class Run {
     const isOver = this.#endedAt !== undefined;
     const left = isOver ? 0 : this.#left;
     const waitingMs = isOver ? 0 : this.#lookAtRest();
-    return displayable({
+    return displayProgress({
       recipients: done + left,
       done,
       ...counts,
@@ -428,7 +435,7 @@ export class Run {
       isPaused: control.isPaused,
       isWaiting: waitingMs > 0,
       waitingMs,
-    }, "progress");
+    });
   }
 }
 

@@ -1,10 +1,15 @@
 /** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
-import { assertStorageOptions, storageNames } from "../dynamodb/option_names.ts";
 import { assertChatId } from "../telegram/chat_id.ts";
-import { displayable } from "../util/display.ts";
+import { botOptionNames } from "../util/option_owners.ts";
+import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
 import { chatOf, fold } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState } from "./events.ts";
-import { type Applied, ChatStorage, type ChatStorageOptions } from "./storage.ts";
+import { type Applied, ChatStorage, type ChatStorageOptions, displayChat, displayChats } from "./storage.ts";
+
+const optionNames: Names = {
+  known: namesOf<ChatStorageOptions>({ clock: true, logger: true }),
+  elsewhere: { "the options of the bot": botOptionNames },
+};
 
 /** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
 export class InMemoryChatStorage extends ChatStorage {
@@ -20,7 +25,7 @@ export class InMemoryChatStorage extends ChatStorage {
    */
   constructor(options: ChatStorageOptions = {}) {
     super(options);
-    assertStorageOptions(options, storageNames, new.target !== InMemoryChatStorage);
+    assertOptionNames(options, optionNames, new.target !== InMemoryChatStorage);
   }
 
   /** Nothing is to be made. */
@@ -43,12 +48,12 @@ export class InMemoryChatStorage extends ChatStorage {
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
     const chat = this.#chats.get(chatId);
-    return chat && displayable(chatOf(chatId, chat), "chat");
+    return chat && displayChat(chatOf(chatId, chat));
   }
 
   /** All chats in one page, as copies. */
   async *scan(): AsyncGenerator<Chat[]> {
     await Promise.resolve();
-    yield displayable([...this.#chats].map(([chatId, chat]) => chatOf(chatId, chat)), "chats");
+    yield displayChats([...this.#chats].map(([chatId, chat]) => chatOf(chatId, chat)));
   }
 }

@@ -2,11 +2,8 @@
 import { BoundedSet } from "../util/collections.ts";
 import type { ChatEvent, ChatType, MemberEvent, MessageEvent } from "./events.ts";
 import type { Roster } from "./registry.ts";
-import type { Heard } from "./update.ts";
+import type { Heard, Refusal } from "./update.ts";
 import type { Step } from "./writer.ts";
-
-/** Why a chat is not registered, by the name of the message that says so. */
-export type Refusal = "chatTypeNotAllowed" | "tooManyChats";
 
 export interface RegistrationOptions {
   /** Default: all. */

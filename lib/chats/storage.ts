@@ -1,10 +1,9 @@
-import { assertCleanup, assertWork } from "../dynamodb/option_names.ts";
 import { assertChatId } from "../telegram/chat_id.ts";
 import { createLimit } from "../util/async.ts";
 import { type Clock, dayMs, systemClock, time } from "../util/clock.ts";
-import { displayable } from "../util/display.ts";
+import { createDisplay } from "../util/display.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
-import { assertNames, type Names } from "../util/validate.ts";
+import { assertNames, type Names, namesOf, shown } from "../util/validate.ts";
 import { isStopped } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState, UserInfo } from "./events.ts";
 
@@ -36,6 +35,19 @@ export interface ChatStatistics {
   readonly lastActiveByDay: readonly number[];
 }
 
+/** Shows a chat richly in a notebook. */
+export const displayChat: <T extends Chat>(chat: T) => T = createDisplay(async () =>
+  (await import("./display.ts")).showChat
+);
+/** Shows a page of chats richly in a notebook. */
+export const displayChats: <T extends readonly Chat[]>(page: T) => T = createDisplay(async () =>
+  (await import("./display.ts")).showChats
+);
+/** Shows figures richly in a notebook. */
+export const displayStatistics: <T extends ChatStatistics>(figures: T) => T = createDisplay(async () =>
+  (await import("./display.ts")).showStatistics
+);
+
 const days = 30;
 
 /** Counts chats, in no more room for a million of them than for one. */
@@ -62,14 +74,14 @@ export class ChatCount {
 
   get statistics(): ChatStatistics {
     const [chats, active, messages] = [this.#chats, this.#active, this.#messages];
-    return displayable({
+    return displayStatistics({
       totalChats: chats,
       activeChats: active,
       inactiveChats: chats - active,
       totalMessages: messages,
       averageMessagesPerChat: chats === 0 ? 0 : messages / chats,
       lastActiveByDay: [...this.#lastActiveByDay],
-    }, "statistics");
+    });
   }
 }
 
@@ -317,4 +329,33 @@ export function assertUserInfo(userInfo: UserInfo): void {
 function isPlain(value: unknown): boolean {
   if (typeof value === "number") return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
   return value === undefined || value === null || typeof value === "string" || typeof value === "boolean";
+}
+
+const cleanupNames = { known: namesOf<CleanupOptions>({ daysThreshold: true }) };
+const workNames = {
+  known: namesOf<Work>({ signal: true, onProgress: true, onStrikes: true, onAdder: true, onThread: true }),
+};
+
+/** @throws {RangeError} If an option is unknown, or out of range. */
+function assertCleanup(options: CleanupOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new RangeError(
+      `Cannot clean up as the options must be an object such as { daysThreshold: 30 }: current value is ${
+        shown(options)
+      }`,
+    );
+  }
+  assertNames("clean up", options, cleanupNames, RangeError);
+  const { daysThreshold } = options;
+  if (Number.isFinite(daysThreshold) && daysThreshold > 0) return;
+  throw new RangeError(
+    `Cannot clean up as "daysThreshold" must be a finite number above 0: current value is ${
+      shown(daysThreshold)
+    }`,
+  );
+}
+
+/** @throws {TypeError} If an option is unknown. */
+export function assertWork(action: string, work: Work): void {
+  assertNames(action, work, workNames);
 }

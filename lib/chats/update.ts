@@ -1,12 +1,5 @@
 /** What an update of Telegram says about a chat, in the words of the consent rule. Pure. */
-import type {
-  Chat as TelegramChat,
-  ChatMember,
-  ChatMemberUpdated,
-  Message,
-  Update,
-  User,
-} from "grammy/types";
+import type { Chat as TelegramChat, ChatMember, ChatMemberUpdated, Message, Update, User } from "grammy/types";
 import type { Api } from "grammy/web";
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
 import { forGrammy } from "../telegram/client.ts";
@@ -15,7 +8,6 @@ import { wellFormed } from "../telegram/text.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import { BoundedMap } from "../util/collections.ts";
 import type { ChatType, MessageEvent, UserInfo } from "./events.ts";
-import type { Refusal } from "./registration.ts";
 import type { Entry } from "./writer.ts";
 
 /** One fact about one chat; anything else that an update may hold is no concern of ours. */
@@ -390,3 +382,6 @@ function inThread(update: Update): { readonly threadId?: number } {
   const threadId = threadOf(update);
   return threadId === undefined ? {} : { threadId };
 }
+
+/** Why a chat is not registered, by the name of the message that says so. */
+export type Refusal = "chatTypeNotAllowed" | "tooManyChats";

@@ -11,18 +11,22 @@ import { chatOf, fold } from "../chats/chat.ts";
 import type { Chat, ChatEvent, ChatState } from "../chats/events.ts";
 import {
   type Applied,
+  assertWork,
   type Belief,
   ChatCount,
   type ChatStatistics,
   ChatStorage,
   type ChatStorageOptions,
+  displayChat,
+  displayChats,
   type StopLog,
   type Work,
 } from "../chats/storage.ts";
 import { errorName, StorageError } from "../chats/storage_error.ts";
 import { assertChatId } from "../telegram/chat_id.ts";
-import { displayable } from "../util/display.ts";
 import type { Logger } from "../util/log.ts";
+import { botOptionNames } from "../util/option_owners.ts";
+import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
 import {
   adderOf,
   chatIdOf,
@@ -37,7 +41,6 @@ import {
 import { believed, type Ground, groundOf, isWritten, leanUpdateOf, undone, updateOf } from "./chat_update.ts";
 import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
 import type { ChatUpdate } from "./expressions.ts";
-import { assertStorageOptions, assertWork, dynamoDBNames } from "./option_names.ts";
 import { ensureChatTable } from "./table.ts";
 import { isToldToOthers, TableRecord } from "./table_record.ts";
 
@@ -128,6 +131,13 @@ const activeNames = {
   ...{ "#adder": "added_by", "#thread": "thread_id" },
 };
 
+const optionNames: Names = {
+  known: namesOf<DynamoDBStorageOptions>({
+    ...{ tableName: true, regionName: true, client: true, fetch: true, clock: true, logger: true },
+  }),
+  elsewhere: { "the options of the bot": botOptionNames },
+};
+
 /**
  * Keeps chats in a DynamoDB table of the key `chat_id` (N).
  * Needs `dynamodb:` CreateTable (only where there is no table yet), DescribeTable, GetItem, UpdateItem and Scan on
@@ -157,7 +167,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);
-    assertStorageOptions(options, dynamoDBNames, new.target !== TelegramDynamoDBStorage);
+    assertOptionNames(options, optionNames, new.target !== TelegramDynamoDBStorage);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;
@@ -213,12 +223,12 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
     const item = await getItem(this.#table, chatId);
-    return item && displayable(chatOf(chatId, stateOf(item)), "chat");
+    return item && displayChat(chatOf(chatId, stateOf(item)));
   }
 
   /** All chats, a page of up to 1 MB at a time, in no order. */
   async *scan(): AsyncGenerator<Chat[]> {
-    for await (const { Items = [] } of pages(this.#table, {})) yield displayable(chatsOf(Items), "chats");
+    for await (const { Items = [] } of pages(this.#table, {})) yield displayChats(chatsOf(Items));
   }
 
   /**

@@ -23,10 +23,10 @@ import {
 } from "../broadcast/ledger.ts";
 import { errorName, StorageError } from "../chats/storage_error.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
+import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
 import type { Item } from "./chat_item.ts";
 import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
 import { type ChatUpdate as Update, Expressions } from "./expressions.ts";
-import { assertStorageOptions, ledgerNames } from "./option_names.ts";
 import { ensureTable, ledgerSchema, ledgerWords, misfitOf } from "./table.ts";
 
 /**
@@ -156,6 +156,12 @@ export interface DynamoDBLedgerOptions {
 /** Times that a write finds no table, or one that takes no writes yet, before that is an error. */
 const creationsAtMost = 3;
 
+const optionNames: Names = {
+  known: namesOf<DynamoDBLedgerOptions>({
+    ...{ tableName: true, regionName: true, client: true, fetch: true, clock: true },
+  }),
+};
+
 /**
  * Remembers broadcasts in a table of the key `broadcast_id` (S) and `record` (S), which the first write creates.
  * Needs `dynamodb:` CreateTable (only where there is no table yet), DescribeTable, GetItem and UpdateItem on the
@@ -176,7 +182,7 @@ export class DynamoDBLedger implements Ledger {
    * @throws {ConfigError} If an option is unknown.
    */
   constructor(options: DynamoDBLedgerOptions = {}) {
-    assertStorageOptions(options, ledgerNames);
+    assertOptionNames(options, optionNames);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_BROADCASTS_TABLE"] || "telegram-broadcasts");
     const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#clock = options.clock ?? systemClock;

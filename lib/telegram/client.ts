@@ -3,6 +3,7 @@ import type { Api, ApiClientOptions, Transformer } from "grammy/web";
 import { rootCauseOf } from "../util/errors.ts";
 import { unsentCode } from "../util/http/connections.ts";
 import { createTransport } from "../util/http/transport.ts";
+import { scrub, withoutSecret } from "../util/redact.ts";
 
 /** grammY types its signals as an older package's; the native one is what it takes. */
 export function forGrammy(signal: AbortSignal): Parameters<Api["getMe"]>[0] {
@@ -86,5 +87,18 @@ export function clientOptions({ fetch, ...way }: Way = {}): ApiClientOptions {
     ...environment && { environment },
     ...buildUrl && { buildUrl },
     ...baseFetchConfig && { baseFetchConfig },
+  };
+}
+
+/** Scrubs what a call to Telegram throws, and the words with which Telegram, or who stands in for it, refuses it. */
+export function secretKept(secret: string): Transformer {
+  return async (prev, method, payload, signal) => {
+    try {
+      const answer = await prev(method, payload, signal);
+      return answer?.ok === false ? JSON.parse(withoutSecret(JSON.stringify(answer), secret)) : answer;
+    } catch (error) {
+      scrub(error, secret);
+      throw error;
+    }
   };
 }

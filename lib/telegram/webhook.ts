@@ -54,7 +54,7 @@ export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}
   const secret = readSecret(bot, options);
   const answer = (incoming: Incoming): Promise<Answer> => answerTo(incoming, bot, secret);
   const callback = async (first: unknown, second?: unknown): Promise<unknown> => {
-    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await import("../bot/later.ts");
+    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await import("./webhook_adapters.ts");
     if (isNodeResponse(second)) {
       const request = first as IncomingMessage;
       return toNode(await answer(fromNode(request)), request, second);

@@ -1,34 +1,22 @@
-/** Values that notebooks show richly. How is in `display.ts`, which is loaded when something is shown. */
-import type { MimeBundle, views } from "../bot/display.ts";
+/** Values that notebooks show richly: Deno's Jupyter kernel asks a value for `Symbol.for("Jupyter.display")`. */
 
-/** One of the ways to show a value. */
-export type View = keyof typeof views;
+/** The forms of a value by their MIME types. */
+export type MimeBundle = Readonly<Record<string, string>>;
 
-/** What Deno's Jupyter kernel asks a value for. */
 const symbol = Symbol.for("Jupyter.display");
 
-const ways: Readonly<Record<View, PropertyDescriptor>> = {
-  chat: shownAs("chat"),
-  chats: shownAs("chats"),
-  statistics: shownAs("statistics"),
-  report: shownAs("report"),
-  progress: shownAs("progress"),
-  run: shownAs("run"),
-};
-
 /**
- * The value itself, or whatever has it for a prototype, is shown in this way. It stays as plain as it was: what is
- * added is not enumerable, so that it compares, spreads, prints and serialises as before.
+ * Makes the way to show a value: `show` is loaded when one is shown. The value itself, or whatever has it for a
+ * prototype, is then shown so. It stays as plain as it was: what is added is not enumerable, so that it compares,
+ * spreads, prints and serialises as before.
  */
-export function displayable<T extends object>(value: T, view: View): T {
-  return Object.defineProperty(value, symbol, ways[view]);
-}
-
-function shownAs(view: View): PropertyDescriptor {
-  return {
-    async value(this: never): Promise<MimeBundle> {
-      const { views } = await import("../bot/later.ts");
-      return views[view](this);
+export function createDisplay<T extends object>(
+  load: () => Promise<(value: T) => MimeBundle>,
+): <V extends T>(value: V) => V {
+  const property: PropertyDescriptor = {
+    async value(this: T): Promise<MimeBundle> {
+      return (await load())(this);
     },
   };
+  return (value) => Object.defineProperty(value, symbol, property);
 }

@@ -1,4 +1,5 @@
 /** HTML and SVG in which every text stands for itself, whatever it contains. */
+import type { MimeBundle } from "./display.ts";
 
 /** What is markup already. */
 export class Markup {
@@ -170,4 +171,26 @@ function bar(index: number, share: number, label: string): Markup {
   const tall = share === 0 ? 0 : Math.max(2, Math.round(share * height));
   const place = markup`x="${index * step + gap / 2}" y="${top + height - tall}" width="${step - gap}"`;
   return markup`<rect ${place} height="${tall}" rx="1.5" fill="${fill}"><title>${label}</title></rect>`;
+}
+
+/** A value in both forms: what it is called and its facts as text, and its parts as HTML. */
+export function bundle(title: string, facts: readonly Fact[], parts: readonly Markup[]): MimeBundle {
+  const width = Math.max(0, ...facts.map(([name]) => name.length));
+  const lines = facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
+  return { "text/plain": [title, ...lines].join("\n"), "text/html": block(parts) };
+}
+
+/** The parts as one piece of HTML, in the notebook's own width. */
+export function block(parts: readonly Markup[]): string {
+  return String(markup`<div style="line-height: 1.5; max-width: 860px; overflow-x: auto">${parts}</div>`);
+}
+
+/** A whole number with its thousands apart. */
+export function count(value: number): string {
+  return value.toLocaleString("en");
+}
+
+/** Milliseconds as seconds. */
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }

@@ -1,5 +1,4 @@
 /** Keeps the bot's token out of errors: fetch puts the URL into its messages, and the URL holds the token. */
-import type { Transformer } from "grammy/web";
 
 /** Anything of a token's shape, whoever's it is and wherever it was put by mistake. */
 const tokenShape = /\d+(:|%3A)[A-Za-z0-9_-]{20,}/gi;
@@ -40,17 +39,4 @@ function valueOf(error: object, key: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Scrubs what a call to Telegram throws, and the words with which Telegram, or who stands in for it, refuses it. */
-export function secretKept(secret: string): Transformer {
-  return async (prev, method, payload, signal) => {
-    try {
-      const answer = await prev(method, payload, signal);
-      return answer?.ok === false ? JSON.parse(withoutSecret(JSON.stringify(answer), secret)) : answer;
-    } catch (error) {
-      scrub(error, secret);
-      throw error;
-    }
-  };
 }

@@ -178,6 +178,15 @@ export function mistakesInNames(options: unknown, names: Names): string[] {
   return unknownNames(options, names).map(ended);
 }
 
+/**
+ * Refuses the options of a class with names that are unknown.
+ * @param isOpen For a class that extends ours, and may have options of its own.
+ * @throws {ConfigError} If an option is unknown.
+ */
+export function assertOptionNames(options: object, names: Names, isOpen: boolean = false): void {
+  assertNoMistakes(mistakesInNames(options, { ...names, isOpen }));
+}
+
 /** @throws {ConfigError} With every mistake, if there is one. */
 export function assertNoMistakes(mistakes: readonly string[]): void {
   if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));

@@ -1,0 +1,128 @@
+/** What notebooks show of a broadcast: while it runs, and its report. */
+import type { MimeBundle } from "../util/display.ts";
+import {
+  bundle,
+  count,
+  type Fact,
+  factsTable,
+  heading,
+  legend,
+  type Markup,
+  seconds,
+  type Share,
+  shareBar,
+  small,
+  table,
+} from "../util/html.ts";
+
+interface Counts {
+  readonly sent: number;
+  readonly deactivated: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly unknown: number;
+}
+
+/** A report, as far as it is shown. */
+export interface ShownReport extends Counts {
+  readonly broadcastId: string | undefined;
+  readonly recipients: number;
+  readonly floods: number;
+  readonly messagesPerSecond: number;
+  readonly latencyMs: { readonly p50: number; readonly max: number } | undefined;
+  readonly errors: readonly {
+    readonly chat_id: number;
+    readonly outcome: string;
+    readonly message: string;
+  }[];
+  readonly topics: readonly {
+    readonly chat_id: number;
+    readonly thread_id: number;
+    readonly reason: string;
+  }[];
+}
+
+/** A broadcast's progress, as far as it is shown. */
+export interface ShownProgress extends Counts {
+  readonly recipients: number;
+  readonly done: number;
+  readonly elapsedMs: number;
+  readonly remainingMs: number | undefined;
+  readonly isPaused: boolean;
+  readonly isWaiting: boolean;
+  readonly waitingMs: number;
+}
+
+const problemsAtMost = 5;
+
+/** A report: its line, the shares of its counts, and the first problems. */
+export function showReport(report: ShownReport): MimeBundle {
+  const { errors, topics, latencyMs } = report;
+  const shares = sharesOf(report);
+  const facts: Fact[] = [
+    ["Chats a second", String(report.messagesPerSecond)],
+    ...latencyMs === undefined ? [] : [["Half had it within", seconds(latencyMs.p50)] as const],
+    ...latencyMs === undefined ? [] : [["All had it within", seconds(latencyMs.max)] as const],
+    ...report.floods > 0 ? [["Floods waited out", count(report.floods)] as const] : [],
+  ];
+  const whys = errors.map(({ chat_id, outcome, message }) => [String(chat_id), outcome, message]);
+  const moves = topics.map(({ chat_id, thread_id, reason }) => [String(chat_id), String(thread_id), reason]);
+  return bundle(String(report), [...countsOf(shares), ...facts], [
+    heading(String(report), report.broadcastId ?? ""),
+    shareBar(shares, report.recipients),
+    legend(shares),
+    factsTable(facts),
+    ...firstOf(["chat_id", "outcome", "why"], whys),
+    ...firstOf(["chat_id", "topic that went to General", "which is"], moves),
+  ]);
+}
+
+function firstOf(columns: readonly string[], rows: readonly (readonly string[])[]): Markup[] {
+  if (rows.length === 0) return [];
+  const more = rows.length > problemsAtMost ? `… and ${rows.length - problemsAtMost} more` : "";
+  return [table(columns, rows.slice(0, problemsAtMost)), small(more)];
+}
+
+/** How far a broadcast has come. */
+export function showProgress(progress: ShownProgress): MimeBundle {
+  const { recipients, done, elapsedMs } = progress;
+  const percent = recipients === 0 ? 0 : Math.floor(done / recipients * 100);
+  const line = [
+    recipients === 0
+      ? "The chats are being read"
+      : `${count(done)} of ${count(recipients)} chats, ${percent} %`,
+    seconds(elapsedMs),
+    ...stateOf(progress),
+  ].join(" · ");
+  const shares = sharesOf(progress);
+  return bundle(line, countsOf(shares), [heading(line), shareBar(shares, recipients), legend(shares)]);
+}
+
+function stateOf(
+  { recipients, done, remainingMs, isPaused, isWaiting, waitingMs }: ShownProgress,
+): string[] {
+  if (recipients > 0 && done >= recipients) return ["done"];
+  if (isPaused) return ["paused"];
+  if (isWaiting) return [`waiting for ${seconds(waitingMs)}, as Telegram asks`];
+  return remainingMs === undefined ? [] : [`about ${seconds(remainingMs)} to go`];
+}
+
+/** Colours that are told apart on white and on black. */
+const colours: Readonly<Record<keyof Counts, string>> = {
+  sent: "#2e9e6b",
+  deactivated: "#8a919e",
+  skipped: "#c79a1e",
+  failed: "#d9534f",
+  unknown: "#8f6fd6",
+};
+
+/** How the recipients were counted; the rest of them is still to come. */
+function sharesOf(counts: Counts): Share[] {
+  return (Object.keys(colours) as (keyof Counts)[])
+    .filter((name) => name === "sent" || counts[name] > 0)
+    .map((name) => ({ name, count: counts[name], colour: colours[name] }));
+}
+
+function countsOf(shares: readonly Share[]): Fact[] {
+  return shares.map(({ name, count: value }) => [name, count(value)]);
+}

@@ -1,0 +1,133 @@
+/**
+ * What notebooks show of chats and their figures: a MIME bundle, of which each picks the richest form that it can show.
+ * `application/json` is not in it, as JupyterLab would show that, as a tree, in place of the table.
+ */
+import type { MimeBundle } from "../util/display.ts";
+import {
+  barChart,
+  block,
+  bundle,
+  columns,
+  count,
+  type Fact,
+  factsTable,
+  heading,
+  type Markup,
+  small,
+  table,
+} from "../util/html.ts";
+import type { Chat } from "./events.ts";
+
+/** Figures of a storage, and of a bot where they come from one. */
+export interface ShownStatistics {
+  readonly totalChats: number;
+  readonly activeChats: number;
+  readonly inactiveChats: number;
+  readonly totalMessages: number;
+  readonly averageMessagesPerChat: number;
+  readonly lastActiveByDay?: readonly number[];
+  readonly username?: string;
+  readonly storage?: string;
+  readonly isPolling?: boolean;
+  readonly isHearing?: boolean;
+  readonly lastHeardAt?: string | undefined;
+  readonly isDegraded?: boolean;
+  readonly queuedUpdates?: number;
+  readonly pendingReplies?: number;
+}
+
+/** One chat: its state, and what is known of whom it is with. */
+export function showChat(chat: Chat): MimeBundle {
+  const { user_info, ...state } = chat;
+  const facts = Object.entries(state).map(([name, value]): Fact => [name, textOf(value)]);
+  const about = Object.entries(user_info).map(([name, value]): Fact => [name, textOf(value)]);
+  const all = [...facts, ...about];
+  return bundle(`${nameOf(chat)}: ${standingOf(chat)}`, all, [
+    heading(nameOf(chat), standingOf(chat)),
+    columns(factsTable(facts), factsTable(about)),
+  ]);
+}
+
+const rowsAtMost = 10;
+
+/** A page of chats: the first ten of them. */
+export function showChats(page: readonly Chat[]): MimeBundle {
+  const title = `${count(page.length)} ${page.length === 1 ? "chat" : "chats"}`;
+  const rows = page.slice(0, rowsAtMost).map((chat) => [
+    String(chat.chat_id),
+    nameOf(chat),
+    standingOf(chat),
+    count(chat.message_count),
+    chat.last_active ?? "",
+  ]);
+  const names = ["chat_id", "name", "standing", "messages", "last active"];
+  const more = page.length > rowsAtMost ? `… and ${count(page.length - rowsAtMost)} more` : "";
+  return {
+    "text/plain": [title, ...rows.map((row) => `  ${row.join("  ")}`), ...more ? [`  ${more}`] : []].join(
+      "\n",
+    ),
+    "text/html": block([heading(title), table(names, rows), small(more)]),
+  };
+}
+
+/** Figures over all chats, and how the bot is. */
+export function showStatistics(figures: ShownStatistics): MimeBundle {
+  const { username, storage, lastActiveByDay = [] } = figures;
+  const facts: Fact[] = [
+    ["Chats", count(figures.totalChats)],
+    ["Active", count(figures.activeChats)],
+    ["Inactive", count(figures.inactiveChats)],
+    ["Messages", count(figures.totalMessages)],
+    ["Messages a chat", figures.averageMessagesPerChat.toFixed(1)],
+    ...storage === undefined ? [] : [["Kept in", storage] as const],
+    ...workOf(figures),
+  ];
+  const title = username === undefined ? "Chats" : `@${username}`;
+  const plot = lastActiveByDay.length === 0 ? undefined : activity(lastActiveByDay);
+  const shown = plot === undefined ? factsTable(facts) : columns(factsTable(facts), plot);
+  return {
+    ...bundle(title, facts, [heading(title), shown]),
+    ...plot === undefined ? {} : { "image/svg+xml": String(plot) },
+  };
+}
+
+/** What a bot does just now. */
+function workOf(health: ShownStatistics): Fact[] {
+  const { isPolling, isHearing, lastHeardAt, isDegraded, queuedUpdates, pendingReplies } = health;
+  if (isPolling === undefined) return [];
+  const isDeaf = isPolling && lastHeardAt !== undefined;
+  return [
+    ["Hears commands", isHearing ? "yes" : isDeaf ? `not since ${lastHeardAt}` : "no"],
+    ...isDegraded ? [["DynamoDB", "cannot be used just now"] as const] : [],
+    ...queuedUpdates ? [["Updates waiting", count(queuedUpdates)] as const] : [],
+    ...pendingReplies ? [["Replies waiting", count(pendingReplies)] as const] : [],
+  ];
+}
+
+function activity(byDay: readonly number[]): Markup {
+  return barChart(byDay, {
+    title: "Chats by the day of their last message",
+    first: `${byDay.length - 1} days ago`,
+    last: "today",
+    label: (value, index) => `${daysAgo(byDay.length - 1 - index)}: ${count(value)}`,
+  });
+}
+
+function daysAgo(days: number): string {
+  if (days === 0) return "today";
+  return days === 1 ? "yesterday" : `${days} days ago`;
+}
+
+function nameOf({ chat_id, user_info: { title, first_name, last_name, username } }: Chat): string {
+  const name = title ?? [first_name, last_name].filter(Boolean).join(" ");
+  const handle = username ? `@${username}` : "";
+  return [name, handle].filter(Boolean).join(" ") || `Chat ${chat_id}`;
+}
+
+function standingOf({ is_active, removed_reason }: Chat): string {
+  return is_active ? "active" : removed_reason ?? "inactive";
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? "–");
+}
