@@ -1,6 +1,6 @@
 /**
  * What the bundle's types need of other packages' and of Node's, so that they can be checked where none of these is
- * installed. The real ones fit wherever these are asked for: test/bundle.ts sees to that.
+ * installed. The real ones fit wherever these are asked for: test/tools/bundle.ts sees to that.
  */
 
 /** Of `@aws-sdk/client-dynamodb`: any client of its. */

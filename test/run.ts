@@ -1,12 +1,12 @@
 /**
- * Runs every `test/*.test.ts`, or those whose name begins with an argument; with `--part=1/2` the first half of them,
- * by the time that they take.
+ * Runs every `*.test.ts` under `test/`, or those whose path or name begins with an argument: `chats`, `chats/consent`,
+ * `consent`. With `--part=1/2` the first half of them, by the time that they take.
  */
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { run } from "uvu/run";
-import { partOf } from "./support/parts.ts";
+import { partOf } from "./tools/support/parts.ts";
 
 const here = new URL(".", import.meta.url);
 const { values, positionals: wanted } = parseArgs({
@@ -14,9 +14,12 @@ const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
 });
 const [part = NaN, parts = NaN] = values.part.split("/").map(Number);
-const files = readdirSync(here)
-  .filter((name) => name.endsWith(".test.ts"))
-  .filter((name) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)));
+const isWanted = (path: string): boolean =>
+  wanted.length === 0 ||
+  wanted.some((start) => path.startsWith(start) || path.slice(path.lastIndexOf("/") + 1).startsWith(start));
+const files = readdirSync(here, { recursive: true, encoding: "utf8" })
+  .map((path) => path.replaceAll("\\", "/"))
+  .filter((path) => path.endsWith(".test.ts") && isWanted(path));
 const suites = partOf(files.sort(), part, parts)
   // uvu puts "file:///" before it.
   .map((name) => ({ name, file: new URL(name, here).pathname.slice(1) }));

@@ -56,7 +56,7 @@ machine.
   times as fast, so that the process sends as fast as it can.
 - **A month**: \`npm run bench:cost\` says how it comes about. An emulator counts the capacity units of each kind of event;
   what it leaves out (writes of an index, writes that a condition refuses, consistent scans) is added.
-- **Chart**: the two pictures of \`test/golden\`, by turns, 1200 × 800; the median of twenty. The first of a process loads
+- **Chart**: the two pictures of \`test/signals/chart/golden\`, by turns, 1200 × 800; the median of twenty. The first of a process loads
   the packages and compiles the WebAssembly.
 - **Adoption**: what a project takes on with this package, or with grammY and what its DynamoDB session storage needs,
   which only remembers what each chat was told last: no list of chats, and no broadcasts. Both are installed by npm into

@@ -43,7 +43,7 @@ export const specimens: readonly Specimen[] = [
 ];
 
 export function goldenFile(theme: string): URL {
-  return new URL(`../golden/chart_${theme}.png`, import.meta.url);
+  return new URL(`../signals/chart/golden/chart_${theme}.png`, import.meta.url);
 }
 
 /** How many pixels differ to the eye; smoothed edges do not count. */

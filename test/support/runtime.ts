@@ -1,6 +1,6 @@
 /** The runtime of this process, and how it runs a script of this folder. */
 import process from "node:process";
-import { bundleOf } from "./bundle.ts";
+import { bundleOf } from "../tools/support/bundle.ts";
 
 export type Runtime = "Node" | "Deno" | "Bun";
 

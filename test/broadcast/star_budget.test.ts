@@ -1,0 +1,49 @@
+/** The Stars of a paid broadcast: never more than there are, to the tenth. */
+import fc from "fast-check";
+import { createPurse } from "../../lib/broadcast/outgoing.ts";
+import { assert, suite } from "../harness.ts";
+
+const test = suite("createPurse()");
+
+test("a budget in tenths of Stars buys exactly so many messages", () => {
+  fc.assert(fc.property(fc.nat(3000), (tenths) => {
+    const tally = { paid: 0 };
+    const purse = createPurse(true, tenths / 10, tally);
+    let bought = 0;
+    while (bought <= tenths && purse.take()) bought++;
+    assert.is(bought, tenths);
+    assert.is(tally.paid, tenths);
+  }));
+});
+
+test("for any takes and returns: never more than the budget is out, and what came back is spent again", () => {
+  const moves = fc.array(fc.boolean(), { maxLength: 200 });
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 10, noNaN: true }), fc.nat(50), moves, (stars, kept, list) => {
+      const tally = { paid: kept };
+      const purse = createPurse(true, stars, tally);
+      let out = 0;
+      for (const isTake of list) {
+        if (isTake) {
+          const mayTake = kept + out + 1 <= stars * 10;
+          assert.is(purse.take(), mayTake);
+          if (mayTake) out++;
+        } else {
+          purse.give(out > 0);
+          if (out > 0) out--;
+        }
+        assert.is(tally.paid, kept + out);
+      }
+    }),
+  );
+});
+
+test("without a budget all is paid for, and what is not paid for nothing", () => {
+  const tally = { paid: 0 };
+  assert.ok(createPurse(true, Infinity, tally).take());
+  assert.not.ok(createPurse(true, 0, tally).take());
+  assert.not.ok(createPurse(false, Infinity, tally).take());
+  assert.is(tally.paid, 1);
+});
+
+test.run();

@@ -1,0 +1,81 @@
+/** What the package exports, and what it does not drag in. */
+import { readFile } from "node:fs/promises";
+import * as mod from "../../mod.ts";
+import * as chart from "../../lib/signals/chart/mod.ts";
+import * as local from "../../lib/local/mod.ts";
+import { assert, suite } from "../harness.ts";
+
+const test = suite("mod.ts");
+
+test("mod.ts exports these names, and no other", () => {
+  assert.equal(Object.keys(mod).sort(), [
+    "ChatStorage",
+    "ConfigError",
+    "InMemoryChatStorage",
+    "MeanReversionTelegramBot",
+    "StorageError",
+    "TelegramDynamoDBStorage",
+    "TelegramError",
+    "bold",
+    "code",
+    "consoleLogger",
+    "createTelegramBotFromEnv",
+    "decimalText",
+    "fold",
+    "format",
+    "lines",
+    "outcomeOf",
+    "riskReward",
+    "signalMessage",
+    "subscriptions",
+    "systemClock",
+    "transition",
+    "validateSignal",
+    "webhookCallback",
+  ]);
+});
+
+test("lib/local/mod.ts exports these names, and no other", () => {
+  assert.equal(Object.keys(local).sort(), [
+    "iamActions",
+    "iamPolicy",
+    "ledgerActions",
+    "startBotApiServer",
+    "startDynamoDB",
+    "startFaultGate",
+  ]);
+});
+
+test("lib/signals/chart/mod.ts exports this name, and no other", () => {
+  assert.equal(Object.keys(chart), ["drawChart"]);
+});
+
+/** The files that a module imports, directly or not, types apart. */
+async function reachable(
+  url: URL,
+  seen: Map<string, Set<string>> = new Map(),
+): Promise<Map<string, Set<string>>> {
+  if (seen.has(url.href)) return seen;
+  const source = await readFile(url, "utf8");
+  const specifiers = [...source.matchAll(/(?:^|\n)(?:import|export)(?! type)[^;]*?from "([^"]+)";/g)]
+    .map(([, specifier = ""]) => specifier);
+  seen.set(url.href, new Set(specifiers));
+  for (const specifier of specifiers) {
+    if (specifier.startsWith(".")) await reachable(new URL(specifier, url), seen);
+  }
+  return seen;
+}
+
+test("mod.ts imports no server for tests, no chart, and only the packages that it cannot begin without", async () => {
+  const root = new URL("../../mod.ts", import.meta.url);
+  const files = await reachable(root);
+  assert.ok(files.size > 20, "the imports were found");
+  assert.equal([...files.keys()].filter((file) => /\/lib\/(local|chart)(\/|\.ts)/.test(file)), []);
+  const packages = new Set(
+    [...files.values()].flatMap((each) => [...each]).filter((it) => !it.startsWith(".")),
+  );
+  const foreign = [...packages].filter((name) => !name.startsWith("node:")).sort();
+  assert.equal(foreign, ["@aws-sdk/client-dynamodb", "dotenv", "fastest-levenshtein", "grammy/web"]);
+});
+
+test.run();

@@ -1,0 +1,264 @@
+/** The pace of messages, for any demand, and against limits that it does not know. */
+import fc from "fast-check";
+import { FloodGate } from "../../../lib/local/telegram/rate_limit.ts";
+import { createPace, type Slot } from "../../../lib/telegram/rate_limit/adaptive_rate.ts";
+import { assert, suite } from "../../harness.ts";
+
+const test = suite("createPace()");
+
+/** What is made up for after a late timer: a tenth of a second's worth. */
+const catchUpSeconds = 0.1;
+const aBit = 1e-6;
+
+/** How long after one another, in milliseconds, slots are asked for. */
+const demand = fc.array(fc.oneof(fc.constant(0), fc.nat(50), fc.nat(5000)), { minLength: 1, maxLength: 200 });
+const rate = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0.1, max: 1000, noNaN: true }));
+
+/** When messages leave that are asked for after these gaps; each waits for its slot. */
+function timesOf(messagesPerSecond: number, gaps: readonly number[]): number[] {
+  const pace = createPace(messagesPerSecond);
+  let now = 1_000_000;
+  return gaps.map((gap) => {
+    now += gap;
+    now += Math.max(0, pace.waitMs(now));
+    pace.take(now);
+    return now;
+  });
+}
+
+test("take() lets no more leave in any stretch of time than the rate allows, and a moment's catching up", () => {
+  fc.assert(fc.property(rate, demand, (messagesPerSecond, gaps) => {
+    const times = timesOf(messagesPerSecond, gaps);
+    for (let from = 0; from < times.length; from++) {
+      for (let to = from; to < times.length; to++) {
+        const seconds = ((times[to] ?? 0) - (times[from] ?? 0)) / 1000;
+        const most = (seconds + catchUpSeconds) * messagesPerSecond + 1;
+        assert.ok(to - from + 1 <= most + 1 + aBit, `${to - from + 1} in ${seconds} s`);
+      }
+    }
+  }));
+});
+
+test("take() keeps up the rate under full demand", () => {
+  fc.assert(fc.property(rate, fc.integer({ min: 2, max: 300 }), (messagesPerSecond, count) => {
+    const times = timesOf(messagesPerSecond, Array(count).fill(0));
+    const seconds = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1000;
+    assert.ok(Math.abs(seconds - (count - 1) / messagesPerSecond) <= aBit * count, `${seconds}`);
+  }));
+});
+
+test("take() lets one leave at once after a rest, and no burst", () => {
+  fc.assert(fc.property(rate, demand, (messagesPerSecond, gaps) => {
+    const pace = createPace(messagesPerSecond);
+    let now = 0;
+    for (const gap of gaps) {
+      now += gap + Math.max(0, pace.waitMs(now + gap));
+      pace.take(now);
+    }
+    const rested = now + 1000 / messagesPerSecond + 1001;
+    assert.ok(pace.waitMs(rested) <= 0);
+    pace.take(rested);
+    assert.ok(pace.waitMs(rested) >= 1000 / messagesPerSecond - aBit);
+  }));
+});
+
+interface Course {
+  readonly seconds: number;
+  readonly sent: number;
+  readonly refused: number;
+  readonly pace: number;
+}
+
+/** Sends as the pace has it to a server that takes `limit` a second, and answers after the latency. */
+function course(messagesPerSecond: number, limit: number, latencyMs: number, count: number): Course {
+  const pace = createPace(messagesPerSecond);
+  let now = 0;
+  const server = new FloodGate(limit, () => now);
+  const answers: { at: number; act: () => void }[] = [];
+  let [sent, refused, until, left] = [0, 0, 0, count];
+  while (sent < count) {
+    const leavesAt = left > 0 ? Math.max(now, until, now + pace.waitMs(now)) : Infinity;
+    const answer = answers[0];
+    if (answer !== undefined && answer.at <= leavesAt) {
+      now = answer.at;
+      answers.shift();
+      answer.act();
+      continue;
+    }
+    now = leavesAt;
+    left--;
+    const slot = pace.take(now);
+    try {
+      server.pass();
+      answers.push({ at: now + latencyMs, act: () => sent++ });
+    } catch (error) {
+      const { retry_after = 1 } = (error as { parameters?: { retry_after?: number } }).parameters ?? {};
+      answers.push({
+        at: now + latencyMs,
+        act: () => {
+          refused++;
+          left++;
+          until = Math.max(until, now + retry_after * 1000);
+          pace.lower(slot);
+          pace.confirm(slot);
+        },
+      });
+    }
+  }
+  return { seconds: now / 1000, sent, refused, pace: pace.messagesPerSecond };
+}
+
+test("at a limit that is the pace's own nothing is refused, and no time is lost", () => {
+  for (const limit of [1, 30, 1000]) {
+    const { seconds, refused } = course(limit, limit, 80, limit * 100);
+    assert.is(refused, 0);
+    assert.ok(seconds <= 100 * 1.01, `${limit}: ${seconds} s`);
+  }
+});
+
+test("lower() finds a limit that nobody has told, at the first flood", () => {
+  for (const [most, limit] of [[30, 15], [1000, 500], [1000, 30], [30, 25], [100, 10]] as const) {
+    const { seconds, refused, sent } = course(most, limit, 80, limit * 200);
+    assert.ok(seconds <= 200 * 1.12, `${limit} of ${most}: ${seconds} s`);
+    assert.ok(refused <= sent * 0.015 + most * 0.08, `${limit} of ${most}: ${refused} of ${sent} refused`);
+  }
+});
+
+test("lower() follows any limit, at any latency", () => {
+  const limits = fc.integer({ min: 5, max: 500 });
+  fc.assert(
+    fc.property(
+      limits,
+      fc.double({ min: 1, max: 8, noNaN: true }),
+      fc.nat(1000),
+      (limit, times, latencyMs) => {
+        const most = Math.min(1000, limit * times);
+        const { seconds, sent, refused } = course(most, limit, latencyMs, limit * 120);
+        assert.ok(seconds <= 120 * 1.4 + 2 * latencyMs / 1000, `${seconds} s`);
+        // Whatever is under way when a flood begins is refused, too.
+        assert.ok(
+          refused <= sent * 0.03 + most * (latencyMs / 1000 + 0.1) * 3,
+          `${refused} of ${sent} refused`,
+        );
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test("after a flood that has passed the full pace is back within three minutes of work", () => {
+  const pace = createPace(30);
+  let now = 0;
+  let slot = pace.take(now);
+  for (let count = 0; count < 60; count++) slot = pace.take(now += Math.max(0, pace.waitMs(now)));
+  pace.lower(slot);
+  assert.ok(pace.messagesPerSecond < 25);
+  const start = now;
+  while (pace.messagesPerSecond < 30 && now - start < 180_000) {
+    pace.take(now += Math.max(0, pace.waitMs(now)));
+  }
+  assert.is(pace.messagesPerSecond, 30);
+});
+
+test("lower() is done once for all that left before the first of them was refused", () => {
+  const pace = createPace(30);
+  let now = 0;
+  const slots = Array.from({ length: 50 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
+  for (const slot of slots.slice(40)) pace.lower(slot);
+  const after = pace.messagesPerSecond;
+  assert.ok(after > 10 && after < 28, `${after}`);
+});
+
+test("restore() takes it back where the flood was one chat's own", () => {
+  const pace = createPace(30);
+  const slot = pace.take(0);
+  pace.lower(slot);
+  assert.is(pace.messagesPerSecond, 15);
+  pace.restore(slot);
+  assert.is(pace.messagesPerSecond, 30);
+});
+
+test("restore() takes it back after a rest, too, and what confirm() has lowered", () => {
+  for (const restMs of [0, 60_000]) {
+    const pace = createPace(40);
+    pace.lower(pace.take(0));
+    const slot = pace.take(1000 + restMs);
+    const before = pace.messagesPerSecond;
+    pace.lower(slot);
+    pace.confirm(slot);
+    assert.ok(pace.messagesPerSecond < 12, `${pace.messagesPerSecond}`);
+    pace.restore(slot);
+    assert.is(pace.messagesPerSecond, before);
+  }
+});
+
+test("restore() lets those teach that had left before", () => {
+  const pace = createPace(30);
+  let now = 0;
+  const slots = Array.from({ length: 60 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
+  const [first, last] = [slots[58], slots[59]] as [Slot, Slot];
+  pace.lower(first);
+  pace.restore(first);
+  pace.lower(last);
+  assert.ok(pace.messagesPerSecond < 20, `${pace.messagesPerSecond}`);
+});
+
+test("limit() holds for good", () => {
+  const pace = createPace(1000);
+  pace.limit(30);
+  const slot = pace.take(0);
+  pace.lower(slot);
+  pace.restore(slot);
+  pace.limit(100);
+  assert.is(pace.messagesPerSecond, 30);
+});
+
+test("lower() goes no lower than half the pace until confirm() says that the limit was the bot's", () => {
+  for (const [isConfirmed, least] of [[false, 15], [true, 1]] as const) {
+    const pace = createPace(30);
+    for (let count = 0; count < 20; count++) {
+      const slot = pace.take(count * 1100);
+      pace.lower(slot);
+      if (isConfirmed) pace.confirm(slot);
+    }
+    assert.ok(Math.abs(pace.messagesPerSecond - least) < 0.1, `${pace.messagesPerSecond}`);
+  }
+});
+
+test("what nobody waited for tells nothing of a limit: a trickle before a flood costs half the pace at most", () => {
+  for (const gapMs of [150, 400, 800, 990]) {
+    const pace = createPace(30);
+    let now = 0;
+    let slot = pace.take(now);
+    for (let count = 0; count < 200; count++) slot = pace.take(now += gapMs);
+    pace.lower(slot);
+    pace.confirm(slot);
+    assert.is(pace.messagesPerSecond, 15);
+  }
+});
+
+test("confirm() counts for the slot that was lowered for last", () => {
+  const pace = createPace(30);
+  const early = pace.take(0);
+  pace.lower(early);
+  const late = pace.take(2000);
+  pace.lower(late);
+  pace.confirm(early);
+  assert.is(pace.messagesPerSecond, 15);
+  pace.restore(early);
+  assert.is(pace.messagesPerSecond, 15);
+  pace.confirm(late);
+  assert.ok(pace.messagesPerSecond < 8);
+});
+
+test("idle time gives the pace back, too: all of it in twenty minutes, next to nothing in one", () => {
+  for (const [idleMs, least, most] of [[60_000, 15, 16], [20 * 60_000, 30, 30]] as const) {
+    const pace = createPace(30);
+    pace.lower(pace.take(0));
+    pace.take(idleMs);
+    const { messagesPerSecond } = pace;
+    assert.ok(messagesPerSecond >= least && messagesPerSecond <= most, `${messagesPerSecond}`);
+  }
+});
+
+test.run();

@@ -1,0 +1,143 @@
+/**
+ * The whole gate: types, format and lint, then the suite on both runtimes, and a part of it on Bun. A step's output is shown when it fails.
+ * The last line is `N passed, N failed`: each static step counts as one test, each suite as those that it ran.
+ */
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+interface Step {
+  readonly title: string;
+  /** A program of node_modules/.bin, and its arguments. */
+  readonly command: readonly [string, ...string[]];
+  /** Whether its last line says how many tests passed and failed. */
+  readonly counts?: true;
+}
+
+interface Result {
+  readonly title: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly output: string;
+}
+
+const onNode = ["tsx", "test/run.ts"] as const;
+const onDeno = ["deno", "run", "--frozen", "-P=test", "test/run.ts"] as const;
+const parts = [1, 2, 3, 4].map((part) => `${part}/4`);
+
+/** A suite, in parts that run beside each other. */
+function inParts(title: string, command: Step["command"]): Step[] {
+  return parts.map((part) => ({
+    title: `${title}, ${part}`,
+    command: [...command, `--part=${part}`],
+    counts: true,
+  }));
+}
+
+/** The longest first, so that none is left to run alone at the end; the suites are even among themselves. */
+const steps: readonly Step[] = [
+  ...inParts("tests on Node", onNode),
+  ...inParts("tests on Deno", onDeno),
+  { title: "storage on DynamoDB Local", command: ["tsx", "test/tools/dynamodb_local.ts"], counts: true },
+  { title: "networks on Bun", command: ["tsx", "test/tools/bun.ts"], counts: true },
+  { title: "bundle", command: ["tsx", "test/tools/bundle.ts"], counts: true },
+  { title: "package", command: ["tsx", "test/tools/package.ts"], counts: true },
+  { title: "playground in a browser", command: ["tsx", "test/tools/browser.ts"], counts: true },
+  { title: "notebook in Deno's kernel", command: ["tsx", "test/tools/notebook.ts"], counts: true },
+  { title: "types (tsc)", command: ["tsc"] },
+  { title: "types of the build (tsc)", command: ["tsc", "-p", ".ci/tsconfig.build.json", "--noEmit"] },
+  { title: "types (deno check)", command: ["deno", "check", "--frozen"] },
+  { title: "format (deno fmt)", command: ["deno", "fmt", "--check"] },
+  { title: "lint (deno lint)", command: ["deno", "lint"] },
+];
+const limitMs = 10 * 60_000;
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const bin = join(root, "node_modules", ".bin");
+const environment = {
+  ...process.env,
+  PATH: `${bin}${delimiter}${process.env["PATH"]}`,
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+};
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly output: string;
+}
+
+function execute([program, ...parameters]: Step["command"]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(join(bin, program), parameters, {
+      cwd: root,
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: limitMs,
+      killSignal: "SIGKILL",
+    });
+    let stdout = "";
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      output += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => output += text);
+    child.on("error", (error) => resolve({ code: null, stdout, output: `${output}${error.message}\n` }));
+    child.on("close", (code) => resolve({ code, stdout, output }));
+  });
+}
+
+/** What the output says of failures, or its end where it does not say. */
+function failuresIn(output: string): string {
+  const lines = output.trimEnd().split("\n");
+  const told = lines.filter((line) => /^\s*(FAIL|PROBLEM) /.test(line));
+  return (told.length > 0 ? told : lines.slice(-5)).join("\n");
+}
+
+/** A suite that ended without its last line, or badly in spite of it, is a failure more. */
+function judge(step: Step, { code, stdout, output }: Ended): Result {
+  const ended = code === 0;
+  const { title } = step;
+  if (!step.counts) return { title, passed: ended ? 1 : 0, failed: ended ? 0 : 1, output };
+  const [, passed, failed] =
+    /^(\d+) passed, (\d+) failed\s*$/m.exec(stdout.split("\n").slice(-2).join("\n")) ?? [];
+  if (passed === undefined) {
+    return { title, passed: 0, failed: 1, output: `${output}\nIt ended without counts.\n` };
+  }
+  return { title, passed: Number(passed), failed: Math.max(Number(failed), ended ? 0 : 1), output };
+}
+
+async function run(step: Step): Promise<Result> {
+  const start = performance.now();
+  const result = judge(step, await execute(step.command));
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const failures = result.failed === 0 ? "" : `, ${result.failed} failed`;
+  const [notRun] = /^not run: .*$/m.exec(result.output) ?? [];
+  const outcome = notRun ?? `${result.passed} passed${failures}`;
+  console.log(`${step.title.padEnd(26)} ${`${seconds} s`.padStart(7)}   ${outcome}`);
+  if (result.failed > 0) console.log(`\n$ ${step.command.join(" ")}\n${result.output.trimEnd()}\n`);
+  return result;
+}
+
+/** Two at a time on each core, as the suites wait, too. Not more, as their tests have time limits. */
+async function runAll(): Promise<Result[]> {
+  const waiting = [...steps];
+  const results: Result[] = [];
+  const worker = async (): Promise<void> => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      results.push(await run(step));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(8, 2 * availableParallelism()) }, worker));
+  return results;
+}
+
+const results = await runAll();
+// Once more at the end, as of a long log often only the end is kept.
+for (const { title, failed, output } of results) {
+  if (failed > 0) console.log(`\n${title}: ${failed} failed\n${failuresIn(output)}`);
+}
+const sum = (key: "passed" | "failed"): number => results.reduce((total, result) => total + result[key], 0);
+console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);
+process.exitCode = sum("failed") > 0 ? 1 : 0;

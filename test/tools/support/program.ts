@@ -1,0 +1,64 @@
+/** Programs run to their end, our tools among them, for tests of what strangers get. */
+import { spawn } from "node:child_process";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { root } from "../../support/script.ts";
+
+export { root };
+
+export const modules: string = join(root, "node_modules");
+
+/** Our tools come before the machine's. */
+export const environment: Readonly<Record<string, string | undefined>> = {
+  ...process.env,
+  PATH: `${join(modules, ".bin")}${delimiter}${process.env["PATH"]}`,
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+  NO_COLOR: "1",
+};
+
+export interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** A folder, and what its programs find in their environment besides. */
+export interface Place {
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** After so long a program is ended. Default: so soon that none outlives the test that waits for it. */
+  readonly limitMs?: number;
+}
+
+const usualLimitMs = 170_000;
+
+export function run(place: string | Place, program: string, ...parameters: string[]): Promise<Ended> {
+  const { folder: cwd, env, limitMs = usualLimitMs } = typeof place === "string"
+    ? { folder: place, env: {} }
+    : place;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, parameters, {
+      cwd,
+      env: { ...environment, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: limitMs,
+      killSignal: "SIGKILL",
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => output += text);
+    }
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}
+
+/** As `run`, but only success will do; gives what was printed. */
+export async function succeeds(
+  place: string | Place,
+  program: string,
+  ...parameters: string[]
+): Promise<string> {
+  const { code, output } = await run(place, program, ...parameters);
+  if (code !== 0) throw new Error(`${[program, ...parameters].join(" ")} failed:\n${output}`);
+  return output;
+}

@@ -1,0 +1,252 @@
+/** The token appears in no error and no log, whatever goes wrong, on this runtime. */
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { inspect } from "node:util";
+import fc from "fast-check";
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { scrub, withoutSecret } from "../../lib/util/redact.ts";
+import { assert, suite } from "../harness.ts";
+import { deadAddress, FastClock, Logs, pause, subscribers, withBot } from "../support/bot.ts";
+import { failureOf } from "../support/storage.ts";
+
+const token = "987654:AAvery-secret_token-of-the-tests";
+/** The part of it that tells. */
+const secret = "AAvery-secret_token-of-the-tests";
+
+/** Everything that a log, a crash report or a debugger would show of a value. */
+function shown(value: unknown, depth = 0): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  const { message, stack, cause, error } = value as Record<string, unknown>;
+  const nested = depth > 5 ? "" : [cause, error].map((inner) => shown(inner, depth + 1)).join("\n");
+  const own = Object.getOwnPropertyNames(value).map((key) =>
+    `${key}=${(value as Record<string, unknown>)[key]}`
+  );
+  return [
+    `${value}`,
+    message,
+    stack,
+    inspect(value, { depth: 10, showHidden: true, getters: true }),
+    JSON.stringify(value, cycleFree()),
+    ...own,
+    nested,
+  ].join("\n");
+}
+
+function cycleFree(): (key: string, value: unknown) => unknown {
+  const seen = new Set<unknown>();
+  return (_key, value) => {
+    if (typeof value !== "object" || value === null) return typeof value === "bigint" ? String(value) : value;
+    if (seen.has(value)) return "again";
+    seen.add(value);
+    return value;
+  };
+}
+
+function assertNoSecret(value: unknown, what: string): void {
+  const text = shown(value);
+  const at = text.indexOf(secret);
+  assert.is(at, -1, `${what}: …${text.slice(Math.max(0, at - 150), at + 50)}`);
+}
+
+async function withServer(
+  listener: RequestListener,
+  body: (apiRoot: string) => Promise<void>,
+): Promise<void> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await body(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}
+
+function botAt(apiRoot: string, logger = new Logs()): MeanReversionTelegramBot {
+  return new MeanReversionTelegramBot({
+    botToken: token,
+    apiRoot,
+    useDynamoDB: false,
+    logger,
+    clock: new FastClock(100),
+  });
+}
+
+/** Every way in which a call can be made, and fail. */
+async function failures(bot: MeanReversionTelegramBot, signal?: AbortSignal): Promise<Error[]> {
+  const { api } = bot.grammy;
+  return await Promise.all([
+    failureOf(api.getMe(signal as Parameters<typeof api.getMe>[0])),
+    failureOf(api.sendMessage(1, "text", {}, signal as Parameters<typeof api.getMe>[0])),
+    failureOf(bot.initialize()),
+  ]);
+}
+
+const test = suite("the token in errors", {}, 60_000);
+
+const echo: RequestListener = ({ url, headers }, response) =>
+  void response.writeHead(502, { "content-type": "text/html" }).end(
+    `${url} <html>Bad gateway: POST http://${headers.host}${url}</html>`,
+  );
+
+const behaviours: Readonly<Record<string, RequestListener>> = {
+  "a proxy's page": echo,
+  "a connection that is cut": (request) => void request.socket.destroy(),
+  "an answer that is cut": (request, response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write('{"ok":', () => request.socket.destroy());
+  },
+  "a redirect in a circle": ({ url }, response) =>
+    void response.writeHead(302, { location: url ?? "" }).end(),
+  "a redirect to nowhere": ({ url }, response) =>
+    void response.writeHead(302, { location: `nowhere://host${url}` }).end(),
+  "a refusal that repeats the address": ({ url }, response) =>
+    void response.writeHead(400, { "content-type": "application/json" }).end(
+      JSON.stringify({ ok: false, error_code: 400, description: `Bad Request: cannot POST ${url}` }),
+    ),
+  "an answer that is null": (_request, response) => void response.writeHead(200).end("null"),
+  "what is no HTTP": (request) => void request.socket.end("nonsense\r\n\r\n"),
+};
+
+for (const [name, listener] of Object.entries(behaviours)) {
+  test(`no error shows the token: ${name}`, async () => {
+    await withServer(listener, async (apiRoot) => {
+      const logs = new Logs();
+      for (const error of await failures(botAt(apiRoot, logs))) assertNoSecret(error, name);
+      assertNoSecret(logs.text, name);
+    });
+  });
+}
+
+test("no error shows the token: nobody listens", async () => {
+  const logs = new Logs();
+  for (const error of await failures(botAt(await deadAddress(), logs))) assertNoSecret(error, "refused");
+  assertNoSecret(logs.text, "log");
+});
+
+test("no error shows the token: a host that is not found, or may not be asked", async () => {
+  // Deno may not ask for this host; what then carries a body of bytes would keep the process alive for ever.
+  const bot = botAt("http://telegram.invalid");
+  assertNoSecret(await failureOf(bot.grammy.api.getMe()), "getMe");
+  assertNoSecret(await failureOf(bot.initialize()), "initialize");
+});
+
+test("no error shows the token: a port that fetch refuses, a host that is none", async () => {
+  for (const apiRoot of ["http://127.0.0.1:1", "http://%zz", "http://a b"]) {
+    let bot: MeanReversionTelegramBot;
+    try {
+      bot = botAt(apiRoot);
+    } catch (error) {
+      assertNoSecret(error, apiRoot);
+      continue;
+    }
+    for (const error of await failures(bot)) assertNoSecret(error, apiRoot);
+  }
+});
+
+test("no error shows the token: time-outs and aborts", async () => {
+  await withServer(() => {}, async (apiRoot) => {
+    const { api } = botAt(apiRoot).grammy;
+    const abort = new AbortController();
+    const cases = [
+      AbortSignal.timeout(30),
+      abort.signal,
+      AbortSignal.abort(),
+      AbortSignal.abort(new Error(`${apiRoot}/bot${token}/getMe`)),
+    ].map((signal) => failureOf(api.getMe(signal as Parameters<typeof api.getMe>[0])));
+    await pause(10);
+    abort.abort();
+    for (const error of await Promise.all(cases)) assertNoSecret(error, "aborted");
+  });
+});
+
+test("no log and no report shows the token while everything goes wrong", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, logs } = scene;
+    const users = await subscribers(scene, 6);
+    await bot.startBot();
+    for (const user of users) {
+      const chatId = user.chatId;
+      server.fault({
+        method: "sendMessage",
+        chatId,
+        times: Infinity,
+        answer: chatId % 2 === 0 ? "reset" : "lose",
+      });
+    }
+    server.fault({ method: "getUpdates", times: 3, answer: "reset" });
+    for (const user of users) user.say("/start");
+    const report = await bot.broadcast("signal");
+    await scene.settled();
+    assert.is(report.unknown, 6);
+    const text = shown(report) + logs.text;
+    assert.is(text.indexOf(server.token.split(":")[1] ?? ""), -1);
+    assert.ok(logs.lines.length > 3, "there was something to say");
+  }, { state: "made", bot: { clock: new FastClock(100) } });
+});
+
+test("a user's handler that throws what it caught is logged without the token", async () => {
+  await withBot(async ({ bot, server, logs, settled }) => {
+    const raw = `${server.apiRoot}/bot${server.token}/sendPhoto`;
+    bot.grammy.command("raw", () => {
+      throw new TypeError(`fetch of ${raw} failed`, { cause: new Error(raw) });
+    });
+    bot.grammy.command("text", () => {
+      throw raw;
+    });
+    bot.grammy.command("object", () => {
+      throw { toString: () => raw };
+    });
+    await bot.startBot();
+    const user = server.user();
+    for (const command of ["/raw", "/text", "/object"]) user.say(command);
+    await settled();
+    assert.is(logs.of("error").length, 3);
+    assert.is(logs.text.indexOf(server.token), -1, logs.text);
+  }, { state: "made" });
+});
+
+test("inspect(bot) and JSON.stringify(bot) do not show the token", async () => {
+  await withBot(({ bot, server }) => {
+    for (const text of [inspect(bot, { depth: 10 }), JSON.stringify(bot), String(bot)]) {
+      assert.is(text.indexOf(server.token), -1);
+    }
+  }, { state: "initialized" });
+});
+
+test.run();
+
+const units = suite("scrub() and withoutSecret()");
+
+units("withoutSecret() leaves nothing of it, as it is or encoded", () => {
+  fc.assert(fc.property(fc.string(), fc.string(), (before, after) => {
+    for (const form of [token, encodeURIComponent(token)]) {
+      assert.is(withoutSecret(`${before}${form}${after}${form}`, token).indexOf(secret), -1);
+    }
+  }));
+  assert.is(withoutSecret("nothing here", token), "nothing here");
+});
+
+units("scrub() reaches every error that an error stands for, and survives what is odd", () => {
+  const url = `http://127.0.0.1/bot${token}/getMe`;
+  const error = new AggregateError([new Error(url), url], url, { cause: new Error(url, { cause: { url } }) });
+  Object.assign(error, { error: new TypeError(url), self: error, url, list: [url, [url]] });
+  scrub(error, token);
+  assert.is(shown(error).indexOf(secret), -1);
+  const frozen = Object.freeze(new Error("nothing secret"));
+  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) scrub(odd, token);
+});
+
+units("scrub() of an error that cannot be changed does not hide the error behind one of its own", () => {
+  const frozen = Object.freeze(new Error(`http://127.0.0.1/bot${token}/getMe`));
+  scrub(frozen, token);
+  const accessor = Object.defineProperty(new Error("x"), "odd", {
+    get: () => {
+      throw new Error("do not look");
+    },
+    enumerable: true,
+  });
+  scrub(accessor, token);
+});
+
+units.run();
