@@ -65,17 +65,17 @@ export type {
   WebhookOptions,
 } from "./lib/telegram/webhook.ts";
 export type {
+  BaseEvent as Fact,
   Chat,
   ChatEvent,
   ChatState,
   ChatType,
-  Fact,
+  DeliveryEvent as ReachEvent,
   InheritedEvent,
   MemberEvent,
   MessageEvent,
   MigratedEvent,
   OperatorEvent,
-  ReachEvent,
   RemovedReason,
   StaleEvent,
   UserInfo,
@@ -94,13 +94,13 @@ export type {
 } from "./lib/chats/messages.ts";
 export type { DynamoDBStorageOptions } from "./lib/dynamodb/chat_storage.ts";
 export type {
-  Applied,
-  Belief,
+  ApplyResult as Applied,
   ChatStatistics,
   ChatStorageOptions,
   CleanupOptions,
+  ExpectedState as Belief,
+  LoadOptions as Work,
   StopLog,
-  Work,
 } from "./lib/chats/storage.ts";
 export type { Ledger, RunRecord, RunText, RunValue } from "./lib/broadcast/ledger.ts";
 export type { StorageFailure } from "./lib/chats/storage_error.ts";

@@ -1,28 +1,28 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
-import { type Broadcasting, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
+import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
-import { createWords, type Words } from "../chats/messages.ts";
+import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import { type CleanupOptions, displayStatistics } from "../chats/storage.ts";
 import { createCharting } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
-import { ask, checkedStart, started, type StartOptions } from "../telegram/startup.ts";
-import { Attempt } from "../util/async.ts";
+import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
+import { Lazy } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
 import { assertNoMistakes } from "../util/validate.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
-import { createFailures, createHandling, type Failures, type Handling } from "./handlers.ts";
+import { createFailures, createHandlerRunner, type Failures, type HandlerRunner } from "./handlers.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./health.ts";
-import { takeOver } from "./notebook.ts";
-import { type BotOptions, mistakesIn } from "./options.ts";
-import type { Reception } from "./wiring.ts";
+import { stopPreviousPoller } from "./notebook.ts";
+import { type BotOptions, validateOptions } from "./options.ts";
+import type { BotRuntime } from "./wiring.ts";
 
 /** How a bot's polling ends: with an error, or because it was stopped. */
-export class Ending {
+export class Finished {
   readonly #promise: Promise<void>;
   #resolve = (): void => {};
   #reject = (_error: unknown): void => {};
@@ -80,18 +80,18 @@ export class MeanReversionTelegramBot {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #grammy: Bot;
-  readonly #openGate: GrammyBot["openGate"];
-  readonly #words: Words;
+  readonly #openRateLimiter: GrammyBot["openRateLimiter"];
+  readonly #renderMessage: MessageRenderer;
   readonly #sending: Sending;
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
   readonly #failures: Failures;
-  readonly #handling: Handling;
-  readonly #ending: Ending;
+  readonly #handling: HandlerRunner;
+  readonly #ending: Finished;
   #hasHandlers = false;
-  #reception: Reception | undefined;
-  readonly #initialized = new Attempt(() => this.#initialize());
-  readonly #started = new Attempt(() => this.#start());
+  #runtime: BotRuntime | undefined;
+  readonly #initialized = new Lazy(() => this.#initialize());
+  readonly #started = new Lazy(() => this.#start());
   #polling: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -100,7 +100,7 @@ export class MeanReversionTelegramBot {
    * @throws {ConfigError} Naming every option that is missing or malformed, and its rule.
    */
   constructor(options: BotOptions) {
-    assertNoMistakes(mistakesIn(options));
+    assertNoMistakes(validateOptions(options));
     const { botToken, apiRoot, fetch, clock = systemClock, logger = consoleLogger } = options;
     const { messagesPerSecond = defaultMessagesPerSecond } = options;
     this.#options = options;
@@ -109,14 +109,19 @@ export class MeanReversionTelegramBot {
     const { signal } = this.#closing;
     const failures = this.#failures = createFailures(logger, clock, botToken);
     const parts = { botToken, apiRoot, fetch, messagesPerSecond, failures, clock, logger, signal };
-    const { grammy, openGate } = createGrammyBot(parts);
-    [this.#grammy, this.#openGate] = [grammy, openGate];
-    const words = this.#words = createWords(options.messages, logger);
-    const broadcasting = async (): Promise<Broadcasting> => (await this.#opened()).broadcasting;
-    this.#sending = new Sending({ words, charting: createCharting({ clock, logger }), clock, broadcasting });
-    this.#handling = createHandling((update) => grammy.handleUpdate(update), failures.onFailure);
+    const { grammy, openRateLimiter } = createGrammyBot(parts);
+    [this.#grammy, this.#openRateLimiter] = [grammy, openRateLimiter];
+    const words = this.#renderMessage = createMessageRenderer(options.messages, logger);
+    const broadcaster = async (): Promise<Broadcaster> => (await this.#opened()).broadcaster;
+    this.#sending = new Sending({
+      renderMessage: words,
+      charting: createCharting({ clock, logger }),
+      clock,
+      broadcaster,
+    });
+    this.#handling = createHandlerRunner((update) => grammy.handleUpdate(update), failures.onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
-    this.#ending = new Ending(({ message }) =>
+    this.#ending = new Finished(({ message }) =>
       logger.error(`The bot hears no commands any more. ${message}`)
     );
   }
@@ -142,7 +147,7 @@ export class MeanReversionTelegramBot {
    * @throws {TelegramError} If Telegram refuses the token, or cannot be reached; with `retry` the former only.
    */
   async initialize(options: StartOptions = {}): Promise<Initialized> {
-    return await this.#patiently(options, () => this.#initialized.run());
+    return await this.#patiently(options, () => this.#initialized.get());
   }
 
   /**
@@ -152,7 +157,7 @@ export class MeanReversionTelegramBot {
    */
   async startBot(options: StartOptions = {}): Promise<void> {
     await this.#patiently(options, async () => {
-      await (this.#ending.hasFailed ? this.#ending.promise : this.#started.run());
+      await (this.#ending.hasFailed ? this.#ending.promise : this.#started.get());
     });
   }
 
@@ -189,19 +194,19 @@ export class MeanReversionTelegramBot {
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */
   async resumeBroadcasts(): Promise<ResumedBroadcasts> {
-    return await (await this.#opened()).broadcasting.resume();
+    return await (await this.#opened()).broadcaster.resume();
   }
 
   /** How the bot is, without a request: for a health check. */
   get health(): BotHealth {
     const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
-    return healthOf(this.#reception, { isPolling, isRefusing: this.#failures.watch.isTrouble });
+    return healthOf(this.#runtime, { isPolling, isRefusing: this.#failures.watch.isTrouble });
   }
 
   /** Figures of the storage, counted now, and of the bot. */
   async getStatistics(): Promise<BotStatistics> {
     const { username } = await this.initialize();
-    const { storage } = this.#ready().roster;
+    const { storage } = this.#ready().registry;
     const figures = await storage.getStatistics();
     return displayStatistics({ ...figures, storage: storage.kind, username, ...this.health });
   }
@@ -209,7 +214,7 @@ export class MeanReversionTelegramBot {
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
     await this.initialize();
-    return await this.#ready().roster.cleanup(options);
+    return await this.#ready().registry.cleanup(options);
   }
 
   /**
@@ -219,7 +224,7 @@ export class MeanReversionTelegramBot {
    */
   async handleUpdate(update: Update): Promise<void> {
     this.#assertNotStopped();
-    await this.#failures.watch(async () => await (await this.#opened()).inbox.handle(update));
+    await this.#failures.watch(async () => await (await this.#opened()).updateProcessor.handle(update));
   }
 
   /** `stopBot()`. */
@@ -228,12 +233,16 @@ export class MeanReversionTelegramBot {
   }
 
   async #patiently<T>(options: StartOptions, start: () => Promise<T>): Promise<T> {
-    const { retry = false } = checkedStart(options);
+    const { retry = false } = checkStartOptions(options);
     if (!retry) return await start();
-    return await started(start, { clock: this.#clock, logger: this.#logger, signal: this.#stopping.signal });
+    return await startWithRetry(start, {
+      clock: this.#clock,
+      logger: this.#logger,
+      signal: this.#stopping.signal,
+    });
   }
 
-  async #opened(): Promise<Reception> {
+  async #opened(): Promise<BotRuntime> {
     this.#assertNotStopped();
     await this.initialize();
     return this.#ready();
@@ -241,7 +250,12 @@ export class MeanReversionTelegramBot {
 
   async #start(): Promise<void> {
     this.#assertNotStopped();
-    await takeOver({ ...this.#options, bot: this, signal: this.#stopping.signal, logger: this.#logger });
+    await stopPreviousPoller({
+      ...this.#options,
+      bot: this,
+      signal: this.#stopping.signal,
+      logger: this.#logger,
+    });
     await this.initialize();
     await this.#ask((signal) => this.#grammy.api.deleteWebhook({}, signal));
     this.#assertNotStopped();
@@ -252,26 +266,26 @@ export class MeanReversionTelegramBot {
   async #initialize(): Promise<Initialized> {
     const { api } = this.#grammy;
     const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
-    const { openReception } = await import("./wiring.ts");
-    this.#reception = await openReception({
+    const { createRuntime: openReception } = await import("./wiring.ts");
+    this.#runtime = await openReception({
       options: this.#options,
       api,
-      gate: await this.#openGate(),
+      rateLimiter: await this.#openRateLimiter(),
       botInfo,
       handle: this.#handling.handle,
       hasHandlers: () => this.#hasHandlers,
       onFailure: this.#failures.onFailure,
-      words: this.#words,
+      renderMessage: this.#renderMessage,
       clock: this.#clock,
       logger: this.#logger,
       signal: this.#stopping.signal,
     });
-    const { roster } = this.#reception;
-    return { storage: roster.storage.kind, chats: roster.size, username: botInfo.username };
+    const { registry } = this.#runtime;
+    return { storage: registry.storage.kind, chats: registry.size, username: botInfo.username };
   }
 
-  #ask<T>(call: Parameters<typeof ask<T>>[0]): Promise<T> {
-    return ask(call, { ...this.#options, clock: this.#clock, signal: this.#stopping.signal });
+  #ask<T>(call: Parameters<typeof callAtStartup<T>>[0]): Promise<T> {
+    return callAtStartup(call, { ...this.#options, clock: this.#clock, signal: this.#stopping.signal });
   }
 
   #assertNotStopped(): void {
@@ -279,16 +293,16 @@ export class MeanReversionTelegramBot {
     throw new Error("This bot was stopped. Make a new one to start again.");
   }
 
-  #ready(): Reception {
-    if (this.#reception === undefined) throw new Error("unreachable: an initialized bot has a reception");
-    return this.#reception;
+  #ready(): BotRuntime {
+    if (this.#runtime === undefined) throw new Error("unreachable: an initialized bot has a reception");
+    return this.#runtime;
   }
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("The bot was stopped."));
     await this.#initialized.settled();
-    await Promise.all([this.#polling?.catch(() => {}), this.#reception?.keeper.close()]);
-    await this.#reception?.close();
+    await Promise.all([this.#polling?.catch(() => {}), this.#runtime?.writeQueue.close()]);
+    await this.#runtime?.close();
     this.#closing.abort(new Error("The bot was stopped."));
     this.#ending.end();
   }

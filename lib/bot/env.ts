@@ -4,7 +4,7 @@ import { config } from "dotenv";
 import type { ChatType } from "../chats/events.ts";
 import { assertNoMistakes, lettersBetween, mistakesInNames } from "../util/validate.ts";
 import { MeanReversionTelegramBot } from "./bot.ts";
-import { botNames, type BotOptions, chatTypes, mistakesIn } from "./options.ts";
+import { botNames, type BotOptions, chatTypes, validateOptions } from "./options.ts";
 
 const prefix = "TELEGRAM_";
 const lettersAtMost = 2;
@@ -67,7 +67,7 @@ const truths: ReadonlyMap<string, boolean> = new Map([
  * @throws {ConfigError} Naming every variable and option that is missing, malformed or misspelt, and its rule.
  */
 export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): MeanReversionTelegramBot {
-  if (typeof options !== "object" || options === null) assertNoMistakes(mistakesIn(options));
+  if (typeof options !== "object" || options === null) assertNoMistakes(validateOptions(options));
   const { parsed = {} } = config({ quiet: true });
   const given = givenIn(options);
   const fromEnv = Object.fromEntries(
@@ -86,7 +86,7 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
   const mistakes = [
     ...mistakesInNames(options, botNames),
     ...misspeltVariables(parsed, unset(merged)),
-    ...mistakesIn(merged, { nameOf }),
+    ...validateOptions(merged, { nameOf }),
   ];
   const autoRegister = process.env[autoRegisterVariable] || "true";
   const autoRegisterChats = options.autoRegisterChats ?? truths.get(autoRegister.trim().toLowerCase());

@@ -1,8 +1,8 @@
 /** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
 import { Bot, type Transformer } from "grammy/web";
-import { causeNamed, clientOptions, forGrammy, secretKept } from "../telegram/client.ts";
-import type { Gate } from "../telegram/rate_limit/rate_limiter.ts";
-import { Attempt } from "../util/async.ts";
+import { asGrammySignal, clientOptions, nameNetworkCause, redactToken } from "../telegram/client.ts";
+import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
+import { Lazy } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { boundHandlers, type Failures } from "./handlers.ts";
@@ -23,7 +23,7 @@ export interface GrammyBotOptions {
 /** The bot, and the gate that all its calls pass; its code is loaded with the first call. */
 export interface GrammyBot {
   readonly grammy: Bot;
-  readonly openGate: () => Promise<Gate>;
+  readonly openRateLimiter: () => Promise<RateLimiter>;
 }
 
 export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
@@ -31,12 +31,13 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   const grammy = new Bot(botToken, {
     client: clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } }),
   });
-  const gate = new Attempt(async () => {
-    const { Gate } = await import("../telegram/rate_limit/rate_limiter.ts");
-    return new Gate({ ...options, ask: (signal) => grammy.api.getMe(forGrammy(signal)) });
+  const rateLimiter = new Lazy(async () => {
+    const { RateLimiter } = await import("../telegram/rate_limit/rate_limiter.ts");
+    return new RateLimiter({ ...options, ask: (signal) => grammy.api.getMe(asGrammySignal(signal)) });
   });
-  const throughGate: Transformer = async (...call) => await (await gate.run()).transformer(...call);
-  grammy.api.config.use(throughGate, secretKept(botToken), causeNamed);
+  const throughRateLimiter: Transformer = async (...call) =>
+    await (await rateLimiter.get()).transformer(...call);
+  grammy.api.config.use(throughRateLimiter, redactToken(botToken), nameNetworkCause);
   grammy.use(boundHandlers(options));
-  return { grammy, openGate: () => gate.run() };
+  return { grammy, openRateLimiter: () => rateLimiter.get() };
 }

@@ -3,8 +3,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
 import type { Clock } from "../util/clock.ts";
-import { createBoundedLog, type Logger } from "../util/log.ts";
-import { withoutSecret } from "../util/redact.ts";
+import { createRateLimitedLog, type Logger } from "../util/log.ts";
+import { redactSecret } from "../util/redact.ts";
 
 /** How a bot speaks of what fails, without its token. */
 export interface Failures {
@@ -21,15 +21,15 @@ interface TroubleLog {
 }
 
 export function createFailures(logger: Logger, clock: Clock, secret: string): Failures {
-  const logError = createBoundedLog((message) => logger.error(message), clock);
+  const logError = createRateLimitedLog((message) => logger.error(message), clock);
   return {
     onFailure(updateId, error) {
-      logError(`Update ${updateId} failed in a handler: ${withoutSecret(textOf(error), secret)}`);
+      logError(`Update ${updateId} failed in a handler: ${redactSecret(textOf(error), secret)}`);
     },
     watch: createTroubleLog(
       logger,
       ({ message }) =>
-        `${withoutSecret(message, secret)}\nUpdates are refused until that is mended, and come again.`,
+        `${redactSecret(message, secret)}\nUpdates are refused until that is mended, and come again.`,
       "Updates are kept again.",
     ),
   };
@@ -110,17 +110,17 @@ async function isDoneWithin(
 }
 
 /** The way of one update after another through all handlers. */
-export interface Handling {
+export interface HandlerRunner {
   /** Never rejects: a handler that fails has had its chance. */
   handle(update: Update): Promise<void>;
   /** Called from within a handler, ends the wait for it: it is about to wait for whoever waits for it. */
   leave(): void;
 }
 
-export function createHandling(
+export function createHandlerRunner(
   handleUpdate: (update: Update) => Promise<void>,
   onFailure: (updateId: number, error: unknown) => void,
-): Handling {
+): HandlerRunner {
   const within = new AsyncLocalStorage<() => void>();
   const handleWhole = async (update: Update): Promise<void> => {
     try {

@@ -42,8 +42,8 @@ export interface BotStatistics extends ChatStatistics, BotHealth {
 
 /** What a bot's health is read from. */
 interface Parts {
-  readonly keeper: { readonly isDegraded: boolean; readonly queued: number };
-  readonly outbox: { readonly pending: number; readonly dropped: number };
+  readonly writeQueue: { readonly isDegraded: boolean; readonly queued: number };
+  readonly replySender: { readonly pending: number; readonly dropped: number };
   readonly pollWatch: { readonly isHearing: boolean; readonly lastHeardAt: string | undefined };
 }
 
@@ -52,14 +52,14 @@ export function healthOf(
   parts: Parts | undefined,
   { isPolling, isRefusing }: { readonly isPolling: boolean; readonly isRefusing: boolean },
 ): BotHealth {
-  const { keeper, outbox, pollWatch } = parts ?? {};
+  const { writeQueue, replySender, pollWatch } = parts ?? {};
   return {
     isPolling,
     isHearing: isPolling && (pollWatch?.isHearing ?? false),
     lastHeardAt: pollWatch?.lastHeardAt,
-    isDegraded: isRefusing || (keeper?.isDegraded ?? false),
-    queuedUpdates: keeper?.queued ?? 0,
-    pendingReplies: outbox?.pending ?? 0,
-    droppedReplies: outbox?.dropped ?? 0,
+    isDegraded: isRefusing || (writeQueue?.isDegraded ?? false),
+    queuedUpdates: writeQueue?.queued ?? 0,
+    pendingReplies: replySender?.pending ?? 0,
+    droppedReplies: replySender?.dropped ?? 0,
   };
 }

@@ -23,7 +23,7 @@ function pollers(): Map<string, Poller["bot"]> {
 }
 
 /** Resolves when nobody else in this notebook polls for the bot; at once where there is no notebook. */
-export async function takeOver({ botToken, apiRoot, bot, signal, logger }: Poller): Promise<void> {
+export async function stopPreviousPoller({ botToken, apiRoot, bot, signal, logger }: Poller): Promise<void> {
   if (!isNotebook()) return;
   const all = pollers();
   // The part of the token that is no secret, and stays when the token is renewed.

@@ -2,17 +2,17 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Api } from "grammy/web";
 import type { Ledger } from "../broadcast/ledger.ts";
-import { LedgerChoice } from "../broadcast/ledger_failover.ts";
+import { LedgerFailover } from "../broadcast/ledger_failover.ts";
 import { openLocalLedger } from "../broadcast/local_ledger.ts";
 import { InMemoryLedger } from "../broadcast/memory_ledger.ts";
 import { InMemoryChatStorage } from "../chats/memory_storage.ts";
 import { menu } from "../chats/messages.ts";
-import { Roster } from "../chats/registry.ts";
+import { ChatRegistry } from "../chats/registry.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import { StorageError } from "../chats/storage_error.ts";
 import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
 import { DynamoDBLedger } from "../dynamodb/ledger.ts";
-import { forGrammy } from "../telegram/client.ts";
+import { asGrammySignal } from "../telegram/client.ts";
 import { startWithinMs } from "../telegram/startup.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
@@ -22,7 +22,7 @@ import type { BotOptions } from "./options.ts";
 /** Sets the command menu; the bot is as good without it. */
 export async function setMenu(api: Api, logger: Logger): Promise<void> {
   try {
-    await api.setMyCommands(menu, undefined, forGrammy(AbortSignal.timeout(startWithinMs)));
+    await api.setMyCommands(menu, undefined, asGrammySignal(AbortSignal.timeout(startWithinMs)));
   } catch (error) {
     logger.warn(`The command menu could not be set: ${(error as Error).message}`);
   }
@@ -30,7 +30,7 @@ export async function setMenu(api: Api, logger: Logger): Promise<void> {
 
 /** The list of chats, and the way to it where it could not be read at the start. */
 export interface Opened {
-  readonly roster: Roster;
+  readonly registry: ChatRegistry;
   /** What the storage speaks to DynamoDB with, which has its connections and keys already. */
   readonly client: DynamoDBClient | undefined;
   /** Resolves once the list is read; rejects where it cannot be yet. */
@@ -41,7 +41,7 @@ export interface Opened {
  * Reads the list of chats whole. Where DynamoDB cannot be used, it says why, once, and has a list in memory stand in.
  * @throws {ConfigError} If the list is another bot's.
  */
-export async function openRoster(
+export async function openRegistry(
   options: BotOptions,
   botId: number,
   clock: Clock,
@@ -52,49 +52,49 @@ export async function openRoster(
     (options.storage === undefined && storage instanceof TelegramDynamoDBStorage
       ? storage.client
       : undefined);
-  const roster = new Roster(storage, new InMemoryChatStorage({ clock, logger }));
+  const registry = new ChatRegistry(storage, new InMemoryChatStorage({ clock, logger }));
   let opening: Promise<void> | undefined;
   const open = async (): Promise<void> => {
-    if (roster.isUnread) await (opening ??= openWithin(roster, botId).finally(() => opening = undefined));
+    if (registry.isUnread) await (opening ??= openWithin(registry, botId).finally(() => opening = undefined));
   };
   try {
     await open();
   } catch (error) {
     if (!(error instanceof StorageError)) {
-      if (options.storage === undefined) roster.close();
+      if (options.storage === undefined) registry.close();
       throw error;
     }
     logger.error(
       `${error.message}\nGoing on in memory until that is mended: only /start subscribes, and what chats say waits.`,
     );
   }
-  return { roster, client, open: asOutage(open, roster, logger) };
+  return { registry, client, open: asOutage(open, registry, logger) };
 }
 
 /**
  * A bot that has begun goes on as in an outage, should the list turn out to be another bot's: nothing is written to it,
  * what is queued waits until that is mended, and the log says once what to do.
  */
-function asOutage(open: () => Promise<void>, roster: Roster, logger: Logger): () => Promise<void> {
+function asOutage(open: () => Promise<void>, registry: ChatRegistry, logger: Logger): () => Promise<void> {
   let isTold = false;
   return async () => {
     try {
       await open();
-      roster.refusal = undefined;
+      registry.refusal = undefined;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       if (!isTold) {
         logger.error(`${error.message}\nUntil then nothing is read or kept there, and what chats say waits.`);
       }
       isTold = true;
-      roster.refusal = error;
+      registry.refusal = error;
       throw new StorageError("table", error.message, { cause: error });
     }
   };
 }
 
 /** Opens the list, or fails in time; a storage that is at work gets all the time that it needs. */
-async function openWithin(roster: Roster, botId: number): Promise<void> {
+async function openWithin(registry: ChatRegistry, botId: number): Promise<void> {
   const late = new AbortController();
   const reason = new StorageError(
     "unreachable",
@@ -105,7 +105,7 @@ async function openWithin(roster: Roster, botId: number): Promise<void> {
   );
   const timer = setTimeout(() => late.abort(reason), startWithinMs);
   try {
-    await roster.open(botId, { signal: late.signal, onProgress: () => clearTimeout(timer) });
+    await registry.open(botId, { signal: late.signal, onProgress: () => clearTimeout(timer) });
   } finally {
     clearTimeout(timer);
   }
@@ -114,7 +114,7 @@ async function openWithin(roster: Roster, botId: number): Promise<void> {
 /** What a start found, in words. */
 export function readyText(
   username: string,
-  { size, storage }: Roster,
+  { size, storage }: ChatRegistry,
   { allowedUsers, authorize }: Pick<BotOptions, "allowedUsers" | "authorize"> = {},
 ): string {
   const chats = size === 1 ? "1 active chat" : `${size} active chats`;
@@ -152,16 +152,16 @@ export function openLedger(options: LedgerOptions, clock: Clock): Ledger {
 /** The ledgers of a bot: its own, and one for outages, in memory and on disk where there is a file. */
 export async function openLedgers(
   options: LedgerOptions & Pick<BotOptions, "spoolFile">,
-  roster: Roster,
+  registry: ChatRegistry,
   clock: Clock,
   logger: Logger,
-): Promise<(signal: AbortSignal) => LedgerChoice> {
+): Promise<(signal: AbortSignal) => LedgerFailover> {
   const path = options.spoolFile === undefined ? undefined : `${options.spoolFile}.broadcasts`;
   const local = await openLocalLedger({ path, clock, logger });
   const ledger = (): Ledger => openLedger(options, clock);
   const askChats = async (): Promise<unknown> => {
-    if (roster.isUnread) throw new Error("the list of chats has never been read");
-    return await roster.storage.readStopLog();
+    if (registry.isUnread) throw new Error("the list of chats has never been read");
+    return await registry.storage.readStopLog();
   };
-  return (signal) => new LedgerChoice({ ledger, local, askChats, clock, logger, signal });
+  return (signal) => new LedgerFailover({ ledger, local, askChats, clock, logger, signal });
 }

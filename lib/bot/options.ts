@@ -5,12 +5,12 @@ import type { Ledger } from "../broadcast/ledger.ts";
 import { broadcastNames } from "../broadcast/options.ts";
 import type { Authorize } from "../chats/access.ts";
 import type { ChatType } from "../chats/events.ts";
-import { type BotMessages, ownMessages } from "../chats/messages.ts";
+import { type BotMessages, defaultMessages } from "../chats/messages.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
-import { withoutTokens } from "../util/redact.ts";
+import { redactTokens } from "../util/redact.ts";
 import { currentValue, type ListRule, mistakesInNames, type Names, shown } from "../util/validate.ts";
 
 /** What a bot is told; only the token is required. */
@@ -157,11 +157,11 @@ const rules: Record<(typeof botOptionNames)[number], Rule> = {
   spoolFile: { isGood: (value: unknown) => isText(value, /^[^\0]*[^\0/\\]$/), rule: "the path of a file" },
   messages: {
     isGood: (value: unknown) => isWordings(value),
-    rule: `functions by the messages' names, which are ${Object.keys(ownMessages).join(", ")}`,
+    rule: `functions by the messages' names, which are ${Object.keys(defaultMessages).join(", ")}`,
   },
   apiRoot: {
     isGood: (value: unknown) =>
-      isText(value, /^https?:\/\/[^\s?#]*[^\s?#/]$/) && URL.canParse(value) && withoutTokens(value) === value,
+      isText(value, /^https?:\/\/[^\s?#]*[^\s?#/]$/) && URL.canParse(value) && redactTokens(value) === value,
     rule: "an http or https address, as a text, without a / or the token at its end",
   },
 };
@@ -171,7 +171,7 @@ export const botNames: Names = {
   known: botOptionNames satisfies readonly Option[],
   elsewhere: { "the options of sendSignal() and broadcast()": broadcastNames },
 };
-const wordingNames: Names = { known: Object.keys(ownMessages), what: "a name in messages" };
+const wordingNames: Names = { known: Object.keys(defaultMessages), what: "a name in messages" };
 
 /** Who is told the options. */
 export interface Told {
@@ -184,7 +184,7 @@ export interface Told {
 }
 
 /** What is wrong, a sentence for each mistake. */
-export function mistakesIn(
+export function validateOptions(
   options: Partial<Record<Option, unknown>>,
   { nameOf = (option) => option, required = "botToken", names = botNames }: Told = {},
 ): string[] {

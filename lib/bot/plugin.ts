@@ -1,22 +1,22 @@
 /** The toolkit on a grammY bot that somebody has already: its subscribers, kept and written to. */
 import type { Api } from "grammy/web";
-import { type Broadcasting, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
+import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { Ledger } from "../broadcast/ledger.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import type { ChatType } from "../chats/events.ts";
-import { type BotMessages, createWords, type Words } from "../chats/messages.ts";
+import { type BotMessages, createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import type { CommandContext } from "../chats/middleware.ts";
-import type { Roster } from "../chats/registry.ts";
+import type { ChatRegistry } from "../chats/registry.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import { type Charting, createCharting } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
-import { Attempt } from "../util/async.ts";
+import { Lazy } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
 import { assertNoMistakes, type Names, namesOf } from "../util/validate.ts";
-import { botNames, mistakesIn } from "./options.ts";
+import { botNames, validateOptions } from "./options.ts";
 
 /** Where the chats are, and how the commands behave. */
 export interface SubscriptionsOptions {
@@ -65,27 +65,27 @@ export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #words: Words;
+  readonly #renderMessage: MessageRenderer;
   readonly #charting: Charting;
   /** Loaded with the first update. */
-  readonly #commands = new Attempt(() => this.#openCommands());
+  readonly #commands = new Lazy(() => this.#openCommands());
   readonly #closing = new AbortController();
   readonly #closed = new AbortController();
   /** The list of chats, read once; one that could not be read is read again for the next update. */
-  readonly #opening = new Attempt(() => this.#open());
+  readonly #opening = new Lazy(() => this.#open());
   /** The same list, once the storage has taken the bot of this id for its own. */
-  readonly #openings = new Map<number, Attempt<Roster>>();
-  #bot: { readonly token: string; readonly broadcasting: Promise<Broadcasting> } | undefined;
+  readonly #openings = new Map<number, Lazy<ChatRegistry>>();
+  #bot: { readonly token: string; readonly broadcaster: Promise<Broadcaster> } | undefined;
 
   /** @ignore Made by `subscriptions()`. */
   constructor(options: SubscriptionsOptions) {
-    assertNoMistakes(mistakesIn(options, { required: "storage", names: subscriptionsNames }));
+    assertNoMistakes(validateOptions(options, { required: "storage", names: subscriptionsNames }));
     const { clock = systemClock, logger = consoleLogger } = options;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
     this.#charting = createCharting({ clock, logger });
-    this.#words = createWords(options.messages, logger);
+    this.#renderMessage = createMessageRenderer(options.messages, logger);
   }
 
   /**
@@ -96,7 +96,7 @@ export class Subscriptions {
    */
   middleware(): (ctx: CommandContext, next: () => Promise<void>) => Promise<void> {
     return async (ctx, next) => {
-      await (await this.#commands.run())(ctx);
+      await (await this.#commands.get())(ctx);
       await next();
     };
   }
@@ -127,7 +127,7 @@ export class Subscriptions {
   async close(): Promise<void> {
     const reason = new Error("These subscriptions were closed. Make new ones to send again.");
     this.#closing.abort(reason);
-    await (await this.#bot?.broadcasting)?.close();
+    await (await this.#bot?.broadcaster)?.close();
     this.#closed.abort(reason);
   }
 
@@ -138,67 +138,67 @@ export class Subscriptions {
 
   #sendingOf(api: BotApi): Sending {
     return new Sending({
-      words: this.#words,
+      renderMessage: this.#renderMessage,
       charting: this.#charting,
       clock: this.#clock,
-      broadcasting: () => this.#broadcastingOf(api),
+      broadcaster: () => this.#broadcastingOf(api),
     });
   }
 
-  async #open(): Promise<Roster> {
+  async #open(): Promise<ChatRegistry> {
     const { storage } = this.#options;
-    const { Roster } = await import("../chats/registry.ts");
-    const roster = new Roster(storage);
+    const { ChatRegistry } = await import("../chats/registry.ts");
+    const registry = new ChatRegistry(storage);
     await storage.createTableIfNotExists();
-    await roster.load();
-    return roster;
+    await registry.load();
+    return registry;
   }
 
-  #openFor(botId: number): Promise<Roster> {
-    const opening = this.#openings.get(botId) ?? new Attempt(async () => {
-      const roster = await this.#opening.run();
+  #openFor(botId: number): Promise<ChatRegistry> {
+    const opening = this.#openings.get(botId) ?? new Lazy(async () => {
+      const registry = await this.#opening.get();
       await this.#options.storage.claim(botId);
-      return roster;
+      return registry;
     });
     this.#openings.set(botId, opening);
-    return opening.run();
+    return opening.get();
   }
 
   async #openCommands(): Promise<(ctx: CommandContext) => Promise<void>> {
-    const { createCommands } = await import("../chats/middleware.ts");
+    const { createSubscriptionMiddleware: createCommands } = await import("../chats/middleware.ts");
     const { Registration } = await import("../chats/registration.ts");
     const { autoRegisterChats = true, chatTypes, chatsPerAdder } = this.#options;
     return createCommands({
-      roster: (botId) => this.#openFor(botId),
-      words: this.#words,
+      registry: (botId) => this.#openFor(botId),
+      renderMessage: this.#renderMessage,
       registers: autoRegisterChats,
       registration: new Registration({ chatTypes, chatsPerAdder }),
       ...{ clock: this.#clock, logger: this.#logger },
     });
   }
 
-  async #broadcastingOf(api: BotApi): Promise<Broadcasting> {
+  async #broadcastingOf(api: BotApi): Promise<Broadcaster> {
     const { token, options } = api ?? {};
     this.#closing.signal.throwIfAborted();
     if (typeof token !== "string" || token === "") {
       throw new TypeError("A broadcast needs the bot's api first, as in broadcast(bot.api, message).");
     }
-    const roster = await this.#openFor(Number(token.split(":")[0]));
+    const registry = await this.#openFor(Number(token.split(":")[0]));
     // Closed, or claimed by another bot, it may have been meanwhile.
     this.#closing.signal.throwIfAborted();
     if (this.#bot !== undefined && this.#bot.token !== token) {
       throw new TypeError("These subscriptions are another bot's: a list of chats serves one bot.");
     }
-    this.#bot ??= { token, broadcasting: this.#openBroadcasting({ token, options }, roster) };
-    return await this.#bot.broadcasting;
+    this.#bot ??= { token, broadcaster: this.#openBroadcasting({ token, options }, registry) };
+    return await this.#bot.broadcaster;
   }
 
-  async #openBroadcasting({ token, options }: BotApi, roster: Roster): Promise<Broadcasting> {
+  async #openBroadcasting({ token, options }: BotApi, registry: ChatRegistry): Promise<Broadcaster> {
     const { openBroadcasting } = await import("./wiring.ts");
     const { storage, ledger, messagesPerSecond = defaultMessagesPerSecond } = this.#options;
     return openBroadcasting({
       ...{ token, client: options, storage, ledger, messagesPerSecond },
-      ...{ roster, clock: this.#clock, logger: this.#logger, signal: this.#closed.signal },
+      ...{ registry, clock: this.#clock, logger: this.#logger, signal: this.#closed.signal },
     });
   }
 }

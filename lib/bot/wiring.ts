@@ -1,31 +1,31 @@
 /** Broadcasts for a user's own grammY bot. They have a client and a gate of their own: none of its plugins sends them twice. */
 import type { Update, UserFromGetMe } from "grammy/types";
 import { Api, type ApiClientOptions } from "grammy/web";
-import { Broadcasting } from "../broadcast/broadcaster.ts";
+import { Broadcaster } from "../broadcast/broadcaster.ts";
 import type { Ledger } from "../broadcast/ledger.ts";
-import type { Company } from "../broadcast/request.ts";
-import { createAdmission, createMoveReader } from "../chats/access.ts";
-import type { Words } from "../chats/messages.ts";
+import type { BroadcastDeps } from "../broadcast/request.ts";
+import { createAccessControl, createMigrationReader } from "../chats/access.ts";
+import type { MessageRenderer } from "../chats/messages.ts";
 import { Registration } from "../chats/registration.ts";
-import type { Roster } from "../chats/registry.ts";
-import { Answers, Outbox } from "../chats/reply_sender.ts";
+import type { ChatRegistry } from "../chats/registry.ts";
+import { Replies, ReplySender } from "../chats/reply_sender.ts";
 import { openSpool, type Spool } from "../chats/spool.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import { StorageError } from "../chats/storage_error.ts";
-import { createHear, sequenceKey } from "../chats/update.ts";
-import { heedLeft, Inbox } from "../chats/update_handler.ts";
-import { Keeper } from "../chats/write_queue.ts";
-import { type Entry, type Storing, writeOne } from "../chats/writer.ts";
+import { chatKeyOf, createUpdateParser } from "../chats/update.ts";
+import { overlayRestored, UpdateProcessor } from "../chats/update_handler.ts";
+import { WriteQueue } from "../chats/write_queue.ts";
+import { type ChatWrite, writeOne, type WriteTarget } from "../chats/writer.ts";
 import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
-import { causeNamed, clientOptions, forGrammy, secretKept } from "../telegram/client.ts";
+import { asGrammySignal, clientOptions, nameNetworkCause, redactToken } from "../telegram/client.ts";
 import { poll } from "../telegram/polling.ts";
-import { PollWatch } from "../telegram/polling_retry.ts";
-import { Gate } from "../telegram/rate_limit/rate_limiter.ts";
+import { PollMonitor } from "../telegram/polling_retry.ts";
+import { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import type { Clock } from "../util/clock.ts";
-import { createBoundedLog, type Logger } from "../util/log.ts";
-import { createAllowance } from "../util/token_bucket.ts";
-import { type LedgerOptions, openLedgers, openRoster, readyText, setMenu } from "./open_storage.ts";
+import { createRateLimitedLog, type Logger } from "../util/log.ts";
+import { createTokenBuckets } from "../util/token_bucket.ts";
+import { type LedgerOptions, openLedgers, openRegistry, readyText, setMenu } from "./open_storage.ts";
 import type { BotOptions } from "./options.ts";
 
 export interface OwnBroadcastingOptions {
@@ -34,7 +34,7 @@ export interface OwnBroadcastingOptions {
   readonly client: ApiClientOptions | undefined;
   readonly storage: ChatStorage;
   readonly ledger: Ledger | undefined;
-  readonly roster: Roster;
+  readonly registry: ChatRegistry;
   readonly messagesPerSecond: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,17 +42,17 @@ export interface OwnBroadcastingOptions {
   readonly signal: AbortSignal;
 }
 
-export async function openBroadcasting(options: OwnBroadcastingOptions): Promise<Broadcasting> {
-  const { token, client, storage, ledger, roster, messagesPerSecond, clock, logger, signal } = options;
+export async function openBroadcasting(options: OwnBroadcastingOptions): Promise<Broadcaster> {
+  const { token, client, storage, ledger, registry, messagesPerSecond, clock, logger, signal } = options;
   const api = new Api(token, clientOptions(client));
-  const ask = (ending: AbortSignal): Promise<unknown> => api.getMe(forGrammy(ending));
-  const gate = new Gate({ messagesPerSecond, ask, clock, logger, signal });
-  api.config.use(gate.transformer, secretKept(token), causeNamed);
-  return new Broadcasting({
-    ...{ api, gate, roster, clock, logger, messagesPerSecond },
-    ledgers: await openLedgers({ ...beside(storage), ledger }, roster, clock, logger),
-    migrate: (from, to, at) => roster.migrate(from, to, at),
-    keep: async (chatId, event) => (await roster.apply(chatId, [event])).after?.is_active !== true,
+  const ask = (ending: AbortSignal): Promise<unknown> => api.getMe(asGrammySignal(ending));
+  const rateLimiter = new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
+  api.config.use(rateLimiter.transformer, redactToken(token), nameNetworkCause);
+  return new Broadcaster({
+    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
+    ledgers: await openLedgers({ ...beside(storage), ledger }, registry, clock, logger),
+    migrate: (from, to, at) => registry.migrate(from, to, at),
+    keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,
   });
 }
 
@@ -65,29 +65,29 @@ function beside(storage: ChatStorage): LedgerOptions {
 
 // Everything between Telegram's updates and the chats' storage, put together.
 
-export interface ReceptionOptions {
+export interface BotRuntimeOptions {
   readonly options: BotOptions;
   readonly api: Api;
-  readonly gate: Gate;
+  readonly rateLimiter: RateLimiter;
   readonly botInfo: UserFromGetMe;
   /** The user's own handlers, if there are any. */
   readonly handle: (update: Update) => Promise<void>;
   readonly hasHandlers: () => boolean;
   readonly onFailure: (updateId: number, error: unknown) => void;
-  readonly words: Words;
+  readonly renderMessage: MessageRenderer;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Aborts when the bot is stopped. */
   readonly signal: AbortSignal;
 }
 
-export interface Reception {
-  readonly roster: Roster;
-  readonly inbox: Inbox;
-  readonly outbox: Outbox;
-  readonly keeper: Keeper;
-  readonly broadcasting: Broadcasting;
-  readonly pollWatch: PollWatch;
+export interface BotRuntime {
+  readonly registry: ChatRegistry;
+  readonly updateProcessor: UpdateProcessor;
+  readonly replySender: ReplySender;
+  readonly writeQueue: WriteQueue;
+  readonly broadcaster: Broadcaster;
+  readonly pollWatch: PollMonitor;
   /** Hears updates until the bot is stopped; rejects with what else ends it. */
   poll(): Promise<void>;
   /** Sends, keeps and answers what is under way, each for a while. */
@@ -100,8 +100,20 @@ const restAtMostMs = 1000;
 const answerWithinMs = 5000;
 
 /** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
-export async function openReception(given: ReceptionOptions): Promise<Reception> {
-  const { options, api, gate, botInfo, handle, hasHandlers, onFailure, words, clock, logger, signal } = given;
+export async function createRuntime(given: BotRuntimeOptions): Promise<BotRuntime> {
+  const {
+    options,
+    api,
+    rateLimiter,
+    botInfo,
+    handle,
+    hasHandlers,
+    onFailure,
+    renderMessage: words,
+    clock,
+    logger,
+    signal,
+  } = given;
   const { autoRegisterChats = true, allowedUsers, authorize, spoolFile, chatTypes, chatsPerAdder } = options;
   const menu = setMenu(api, logger);
   const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
@@ -109,55 +121,55 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     await spool?.close();
     throw error;
   };
-  const { roster, client, open: openList } = await openRoster(options, botInfo.id, clock, logger)
+  const { registry, client, open: openList } = await openRegistry(options, botInfo.id, clock, logger)
     .catch(closeSpool);
-  const ledgers = await openLedgers({ ...options, client }, roster, clock, logger).catch(closeSpool);
-  const admission = createAdmission({ allowedUsers, authorize, api, botInfo, onFailure, clock });
-  const readMoves = createMoveReader({
+  const ledgers = await openLedgers({ ...options, client }, registry, clock, logger).catch(closeSpool);
+  const access = createAccessControl({ allowedUsers, authorize, api, botInfo, onFailure, clock });
+  const readMoves = createMigrationReader({
     allowedUsers,
-    getChat: (chatId) => roster.getChat(chatId),
-    moved: admission.moved,
+    getChat: (chatId) => registry.getChat(chatId),
+    moved: access.onMigration,
   });
   const open = async (): Promise<void> => {
     await openList();
     await readMoves();
   };
   // What cannot be read now is read before the next update is kept.
-  if (!roster.isUnread) await readMoves().catch(() => {});
+  if (!registry.isUnread) await readMoves().catch(() => {});
   const inTime = options.storage === undefined
     ? <T>(answer: Promise<T>): Promise<T> => answer
     : createInTime(clock);
-  const storing: Storing = {
+  const storing: WriteTarget = {
     async apply(chatId, events) {
       await open();
-      return await inTime(roster.apply(chatId, events));
+      return await inTime(registry.apply(chatId, events));
     },
     async migrate(from, to, at) {
       await open();
-      await inTime(roster.migrate(from, to, at));
-      admission.moved(from, to);
+      await inTime(registry.migrate(from, to, at));
+      access.onMigration(from, to);
     },
   };
-  const onlyCounts = (entry: Entry): boolean =>
+  const onlyCounts = (entry: ChatWrite): boolean =>
     entry.kind === "event" && entry.event.kind === "message" &&
-    (!entry.event.registers || roster.isActive(entry.chatId));
-  const keeper = new Keeper({ storing, clock, logger, spool, onlyCounts });
-  const outbox = new Outbox({
-    roster,
-    words,
-    onGone: (chatId, event) => keeper.keep({ kind: "event", chatId, event }).acknowledged,
-    warn: createBoundedLog((message) => logger.warn(message), clock),
+    (!entry.event.registers || registry.isActive(entry.chatId));
+  const writeQueue = new WriteQueue({ storing, clock, logger, spool, onlyCounts });
+  const replySender = new ReplySender({
+    registry,
+    renderMessage: words,
+    onGone: (chatId, event) => writeQueue.enqueue({ kind: "event", chatId, event }).acknowledged,
+    warn: createRateLimitedLog((message) => logger.warn(message), clock),
     clock,
   });
-  const answers = new Answers({ api, outbox, roster });
-  const inbox = new Inbox({
+  const answers = new Replies({ api, replySender, registry });
+  const updateProcessor = new UpdateProcessor({
     api,
     botUsername: botInfo.username,
-    roster,
-    hear: createHear({ registers: autoRegisterChats, clock }),
-    admits: admission.admits,
-    registration: new Registration({ chatTypes, chatsPerAdder, isExempt: admission.isListed }),
-    keep: (entry) => keeper.keep(entry),
+    registry,
+    hear: createUpdateParser({ registers: autoRegisterChats, clock }),
+    admits: access.isAllowed,
+    registration: new Registration({ chatTypes, chatsPerAdder, isExempt: access.isListed }),
+    keep: (entry) => writeQueue.enqueue(entry),
     write: (entry, wasTried) => writeOne(storing, entry, wasTried),
     answers,
     handle,
@@ -167,63 +179,63 @@ export async function openReception(given: ReceptionOptions): Promise<Reception>
     signal,
   });
   const left = await leftIn(spool, logger);
-  const resumed = keeper.resume(left);
-  heedLeft(roster, left, resumed);
+  const resumed = writeQueue.resume(left);
+  overlayRestored(registry, left, resumed);
   answers.resume(left, resumed);
-  if (roster.isUnread) void keeper.begin(open);
-  const broadcasting = new Broadcasting({
-    ...{ api, gate, roster, clock, logger, permission: admission.permission },
+  if (registry.isUnread) void writeQueue.startDegraded(open);
+  const broadcaster = new Broadcaster({
+    ...{ api, rateLimiter, registry, clock, logger, broadcastAccess: access.broadcastAccess },
     messagesPerSecond: options.messagesPerSecond ?? defaultMessagesPerSecond,
     ledgers,
-    ...createKeep(keeper, roster),
+    ...createKeep(writeQueue, registry),
   });
-  const pollWatch = new PollWatch(clock);
+  const pollWatch = new PollMonitor(clock);
   await menu;
-  logger.info(readyText(botInfo.username, roster, options));
+  logger.info(readyText(botInfo.username, registry, options));
   // Whoever keeps chats elsewhere may have no DynamoDB at all.
-  if (options.storage === undefined || options.ledger !== undefined) void broadcasting.resumeQuietly();
+  if (options.storage === undefined || options.ledger !== undefined) void broadcaster.resumeQuietly();
   return {
-    roster,
-    inbox,
-    outbox,
-    keeper,
-    broadcasting,
+    registry,
+    updateProcessor,
+    replySender,
+    writeQueue,
+    broadcaster,
     pollWatch,
     poll: () =>
       poll({
         api,
-        receive: (updates) => inbox.receive(updates),
+        receive: (updates) => updateProcessor.accept(updates),
         restMsAfter: createFloodRest(clock),
-        flush: () => keeper.close(),
+        flush: () => writeQueue.close(),
         watch: pollWatch,
         clock,
         logger,
         signal,
       }),
     async close() {
-      await broadcasting.close();
-      await keeper.close();
-      await Promise.all([inbox.close(), outbox.close()]);
-      if (options.storage === undefined) roster.close();
+      await broadcaster.close();
+      await writeQueue.close();
+      await Promise.all([updateProcessor.close(), replySender.close()]);
+      if (options.storage === undefined) registry.close();
     },
   };
 }
 
 /** What a broadcast learns of chats goes the way of what they say: behind that, and through an outage's queue. */
-function createKeep(keeper: Keeper, roster: Roster): Pick<Company, "migrate" | "keep"> {
+function createKeep(writeQueue: WriteQueue, registry: ChatRegistry): Pick<BroadcastDeps, "migrate" | "keep"> {
   return {
     async migrate(from, to, at) {
-      const { acknowledged, kept } = keeper.keep({ kind: "migration", from, to, at });
+      const { acknowledged, written: kept } = writeQueue.enqueue({ kind: "migration", from, to, at });
       if (await acknowledged !== "queued") return;
-      const forget = roster.expectMove(from, to);
+      const forget = registry.expectMove(from, to);
       kept.then(forget, forget);
     },
     async keep(chatId, event) {
-      const order = roster.nextOrder();
-      const { acknowledged, kept } = keeper.keep({ kind: "event", chatId, event });
+      const order = registry.nextOrder();
+      const { acknowledged, written: kept } = writeQueue.enqueue({ kind: "event", chatId, event });
       const step = await acknowledged;
       if (step !== "queued") return step.after?.is_active !== true;
-      const forget = roster.heed(chatId, false, { order });
+      const forget = registry.overlayConsent(chatId, false, { order });
       kept.then(forget, forget);
       return true;
     },
@@ -249,7 +261,7 @@ function createInTime(clock: Clock): <T>(answer: Promise<T>) => Promise<T> {
 }
 
 /** What a process before this one has left on disk comes first. */
-async function leftIn(spool: Spool | undefined, logger: Logger): Promise<readonly Entry[]> {
+async function leftIn(spool: Spool | undefined, logger: Logger): Promise<readonly ChatWrite[]> {
   if (spool === undefined) return [];
   const { entries, unreadable } = await spool.read();
   if (unreadable > 0) {
@@ -260,10 +272,10 @@ async function leftIn(spool: Spool | undefined, logger: Logger): Promise<readonl
 
 /** How long the next poll is put off where a chat floods the bot: what it says is then heard in lumps. */
 function createFloodRest(clock: Clock): (updates: readonly Update[]) => number {
-  const allowance = createAllowance(polls);
+  const allowance = createTokenBuckets(polls);
   return (updates) => {
-    const chats = new Set(updates.map(sequenceKey));
-    const earlyMs = [...chats].map((chatId) => allowance.charge(chatId, clock.now()));
+    const chats = new Set(updates.map(chatKeyOf));
+    const earlyMs = [...chats].map((chatId) => allowance.takeOnCredit(chatId, clock.now()));
     return Math.min(Math.max(0, ...earlyMs), restAtMostMs);
   };
 }

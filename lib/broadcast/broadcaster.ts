@@ -1,19 +1,19 @@
 /** A bot's broadcasts: what is under way, what is joined, and how all of it ends with the bot. */
 import { setMaxListeners } from "node:events";
 import { botOptionNames } from "../util/option_owners.ts";
-import type { Words } from "../chats/messages.ts";
+import type { MessageRenderer } from "../chats/messages.ts";
 import { StorageError } from "../chats/storage_error.ts";
 import { assertChartOptions } from "../signals/chart/options.ts";
 import type { Charting } from "../signals/chart_loader.ts";
 import { signalTime, type TradingSignal, validateSignal } from "../signals/signal.ts";
-import { waitFor } from "../util/async.ts";
+import { settleWithin } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { type Names, unknownNames } from "../util/validate.ts";
-import { conduct } from "./conduct.ts";
-import { type BroadcastRun, type Control, startRun } from "./handle.ts";
-import { type Followed, Once } from "./idempotent.ts";
-import type { LedgerChoice } from "./ledger_failover.ts";
+import { runBroadcast } from "./conduct.ts";
+import { type BroadcastRun, createRunHandle, type PauseControl } from "./handle.ts";
+import { type FollowResult, IdempotentBroadcasts } from "./idempotent.ts";
+import type { LedgerFailover } from "./ledger_failover.ts";
 import {
   assertBroadcast,
   type BroadcastMessage,
@@ -26,12 +26,12 @@ import {
 } from "./options.ts";
 import { openRecipients, startOf } from "./recipients.ts";
 import type { BroadcastReport } from "./report.ts";
-import type { Company, Plan } from "./request.ts";
-import { Audience } from "./send_order.ts";
+import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
+import { RecipientQueue } from "./send_order.ts";
 
-export interface BroadcastingOptions extends Omit<Company, "leaving" | "closed" | "onUnclear"> {
+export interface BroadcasterOptions extends Omit<BroadcastDeps, "leaving" | "closed" | "onUnclear"> {
   /** Opened when it is first needed; `signal` ends what it does in the background. */
-  readonly ledgers: (signal: AbortSignal) => LedgerChoice;
+  readonly ledgers: (signal: AbortSignal) => LedgerFailover;
 }
 
 /** What `resumeBroadcasts()` did. */
@@ -45,29 +45,29 @@ export interface ResumedBroadcasts {
 const [finishWithinMs, leaveWithinMs] = [30_000, 5000];
 const unclearAtMost = 1000;
 
-export class Broadcasting {
-  readonly #company: Company;
-  readonly #openLedgers: (signal: AbortSignal) => LedgerChoice;
+export class Broadcaster {
+  readonly #deps: BroadcastDeps;
+  readonly #openLedgers: (signal: AbortSignal) => LedgerFailover;
   readonly #running = new Map<string, Promise<BroadcastReport>>();
-  readonly #resuming = new Map<string, Promise<Followed>>();
+  readonly #resuming = new Map<string, Promise<FollowResult>>();
   readonly #all = new Set<Promise<unknown>>();
   readonly #stopping = new AbortController();
   readonly #leaving = new AbortController();
   readonly #closed = new AbortController();
-  readonly #once: Once;
-  #ledgers: LedgerChoice | undefined;
+  readonly #once: IdempotentBroadcasts;
+  #ledgers: LedgerFailover | undefined;
 
-  constructor({ ledgers, ...company }: BroadcastingOptions) {
-    const { logger } = company;
-    this.#company = {
-      ...company,
+  constructor({ ledgers, ...deps }: BroadcasterOptions) {
+    const { logger } = deps;
+    this.#deps = {
+      ...deps,
       onUnclear: createUnclearLog(logger),
       leaving: this.#leaving.signal,
       closed: this.#closed.signal,
     };
     this.#openLedgers = ledgers;
-    this.#once = new Once({
-      company: this.#company,
+    this.#once = new IdempotentBroadcasts({
+      deps: this.#deps,
       ledgers: () => this.#choice,
       track: (task) => this.#track(task),
       stopping: this.#stopping.signal,
@@ -77,13 +77,13 @@ export class Broadcasting {
 
   /** Waits for what is being sent, for a while; then has it leave. */
   async close(): Promise<void> {
-    const { clock } = this.#company;
+    const { clock } = this.#deps;
     this.#stopping.abort(stopped());
-    await waitFor(Promise.allSettled(this.#all), finishWithinMs, clock);
+    await settleWithin(Promise.allSettled(this.#all), finishWithinMs, clock);
     this.#leaving.abort(stopped());
-    await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
+    await settleWithin(Promise.allSettled(this.#all), leaveWithinMs, clock);
     this.#closed.abort(stopped());
-    await waitFor(Promise.allSettled(this.#all), leaveWithinMs, clock);
+    await settleWithin(Promise.allSettled(this.#all), leaveWithinMs, clock);
     // The file of the local one is open even where nobody has asked for a ledger.
     await this.#choice.close();
   }
@@ -97,27 +97,27 @@ export class Broadcasting {
     message: BroadcastMessage,
     options: BroadcastOptions,
     madeAt: number,
-    control: Control,
+    control: PauseControl,
   ): Promise<BroadcastReport> {
     options.signal?.throwIfAborted();
     // Node warns of what it takes for a leak, where one signal ends many broadcasts.
     if (options.signal !== undefined) setMaxListeners(0, options.signal);
-    const { clock } = this.#company;
+    const { clock } = this.#deps;
     const [startedAt, now] = [clock.now(), monotonic(clock)];
     const { broadcastId, whenUnreadable = "throw", whenLedgerDown = "wait" } = options;
     const expiresAt = expiryOf(options, madeAt);
-    const plan = { message, options, whenUnreadable, whenLedgerDown, startedAt, expiresAt, now, control };
-    if (broadcastId === undefined) return await this.#track(this.#sendPlain(plan));
+    const request = { message, options, whenUnreadable, whenLedgerDown, startedAt, expiresAt, now, control };
+    if (broadcastId === undefined) return await this.#track(this.#sendPlain(request));
     // What cannot be finished without this call is left for it.
     await this.#resuming.get(broadcastId)?.catch(() => {});
     return await (this.#running.get(broadcastId) ??
-      this.#run(broadcastId, this.#once.send(broadcastId, plan)));
+      this.#run(broadcastId, this.#once.send(broadcastId, request)));
   }
 
   /** Finishes the runs that a process has left unfinished, once their leases have lapsed. */
   async resume(): Promise<ResumedBroadcasts> {
     // Without the list of chats no run can be finished.
-    while (this.#company.roster.isUnread) await this.#once.rest();
+    while (this.#deps.registry.isUnread) await this.#once.rest();
     const ids = await this.#choice.open();
     const resumed: BroadcastReport[] = [];
     const left: { broadcast_id: string; reason: string }[] = [];
@@ -134,7 +134,7 @@ export class Broadcasting {
 
   /** Does so at a start: logs what was found, and what went wrong. */
   async resumeQuietly(): Promise<void> {
-    const { logger } = this.#company;
+    const { logger } = this.#deps;
     try {
       const { resumed, left } = await this.resume();
       for (const report of resumed) {
@@ -163,18 +163,18 @@ export class Broadcasting {
     }
   }
 
-  get #choice(): LedgerChoice {
+  get #choice(): LedgerFailover {
     return this.#ledgers ??= this.#openLedgers(this.#closed.signal);
   }
 
-  async #sendPlain(plan: Plan): Promise<BroadcastReport> {
-    const company = this.#company;
-    const { clock } = company;
-    const opened = await openRecipients(plan, company);
+  async #sendPlain(request: BroadcastRequest): Promise<BroadcastReport> {
+    const deps = this.#deps;
+    const { clock } = deps;
+    const opened = await openRecipients(request, deps);
     try {
-      const { ids, selection: { values } } = opened;
-      const order = { start: startOf(plan, ids, () => clock.random()), values };
-      const report = await conduct(plan, new Audience({ ids, order }), opened, company);
+      const { ids, recipientFilter: { values } } = opened;
+      const order = { start: startOf(request, ids, () => clock.random()), values };
+      const report = await runBroadcast(request, new RecipientQueue({ ids, order }), opened, deps);
       if (report === undefined) throw new Error("unreachable: without a ledger nobody takes a run over");
       return report;
     } finally {
@@ -203,7 +203,7 @@ export class Broadcasting {
 }
 
 /** Logs each refusal in unknown words once, and what it is taken for. */
-function createUnclearLog(logger: Logger): Company["onUnclear"] {
+function createUnclearLog(logger: Logger): BroadcastDeps["onUnclear"] {
   const told = new Set<string>();
   return (words, message) => {
     if (told.has(words) || told.size >= unclearAtMost) return;
@@ -221,11 +221,11 @@ function stopped(): Error {
 // What is sent to everyone: a signal as its ticket, or any message.
 
 export interface SendingOptions {
-  readonly words: Words;
+  readonly renderMessage: MessageRenderer;
   readonly charting: Charting;
   readonly clock: Clock;
   /** Ready to send; rejects where nothing can be sent. */
-  readonly broadcasting: () => Promise<Broadcasting>;
+  readonly broadcaster: () => Promise<Broadcaster>;
 }
 
 const partNames: Names = {
@@ -252,7 +252,7 @@ export class Sending {
 
   /** Rejects with a TypeError or RangeError, before anyone is written to, for a signal or an option that is none. */
   signal(signal: TradingSignal, options: SignalOptions): BroadcastRun {
-    const { words, charting, clock } = this.#options;
+    const { renderMessage: words, charting, clock } = this.#options;
     const { candles, theme, bands, ...rest } = options ?? {};
     const broadcast = {
       ...rest,
@@ -260,7 +260,7 @@ export class Sending {
       whenUnreadable: rest.whenUnreadable ?? "send",
       whenLedgerDown: rest.whenLedgerDown ?? "send",
     };
-    return startRun(async (control) => {
+    return createRunHandle(async (control) => {
       validateSignal(signal);
       const time = signalTime(signal, clock.now());
       const ticket = words("signal", { signal, time });
@@ -275,12 +275,12 @@ export class Sending {
 
   /** The same for any message. */
   message(message: string | BroadcastMessage, options: BroadcastOptions): BroadcastRun {
-    const content = typeof message === "string" ? { text: message } : plain(message);
+    const outgoing = typeof message === "string" ? { text: message } : plain(message);
     const now = this.#options.clock.now();
-    return startRun(async (control) => {
+    return createRunHandle(async (control) => {
       const unknown = [...unknownNames(message, partNames), ...unknownNames(options, optionNames)];
-      assertBroadcast(content, options, unknown);
-      return await this.#send(content, options, now, control);
+      assertBroadcast(outgoing, options, unknown);
+      return await this.#send(outgoing, options, now, control);
     });
   }
 
@@ -288,10 +288,10 @@ export class Sending {
     message: BroadcastMessage,
     options: BroadcastOptions,
     madeAt: number,
-    control: Control,
+    control: PauseControl,
   ): Promise<BroadcastReport> {
-    const broadcasting = await this.#options.broadcasting();
-    return await broadcasting.send(message, options, madeAt, control);
+    const broadcaster = await this.#options.broadcaster();
+    return await broadcaster.send(message, options, madeAt, control);
   }
 }
 

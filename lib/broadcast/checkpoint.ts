@@ -3,9 +3,9 @@ import { isOutage } from "../chats/storage_retry.ts";
 import { type Clock, monotonic, steady } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
-import type { Content, KeptMessage } from "./outgoing.ts";
-import { BroadcastReport, type Percentiles, Tally, type TallyState } from "./report.ts";
-import type { Ending, Journal, Run } from "./run.ts";
+import type { OutgoingMessage, StoredMessage } from "./outgoing.ts";
+import { BroadcastCounters, BroadcastReport, type CountersState, type Percentiles } from "./report.ts";
+import type { BroadcastRunner, Journal, RunEnd } from "./run.ts";
 import { cursorIn, cursorPosition, inWindow, isBefore, positionOf, type SendOrder } from "./send_order.ts";
 
 /** What a report says beyond what was counted, as attributes of the run. */
@@ -25,11 +25,11 @@ export function summaryOf(report: BroadcastReport): Partial<RunRecord> {
 }
 
 /** The report of a finished run. */
-export async function keptReport(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
+export async function reportFromRecord(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
   const { broadcast_id, fence, problem_parts } = run;
   const kept = problem_parts && await ledger.readText(broadcast_id, `problems-${fence}`, problem_parts);
   const { errors = [], migrations = [], topics = [] } = kept ? JSON.parse(kept) : {};
-  const { sent, deactivated, skipped, failed, unknown, floods, ...state } = keptState(run);
+  const { sent, deactivated, skipped, failed, unknown, floods, ...state } = countsFromRecord(run);
   const { unsubscribed, disallowed, expired, stopped } = state;
   const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(Number);
   return new BroadcastReport({
@@ -46,9 +46,9 @@ export async function keptReport(run: RunRecord, ledger: Ledger): Promise<Broadc
 }
 
 /** What had been counted when the run was written last. */
-export function keptState(run: RunRecord): TallyState {
-  const names = Object.keys(new Tally().state) as (keyof TallyState)[];
-  return Object.fromEntries(names.map((name) => [name, Number(run[name] ?? 0)])) as TallyState;
+export function countsFromRecord(run: RunRecord): CountersState {
+  const names = Object.keys(new BroadcastCounters().state) as (keyof CountersState)[];
+  return Object.fromEntries(names.map((name) => [name, Number(run[name] ?? 0)])) as CountersState;
 }
 
 // A run in the ledger: its windows written ahead, its lease kept, its end told.
@@ -65,11 +65,11 @@ export interface JournalOptions {
   /** The chats of the window that is written already. */
   readonly window: readonly number[];
   readonly windowSize: number;
-  readonly tally: Tally;
+  readonly counters: BroadcastCounters;
   /** Whether Telegram may charge for it. */
   readonly isPaid: boolean;
-  readonly content: Content;
-  readonly ending: Ending;
+  readonly outgoing: OutgoingMessage;
+  readonly ending: RunEnd;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Aborts when the bot ends: nothing is waited out any more. */
@@ -84,7 +84,7 @@ const giveUpMs = 5 * 60_000;
 const leaveWithinMs = 3000;
 const [firstRestMs, longestRestMs] = [250, 5000];
 
-export class LedgerJournal implements Journal {
+export class RunCheckpoint implements Journal {
   readonly #options: JournalOptions;
   readonly #elapsed: () => number;
   /** A lease lapses while the machine sleeps, too. */
@@ -114,7 +114,7 @@ export class LedgerJournal implements Journal {
     this.#now = monotonic(options.clock);
     this.#savedAt = this.#elapsed();
     this.#heldUntil = this.#now() + options.record.lease_until - options.clock.now();
-    this.#isMessageKept = options.record.message_name !== undefined && !options.content.isUpload;
+    this.#isMessageKept = options.record.message_name !== undefined && !options.outgoing.isUpload;
     this.#paidAtMost = Number(options.record["paid"] ?? 0);
     void this.#keepLease();
   }
@@ -141,17 +141,17 @@ export class LedgerJournal implements Journal {
 
   /** Sets aside what a window may cost that another process has written. */
   async reserve(): Promise<void> {
-    const { isPaid, content, tally, window } = this.#options;
+    const { isPaid, outgoing, counters, window } = this.#options;
     if (!isPaid || this.#isOwnWindow || window.length === 0) return;
-    const paid = tally.paid + priceOf(window.length, content);
+    const paid = counters.paid + priceOf(window.length, outgoing);
     if (await this.#save({ paid }, giveUpMs)) this.#paidAtMost = paid;
   }
 
   async advance(window: readonly number[], underWay: readonly number[]): Promise<boolean> {
-    const { tally, isPaid, content, recipients } = this.#options;
-    const counts = tally.state;
+    const { counters, isPaid, outgoing, recipients } = this.#options;
+    const counts = counters.state;
     // What the window may cost is set aside with it.
-    const paid = counts.paid + (isPaid ? priceOf(window.length, content) : 0);
+    const paid = counts.paid + (isPaid ? priceOf(window.length, outgoing) : 0);
     const changes = {
       ...{ ...counts, paid, recipients: recipients(), halted_by: undefined },
       ...this.#windowOf(window, underWay),
@@ -164,8 +164,8 @@ export class LedgerJournal implements Journal {
   }
 
   async nameEarly(chatIds: readonly number[]): Promise<boolean> {
-    const { isPaid, content, order } = this.#options;
-    const paid = this.#paidAtMost + (isPaid ? priceOf(chatIds.length, content) : 0);
+    const { isPaid, outgoing, order } = this.#options;
+    const paid = this.#paidAtMost + (isPaid ? priceOf(chatIds.length, outgoing) : 0);
     const sampled = [...this.#record["sampled"] as readonly number[] ?? [], ...chatIds];
     const pending = [...new Set([...this.#record.pending ?? [], ...chatIds])];
     // Who is named is counted there.
@@ -178,7 +178,7 @@ export class LedgerJournal implements Journal {
 
   /** Writes that the run is over. Gives false where another process has taken it over. */
   async finish(report: BroadcastReport): Promise<boolean> {
-    const { tally } = this.#options;
+    const { counters } = this.#options;
     this.#closing.abort();
     const { broadcast_id, fence } = this.#record;
     const { errors, migrations, topics } = report;
@@ -188,7 +188,7 @@ export class LedgerJournal implements Journal {
       const problem_parts = hasProblems
         ? await this.#ledger.writeText(broadcast_id, `problems-${fence}`, JSON.stringify(problems))
         : undefined;
-      return { ...tally.state, ...summaryOf(report), problem_parts, pending: [], state: "finished" };
+      return { ...counters.state, ...summaryOf(report), problem_parts, pending: [], state: "finished" };
     });
   }
 
@@ -196,14 +196,17 @@ export class LedgerJournal implements Journal {
    * Leaves the rest to the next process. Nothing is known of a window that another process has written: it stays in doubt.
    * A run that was refused before any chat had the message begins anew when it is called for again.
    */
-  async leave(run: Pick<Run, "lastBegun" | "rest" | "unsent">, { kind, words }: Ending): Promise<void> {
-    const { tally } = this.#options;
+  async leave(
+    run: Pick<BroadcastRunner, "lastBegun" | "rest" | "unsent">,
+    { kind, words }: RunEnd,
+  ): Promise<void> {
+    const { counters } = this.#options;
     this.#closing.abort();
     const halted_by = kind === "left" ? undefined : words?.slice(0, 500) ?? "nobody could be written to";
-    const { sent, unknown } = tally.counts;
+    const { sent, unknown } = counters.counts;
     const changes = halted_by !== undefined && sent + unknown === 0 && !this.#mayHaveArrived
-      ? { ...new Tally().state, ...notBegun }
-      : { ...tally.state, ...this.#windowLeft(run) };
+      ? { ...new BroadcastCounters().state, ...notBegun }
+      : { ...counters.state, ...this.#windowLeft(run) };
     const known = this.#isOwnWindow ? changes : {};
     await this.#persist(leaveWithinMs, () => Promise.resolve({ ...known, halted_by }), 0);
   }
@@ -213,7 +216,7 @@ export class LedgerJournal implements Journal {
     return !this.#isOwnWindow;
   }
 
-  #windowLeft({ lastBegun, rest, unsent }: Pick<Run, "lastBegun" | "rest" | "unsent">): Changes {
+  #windowLeft({ lastBegun, rest, unsent }: Pick<BroadcastRunner, "lastBegun" | "rest" | "unsent">): Changes {
     const { order } = this.#options;
     const after = cursorPosition(order, this.#record, "window_after");
     const begun = lastBegun === undefined ? undefined : positionOf(order, lastBegun);
@@ -253,11 +256,11 @@ export class LedgerJournal implements Journal {
   }
 
   /** The message, once it can be kept as a whole: a photo has to be uploaded first. */
-  async #message(): Promise<Partial<KeptMessage>> {
-    const { content } = this.#options;
-    if (this.#isMessageKept || content.isUpload) return {};
+  async #message(): Promise<Partial<StoredMessage>> {
+    const { outgoing } = this.#options;
+    if (this.#isMessageKept || outgoing.isUpload) return {};
     // What fails has another chance with the next window.
-    const kept = await content.keepIn(this.#ledger, this.#record.broadcast_id).catch(() => {});
+    const kept = await outgoing.persist(this.#ledger, this.#record.broadcast_id).catch(() => {});
     this.#isMessageKept = kept !== undefined;
     return kept ?? {};
   }
@@ -345,8 +348,8 @@ const notBegun: Changes = {
 };
 
 /** How many messages so many chats are sent, as far as that is known beforehand. */
-export function priceOf(chats: number, content: Content): number {
-  return chats * content.length;
+export function priceOf(chats: number, outgoing: OutgoingMessage): number {
+  return chats * outgoing.length;
 }
 
 // Whether the process that runs a broadcast has died, as another one sees it.
@@ -358,7 +361,7 @@ const lifeSignMs = 1.5 * heartbeatMs;
  * Looks at one run, again and again. The clocks of two machines differ, and a clock may be set: so a lease that seems to
  * have lapsed counts only if nobody renews it, and one that nobody renews does not count, however far ahead it is.
  */
-export class LeaseWatch {
+export class LeaseMonitor {
   readonly #clock: Clock;
   readonly #elapsed: () => number;
   #sign: string | undefined;

@@ -1,26 +1,26 @@
 /** One broadcast from its first message to its report. */
 import { setMaxListeners } from "node:events";
 import { sleepInNaps } from "../util/clock.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { LedgerJournal } from "./checkpoint.ts";
-import { Courier, ownFloodAtMostMs } from "./delivery.ts";
+import { RunCheckpoint } from "./checkpoint.ts";
+import { Deliverer, ownFloodAtMostMs } from "./delivery.ts";
 import type { BroadcastProgress, Paces } from "./handle.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { BroadcastOptions } from "./options.ts";
-import { Content, createPurse, type Purse } from "./outgoing.ts";
+import { createStarBudget, OutgoingMessage, type StarBudget } from "./outgoing.ts";
 import { neverRead, type OpenRecipients } from "./recipients.ts";
-import { BroadcastReport, stillInDoubt, Tally } from "./report.ts";
-import type { Company, Plan } from "./request.ts";
-import { Ending, Run } from "./run.ts";
-import { createPermissionCheck, GoneGuard } from "./safeguards.ts";
-import type { Audience } from "./send_order.ts";
+import { BroadcastCounters, BroadcastReport, inDoubtResult } from "./report.ts";
+import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
+import { BroadcastRunner, RunEnd } from "./run.ts";
+import { createPermissionCheck, MassDeactivationGuard } from "./safeguards.ts";
+import type { RecipientQueue } from "./send_order.ts";
 
 /** A run that a ledger keeps, and where it is taken up. */
-export interface Kept {
+export interface ResumePoint {
   readonly ledger: Ledger;
   readonly record: RunRecord;
-  readonly tally: Tally;
+  readonly counters: BroadcastCounters;
   /** The chats of the window that is written already. */
   readonly window: readonly number[];
   /** Those of them that may have the message already, and are to get it again. */
@@ -31,12 +31,12 @@ export interface Kept {
 
 /** The parts that a run is made of. */
 interface Parts {
-  readonly content: Content;
-  readonly tally: Tally;
-  readonly ending: Ending;
-  readonly journal: LedgerJournal | undefined;
-  readonly guard: GoneGuard;
-  readonly purse: Purse;
+  readonly outgoing: OutgoingMessage;
+  readonly counters: BroadcastCounters;
+  readonly ending: RunEnd;
+  readonly checkpoint: RunCheckpoint | undefined;
+  readonly guard: MassDeactivationGuard;
+  readonly budget: StarBudget;
   readonly paces: () => Paces;
 }
 
@@ -52,82 +52,82 @@ export function windowSizeAt(messagesPerSecond: number): number {
 }
 
 /** `undefined` where another process has taken the run over. */
-export async function conduct(
-  plan: Plan,
-  audience: Audience,
+export async function runBroadcast(
+  request: BroadcastRequest,
+  queue: RecipientQueue,
   opened: OpenRecipients,
-  company: Company,
-  kept?: Kept,
+  deps: BroadcastDeps,
+  kept?: ResumePoint,
 ): Promise<BroadcastReport | undefined> {
-  const { tally = new Tally(), window = [], inDoubt = new Set<number>() } = kept ?? {};
+  const { counters = new BroadcastCounters(), window = [], inDoubt = new Set<number>() } = kept ?? {};
   const ending = createEnding();
-  const content = contentOf(plan, opened);
-  const isPaid = plan.options.allowPaidBroadcast === true;
-  if (isPaid) company.gate.keepFree();
-  const windowSize = windowSizeAt(company.messagesPerSecond);
-  const journal = kept && new LedgerJournal({
+  const outgoing = contentOf(request, opened);
+  const isPaid = request.options.allowPaidBroadcast === true;
+  if (isPaid) deps.rateLimiter.limitUnpaid();
+  const windowSize = windowSizeAt(deps.messagesPerSecond);
+  const checkpoint = kept && new RunCheckpoint({
     ...kept,
-    ...company,
-    ...{ order: audience.order, windowSize, isPaid, content, ending },
+    ...deps,
+    ...{ order: queue.order, windowSize, isPaid, outgoing, ending },
     recipients: () => run.recipients,
   });
-  const guard = new GoneGuard(
-    () => audience.people,
+  const guard = new MassDeactivationGuard(
+    () => queue.people,
     (words) => ending.end("refused", words),
-    plan.options.massDeactivation === "proceed",
+    request.options.massDeactivation === "proceed",
   );
-  const { starBudget = Infinity } = plan.options;
-  const purse = createPurse(isPaid, starBudget, tally, () => journal?.paidAtMost ?? Infinity);
-  const { gate } = company;
+  const { starBudget = Infinity } = request.options;
+  const budget = createStarBudget(isPaid, starBudget, counters, () => checkpoint?.paidAtMost ?? Infinity);
+  const { rateLimiter } = deps;
   const paces = (): Paces => ({
-    free: gate.messagesPerSecond,
-    paid: gate.paidPerSecond,
-    paidLeft: purse.left,
+    free: rateLimiter.messagesPerSecond,
+    paid: rateLimiter.paidPerSecond,
+    paidLeft: budget.left,
   });
-  const parts: Parts = { content, tally, ending, journal, guard, purse, paces };
-  const courier = courierOf(plan, audience, opened, company, { ...parts, launch: () => run.launch() });
-  const run = createRun({ plan, audience, opened, company, parts, window, inDoubt, courier });
-  const unwatch = watch(plan, company, ending, {
+  const parts: Parts = { outgoing, counters, ending, checkpoint, guard, budget, paces };
+  const deliverer = courierOf(request, queue, opened, deps, { ...parts, launch: () => run.launch() });
+  const run = createRun({ request, queue, opened, deps, parts, window, inDoubt, deliverer });
+  const unwatch = watch(request, deps, ending, {
     isKept: kept !== undefined,
-    abandon: () => courier.abandon(),
+    abandon: () => deliverer.abandon(),
   });
-  follow(opened, { audience, run, ending });
-  await journal?.reserve();
+  follow(opened, { queue, run, ending });
+  await checkpoint?.reserve();
   await run.finish();
   unwatch();
   opened.close();
   await guard.close();
-  return await conclude(plan, audience, opened, { ...parts, run, inDoubt });
+  return await conclude(request, queue, opened, { ...parts, run, inDoubt });
 }
 
-function createRun({ plan, audience, opened: { check }, company, parts, window, inDoubt, courier }: {
-  readonly plan: Plan;
-  readonly audience: Audience;
+function createRun({ request, queue, opened: { check }, deps, parts, window, inDoubt, deliverer }: {
+  readonly request: BroadcastRequest;
+  readonly queue: RecipientQueue;
   readonly opened: OpenRecipients;
-  readonly company: Company;
+  readonly deps: BroadcastDeps;
   readonly parts: Parts;
   readonly window: readonly number[];
   readonly inDoubt: ReadonlySet<number>;
-  readonly courier: Courier;
-}): Run {
-  const { gate, messagesPerSecond, permission, clock, logger } = company;
-  const { content, tally, ending, journal, paces } = parts;
-  const onProgress = guarded(plan.options.onProgress, logger);
-  const tellDeadline = createDeadlineTeller(plan, company, paces);
-  return new Run({
-    ...{ audience, window, windowSize: windowSizeAt(messagesPerSecond) },
+  readonly deliverer: Deliverer;
+}): BroadcastRunner {
+  const { rateLimiter, messagesPerSecond, broadcastAccess, clock, logger } = deps;
+  const { outgoing, counters, ending, checkpoint, paces } = parts;
+  const onProgress = guarded(request.options.onProgress, logger);
+  const tellDeadline = createDeadlineTeller(request, deps, paces);
+  return new BroadcastRunner({
+    ...{ queue, window, windowSize: windowSizeAt(messagesPerSecond) },
     isOpen: () => check.isReading,
-    isUnclear: () => gate.isUnclear,
+    isUnclear: () => rateLimiter.isUnclear,
     async deliver(chatId, onTurn, isDrawn) {
-      const settlement = await courier.deliver(chatId, onTurn, isDrawn);
-      const isOver = settlement.outcome === "skipped" && overReasons.includes(settlement.why) &&
+      const result = await deliverer.deliver(chatId, onTurn, isDrawn);
+      const isOver = result.outcome === "skipped" && overReasons.includes(result.why) &&
         ending.kind !== "left";
-      return isOver && inDoubt.has(chatId) ? stillInDoubt : settlement;
+      return isOver && inDoubt.has(chatId) ? inDoubtResult : result;
     },
-    aheadAtMost: () => content.isPerChat || check.readsEach || permission?.authorizes ? readAtOnce : 1,
-    isUpload: () => content.isUpload,
-    pauseMs: () => gate.pauseMs,
-    holdMs: (chatId) => gate.holdMs(chatId),
+    aheadAtMost: () => outgoing.isPerChat || check.readsEach || broadcastAccess?.authorizes ? readAtOnce : 1,
+    isUpload: () => outgoing.isUpload,
+    pauseMs: () => rateLimiter.pauseMs,
+    holdMs: (chatId) => rateLimiter.holdMs(chatId),
     paces,
     onAllHeld(ms, chats) {
       // A longer one was told when the first chat met it.
@@ -141,29 +141,33 @@ function createRun({ plan, audience, opened: { check }, company, parts, window, 
       tellDeadline(progress);
       onProgress(progress);
     },
-    ...{ tally, journal, control: plan.control, messagesPerSecond, clock, ending },
-    ...{ startedAt: plan.startedAt, expiresAt: plan.expiresAt, now: plan.now },
+    ...{ counters, checkpoint, control: request.control, messagesPerSecond, clock, ending },
+    ...{ startedAt: request.startedAt, expiresAt: request.expiresAt, now: request.now },
   });
 }
 
 /** Takes over the list when it has been read anew. */
 function follow(
   opened: OpenRecipients,
-  { audience, run, ending }: { readonly audience: Audience; readonly run: Run; readonly ending: Ending },
+  { queue, run, ending }: {
+    readonly queue: RecipientQueue;
+    readonly run: BroadcastRunner;
+    readonly ending: RunEnd;
+  },
 ): void {
   opened.follow({
     onChange(ids) {
-      audience.update(ids);
+      queue.update(ids);
       run.launch();
     },
-    onFailure: (error) => ending.end("stopped", reasonOf(error)),
+    onFailure: (error) => ending.end("stopped", messageOf(error)),
   });
 }
 
 /** Says how many cannot be reached in time: at the start, and where it turns out to be many more, by a twentieth at least. */
 function createDeadlineTeller(
-  { expiresAt, now, options }: Plan,
-  { logger }: Company,
+  { expiresAt, now, options }: BroadcastRequest,
+  { logger }: BroadcastDeps,
   paces: () => Paces,
 ): (progress: BroadcastProgress) => void {
   let told: number | undefined;
@@ -189,36 +193,39 @@ function createDeadlineTeller(
   };
 }
 
-function createEnding(): Ending {
-  const ending = new Ending();
+function createEnding(): RunEnd {
+  const ending = new RunEnd();
   setMaxListeners(0, ending.signal);
   return ending;
 }
 
-function contentOf({ message, options: { perChat } }: Plan, { selection }: OpenRecipients): Content {
-  if (perChat === undefined) return new Content(message);
-  return new Content(message, { textFor: perChat, take: (chatId) => selection.take(chatId) });
+function contentOf(
+  { message, options: { perChat } }: BroadcastRequest,
+  { recipientFilter }: OpenRecipients,
+): OutgoingMessage {
+  if (perChat === undefined) return new OutgoingMessage(message);
+  return new OutgoingMessage(message, { textFor: perChat, take: (chatId) => recipientFilter.take(chatId) });
 }
 
 function courierOf(
-  { options, control, expiresAt, now }: Plan,
-  audience: Audience,
-  { check, selection }: OpenRecipients,
-  company: Company,
-  { content, tally, ending, journal, guard, purse, launch }: Parts & { readonly launch: () => void },
-): Courier {
+  { options, control, expiresAt, now }: BroadcastRequest,
+  queue: RecipientQueue,
+  { check, recipientFilter }: OpenRecipients,
+  deps: BroadcastDeps,
+  { outgoing, counters, ending, checkpoint, guard, budget, launch }: Parts & { readonly launch: () => void },
+): Deliverer {
   const { onUnknown = "skip", priority = "bulk" } = options;
-  return new Courier({
-    ...company,
-    ...{ content, tally, control, guard, onUnknown, purse },
-    lane: priority,
-    isRecipient: (chatId) => audience.has(chatId),
+  return new Deliverer({
+    ...deps,
+    ...{ outgoing, counters, control, guard, onUnknown, budget },
+    priority,
+    isRecipient: (chatId) => queue.has(chatId),
     standingOf: (chatId) => check.standingOf(chatId),
-    isMeant: (chatId, standing) => selection.isMeant(chatId, standing),
-    checkPermission: createPermissionCheck({ ...company, signal: ending.signal }),
+    isMeant: (chatId, standing) => recipientFilter.isMeant(chatId, standing),
+    checkPermission: createPermissionCheck({ ...deps, signal: ending.signal }),
     onUnclearFlood: launch,
     signal: ending.signal,
-    hold: () => journal?.hold(),
+    hold: () => checkpoint?.hold(),
     checkTime: () => now() >= expiresAt ? ending.end("expired") : undefined,
     whyEnded: () => ending.kind === "expired" ? "expired" : "stopped",
   });
@@ -226,9 +233,9 @@ function courierOf(
 
 /** Ends the run when its time is over, its caller says so, or the bot ends. Gives what stops watching. */
 function watch(
-  { options, expiresAt, now }: Plan,
-  { clock, leaving, closed }: Company,
-  ending: Ending,
+  { options, expiresAt, now }: BroadcastRequest,
+  { clock, leaving, closed }: BroadcastDeps,
+  ending: RunEnd,
   { isKept, abandon }: { readonly isKept: boolean; readonly abandon: () => void },
 ): () => void {
   const watching = new AbortController();
@@ -255,7 +262,7 @@ function guarded(
 ): (progress: BroadcastProgress) => void {
   let isTold = false;
   const tell = (error: unknown): void => {
-    if (!isTold) logger.warn(`onProgress failed: ${reasonOf(error)}`);
+    if (!isTold) logger.warn(`onProgress failed: ${messageOf(error)}`);
     isTold = true;
   };
   // It may be async, whatever its type says.
@@ -264,42 +271,46 @@ function guarded(
 }
 
 interface Course extends Parts {
-  readonly run: Run;
+  readonly run: BroadcastRunner;
   readonly inDoubt: ReadonlySet<number>;
 }
 
 async function conclude(
-  { options: { broadcastId } }: Plan,
-  audience: Audience,
+  { options: { broadcastId } }: BroadcastRequest,
+  queue: RecipientQueue,
   opened: OpenRecipients,
-  { run, tally, journal, ending, inDoubt }: Course,
+  { run, counters, checkpoint, ending, inDoubt }: Course,
 ): Promise<BroadcastReport | undefined> {
-  const { selection: { failure }, isUnread, refusal } = opened;
-  const nobody = tally.counts.sent + tally.counts.unknown === 0;
+  const { recipientFilter: { failure }, isUnread, refusal } = opened;
+  const nobody = counters.counts.sent + counters.counts.unknown === 0;
   // No chat was written to, and it is not known which chats should have been.
-  const isVain = nobody && (failure !== undefined || (isUnread && tally.done === 0));
+  const isVain = nobody && (failure !== undefined || (isUnread && counters.done === 0));
   const isOpen = isVain || ending.kind === "left" || ending.kind === "refused";
-  if (isOpen) await journal?.leave(run, ending);
-  if (journal?.isLost) return undefined;
+  if (isOpen) await checkpoint?.leave(run, ending);
+  if (checkpoint?.isLost) return undefined;
   if (isVain) throw failure ?? refusal ?? neverRead();
   const doubtful = ending.kind === "left" ? [] : run.rest.filter((id) => inDoubt.has(id));
-  const left = run.rest.length + run.unsent.length + audience.left - doubtful.length;
-  for (const id of doubtful) tally.settle(id, stillInDoubt, 0);
-  tally.skip(left, ending.kind === "expired" ? "expired" : "stopped");
-  const report = reportOf(broadcastId, opened, { run, tally, stopped: whyStopped(ending, opened, journal) });
-  if (!isOpen) await journal?.finish(report);
-  if (journal?.isLost) return undefined;
+  const left = run.rest.length + run.unsent.length + queue.left - doubtful.length;
+  for (const id of doubtful) counters.record(id, inDoubtResult, 0);
+  counters.skip(left, ending.kind === "expired" ? "expired" : "stopped");
+  const report = reportOf(broadcastId, opened, {
+    run,
+    counters,
+    stopped: whyStopped(ending, opened, checkpoint),
+  });
+  if (!isOpen) await checkpoint?.finish(report);
+  if (checkpoint?.isLost) return undefined;
   run.tell();
   return report;
 }
 
 function whyStopped(
-  { kind, words }: Ending,
+  { kind, words }: RunEnd,
   { isUnread }: OpenRecipients,
-  journal: LedgerJournal | undefined,
+  checkpoint: RunCheckpoint | undefined,
 ): string | undefined {
   if (kind === "left") return `${words}; resumeBroadcasts(), or the next start, goes on`;
-  if (kind === "refused" && journal !== undefined) {
+  if (kind === "refused" && checkpoint !== undefined) {
     return `${words}. It can be called for again under its broadcastId`;
   }
   return words ?? (isUnread ? "the list of chats has never been read" : undefined);
@@ -308,12 +319,16 @@ function whyStopped(
 function reportOf(
   broadcastId: string | undefined,
   { fromMemory }: OpenRecipients,
-  { run, tally, stopped }: { readonly run: Run; readonly tally: Tally; readonly stopped: string | undefined },
+  { run, counters, stopped }: {
+    readonly run: BroadcastRunner;
+    readonly counters: BroadcastCounters;
+    readonly stopped: string | undefined;
+  },
 ): BroadcastReport {
-  const { counts, skips, floods, migrations, topics, errors, latencyMs } = tally;
+  const { counts, skips, floods, migrations, topics, errors, latencyMs } = counters;
   return new BroadcastReport({
     broadcastId,
-    recipients: tally.done,
+    recipients: counters.done,
     ...counts,
     ...{ skips, floods, migrations, topics, errors, stopped },
     recipientsFrom: fromMemory === undefined ? "table" : "memory",

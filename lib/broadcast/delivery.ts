@@ -1,27 +1,33 @@
 /** One recipient's delivery: attempts, outcomes, and what they say of the chat. */
 import type { Standing } from "../chats/consent_check.ts";
-import type { MemberEvent, ReachEvent } from "../chats/events.ts";
+import type { DeliveryEvent, MemberEvent } from "../chats/events.ts";
 import { type Outcome, outcomeOf, wordsOf } from "../telegram/outcome.ts";
 import { floodsAtMost } from "../telegram/rate_limit/rate_limiter.ts";
-import type { Lane, Turn } from "../telegram/rate_limit/send_request.ts";
-import { inTime } from "../util/async.ts";
-import { reasonOf } from "../util/errors.ts";
-import type { Control } from "./handle.ts";
-import { Caller, type CallerOptions, type Destination, type Part, type Purse } from "./outgoing.ts";
-import { type BroadcastTopic, type Settlement, type Tally, torn } from "./report.ts";
-import type { Surroundings } from "./request.ts";
-import type { CheckPermission, GoneGuard } from "./safeguards.ts";
+import type { SendPermit, SendPriority } from "../telegram/rate_limit/send_request.ts";
+import { deadline } from "../util/async.ts";
+import { messageOf } from "../util/errors.ts";
+import type { PauseControl } from "./handle.ts";
+import {
+  type Destination,
+  MessageSender,
+  type MessageSenderOptions,
+  type Part,
+  type StarBudget,
+} from "./outgoing.ts";
+import { type BroadcastCounters, type BroadcastTopic, type DeliveryResult, torn } from "./report.ts";
+import type { DeliveryDeps } from "./request.ts";
+import type { CheckPermission, MassDeactivationGuard } from "./safeguards.ts";
 
-export interface CourierOptions extends Surroundings, CallerOptions {
-  readonly lane: Lane;
+export interface DelivererOptions extends DeliveryDeps, MessageSenderOptions {
+  readonly priority: SendPriority;
   readonly onUnknown: "skip" | "resend";
-  readonly purse: Purse;
-  readonly tally: Tally;
+  readonly budget: StarBudget;
+  readonly counters: BroadcastCounters;
   /** Holds back whatever has not left yet. */
-  readonly control: Pick<Control, "isPaused" | "resumed">;
+  readonly control: Pick<PauseControl, "isPaused" | "resumed">;
   /** Whether the chat is subscribed, as the table says now. */
   readonly standingOf: (chatId: number) => Standing | Promise<Standing>;
-  readonly guard: GoneGuard;
+  readonly guard: MassDeactivationGuard;
   /** Whether the broadcast is meant for the chat; rejects where that cannot be told. */
   readonly isMeant: (chatId: number, standing: Standing) => boolean | Promise<boolean>;
   /** Whether the chat may still use the bot. */
@@ -43,7 +49,7 @@ export interface CourierOptions extends Surroundings, CallerOptions {
 }
 
 /** A send that is under way. */
-interface Letter {
+interface DeliveryState {
   /** The recipient, or the supergroup that it has become. */
   chatId: number;
   /** The topic to which the last send went. */
@@ -72,16 +78,16 @@ const backoffMs = 250;
 const textWithinMs = 10_000;
 /** A chat whose own flood lasts longer is not waited for; a flood of the bot is, however long. */
 export const ownFloodAtMostMs = 600_000;
-const withdrawn: Settlement = { outcome: "withdrawn" };
+const withdrawn: DeliveryResult = { outcome: "withdrawn" };
 
-export class Courier {
-  readonly #options: CourierOptions;
-  readonly #caller: Caller;
+export class Deliverer {
+  readonly #options: DelivererOptions;
+  readonly #caller: MessageSender;
   #hasToldFlood = false;
 
-  constructor(options: CourierOptions) {
+  constructor(options: DelivererOptions) {
     this.#options = options;
-    this.#caller = new Caller(options);
+    this.#caller = new MessageSender(options);
   }
 
   /** Waits for no answer any more: what is under way may have arrived. */
@@ -97,38 +103,38 @@ export class Courier {
     recipient: number,
     onTurn: (isHeld: boolean) => void,
     isDrawn: boolean = false,
-  ): Promise<Settlement> {
+  ): Promise<DeliveryResult> {
     const start = { at: 0, moment: 0 };
-    const { rests } = this.#options.gate;
-    const letter: Letter = {
+    const { rests } = this.#options.rateLimiter;
+    const letter: DeliveryState = {
       ...{ chatId: recipient, threadId: undefined, isInGeneral: false, start, attempts: 1, floods: 0 },
       ...{ rests, onTurn, isDrawn },
     };
-    const settlement = await this.#deliver(letter, recipient);
-    if (settlement.outcome === "sent" || settlement.outcome === "unknown") {
+    const result = await this.#deliver(letter, recipient);
+    if (result.outcome === "sent" || result.outcome === "unknown") {
       this.#options.guard.note(letter.chatId);
     }
-    return settlement;
+    return result;
   }
 
-  async #deliver(letter: Letter, recipient: number): Promise<Settlement> {
+  async #deliver(letter: DeliveryState, recipient: number): Promise<DeliveryResult> {
     const refusal = await this.#mayBegin(letter);
     if (refusal !== undefined) return refusal;
     const parts = await this.#partsFor(recipient);
     if ("outcome" in parts) return parts;
     for (const [index, part] of parts.entries()) {
-      const settlement = await this.#send(letter, part);
-      if (settlement.outcome === "sent") continue;
-      return index === 0 ? settlement : torn(settlement, index, parts.length);
+      const result = await this.#send(letter, part);
+      if (result.outcome === "sent") continue;
+      return index === 0 ? result : torn(result, index, parts.length);
     }
     return { outcome: "sent" };
   }
 
   /** Whether the recipient is one: subscribed, as the table says now, meant, and allowed. */
-  async #mayBegin(letter: Letter): Promise<Settlement | undefined> {
-    const { roster, standingOf, isMeant, checkPermission, signal, whyEnded } = this.#options;
+  async #mayBegin(letter: DeliveryState): Promise<DeliveryResult | undefined> {
+    const { registry, standingOf, isMeant, checkPermission, signal, whyEnded } = this.#options;
     this.#follow(letter);
-    if (!roster.mayWriteTo(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
+    if (!registry.isSubscribed(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
     const known = standingOf(letter.chatId);
     const standing = known instanceof Promise ? await known : known;
     if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
@@ -137,7 +143,7 @@ export class Courier {
     try {
       if (meant !== true && !await meant) return withdrawn;
     } catch (error) {
-      return { outcome: "failed", message: reasonOf(error), stops: "stopped" };
+      return { outcome: "failed", message: messageOf(error), stops: "stopped" };
     }
     // A late answer holds nobody else up.
     const checking = checkPermission(letter.chatId, standing, () => letter.onTurn(true));
@@ -146,97 +152,99 @@ export class Courier {
   }
 
   /** A text of the chat's own may take its time, and fail. */
-  async #partsFor(recipient: number): Promise<readonly Part[] | Settlement> {
-    const { content, clock, signal, whyEnded } = this.#options;
-    const parts = content.partsFor(recipient);
+  async #partsFor(recipient: number): Promise<readonly Part[] | DeliveryResult> {
+    const { outgoing, clock, signal, whyEnded } = this.#options;
+    const parts = outgoing.partsFor(recipient);
     try {
-      return await (content.isPerChat ? inTime(parts, { ms: textWithinMs, clock, signal }) : parts);
+      return await (outgoing.isPerChat ? deadline(parts, { ms: textWithinMs, clock, signal }) : parts);
     } catch (error) {
       if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
-      const refusal = reasonOf(error);
+      const refusal = messageOf(error);
       return { outcome: "failed", message: `there is no text for it: ${refusal}`, refusal };
     }
   }
 
-  async #send(letter: Letter, part: Part): Promise<Settlement> {
-    const { roster, purse, content } = this.#options;
+  async #send(letter: DeliveryState, part: Part): Promise<DeliveryResult> {
+    const { registry, budget, outgoing } = this.#options;
     for (;;) {
       // A chat that says /stop while the message waits for its turn is not written to.
       this.#follow(letter);
-      if (!roster.mayWriteTo(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
-      const isPaid = purse.take();
-      const turn = await this.#turn(letter, isPaid);
+      if (!registry.isSubscribed(letter.chatId)) return { outcome: "skipped", why: "unsubscribed" };
+      const isPaid = budget.reserve();
+      const permit = await this.#permit(letter, isPaid);
       this.#follow(letter);
-      const refusal = turn !== undefined && "outcome" in turn ? turn : await this.#refusal(letter);
-      if (turn === undefined || "outcome" in turn || refusal !== undefined) {
-        if (turn !== undefined && "over" in turn) turn.over();
-        purse.give(isPaid);
+      const refusal = permit !== undefined && "outcome" in permit ? permit : await this.#refusal(letter);
+      if (permit === undefined || "outcome" in permit || refusal !== undefined) {
+        if (permit !== undefined && "released" in permit) permit.released();
+        budget.refund(isPaid);
         return refusal ?? { outcome: "skipped", why: this.#options.whyEnded() };
       }
-      letter.start = { at: this.#options.clock.now(), moment: roster.moment };
+      letter.start = { at: this.#options.clock.now(), moment: registry.moment };
       try {
-        content.remember(await this.#caller.send(this.#destinationOf(letter), part, isPaid));
-        turn.taken();
+        outgoing.cacheFileId(await this.#caller.send(this.#destinationOf(letter), part, isPaid));
+        permit.succeeded();
         return await this.#reached(letter);
       } catch (error) {
-        const settlement = await this.#settle(letter, turn, isPaid, error);
-        if (settlement !== "again") return settlement;
+        const result = await this.#settle(letter, permit, isPaid, error);
+        if (result !== "again") return result;
       }
     }
   }
 
   /** The topic that the chat has subscribed, as is known now. */
-  #destinationOf(letter: Letter): Destination {
+  #destinationOf(letter: DeliveryState): Destination {
     const { chatId: chat_id, isInGeneral } = letter;
-    const message_thread_id = isInGeneral ? undefined : this.#options.roster.threadOf(chat_id);
+    const message_thread_id = isInGeneral ? undefined : this.#options.registry.threadOf(chat_id);
     letter.threadId = message_thread_id;
     return message_thread_id === undefined ? { chat_id } : { chat_id, message_thread_id };
   }
 
   /** Checks once more right before the send; gives why the message is not sent after all. */
-  async #refusal({ chatId }: Letter): Promise<Settlement | undefined> {
-    const { signal, whyEnded, roster, checkTime, hold, standingOf } = this.#options;
+  async #refusal({ chatId }: DeliveryState): Promise<DeliveryResult | undefined> {
+    const { signal, whyEnded, registry, checkTime, hold, standingOf } = this.#options;
     const holding = hold();
     if (holding !== undefined) await holding;
     checkTime();
     if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
-    if (!roster.mayWriteTo(chatId)) return { outcome: "skipped", why: "unsubscribed" };
+    if (!registry.isSubscribed(chatId)) return { outcome: "skipped", why: "unsubscribed" };
     const known = standingOf(chatId);
     const { isActive } = known instanceof Promise ? await known : known;
     checkTime();
     if (signal.aborted) return { outcome: "skipped", why: whyEnded() };
-    return isActive && roster.mayWriteTo(chatId) ? undefined : { outcome: "skipped", why: "unsubscribed" };
+    return isActive && registry.isSubscribed(chatId)
+      ? undefined
+      : { outcome: "skipped", why: "unsubscribed" };
   }
 
   /** A group that has become a supergroup meanwhile, as the commands have heard, is written to there, once. */
-  #follow(letter: Letter): void {
-    const { roster, isRecipient, tally } = this.#options;
-    const to = roster.movedTo(letter.chatId);
+  #follow(letter: DeliveryState): void {
+    const { registry, isRecipient, counters } = this.#options;
+    const to = registry.movedTo(letter.chatId);
     if (to === undefined || isRecipient(to)) return;
-    tally.migrations.push({ from: letter.chatId, to });
+    counters.migrations.push({ from: letter.chatId, to });
     letter.chatId = to;
   }
 
   /** `undefined` where the broadcast, or the bot, was stopped meanwhile. */
-  async #turn(
-    { chatId, onTurn, ...letter }: Letter,
+  async #permit(
+    { chatId, onTurn, ...letter }: DeliveryState,
     isPaid: boolean,
-  ): Promise<Turn | Settlement | undefined> {
-    const { gate, lane, signal, control, tally, onUnclearFlood } = this.#options;
+  ): Promise<SendPermit | DeliveryResult | undefined> {
+    const { rateLimiter, priority, signal, control, counters, onUnclearFlood } = this.#options;
     const onHeld = (): void => onTurn(true);
     // Once the chat was refused it is no longer drawn, but one that had to wait.
     const isDrawn = letter.isDrawn && letter.floods === 0;
-    const hasReachedNobody = (): boolean => tally.counts.sent === 0;
+    const hasReachedNobody = (): boolean => counters.counts.sent === 0;
     const departure = {
-      ...{ lane, chatId, isPaid, isDrawn, signal, ownFloodAtMostMs },
+      ...{ priority, chatId, isPaid, isDrawn, signal, ownFloodAtMostMs },
       ...{ hasReachedNobody, onHeld, onUnclearFlood },
     };
     for (;;) {
       await control.resumed(signal);
       try {
-        const turn = await gate.enter(departure);
-        if (!control.isPaused) return turn;
-        turn.over();
+        const permit = await rateLimiter.acquire(departure);
+        if (!control.isPaused) return permit;
+        permit.released();
       } catch (error) {
         const { name, message } = error as Error;
         return name === "ChatFloodError" && !signal.aborted ? { outcome: "failed", message } : undefined;
@@ -248,26 +256,26 @@ export class Courier {
 
   /** What an error means; `"again"` where it is to be tried once more. */
   async #settle(
-    letter: Letter,
-    turn: Turn,
+    letter: DeliveryState,
+    permit: SendPermit,
     isPaid: boolean,
     error: unknown,
-  ): Promise<Settlement | "again"> {
-    const { purse, tally, onUnknown, gate } = this.#options;
+  ): Promise<DeliveryResult | "again"> {
+    const { budget, counters, onUnknown, rateLimiter } = this.#options;
     const outcome = outcomeOf(error);
     // What may have arrived may be charged for.
-    if (outcome.kind !== "unknown") purse.give(isPaid);
+    if (outcome.kind !== "unknown") budget.refund(isPaid);
     if (outcome.kind === "wait") {
-      tally.floods++;
-      turn.flooded(outcome.retryAfterSeconds);
+      counters.floods++;
+      permit.rateLimited(outcome.retryAfterSeconds);
       this.#noteFlood(letter.chatId, outcome.retryAfterSeconds);
       letter.onTurn(true);
       // A flood of the bot is none of the chat's, however many there are.
-      if (gate.rests !== letter.rests) letter.floods = 0;
-      letter.rests = gate.rests;
+      if (rateLimiter.rests !== letter.rests) letter.floods = 0;
+      letter.rests = rateLimiter.rests;
       return ++letter.floods <= floodsAtMost ? "again" : await this.#verdict(letter, outcome, error);
     }
-    turn.over();
+    permit.released();
     if (outcome.kind === "topic" && this.#leaveTopic(letter, outcome.reason, error)) return "again";
     if (letter.attempts < attemptsAtMost) {
       const isMove = outcome.kind === "moved" && await this.#move(letter, outcome.to);
@@ -280,10 +288,10 @@ export class Courier {
   }
 
   /** Has the message go to the chat's General topic, once; false where it was there already. */
-  #leaveTopic(letter: Letter, reason: BroadcastTopic["reason"], error: unknown): boolean {
+  #leaveTopic(letter: DeliveryState, reason: BroadcastTopic["reason"], error: unknown): boolean {
     const { chatId: chat_id, threadId: thread_id } = letter;
     if (thread_id === undefined) return false;
-    this.#options.tally.noteTopic({ chat_id, thread_id, reason, message: reasonOf(error) });
+    this.#options.counters.noteTopic({ chat_id, thread_id, reason, message: messageOf(error) });
     letter.isInGeneral = true;
     return true;
   }
@@ -304,15 +312,15 @@ export class Courier {
   }
 
   /** Hands the group's standing to its supergroup; false where that could not be kept. */
-  async #move({ chatId }: Letter, to: number): Promise<boolean> {
+  async #move({ chatId }: DeliveryState, to: number): Promise<boolean> {
     const { migrate, clock } = this.#options;
     return await migrate(chatId, to, clock.now()).then(() => true, () => false);
   }
 
-  async #verdict(letter: Letter, outcome: Outcome, error: unknown): Promise<Settlement> {
-    const { content, onUnclear } = this.#options;
+  async #verdict(letter: DeliveryState, outcome: Outcome, error: unknown): Promise<DeliveryResult> {
+    const { outgoing, onUnclear } = this.#options;
     const { at } = letter.start;
-    const message = reasonOf(error);
+    const message = messageOf(error);
     switch (outcome.kind) {
       case "gone": {
         const { reason, isUnopened = false } = outcome;
@@ -324,7 +332,7 @@ export class Courier {
         return { outcome: "unknown", message };
       case "message":
         // The text is this chat's own: the others may take theirs.
-        if (content.isPerChat) return { outcome: "failed", message, refusal: wordsOf(error) };
+        if (outgoing.isPerChat) return { outcome: "failed", message, refusal: wordsOf(error) };
         return { outcome: "failed", message, stops: "refused" };
       case "bot":
         return { outcome: "failed", message, stops: "stopped" };
@@ -338,19 +346,19 @@ export class Courier {
 
   /** Hands a chat that is gone, or not found, to the guard, which believes that only where most other chats are there. */
   async #gone(
-    { chatId, start: { moment } }: Letter,
-    event: MemberEvent | ReachEvent,
+    { chatId, start: { moment } }: DeliveryState,
+    event: MemberEvent | DeliveryEvent,
     { isUnopened, message }: { readonly isUnopened: boolean; readonly message: string },
-  ): Promise<Settlement> {
-    const { guard, tally } = this.#options;
+  ): Promise<DeliveryResult> {
+    const { guard, counters } = this.#options;
     const isGone = event.kind === "removed";
     const counted = isGone ? "deactivated" : "failed";
     const write = (): Promise<Verdict> => this.#keep(chatId, event, { moment, message });
     const verdict = guard.gone({
       chatId,
       isUnopened,
-      revoke: () => tally.recount(chatId, counted, { outcome: "failed", message }),
-      write: async () => tally.recount(chatId, counted, await write()),
+      revoke: () => counters.recount(chatId, counted, { outcome: "failed", message }),
+      write: async () => counters.recount(chatId, counted, await write()),
     });
     if (verdict === "believed") return await write();
     return { outcome: verdict === "later" ? counted : "failed", message };
@@ -359,27 +367,27 @@ export class Courier {
   /** Keeps what a refusal says of the chat. */
   async #keep(
     chatId: number,
-    event: MemberEvent | ReachEvent,
+    event: MemberEvent | DeliveryEvent,
     { moment, message }: { readonly moment: number; readonly message: string },
   ): Promise<Verdict> {
-    const { roster, keep } = this.#options;
+    const { registry, keep } = this.#options;
     // A chat that has written again while the refusal was on its way stays active.
-    if (roster.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };
+    if (registry.hasSpokenSince(chatId, moment)) return { outcome: "failed", message };
     try {
       // A strike that cannot be written is no loss, and must not be written twice: it does not wait in the queue.
       const isInactive = event.kind === "unreached"
-        ? (await roster.apply(chatId, [event])).after?.is_active !== true
+        ? (await registry.apply(chatId, [event])).after?.is_active !== true
         : await keep(chatId, event);
       return { outcome: isInactive ? "deactivated" : "failed", message };
     } catch (error) {
-      return { outcome: "failed", message: `${message}; not kept: ${reasonOf(error)}` };
+      return { outcome: "failed", message: `${message}; not kept: ${messageOf(error)}` };
     }
   }
 
   /** Counts the message as sent, and clears the chat's strikes. */
-  async #reached({ chatId, start: { at } }: Letter): Promise<Settlement> {
-    const { roster } = this.#options;
-    if (roster.isStruck(chatId)) await roster.apply(chatId, [{ kind: "reached", at }]).catch(() => {});
+  async #reached({ chatId, start: { at } }: DeliveryState): Promise<DeliveryResult> {
+    const { registry } = this.#options;
+    if (registry.hasStrikes(chatId)) await registry.apply(chatId, [{ kind: "reached", at }]).catch(() => {});
     return { outcome: "sent" };
   }
 }

@@ -7,7 +7,7 @@ import {
   factsTable,
   heading,
   legend,
-  type Markup,
+  type SafeHtml,
   seconds,
   type Share,
   shareBar,
@@ -77,7 +77,7 @@ export function showReport(report: ShownReport): MimeBundle {
   ]);
 }
 
-function firstOf(columns: readonly string[], rows: readonly (readonly string[])[]): Markup[] {
+function firstOf(columns: readonly string[], rows: readonly (readonly string[])[]): SafeHtml[] {
   if (rows.length === 0) return [];
   const more = rows.length > problemsAtMost ? `… and ${rows.length - problemsAtMost} more` : "";
   return [table(columns, rows.slice(0, problemsAtMost)), small(more)];

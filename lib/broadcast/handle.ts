@@ -113,7 +113,7 @@ const displayRun = createDisplay<BroadcastRun>(async () => {
 });
 
 /** What connects the caller's hold on a broadcast with the broadcast. */
-export class Control {
+export class PauseControl {
   #isPaused = false;
   #onChange = (): void => {};
   readonly #waiting = new Set<() => void>();
@@ -156,8 +156,8 @@ export class Control {
 }
 
 /** Runs the task, and gives its promise with a hold on it. */
-export function startRun(task: (control: Control) => Promise<BroadcastReport>): BroadcastRun {
-  const control = new Control();
+export function createRunHandle(task: (control: PauseControl) => Promise<BroadcastReport>): BroadcastRun {
+  const control = new PauseControl();
   const run: BroadcastRun = Object.defineProperties(task(control), {
     pause: { value: () => void (control.isPaused = true) },
     resume: { value: () => void (control.isPaused = false) },

@@ -3,29 +3,29 @@ import { createHash, randomUUID } from "node:crypto";
 import { StorageError } from "../chats/storage_error.ts";
 import { isOutage } from "../chats/storage_retry.ts";
 import { monotonic } from "../util/clock.ts";
-import { keptReport, keptState, leaseMs, LeaseWatch, priceOf } from "./checkpoint.ts";
-import { conduct, type Kept, windowSizeAt } from "./conduct.ts";
-import { Control } from "./handle.ts";
+import { countsFromRecord, LeaseMonitor, leaseMs, priceOf, reportFromRecord } from "./checkpoint.ts";
+import { type ResumePoint, runBroadcast, windowSizeAt } from "./conduct.ts";
+import { PauseControl } from "./handle.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
-import type { Chosen, LedgerChoice } from "./ledger_failover.ts";
+import type { Chosen, LedgerFailover } from "./ledger_failover.ts";
 import type { BroadcastMessage, BroadcastOptions } from "./options.ts";
-import { Content, type KeptMessage } from "./outgoing.ts";
+import { OutgoingMessage, type StoredMessage } from "./outgoing.ts";
 import { neverRead, type OpenRecipients, openRecipients, startOf } from "./recipients.ts";
-import { type BroadcastReport, stillInDoubt, Tally } from "./report.ts";
-import type { Company, Plan } from "./request.ts";
+import { BroadcastCounters, type BroadcastReport, inDoubtResult } from "./report.ts";
+import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
 import {
-  Audience,
   cursorIn,
   cursorPosition,
   inWindow,
   orderKept,
+  RecipientQueue,
   type SendOrder,
   startKept,
 } from "./send_order.ts";
 
 /** What the ledger keeps of a broadcast's options, as attributes of the run. */
-export function optionsKept(
-  { options, expiresAt, whenUnreadable, whenLedgerDown }: Plan,
+export function optionsToRecord(
+  { options, expiresAt, whenUnreadable, whenLedgerDown }: BroadcastRequest,
 ): Record<string, string | number | boolean | undefined> {
   const { priority, allowPaidBroadcast, starBudget, perChat, filter, order } = options;
   return {
@@ -40,10 +40,10 @@ export function optionsKept(
 }
 
 /** The options of the first call, with what only a later call can bring. */
-export function keptOptions(
+export function optionsFromRecord(
   run: RunRecord,
   caller: BroadcastOptions = {},
-): Pick<Plan, "options" | "expiresAt" | "startedAt" | "whenUnreadable" | "whenLedgerDown"> {
+): Pick<BroadcastRequest, "options" | "expiresAt" | "startedAt" | "whenUnreadable" | "whenLedgerDown"> {
   const { signal, perChat, filter, onProgress, massDeactivation } = caller;
   const order = typeof caller.order === "function" ? caller.order : undefined;
   const functions = run["has_functions"] === true ? { perChat, filter, order } : {};
@@ -65,7 +65,7 @@ export function keptOptions(
 }
 
 /** Why the run cannot be finished with what the ledger has and the caller brings; `undefined` where it can. */
-export function whyNotAlone(run: RunRecord, caller: BroadcastOptions | undefined): string | undefined {
+export function cannotResumeReason(run: RunRecord, caller: BroadcastOptions | undefined): string | undefined {
   const { broadcast_id: id } = run;
   const bringsFunctions = caller?.perChat !== undefined || caller?.filter !== undefined ||
     typeof caller?.order === "function";
@@ -95,37 +95,37 @@ function inDoubt(run: RunRecord, order: SendOrder): (id: number) => boolean {
 }
 
 /** Where a run goes on: with whom, and what has been counted. */
-export interface Resumption extends Pick<Kept, "tally" | "window" | "inDoubt"> {
-  readonly audience: Audience;
+export interface Resumption extends Pick<ResumePoint, "counters" | "window" | "inDoubt"> {
+  readonly queue: RecipientQueue;
 }
 
 /**
  * Gives the chats to send to. Those in doubt are counted as unknown; or they come first, in the window that is written
  * already, and get the message again. @param ids Ascending.
  */
-export function whereToGoOn(run: RunRecord, ids: Float64Array, order: SendOrder): Resumption {
-  const tally = new Tally(keptState(run));
+export function resumptionOf(run: RunRecord, ids: Float64Array, order: SendOrder): Resumption {
+  const counters = new BroadcastCounters(countsFromRecord(run));
   const { pending = [] } = run;
   const doubtful = Array.from(ids.filter(inDoubt(run, order)));
   const named = (name: string): readonly number[] => run[name] as readonly number[] | undefined ?? [];
   const unsent = new Set(named("unsent"));
   const isResent = run.on_unknown === "resend";
   if (!isResent) {
-    for (const id of doubtful) tally.settle(id, stillInDoubt, 0);
+    for (const id of doubtful) counters.record(id, inDoubtResult, 0);
     // A chat that was in doubt and is no longer on the list was a recipient all the same.
-    tally.counts.unknown += Math.max(0, numberOf(run["window_size"]) + pending.length - doubtful.length);
+    counters.counts.unknown += Math.max(0, numberOf(run["window_size"]) + pending.length - doubtful.length);
   }
   const again = isResent ? doubtful : [];
-  const audience = new Audience({
+  const queue = new RecipientQueue({
     ids,
     order,
     first: Array.from(ids.filter((id) => unsent.has(id))),
     after: cursorPosition(order, run, "cursor"),
     except: named("sampled"),
   });
-  const left = again.length + audience.left;
-  tally.skip(Math.max(0, numberOf(run["recipients"]) - tally.done - left), "unsubscribed");
-  return { tally, audience, window: again, inDoubt: new Set(again) };
+  const left = again.length + queue.left;
+  counters.skip(Math.max(0, numberOf(run["recipients"]) - counters.done - left), "unsubscribed");
+  return { counters, queue, window: again, inDoubt: new Set(again) };
 }
 
 function numberOf(value: unknown): number {
@@ -135,8 +135,8 @@ function numberOf(value: unknown): number {
 // Broadcasts with an id: begun by one process, followed by the others, and finished by one of them if it dies.
 
 export interface OnceOptions {
-  readonly company: Company;
-  readonly ledgers: () => LedgerChoice;
+  readonly deps: BroadcastDeps;
+  readonly ledgers: () => LedgerFailover;
   /** Has the bot wait for what is being sent. */
   readonly track: <T>(task: Promise<T>) => Promise<T>;
   /** Ends what only waits for others. */
@@ -144,7 +144,7 @@ export interface OnceOptions {
 }
 
 /** A run's report, and whether it was finished here. */
-export interface Followed {
+export interface FollowResult {
   readonly report: BroadcastReport;
   readonly isOurs: boolean;
 }
@@ -165,7 +165,7 @@ interface Begun {
 
 const pollMs = 1000;
 
-export class Once {
+export class IdempotentBroadcasts {
   readonly #options: OnceOptions;
 
   constructor(options: OnceOptions) {
@@ -173,120 +173,120 @@ export class Once {
   }
 
   /** Begins the run, or follows the process that has begun it. */
-  async send(id: string, plan: Plan): Promise<BroadcastReport> {
-    const { ledger, found } = await this.#choose(id, plan);
+  async send(id: string, request: BroadcastRequest): Promise<BroadcastReport> {
+    const { ledger, found } = await this.#choose(id, request);
     if (found?.state === "finished") {
-      this.#options.company.logger.info(`The broadcast "${id}" has been sent before; nothing is sent now.`);
+      this.#options.deps.logger.info(`The broadcast "${id}" has been sent before; nothing is sent now.`);
     }
-    return found === undefined && await this.#options.track(this.#begin(ledger, id, plan)) ||
-      (await this.follow(id, plan)).report;
+    return found === undefined && await this.#options.track(this.#begin(ledger, id, request)) ||
+      (await this.follow(id, request)).report;
   }
 
-  #choose(id: string, plan: Plan | undefined): Promise<Chosen> {
-    const { whenLedgerDown = "wait", expiresAt = Infinity, options: { signal } = {} } = plan ?? {};
-    const leftMs = (): number => plan === undefined ? Infinity : expiresAt - plan.now();
+  #choose(id: string, request: BroadcastRequest | undefined): Promise<Chosen> {
+    const { whenLedgerDown = "wait", expiresAt = Infinity, options: { signal } = {} } = request ?? {};
+    const leftMs = (): number => request === undefined ? Infinity : expiresAt - request.now();
     return this.#options.ledgers().for(id, { whenLedgerDown, leftMs, signal });
   }
 
   /** `undefined` where another process was first, or has taken it over. */
-  async #begin(ledger: Ledger, id: string, plan: Plan): Promise<BroadcastReport | undefined> {
-    const { company } = this.#options;
-    const opened = await openRecipients(plan, company);
+  async #begin(ledger: Ledger, id: string, request: BroadcastRequest): Promise<BroadcastReport | undefined> {
+    const { deps } = this.#options;
+    const opened = await openRecipients(request, deps);
     try {
-      const { ids, selection: { values } } = opened;
-      const order: SendOrder = { start: startOf(plan, ids, numbersFrom(id)), values };
-      const audience = new Audience({ ids, order });
-      const recipients = audience.left;
-      const window = audience.take(windowSizeAt(company.messagesPerSecond));
+      const { ids, recipientFilter: { values } } = opened;
+      const order: SendOrder = { start: startOf(request, ids, numbersFrom(id)), values };
+      const queue = new RecipientQueue({ ids, order });
+      const recipients = queue.left;
+      const window = queue.take(windowSizeAt(deps.messagesPerSecond));
       // The first chat is read while the run is written to the ledger.
       opened.check.lookAhead(window.slice(0, 1));
       const parts = { order, window, recipients };
-      const { record, begun, book } = await this.#beginIn(ledger, id, plan, parts);
+      const { record, begun, book } = await this.#beginIn(ledger, id, request, parts);
       if (begun.owner !== record.owner) return undefined;
-      const kept = this.#kept(plan, { ledger: book, record, tally: new Tally(), window });
-      return await conduct(plan, audience, opened, company, kept);
+      const kept = this.#kept(request, { ledger: book, record, counters: new BroadcastCounters(), window });
+      return await runBroadcast(request, queue, opened, deps, kept);
     } finally {
       opened.close();
     }
   }
 
   /** Begins the run in the ledger; where that has just failed, in the local one. */
-  async #beginIn(ledger: Ledger, id: string, plan: Plan, parts: Beginning): Promise<Begun> {
+  async #beginIn(ledger: Ledger, id: string, request: BroadcastRequest, parts: Beginning): Promise<Begun> {
     const ledgers = this.#options.ledgers();
-    const record = this.#recordOf(id, plan, parts);
+    const record = this.#recordOf(id, request, parts);
     try {
-      const whole = { ...record, ...await this.#keepMessage(ledger, id, plan) };
+      const whole = { ...record, ...await this.#keepMessage(ledger, id, request) };
       const begun = await ledger.begin(whole);
       ledgers.remember(id);
       return { record: whole, begun, book: ledger };
     } catch (error) {
-      if (plan.whenLedgerDown === "wait" || !isOutage(error)) throw error;
+      if (request.whenLedgerDown === "wait" || !isOutage(error)) throw error;
       const book = await ledgers.continueHere(record, error as Error);
       return { record, begun: record, book };
     }
   }
 
-  async #keepMessage(ledger: Ledger, id: string, plan: Plan): Promise<Partial<KeptMessage>> {
-    const { options: { perChat, filter, order } } = plan;
+  async #keepMessage(ledger: Ledger, id: string, request: BroadcastRequest): Promise<Partial<StoredMessage>> {
+    const { options: { perChat, filter, order } } = request;
     const hasFunctions = perChat !== undefined || filter !== undefined || typeof order === "function";
-    return hasFunctions ? {} : await new Content(plan.message).keepIn(ledger, id) ?? {};
+    return hasFunctions ? {} : await new OutgoingMessage(request.message).persist(ledger, id) ?? {};
   }
 
   /** Adds the way to the local ledger, for a ledger that fails in the middle. */
-  #kept({ whenLedgerDown }: Plan, kept: Kept): Kept {
+  #kept({ whenLedgerDown }: BroadcastRequest, kept: ResumePoint): ResumePoint {
     if (whenLedgerDown === "wait") return kept;
     return { ...kept, continueHere: (run, error) => this.#options.ledgers().continueHere(run, error) };
   }
 
-  #recordOf(id: string, plan: Plan, { order, window, recipients }: Beginning): RunRecord {
-    const { options: { onUnknown = "skip", allowPaidBroadcast } } = plan;
-    const content = new Content(plan.message);
+  #recordOf(id: string, request: BroadcastRequest, { order, window, recipients }: Beginning): RunRecord {
+    const { options: { onUnknown = "skip", allowPaidBroadcast } } = request;
+    const outgoing = new OutgoingMessage(request.message);
     const last = window.at(-1);
     return {
       broadcast_id: id,
       state: "running",
       owner: randomUUID(),
       fence: 1,
-      lease_until: this.#options.company.clock.now() + leaseMs,
-      started_at: new Date(plan.startedAt).toISOString(),
+      lease_until: this.#options.deps.clock.now() + leaseMs,
+      started_at: new Date(request.startedAt).toISOString(),
       on_unknown: onUnknown,
       recipients,
       ...last === undefined ? {} : cursorIn(order, last),
       window_size: window.length,
       ...orderKept(order),
-      ...optionsKept(plan),
-      ...new Tally().state,
-      paid: allowPaidBroadcast ? priceOf(window.length, content) : 0,
+      ...optionsToRecord(request),
+      ...new BroadcastCounters().state,
+      paid: allowPaidBroadcast ? priceOf(window.length, outgoing) : 0,
     };
   }
 
   /** Waits for the process that runs it; finishes it where that process has died. */
-  async follow(id: string, plan?: Plan): Promise<Followed> {
-    const watch = new LeaseWatch(this.#options.company.clock);
+  async follow(id: string, request?: BroadcastRequest): Promise<FollowResult> {
+    const watch = new LeaseMonitor(this.#options.deps.clock);
     for (;;) {
-      plan?.options.signal?.throwIfAborted();
+      request?.options.signal?.throwIfAborted();
       // Asked anew each time: a run of an outage moves to the bot's own ledger.
-      const { ledger, found: run } = await this.#choose(id, plan);
+      const { ledger, found: run } = await this.#choose(id, request);
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
-      if (run.state === "finished") return { report: await keptReport(run, ledger), isOurs: false };
+      if (run.state === "finished") return { report: await reportFromRecord(run, ledger), isOurs: false };
       const report = watch.hasLapsed(run) && this.#canGoOn(run)
-        ? await this.#options.track(this.#takeOver(ledger, run, plan))
+        ? await this.#options.track(this.#takeOver(ledger, run, request))
         : undefined;
       if (report !== undefined) return { report, isOurs: true };
-      await this.rest(plan?.options.signal);
+      await this.rest(request?.options.signal);
     }
   }
 
   /** Whether a run can be gone on with: not without the list of chats, but once it is too late for all. */
   #canGoOn(run: RunRecord): boolean {
-    const { roster, clock } = this.#options.company;
-    return !roster.isUnread || run["when_unreadable"] !== "send" ||
+    const { registry, clock } = this.#options.deps;
+    return !registry.isUnread || run["when_unreadable"] !== "send" ||
       clock.now() >= Number(run["expires_at"] ?? Infinity);
   }
 
   /** Waits for a moment before the next look; rejects where the bot is stopped meanwhile. */
   async rest(signal?: AbortSignal): Promise<void> {
-    const { clock } = this.#options.company;
+    const { clock } = this.#options.deps;
     const stopping = this.#options.stopping;
     await clock.sleep(
       pollMs * (0.5 + clock.random()),
@@ -294,44 +294,52 @@ export class Once {
     );
   }
 
-  async #takeOver(ledger: Ledger, run: RunRecord, caller?: Plan): Promise<BroadcastReport | undefined> {
-    const { company } = this.#options;
-    const { roster, clock, logger } = company;
-    const reason = whyNotAlone(run, caller?.options);
+  async #takeOver(
+    ledger: Ledger,
+    run: RunRecord,
+    caller?: BroadcastRequest,
+  ): Promise<BroadcastReport | undefined> {
+    const { deps } = this.#options;
+    const { registry, clock, logger } = deps;
+    const reason = cannotResumeReason(run, caller?.options);
     if (reason !== undefined) throw new Error(reason);
-    const plan = await planOf(ledger, run, caller, monotonic(clock));
+    const request = await planOf(ledger, run, caller, monotonic(clock));
     // Without the list of chats no run can be finished.
-    if (roster.isUnread && plan.whenUnreadable === "throw") throw neverRead();
-    const opened = await this.#openAgain(plan);
+    if (registry.isUnread && request.whenUnreadable === "throw") throw neverRead();
+    const opened = await this.#openAgain(request);
     try {
       const record = await ledger.claim(run, randomUUID(), clock.now() + leaseMs);
       if (record === undefined) return undefined;
-      const { selection: { values } } = opened;
+      const { recipientFilter: { values } } = opened;
       const order: SendOrder = { start: startKept(record), values };
-      const { audience, ...start } = whereToGoOn(record, opened.ids, order);
-      const left = start.window.length + audience.left;
+      const { queue, ...start } = resumptionOf(record, opened.ids, order);
+      const left = start.window.length + queue.left;
       logger.info(
         `The broadcast "${run.broadcast_id}" goes on where another process has left it: ${left} chats are left.`,
       );
       const isNew = caller !== undefined && isUntouched(run);
-      const kept = this.#kept(plan, { ledger, record: isNew ? renewed(record, plan) : record, ...start });
-      return await conduct(plan, audience, opened, company, kept);
+      const kept = this.#kept(request, {
+        ledger,
+        record: isNew ? renewed(record, request) : record,
+        ...start,
+      });
+      return await runBroadcast(request, queue, opened, deps, kept);
     } finally {
       opened.close();
     }
   }
 
   /** A run of another process goes on with the table's list, where that can be read; else with the one in memory. */
-  async #openAgain(plan: Plan): Promise<OpenRecipients> {
-    const { company } = this.#options;
-    if (plan.whenUnreadable === "throw" || company.roster.isUnread) {
-      return await openRecipients(plan, company);
+  async #openAgain(request: BroadcastRequest): Promise<OpenRecipients> {
+    const { deps } = this.#options;
+    if (request.whenUnreadable === "throw" || deps.registry.isUnread) {
+      return await openRecipients(request, deps);
     }
     try {
-      return await openRecipients({ ...plan, whenUnreadable: "throw" }, company);
+      return await openRecipients({ ...request, whenUnreadable: "throw" }, deps);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      return await openRecipients(plan, company);
+      return await openRecipients(request, deps);
     }
   }
 }
@@ -340,21 +348,26 @@ export class Once {
 async function planOf(
   ledger: Ledger,
   run: RunRecord,
-  caller: Plan | undefined,
+  caller: BroadcastRequest | undefined,
   now: () => number,
-): Promise<Plan> {
+): Promise<BroadcastRequest> {
   if (caller !== undefined && isUntouched(run)) return caller;
   const { broadcast_id: id, message_name, message_parts = 0 } = run;
   const message = message_name === undefined ? caller?.message : JSON.parse(
     await ledger.readText(id, message_name, message_parts),
   ) as BroadcastMessage;
   if (message === undefined) throw new Error("unreachable: a run that is finished alone has its message");
-  return { message, now, control: caller?.control ?? new Control(), ...keptOptions(run, caller?.options) };
+  return {
+    message,
+    now,
+    control: caller?.control ?? new PauseControl(),
+    ...optionsFromRecord(run, caller?.options),
+  };
 }
 
 /** A run that is called for again, perhaps with another message and other options. */
-function renewed(record: RunRecord, plan: Plan): RunRecord {
-  return { ...record, ...optionsKept(plan), message_name: undefined, message_parts: undefined };
+function renewed(record: RunRecord, request: BroadcastRequest): RunRecord {
+  return { ...record, ...optionsToRecord(request), message_name: undefined, message_parts: undefined };
 }
 
 /** Gives numbers in [0, 1) that depend on the text alone. */

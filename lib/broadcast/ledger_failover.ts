@@ -1,9 +1,9 @@
 /** The log's texts on an outage of the ledger. Pure. */
 import { StorageError } from "../chats/storage_error.ts";
 import { isOutage } from "../chats/storage_retry.ts";
-import { waitFor } from "../util/async.ts";
+import { settleWithin } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { HandedOver, LocalLedger } from "./local_ledger.ts";
@@ -52,7 +52,7 @@ export function ledgerLeftText(ids: readonly string[], path: string | undefined)
 
 // Chooses a broadcast's ledger: the bot's own or, while that cannot be used, a local one, which is handed over later.
 
-export interface LedgerChoiceOptions {
+export interface LedgerFailoverOptions {
   /** The bot's own. */
   readonly ledger: () => Ledger;
   readonly local: LocalLedger;
@@ -95,8 +95,8 @@ const knownAtMost = 10_000;
 /** Failures that do not end by themselves, so that waiting does not help. */
 const lasting: readonly string[] = ["denied", "credentials", "table", "region"];
 
-export class LedgerChoice {
-  readonly #options: LedgerChoiceOptions;
+export class LedgerFailover {
+  readonly #options: LedgerFailoverOptions;
   readonly #known = new Set<string>();
   /** Whether runs that are left unfinished can be found, as they have to be after a crash. */
   #isSearchable = false;
@@ -107,7 +107,7 @@ export class LedgerChoice {
   readonly #told = new Set<string>();
   #ledger: Ledger | undefined;
 
-  constructor(options: LedgerChoiceOptions) {
+  constructor(options: LedgerFailoverOptions) {
     this.#options = options;
     options.local.onChange(() => this.#onChange());
   }
@@ -172,7 +172,7 @@ export class LedgerChoice {
   /** Hands over what is left, for a while, and logs what could not be. */
   async close(): Promise<void> {
     const { local, clock, logger } = this.#options;
-    if (local.ids.length > 0) await waitFor(this.#handOver(), closeWithinMs, clock);
+    if (local.ids.length > 0) await settleWithin(this.#handOver(), closeWithinMs, clock);
     const { ids, path } = local;
     if (ids.length > 0) logger[path === undefined ? "error" : "warn"](ledgerLeftText(ids, path));
     await local.close();
@@ -267,7 +267,7 @@ export class LedgerChoice {
       this.#tell(result);
       return result.left.length === 0;
     } catch (error) {
-      logger.warn(`Broadcasts could not be written to the ledger. ${reasonOf(error)}`);
+      logger.warn(`Broadcasts could not be written to the ledger. ${messageOf(error)}`);
       return false;
     }
   }
@@ -284,7 +284,7 @@ export class LedgerChoice {
       if (isOutage(error)) this.#tellDown(error);
       else if (!this.#told.has(broadcast_id)) {
         logger.error(
-          `The broadcast "${broadcast_id}" could not be written to the ledger. ${reasonOf(error)}`,
+          `The broadcast "${broadcast_id}" could not be written to the ledger. ${messageOf(error)}`,
         );
         this.#told.add(broadcast_id);
       }

@@ -1,6 +1,6 @@
 /** A run that a local ledger keeps, with its texts. */
 import { isOutage } from "../chats/storage_retry.ts";
-import { inTime } from "../util/async.ts";
+import { deadline } from "../util/async.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import type { Ledger, RunRecord, RunText } from "./ledger.ts";
@@ -294,7 +294,7 @@ export class LocalLedger implements Ledger {
     const { through, record } = run;
     if (through === undefined || record?.state !== "running") return true;
     try {
-      if (await inTime(through.save(record), { ms: throughWithinMs, clock: this.#clock })) return true;
+      if (await deadline(through.save(record), { ms: throughWithinMs, clock: this.#clock })) return true;
     } catch {
       run.through = undefined;
       return true;

@@ -1,6 +1,6 @@
 /** What a line of a local ledger's file says. */
 import { StorageError } from "../chats/storage_error.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import { LineFile, openLineFile } from "../util/json_lines_file.ts";
 import type { Logger } from "../util/log.ts";
 import { isRun, type Ledger, type RunRecord, type RunText, type RunValue } from "./ledger.ts";
@@ -124,7 +124,7 @@ export class LocalFile {
       if (!this.#isBehind) {
         this.#logger.error(
           `The file ${this.path} cannot be written (${
-            reasonOf(error)
+            messageOf(error)
           }). Check the disk. Meanwhile broadcasts with a ` +
             `broadcastId are remembered in memory only.`,
         );

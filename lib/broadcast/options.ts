@@ -3,10 +3,10 @@ import type { MessageEntity } from "grammy/types";
 import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import type { ChartOptions } from "../signals/chart/options.ts";
-import { longest } from "../telegram/split.ts";
+import { maxBroadcastLength } from "../telegram/split.ts";
 import { isEntityOf, type TextPart } from "../telegram/text.ts";
 import { secondsHint } from "../util/clock.ts";
-import { withoutTokens } from "../util/redact.ts";
+import { redactTokens } from "../util/redact.ts";
 import { namesOf } from "../util/validate.ts";
 import type { BroadcastProgress } from "./handle.ts";
 
@@ -61,10 +61,10 @@ export function assertMessage(message: BroadcastMessage): void {
         `as format() gives them`,
     );
   }
-  if (text.length <= longest && (text.trim() !== "" || photo !== undefined)) return;
+  if (text.length <= maxBroadcastLength && (text.trim() !== "" || photo !== undefined)) return;
   const length = text.trim() === "" ? 0 : text.length;
   throw new RangeError(
-    `Cannot broadcast as "text" must have 1 to ${longest} characters (none only beside a photo): it has ${length}`,
+    `Cannot broadcast as "text" must have 1 to ${maxBroadcastLength} characters (none only beside a photo): it has ${length}`,
   );
 }
 
@@ -81,7 +81,7 @@ function notText(text: unknown, hasPhoto: boolean): string {
 function assertNoFileName(photo: unknown): void {
   if (typeof photo !== "string" || !/\.(png|jpe?g|webp|gif)$/i.test(photo)) return;
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(photo) || /^[a-z\d-]+(\.[a-z\d-]+)+(:\d+)?\//i.test(photo)) return;
-  const name = withoutTokens(JSON.stringify(photo.slice(0, 100)));
+  const name = redactTokens(JSON.stringify(photo.slice(0, 100)));
   throw new TypeError(
     `Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL: ${name} is the name of a file, ` +
       `so hand over its bytes: await readFile(${name})`,

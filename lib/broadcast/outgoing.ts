@@ -4,12 +4,12 @@ import { setMaxListeners } from "node:events";
 import type { Message } from "grammy/types";
 import { type Api, InputFile } from "grammy/web";
 import type { Chat } from "../chats/events.ts";
-import { forGrammy } from "../telegram/client.ts";
+import { asGrammySignal } from "../telegram/client.ts";
 import { isPhotoRefused, outcomeOf, wordsOf } from "../telegram/outcome.ts";
-import type { Gate } from "../telegram/rate_limit/rate_limiter.ts";
+import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { splitText } from "../telegram/split.ts";
 import { type FormattedText, textNames, wellFormed } from "../telegram/text.ts";
-import { inTime } from "../util/async.ts";
+import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { assertNames } from "../util/validate.ts";
@@ -21,7 +21,7 @@ const textAtMost = 4096;
 const captionAtMost = 1024;
 
 /** A message as a ledger keeps it: named by what it says, so that the same text has one place, and no two share one. */
-export interface KeptMessage {
+export interface StoredMessage {
   readonly message_name: `message-${string}`;
   readonly message_parts: number;
 }
@@ -38,7 +38,7 @@ export interface PerChat {
   readonly textFor: (chat: Chat) => ChatText | Promise<ChatText>;
 }
 
-export class Content {
+export class OutgoingMessage {
   readonly #perChat: PerChat | undefined;
   readonly #parts: readonly Part[];
   readonly #message: IllustratedMessage;
@@ -80,7 +80,7 @@ export class Content {
    * Keeps it in the ledger, where that is possible: functions are not, nor is a photo that is yet to be uploaded. One that
    * only adds to its text is left out until then.
    */
-  async keepIn(ledger: Ledger, broadcastId: string): Promise<KeptMessage | undefined> {
+  async persist(ledger: Ledger, broadcastId: string): Promise<StoredMessage | undefined> {
     const { text, entities, isPhotoOptional } = this.#message;
     if (this.isPerChat || (this.isUpload && !this.isPhotoOptional)) return undefined;
     const photo = this.isUpload ? undefined : this.#photo;
@@ -100,7 +100,7 @@ export class Content {
   }
 
   /** Telegram has taken it: whoever comes later gets the photo by the id that it was given. */
-  remember({ photo }: Message): void {
+  cacheFileId({ photo }: Message): void {
     const fileId = photo?.at(-1)?.file_id;
     if (fileId !== undefined && this.isUpload) this.#photo = fileId;
   }
@@ -132,47 +132,47 @@ function assertText<T>(text: T): T {
 }
 
 /** The Stars of a paid broadcast: what is set aside for a message that may be charged for, and never more than there is. */
-export interface Purse {
+export interface StarBudget {
   /** Whether the next message is to be paid for. */
-  take(): boolean;
+  reserve(): boolean;
   /** How many more may be paid for; 0 where nothing is paid for. */
   readonly left: number;
   /** The message was not sent after all. */
-  give(wasPaid: boolean): void;
+  refund(wasPaid: boolean): void;
 }
 
 /** 0.1 Star a message (Bot API, `allow_paid_broadcast`). */
 const messagesPerStar = 10;
 
 /** `atMost` is how many messages may be paid for by now, whatever the budget is. */
-export function createPurse(
+export function createStarBudget(
   isPaid: boolean,
   starBudget: number,
-  tally: { paid: number },
+  counters: { paid: number },
   atMost: () => number = () => Infinity,
-): Purse {
+): StarBudget {
   const most = starBudget * messagesPerStar;
   return {
     get left() {
-      return isPaid ? Math.max(0, most - tally.paid) : 0;
+      return isPaid ? Math.max(0, most - counters.paid) : 0;
     },
-    take() {
-      if (!isPaid || tally.paid + 1 > Math.min(most, atMost())) return false;
-      tally.paid++;
+    reserve() {
+      if (!isPaid || counters.paid + 1 > Math.min(most, atMost())) return false;
+      counters.paid++;
       return true;
     },
-    give(wasPaid) {
-      if (wasPaid) tally.paid--;
+    refund(wasPaid) {
+      if (wasPaid) counters.paid--;
     },
   };
 }
 
 // The calls of a broadcast to Telegram: a text, or a photo that is uploaded once.
 
-export interface CallerOptions {
+export interface MessageSenderOptions {
   readonly api: Api;
-  readonly gate: Gate;
-  readonly content: Content;
+  readonly rateLimiter: RateLimiter;
+  readonly outgoing: OutgoingMessage;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -188,14 +188,14 @@ const doubtsAtMost = 5;
 /** How long the chat action may take; after that the picture is sent without its answer. */
 const knockWithinMs = 5000;
 
-export class Caller {
-  readonly #options: CallerOptions;
+export class MessageSender {
+  readonly #options: MessageSenderOptions;
   readonly #inDoubt = new Set<number>();
   readonly #strangeWords = new Set<string>();
   readonly #abandoned = new AbortController();
 
-  constructor({ api, gate, content, logger, clock }: CallerOptions) {
-    this.#options = { api, gate, content, logger, clock };
+  constructor({ api, rateLimiter, outgoing, logger, clock }: MessageSenderOptions) {
+    this.#options = { api, rateLimiter, outgoing, logger, clock };
     setMaxListeners(0, this.#abandoned.signal);
   }
 
@@ -205,7 +205,7 @@ export class Caller {
   }
 
   async send(to: Destination, part: Part, isPaid: boolean): Promise<Message> {
-    const { photo } = this.#options.content;
+    const { photo } = this.#options.outgoing;
     if (!part.hasPhoto || photo === undefined) return await this.#sendText(to, part, isPaid);
     try {
       return await this.#sendPhoto(to, photo, part, isPaid);
@@ -216,9 +216,9 @@ export class Caller {
   }
 
   async #sendText(to: Destination, { text, entities }: Part, isPaid: boolean): Promise<Message> {
-    const { api: { raw }, gate } = this.#options;
+    const { api: { raw }, rateLimiter } = this.#options;
     const message = { ...to, text, entities: [...entities], ...paidFor(isPaid) };
-    return await raw.sendMessage(gate.admit(message), forGrammy(this.#abandoned.signal));
+    return await raw.sendMessage(rateLimiter.admit(message), asGrammySignal(this.#abandoned.signal));
   }
 
   async #sendPhoto(
@@ -227,19 +227,19 @@ export class Caller {
     { text: caption, entities }: Part,
     isPaid: boolean,
   ): Promise<Message> {
-    const { api: { raw }, gate, content } = this.#options;
-    if (content.isUpload) await this.#knock(to);
+    const { api: { raw }, rateLimiter, outgoing } = this.#options;
+    if (outgoing.isUpload) await this.#knock(to);
     const message = {
       ...{ ...to, caption, caption_entities: [...entities] },
       photo: typeof photo === "object" ? new InputFile(photo, "chart.png") : photo,
       ...paidFor(isPaid),
     };
-    return await raw.sendPhoto(gate.admit(message), forGrammy(this.#abandoned.signal));
+    return await raw.sendPhoto(rateLimiter.admit(message), asGrammySignal(this.#abandoned.signal));
   }
 
   /** A picture that only adds to its text, and that Telegram or a chat does not take, holds nobody's text back. */
   #doesWithout(chatId: number, error: Error): boolean {
-    if (!this.#options.content.isPhotoOptional) return false;
+    if (!this.#options.outgoing.isPhotoOptional) return false;
     // A group's own rule, and no other's.
     if (isPhotoRefused(error)) return true;
     const { kind } = outcomeOf(error);
@@ -260,8 +260,8 @@ export class Caller {
 
   /** Goes on without the photo, unless a chat has taken it: then there is nothing wrong with it. */
   #drop({ message }: Error): void {
-    const { content, logger } = this.#options;
-    if (content.dropPhoto()) logger.warn(`A signal goes out without its chart. ${message}`);
+    const { outgoing, logger } = this.#options;
+    if (outgoing.dropPhoto()) logger.warn(`A signal goes out without its chart. ${message}`);
   }
 
   /** A chat that takes nothing is found out before a picture is uploaded for it. */
@@ -269,7 +269,7 @@ export class Caller {
     const { api, clock } = this.#options;
     try {
       const knocking = api.raw.sendChatAction({ ...to, action: "upload_photo" });
-      await inTime(knocking, { ms: knockWithinMs, clock, signal: this.#abandoned.signal });
+      await deadline(knocking, { ms: knockWithinMs, clock, signal: this.#abandoned.signal });
     } catch (error) {
       // Whatever else is wrong may be the action's own trouble: in channels there is none.
       if (["gone", "moved", "unreachable", "bot"].includes(outcomeOf(error).kind)) throw error;

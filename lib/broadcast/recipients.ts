@@ -2,25 +2,26 @@
 import { setMaxListeners } from "node:events";
 import { ConsentCheck, type Standing } from "../chats/consent_check.ts";
 import type { Chat } from "../chats/events.ts";
-import type { Roster } from "../chats/registry.ts";
+import type { ChatRegistry } from "../chats/registry.ts";
 import { StorageError } from "../chats/storage_error.ts";
-import { inTime } from "../util/async.ts";
+import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import type { BroadcastOptions } from "./options.ts";
-import type { Company, Plan } from "./request.ts";
+import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
 import { ascendingStart, type OrderStart, startAmong } from "./send_order.ts";
 
-export interface SelectionOptions extends Pick<BroadcastOptions, "filter" | "perChat" | "order" | "signal"> {
-  readonly roster: Roster;
+export interface RecipientFilterOptions
+  extends Pick<BroadcastOptions, "filter" | "perChat" | "order" | "signal"> {
+  readonly registry: ChatRegistry;
   readonly clock: Clock;
 }
 
 const filterWithinMs = 10_000;
 
 /** A broadcast's filter, texts and order, applied to chats as they are read. */
-export class Selection {
-  readonly #options: SelectionOptions;
+export class RecipientFilter {
+  readonly #options: RecipientFilterOptions;
   readonly #meant = new Set<number>();
   readonly #others = new Set<number>();
   /** The chats that texts are to be made for. */
@@ -29,7 +30,7 @@ export class Selection {
   #isOrdered = false;
   #failure: unknown;
 
-  constructor(options: SelectionOptions) {
+  constructor(options: RecipientFilterOptions) {
     this.#options = options;
   }
 
@@ -77,23 +78,23 @@ export class Selection {
    * @throws {StorageError} If they could not be read.
    */
   async readAll(): Promise<Float64Array> {
-    const { roster, signal } = this.#options;
-    const missing = new Set(roster.snapshot());
-    for await (const page of roster.storage.scan()) {
+    const { registry, signal } = this.#options;
+    const missing = new Set(registry.snapshot());
+    for await (const page of registry.storage.scan()) {
       for (const chat of page) {
         signal?.throwIfAborted();
         if (missing.delete(chat.chat_id)) await this.#consider(chat);
       }
     }
     // A chat that no page has is read by itself; its /start may wait to be written.
-    for (const chatId of missing) await this.#consider(await roster.getChat(chatId) ?? joining(chatId));
+    for (const chatId of missing) await this.#consider(await registry.getChat(chatId) ?? joining(chatId));
     this.#isOrdered = this.needsOrder;
     return Float64Array.from(this.#meant).sort();
   }
 
   async #readAndConsider(chatId: number, read: Chat | undefined): Promise<boolean> {
     try {
-      return await this.#consider(read ?? await this.#options.roster.getChat(chatId) ?? joining(chatId));
+      return await this.#consider(read ?? await this.#options.registry.getChat(chatId) ?? joining(chatId));
     } catch (error) {
       this.#failure ??= error;
       throw error;
@@ -120,10 +121,10 @@ export class Selection {
     try {
       const answer = ask(chat);
       if (typeof answer !== "object") return answer;
-      return await inTime(answer as Promise<T>, { ms: filterWithinMs, clock, signal });
+      return await deadline(answer as Promise<T>, { ms: filterWithinMs, clock, signal });
     } catch (cause) {
       signal?.throwIfAborted();
-      throw failed(name, chat, reasonOf(cause), cause);
+      throw failed(name, chat, messageOf(cause), cause);
     }
   }
 }
@@ -133,7 +134,7 @@ function valueOf(order: (chat: Chat) => number, chat: Chat): number {
   try {
     value = order(chat);
   } catch (cause) {
-    throw failed("order", chat, reasonOf(cause), cause);
+    throw failed("order", chat, messageOf(cause), cause);
   }
   if (typeof value === "number" && Number.isFinite(value)) return value;
   throw failed("order", chat, `it must give a finite number, and gave ${String(value)}`);
@@ -153,7 +154,7 @@ function joining(chat_id: number): Chat {
 
 export interface OpenRecipients {
   readonly check: ConsentCheck;
-  readonly selection: Selection;
+  readonly recipientFilter: RecipientFilter;
   /** Those who are known now, ascending. */
   readonly ids: Float64Array;
   /** Whether the list has never been read. */
@@ -179,14 +180,17 @@ export interface Follower {
 const patienceMs = 600;
 
 /** @throws {StorageError} If the list cannot be read, and has to be. */
-export async function openRecipients(plan: Plan, company: Company): Promise<OpenRecipients> {
-  const { roster, clock, logger } = company;
+export async function openRecipients(
+  request: BroadcastRequest,
+  deps: BroadcastDeps,
+): Promise<OpenRecipients> {
+  const { registry, clock, logger } = deps;
   const over = new AbortController();
   setMaxListeners(0, over.signal);
-  const { filter, perChat, order, signal } = plan.options;
-  const selection = new Selection({ filter, perChat, order, signal, roster, clock });
-  const idsNow = (): Float64Array => selection.without(roster.snapshot());
-  const isPatient = plan.whenUnreadable === "throw";
+  const { filter, perChat, order, signal } = request.options;
+  const recipientFilter = new RecipientFilter({ filter, perChat, order, signal, registry, clock });
+  const idsNow = (): Float64Array => recipientFilter.without(registry.snapshot());
+  const isPatient = request.whenUnreadable === "throw";
   let fromMemory: OpenRecipients["fromMemory"];
   // The list may be read before the run begins, as a ledger is asked first.
   const untold: ((follower: Follower) => void)[] = [];
@@ -196,12 +200,12 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
     else what(follower);
   };
   const check = new ConsentCheck({
-    roster,
+    registry,
     clock,
     patienceMs: isPatient ? undefined : patienceMs,
     onMemory(error) {
-      fromMemory ??= { asOf: roster.readAt };
-      logger.warn(selection.needsChats ? singleText(error) : memoryText(error, roster.readAt));
+      fromMemory ??= { asOf: registry.readAt };
+      logger.warn(recipientFilter.needsChats ? singleText(error) : memoryText(error, registry.readAt));
     },
     onRefreshed: () => tell(({ onChange }) => onChange(idsNow())),
     onRefused: (error) => tell(({ onFailure }) => onFailure(error)),
@@ -209,16 +213,16 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
   });
   const opened = {
     check,
-    selection,
+    recipientFilter,
     ids: new Float64Array(),
     get isUnread() {
-      return roster.isUnread;
+      return registry.isUnread;
     },
     get refusal() {
-      return roster.refusal;
+      return registry.refusal;
     },
     get fromMemory() {
-      return fromMemory ?? (roster.isUnread ? { asOf: undefined } : undefined);
+      return fromMemory ?? (registry.isUnread ? { asOf: undefined } : undefined);
     },
     follow(whoever: Follower): void {
       follower = whoever;
@@ -228,8 +232,8 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
   };
   try {
     const ids = isPatient
-      ? await readFirst(plan, company, check, selection)
-      : await readMeanwhile(opened, { idsNow, tell }, company);
+      ? await readFirst(request, deps, check, recipientFilter)
+      : await readMeanwhile(opened, { idsNow, tell }, deps);
     return Object.assign(opened, { ids });
   } catch (error) {
     opened.close();
@@ -238,15 +242,17 @@ export async function openRecipients(plan: Plan, company: Company): Promise<Open
 }
 
 async function readFirst(
-  { options: { signal } }: Plan,
-  { roster }: Company,
+  { options: { signal } }: BroadcastRequest,
+  { registry }: BroadcastDeps,
   check: ConsentCheck,
-  selection: Selection,
+  recipientFilter: RecipientFilter,
 ): Promise<Float64Array> {
-  if (roster.isUnread) throw neverRead();
+  if (registry.isUnread) throw neverRead();
   await check.refresh();
   signal?.throwIfAborted();
-  return selection.needsChats || selection.needsOrder ? await selection.readAll() : roster.snapshot();
+  return recipientFilter.needsChats || recipientFilter.needsOrder
+    ? await recipientFilter.readAll()
+    : registry.snapshot();
 }
 
 async function readMeanwhile(
@@ -255,14 +261,14 @@ async function readMeanwhile(
     readonly idsNow: () => Float64Array;
     readonly tell: (what: (follower: Follower) => void) => void;
   },
-  { logger, roster }: Company,
+  { logger, registry }: BroadcastDeps,
 ): Promise<Float64Array> {
-  const { check, selection } = opened;
+  const { check, recipientFilter } = opened;
   // A list that was never read is waited for in the usual order.
-  if (selection.needsOrder && !roster.isUnread) {
+  if (recipientFilter.needsOrder && !registry.isUnread) {
     try {
       await check.refresh();
-      return await selection.readAll();
+      return await recipientFilter.readAll();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       logger.warn(
@@ -271,8 +277,8 @@ async function readMeanwhile(
     }
   }
   check.begin();
-  if (selection.needsChats) {
-    selection.readAll().then(() => tell(({ onChange }) => onChange(idsNow())), (error) => {
+  if (recipientFilter.needsChats) {
+    recipientFilter.readAll().then(() => tell(({ onChange }) => onChange(idsNow())), (error) => {
       // What cannot be read is read chat by chat.
       if (!(error instanceof StorageError)) tell(({ onFailure }) => onFailure(error));
     });
@@ -282,7 +288,7 @@ async function readMeanwhile(
 
 /** Where the order begins: at random, or as the id decides, so that every call with the id agrees. */
 export function startOf(
-  { options: { order = "rotating" } }: Plan,
+  { options: { order = "rotating" } }: BroadcastRequest,
   ids: Float64Array,
   random: () => number,
 ): OrderStart {

@@ -197,7 +197,7 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
 // How a broadcast goes, counted while it runs.
 
 /** What became of one recipient. */
-export type Settlement =
+export type DeliveryResult =
   | { readonly outcome: "sent" }
   | { readonly outcome: "skipped"; readonly why: keyof BroadcastSkips }
   /** It was no recipient: the table says that it is not subscribed, or the filter does not mean it. */
@@ -214,29 +214,29 @@ export interface Failure {
 }
 
 /** Of a message in several parts only the first ones have arrived. */
-export function torn(settlement: Settlement, sent: number, parts: number): Settlement {
-  if (!("message" in settlement)) {
+export function torn(result: DeliveryResult, sent: number, parts: number): DeliveryResult {
+  if (!("message" in result)) {
     return { outcome: "failed", message: `${sent} of ${parts} parts were sent before it ended` };
   }
-  return { ...settlement, message: `${settlement.message} (part ${sent + 1} of ${parts})` };
+  return { ...result, message: `${result.message} (part ${sent + 1} of ${parts})` };
 }
 
 /** A chat that a dead process was sending to, where the message is not sent again. */
-export const stillInDoubt: Failure = {
+export const inDoubtResult: Failure = {
   outcome: "unknown",
   message:
     "the process that was sending to it died, or lost its ledger, before it was clear whether it arrived",
 };
 
 /** What has been counted, as a ledger keeps it. */
-export type TallyState = Readonly<BroadcastCounts & BroadcastSkips> & {
+export type CountersState = Readonly<BroadcastCounts & BroadcastSkips> & {
   readonly floods: number;
   readonly paid: number;
 };
 
 const problemsAtMost = 100;
 
-export class Tally {
+export class BroadcastCounters {
   readonly counts: BroadcastCounts = { sent: 0, deactivated: 0, skipped: 0, failed: 0, unknown: 0 };
   readonly skips: BroadcastSkips = { unsubscribed: 0, disallowed: 0, expired: 0, stopped: 0 };
   readonly migrations: BroadcastMigration[] = [];
@@ -249,7 +249,7 @@ export class Tally {
   paid = 0;
 
   /** Goes on counting where another process has stopped. */
-  constructor(state?: TallyState) {
+  constructor(state?: CountersState) {
     if (state === undefined) return;
     const { sent, deactivated, skipped, failed, unknown } = state;
     const { unsubscribed, disallowed, expired, stopped } = state;
@@ -259,7 +259,7 @@ export class Tally {
     this.paid = state.paid;
   }
 
-  get state(): TallyState {
+  get state(): CountersState {
     return { ...this.counts, ...this.skips, floods: this.floods, paid: this.paid };
   }
 
@@ -273,16 +273,16 @@ export class Tally {
   }
 
   /** `elapsedMs` is from the broadcast's beginning. */
-  settle(
+  record(
     chatId: number,
-    settlement: Exclude<Settlement, { readonly outcome: "withdrawn" }>,
+    result: Exclude<DeliveryResult, { readonly outcome: "withdrawn" }>,
     elapsedMs: number,
   ): void {
-    this.counts[settlement.outcome]++;
-    if (settlement.outcome === "sent") this.#latencies.add(elapsedMs);
-    else if (settlement.outcome === "skipped") this.skips[settlement.why]++;
+    this.counts[result.outcome]++;
+    if (result.outcome === "sent") this.#latencies.add(elapsedMs);
+    else if (result.outcome === "skipped") this.skips[result.why]++;
     else if (this.errors.length < problemsAtMost) {
-      const { outcome, message } = settlement;
+      const { outcome, message } = result;
       this.errors.push({ chat_id: chatId, outcome, message });
     }
   }

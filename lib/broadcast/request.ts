@@ -1,15 +1,15 @@
 import type { Api } from "grammy/web";
-import type { Permission } from "../chats/access.ts";
+import type { BroadcastAccess } from "../chats/access.ts";
 import type { ChatEvent } from "../chats/events.ts";
-import type { Roster } from "../chats/registry.ts";
-import type { Gate } from "../telegram/rate_limit/rate_limiter.ts";
+import type { ChatRegistry } from "../chats/registry.ts";
+import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import type { Control } from "./handle.ts";
+import type { PauseControl } from "./handle.ts";
 import type { BroadcastOptions, IllustratedMessage } from "./options.ts";
 
 /** A broadcast as it was called for. */
-export interface Plan {
+export interface BroadcastRequest {
   readonly message: IllustratedMessage;
   readonly options: BroadcastOptions;
   readonly whenUnreadable: "send" | "throw";
@@ -19,13 +19,13 @@ export interface Plan {
   readonly expiresAt: number;
   /** By which it expires: a clock that is set back makes nothing young again. */
   readonly now: () => number;
-  readonly control: Control;
+  readonly control: PauseControl;
 }
 
-export interface Company extends Surroundings {
+export interface BroadcastDeps extends DeliveryDeps {
   readonly messagesPerSecond: number;
   /** Who may still use the bot. Default: everyone. */
-  readonly permission?: Permission | undefined;
+  readonly broadcastAccess?: BroadcastAccess | undefined;
   readonly logger: Logger;
   /** Called with each refusal in unknown words. */
   readonly onUnclear: (words: string, message: string) => void;
@@ -35,10 +35,10 @@ export interface Company extends Surroundings {
   readonly closed: AbortSignal;
 }
 
-export interface Surroundings {
+export interface DeliveryDeps {
   readonly api: Api;
-  readonly gate: Gate;
-  readonly roster: Roster;
+  readonly rateLimiter: RateLimiter;
+  readonly registry: ChatRegistry;
   /** Keeps a group's move behind what the group has said before it; resolves once it is written, or waits in safety. */
   readonly migrate: (from: number, to: number, at: number) => Promise<unknown>;
   /** Keeps what a refusal says of a chat, likewise. Gives whether the chat is inactive by it. */

@@ -1,18 +1,18 @@
 /** One message to many chats: which chat is next, how many at once, and when the run is over. */
 import { type Clock, steady } from "../util/clock.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import {
   type BroadcastProgress,
-  type Control,
   displayProgress,
   messagesIn,
   msFor,
   type Paces,
+  type PauseControl,
   RecentRate,
 } from "./handle.ts";
-import type { Settlement, Tally } from "./report.ts";
-import { Jury } from "./safeguards.ts";
-import { type Audience, drawPeople } from "./send_order.ts";
+import type { BroadcastCounters, DeliveryResult } from "./report.ts";
+import { RefusalPoll } from "./safeguards.ts";
+import { drawPeople, type RecipientQueue } from "./send_order.ts";
 
 /** Writes ahead, so that the process that goes on with an unfinished run knows which chats it may have reached. */
 export interface Journal {
@@ -27,8 +27,8 @@ export const pendingAtMost = 30;
 /** Chats that have to be waited for at such a time, and chats left over at an end: the item costs more with them. */
 const heldAtMost = 2000;
 
-export interface RunOptions {
-  readonly audience: Audience;
+export interface BroadcastRunnerOptions {
+  readonly queue: RecipientQueue;
   /** The first recipients, which a ledger has as its first window. */
   readonly window: readonly number[];
   readonly windowSize: number;
@@ -39,16 +39,16 @@ export interface RunOptions {
     chatId: number,
     onTurn: (isHeld: boolean) => void,
     isDrawn: boolean,
-  ) => Promise<Settlement>;
+  ) => Promise<DeliveryResult>;
   /** Whether it is not known whom a flood concerns: then people are drawn at random, and written to one by one. */
   readonly isUnclear: () => boolean;
   /** Recipients that may wait for the bot's pace at a time: several where something is read or made for each. */
   readonly aheadAtMost: () => number;
   /** Whether the photo is yet to be uploaded: then each try is an upload. */
   readonly isUpload: () => boolean;
-  readonly tally: Tally;
-  readonly journal?: Journal | undefined;
-  readonly control: Control;
+  readonly counters: BroadcastCounters;
+  readonly checkpoint?: Journal | undefined;
+  readonly control: PauseControl;
   readonly messagesPerSecond: number;
   readonly startedAt: number;
   /** Milliseconds since 1970, or `Infinity`. */
@@ -56,7 +56,7 @@ export interface RunOptions {
   /** By which it takes so long, and expires. */
   readonly now: () => number;
   readonly clock: Clock;
-  readonly ending: Ending;
+  readonly ending: RunEnd;
   /** Milliseconds for which Telegram has asked the bot to wait; 0 or less where it has not. */
   readonly pauseMs: () => number;
   /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
@@ -72,7 +72,7 @@ export interface RunOptions {
 export type EndKind = "expired" | "stopped" | "left" | "refused";
 
 /** The early end of a run: set once; its signal ends all that waits. */
-export class Ending {
+export class RunEnd {
   readonly #controller = new AbortController();
   #kind: EndKind | undefined;
   #words: string | undefined;
@@ -110,12 +110,12 @@ const latencySeconds = 4;
 const [callsAtLeast, callsAtMost] = [64, 4000];
 const progressEveryMs = 250;
 
-export class Run {
-  readonly #options: RunOptions;
+export class BroadcastRunner {
+  readonly #options: BroadcastRunnerOptions;
   readonly #atOnce: number;
   /** For how fast it goes: a machine's sleep does not count. */
   readonly #elapsed: () => number;
-  readonly #jury = new Jury();
+  readonly #refusalPoll = new RefusalPoll();
   /** Recipients that may be sent to, and how many of them have been begun with. */
   #window: readonly number[];
   #next = 0;
@@ -142,7 +142,7 @@ export class Run {
   #endedAt: number | undefined;
   #finish = (): void => {};
 
-  constructor(options: RunOptions) {
+  constructor(options: BroadcastRunnerOptions) {
     this.#options = options;
     this.#elapsed = steady(options.clock);
     this.#window = options.window;
@@ -175,7 +175,7 @@ export class Run {
     this.launch();
     await finished;
     // Whoever was drawn, and not asked any more, is passed over by the order.
-    for (let chatId = this.#jury.next(); chatId !== undefined; chatId = this.#jury.next()) {
+    for (let chatId = this.#refusalPoll.next(); chatId !== undefined; chatId = this.#refusalPoll.next()) {
       this.unsent.push(chatId);
     }
     this.#endedAt = this.#options.now();
@@ -189,7 +189,7 @@ export class Run {
 
   /** How many there are to be accounted for, as far as they are known. */
   get recipients(): number {
-    return this.#options.tally.done + this.#left;
+    return this.#options.counters.done + this.#left;
   }
 
   /** How many of them cannot be reached before the message expires, at the bot's present pace. */
@@ -220,7 +220,7 @@ export class Run {
 
   /** Begins with as many recipients as it may now; to be called whenever that may be more. */
   launch(): void {
-    const { control, ending, isOpen, isUnclear, audience, aheadAtMost } = this.#options;
+    const { control, ending, isOpen, isUnclear, queue, aheadAtMost } = this.#options;
     while (!ending.signal.aborted && !control.isPaused && this.#waiting < aheadAtMost() && this.#hasRoom()) {
       const chatId = this.#take();
       if (chatId === undefined) break;
@@ -229,20 +229,21 @@ export class Run {
     if (this.#isAdvancing) return;
     if (isUnclear() && !this.#isProbing && !ending.signal.aborted && !control.isPaused) void this.#probe();
     if (this.#isAdvancing) return;
-    const { isSitting, waiting, wants } = this.#jury;
+    const { isSitting, waiting, wants } = this.#refusalPoll;
     const hasMore = this.#next < this.#window.length || isSitting || waiting > 0 || this.#isProbing ||
-      audience.left > 0 || isOpen();
+      queue.left > 0 || isOpen();
     if (ending.signal.aborted || !hasMore) {
       if (this.#underWay.size === 0) this.#finish();
     } else if (wants > 0) void this.#draw();
-    else if (this.#next >= this.#window.length && audience.left > 0) void this.#advance();
+    else if (this.#next >= this.#window.length && queue.left > 0) void this.#advance();
   }
 
   /** Known to be left: under way, written ahead, or to come. */
   get #left(): number {
-    const { audience } = this.#options;
-    return this.unsent.length + this.#underWay.size + this.#jury.waiting + this.#window.length - this.#next +
-      audience.left;
+    const { queue } = this.#options;
+    return this.unsent.length + this.#underWay.size + this.#refusalPoll.waiting + this.#window.length -
+      this.#next +
+      queue.left;
   }
 
   /** For how long Telegram holds back the chats that have to be waited for. */
@@ -251,8 +252,8 @@ export class Run {
   }
 
   #take(): number | undefined {
-    const drawn = this.#jury.next();
-    if (drawn !== undefined || this.#jury.isSitting) return drawn;
+    const drawn = this.#refusalPoll.next();
+    if (drawn !== undefined || this.#refusalPoll.isSitting) return drawn;
     return this.#window[this.#next] === undefined ? undefined : this.#window[this.#next++];
   }
 
@@ -280,12 +281,12 @@ export class Run {
       if (!isHeld && !this.#isProven()) void this.#noteLate(chatId, answered.signal);
       this.launch();
     };
-    const settlement = await this.#options.deliver(chatId, onTurn, isDrawn).catch(unexpected);
+    const result = await this.#options.deliver(chatId, onTurn, isDrawn).catch(unexpected);
     answered.abort();
     this.#late.delete(chatId);
     this.#underWay.delete(chatId);
     onSaid();
-    this.#settle(chatId, settlement);
+    this.#settle(chatId, result);
     onTurn(false);
   }
 
@@ -300,31 +301,31 @@ export class Run {
   }
 
   async #advance(): Promise<void> {
-    const { audience, windowSize, journal } = this.#options;
+    const { queue, windowSize, checkpoint } = this.#options;
     const held = this.#held.size;
     const isFull = this.#underWay.size - held > pendingAtMost || held > heldAtMost;
-    if (isFull && journal !== undefined) return;
-    const room = windowSize - (journal === undefined ? 0 : this.#underWay.size);
-    const window = audience.take(Math.max(Math.ceil(windowSize / 2), room));
-    this.#isAdvancing = journal !== undefined;
-    if (journal === undefined || await journal.advance(window, [...this.#underWay])) {
+    if (isFull && checkpoint !== undefined) return;
+    const room = windowSize - (checkpoint === undefined ? 0 : this.#underWay.size);
+    const window = queue.take(Math.max(Math.ceil(windowSize / 2), room));
+    this.#isAdvancing = checkpoint !== undefined;
+    if (checkpoint === undefined || await checkpoint.advance(window, [...this.#underWay])) {
       this.#window = window;
       this.#next = 0;
-    } else this.#options.audience.putBack(window);
+    } else this.#options.queue.putBack(window);
     this.#isAdvancing = false;
     this.launch();
   }
 
   /** Draws people at random from all recipients: what they refuse alike is the message's fault, and no single chat's. */
   async #draw(): Promise<void> {
-    const chosen = this.#drawn(this.#jury.wants);
+    const chosen = this.#drawn(this.#refusalPoll.wants);
     // With too few for a proof everyone is written to in turn.
-    if (chosen.length < this.#jury.wants) {
-      this.#jury.dismiss();
+    if (chosen.length < this.#refusalPoll.wants) {
+      this.#refusalPoll.dismiss();
       return this.launch();
     }
     await this.#takeEarly(chosen);
-    this.#jury.call(chosen);
+    this.#refusalPoll.call(chosen);
     this.launch();
   }
 
@@ -340,44 +341,45 @@ export class Run {
   }
 
   #drawn(count: number): number[] {
-    const { audience, clock } = this.#options;
-    return drawPeople(count, { window: this.rest, audience, random: () => clock.random() });
+    const { queue, clock } = this.#options;
+    return drawPeople(count, { window: this.rest, queue, random: () => clock.random() });
   }
 
   /** Takes these recipients out of their turn. */
   async #takeEarly(chosen: readonly number[]): Promise<void> {
-    const { audience, journal } = this.#options;
+    const { queue, checkpoint } = this.#options;
     const early = new Set(chosen);
     this.#window = [...this.#window.slice(0, this.#next), ...this.rest.filter((id) => !early.has(id))];
-    audience.except(chosen);
+    queue.except(chosen);
     this.#isAdvancing = true;
-    if (chosen.length > 0) await journal?.nameEarly(chosen);
+    if (chosen.length > 0) await checkpoint?.nameEarly(chosen);
     this.#isAdvancing = false;
   }
 
-  #settle(chatId: number, settlement: Settlement): void {
-    const { tally, ending } = this.#options;
-    if (settlement.outcome === "withdrawn") return;
-    const isLeft = ending.kind === "left" && settlement.outcome === "skipped" && settlement.why === "stopped";
+  #settle(chatId: number, result: DeliveryResult): void {
+    const { counters, ending } = this.#options;
+    if (result.outcome === "withdrawn") return;
+    const isLeft = ending.kind === "left" && result.outcome === "skipped" && result.why === "stopped";
     if (isLeft && this.unsent.length < heldAtMost) return void this.unsent.push(chatId);
     // A message that somebody has taken is not at fault: then the refusal is the chat's own.
-    if ("stops" in settlement && (settlement.stops === "stopped" || tally.counts.sent === 0)) {
-      ending.end(settlement.stops, settlement.message);
+    if ("stops" in result && (result.stops === "stopped" || counters.counts.sent === 0)) {
+      ending.end(result.stops, result.message);
     }
-    tally.settle(chatId, settlement, this.elapsedMs);
-    if (tally.counts.sent > 0) this.#jury.dismiss();
+    counters.record(chatId, result, this.elapsedMs);
+    if (counters.counts.sent > 0) this.#refusalPoll.dismiss();
     else {
-      const refusal = "refusal" in settlement ? settlement.refusal : undefined;
-      if (this.#jury.hear(chatId, refusal) && "message" in settlement) {
-        ending.end("refused", settlement.message);
+      const refusal = "refusal" in result ? result.refusal : undefined;
+      if (this.#refusalPoll.hear(chatId, refusal) && "message" in result) {
+        ending.end("refused", result.message);
       }
     }
     this.#tell();
   }
 
   #isProven(): boolean {
-    const { tally, isUpload } = this.#options;
-    return !isUpload() && !this.#jury.isSitting && (tally.counts.sent > 0 || this.#begun >= triedAlone);
+    const { counters, isUpload } = this.#options;
+    return !isUpload() && !this.#refusalPoll.isSitting &&
+      (counters.counts.sent > 0 || this.#begun >= triedAlone);
   }
 
   /** For how long Telegram has asked to wait; keeps count of the time that has gone by so, or paused, or finding out. */
@@ -391,14 +393,14 @@ export class Run {
     else {
       this.#restedMs += Math.min(now, until) - from;
       this.#rest = undefined;
-      if (this.#isProven()) this.#rate.note(now - this.#restedMs, this.#options.tally.done);
+      if (this.#isProven()) this.#rate.note(now - this.#restedMs, this.#options.counters.done);
     }
     return waitingMs;
   }
 
   /** How long it will still take: at the bot's pace, or at the rate of the last few seconds, if that is lower. */
   #remainingMs(waitingMs: number): number | undefined {
-    const { tally: { done }, paces } = this.#options;
+    const { counters: { done }, paces } = this.#options;
     const left = this.#left;
     if (done === 0 || left === 0) return done === 0 ? undefined : 0;
     return Math.round(waitingMs + Math.max(msFor(left, paces()), left / (this.#rate.perMs ?? Infinity)));
@@ -419,8 +421,8 @@ export class Run {
   }
 
   #progress(): BroadcastProgress {
-    const { tally, control } = this.#options;
-    const { done, counts } = tally;
+    const { counters, control } = this.#options;
+    const { done, counts } = counters;
     const { elapsedMs } = this;
     const isOver = this.#endedAt !== undefined;
     const left = isOver ? 0 : this.#left;
@@ -440,6 +442,6 @@ export class Run {
 }
 
 /** A defect of ours costs one chat its message, and not everyone after it. */
-function unexpected(error: unknown): Settlement {
-  return { outcome: "failed", message: reasonOf(error) };
+function unexpected(error: unknown): DeliveryResult {
+  return { outcome: "failed", message: messageOf(error) };
 }

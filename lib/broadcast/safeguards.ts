@@ -1,12 +1,12 @@
-import type { Permission } from "../chats/access.ts";
+import type { BroadcastAccess } from "../chats/access.ts";
 import type { Standing } from "../chats/consent_check.ts";
 import type { Chat } from "../chats/events.ts";
-import type { Roster } from "../chats/registry.ts";
-import { createLimit, inTime } from "../util/async.ts";
+import type { ChatRegistry } from "../chats/registry.ts";
+import { createSemaphore, deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import type { Settlement } from "./report.ts";
+import type { DeliveryResult } from "./report.ts";
 
 /**
  * Decides whether all chats refuse a message, or only those that happened to come first. A stranger can register chats that
@@ -17,7 +17,7 @@ const refusalsNeeded = 5;
 /** People drawn at most: one who is gone, or has to be waited for, says nothing of the message. */
 const drawnAtMost = 15;
 
-export class Jury {
+export class RefusalPoll {
   #state: "not called" | "sitting" | "dismissed" = "not called";
   /** People who were drawn, and not written to yet. */
   readonly #waiting: number[] = [];
@@ -99,7 +99,7 @@ const peopleLookedAt = 50;
 /** Fewer than these prove nothing: a small list may well have lost most of its people. */
 const [goneAtLeast, unopenedAtLeast] = [10, 3];
 
-export class GoneGuard {
+export class MassDeactivationGuard {
   readonly #people: () => number;
   readonly #halt: (words: string) => void;
   readonly #gone: GoneChat[] = [];
@@ -168,8 +168,8 @@ export class GoneGuard {
 
 export interface PermissionCheckOptions {
   /** Default: every chat may. */
-  readonly permission?: Permission | undefined;
-  readonly roster: Roster;
+  readonly broadcastAccess?: BroadcastAccess | undefined;
+  readonly registry: ChatRegistry;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends what reads. */
@@ -184,30 +184,32 @@ export type CheckPermission = (
   chatId: number,
   standing: Standing,
   onLate: () => void,
-) => Promise<Settlement | undefined> | undefined;
+) => Promise<DeliveryResult | undefined> | undefined;
 
 /** Questions that the owner's function is asked at the same time. */
 const askedAtOnce = 100;
 const lateAfterMs = 250;
 /** How long the chat's item is waited for, before what is in memory has to do. */
 const readWithinMs = 600;
-const disallowed: Settlement = { outcome: "skipped", why: "disallowed" };
+const disallowed: DeliveryResult = { outcome: "skipped", why: "disallowed" };
 
 export function createPermissionCheck(options: PermissionCheckOptions): CheckPermission {
-  const { permission, roster, clock, logger, signal } = options;
-  if (permission === undefined) return () => undefined;
-  const { mayReceive, authorizes } = permission;
-  const limit = createLimit(askedAtOnce);
+  const { broadcastAccess, registry, clock, logger, signal } = options;
+  if (broadcastAccess === undefined) return () => undefined;
+  const { mayReceive, authorizes } = broadcastAccess;
+  const limit = createSemaphore(askedAtOnce);
   let isTold = false;
 
   /** Where the table cannot be read, or not soon, the chat's id and its adder are all that is known. */
   const itemOf = async (chatId: number, { chat, isProved }: Standing): Promise<Chat | undefined> => {
-    if (chat !== undefined || !isProved || roster.isUnread) return chat;
-    return await inTime(roster.getChat(chatId), { ms: readWithinMs, clock, signal }).catch(() => undefined);
+    if (chat !== undefined || !isProved || registry.isUnread) return chat;
+    return await deadline(registry.getChat(chatId), { ms: readWithinMs, clock, signal }).catch(() =>
+      undefined
+    );
   };
 
-  const failed = (chatId: number, error: unknown): Settlement => {
-    const message = `authorize fails: ${reasonOf(error)}`;
+  const failed = (chatId: number, error: unknown): DeliveryResult => {
+    const message = `authorize fails: ${messageOf(error)}`;
     if (!isTold) {
       logger.error(`Chat ${chatId}, and each other chat for which it is so, gets no message, as ${message}`);
     }
@@ -219,9 +221,9 @@ export function createPermissionCheck(options: PermissionCheckOptions): CheckPer
     chatId: number,
     standing: Standing,
     onLate: () => void,
-  ): Promise<Settlement | undefined> => {
+  ): Promise<DeliveryResult | undefined> => {
     const chat = await itemOf(chatId, standing);
-    const adderId = chat?.added_by ?? roster.adders.adderOf(chatId);
+    const adderId = chat?.added_by ?? registry.adders.adderOf(chatId);
     if (!mayReceive(chatId, adderId)) return disallowed;
     if (authorizes === undefined) return undefined;
     const answered = new AbortController();
@@ -238,7 +240,7 @@ export function createPermissionCheck(options: PermissionCheckOptions): CheckPer
   };
 
   return (chatId, standing, onLate) => {
-    const isPlain = authorizes === undefined && mayReceive(chatId, roster.adders.adderOf(chatId));
+    const isPlain = authorizes === undefined && mayReceive(chatId, registry.adders.adderOf(chatId));
     return isPlain ? undefined : ask(chatId, standing, onLate);
   };
 }

@@ -95,7 +95,7 @@ export function placesIn(ids: ArrayLike<number>, start: OrderStart | undefined):
 
 // The recipients of a broadcast, taken in their order; the list may be read anew while they are written to.
 
-export interface AudienceOptions {
+export interface RecipientQueueOptions {
   /** Ascending. */
   readonly ids: Float64Array;
   readonly order: SendOrder;
@@ -110,7 +110,7 @@ export interface AudienceOptions {
 /** Chats that join after their place in the order was passed are taken so many at a time: each is named in the ledger. */
 const lateAtOnce = 30;
 
-export class Audience {
+export class RecipientQueue {
   readonly order: SendOrder;
   #ids: Float64Array;
   #indexOf: (place: number) => number;
@@ -128,7 +128,7 @@ export class Audience {
   /** How many places have been passed. */
   #place = 0;
 
-  constructor({ ids, order, first = [], after, except = [] }: AudienceOptions) {
+  constructor({ ids, order, first = [], after, except = [] }: RecipientQueueOptions) {
     this.order = order;
     this.#ids = ids;
     this.#first = [...first];
@@ -259,16 +259,16 @@ export class Audience {
  */
 export function drawPeople(
   count: number,
-  { window, audience, random }: {
+  { window, queue, random }: {
     /** Recipients of the present window that are not begun with. */
     readonly window: readonly number[];
-    readonly audience: Audience;
+    readonly queue: RecipientQueue;
     readonly random: () => number;
   },
 ): number[] {
   const people = window.filter((chatId) => chatId > 0);
-  const others = audience.draw(count, random);
-  const inWindow = people.length / Math.max(1, people.length + audience.left);
+  const others = queue.draw(count, random);
+  const inWindow = people.length / Math.max(1, people.length + queue.left);
   const drawn = new Set<number>();
   while (drawn.size < count && people.length + others.length > 0) {
     const from = others.length === 0 || (people.length > 0 && random() < inWindow) ? people : others;

@@ -1,10 +1,10 @@
 /** A registered chat as the context that `authorize` is asked with when a broadcast is sent: one without an update. */
 import type { Chat as TelegramChat, Update, User, UserFromGetMe } from "grammy/types";
 import { type Api, Context } from "grammy/web";
-import { Attempt } from "../util/async.ts";
+import { Lazy } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Chat } from "./events.ts";
-import { sequenceKey } from "./update.ts";
+import { chatKeyOf } from "./update.ts";
 
 /** What is known of a chat that a broadcast is about to be sent to. */
 export interface KnownChat {
@@ -35,7 +35,7 @@ class ChatContext extends Context {
   }
 }
 
-export function contextOf(known: KnownChat, api: Api, me: UserFromGetMe): Context {
+export function createChatContext(known: KnownChat, api: Api, me: UserFromGetMe): Context {
   return new ChatContext(known, api, me);
 }
 
@@ -69,7 +69,7 @@ function known<T extends object>(value: { readonly [Key in keyof T]: T[Key] | un
  */
 export type Authorize = (ctx: Context) => boolean | Promise<boolean>;
 
-export interface AdmissionOptions {
+export interface AccessControlOptions {
   /** Ids of the chats that may use the bot: a person's own, or a group's or channel's. Default: all. */
   readonly allowedUsers?: readonly number[] | undefined;
   /** Asked besides `allowedUsers`. Default: all may. */
@@ -82,27 +82,27 @@ export interface AdmissionOptions {
 }
 
 /** Whether broadcasts may go to a chat. */
-export interface Permission {
+export interface BroadcastAccess {
   /** Whether the list allows the chat itself, or the person who has brought the group or channel in. */
   mayReceive(chatId: number, adderId: number | undefined): boolean;
   /** Asks the owner's function; rejects where that fails, or takes too long. `undefined` where there is none. */
   readonly authorizes: ((chat: KnownChat) => Promise<boolean>) | undefined;
 }
 
-export interface Admission {
+export interface AccessControl {
   /** Whether whoever sent the update may use the bot. */
-  admits(update: Update): Promise<boolean>;
+  isAllowed(update: Update): Promise<boolean>;
   /** Absent where everyone may use the bot. */
-  readonly permission: Permission | undefined;
+  readonly broadcastAccess: BroadcastAccess | undefined;
   /** Whether the bot's owner allows the chat by its id. */
   isListed(chatId: number): boolean;
   /** A group that is allowed became a supergroup, which is the same group. */
-  moved(from: number, to: number): void;
+  onMigration(from: number, to: number): void;
 }
 
 const authorizeWithinMs = 5000;
 
-export function createAdmission(options: AdmissionOptions): Admission {
+export function createAccessControl(options: AccessControlOptions): AccessControl {
   const { authorize, api, botInfo, onFailure, clock } = options;
   const allowed = options.allowedUsers && new Set(options.allowedUsers);
   const asking = authorize && createAsking(authorize, clock);
@@ -119,17 +119,17 @@ export function createAdmission(options: AdmissionOptions): Admission {
   };
 
   return {
-    async admits(update) {
-      if (allowed?.has(sequenceKey(update)) === false) return false;
+    async isAllowed(update) {
+      if (allowed?.has(chatKeyOf(update)) === false) return false;
       return await isAuthorized(update);
     },
-    permission: allowed === undefined && asking === undefined ? undefined : {
+    broadcastAccess: allowed === undefined && asking === undefined ? undefined : {
       mayReceive: (chatId, adderId) =>
         allowed === undefined || isListed(chatId) || (chatId < 0 && isListed(adderId)),
-      authorizes: asking && ((chat) => asking(contextOf(chat, api, botInfo))),
+      authorizes: asking && ((chat) => asking(createChatContext(chat, api, botInfo))),
     },
     isListed,
-    moved(from, to) {
+    onMigration(from, to) {
       if (allowed?.has(from)) allowed.add(to);
     },
   };
@@ -153,7 +153,7 @@ function createAsking(authorize: Authorize, clock: Clock): (ctx: Context) => Pro
 
 // Groups that the bot's owner allows by their ids go on being allowed as the supergroups that they have become.
 
-export interface AllowedMovesOptions {
+export interface MigrationReaderOptions {
   readonly allowedUsers: readonly number[] | undefined;
   readonly getChat: (chatId: number) => Promise<Chat | undefined>;
   /** Called with each move, also of a supergroup that has moved once more. */
@@ -167,8 +167,8 @@ const movesAtMost = 4;
  * Gives what reads the moves from the table, where the old group's item keeps them: it does so once, and again where that
  * has failed.
  */
-export function createMoveReader(
-  { allowedUsers = [], getChat, moved }: AllowedMovesOptions,
+export function createMigrationReader(
+  { allowedUsers = [], getChat, moved }: MigrationReaderOptions,
 ): () => Promise<void> {
   const follow = async (group: number): Promise<void> => {
     let from = group;
@@ -179,8 +179,8 @@ export function createMoveReader(
       from = to;
     }
   };
-  const reading = new Attempt(async () => {
+  const reading = new Lazy(async () => {
     for (const chatId of allowedUsers) if (chatId < 0) await follow(chatId);
   });
-  return () => reading.run();
+  return () => reading.get();
 }

@@ -3,18 +3,18 @@
  * may write them out of order. Part of the consent rule; pure.
  */
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
-import { iso, time, wholeSecond } from "../util/clock.ts";
+import { parseTime, toIso, wholeSecond } from "../util/clock.ts";
 import type {
+  BaseEvent,
   Chat,
   ChatEvent,
   ChatState,
-  Fact,
+  DeliveryEvent,
   InheritedEvent,
   MemberEvent,
   MessageEvent,
   MigratedEvent,
   OperatorEvent,
-  ReachEvent,
   RemovedReason,
   UserInfo,
 } from "./events.ts";
@@ -81,14 +81,14 @@ const sixDaysMs = 6 * 24 * 60 * 60 * 1000;
  * When the chat last wrote. A time that is days ahead of what happens now is somebody's mistake, and none: heeded, it
  * would make everything old until then. What is told twice, or late, is told within less.
  */
-export function lastHeard(chat: ChatState, { at }: Fact): number | undefined {
-  const lastActive = time(chat.last_active);
+export function lastHeard(chat: ChatState, { at }: BaseEvent): number | undefined {
+  const lastActive = parseTime(chat.last_active);
   return lastActive !== undefined && lastActive - at > sixDaysMs ? undefined : lastActive;
 }
 
 /** After a week without updates Telegram chooses the next id at random (Bot API, `Update.update_id`). */
-function idsMayHaveRestarted(chat: ChatState, event: Fact): boolean {
-  const lastActive = time(chat.last_active);
+function idsMayHaveRestarted(chat: ChatState, event: BaseEvent): boolean {
+  const lastActive = parseTime(chat.last_active);
   return lastActive !== undefined && event.at - lastActive > sixDaysMs;
 }
 
@@ -173,7 +173,7 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
   const counted = {
     ...withUserInfo(withoutStrikes(chat), event.userInfo),
     message_count: chat.message_count + 1,
-    last_active: iso(Math.max(event.at, lastHeard(chat, event) ?? event.at)),
+    last_active: toIso(Math.max(event.at, lastHeard(chat, event) ?? event.at)),
     ...messageIds(chat, event),
   };
   if (event.kind === "start") return activated(inThread(counted, threadOf(event)));
@@ -198,7 +198,7 @@ function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatStat
 }
 
 /** A strike: Telegram says "chat not found" of chats that are there, too, so once is not enough. */
-function onUnreached(chat: ChatState, event: ReachEvent): ChatState {
+function onUnreached(chat: ChatState, event: DeliveryEvent): ChatState {
   if (!chat.is_active || isOlderThanLastMessage(chat, event)) return chat;
   const strikes = (chat.strikes ?? 0) + 1;
   return strikes < strikesAtMost ? { ...chat, strikes } : deactivated(chat, "gone", event.at);
@@ -243,8 +243,8 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
   const isMember = event.kind === "removed" || event.kind === "returned";
   return {
     is_active: true,
-    added_at: iso(event.at),
-    last_active: iso(event.at),
+    added_at: toIso(event.at),
+    last_active: toIso(event.at),
     message_count: messageCount,
     user_info: merged({}, event.userInfo),
     removed_at: null,
@@ -284,7 +284,7 @@ function activated(chat: ChatState): ChatState {
 }
 
 function deactivated(chat: ChatState, reason: RemovedReason, at: number): ChatState {
-  return { ...withoutStrikes(chat), is_active: false, removed_at: iso(at), removed_reason: reason };
+  return { ...withoutStrikes(chat), is_active: false, removed_at: toIso(at), removed_reason: reason };
 }
 
 function withUserInfo(chat: ChatState, userInfo: UserInfo | undefined): ChatState {

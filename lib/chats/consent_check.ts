@@ -2,14 +2,14 @@
  * The log of /stops that all who share a storage write, as one who sends reads it: every two seconds, and for as long
  * as the others know that somebody sends.
  */
-import { inTime, LateError } from "../util/async.ts";
+import { deadline, DeadlineError } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import type { Chat } from "./events.ts";
-import type { Roster } from "./registry.ts";
+import type { ChatRegistry } from "./registry.ts";
 import type { StopLog } from "./storage.ts";
 
 export interface StopLogReaderOptions {
-  readonly roster: Roster;
+  readonly registry: ChatRegistry;
   readonly clock: Clock;
   /** Is told of each log that was read. */
   readonly onRead: (log: StopLog | undefined) => void;
@@ -82,7 +82,7 @@ export class StopLogReader {
   }
 
   async #announce(): Promise<void> {
-    const { roster: { storage }, clock } = this.#options;
+    const { registry: { storage }, clock } = this.#options;
     const at = this.#announcedAt = this.#now();
     const log = await storage.beginSending(clock.now() + sendingMs);
     this.#sendingUntil = at + sendingMs;
@@ -95,7 +95,7 @@ export class StopLogReader {
     try {
       if (await this.keepAnnounced()) return;
       const at = this.#now();
-      this.#take(await this.#options.roster.storage.readStopLog(), at);
+      this.#take(await this.#options.registry.storage.readStopLog(), at);
     } catch {
       // Who comes next is read by itself, which tells more.
     } finally {
@@ -119,7 +119,7 @@ export class StopLogReader {
 // confirmed /stop.
 
 export interface ConsentCheckOptions {
-  readonly roster: Roster;
+  readonly registry: ChatRegistry;
   readonly clock: Clock;
   /** How long to wait for an answer of the storage before the list in memory is used. Default: without a limit. */
   readonly patienceMs?: number | undefined;
@@ -179,7 +179,7 @@ export class ConsentCheck {
 
   /** Whether chats may still join, as the list is yet to be read. */
   get isReading(): boolean {
-    return this.#isShared && !this.#isRefreshed && (!this.#hasFailed || this.#options.roster.isUnread);
+    return this.#isShared && !this.#isRefreshed && (!this.#hasFailed || this.#options.registry.isUnread);
   }
 
   /** Whether the next chats are read one by one. */
@@ -194,11 +194,11 @@ export class ConsentCheck {
 
   /** Reads the list, once. Rejects where that fails. */
   async refresh(): Promise<void> {
-    const { roster, signal } = this.#options;
+    const { registry, signal } = this.#options;
     // Where others cannot be told, each chat is read before its message, to the end.
     const isAnnounced = await this.#log.announce();
     const { log } = this.#log;
-    await roster.refresh({ signal, onProgress: () => this.#answered() });
+    await registry.refresh({ signal, onProgress: () => this.#answered() });
     this.#isRefreshed = true;
     this.#isUnreadable = false;
     if (!isAnnounced) return;
@@ -209,7 +209,9 @@ export class ConsentCheck {
   /** Whether the chat is subscribed; at once where nothing has to be read for it. */
   standingOf(chatId: number): Standing | Promise<Standing> {
     // Of a chat whose /start or /stop waits to be written this instance knows more than the table.
-    if (!this.#isShared || this.#options.roster.isHeeded(chatId) || this.#proof === "list") return proved;
+    if (!this.#isShared || this.#options.registry.isConsentPending(chatId) || this.#proof === "list") {
+      return proved;
+    }
     if (this.#isUnreadable) {
       void this.#tryAgain(chatId);
       return remembered;
@@ -229,16 +231,20 @@ export class ConsentCheck {
   }
 
   get #isShared(): boolean {
-    const { storage, isUnread } = this.#options.roster;
+    const { storage, isUnread } = this.#options.registry;
     return isUnread || storage.isShared;
   }
 
   async #read(chatId: number): Promise<Standing> {
-    const { roster } = this.#options;
+    const { registry } = this.#options;
     try {
-      if (roster.isUnread) throw new Error("the list of chats has never been read");
+      if (registry.isUnread) throw new Error("the list of chats has never been read");
       const chat = await this.#patiently(this.#look(chatId));
-      return { isActive: roster.isHeeded(chatId) || chat?.is_active === true, isProved: true, chat };
+      return {
+        isActive: registry.isConsentPending(chatId) || chat?.is_active === true,
+        isProved: true,
+        chat,
+      };
     } catch (error) {
       this.#fallBack(error as Error);
       return remembered;
@@ -250,7 +256,7 @@ export class ConsentCheck {
     for (let tries = 0; tries < oldAnswersAtMost; tries++) {
       await this.#keepAnnounced();
       const at = this.#now();
-      const chat = await this.#options.roster.look(chatId);
+      const chat = await this.#options.registry.look(chatId);
       this.#answered();
       if (this.#now() - at > reliedOnMs) continue;
       this.#remember(chatId, chat?.is_active === true && this.#log.isKnown ? at : undefined);
@@ -277,23 +283,23 @@ export class ConsentCheck {
 
   /** From now on the list in memory has to do, until the table can be read again. */
   #fallBack(error: Error): void {
-    const { roster, onMemory, signal } = this.#options;
+    const { registry, onMemory, signal } = this.#options;
     if (signal.aborted) return;
     this.#isUnreadable = this.#hasFailed = true;
     this.#triedAt = this.#now();
     void this.#keepRefreshing();
-    if (this.#isTold || roster.isUnread) return;
+    if (this.#isTold || registry.isUnread) return;
     this.#isTold = true;
     onMemory(error);
   }
 
   /** Reads one chat, now and then: once that succeeds, the others are read again, too. */
   async #tryAgain(chatId: number): Promise<void> {
-    const { roster } = this.#options;
-    if (roster.isUnread || this.#now() < this.#triedAt + tryAgainMs.chat) return;
+    const { registry } = this.#options;
+    if (registry.isUnread || this.#now() < this.#triedAt + tryAgainMs.chat) return;
     this.#triedAt = Infinity;
     try {
-      await roster.look(chatId);
+      await registry.look(chatId);
       this.#answered();
       this.#isUnreadable = false;
     } catch {
@@ -305,21 +311,21 @@ export class ConsentCheck {
 
   /** Reads the list; tries again until that succeeds, or everything ends. */
   async #keepRefreshing(): Promise<void> {
-    const { roster, clock, signal, onRefreshed } = this.#options;
+    const { registry, clock, signal, onRefreshed } = this.#options;
     if (this.#isRefreshing) return;
     this.#isRefreshing = true;
     this.#proof = "read";
     while (!signal.aborted) {
       try {
-        if (roster.refusal !== undefined) this.#options.onRefused(roster.refusal);
-        if (roster.isUnread) throw new Error("the list of chats has never been read");
+        if (registry.refusal !== undefined) this.#options.onRefused(registry.refusal);
+        if (registry.isUnread) throw new Error("the list of chats has never been read");
         await this.refresh();
         this.#isRefreshing = false;
         return onRefreshed();
       } catch (error) {
         this.#fallBack(error as Error);
-        if (!roster.isUnread) onRefreshed();
-        const restMs = roster.isUnread ? tryAgainMs.unread : tryAgainMs.unreadable;
+        if (!registry.isUnread) onRefreshed();
+        const restMs = registry.isUnread ? tryAgainMs.unread : tryAgainMs.unreadable;
         await clock.sleep(restMs, signal).catch(() => {});
       }
     }
@@ -344,9 +350,9 @@ export class ConsentCheck {
     for (;;) {
       const since = this.#now();
       try {
-        return await inTime(answer, { ms, clock, signal });
+        return await deadline(answer, { ms, clock, signal });
       } catch (error) {
-        if (signal.aborted || this.#answeredAt <= since || !(error instanceof LateError)) throw error;
+        if (signal.aborted || this.#answeredAt <= since || !(error instanceof DeadlineError)) throw error;
       }
     }
   }

@@ -12,7 +12,7 @@ import {
   type Fact,
   factsTable,
   heading,
-  type Markup,
+  type SafeHtml,
   small,
   table,
 } from "../util/html.ts";
@@ -104,7 +104,7 @@ function workOf(health: ShownStatistics): Fact[] {
   ];
 }
 
-function activity(byDay: readonly number[]): Markup {
+function activity(byDay: readonly number[]): SafeHtml {
   return barChart(byDay, {
     title: "Chats by the day of their last message",
     first: `${byDay.length - 1} days ago`,

@@ -71,13 +71,13 @@ export interface Chat extends ChatState {
 }
 
 /** What every event says. */
-export interface Fact {
+export interface BaseEvent {
   /** When it happened, in milliseconds since 1970: Telegram's `date` where it gives one. */
   readonly at: number;
 }
 
 /** A message from the chat. `registers` says whether it may register or reactivate (auto-registration). */
-export interface MessageEvent extends Fact {
+export interface MessageEvent extends BaseEvent {
   /** Which of the two commands it was, or any other message. */
   readonly kind: "start" | "stop" | "message";
   /** The update that told it; what is told twice counts once. */
@@ -96,7 +96,7 @@ export interface MessageEvent extends Fact {
 }
 
 /** The bot can (`returned`) or cannot (`removed`) write to the chat any more; without `updateId`, a refused send. */
-export interface MemberEvent extends Fact {
+export interface MemberEvent extends BaseEvent {
   /** Whether it cannot, or can again. */
   readonly kind: "removed" | "returned";
   /** The update that told it; what is told twice counts once. */
@@ -112,13 +112,13 @@ export interface MemberEvent extends Fact {
 }
 
 /** What a broadcast met: Telegram did not find the chat (`unreached`, a strike), or took the message (`reached`). */
-export interface ReachEvent extends Fact {
+export interface DeliveryEvent extends BaseEvent {
   /** Said twice, a strike counts twice. `reached` clears them, as does a message from the chat. */
   readonly kind: "unreached" | "reached";
 }
 
 /** The operator's word, which overrides even a /stop. */
-export interface OperatorEvent extends Fact {
+export interface OperatorEvent extends BaseEvent {
   /** As `saveChat`, `deactivateChat` and `reactivateChat`. */
   readonly kind: "saved" | "deactivated" | "reactivated";
   /** News about who is behind the chat. */
@@ -126,7 +126,7 @@ export interface OperatorEvent extends Fact {
 }
 
 /** Cleanup found the chat stale; it holds only while `last_active` still reads as it did then. */
-export interface StaleEvent extends Fact {
+export interface StaleEvent extends BaseEvent {
   /** The chat has not written for too long. */
   readonly kind: "stale";
   /** What cleanup has read, to the letter. */
@@ -134,14 +134,14 @@ export interface StaleEvent extends Fact {
 }
 
 /** The two halves of a group's move to its supergroup: the new chat inherits, then the old one is closed. */
-export interface InheritedEvent extends Fact {
+export interface InheritedEvent extends BaseEvent {
   /** Told to the supergroup. */
   readonly kind: "inherited";
   /** The group, as it was read. */
   readonly from: Chat;
 }
 /** See {@link InheritedEvent}. */
-export interface MigratedEvent extends Fact {
+export interface MigratedEvent extends BaseEvent {
   /** Told to the group. */
   readonly kind: "migrated";
   /** The supergroup's id. */
@@ -153,7 +153,7 @@ export type ChatEvent =
   | MessageEvent
   | MemberEvent
   | OperatorEvent
-  | ReachEvent
+  | DeliveryEvent
   | StaleEvent
   | InheritedEvent
   | MigratedEvent;

@@ -4,7 +4,13 @@ import { botOptionNames } from "../util/option_owners.ts";
 import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
 import { chatOf, fold } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState } from "./events.ts";
-import { type Applied, ChatStorage, type ChatStorageOptions, displayChat, displayChats } from "./storage.ts";
+import {
+  type ApplyResult,
+  ChatStorage,
+  type ChatStorageOptions,
+  displayChat,
+  displayChats,
+} from "./storage.ts";
 
 const optionNames: Names = {
   known: namesOf<ChatStorageOptions>({ clock: true, logger: true }),
@@ -35,7 +41,7 @@ export class InMemoryChatStorage extends ChatStorage {
 
   /** Folds the rule over the events at once. */
   // deno-lint-ignore require-await -- async, so that a wrong id rejects as it does with every storage
-  async apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
+  async apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult> {
     assertChatId(chatId);
     const before = this.#chats.get(chatId);
     const after = fold(before, events);

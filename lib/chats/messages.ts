@@ -9,7 +9,7 @@ import {
   type TradingSignal,
   validateSignal,
 } from "../signals/signal.ts";
-import { longest as longestBroadcast } from "../telegram/split.ts";
+import { maxBroadcastLength as longestBroadcast } from "../telegram/split.ts";
 import {
   bold,
   code,
@@ -21,7 +21,7 @@ import {
   type TextPart,
   wellFormed,
 } from "../telegram/text.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { assertNames } from "../util/validate.ts";
 import type { Chat } from "./events.ts";
@@ -157,7 +157,7 @@ const notSubscribed = "This chat is not subscribed.";
 const startSubscribes = " /start subscribes it.";
 
 /** What the bot says by itself. */
-export const ownMessages: { readonly [Name in MessageName]: (about: About<Name>) => FormattedText } = {
+export const defaultMessages: { readonly [Name in MessageName]: (about: About<Name>) => FormattedText } = {
   registered: () => lines(bold("Welcome! You are subscribed."), everySignal, commandList),
   returned: () => lines(bold("Welcome back! You are subscribed again."), everySignal, commandList),
   channelGreeting: () => format(),
@@ -231,15 +231,18 @@ function day(time: string): string {
 // What the bot says in its owner's words, as far as there are any and they can be sent.
 
 /** Gives the message of that name. */
-export type Words = <Name extends MessageName>(name: Name, about: About<Name>) => FormattedText;
+export type MessageRenderer = <Name extends MessageName>(name: Name, about: About<Name>) => FormattedText;
 
 const longest = 4096;
 
 /** A wording that fails costs nobody an answer: the bot's own stands in, and the log says so, once for each message. */
-export function createWords(messages: Partial<BotMessages> | undefined, logger: Logger): Words {
+export function createMessageRenderer(
+  messages: Partial<BotMessages> | undefined,
+  logger: Logger,
+): MessageRenderer {
   const told = new Set<MessageName>();
   return (name, about) => {
-    const own = ownMessages[name](about);
+    const own = defaultMessages[name](about);
     const wording = messages?.[name] as Wording<typeof about> | undefined;
     if (wording === undefined) return own;
     try {
@@ -249,7 +252,7 @@ export function createWords(messages: Partial<BotMessages> | undefined, logger: 
       return text === undefined ? own : sendable(text, name);
     } catch (error) {
       if (!told.has(name)) {
-        logger.error(`messages.${name} fails, so the bot's own words are used: ${reasonOf(error)}`);
+        logger.error(`messages.${name} fails, so the bot's own words are used: ${messageOf(error)}`);
       }
       told.add(name);
       return own;

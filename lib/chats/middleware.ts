@@ -1,20 +1,20 @@
 /** The chats' commands as middleware: updates in, chat events kept, replies out. */
 import type { Context } from "grammy/web";
-import { createInOrder } from "../util/async.ts";
+import { createKeyedMutex } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { createBoundedLog, type Logger } from "../util/log.ts";
-import type { Words } from "./messages.ts";
+import { createRateLimitedLog, type Logger } from "../util/log.ts";
+import type { MessageRenderer } from "./messages.ts";
 import type { Registration } from "./registration.ts";
-import type { Roster } from "./registry.ts";
+import type { ChatRegistry } from "./registry.ts";
 import { repliesTo, type Reply } from "./replies.ts";
-import { addresseeOf, holdMsOf, Outbox } from "./reply_sender.ts";
-import { createHear, sequenceKey } from "./update.ts";
+import { addresseeOf, holdMsOf, ReplySender } from "./reply_sender.ts";
+import { chatKeyOf, createUpdateParser } from "./update.ts";
 import { writeOne } from "./writer.ts";
 
-export interface CommandsOptions {
+export interface SubscriptionMiddlewareOptions {
   /** Ready to be written to by the bot of this id; rejects where it is not. */
-  readonly roster: (botId: number) => Promise<Roster>;
-  readonly words: Words;
+  readonly registry: (botId: number) => Promise<ChatRegistry>;
+  readonly renderMessage: MessageRenderer;
   /** Whether any message registers its chat, or only /start. */
   readonly registers: boolean;
   /** What chats may be registered. */
@@ -30,35 +30,39 @@ export type CommandContext = Pick<Context, "api" | "update" | "me">;
 const replyWithinMs = 10_000;
 
 /** Keeps and answers an update; rejects where it could not be kept. */
-export function createCommands(options: CommandsOptions): (ctx: CommandContext) => Promise<void> {
-  const { roster, words, registers, registration, clock, logger } = options;
-  const hear = createHear({ registers, clock });
-  const openOutbox = (opened: Roster): Outbox =>
-    new Outbox({
-      roster: opened,
-      words,
+export function createSubscriptionMiddleware(
+  options: SubscriptionMiddlewareOptions,
+): (ctx: CommandContext) => Promise<void> {
+  const { registry, renderMessage, registers, registration, clock, logger } = options;
+  const hear = createUpdateParser({ registers, clock });
+  const openOutbox = (opened: ChatRegistry): ReplySender =>
+    new ReplySender({
+      registry: opened,
+      renderMessage,
       onGone: (chatId, event) => opened.apply(chatId, [event]),
-      warn: createBoundedLog((message) => logger.warn(message), clock),
+      warn: createRateLimitedLog((message) => logger.warn(message), clock),
       clock,
       withinMs: replyWithinMs,
     });
-  let outbox: Outbox | undefined;
+  let replySender: ReplySender | undefined;
   // A runner hands over one chat's updates side by side: what was said first is kept first.
-  const inOrder = createInOrder();
+  const inOrder = createKeyedMutex();
   const handle = async ({ api, update, me }: CommandContext): Promise<void> => {
     const said = await hear(update, { api, botUsername: me.username });
     if (said === undefined) return;
-    const opened = await roster(me.id);
-    const heard = registration.limit(said, opened);
-    if (heard === undefined) return;
-    const step = heard.entry && await writeOne(opened, heard.entry);
-    if (step !== undefined) registration.learn(heard, step);
-    outbox ??= openOutbox(opened);
-    const holdMs = holdMsOf(heard.asks, step);
-    const replies: Reply[] = step === undefined ? ["administratorsUnknown"] : repliesTo(heard.asks, step);
-    const sent = outbox.send(api, addresseeOf(heard), replies, { holdMs });
+    const opened = await registry(me.id);
+    const parsed = registration.limit(said, opened);
+    if (parsed === undefined) return;
+    const result = parsed.write && await writeOne(opened, parsed.write);
+    if (result !== undefined) registration.learn(parsed, result);
+    replySender ??= openOutbox(opened);
+    const holdMs = holdMsOf(parsed.intent, result);
+    const replies: Reply[] = result === undefined
+      ? ["administratorsUnknown"]
+      : repliesTo(parsed.intent, result);
+    const sent = replySender.send(api, addresseeOf(parsed), replies, { holdMs });
     // Others' updates are not to wait for it.
     if (holdMs === undefined) await sent;
   };
-  return (ctx) => inOrder(sequenceKey(ctx.update), () => handle(ctx));
+  return (ctx) => inOrder(chatKeyOf(ctx.update), () => handle(ctx));
 }

@@ -1,9 +1,9 @@
 /** Limits what strangers can register: by the chat's type, and by the number of groups and channels of one person. */
 import { BoundedSet } from "../util/collections.ts";
 import type { ChatEvent, ChatType, MemberEvent, MessageEvent } from "./events.ts";
-import type { Roster } from "./registry.ts";
-import type { Heard, Refusal } from "./update.ts";
-import type { Step } from "./writer.ts";
+import type { ChatRegistry } from "./registry.ts";
+import type { ParsedUpdate, RegistrationRefusal } from "./update.ts";
+import type { WriteResult } from "./writer.ts";
 
 export interface RegistrationOptions {
   /** Default: all. */
@@ -29,43 +29,46 @@ export class Registration {
   }
 
   /** What is left of what is heard where the chat may not be registered; `undefined` where nothing is. */
-  limit(heard: Heard, roster: Roster): Heard | undefined {
-    const { chatId, entry } = heard;
-    if (entry?.kind !== "event" || !mayRegister(entry.event) || roster.isActive(chatId)) return heard;
-    const { event } = entry;
-    const { adders } = roster;
+  limit(parsed: ParsedUpdate, registry: ChatRegistry): ParsedUpdate | undefined {
+    const { chatId, write: chatWrite } = parsed;
+    if (chatWrite?.kind !== "event" || !mayRegister(chatWrite.event) || registry.isActive(chatId)) {
+      return parsed;
+    }
+    const { event } = chatWrite;
+    const { adders } = registry;
     const known = adders.adderOf(chatId);
     // A message's writer counts as the adder only where no other is known; a /start's or an addition's always does.
     const addedBy = event.kind === "message" ? known ?? event.addedBy : event.addedBy ?? known;
     const isCounted = addedBy !== undefined && !this.#isExempt(chatId);
-    const refusal = this.#refusalOf(heard, isCounted ? addedBy : undefined, roster);
+    const refusal = this.#refusalOf(parsed, isCounted ? addedBy : undefined, registry);
     if (refusal === undefined) {
       if (isCounted) adders.expect(chatId, addedBy);
-      return { ...heard, entry: { ...entry, event: { ...event, addedBy } } };
+      return { ...parsed, write: { ...chatWrite, event: { ...event, addedBy } } };
     }
     if (addedBy !== undefined) adders.refuse(chatId, addedBy);
     if (this.#unknown.has(chatId)) return undefined;
-    const asks = isToTell(heard, event) && this.#told.add(chatId) ? refusal : "nothing";
-    return { ...heard, asks, entry: { ...entry, event: registeringNobody(event) } };
+    const intent = isToTell(parsed, event) && this.#told.add(chatId) ? refusal : "nothing";
+    return { ...parsed, intent, write: { ...chatWrite, event: registeringNobody(event) } };
   }
 
   /** Learns from what was kept of it. */
-  learn({ chatId, entry }: Heard, { after }: Step): void {
-    const isRefused = entry?.kind === "event" && "registers" in entry.event && !entry.event.registers;
+  learn({ chatId, write: chatWrite }: ParsedUpdate, { after }: WriteResult): void {
+    const isRefused = chatWrite?.kind === "event" && "registers" in chatWrite.event &&
+      !chatWrite.event.registers;
     if (isRefused && after === undefined) this.#unknown.add(chatId);
     else this.#unknown.delete(chatId);
   }
 
   #refusalOf(
-    { chatId, chatType }: Heard,
+    { chatId, chatType }: ParsedUpdate,
     adderId: number | undefined,
-    roster: Roster,
-  ): Refusal | undefined {
+    registry: ChatRegistry,
+  ): RegistrationRefusal | undefined {
     const { chatTypes, chatsPerAdder = defaultChatsPerAdder } = this.#options;
     if (chatType !== undefined && chatTypes?.includes(chatType) === false) return "chatTypeNotAllowed";
     if (adderId === undefined || chatsPerAdder === Infinity) return undefined;
-    const counts = (each: number): boolean => roster.isActive(each) && !this.#isExempt(each);
-    const others = roster.adders.countBeside(chatId, adderId, counts);
+    const counts = (each: number): boolean => registry.isActive(each) && !this.#isExempt(each);
+    const others = registry.adders.countBeside(chatId, adderId, counts);
     return others >= chatsPerAdder ? "tooManyChats" : undefined;
   }
 
@@ -87,7 +90,7 @@ function registeringNobody({ addedBy: _addedBy, ...event }: Registering): Regist
 }
 
 /** Channels are told nothing; groups only where something was said to the bot, or it was added. */
-function isToTell({ asks, chatType }: Heard, { kind }: Registering): boolean {
+function isToTell({ intent, chatType }: ParsedUpdate, { kind }: Registering): boolean {
   if (chatType === "channel") return false;
-  return asks !== "nothing" || kind === "returned" || chatType === "private";
+  return intent !== "nothing" || kind === "returned" || chatType === "private";
 }

@@ -1,10 +1,16 @@
 /** The person who has brought each group and channel in, as far as this process knows. */
-import { createInOrder } from "../util/async.ts";
+import { createKeyedMutex } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { BoundedMap, SortedIds } from "../util/collections.ts";
 import { isMessage } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState } from "./events.ts";
-import { type Applied, type ChatStorage, type CleanupOptions, migrateChat, type Work } from "./storage.ts";
+import {
+  type ApplyResult,
+  type ChatStorage,
+  type CleanupOptions,
+  type LoadOptions,
+  migrateChat,
+} from "./storage.ts";
 
 /** What is known of a chat: it is about to be registered, it was, or it was not to be. */
 type AdderStanding = "expected" | "kept" | "refused";
@@ -18,7 +24,7 @@ interface Brought {
 const chatsAtMost = 200_000;
 
 /** Counts the active groups and channels of each person who has brought some in. */
-export class Adders {
+export class AdderCounts {
   readonly #chats = new BoundedMap<number, Brought>(chatsAtMost);
   readonly #chatsOf = new BoundedMap<number, Set<number>>(chatsAtMost);
 
@@ -85,7 +91,7 @@ interface Word {
   readonly threadId: number | undefined;
 }
 
-export interface WordOptions {
+export interface ConsentOverlay {
   /** Its place among the words that were said. Default: behind all others. */
   readonly order?: number | undefined;
   /** The topic that a /start subscribes. */
@@ -93,7 +99,7 @@ export interface WordOptions {
 }
 
 /** The active chats in memory, in step with their storage. */
-export class Roster {
+export class ChatRegistry {
   readonly #kept: ChatStorage;
   /** Stands in for the storage until that can be read: then "not here" does not mean "unknown". */
   #standIn: ChatStorage | undefined;
@@ -111,16 +117,16 @@ export class Roster {
   /** Groups that became supergroups while this roster looked on. */
   readonly #movedTo = new Map<number, number>();
   /** When, in `moment`s, a chat was heard last. */
-  readonly #heard = new Map<number, number>();
+  readonly #parsed = new Map<number, number>();
   #moment = 0;
   /** The topics to which broadcasts go. Few chats have one. */
   #threads = new Map<number, number>();
   /** The last word of each chat whose /start or /stop waits to be kept. */
   readonly #words = new Map<number, Word>();
   #order = 0;
-  readonly #inOrder = createInOrder();
+  readonly #inOrder = createKeyedMutex();
   /** Who has brought the groups and channels in. */
-  readonly adders: Adders = new Adders();
+  readonly adders: AdderCounts = new AdderCounts();
 
   /**
    * Empty until `load()`.
@@ -162,12 +168,12 @@ export class Roster {
   }
 
   /** Whether the chat is active and has strikes, as far as is known here: taking a message, it has none any more. */
-  isStruck(chatId: number): boolean {
+  hasStrikes(chatId: number): boolean {
     return this.#struck.has(chatId);
   }
 
   /** Whether a message may go to the chat now: its last word counts, kept or not. */
-  mayWriteTo(chatId: number): boolean {
+  isSubscribed(chatId: number): boolean {
     return this.#words.get(chatId)?.isActive ?? this.isActive(chatId);
   }
 
@@ -186,10 +192,10 @@ export class Roster {
    * The chat's /start or /stop counts from now on, unless a later one does already. Gives what ends that: to be called
    * once it is kept.
    */
-  heed(
+  overlayConsent(
     chatId: number,
     isActive: boolean,
-    { order = this.nextOrder(), threadId }: WordOptions = {},
+    { order = this.nextOrder(), threadId }: ConsentOverlay = {},
   ): () => void {
     const known = this.#words.get(chatId);
     if (known === undefined || known.order < order) this.#words.set(chatId, { isActive, order, threadId });
@@ -201,14 +207,14 @@ export class Roster {
   /** A group's move that waits to be kept counts from now on. Gives what ends that: to be called once it is kept. */
   expectMove(from: number, to: number): () => void {
     this.#movedTo.set(from, to);
-    const ends = [this.heed(from, false)];
+    const ends = [this.overlayConsent(from, false)];
     // What the supergroup has said itself is newer.
-    if (!this.#words.has(to)) ends.push(this.heed(to, true, { threadId: this.threadOf(to) }));
+    if (!this.#words.has(to)) ends.push(this.overlayConsent(to, true, { threadId: this.threadOf(to) }));
     return () => ends.forEach((end) => end());
   }
 
   /** Whether the chat's last word is not kept yet. */
-  isHeeded(chatId: number): boolean {
+  isConsentPending(chatId: number): boolean {
     return this.#words.has(chatId);
   }
 
@@ -224,14 +230,14 @@ export class Roster {
 
   /** Whether a message of the chat has been kept since that moment. */
   hasSpokenSince(chatId: number, moment: number): boolean {
-    return (this.#heard.get(chatId) ?? 0) > moment;
+    return (this.#parsed.get(chatId) ?? 0) > moment;
   }
 
   /**
    * Makes the storage ready for this bot and reads it, if that has not been done; from then on nothing stands in for it.
    * @throws {ConfigError} If the storage serves another bot.
    */
-  async open(botId: number, work?: Work): Promise<void> {
+  async open(botId: number, work?: LoadOptions): Promise<void> {
     if (this.#standIn === undefined) return;
     await this.#kept.createTableIfNotExists(work);
     await this.#load(this.#kept, work, this.#kept.claim(botId, work));
@@ -239,13 +245,13 @@ export class Roster {
   }
 
   /** Reads all active chats anew; gives their ids, and those of chats whose /start waits, in ascending order. */
-  async load(work?: Work): Promise<number[]> {
+  async load(work?: LoadOptions): Promise<number[]> {
     await this.#load(this.storage, work);
     return Array.from(this.snapshot());
   }
 
   /** Reads all active chats anew. */
-  async refresh(work?: Work): Promise<void> {
+  async refresh(work?: LoadOptions): Promise<void> {
     await this.#load(this.storage, work);
   }
 
@@ -287,7 +293,7 @@ export class Roster {
    * A /start or /stop that was said in a group before it became a supergroup, and is heard afterwards, is said in the
    * supergroup too.
    */
-  async apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
+  async apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult> {
     const applied = await this.#apply(chatId, events);
     const { removed_reason, migrated_to } = applied.before ?? {};
     const words = events.filter(({ kind }) => kind === "start" || kind === "stop");
@@ -309,9 +315,9 @@ export class Roster {
   }
 
   /** What stands in for the storage hears it, too; only /start registers there. */
-  async note(chatId: number, event: ChatEvent): Promise<void> {
-    const heard = "registers" in event ? { ...event, registers: false } : event;
-    const { after } = await this.#standIn?.apply(chatId, [heard]) ?? {};
+  async applyOwn(chatId: number, event: ChatEvent): Promise<void> {
+    const parsed = "registers" in event ? { ...event, registers: false } : event;
+    const { after } = await this.#standIn?.apply(chatId, [parsed]) ?? {};
     if (this.#standIn === undefined) return;
     this.#place(chatId, standingOf(after), after?.thread_id);
   }
@@ -330,7 +336,7 @@ export class Roster {
   }
 
   /** @param claim Rejects where the storage is another bot's: then nothing that was read counts. */
-  async #load(storage: ChatStorage, work?: Work, claim?: Promise<void>): Promise<void> {
+  async #load(storage: ChatStorage, work?: LoadOptions, claim?: Promise<void>): Promise<void> {
     const number = ++this.#loadsBegun;
     const begunAt = this.#clock.now();
     const changes = new Map<number, Standing>();
@@ -362,7 +368,7 @@ export class Roster {
     }
   }
 
-  async #apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
+  async #apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult> {
     return await this.#inOrder(chatId, async () => {
       const applied = await this.storage.apply(chatId, events, this.isActive(chatId) ? "active" : "absent");
       this.#note(chatId, applied.after);
@@ -372,8 +378,8 @@ export class Roster {
   }
 
   #hear(chatId: number): void {
-    if (this.#heard.size >= heardAtMost) this.#heard.clear();
-    this.#heard.set(chatId, ++this.#moment);
+    if (this.#parsed.size >= heardAtMost) this.#parsed.clear();
+    this.#parsed.set(chatId, ++this.#moment);
   }
 
   #note(chatId: number, after: ChatState | undefined): void {

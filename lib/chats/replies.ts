@@ -2,17 +2,17 @@
 import { isChannel } from "./chat.ts";
 import type { ChatState } from "./events.ts";
 import type { MessageName } from "./messages.ts";
-import type { Ask } from "./update.ts";
-import type { Step } from "./writer.ts";
+import type { Intent } from "./update.ts";
+import type { WriteResult } from "./writer.ts";
 
 /** A message by its name; the chat's status is what it is when it is sent. */
 export type Reply = Exclude<MessageName, "signal" | "statusUnread">;
 
 /** After it was kept. What was heard before has been answered before. */
-export function repliesTo(asks: Ask, step: Step): Reply[] {
-  const { before, after, isRepeated } = step;
+export function repliesTo(intent: Intent, result: WriteResult): Reply[] {
+  const { before, after, isRepeated } = result;
   if (isRepeated) return [];
-  switch (asks) {
+  switch (intent) {
     case "start":
       // One that a later /stop has taken back meanwhile starts nothing.
       if (!after?.is_active) return ["alreadyStopped"];
@@ -25,31 +25,31 @@ export function repliesTo(asks: Ask, step: Step): Reply[] {
       return ["administratorsOnly"];
     case "chatTypeNotAllowed":
     case "tooManyChats":
-      return [asks];
+      return [intent];
     case "help":
     case "status":
-      return [...greetings(step), asks];
+      return [...greetings(result), intent];
     default:
-      return greetings(step);
+      return greetings(result);
   }
 }
 
 /** While it waits in the queue. `isActive` says whether the chat is subscribed as far as is known here. */
-export function repliesWhileQueued(asks: Ask, isActive: boolean): Reply[] {
-  if (asks === "start") return [isActive ? "alreadyActive" : "registeredForNow"];
-  if (asks === "stop") return ["stoppedForNow"];
-  if (asks === "refused") return ["administratorsOnly"];
-  return queuedAsks.includes(asks) ? [asks as Reply] : [];
+export function repliesWhileQueued(intent: Intent, isActive: boolean): Reply[] {
+  if (intent === "start") return [isActive ? "alreadyActive" : "registeredForNow"];
+  if (intent === "stop") return ["stoppedForNow"];
+  if (intent === "refused") return ["administratorsOnly"];
+  return queuedAsks.includes(intent) ? [intent as Reply] : [];
 }
 
-const queuedAsks: readonly Ask[] = ["help", "status", "chatTypeNotAllowed", "tooManyChats"];
+const queuedAsks: readonly Intent[] = ["help", "status", "chatTypeNotAllowed", "tooManyChats"];
 
 /** When it is kept after all, and had been answered by `repliesWhileQueued`. */
-export function repliesAfterQueue(asks: Ask, step: Step): Reply[] {
-  return asks === "start" || asks === "stop" ? [] : greetings(step);
+export function repliesAfterQueue(intent: Intent, result: WriteResult): Reply[] {
+  return intent === "start" || intent === "stop" ? [] : greetings(result);
 }
 
-function greetings({ before, after }: Step): Reply[] {
+function greetings({ before, after }: WriteResult): Reply[] {
   if (!after?.is_active || before?.is_active) return [];
   // What nobody has asked for is not said before all subscribers of a channel.
   return [isChannel(after) ? "channelGreeting" : welcome(before)];

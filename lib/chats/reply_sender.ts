@@ -1,25 +1,25 @@
 /** Replies on their way: one chat's in their order, different chats' side by side, and never the reason for a wait. */
 import type { Api } from "grammy/web";
-import { forGrammy } from "../telegram/client.ts";
+import { asGrammySignal } from "../telegram/client.ts";
 import { outcomeOf } from "../telegram/outcome.ts";
 import { asReply } from "../telegram/rate_limit/rate_limiter.ts";
-import { LateTurnError } from "../telegram/rate_limit/send_request.ts";
+import { PermitTimeoutError } from "../telegram/rate_limit/send_request.ts";
 import type { FormattedText } from "../telegram/text.ts";
-import { createInOrder, waitFor } from "../util/async.ts";
+import { createKeyedMutex, settleWithin } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import { BoundedMap, BoundedSet } from "../util/collections.ts";
-import { reasonOf } from "../util/errors.ts";
-import { type Allowance, createAllowance } from "../util/token_bucket.ts";
+import { messageOf } from "../util/errors.ts";
+import { createTokenBuckets, type TokenBuckets } from "../util/token_bucket.ts";
 import type { ChatEvent } from "./events.ts";
-import type { Addressee, Words } from "./messages.ts";
-import type { Roster } from "./registry.ts";
+import type { Addressee, MessageRenderer } from "./messages.ts";
+import type { ChatRegistry } from "./registry.ts";
 import { repliesAfterQueue, repliesTo, repliesWhileQueued, type Reply } from "./replies.ts";
-import type { Ask, Heard } from "./update.ts";
-import type { Entry, Step } from "./writer.ts";
+import type { Intent, ParsedUpdate } from "./update.ts";
+import type { ChatWrite, WriteResult } from "./writer.ts";
 
-export interface OutboxOptions {
-  readonly roster: Roster;
-  readonly words: Words;
+export interface ReplySenderOptions {
+  readonly registry: ChatRegistry;
+  readonly renderMessage: MessageRenderer;
   /** Called with a chat that turned out to be out of reach. */
   readonly onGone: (chatId: number, event: ChatEvent) => Promise<unknown>;
   /** Called with what happened to a reply that could not be sent. */
@@ -58,13 +58,13 @@ interface Order {
   readonly queuedAt: number;
 }
 
-export class Outbox {
-  readonly #options: OutboxOptions;
+export class ReplySender {
+  readonly #options: ReplySenderOptions;
   readonly #now: () => number;
   /** When a reply to a chat was last given up, as its turn had not come in time. */
   readonly #droppedAt = new BoundedMap<number, number>(chatsAtMost);
-  readonly #inOrder = createInOrder();
-  readonly #allowances: Readonly<Record<Kind, Allowance>>;
+  readonly #inOrder = createKeyedMutex();
+  readonly #allowances: Readonly<Record<Kind, TokenBuckets>>;
   #pending = 0;
   /** Replies that have not been sent yet. */
   #waiting = 0;
@@ -72,11 +72,11 @@ export class Outbox {
   #isClosed = false;
   #onIdle = (): void => {};
 
-  constructor(options: OutboxOptions) {
+  constructor(options: ReplySenderOptions) {
     this.#options = options;
     this.#now = monotonic(options.clock);
-    const allowance = (): Allowance =>
-      createAllowance({ atOnce: repliesPerMinute, perSecond: repliesPerMinute / 60 });
+    const allowance = (): TokenBuckets =>
+      createTokenBuckets({ atOnce: repliesPerMinute, perSecond: repliesPerMinute / 60 });
     this.#allowances = { word: allowance(), other: allowance() };
   }
 
@@ -101,7 +101,7 @@ export class Outbox {
     { kind = "other", isWanted = () => true, holdMs }: SendOptions = {},
   ): Promise<void> {
     const { [kind]: allowance } = this.#allowances;
-    if (replies.length === 0 || !allowance.take(to.chatId, this.#options.clock.now())) return;
+    if (replies.length === 0 || !allowance.tryTake(to.chatId, this.#options.clock.now())) return;
     if (this.#waiting + replies.length > waitingAtMost[kind]) {
       return this.#drop(to.chatId, replies.length, `${this.#waiting} replies wait already`);
     }
@@ -123,7 +123,7 @@ export class Outbox {
     const { clock, warn } = this.#options;
     if (this.#pending > 0) {
       const idle = new Promise<void>((resolve) => this.#onIdle = resolve);
-      await waitFor(idle, closeWithinMs, clock);
+      await settleWithin(idle, closeWithinMs, clock);
     }
     this.#isClosed = true;
     if (this.#pending > 0) warn(`The bot ends before ${this.#pending} chats could be answered.`);
@@ -141,12 +141,14 @@ export class Outbox {
     const at = clock.now();
     // What was behind a reply that has waited for too long has waited as long.
     if (queuedAt <= (this.#droppedAt.get(chatId) ?? -Infinity)) {
-      return this.#drop(chatId, 1, new LateTurnError().message);
+      return this.#drop(chatId, 1, new PermitTimeoutError().message);
     }
     try {
-      const { text, entities } = reply === "status" ? await this.#status(to) : this.#options.words(reply, to);
+      const { text, entities } = reply === "status"
+        ? await this.#status(to)
+        : this.#options.renderMessage(reply, to);
       if (text === "") return;
-      const signal = withinMs === undefined ? undefined : forGrammy(AbortSignal.timeout(withinMs));
+      const signal = withinMs === undefined ? undefined : asGrammySignal(AbortSignal.timeout(withinMs));
       const place = message_thread_id === undefined ? {} : { message_thread_id };
       const message = { chat_id: chatId, ...place, text, entities: [...entities] };
       const mark = { isConfirmation: kind === "word", waitAtMostMs: waitAtMostMs[kind] };
@@ -154,12 +156,12 @@ export class Outbox {
     } catch (error) {
       if (this.#isClosed) return;
       const outcome = outcomeOf(error);
-      const isLate = error instanceof LateTurnError;
+      const isLate = error instanceof PermitTimeoutError;
       if (isLate) this.#droppedAt.set(chatId, this.#now());
       if (isLate || outcome.kind === "wait") this.#drop(chatId, 1, (error as Error).message);
       else if (outcome.kind === "gone") {
         onGone(chatId, { kind: "removed", reason: outcome.reason, at })
-          .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${reasonOf(failure)}`));
+          .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${messageOf(failure)}`));
       } else if (outcome.kind === "moved" && outcome.to !== chatId) {
         await this.#answer(api, { ...to, chatId: outcome.to }, reply, { kind, queuedAt });
       } else if (outcome.kind === "topic" && message_thread_id !== undefined) {
@@ -169,13 +171,14 @@ export class Outbox {
   }
 
   async #status(to: Addressee): Promise<FormattedText> {
-    const { roster, words } = this.#options;
+    const { registry, renderMessage: words } = this.#options;
     const { chatId } = to;
-    const unread = (): FormattedText => words("statusUnread", { ...to, isActive: roster.mayWriteTo(chatId) });
-    if (roster.isHeeded(chatId)) return unread();
+    const unread = (): FormattedText =>
+      words("statusUnread", { ...to, isActive: registry.isSubscribed(chatId) });
+    if (registry.isConsentPending(chatId)) return unread();
     try {
-      const chat = await roster.getChat(chatId);
-      return words("status", { ...to, chat, isDurable: roster.storage.kind !== "memory" });
+      const chat = await registry.getChat(chatId);
+      return words("status", { ...to, chat, isDurable: registry.storage.kind !== "memory" });
     } catch {
       return unread();
     }
@@ -184,86 +187,86 @@ export class Outbox {
 
 // Answers to updates: once one is kept, while it waits in the queue, and after it has left the queue.
 
-export interface AnswersOptions {
+export interface RepliesOptions {
   readonly api: Api;
-  readonly outbox: Outbox;
-  readonly roster: Roster;
+  readonly replySender: ReplySender;
+  readonly registry: ChatRegistry;
 }
 
 /** An update that waits in the queue. */
 export interface Queued {
   readonly updateId: number;
-  readonly heard: Heard;
+  readonly parsed: ParsedUpdate;
   /** Whether the chat was active before, as far as was known here. */
   readonly wasActive: boolean;
-  readonly kept: Promise<Step>;
+  readonly kept: Promise<WriteResult>;
 }
 
 /** Chats that were told what is told once; past this many, the oldest may be told again. */
 const toldAtMost = 10_000;
 
-export class Answers {
-  readonly #options: AnswersOptions;
+export class Replies {
+  readonly #options: RepliesOptions;
   readonly #told = new BoundedSet<number>(toldAtMost);
   /** Updates that a process before this one has answered while they waited. */
   readonly #answered = new Set<number | undefined>();
 
-  constructor(options: AnswersOptions) {
+  constructor(options: RepliesOptions) {
     this.#options = options;
   }
 
   /** Answers what is kept; without a step, what could not be decided. */
-  kept(heard: Heard, step: Step | undefined): Promise<void> {
-    const { chatId, asks } = heard;
-    const to = addresseeOf(heard);
-    if (asks === "stranger") return this.#send(to, this.#once(chatId, "stranger"));
-    if (step === undefined) return this.#send(to, ["administratorsUnknown"]);
+  replyToWrite(parsed: ParsedUpdate, result: WriteResult | undefined): Promise<void> {
+    const { chatId, intent } = parsed;
+    const to = addresseeOf(parsed);
+    if (intent === "stranger") return this.#send(to, this.#once(chatId, "stranger"));
+    if (result === undefined) return this.#send(to, ["administratorsUnknown"]);
     // A chat that has said /stop meanwhile gets no greeting any more.
-    const isWanted = (): boolean => asks !== "nothing" || this.#options.roster.mayWriteTo(chatId);
-    return this.#send(to, repliesTo(asks, step), {
-      kind: kindOf(asks),
+    const isWanted = (): boolean => intent !== "nothing" || this.#options.registry.isSubscribed(chatId);
+    return this.#send(to, repliesTo(intent, result), {
+      kind: kindOf(intent),
       isWanted,
-      holdMs: holdMsOf(asks, step),
+      holdMs: holdMsOf(intent, result),
     });
   }
 
   /** Answers what is queued, with what is known. */
-  queued({ updateId, heard, wasActive, kept }: Queued): void {
-    const { chatId, asks, entry } = heard;
-    const to = addresseeOf(heard);
+  replyWhileQueued({ updateId, parsed, wasActive, kept }: Queued): void {
+    const { chatId, intent, write: chatWrite } = parsed;
+    const to = addresseeOf(parsed);
     if (this.#answered.has(updateId)) return;
-    const isMessage = entry?.kind === "event" && entry.event.kind === "message";
+    const isMessage = chatWrite?.kind === "event" && chatWrite.event.kind === "message";
     // A chat that has said /stop, or may not be registered, is not invited to /start.
-    const isInvited = asks !== "stop" && asks !== "chatTypeNotAllowed" && asks !== "tooManyChats";
+    const isInvited = intent !== "stop" && intent !== "chatTypeNotAllowed" && intent !== "tooManyChats";
     if (!isInvited) this.#once(chatId, "unread");
     // What nobody has asked for is not said before all subscribers of a channel.
-    const isToTell = heard.chatType !== "channel" || asks !== "nothing";
-    const isUnknown = this.#options.roster.isUnread && !wasActive && isMessage && isToTell;
+    const isToTell = parsed.chatType !== "channel" || intent !== "nothing";
+    const isUnknown = this.#options.registry.isUnread && !wasActive && isMessage && isToTell;
     const unread = isUnknown ? this.#once(chatId, "unread") : [];
-    void this.#send(to, [...unread, ...repliesWhileQueued(asks, wasActive)], { kind: kindOf(asks) });
-    this.#later(to, asks, kept);
+    void this.#send(to, [...unread, ...repliesWhileQueued(intent, wasActive)], { kind: kindOf(intent) });
+    this.#later(to, intent, kept);
   }
 
   /** Takes over from a process before this one, whose entries are on their way to be kept. */
-  resume(entries: readonly Entry[], kept: readonly Promise<Step>[]): void {
-    for (const [index, entry] of entries.entries()) {
-      if (entry.kind !== "event") continue;
-      const { chatId, event } = entry;
+  resume(chatWrites: readonly ChatWrite[], kept: readonly Promise<WriteResult>[]): void {
+    for (const [index, chatWrite] of chatWrites.entries()) {
+      if (chatWrite.kind !== "event") continue;
+      const { chatId, event } = chatWrite;
       if ("updateId" in event) this.#answered.add(event.updateId);
-      const asks = event.kind === "start" || event.kind === "stop" ? event.kind : "nothing";
+      const intent = event.kind === "start" || event.kind === "stop" ? event.kind : "nothing";
       const threadId = "threadId" in event ? event.threadId : undefined;
-      this.#later({ chatId, languageCode: undefined, threadId }, asks, kept[index] as Promise<Step>);
+      this.#later({ chatId, languageCode: undefined, threadId }, intent, kept[index] as Promise<WriteResult>);
     }
   }
 
   /** What could not be said while it waited. */
-  #later(to: Addressee, asks: Ask, kept: Promise<Step>): void {
-    const isWanted = (): boolean => this.#options.roster.mayWriteTo(to.chatId);
-    kept.then((step) => this.#send(to, repliesAfterQueue(asks, step), { isWanted })).catch(() => {});
+  #later(to: Addressee, intent: Intent, kept: Promise<WriteResult>): void {
+    const isWanted = (): boolean => this.#options.registry.isSubscribed(to.chatId);
+    kept.then((result) => this.#send(to, repliesAfterQueue(intent, result), { isWanted })).catch(() => {});
   }
 
   #send(to: Addressee, replies: readonly Reply[], options?: SendOptions): Promise<void> {
-    return this.#options.outbox.send(this.#options.api, to, replies, options);
+    return this.#options.replySender.send(this.#options.api, to, replies, options);
   }
 
   #once(chatId: number, reply: Reply): Reply[] {
@@ -272,15 +275,15 @@ export class Answers {
 }
 
 /** The chat that an answer is for. */
-export function addresseeOf({ chatId, languageCode, threadId }: Heard): Addressee {
+export function addresseeOf({ chatId, languageCode, threadId }: ParsedUpdate): Addressee {
   return threadId === undefined ? { chatId, languageCode } : { chatId, languageCode, threadId };
 }
 
 /** How long the answer has to wait: that of a /stop promises that no message follows it. */
-export function holdMsOf(asks: Ask, step: Step | undefined): number | undefined {
-  return asks === "stop" ? step?.confirmAfterMs : undefined;
+export function holdMsOf(intent: Intent, result: WriteResult | undefined): number | undefined {
+  return intent === "stop" ? result?.confirmAfterMs : undefined;
 }
 
-function kindOf(asks: Ask): "word" | "other" {
-  return asks === "start" || asks === "stop" ? "word" : "other";
+function kindOf(intent: Intent): "word" | "other" {
+  return intent === "start" || intent === "stop" ? "word" : "other";
 }

@@ -1,9 +1,9 @@
 /** The queue on disk: what waits for the storage outlives the process. A JSON line for each entry. */
 import type { FileHandle } from "node:fs/promises";
-import type { Entry } from "./writer.ts";
+import type { ChatWrite } from "./writer.ts";
 import { LineFile, type Lines, openLineFile } from "../util/json_lines_file.ts";
 
-export type SpoolContent = Lines<Entry>;
+export type SpoolContent = Lines<ChatWrite>;
 
 /** An append-only file. Only its owner may read it: it says who writes to the bot. */
 export class Spool {
@@ -21,8 +21,8 @@ export class Spool {
   }
 
   /** Resolves once they are on disk; what comes while the disk is busy goes there together. */
-  append(entries: readonly Entry[]): Promise<void> {
-    return this.#file.append(entries);
+  append(chatWrites: readonly ChatWrite[]): Promise<void> {
+    return this.#file.append(chatWrites);
   }
 
   /** Forgets everything, as it is kept elsewhere; leaves the file alone where another process has added to it. */
@@ -40,9 +40,11 @@ export async function openSpool(path: string): Promise<Spool> {
   return new Spool(path, await openLineFile(path, "spool file"));
 }
 
-function isEntry(entry: Entry): boolean {
-  if (entry.kind === "migration") return [entry.from, entry.to, entry.at].every(Number.isSafeInteger);
-  const { kind, at } = entry.event;
-  return entry.kind === "event" && Number.isSafeInteger(entry.chatId) && typeof kind === "string" &&
+function isEntry(chatWrite: ChatWrite): boolean {
+  if (chatWrite.kind === "migration") {
+    return [chatWrite.from, chatWrite.to, chatWrite.at].every(Number.isSafeInteger);
+  }
+  const { kind, at } = chatWrite.event;
+  return chatWrite.kind === "event" && Number.isSafeInteger(chatWrite.chatId) && typeof kind === "string" &&
     Number.isFinite(at);
 }

@@ -1,6 +1,6 @@
 import { assertChatId } from "../telegram/chat_id.ts";
-import { createLimit } from "../util/async.ts";
-import { type Clock, dayMs, systemClock, time } from "../util/clock.ts";
+import { createSemaphore } from "../util/async.ts";
+import { type Clock, dayMs, parseTime, systemClock } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
 import { assertNames, type Names, namesOf, shown } from "../util/validate.ts";
@@ -51,7 +51,7 @@ export const displayStatistics: <T extends ChatStatistics>(figures: T) => T = cr
 const days = 30;
 
 /** Counts chats, in no more room for a million of them than for one. */
-export class ChatCount {
+export class StatisticsCounter {
   readonly #today: number;
   readonly #lastActiveByDay: number[] = new Array<number>(days).fill(0);
   #chats = 0;
@@ -67,7 +67,7 @@ export class ChatCount {
     this.#chats++;
     if (is_active) this.#active++;
     this.#messages += message_count;
-    const day = days - 1 - this.#today + Math.floor((time(last_active) ?? -Infinity) / dayMs);
+    const day = days - 1 - this.#today + Math.floor((parseTime(last_active) ?? -Infinity) / dayMs);
     // What is longer ago, or is said to be still to come, has no place.
     if (day >= 0 && day < days) this.#lastActiveByDay[day] = (this.#lastActiveByDay[day] ?? 0) + 1;
   }
@@ -88,7 +88,7 @@ export class ChatCount {
 // The port behind which chats are kept, and what everyone may do with any storage, said in its few methods.
 
 /** What a batch of events did: the chat before the first and after the last; `undefined` is a chat nobody knows. */
-export interface Applied {
+export interface ApplyResult {
   /** The chat before the first event. */
   readonly before: ChatState | undefined;
   /** The chat after the last event. */
@@ -101,10 +101,10 @@ export interface Applied {
 }
 
 /** What the caller takes a chat for. A right guess saves a read; a wrong one costs a request and nothing else. */
-export type Belief = "absent" | "active";
+export type ExpectedState = "absent" | "active";
 
 /** How work that may take long is followed and ended. */
-export interface Work {
+export interface LoadOptions {
   /** Ends it: then it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called whenever there is progress: the table is being made, a page has been read. */
@@ -156,13 +156,13 @@ export abstract class ChatStorage {
   readonly isShared: boolean = true;
 
   /** Makes the storage ready; harmless where it is. */
-  abstract createTableIfNotExists(work?: Work): Promise<void>;
+  abstract createTableIfNotExists(work?: LoadOptions): Promise<void>;
 
   /**
    * Assigns the storage to a bot, by the bot's id, unless it is assigned to one already. Does nothing by default.
    * @throws {ConfigError} If it is assigned to another bot.
    */
-  claim(_botId: number, _work?: Work): Promise<void> {
+  claim(_botId: number, _work?: LoadOptions): Promise<void> {
     return Promise.resolve();
   }
 
@@ -170,7 +170,7 @@ export abstract class ChatStorage {
    * Folds the consent rule over the events and keeps the result, all of it or nothing: exact under any number of
    * writers and any redelivery, as long as each writer hands over one chat's updates in their order.
    */
-  abstract apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied>;
+  abstract apply(chatId: number, events: readonly ChatEvent[], belief?: ExpectedState): Promise<ApplyResult>;
 
   /** One chat; `undefined` if there is none. */
   abstract getChat(chatId: number): Promise<Chat | undefined>;
@@ -194,7 +194,7 @@ export abstract class ChatStorage {
   }
 
   /** The ids of all active chats: the whole set, or an error. */
-  async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+  async loadActiveChats(work: LoadOptions = {}): Promise<Set<number>> {
     assertWork("load the chats", work);
     const { signal, onProgress, onStrikes, onAdder, onThread } = work;
     const active = new Set<number>();
@@ -214,7 +214,7 @@ export abstract class ChatStorage {
 
   /** Figures over all chats, counted now. */
   async getStatistics(): Promise<ChatStatistics> {
-    const count = new ChatCount(this.clock.now());
+    const count = new StatisticsCounter(this.clock.now());
     for await (const page of this.scan()) for (const chat of page) count.add(chat);
     return count.statistics;
   }
@@ -252,7 +252,7 @@ export abstract class ChatStorage {
    * @throws {RangeError} If there is no `daysThreshold`, or it is no finite number above 0.
    */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
-    const limit = createLimit(cleanupsAtOnce);
+    const limit = createSemaphore(cleanupsAtOnce);
     let deactivated = 0;
     for await (const stale of this.scanStaleChats(options)) {
       const done = await Promise.all(stale.map((chat) => limit(() => this.#deactivateStale(chat))));
@@ -269,8 +269,8 @@ export abstract class ChatStorage {
     let unreadable = 0;
     for await (const page of this.scan()) {
       const active = page.filter((chat) => chat.is_active);
-      unreadable += active.filter((chat) => time(chat.last_active) === undefined).length;
-      yield active.filter((chat) => (time(chat.last_active) ?? Infinity) < before);
+      unreadable += active.filter((chat) => parseTime(chat.last_active) === undefined).length;
+      yield active.filter((chat) => (parseTime(chat.last_active) ?? Infinity) < before);
     }
     if (unreadable > 0) {
       this.logger.warn(`Cleanup leaves ${unreadable} active chats alone that have no readable last_active.`);
@@ -293,7 +293,7 @@ export async function migrateChat(
   from: number,
   to: number,
   at: number,
-): Promise<Applied | undefined> {
+): Promise<ApplyResult | undefined> {
   assertChatId(to);
   const old = await storage.getChat(from);
   if (old === undefined || old.removed_reason === "migrated") return undefined;
@@ -333,7 +333,13 @@ function isPlain(value: unknown): boolean {
 
 const cleanupNames = { known: namesOf<CleanupOptions>({ daysThreshold: true }) };
 const workNames = {
-  known: namesOf<Work>({ signal: true, onProgress: true, onStrikes: true, onAdder: true, onThread: true }),
+  known: namesOf<LoadOptions>({
+    signal: true,
+    onProgress: true,
+    onStrikes: true,
+    onAdder: true,
+    onThread: true,
+  }),
 };
 
 /** @throws {RangeError} If an option is unknown, or out of range. */
@@ -356,6 +362,6 @@ function assertCleanup(options: CleanupOptions): void {
 }
 
 /** @throws {TypeError} If an option is unknown. */
-export function assertWork(action: string, work: Work): void {
+export function assertWork(action: string, work: LoadOptions): void {
   assertNames(action, work, workNames);
 }

@@ -43,7 +43,7 @@ export function storageError(thrown: unknown, request: Request): StorageError {
   if (thrown instanceof StorageError) return thrown;
   const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
   withoutCanonicalRequest(error);
-  const reason = reasonOf(error, request);
+  const reason = messageOf(error, request);
   return new StorageError(reason, explanations[reason](request, detailOf(error)), { cause: error });
 }
 
@@ -86,7 +86,7 @@ const byName: Record<string, StorageFailure> = {
 const likelyRegion =
   /^(us|eu|ap|ca|sa|me|af|il|mx|cn|us-gov)-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
 
-function reasonOf(error: unknown, { regionName }: Request): StorageFailure {
+function messageOf(error: unknown, { regionName }: Request): StorageFailure {
   const { code = "", message = "" } = error as { code?: string; message?: string };
   const name = errorName(error);
   if (name === "InvalidSignatureException") {

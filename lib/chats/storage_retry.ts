@@ -16,7 +16,7 @@ const momentMs = 250;
 const hiccups = 3;
 
 /** Lets attempts through as the storage can bear them. */
-export class Recovery {
+export class StorageRetry {
   readonly #clock: Clock;
   readonly #now: () => number;
   readonly #fresh: (() => void)[] = [];
@@ -69,7 +69,7 @@ export class Recovery {
   }
 
   /** Begins anew, and waits no longer than a moment from now on: there is little time left. */
-  hurry(): void {
+  shortenWaits(): void {
     this.#longestWaitMs = momentMs;
     this.#succeeded();
   }

@@ -1,14 +1,21 @@
 /** What an update of Telegram says about a chat, in the words of the consent rule. Pure. */
-import type { Chat as TelegramChat, ChatMember, ChatMemberUpdated, Message, Update, User } from "grammy/types";
+import type {
+  Chat as TelegramChat,
+  ChatMember,
+  ChatMemberUpdated,
+  Message,
+  Update,
+  User,
+} from "grammy/types";
 import type { Api } from "grammy/web";
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
-import { forGrammy } from "../telegram/client.ts";
+import { asGrammySignal } from "../telegram/client.ts";
 import { outcomeOf } from "../telegram/outcome.ts";
 import { wellFormed } from "../telegram/text.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import { BoundedMap } from "../util/collections.ts";
 import type { ChatType, MessageEvent, UserInfo } from "./events.ts";
-import type { Entry } from "./writer.ts";
+import type { ChatWrite } from "./writer.ts";
 
 /** One fact about one chat; anything else that an update may hold is no concern of ours. */
 export type UpdateFact =
@@ -49,7 +56,7 @@ const contents = [
  * The fact in an update; `undefined` where it holds none (edits, business and guest messages, queries...), and where
  * it is not of the form that Telegram gives it: nothing in it is taken on trust.
  */
-export function factOf(update: Update, botUsername: string): UpdateFact | undefined {
+export function parseUpdate(update: Update, botUsername: string): UpdateFact | undefined {
   const message = update.message ?? update.channel_post;
   if (isOfChat(message)) return move(message) ?? said(message, botUsername);
   const member = update.my_chat_member;
@@ -165,17 +172,17 @@ export function dateMs(date: number, now: number): number {
 }
 
 /** By what each of the updates is to be handled in order: its chat; a group and the supergroup it becomes are one. */
-export function sequenceKeysOf(updates: readonly Update[]): number[] {
+export function chatKeysOf(updates: readonly Update[]): number[] {
   const moves = updates.flatMap(({ message }) => (message && moveOf(message)) ?? []);
   const groups = new Map(moves.map(({ from, to }) => [to, from]));
   return updates.map((update) => {
-    const key = sequenceKey(update);
+    const key = chatKeyOf(update);
     return groups.get(key) ?? key;
   });
 }
 
 /** The chat of an update, else the person. */
-export function sequenceKey(update: Update): number {
+export function chatKeyOf(update: Update): number {
   for (const part of Object.values(update) as (number | Addressed)[]) {
     if (typeof part !== "object" || part === null) continue;
     const id = part.chat?.id ?? part.message?.chat?.id ?? part.from?.id;
@@ -193,14 +200,14 @@ interface Addressed {
 // Who may speak for a chat: its administrators, asked of Telegram and remembered for a minute.
 
 /** Whether the message's author may /start and /stop its chat; `unknown` where Telegram could not be asked. */
-export type MaySpeak = (api: Api, message: Message) => Promise<"yes" | "no" | "unknown">;
+export type AdministratorCheck = (api: Api, message: Message) => Promise<"yes" | "no" | "unknown">;
 
 const rememberedMs = 60_000;
 /** One chat's question must not hold back what others have to say. */
 const administratorsWithinMs = 5000;
 const chatsAtMost = 10_000;
 
-export function createMaySpeak(clock: Clock): MaySpeak {
+export function createAdministratorCheck(clock: Clock): AdministratorCheck {
   const now = monotonic(clock);
   const known = new BoundedMap<number, { readonly until: number; readonly ids: ReadonlySet<number> }>(
     chatsAtMost,
@@ -229,7 +236,7 @@ export function createMaySpeak(clock: Clock): MaySpeak {
 /** What was said in a group may be heard when it is a supergroup already: then that one knows. */
 async function ask(api: Api, chatId: number): Promise<ReadonlySet<number>> {
   try {
-    const signal = forGrammy(AbortSignal.timeout(administratorsWithinMs));
+    const signal = asGrammySignal(AbortSignal.timeout(administratorsWithinMs));
     const members = await api.raw.getChatAdministrators({ chat_id: chatId }, signal);
     return new Set(members.map(({ user }) => user.id));
   } catch (error) {
@@ -246,7 +253,7 @@ async function ask(api: Api, chatId: number): Promise<ReadonlySet<number>> {
  * not known (`undecided`); a chat that may not use the bot (`stranger`), or may not be registered; or nothing but a
  * greeting.
  */
-export type Ask =
+export type Intent =
   | "start"
   | "stop"
   | "help"
@@ -255,13 +262,13 @@ export type Ask =
   | "undecided"
   | "stranger"
   | "nothing"
-  | Refusal;
+  | RegistrationRefusal;
 
-export interface Heard {
+export interface ParsedUpdate {
   readonly chatId: number;
-  readonly asks: Ask;
+  readonly intent: Intent;
   /** What is to be kept of it; `undefined` where nothing is. */
-  readonly entry: Entry | undefined;
+  readonly write: ChatWrite | undefined;
   /** Absent where it is not known, as of a group's move. */
   readonly chatType?: ChatType;
   /** The language of the person who has written, as Telegram tells it. */
@@ -270,14 +277,14 @@ export interface Heard {
   readonly threadId?: number | undefined;
 }
 
-export interface HearingOptions {
+export interface UpdateParserOptions {
   /** Whether any message registers its chat, or only /start. */
   readonly registers: boolean;
   readonly clock: Clock;
 }
 
 /** Which bot an update was sent to, and what is known of its chat. */
-export interface Surroundings {
+export interface UpdateContext {
   readonly api: Api;
   readonly botUsername: string;
   /** Whether the chat may use the bot; default: true. One that may not can still end what it has. */
@@ -287,17 +294,17 @@ export interface Surroundings {
 }
 
 /** `undefined` where the update holds nothing that concerns a chat's subscription. */
-export type Hear = (update: Update, surroundings: Surroundings) => Promise<Heard | undefined>;
+export type UpdateParser = (update: Update, surroundings: UpdateContext) => Promise<ParsedUpdate | undefined>;
 
-export function createHear({ registers, clock }: HearingOptions): Hear {
-  const maySpeak = createMaySpeak(clock);
+export function createUpdateParser({ registers, clock }: UpdateParserOptions): UpdateParser {
+  const maySpeak = createAdministratorCheck(clock);
 
   const messageOf = (
     update: Update,
     { chat, from, date }: Message,
     kind: MessageEvent["kind"],
     mayRegister: boolean,
-  ): Entry => ({
+  ): ChatWrite => ({
     kind: "event",
     chatId: chat.id,
     event: {
@@ -315,27 +322,31 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     update: Update,
     message: Message,
     command: string | undefined,
-    { api, isAllowed = true, mayBeActive = () => true }: Surroundings,
-  ): Promise<Heard | undefined> => {
+    { api, isAllowed = true, mayBeActive = () => true }: UpdateContext,
+  ): Promise<ParsedUpdate | undefined> => {
     const { id: chatId, type: chatType } = message.chat;
-    const heard = (asks: Ask, kind: MessageEvent["kind"], mayRegister: boolean = registers): Heard => {
-      return { chatId, chatType, asks, entry: messageOf(update, message, kind, mayRegister) };
+    const parsed = (
+      intent: Intent,
+      kind: MessageEvent["kind"],
+      mayRegister: boolean = registers,
+    ): ParsedUpdate => {
+      return { chatId, chatType, intent, write: messageOf(update, message, kind, mayRegister) };
     };
     // Telegram is asked who may speak for a group only where there is something to end.
     const mayEnd = command === "stop" && (chatType === "private" || mayBeActive(chatId));
     if (!isAllowed && !mayEnd) {
       // What people say among themselves in a group is not said to the bot.
       const isSaidToBot = command !== undefined || chatType === "private";
-      return isSaidToBot ? { chatId, asks: "stranger", entry: undefined } : undefined;
+      return isSaidToBot ? { chatId, intent: "stranger", write: undefined } : undefined;
     }
-    if (command === "help" || command === "status") return heard(command, "message");
-    if (command !== "start" && command !== "stop") return heard("nothing", "message");
+    if (command === "help" || command === "status") return parsed(command, "message");
+    if (command !== "start" && command !== "stop") return parsed("nothing", "message");
     const may = await maySpeak(api, message);
-    if (may === "yes") return heard(command, command);
+    if (may === "yes") return parsed(command, command);
     // It counts as a message, and registers nobody.
     return may === "no"
-      ? heard("refused", "message", false)
-      : { chatId, asks: "undecided", entry: undefined };
+      ? parsed("refused", "message", false)
+      : { chatId, intent: "undecided", write: undefined };
   };
 
   const hearMembership = (
@@ -343,11 +354,11 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
     { chat, from, date }: ChatMemberUpdated,
     isPresent: boolean,
     isAllowed: boolean = true,
-  ): Heard | undefined => {
+  ): ParsedUpdate | undefined => {
     const chatId = chat.id;
     if (isPresent && !isAllowed) {
       // A channel is told once it asks, as all its subscribers read the answer.
-      return chat.type === "channel" ? undefined : { chatId, asks: "stranger", entry: undefined };
+      return chat.type === "channel" ? undefined : { chatId, intent: "stranger", write: undefined };
     }
     const event = {
       kind: isPresent ? "returned" : "removed",
@@ -358,23 +369,23 @@ export function createHear({ registers, clock }: HearingOptions): Hear {
       registers,
       ...(chat.type === "private" ? {} : { addedBy: personOf({ from }) }),
     } as const;
-    return { chatId, chatType: chat.type, asks: "nothing", entry: { kind: "event", chatId, event } };
+    return { chatId, chatType: chat.type, intent: "nothing", write: { kind: "event", chatId, event } };
   };
 
-  const hear: Hear = async (update, surroundings) => {
-    const fact = factOf(update, surroundings.botUsername);
+  const hear: UpdateParser = async (update, surroundings) => {
+    const fact = parseUpdate(update, surroundings.botUsername);
     if (fact === undefined) return undefined;
     if (fact.kind === "message") return await hearMessage(update, fact.message, fact.command, surroundings);
     if (fact.kind === "membership") {
       return hearMembership(update, fact.member, fact.isPresent, surroundings.isAllowed);
     }
-    const entry = { ...fact, at: clock.now() };
-    return { chatId: fact.to, asks: "nothing", entry };
+    const chatWrite = { ...fact, at: clock.now() };
+    return { chatId: fact.to, intent: "nothing", write: chatWrite };
   };
 
   return async (update, surroundings) => {
-    const heard = await hear(update, surroundings);
-    return heard && { ...heard, languageCode: languageCodeOf(update), ...inThread(update) };
+    const parsed = await hear(update, surroundings);
+    return parsed && { ...parsed, languageCode: languageCodeOf(update), ...inThread(update) };
   };
 }
 
@@ -384,4 +395,4 @@ function inThread(update: Update): { readonly threadId?: number } {
 }
 
 /** Why a chat is not registered, by the name of the message that says so. */
-export type Refusal = "chatTypeNotAllowed" | "tooManyChats";
+export type RegistrationRefusal = "chatTypeNotAllowed" | "tooManyChats";

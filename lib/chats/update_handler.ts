@@ -1,63 +1,67 @@
 /** A /start or /stop takes effect when it is heard; until it is kept, the list in memory remembers it. */
 import type { Update } from "grammy/types";
 import type { Api } from "grammy/web";
-import type { Taken } from "../telegram/polling.ts";
-import { createInOrder, waitFor } from "../util/async.ts";
+import type { InFlightUpdate } from "../telegram/polling.ts";
+import { createKeyedMutex, settleWithin } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { BoundedSet } from "../util/collections.ts";
 import type { Registration } from "./registration.ts";
-import type { Roster, WordOptions } from "./registry.ts";
-import type { Answers } from "./reply_sender.ts";
+import type { ChatRegistry, ConsentOverlay } from "./registry.ts";
+import type { Replies } from "./reply_sender.ts";
 import { isOutage } from "./storage_retry.ts";
-import { type Hear, type Heard, sequenceKey, sequenceKeysOf } from "./update.ts";
-import type { Keeping } from "./write_queue.ts";
-import { type Entry, NotKeptError, type Step } from "./writer.ts";
+import { chatKeyOf, chatKeysOf, type ParsedUpdate, type UpdateParser } from "./update.ts";
+import type { WriteReceipt } from "./write_queue.ts";
+import { type ChatWrite, NotWrittenError, type WriteResult } from "./writer.ts";
 
 /** Remembers the word until it is kept; one that is not kept before the bot ends is remembered to the end. */
-export function heedUntilKept(
-  roster: Roster,
-  { chatId, isActive, ...options }: WordOptions & { readonly chatId: number; readonly isActive: boolean },
+export function overlayUntilWritten(
+  registry: ChatRegistry,
+  { chatId, isActive, ...options }: ConsentOverlay & { readonly chatId: number; readonly isActive: boolean },
   kept: Promise<unknown>,
 ): void {
-  const forget = roster.heed(chatId, isActive, options);
-  kept.then(forget, (error) => error instanceof NotKeptError || forget());
+  const forget = registry.overlayConsent(chatId, isActive, options);
+  kept.then(forget, (error) => error instanceof NotWrittenError || forget());
 }
 
 /** Remembers the words of a queue that an earlier process has left: they were confirmed, and still hold. */
-export function heedLeft(roster: Roster, left: readonly Entry[], kept: readonly Promise<Step>[]): void {
+export function overlayRestored(
+  registry: ChatRegistry,
+  left: readonly ChatWrite[],
+  kept: readonly Promise<WriteResult>[],
+): void {
   const stopped = new Set<number>();
-  for (const [index, entry] of left.entries()) {
-    const done = kept[index] as Promise<Step>;
-    if (entry.kind === "event") {
-      const { chatId, event } = entry;
+  for (const [index, chatWrite] of left.entries()) {
+    const done = kept[index] as Promise<WriteResult>;
+    if (chatWrite.kind === "event") {
+      const { chatId, event } = chatWrite;
       const { kind } = event;
       if (kind !== "start" && kind !== "stop") continue;
       if (kind === "stop") stopped.add(chatId);
       else stopped.delete(chatId);
-      heedUntilKept(roster, { chatId, isActive: kind === "start", threadId: event.threadId }, done);
-    } else if (stopped.has(entry.from)) {
+      overlayUntilWritten(registry, { chatId, isActive: kind === "start", threadId: event.threadId }, done);
+    } else if (stopped.has(chatWrite.from)) {
       // The supergroup may be in the table already, as another process may have heard of the move.
-      stopped.add(entry.to);
-      heedUntilKept(roster, { chatId: entry.to, isActive: false }, done);
+      stopped.add(chatWrite.to);
+      overlayUntilWritten(registry, { chatId: chatWrite.to, isActive: false }, done);
     }
   }
 }
 
 // An update's way: it is heard and kept, then answered, and then the user's own handlers have it.
 
-export interface InboxOptions {
+export interface UpdateProcessorOptions {
   readonly api: Api;
   readonly botUsername: string;
-  readonly roster: Roster;
-  readonly hear: Hear;
+  readonly registry: ChatRegistry;
+  readonly hear: UpdateParser;
   /** Whether whoever sent the update may use the bot. */
   readonly admits: (update: Update) => Promise<boolean>;
   /** What chats may be registered. */
   readonly registration: Registration;
-  readonly keep: (entry: Entry) => Keeping;
+  readonly keep: (chatWrite: ChatWrite) => WriteReceipt;
   /** Keeps an entry at once or rejects: for updates that are sent again then. */
-  readonly write: (entry: Entry, wasTried: boolean) => Promise<Step>;
-  readonly answers: Answers;
+  readonly write: (chatWrite: ChatWrite, wasTried: boolean) => Promise<WriteResult>;
+  readonly answers: Replies;
   /** The user's own handlers, if there are any; rejects for nothing. */
   readonly handle: (update: Update) => Promise<void>;
   readonly hasHandlers: () => boolean;
@@ -71,12 +75,12 @@ export interface InboxOptions {
 interface Begun {
   /** Whether the user's handlers are to have it. */
   readonly isAllowed: boolean;
-  readonly heard: Heard | undefined;
+  readonly parsed: ParsedUpdate | undefined;
   /** Whether the chat was active before, as far as was known here. */
   readonly wasActive: boolean;
   /** Its place among the words that were said. */
   readonly order: number;
-  readonly keeping?: Keeping;
+  readonly keeping?: WriteReceipt;
 }
 
 /** So long handlers of the user's own may hold an update back from being confirmed. */
@@ -87,10 +91,10 @@ const closeWithinMs = 10_000;
 const failedAtMost = 10_000;
 const strangersAtMost = 100_000;
 
-export class Inbox {
-  readonly #options: InboxOptions;
-  readonly #hearings = createInOrder();
-  readonly #handlings = createInOrder();
+export class UpdateProcessor {
+  readonly #options: UpdateProcessorOptions;
+  readonly #hearings = createKeyedMutex();
+  readonly #handlings = createKeyedMutex();
   readonly #handled = new Set<Promise<unknown>>();
   #isClosed = false;
   /** Updates that came by another way than polling and could not be kept. */
@@ -98,34 +102,36 @@ export class Inbox {
   /** Chats that may not use the bot and have said /stop: there is nothing more that they could end. */
   readonly #strangers = new BoundedSet<number>(strangersAtMost);
 
-  constructor(options: InboxOptions) {
+  constructor(options: UpdateProcessorOptions) {
     this.#options = options;
   }
 
   /** Takes a batch: one chat's updates in their order, different chats' side by side. */
-  receive(updates: readonly Update[]): Taken[] {
+  accept(updates: readonly Update[]): InFlightUpdate[] {
     const done = new AbortController();
     let late: Promise<void> | undefined;
     const patience = (): Promise<void> =>
       late ??= this.#options.clock.sleep(holdAtMostMs, done.signal).catch(() => {});
-    const keys = sequenceKeysOf(updates);
+    const keys = chatKeysOf(updates);
     const batch = updates.map((update, index) => this.#take(update, keys[index] ?? 0, patience));
-    void Promise.allSettled(batch.map(({ heard }) => heard)).then(() => done.abort());
+    void Promise.allSettled(batch.map(({ handled }) => handled)).then(() => done.abort());
     return batch;
   }
 
   /** Resolves once the update is kept and answered, and the user's handlers are done; rejects if it was not kept. */
   async handle(update: Update): Promise<void> {
-    const { roster, answers, clock, handle, hasHandlers } = this.#options;
-    await this.#hearings(sequenceKey(update), async () => {
-      const { heard, isAllowed } = await this.#hear(update);
+    const { registry, answers, clock, handle, hasHandlers } = this.#options;
+    await this.#hearings(chatKeyOf(update), async () => {
+      const { parsed, isAllowed } = await this.#hear(update);
       // A /stop that cannot be kept counts until it comes again.
-      if (heard?.asks === "stop") roster.heed(heard.chatId, false);
-      const step = heard?.entry && await this.#write(update.update_id, heard);
-      if (heard?.asks === "stop" || heard?.asks === "start") {
-        roster.heed(heard.chatId, heard.asks === "start")();
+      if (parsed?.intent === "stop") registry.overlayConsent(parsed.chatId, false);
+      const result = parsed?.write && await this.#write(update.update_id, parsed);
+      if (parsed?.intent === "stop" || parsed?.intent === "start") {
+        registry.overlayConsent(parsed.chatId, parsed.intent === "start")();
       }
-      if (heard !== undefined) await waitFor(answers.kept(heard, step), repliesWithinMs, clock);
+      if (parsed !== undefined) {
+        await settleWithin(answers.replyToWrite(parsed, result), repliesWithinMs, clock);
+      }
       if (isAllowed && hasHandlers()) await handle(update);
     }).catch((error) => {
       if (isOutage(error)) throw error;
@@ -136,11 +142,11 @@ export class Inbox {
   /** Waits for handlers that are under way, for a while. */
   async close(): Promise<void> {
     const handled = Promise.all(this.#handled);
-    if (this.#handled.size > 0) await waitFor(handled, closeWithinMs, this.#options.clock);
+    if (this.#handled.size > 0) await settleWithin(handled, closeWithinMs, this.#options.clock);
     this.#isClosed = true;
   }
 
-  #take(update: Update, key: number, patience: () => Promise<void>): Taken {
+  #take(update: Update, key: number, patience: () => Promise<void>): InFlightUpdate {
     const begun = this.#hearings(key, () => this.#begin(update));
     const acknowledged = begun.then((it) => this.#acknowledge(update, it)).catch((error) => {
       unlessNotKept(error);
@@ -149,8 +155,10 @@ export class Inbox {
     });
     return {
       updateId: update.update_id,
-      heard: this.#options.hasHandlers() ? this.#handOver(update, key, acknowledged, patience) : acknowledged,
-      safe: begun.then(({ keeping }) => keeping?.kept).catch(unlessNotKept),
+      handled: this.#options.hasHandlers()
+        ? this.#handOver(update, key, acknowledged, patience)
+        : acknowledged,
+      durable: begun.then(({ keeping }) => keeping?.written).catch(unlessNotKept),
       confirmed: () => void begun.then(({ keeping }) => keeping?.confirmed(), () => {}),
     };
   }
@@ -176,77 +184,80 @@ export class Inbox {
   }
 
   async #begin(update: Update): Promise<Begun> {
-    const { keep, roster } = this.#options;
-    const { heard, isAllowed } = await this.#hear(update);
-    const wasActive = heard !== undefined && roster.mayWriteTo(heard.chatId);
-    const order = roster.nextOrder();
-    if (heard?.entry === undefined) return { heard, isAllowed, wasActive, order };
-    const keeping = keep(heard.entry);
-    this.#follow(heard, keeping.kept);
-    if (heard.asks === "stop") {
-      heedUntilKept(roster, { chatId: heard.chatId, isActive: false, order }, keeping.kept);
+    const { keep, registry } = this.#options;
+    const { parsed, isAllowed } = await this.#hear(update);
+    const wasActive = parsed !== undefined && registry.isSubscribed(parsed.chatId);
+    const order = registry.nextOrder();
+    if (parsed?.write === undefined) return { parsed, isAllowed, wasActive, order };
+    const keeping = keep(parsed.write);
+    this.#follow(parsed, keeping.written);
+    if (parsed.intent === "stop") {
+      overlayUntilWritten(registry, { chatId: parsed.chatId, isActive: false, order }, keeping.written);
     }
-    if (roster.isUnread && heard.entry.kind === "event") {
-      roster.note(heard.chatId, heard.entry.event).catch(() => {});
+    if (registry.isUnread && parsed.write.kind === "event") {
+      registry.applyOwn(parsed.chatId, parsed.write.event).catch(() => {});
     }
-    return { heard, isAllowed, wasActive, order, keeping };
+    return { parsed, isAllowed, wasActive, order, keeping };
   }
 
-  async #hear(update: Update): Promise<{ readonly heard: Heard | undefined; readonly isAllowed: boolean }> {
-    const { api, botUsername, admits, hear, roster } = this.#options;
+  async #hear(
+    update: Update,
+  ): Promise<{ readonly parsed: ParsedUpdate | undefined; readonly isAllowed: boolean }> {
+    const { api, botUsername, admits, hear, registry } = this.#options;
     const isAllowed = await admits(update);
-    const mayBeActive = (chatId: number): boolean => roster.isUnread || roster.isActive(chatId);
-    const heard = await hear(update, { api, botUsername, isAllowed, mayBeActive });
-    return { heard: heard && this.#limit(heard, isAllowed), isAllowed };
+    const mayBeActive = (chatId: number): boolean => registry.isUnread || registry.isActive(chatId);
+    const parsed = await hear(update, { api, botUsername, isAllowed, mayBeActive });
+    return { parsed: parsed && this.#limit(parsed, isAllowed), isAllowed };
   }
 
   /** Drops a stranger's repeated /stop; limits what would register a chat that may not be registered. */
-  #limit(heard: Heard, isAllowed: boolean): Heard | undefined {
-    const { roster, registration } = this.#options;
-    const { chatId, asks } = heard;
+  #limit(parsed: ParsedUpdate, isAllowed: boolean): ParsedUpdate | undefined {
+    const { registry, registration } = this.#options;
+    const { chatId, intent } = parsed;
     if (isAllowed) {
       this.#strangers.delete(chatId);
-      return registration.limit(heard, roster);
+      return registration.limit(parsed, registry);
     }
-    const isAtAnEnd = asks === "stop" && !roster.isActive(chatId);
-    return isAtAnEnd && !this.#strangers.add(chatId) ? undefined : heard;
+    const isAtAnEnd = intent === "stop" && !registry.isActive(chatId);
+    return isAtAnEnd && !this.#strangers.add(chatId) ? undefined : parsed;
   }
 
   /** Learns from what was kept. An update that was not kept comes again, and is then new. */
-  #follow(heard: Heard, kept: Promise<Step>): void {
+  #follow(parsed: ParsedUpdate, kept: Promise<WriteResult>): void {
     kept.then(
-      (step) => this.#options.registration.learn(heard, step),
-      () => this.#strangers.delete(heard.chatId),
+      (result) => this.#options.registration.learn(parsed, result),
+      () => this.#strangers.delete(parsed.chatId),
     );
   }
 
   /** Waits for the update to be kept or queued, and has it answered; gives whether handlers are to have it. */
   async #acknowledge({ update_id: updateId }: Update, begun: Begun): Promise<boolean> {
-    const { heard, keeping, isAllowed, wasActive, order } = begun;
-    if (heard === undefined) return isAllowed;
-    const { answers, roster } = this.#options;
-    const step = await keeping?.acknowledged;
-    if (step !== "queued" || keeping === undefined) void answers.kept(heard, step as Step | undefined);
-    else {
-      if (heard.asks === "start") {
-        const { chatId, threadId } = heard;
-        heedUntilKept(roster, { chatId, isActive: true, order, threadId }, keeping.kept);
+    const { parsed, keeping, isAllowed, wasActive, order } = begun;
+    if (parsed === undefined) return isAllowed;
+    const { answers, registry } = this.#options;
+    const result = await keeping?.acknowledged;
+    if (result !== "queued" || keeping === undefined) {
+      void answers.replyToWrite(parsed, result as WriteResult | undefined);
+    } else {
+      if (parsed.intent === "start") {
+        const { chatId, threadId } = parsed;
+        overlayUntilWritten(registry, { chatId, isActive: true, order, threadId }, keeping.written);
       }
-      answers.queued({ updateId, heard, wasActive, kept: keeping.kept });
+      answers.replyWhileQueued({ updateId, parsed, wasActive, kept: keeping.written });
     }
     return isAllowed;
   }
 
   /** One whose write has failed before may be kept all the same: then it is no repetition. */
-  async #write(updateId: number, heard: Heard): Promise<Step> {
-    const { entry } = heard;
-    if (entry === undefined) throw new Error("unreachable: there is nothing to write");
+  async #write(updateId: number, parsed: ParsedUpdate): Promise<WriteResult> {
+    const { write: chatWrite } = parsed;
+    if (chatWrite === undefined) throw new Error("unreachable: there is nothing to write");
     try {
-      const kept = this.#options.write(entry, this.#failed.has(updateId));
-      this.#follow(heard, kept);
-      const step = await kept;
+      const kept = this.#options.write(chatWrite, this.#failed.has(updateId));
+      this.#follow(parsed, kept);
+      const result = await kept;
       this.#failed.delete(updateId);
-      return step;
+      return result;
     } catch (error) {
       this.#failed.add(updateId);
       throw error;
@@ -256,5 +267,5 @@ export class Inbox {
 
 /** What is at fault itself is as safe as it will ever be. */
 function unlessNotKept(error: unknown): void {
-  if (error instanceof NotKeptError) throw error;
+  if (error instanceof NotWrittenError) throw error;
 }

@@ -3,11 +3,11 @@ import { type Clock, steady } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import type { Spool } from "./spool.ts";
 import type { StorageError } from "./storage_error.ts";
-import { isOutage, Recovery } from "./storage_retry.ts";
-import { type Entry, Lanes, type Step, type Storing } from "./writer.ts";
+import { isOutage, StorageRetry } from "./storage_retry.ts";
+import { BatchingWriter, type ChatWrite, type WriteResult, type WriteTarget } from "./writer.ts";
 
-export interface Pending {
-  readonly entry: Entry;
+export interface PendingWrite {
+  readonly chatWrite: ChatWrite;
   /** When it came, in milliseconds since whenever. */
   readonly since: number;
   /** Whether Telegram has forgotten it. */
@@ -18,12 +18,12 @@ export interface Pending {
 /** Entries in the queue; from then on those that only count are given up, and at twice as many nothing is taken. */
 const fullAt = 50_000;
 
-export class Queue {
+export class PendingWrites {
   readonly #spool: Spool | undefined;
   /** Not acknowledged yet, the oldest first. */
-  readonly #waiting = new Set<Pending>();
+  readonly #waiting = new Set<PendingWrite>();
   /** Acknowledged, and not kept yet. */
-  readonly #queued = new Set<Pending>();
+  readonly #queued = new Set<PendingWrite>();
   #isMoving = false;
 
   constructor(spool: Spool | undefined) {
@@ -43,17 +43,17 @@ export class Queue {
   }
 
   /** The one that has waited longest for its acknowledgement. */
-  get oldest(): Pending | undefined {
+  get oldest(): PendingWrite | undefined {
     for (const pending of this.#waiting) return pending;
     return undefined;
   }
 
-  add(pending: Pending): void {
+  add(pending: PendingWrite): void {
     this.#waiting.add(pending);
   }
 
   /** One that a process before this one has queued, on the same disk. */
-  resume(pending: Pending): void {
+  resume(pending: PendingWrite): void {
     pending.isConfirmed = true;
     this.#queued.add(pending);
   }
@@ -69,7 +69,7 @@ export class Queue {
       while ((this.oldest?.since ?? Infinity) <= until && this.#queued.size < 2 * fullAt) {
         const batch = [...this.#waiting].filter(({ since }) => since <= until)
           .slice(0, 2 * fullAt - this.#queued.size);
-        await this.#spool?.append(batch.map(({ entry }) => entry));
+        await this.#spool?.append(batch.map(({ chatWrite }) => chatWrite));
         for (const pending of batch) this.#move(pending);
       }
     } finally {
@@ -78,17 +78,17 @@ export class Queue {
   }
 
   /** It waits no more; true if it was in the queue. */
-  remove(pending: Pending): boolean {
+  remove(pending: PendingWrite): boolean {
     this.#waiting.delete(pending);
     return this.#queued.delete(pending);
   }
 
   /** All that is neither kept nor rejected. */
-  left(): { readonly waiting: readonly Pending[]; readonly queued: readonly Pending[] } {
+  left(): { readonly waiting: readonly PendingWrite[]; readonly queued: readonly PendingWrite[] } {
     return { waiting: [...this.#waiting], queued: [...this.#queued] };
   }
 
-  #move(pending: Pending): void {
+  #move(pending: PendingWrite): void {
     if (!this.#waiting.delete(pending)) return;
     this.#queued.add(pending);
     pending.acknowledge("queued");
@@ -123,13 +123,13 @@ export function spoolFailedText(error: unknown, path: string | undefined): strin
 
 /** What becomes of that which could not be kept before the end. */
 export function leftTexts(
-  left: { readonly waiting: readonly Pending[]; readonly queued: readonly Pending[] },
+  left: { readonly waiting: readonly PendingWrite[]; readonly queued: readonly PendingWrite[] },
   spoolPath: string | undefined,
 ): { readonly lost: string | undefined; readonly later: string | undefined } {
   const { queued, waiting } = left;
   const confirmed = queued.filter(({ isConfirmed }) => isConfirmed);
   const onDisk = spoolPath === undefined ? [] : confirmed;
-  const lost = spoolPath === undefined ? confirmed.map(({ entry }) => entry) : [];
+  const lost = spoolPath === undefined ? confirmed.map(({ chatWrite }) => chatWrite) : [];
   const atTelegram = queued.length - confirmed.length + waiting.length;
   const later = [
     onDisk.length > 0 && `${count(onDisk.length, "update")} in the file ${spoolPath}`,
@@ -143,8 +143,10 @@ export function leftTexts(
   };
 }
 
-function lostText(lost: readonly Entry[]): string {
-  const chats = [...new Set(lost.map((entry) => entry.kind === "event" ? entry.chatId : entry.to))];
+function lostText(lost: readonly ChatWrite[]): string {
+  const chats = [
+    ...new Set(lost.map((chatWrite) => chatWrite.kind === "event" ? chatWrite.chatId : chatWrite.to)),
+  ];
   const more = chats.length > shownAtMost ? `, and ${chats.length - shownAtMost} more` : "";
   return `DynamoDB could not be used until the end, and the queue in memory ends with the bot: ` +
     `${count(lost.length, "update")} lost (${kindsOf(lost)}), of the chats ` +
@@ -152,10 +154,10 @@ function lostText(lost: readonly Entry[]): string {
 }
 
 /** `2 start, 1 stop, 40 message` */
-function kindsOf(entries: readonly Entry[]): string {
+function kindsOf(chatWrites: readonly ChatWrite[]): string {
   const counts = new Map<string, number>();
-  for (const entry of entries) {
-    const kind = entry.kind === "event" ? entry.event.kind : entry.kind;
+  for (const chatWrite of chatWrites) {
+    const kind = chatWrite.kind === "event" ? chatWrite.event.kind : chatWrite.kind;
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
   return [...counts].map(([kind, number]) => `${number} ${kind}`).join(", ");
@@ -168,26 +170,26 @@ function count(number: number, noun: string): string {
 // What Telegram may be told to forget: what is in DynamoDB or, while that cannot be used, in a queue.
 
 /** An entry on its way to the storage. */
-export interface Keeping {
+export interface WriteReceipt {
   /**
    * Resolves with what the entry did once it is kept, or with "queued" once it waits for the storage in safety.
    * Rejects where neither can be: then Telegram must tell it again.
    */
-  readonly acknowledged: Promise<Step | "queued">;
+  readonly acknowledged: Promise<WriteResult | "queued">;
   /** What the entry did, once it is kept, however long that takes. */
-  readonly kept: Promise<Step>;
+  readonly written: Promise<WriteResult>;
   /** To be called when Telegram is told to forget the update, kept or not. */
   confirmed(): void;
 }
 
-export interface KeeperOptions {
-  readonly storing: Storing;
+export interface WriteQueueOptions {
+  readonly storing: WriteTarget;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The queue on disk, if there is one. */
   readonly spool: Spool | undefined;
   /** Whether an entry may be given up where the queue is full, as it only counts. */
-  readonly onlyCounts: (entry: Entry) => boolean;
+  readonly onlyCounts: (chatWrite: ChatWrite) => boolean;
 }
 
 /** So long an entry may wait for the storage before it is queued: where nothing gets through, and where others do. */
@@ -199,12 +201,12 @@ const probeAgainMs = 15_000;
 const spoolAgainMs = 1000;
 
 /** Keeps entries at the storage; in an outage it queues them, says so once at either end, and goes on trying. */
-export class Keeper {
-  readonly #options: KeeperOptions;
+export class WriteQueue {
+  readonly #options: WriteQueueOptions;
   readonly #now: () => number;
-  readonly #recovery: Recovery;
-  readonly #lanes: Lanes;
-  readonly #queue: Queue;
+  readonly #storageRetry: StorageRetry;
+  readonly #writer: BatchingWriter;
+  readonly #queue: PendingWrites;
   readonly #closing = new AbortController();
   #isDegraded = false;
   #isProbing = false;
@@ -217,14 +219,14 @@ export class Keeper {
   #onEmpty = (): void => {};
   #closed: Promise<void> | undefined;
 
-  constructor(options: KeeperOptions) {
+  constructor(options: WriteQueueOptions) {
     this.#options = options;
     this.#now = steady(options.clock);
-    this.#queue = new Queue(options.spool);
-    this.#recovery = new Recovery(options.clock);
-    this.#lanes = new Lanes(
+    this.#queue = new PendingWrites(options.spool);
+    this.#storageRetry = new StorageRetry(options.clock);
+    this.#writer = new BatchingWriter(
       options.storing,
-      this.#recovery,
+      this.#storageRetry,
       (error) => this.#onOutage(error as StorageError),
     );
   }
@@ -239,30 +241,30 @@ export class Keeper {
     return this.#queue.size;
   }
 
-  keep(entry: Entry): Keeping {
-    if (this.#queue.isFull && this.#options.onlyCounts(entry)) return this.#drop();
-    const { keeping, pending } = this.#push(entry);
+  enqueue(chatWrite: ChatWrite): WriteReceipt {
+    if (this.#queue.isFull && this.#options.onlyCounts(chatWrite)) return this.#drop();
+    const { keeping, pending } = this.#push(chatWrite);
     this.#queue.add(pending);
     if (this.#isDegraded) void this.#watch();
     return keeping;
   }
 
   /** Takes over what a process before this one has left on disk; gives what each entry will have done. */
-  resume(entries: readonly Entry[]): Promise<Step>[] {
-    this.#isDegraded ||= entries.length > 0;
-    return entries.map((entry) => {
-      const { keeping, pending } = this.#push(entry);
+  resume(chatWrites: readonly ChatWrite[]): Promise<WriteResult>[] {
+    this.#isDegraded ||= chatWrites.length > 0;
+    return chatWrites.map((chatWrite) => {
+      const { keeping, pending } = this.#push(chatWrite);
       this.#queue.resume(pending);
-      return keeping.kept;
+      return keeping.written;
     });
   }
 
   /** Begins in an outage, of which has been told: `probe` is tried until it succeeds. */
-  async begin(probe: () => Promise<void>): Promise<void> {
+  async startDegraded(probe: () => Promise<void>): Promise<void> {
     this.#isDegraded = this.#isProbing = true;
     while (this.#isProbing && !this.#closing.signal.aborted) {
       try {
-        await this.#recovery.attempt(probe);
+        await this.#storageRetry.attempt(probe);
         this.#isProbing = false;
       } catch (error) {
         if (!isOutage(error)) await this.#sleep(probeAgainMs);
@@ -277,37 +279,37 @@ export class Keeper {
   }
 
   async #close(): Promise<void> {
-    this.#recovery.hurry();
+    this.#storageRetry.shortenWaits();
     if (!this.#queue.isEmpty) {
       const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
       await Promise.race([empty, this.#sleep(stopWithinMs)]);
     }
     this.#closing.abort();
     this.#tellWhatIsLeft();
-    this.#lanes.close();
+    this.#writer.close();
     await this.#options.spool?.close().catch(() => {});
   }
 
-  #push(entry: Entry): { readonly keeping: Keeping; readonly pending: Pending } {
+  #push(chatWrite: ChatWrite): { readonly keeping: WriteReceipt; readonly pending: PendingWrite } {
     let acknowledge = (_queued: "queued"): void => {};
     const queued = new Promise<"queued">((resolve) => acknowledge = resolve);
-    const pending: Pending = { entry, since: this.#now(), isConfirmed: false, acknowledge };
-    const kept = this.#lanes.push(entry);
+    const pending: PendingWrite = { chatWrite, since: this.#now(), isConfirmed: false, acknowledge };
+    const kept = this.#writer.write(chatWrite);
     const settled = (): void => this.#settle(pending);
     kept.then(settled, settled);
     const acknowledged = Promise.race([kept, queued]);
     acknowledged.catch(() => {});
     const confirmed = (): void => void (pending.isConfirmed = true);
-    return { keeping: { acknowledged, kept, confirmed }, pending };
+    return { keeping: { acknowledged, written: kept, confirmed }, pending };
   }
 
-  #drop(): Keeping {
+  #drop(): WriteReceipt {
     this.#dropped++;
     const nothing = Promise.resolve({ before: undefined, after: undefined, isRepeated: true });
-    return { acknowledged: nothing, kept: nothing, confirmed: () => {} };
+    return { acknowledged: nothing, written: nothing, confirmed: () => {} };
   }
 
-  #settle(pending: Pending): void {
+  #settle(pending: PendingWrite): void {
     if (this.#closing.signal.aborted) return;
     if (this.#queue.remove(pending)) this.#replayed++;
     if (!this.#queue.isEmpty) return;
@@ -342,7 +344,7 @@ export class Keeper {
 
   #patienceMs(): number {
     if (this.#isDegraded) return degradedMs;
-    const isAlone = this.#now() - this.#recovery.succeededAt < undurableMs.all;
+    const isAlone = this.#now() - this.#storageRetry.succeededAt < undurableMs.all;
     return isAlone ? undurableMs.alone : undurableMs.all;
   }
 

@@ -1,21 +1,21 @@
 /** What is to be kept of an update, until the storage has it, and what it then did. */
 import { setImmediate } from "node:timers";
-import { iso } from "../util/clock.ts";
+import { toIso } from "../util/clock.ts";
 import { isMessage, transition } from "./chat.ts";
 import type { ChatEvent, ChatState } from "./events.ts";
-import type { Applied } from "./storage.ts";
-import { isOutage, type Recovery } from "./storage_retry.ts";
+import type { ApplyResult } from "./storage.ts";
+import { isOutage, type StorageRetry } from "./storage_retry.ts";
 
 /** A fact about a chat, or a group's move to its supergroup. Plain data: it may wait on disk. */
-export type Entry = EventEntry | MigrationEntry;
+export type ChatWrite = EventWrite | MigrationWrite;
 
-export interface EventEntry {
+export interface EventWrite {
   readonly kind: "event";
   readonly chatId: number;
   readonly event: ChatEvent;
 }
 
-export interface MigrationEntry {
+export interface MigrationWrite {
   readonly kind: "migration";
   readonly from: number;
   readonly to: number;
@@ -24,43 +24,50 @@ export interface MigrationEntry {
 }
 
 /** Where entries are kept. */
-export interface Storing {
-  apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied>;
+export interface WriteTarget {
+  apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult>;
   migrate(from: number, to: number, at: number): Promise<void>;
 }
 
 /** What an entry did to its chat. */
-export interface Step extends Applied {
+export interface WriteResult extends ApplyResult {
   /** Whether the chat held the event before: whoever kept it has answered it, too. */
   readonly isRepeated: boolean;
 }
 
 /** An event on its way; `wasTried` says that a write of it has failed, and may have been kept all the same. */
-export interface Tried {
+export interface AttemptedEvent {
   readonly event: ChatEvent;
   readonly wasTried: boolean;
 }
 
 /** Keeps one entry by itself; `wasTried` says that it may have been kept before, without a word. */
-export async function writeOne(storing: Storing, entry: Entry, wasTried: boolean = false): Promise<Step> {
-  if (entry.kind === "migration") {
-    await storing.migrate(entry.from, entry.to, entry.at);
+export async function writeOne(
+  storing: WriteTarget,
+  chatWrite: ChatWrite,
+  wasTried: boolean = false,
+): Promise<WriteResult> {
+  if (chatWrite.kind === "migration") {
+    await storing.migrate(chatWrite.from, chatWrite.to, chatWrite.at);
     return { before: undefined, after: undefined, isRepeated: false };
   }
-  const { chatId, event } = entry;
-  const [step] = stepsOf(await storing.apply(chatId, [event]), [{ event, wasTried }]);
-  return step as Step;
+  const { chatId, event } = chatWrite;
+  const [result] = resultsOf(await storing.apply(chatId, [event]), [{ event, wasTried }]);
+  return result as WriteResult;
 }
 
 /** What each of the events did, of which one write has kept all. */
-export function stepsOf({ before, after, confirmAfterMs }: Applied, events: readonly Tried[]): Step[] {
+export function resultsOf(
+  { before, after, confirmAfterMs }: ApplyResult,
+  events: readonly AttemptedEvent[],
+): WriteResult[] {
   const wait = confirmAfterMs === undefined ? {} : { confirmAfterMs };
   let state = before;
   let presumed = after && presumedBefore(after, events);
   return events.map(({ event, wasTried }) => {
-    const step = { ...stepOf(state, event), ...wait };
-    state = step.after;
-    if (!step.isRepeated || !wasTried) return step;
+    const result = { ...stepOf(state, event), ...wait };
+    state = result.after;
+    if (!result.isRepeated || !wasTried) return result;
     const first = { before: presumed, after, isRepeated: false, ...wait };
     presumed = transition(presumed, event);
     return first;
@@ -68,16 +75,16 @@ export function stepsOf({ before, after, confirmAfterMs }: Applied, events: read
 }
 
 /** An event with an id that changes nothing of a known chat is one that the chat holds. */
-function stepOf(before: ChatState | undefined, event: ChatEvent): Step {
+function stepOf(before: ChatState | undefined, event: ChatEvent): WriteResult {
   const after = transition(before, event);
   const isRepeated = before !== undefined && after === before && "updateId" in event;
   return { before, after, isRepeated };
 }
 
 /** What an earlier try was kept upon, whose answer was lost: what it did is news all the same. */
-function presumedBefore(after: ChatState, events: readonly Tried[]): ChatState | undefined {
+function presumedBefore(after: ChatState, events: readonly AttemptedEvent[]): ChatState | undefined {
   const tried = events.filter(({ wasTried }) => wasTried).map(({ event }) => event);
-  const isOwn = (time: string | null | undefined, event: ChatEvent): boolean => time === iso(event.at);
+  const isOwn = (time: string | null | undefined, event: ChatEvent): boolean => time === toIso(event.at);
   const messages = tried.filter(isMessage).length;
   if (tried.some((event) => isOwn(after.added_at, event)) && after.message_count <= messages) {
     return undefined;
@@ -95,7 +102,7 @@ function presumedBefore(after: ChatState, events: readonly Tried[]): ChatState |
 // One chat's entries are written in their order, as many at once as have gathered; different chats' side by side.
 
 /** Something was not kept, as the wait for the storage was ended; `cause` is why the storage could not be used. */
-export class NotKeptError extends Error {
+export class NotWrittenError extends Error {
   override readonly name = "NotKeptError";
 
   constructor(cause: unknown) {
@@ -104,9 +111,9 @@ export class NotKeptError extends Error {
 }
 
 interface Waiting {
-  readonly entry: Entry;
+  readonly chatWrite: ChatWrite;
   wasTried: boolean;
-  resolve(step: Step): void;
+  resolve(result: WriteResult): void;
   reject(error: unknown): void;
 }
 
@@ -120,46 +127,50 @@ interface Lane {
 
 const entriesAtOnce = 1000;
 
-export class Lanes {
-  readonly #storing: Storing;
-  readonly #recovery: Recovery;
+export class BatchingWriter {
+  readonly #storing: WriteTarget;
+  readonly #storageRetry: StorageRetry;
   readonly #onOutage: (error: Error) => void;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #writer = new Map<number, Lane>();
   readonly #aliases = new Map<number, number>();
   readonly #starting: Lane[] = [];
   #lastError: unknown;
   #isClosed = false;
 
   /** `onOutage` is told of each attempt that fails for an outage. */
-  constructor(storing: Storing, recovery: Recovery, onOutage: (error: Error) => void) {
+  constructor(storing: WriteTarget, storageRetry: StorageRetry, onOutage: (error: Error) => void) {
     this.#storing = storing;
-    this.#recovery = recovery;
+    this.#storageRetry = storageRetry;
     this.#onOutage = onOutage;
   }
 
   /** Resolves once the entry is kept, however long that takes; rejects where the entry is at fault, or at the end. */
-  push(entry: Entry): Promise<Step> {
-    if (this.#isClosed) return Promise.reject(new NotKeptError(this.#lastError));
-    const lane = this.#laneOf(entry);
+  write(chatWrite: ChatWrite): Promise<WriteResult> {
+    if (this.#isClosed) return Promise.reject(new NotWrittenError(this.#lastError));
+    const lane = this.#laneOf(chatWrite);
     if (!lane.isRunning) this.#startSoon(lane);
-    return new Promise((resolve, reject) => lane.waiting.push({ entry, wasTried: false, resolve, reject }));
+    return new Promise((resolve, reject) =>
+      lane.waiting.push({ chatWrite, wasTried: false, resolve, reject })
+    );
   }
 
-  /** Whatever is not kept by now rejects with a {@link NotKeptError}. */
+  /** Whatever is not kept by now rejects with a {@link NotWrittenError}. */
   close(): void {
     this.#isClosed = true;
-    for (const { waiting } of this.#lanes.values()) {
-      for (const { reject } of waiting.splice(0)) reject(new NotKeptError(this.#lastError));
+    for (const { waiting } of this.#writer.values()) {
+      for (const { reject } of waiting.splice(0)) reject(new NotWrittenError(this.#lastError));
     }
   }
 
-  #laneOf(entry: Entry): Lane {
-    const key = this.#keyOf(entry.kind === "event" ? entry.chatId : entry.from);
-    const lane = this.#lanes.get(key) ?? { key, waiting: [], aliases: [], isRunning: false };
-    this.#lanes.set(key, lane);
-    if (entry.kind === "migration" && this.#keyOf(entry.to) !== key && !this.#lanes.has(entry.to)) {
-      this.#aliases.set(entry.to, key);
-      lane.aliases.push(entry.to);
+  #laneOf(chatWrite: ChatWrite): Lane {
+    const key = this.#keyOf(chatWrite.kind === "event" ? chatWrite.chatId : chatWrite.from);
+    const lane = this.#writer.get(key) ?? { key, waiting: [], aliases: [], isRunning: false };
+    this.#writer.set(key, lane);
+    if (
+      chatWrite.kind === "migration" && this.#keyOf(chatWrite.to) !== key && !this.#writer.has(chatWrite.to)
+    ) {
+      this.#aliases.set(chatWrite.to, key);
+      lane.aliases.push(chatWrite.to);
     }
     return lane;
   }
@@ -180,13 +191,13 @@ export class Lanes {
   async #run(lane: Lane): Promise<void> {
     while (lane.waiting.length > 0) {
       try {
-        await this.#recovery.attempt(() => this.#writeNext(lane), !lane.waiting[0]?.wasTried);
+        await this.#storageRetry.attempt(() => this.#writeNext(lane), !lane.waiting[0]?.wasTried);
       } catch (error) {
         this.#lastError = error;
         this.#onOutage(error as Error);
       }
     }
-    this.#lanes.delete(lane.key);
+    this.#writer.delete(lane.key);
     for (const chatId of lane.aliases) this.#aliases.delete(chatId);
   }
 
@@ -223,12 +234,15 @@ export class Lanes {
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {
-    const entry = batch[0]?.entry;
-    if (entry?.kind === "migration") batch[0]?.resolve(await writeOne(this.#storing, entry));
-    else if (entry !== undefined) {
-      const tried = batch.map(({ entry, wasTried }) => ({ event: (entry as EventEntry).event, wasTried }));
-      const applied = await this.#storing.apply(entry.chatId, tried.map(({ event }) => event));
-      stepsOf(applied, tried).forEach((step, index) => batch[index]?.resolve(step));
+    const chatWrite = batch[0]?.chatWrite;
+    if (chatWrite?.kind === "migration") batch[0]?.resolve(await writeOne(this.#storing, chatWrite));
+    else if (chatWrite !== undefined) {
+      const tried = batch.map(({ chatWrite, wasTried }) => ({
+        event: (chatWrite as EventWrite).event,
+        wasTried,
+      }));
+      const applied = await this.#storing.apply(chatWrite.chatId, tried.map(({ event }) => event));
+      resultsOf(applied, tried).forEach((result, index) => batch[index]?.resolve(result));
     }
   }
 }
@@ -236,8 +250,8 @@ export class Lanes {
 /** A migration, or what has been heard of one chat: that is one write. */
 function nextOf(waiting: readonly Waiting[]): Waiting[] {
   const [first] = waiting;
-  if (first?.entry.kind !== "event") return waiting.slice(0, 1);
-  const { chatId } = first.entry;
-  const end = waiting.findIndex(({ entry }) => entry.kind !== "event" || entry.chatId !== chatId);
+  if (first?.chatWrite.kind !== "event") return waiting.slice(0, 1);
+  const { chatId } = first.chatWrite;
+  const end = waiting.findIndex(({ chatWrite }) => chatWrite.kind !== "event" || chatWrite.chatId !== chatId);
   return waiting.slice(0, Math.min(end < 0 ? waiting.length : end, entriesAtOnce));
 }

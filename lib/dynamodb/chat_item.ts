@@ -7,14 +7,14 @@ import { chatOf } from "../chats/chat.ts";
 import type { Chat, ChatState, RemovedReason, UserInfo } from "../chats/events.ts";
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
 import { marshalling, type Table } from "./client.ts";
-import type { ChatUpdate } from "./expressions.ts";
+import type { UpdateExpression } from "./expressions.ts";
 
 export type Item = Record<string, AttributeValue>;
 
 const reasons: readonly string[] = ["stopped", "blocked", "left", "gone", "inactive", "migrated"];
 
 /** What the item says of its chat. */
-export function stateOf(item: Item): ChatState {
+export function itemToState(item: Item): ChatState {
   const raw: Record<string, unknown> = marshalling().unmarshall(item, { wrapNumbers: exactNumber });
   const is_active = raw["is_active"] === true;
   const removed_at = timeOf(raw["removed_at"]) ?? null;
@@ -25,7 +25,7 @@ export function stateOf(item: Item): ChatState {
     message_count: Math.floor(numberOf(item["message_count"]) ?? 0),
     user_info: isMap(raw["user_info"]) ? raw["user_info"] as UserInfo : {},
     removed_at,
-    removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
+    removed_reason: is_active ? undefined : messageOf(raw["removed_reason"], removed_at),
     strikes: strikesOf(item),
     added_by: adderOf(item),
     thread_id: threadOf(item),
@@ -76,7 +76,7 @@ function idOf(value: AttributeValue | undefined): number | undefined {
 export function chatsOf(items: readonly Item[]): Chat[] {
   return items.flatMap((item) => {
     const chatId = chatIdOf(item);
-    return chatId === undefined ? [] : [chatOf(chatId, stateOf(item))];
+    return chatId === undefined ? [] : [chatOf(chatId, itemToState(item))];
   });
 }
 
@@ -84,7 +84,7 @@ export function chatsOf(items: readonly Item[]): Chat[] {
  * The Python bot sets its own `removed_at` (`…+00:00`) and leaves our reason behind, so the reason counts only
  * beside a time in our form.
  */
-function reasonOf(value: unknown, removedAt: string | null): RemovedReason | undefined {
+function messageOf(value: unknown, removedAt: string | null): RemovedReason | undefined {
   const isOurs = removedAt?.endsWith("Z") === true && reasons.includes(value as string);
   return isOurs ? value as RemovedReason : undefined;
 }
@@ -123,7 +123,7 @@ export async function getItem(table: Table, id: number, signal?: AbortSignal): P
 export async function updateItem(
   table: Table,
   id: number,
-  update: ChatUpdate,
+  update: UpdateExpression,
   signal?: AbortSignal,
 ): Promise<Item | undefined> {
   const command = new UpdateItemCommand({ ...keyOf(table, id), ...update });

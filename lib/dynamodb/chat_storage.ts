@@ -10,17 +10,17 @@ import {
 import { chatOf, fold } from "../chats/chat.ts";
 import type { Chat, ChatEvent, ChatState } from "../chats/events.ts";
 import {
-  type Applied,
+  type ApplyResult,
   assertWork,
-  type Belief,
-  ChatCount,
   type ChatStatistics,
   ChatStorage,
   type ChatStorageOptions,
   displayChat,
   displayChats,
+  type ExpectedState,
+  type LoadOptions,
+  StatisticsCounter,
   type StopLog,
-  type Work,
 } from "../chats/storage.ts";
 import { errorName, StorageError } from "../chats/storage_error.ts";
 import { assertChatId } from "../telegram/chat_id.ts";
@@ -33,14 +33,22 @@ import {
   chatsOf,
   type ConditionError,
   getItem,
-  stateOf,
+  itemToState,
   strikesOf,
   threadOf,
   updateItem,
 } from "./chat_item.ts";
-import { believed, type Ground, groundOf, isWritten, leanUpdateOf, undone, updateOf } from "./chat_update.ts";
+import {
+  beforeLostAnswer,
+  believed,
+  type ExpectedItem,
+  expectedItemOf,
+  isWritten,
+  minimalUpdateOf,
+  updateOf,
+} from "./chat_update.ts";
 import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
-import type { ChatUpdate } from "./expressions.ts";
+import type { UpdateExpression } from "./expressions.ts";
 import { ensureChatTable } from "./table.ts";
 import { isToldToOthers, TableRecord } from "./table_record.ts";
 
@@ -182,7 +190,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * @throws {StorageError} Reason `table` where a table of this name has another key; `denied` at once, with the
    * action's name.
    */
-  async createTableIfNotExists(work: Work = {}): Promise<void> {
+  async createTableIfNotExists(work: LoadOptions = {}): Promise<void> {
     assertWork("create the table", work);
     await ensureChatTable(this.#table, this.clock, work);
   }
@@ -192,7 +200,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * once.
    * @throws {ConfigError} If another bot's id is there.
    */
-  override async claim(botId: number, { signal }: Work = {}): Promise<void> {
+  override async claim(botId: number, { signal }: LoadOptions = {}): Promise<void> {
     await this.#record.claim(botId, signal);
   }
 
@@ -200,7 +208,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * Compare and set: one UpdateItem where the belief is right, else one more for each surprise. A /stop costs one more: it
    * is entered in the log of the table's own item before this resolves.
    */
-  async apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+  async apply(chatId: number, events: readonly ChatEvent[], belief?: ExpectedState): Promise<ApplyResult> {
     assertChatId(chatId);
     await this.#record.tellWhatIsLeft();
     const applied = await this.#apply(chatId, events, belief);
@@ -223,7 +231,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
     const item = await getItem(this.#table, chatId);
-    return item && displayChat(chatOf(chatId, stateOf(item)));
+    return item && displayChat(chatOf(chatId, itemToState(item)));
   }
 
   /** All chats, a page of up to 1 MB at a time, in no order. */
@@ -235,7 +243,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * The ids of all active chats, read in parallel segments.
    * @throws {StorageError} If any page could not be read: part of the set is never given for the whole.
    */
-  override async loadActiveChats(work: Work = {}): Promise<Set<number>> {
+  override async loadActiveChats(work: LoadOptions = {}): Promise<Set<number>> {
     assertWork("load the chats", work);
     const { signal, onProgress, onStrikes, onAdder, onThread } = work;
     const active = new Set<number>();
@@ -262,7 +270,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
 
   /** Figures over all chats, counted by one scan of four attributes; the table's own item count is hours old. */
   override async getStatistics(): Promise<ChatStatistics> {
-    const count = new ChatCount(this.clock.now());
+    const count = new StatisticsCounter(this.clock.now());
     await scanInParallel(this.#table, {
       ProjectionExpression: "#id, #active, #count, #last",
       ExpressionAttributeNames: {
@@ -270,7 +278,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
         ...{ "#count": "message_count", "#last": "last_active" },
       },
     }, ({ Items = [] }) => {
-      for (const item of Items) if (chatIdOf(item) !== undefined) count.add(stateOf(item));
+      for (const item of Items) if (chatIdOf(item) !== undefined) count.add(itemToState(item));
     });
     return count.statistics;
   }
@@ -280,9 +288,9 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     if (this.#ownsClient) this.#client.destroy();
   }
 
-  async #apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+  async #apply(chatId: number, events: readonly ChatEvent[], belief?: ExpectedState): Promise<ApplyResult> {
     await loadMarshalling();
-    let ground = believed(belief, events) ?? groundOf(await getItem(this.#table, chatId));
+    let ground = believed(belief, events) ?? expectedItemOf(await getItem(this.#table, chatId));
     for (let round = 0; round < maxRounds; round++) {
       const before = ground.state;
       const after = fold(before, events);
@@ -291,10 +299,10 @@ export class TelegramDynamoDBStorage extends ChatStorage {
         const written = await this.#write(chatId, update, ground, after, events);
         if ("old" in written) return { before: written.old, after: fold(written.old, events) };
         if ("kept" in written) return { before, after: written.kept };
-        if (written.isOurs) return undone(written.ground.state, after, ground);
+        if (written.isOurs) return beforeLostAnswer(written.ground.state, after, ground);
         ground = written.ground;
       } else if (ground.isRead) return { before, after };
-      else ground = groundOf(await getItem(this.#table, chatId));
+      else ground = expectedItemOf(await getItem(this.#table, chatId));
     }
     throw new StorageError(
       "throttled",
@@ -305,8 +313,8 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   /** What an item refuses even as it was read is kept as far as it takes it: whether the chat is active. */
   async #write(
     chatId: number,
-    update: ChatUpdate,
-    ground: Ground,
+    update: UpdateExpression,
+    ground: ExpectedItem,
     after: ChatState,
     events: readonly ChatEvent[],
   ): Promise<Written> {
@@ -314,7 +322,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
       return await this.#update(chatId, update, ground, after);
     } catch (error) {
       const refusal = (error as Error).cause as Error | undefined;
-      const lean = errorName(refusal) === "ValidationException" && leanUpdateOf(ground, after, events);
+      const lean = errorName(refusal) === "ValidationException" && minimalUpdateOf(ground, after, events);
       // An item that is full loses counts; any other refusal of nothing but counts is somebody's to see.
       if (!lean || (lean.update === undefined && !/item size/i.test(refusal?.message ?? ""))) throw error;
       const written = lean.update && await this.#update(chatId, lean.update, ground, lean.after);
@@ -327,15 +335,22 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    * One conditional write. An item whose own attributes make DynamoDB refuse the expression is read, so that the
    * next round repairs it; so is one that comes without the item that made the condition fail.
    */
-  async #update(chatId: number, update: ChatUpdate, ground: Ground, after: ChatState): Promise<Written> {
+  async #update(
+    chatId: number,
+    update: UpdateExpression,
+    ground: ExpectedItem,
+    after: ChatState,
+  ): Promise<Written> {
     try {
       const old = await updateItem(this.#table, chatId, update);
-      return { old: old && stateOf(old) };
+      return { old: old && itemToState(old) };
     } catch (error) {
       const cause = (error as Error).cause as ConditionError | undefined;
       const isItemsFault = errorName(cause) === "ValidationException" && !ground.isRead;
       if (errorName(cause) !== "ConditionalCheckFailedException" && !isItemsFault) throw error;
-      const now = cause?.Item ? groundOf(cause.Item) : groundOf(await getItem(this.#table, chatId));
+      const now = cause?.Item
+        ? expectedItemOf(cause.Item)
+        : expectedItemOf(await getItem(this.#table, chatId));
       // An earlier attempt may have landed and its answer been lost: then the item is what was to be written.
       const isOurs = (cause?.$metadata?.attempts ?? 1) > 1 && isWritten(now.state, after, ground);
       return { isOurs, ground: now };
@@ -344,4 +359,4 @@ export class TelegramDynamoDBStorage extends ChatStorage {
 }
 
 type Written = { readonly old: ChatState | undefined } | { readonly kept: ChatState } | Refused;
-type Refused = { readonly isOurs: boolean; readonly ground: Ground };
+type Refused = { readonly isOurs: boolean; readonly ground: ExpectedItem };

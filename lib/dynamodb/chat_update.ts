@@ -1,39 +1,42 @@
 /** The difference that events make to a chat, as one conditional UpdateItem. Pure. */
 import { isMessage, isWord, updateIdOf } from "../chats/chat.ts";
 import type { ChatEvent, ChatState, MemberEvent, UserInfo } from "../chats/events.ts";
-import type { Applied, Belief } from "../chats/storage.ts";
-import { iso, wholeSecond } from "../util/clock.ts";
-import { type Item, stateOf } from "./chat_item.ts";
-import { type ChatUpdate, Expressions } from "./expressions.ts";
+import type { ApplyResult, ExpectedState } from "../chats/storage.ts";
+import { toIso, wholeSecond } from "../util/clock.ts";
+import { type Item, itemToState } from "./chat_item.ts";
+import { type UpdateExpression, UpdateExpressionBuilder } from "./expressions.ts";
 
 /** What an update builds on: a guess (`absent`, `active`) or the item as it was read. */
-export type Ground =
+export type ExpectedItem =
   | { readonly kind: "absent"; readonly isRead: boolean; readonly state: undefined }
   | { readonly kind: "active"; readonly isRead: false; readonly state: ChatState }
   | { readonly kind: "item"; readonly isRead: true; readonly state: ChatState; readonly item: Item };
 
-const guessAbsent: Ground = { kind: "absent", isRead: false, state: undefined };
+const guessAbsent: ExpectedItem = { kind: "absent", isRead: false, state: undefined };
 
 /**
  * Of a chat taken to be active nothing else is known: the condition makes sure that nothing else matters. It is taken
  * to have strikes, so that what clears them removes the attribute; what depends on their number needs the item. Its
  * topic is one that there cannot be, so that each /start writes its own.
  */
-const guessActive: Ground = {
+const guessActive: ExpectedItem = {
   kind: "active",
   isRead: false,
   state: { is_active: true, message_count: 0, user_info: {}, removed_at: null, strikes: 1, thread_id: 0 },
 };
 
 /** The ground under an update after a read; `undefined` means that there is no such item. */
-export function groundOf(item: Item | undefined): Ground {
+export function expectedItemOf(item: Item | undefined): ExpectedItem {
   return item === undefined
-    ? { ...guessAbsent, isRead: true } as Ground
-    : { kind: "item", isRead: true, state: stateOf(item), item };
+    ? { ...guessAbsent, isRead: true } as ExpectedItem
+    : { kind: "item", isRead: true, state: itemToState(item), item };
 }
 
 /** What can be written upon without a read; `undefined` where nothing is believed, or that does not suffice. */
-export function believed(belief: Belief | undefined, events: readonly ChatEvent[]): Ground | undefined {
+export function believed(
+  belief: ExpectedState | undefined,
+  events: readonly ChatEvent[],
+): ExpectedItem | undefined {
   if (belief === "absent") return guessAbsent;
   return belief === "active" && activeSuffices(events) ? guessActive : undefined;
 }
@@ -75,11 +78,11 @@ const plain = [...deciding, "added_at", "added_by", "thread_id", "migrated_to"] 
  * is nothing to set.
  */
 export function updateOf(
-  ground: Ground,
+  ground: ExpectedItem,
   after: ChatState,
   events: readonly ChatEvent[],
-): ChatUpdate | undefined {
-  const update = new Expressions();
+): UpdateExpression | undefined {
+  const update = new UpdateExpressionBuilder();
   setPlainAttributes(update, ground, after);
   setMessageCount(update, ground, after);
   setUserInfo(update, ground, after.user_info);
@@ -94,7 +97,7 @@ export function updateOf(
 export interface LeanUpdate {
   readonly after: ChatState;
   /** `undefined` where there is nothing to write. */
-  readonly update?: ChatUpdate | undefined;
+  readonly update?: UpdateExpression | undefined;
 }
 
 /**
@@ -102,8 +105,8 @@ export interface LeanUpdate {
  * the rest: whether the chat is active. Without a reason, an inactive chat counts as stopped. A new item is made
  * without the names. `undefined` where nothing is left to try.
  */
-export function leanUpdateOf(
-  ground: Ground,
+export function minimalUpdateOf(
+  ground: ExpectedItem,
   after: ChatState,
   events: readonly ChatEvent[],
 ): LeanUpdate | undefined {
@@ -115,7 +118,7 @@ export function leanUpdateOf(
   }
   const { item, state } = ground;
   if (state.is_active === after.is_active) return { after: state };
-  const update = new Expressions();
+  const update = new UpdateExpressionBuilder();
   update.set(["is_active"], after.is_active);
   for (const key of ["removed_reason", "strikes"]) if (item[key] !== undefined) update.remove(key);
   requireUnchanged(update, item);
@@ -126,7 +129,11 @@ export function leanUpdateOf(
 }
 
 /** Whether the chat reads now as the update from this ground was to leave it. */
-export function isWritten(now: ChatState | undefined, after: ChatState, { kind, state }: Ground): boolean {
+export function isWritten(
+  now: ChatState | undefined,
+  after: ChatState,
+  { kind, state }: ExpectedItem,
+): boolean {
   if (now === undefined || now.is_active !== after.is_active) return false;
   const changed = plain.filter((key) => state?.[key] !== after[key]);
   const told = Object.entries(after.user_info).filter(([key, value]) => state?.user_info[key] !== value);
@@ -136,7 +143,11 @@ export function isWritten(now: ChatState | undefined, after: ChatState, { kind, 
 }
 
 /** What a write did whose answer was lost; what it counted is taken back, as its ground may be a guess. */
-export function undone(now: ChatState | undefined, after: ChatState, { kind, state }: Ground): Applied {
+export function beforeLostAnswer(
+  now: ChatState | undefined,
+  after: ChatState,
+  { kind, state }: ExpectedItem,
+): ApplyResult {
   if (state === undefined || now === undefined) return { before: state, after };
   const counted = after.message_count - state.message_count;
   const { last_update_id, last_word_update_id, last_member_update_id } = state;
@@ -146,7 +157,7 @@ export function undone(now: ChatState | undefined, after: ChatState, { kind, sta
   return { before: { ...now, ...state, ...held, ...guessed }, after: now };
 }
 
-function setPlainAttributes(update: Expressions, ground: Ground, after: ChatState): void {
+function setPlainAttributes(update: UpdateExpressionBuilder, ground: ExpectedItem, after: ChatState): void {
   for (const key of plain) {
     const isOdd = key === "is_active" && ground.kind === "item" && ground.item[key]?.BOOL === undefined;
     if (ground.state !== undefined && ground.state[key] === after[key] && !isOdd) continue;
@@ -157,7 +168,7 @@ function setPlainAttributes(update: Expressions, ground: Ground, after: ChatStat
   }
 }
 
-function setMessageCount(update: Expressions, ground: Ground, after: ChatState): void {
+function setMessageCount(update: UpdateExpressionBuilder, ground: ExpectedItem, after: ChatState): void {
   if (ground.kind === "absent") return update.set(["message_count"], after.message_count);
   const difference = after.message_count - ground.state.message_count;
   if (difference === 0) return;
@@ -171,7 +182,7 @@ function setMessageCount(update: Expressions, ground: Ground, after: ChatState):
 }
 
 /** Sets the members that changed, so that what another program keeps in the map stays. */
-function setUserInfo(update: Expressions, ground: Ground, userInfo: UserInfo): void {
+function setUserInfo(update: UpdateExpressionBuilder, ground: ExpectedItem, userInfo: UserInfo): void {
   const known = ground.state?.user_info;
   if (known === userInfo) return;
   const hasMap = ground.kind === "active" || (ground.kind === "item" && ground.item["user_info"]?.M);
@@ -186,7 +197,7 @@ function setUserInfo(update: Expressions, ground: Ground, userInfo: UserInfo): v
 const membersAtMost = 50;
 
 /** An active chat that holds none of the events yet, and has not been heard of since the first of them. */
-function requireActive(update: Expressions, events: readonly ChatEvent[]): void {
+function requireActive(update: UpdateExpressionBuilder, events: readonly ChatEvent[]): void {
   update.requireValue("is_active", { BOOL: true });
   const ids = events.flatMap((event) => updateIdOf(event) ?? []);
   const memberIds = events.flatMap((event) => isMembership(event) ? updateIdOf(event) ?? [] : []);
@@ -196,14 +207,14 @@ function requireActive(update: Expressions, events: readonly ChatEvent[]): void 
   });
   if (ids.length > 0) update.requireBelowIfAny("last_update_id", "<", Math.min(...ids));
   if (memberIds.length > 0) update.requireBelowIfAny("last_member_update_id", "<", Math.min(...memberIds));
-  if (times.length > 0) update.requireBelowIfAny("last_active", "<=", iso(Math.min(...times)));
+  if (times.length > 0) update.requireBelowIfAny("last_active", "<=", toIso(Math.min(...times)));
 }
 
 function isMembership(event: ChatEvent): event is MemberEvent {
   return event.kind === "removed" || event.kind === "returned";
 }
 
-function requireUnchanged(update: Expressions, item: Item): void {
+function requireUnchanged(update: UpdateExpressionBuilder, item: Item): void {
   for (const key of deciding) {
     const value = item[key];
     if (value === undefined) update.requireAbsent(key);

@@ -1,7 +1,7 @@
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
 import { errorName, storageError } from "../chats/storage_error.ts";
 import { somebodyElse } from "../telegram/client.ts";
-import { createLimit } from "../util/async.ts";
+import { createSemaphore } from "../util/async.ts";
 import { rootCauseOf } from "../util/errors.ts";
 import { createTransport } from "../util/http/transport.ts";
 
@@ -260,7 +260,7 @@ export interface Table {
 }
 
 /** What errors say of a table. */
-export interface TableWords {
+export interface TableHints {
   /** What to check where there is no such table. */
   readonly advice: string;
   /** What an action is allowed on, after `table/`, where that is not the table itself. */
@@ -272,9 +272,9 @@ export function openTable(
   client: DynamoDBClient,
   tableName: string,
   regionName: string,
-  words?: TableWords,
+  words?: TableHints,
 ): Table {
-  const limit = createLimit(requestsAtOnce);
+  const limit = createSemaphore(requestsAtOnce);
   const credentials = credentialsOf(client);
   const send: Table["send"] = (action, request, signal) =>
     limit(async () => {

@@ -2,12 +2,12 @@
 import type { AttributeValue, UpdateItemCommandInput } from "@aws-sdk/client-dynamodb";
 import { marshalling } from "./client.ts";
 
-export type ChatUpdate = Omit<UpdateItemCommandInput, "TableName" | "Key">;
+export type UpdateExpression = Omit<UpdateItemCommandInput, "TableName" | "Key">;
 
 const options = { removeUndefinedValues: true, convertTopLevelContainer: true };
 
 /** An UpdateItem's expressions while they grow. Every name and value gets an alias, as many names are reserved. */
-export class Expressions {
+export class UpdateExpressionBuilder {
   readonly #names = new Map<string, string>();
   readonly #values: Record<string, AttributeValue> = {};
   readonly #clauses = { SET: [] as string[], REMOVE: [] as string[], ADD: [] as string[] };
@@ -66,7 +66,7 @@ export class Expressions {
     this.#conditions.push(`(attribute_not_exists(${name}) OR ${name} ${operator} ${this.#value(value)})`);
   }
 
-  build(): ChatUpdate {
+  build(): UpdateExpression {
     const clauses = Object.entries(this.#clauses).filter(([, parts]) => parts.length > 0);
     const condition = this.#conditions.join(" AND ");
     return {

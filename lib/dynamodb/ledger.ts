@@ -26,7 +26,7 @@ import { type Clock, systemClock } from "../util/clock.ts";
 import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
 import type { Item } from "./chat_item.ts";
 import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
-import { type ChatUpdate as Update, Expressions } from "./expressions.ts";
+import { type UpdateExpression as Update, UpdateExpressionBuilder } from "./expressions.ts";
 import { ensureTable, ledgerSchema, ledgerWords, misfitOf } from "./table.ts";
 
 /**
@@ -82,7 +82,7 @@ export function savedAt(item: Item): number {
 
 /** Creates the run where there is none. */
 export function beginUpdate(run: RunRecord): Update {
-  const update = new Expressions();
+  const update = new UpdateExpressionBuilder();
   write(update, run);
   update.requireAbsent("broadcast_id");
   return update.build();
@@ -90,7 +90,7 @@ export function beginUpdate(run: RunRecord): Update {
 
 /** Changes the owner of a run that is as it was read. A new owner counts its saves from its own clock. */
 export function claimUpdate(run: RunRecord, owner: string, leaseUntil: number): Update {
-  const update = new Expressions();
+  const update = new UpdateExpressionBuilder();
   update.set(["owner"], owner);
   update.set(["fence"], run.fence + 1);
   update.set(["lease_until"], leaseUntil);
@@ -103,7 +103,7 @@ export function claimUpdate(run: RunRecord, owner: string, leaseUntil: number): 
 
 /** Writes the whole run where it is its owner's still, and nothing later of the owner's is there. */
 export function saveUpdate(run: RunRecord, savedAt: number): Update {
-  const update = new Expressions();
+  const update = new UpdateExpressionBuilder();
   write(update, run);
   update.set(["saved_at"], savedAt);
   requireOwned(update, run);
@@ -115,19 +115,19 @@ export function saveUpdate(run: RunRecord, savedAt: number): Update {
 
 /** Keeps a part of a text, whatever was there. */
 export function partUpdate(text: string): Update {
-  const update = new Expressions();
+  const update = new UpdateExpressionBuilder();
   update.set(["text"], text);
   const { ConditionExpression: _none, ReturnValuesOnConditionCheckFailure: _never, ...rest } = update.build();
   return { ...rest, ReturnValues: "NONE" };
 }
 
-function requireOwned(update: Expressions, run: RunRecord): void {
+function requireOwned(update: UpdateExpressionBuilder, run: RunRecord): void {
   update.requireValue("owner", { S: run.owner });
   update.requireValue("fence", { N: String(run.fence) });
 }
 
 /** The attribute `open` keeps a run in the index of that name for as long as it is not finished. */
-function write(update: Expressions, run: RunRecord): void {
+function write(update: UpdateExpressionBuilder, run: RunRecord): void {
   const { set, remove } = changesOf(run);
   for (const [name, value] of set) {
     update.set([name], packedAttributes.has(name) ? packed(value as number[]) : value);

@@ -5,10 +5,10 @@ import {
   DescribeTableCommand,
   type TableDescription,
 } from "@aws-sdk/client-dynamodb";
-import type { Work } from "../chats/storage.ts";
+import type { LoadOptions } from "../chats/storage.ts";
 import { errorName, StorageError } from "../chats/storage_error.ts";
 import { type Clock, steady } from "../util/clock.ts";
-import type { Table, TableWords } from "./client.ts";
+import type { Table, TableHints } from "./client.ts";
 
 const pollMs = 1000;
 const createWithinMs = 60_000;
@@ -29,7 +29,7 @@ export async function ensureTable(
   table: Table,
   schema: Schema,
   clock: Clock,
-  work: Work = {},
+  work: LoadOptions = {},
 ): Promise<void> {
   const found = await describe(table, work.signal) ?? await create(table, schema, work);
   await untilActive(found, table, schema, clock, work);
@@ -63,7 +63,7 @@ async function describe(
 async function create(
   { tableName, send }: Table,
   schema: Schema,
-  { signal, onProgress }: Work,
+  { signal, onProgress }: LoadOptions,
 ): Promise<TableDescription> {
   try {
     const command = new CreateTableCommand(creationOf(tableName, schema));
@@ -93,7 +93,7 @@ async function untilActive(
   table: Table,
   schema: Schema,
   clock: Clock,
-  { signal, onProgress }: Work,
+  { signal, onProgress }: LoadOptions,
 ): Promise<void> {
   const elapsed = steady(clock);
   const deadline = elapsed() + createWithinMs;
@@ -146,7 +146,7 @@ export const chatSchema: Schema = {
 };
 
 /** Resolves once the table is there, is ours by its key, and takes writes. */
-export async function ensureChatTable(table: Table, clock: Clock, work: Work): Promise<void> {
+export async function ensureChatTable(table: Table, clock: Clock, work: LoadOptions): Promise<void> {
   await ensureTable(table, chatSchema, clock, work);
 }
 
@@ -174,7 +174,7 @@ export const ledgerSchema: Schema = {
 };
 
 /** What errors say of the table. */
-export function ledgerWords(tableName: string): TableWords {
+export function ledgerWords(tableName: string): TableHints {
   const advice = `Check ${setting} and AWS_REGION: the first broadcast with a broadcastId creates the table.`;
   return { advice, resources: { Query: `${tableName}/index/*` } };
 }

@@ -1,13 +1,13 @@
 /** The one item of the table that is no chat: which bot the table serves, and the latest /stops. Pure. */
 import { isStopped } from "../chats/chat.ts";
 import type { ChatEvent } from "../chats/events.ts";
-import type { Applied, StopLog } from "../chats/storage.ts";
+import type { ApplyResult, StopLog } from "../chats/storage.ts";
 import { errorName } from "../chats/storage_error.ts";
 import type { Clock } from "../util/clock.ts";
 import { ConfigError } from "../util/validate.ts";
 import { type ConditionError, getItem, type Item, updateItem } from "./chat_item.ts";
 import { loadMarshalling, type Table } from "./client.ts";
-import { type ChatUpdate, Expressions } from "./expressions.ts";
+import { type UpdateExpression, UpdateExpressionBuilder } from "./expressions.ts";
 
 /** The item's key: no chat has this id, and whatever reads chats passes it over. */
 export const tableItemId = 0;
@@ -38,16 +38,16 @@ export function isSending(item: Item, now: number): boolean {
 }
 
 /** Writes which bot the table serves, unless it serves one already. */
-export function claimOf(botId: number): ChatUpdate {
-  const update = new Expressions();
+export function claimOf(botId: number): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
   update.set(["bot_id"], botId);
   update.requireNotType("bot_id", "N");
   return update.build();
 }
 
 /** Enters chats that have said /stop. */
-export function stopsOf(chatIds: ReadonlySet<number>): ChatUpdate {
-  const update = new Expressions();
+export function stopsOf(chatIds: ReadonlySet<number>): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
   update.add("stops", chatIds.size);
   update.add("stopped", chatIds);
   return update.build();
@@ -57,8 +57,8 @@ export function stopsOf(chatIds: ReadonlySet<number>): ChatUpdate {
  * The same where an attribute is of a type that cannot be added to: the log begins anew. Its count is the time, which is
  * above all counts before, so that every reader sees that /stops are missing.
  */
-export function newStopsOf(chatIds: ReadonlySet<number>, now: number): ChatUpdate {
-  const update = new Expressions();
+export function newStopsOf(chatIds: ReadonlySet<number>, now: number): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
   update.set(["stops"], now);
   update.set(["stopped_since"], now);
   update.set(["stopped"], chatIds);
@@ -66,8 +66,8 @@ export function newStopsOf(chatIds: ReadonlySet<number>, now: number): ChatUpdat
 }
 
 /** Empties the log, unless a /stop has come since this count. */
-export function emptyStopsOf(count: number): ChatUpdate {
-  const update = new Expressions();
+export function emptyStopsOf(count: number): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
   update.set(["stopped_since"], count);
   update.remove("stopped");
   update.requireValue("stops", { N: String(count) });
@@ -75,8 +75,8 @@ export function emptyStopsOf(count: number): ChatUpdate {
 }
 
 /** Announces that a process sends by the log until then; a later time that is there already stays. */
-export function sendingOf(untilMs: number): ChatUpdate {
-  const update = new Expressions();
+export function sendingOf(untilMs: number): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
   update.set(["sending_until"], untilMs);
   update.requireNotAtLeast("sending_until", untilMs);
   return update.build();
@@ -101,7 +101,7 @@ const ending: readonly ChatEvent["kind"][] = ["stop", "deactivated", "inherited"
  * Whether the change is to be entered in the log. A /stop of a chat that is stopped already is entered, too: the process
  * that kept the /stop before may have ended before it could enter it.
  */
-export function isToldToOthers({ before, after }: Applied, events: readonly ChatEvent[]): boolean {
+export function isToldToOthers({ before, after }: ApplyResult, events: readonly ChatEvent[]): boolean {
   if (after === undefined || !isStopped(after)) return false;
   return before?.is_active === true || events.some(({ kind }) => ending.includes(kind));
 }
@@ -178,7 +178,7 @@ export class TableRecord {
   }
 
   /** The item after the write or, where its condition does not hold, as it is. */
-  async #change(update: ChatUpdate, signal?: AbortSignal): Promise<Item | undefined> {
+  async #change(update: UpdateExpression, signal?: AbortSignal): Promise<Item | undefined> {
     try {
       return await updateItem(this.#table, tableItemId, { ...update, ReturnValues: "ALL_NEW" }, signal);
     } catch (error) {

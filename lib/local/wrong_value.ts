@@ -1,7 +1,7 @@
 /** The refusal of a value that the test kit is given: names the thing, the rule, and what was meant. */
 import { inspect } from "node:util";
 import { valueHint } from "../util/validate.ts";
-import { withoutTokens } from "../util/redact.ts";
+import { redactTokens } from "../util/redact.ts";
 
 /**
  * @param action What cannot be done: `"set a fault"`.
@@ -30,5 +30,5 @@ function shown(value: unknown): string {
   const text = typeof value === "string"
     ? JSON.stringify(value)
     : inspect(value, { depth: 0, breakLength: Infinity });
-  return withoutTokens(text).slice(0, 100);
+  return redactTokens(text).slice(0, 100);
 }

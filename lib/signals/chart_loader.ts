@@ -1,8 +1,8 @@
 /** Charts of signals, for those who have what it takes to draw them; a signal never waits for its chart in vain. */
 import process from "node:process";
-import { createInOrder, inTime } from "../util/async.ts";
+import { createKeyedMutex, deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Candle } from "./candle.ts";
 import type { ChartOptions } from "./chart/options.ts";
@@ -28,7 +28,7 @@ export type Charting = (order: ChartOrder) => Promise<Uint8Array | undefined>;
 
 export function createCharting({ clock, logger }: ChartingOptions): Charting {
   let told: string | undefined;
-  const inOrder = createInOrder();
+  const inOrder = createKeyedMutex();
   // Others have their turn between two charts, each of which holds the processor for a while.
   const drawNext = (order: ChartOrder): Promise<Uint8Array> =>
     inOrder(0, async () => {
@@ -37,12 +37,12 @@ export function createCharting({ clock, logger }: ChartingOptions): Charting {
     });
   return async (order) => {
     try {
-      const png = await inTime(drawNext(order), { ms: patienceMs, clock, signal: order.leaving });
+      const png = await deadline(drawNext(order), { ms: patienceMs, clock, signal: order.leaving });
       told = undefined;
       return png;
     } catch (error) {
       if (order.leaving?.aborted) return undefined;
-      const reason = reasonOf(error);
+      const reason = messageOf(error);
       if (reason !== told) logger.warn(`A signal goes out without its chart. ${reason}`);
       told = reason;
       return undefined;

@@ -3,10 +3,10 @@ import type { Api, ApiClientOptions, Transformer } from "grammy/web";
 import { rootCauseOf } from "../util/errors.ts";
 import { unsentCode } from "../util/http/connections.ts";
 import { createTransport } from "../util/http/transport.ts";
-import { scrub, withoutSecret } from "../util/redact.ts";
+import { redactError, redactSecret } from "../util/redact.ts";
 
 /** grammY types its signals as an older package's; the native one is what it takes. */
-export function forGrammy(signal: AbortSignal): Parameters<Api["getMe"]>[0] {
+export function asGrammySignal(signal: AbortSignal): Parameters<Api["getMe"]>[0] {
   return signal as Parameters<Api["getMe"]>[0];
 }
 
@@ -18,7 +18,7 @@ export function somebodyElse(service: string): string {
 }
 
 /** @param ask Follows no redirect. */
-export function inForm(ask: typeof fetch): typeof fetch {
+export function rejectNonApiAnswers(ask: typeof fetch): typeof fetch {
   return async (input, init) => {
     const response = await ask(input, init);
     assertNoRedirect(response);
@@ -56,7 +56,7 @@ function notInForm({ status, headers }: Response): never {
 // Lets grammY's network errors say what happened: by themselves they only say that a request has failed.
 
 /** To be installed after those that scrub errors: it repeats what these have left. */
-export const causeNamed: Transformer = async (prev, method, payload, signal) => {
+export const nameNetworkCause: Transformer = async (prev, method, payload, signal) => {
   try {
     return await prev(method, payload, signal);
   } catch (error) {
@@ -72,16 +72,16 @@ export const causeNamed: Transformer = async (prev, method, payload, signal) => 
 const callWithinSeconds = 120;
 
 /** What of a grammY bot's client options tells how its calls reach Telegram. */
-export type Way = Pick<
+export type ApiRoute = Pick<
   ApiClientOptions,
   "apiRoot" | "environment" | "buildUrl" | "fetch" | "baseFetchConfig"
 >;
 
 /** A client that sends a call once, and takes no answer for one that has not its form. */
-export function clientOptions({ fetch, ...way }: Way = {}): ApiClientOptions {
+export function clientOptions({ fetch, ...way }: ApiRoute = {}): ApiClientOptions {
   const { apiRoot, environment, buildUrl, baseFetchConfig } = way;
   return {
-    fetch: inForm(createTransport(fetch)),
+    fetch: rejectNonApiAnswers(createTransport(fetch)),
     timeoutSeconds: callWithinSeconds,
     ...apiRoot && { apiRoot },
     ...environment && { environment },
@@ -91,13 +91,13 @@ export function clientOptions({ fetch, ...way }: Way = {}): ApiClientOptions {
 }
 
 /** Scrubs what a call to Telegram throws, and the words with which Telegram, or who stands in for it, refuses it. */
-export function secretKept(secret: string): Transformer {
+export function redactToken(secret: string): Transformer {
   return async (prev, method, payload, signal) => {
     try {
       const answer = await prev(method, payload, signal);
-      return answer?.ok === false ? JSON.parse(withoutSecret(JSON.stringify(answer), secret)) : answer;
+      return answer?.ok === false ? JSON.parse(redactSecret(JSON.stringify(answer), secret)) : answer;
     } catch (error) {
-      scrub(error, secret);
+      redactError(error, secret);
       throw error;
     }
   };

@@ -4,7 +4,7 @@
  * The texts are in refusals.ts and message_faults.ts. A refusal is the chat's own until its words prove otherwise.
  * Errors are known by their shape: classes differ where two copies of grammY are loaded.
  */
-import { reasonOf } from "../util/errors.ts";
+import { messageOf } from "../util/errors.ts";
 import { isChatId } from "./chat_id.ts";
 import {
   botRefusals,
@@ -90,7 +90,7 @@ export function isPhotoRefused(error: unknown): boolean {
  * number. Of what is no answer: its message.
  */
 export function wordsOf(error: unknown): string {
-  const words = isAnswer(error) ? error.description.replace(/^\s*Bad Request:/i, "") : reasonOf(error);
+  const words = isAnswer(error) ? error.description.replace(/^\s*Bad Request:/i, "") : messageOf(error);
   return words.trim().replace(/\d+/g, "#");
 }
 

@@ -3,24 +3,24 @@ import type { Update } from "grammy/types";
 import type { Api } from "grammy/web";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { forGrammy } from "./client.ts";
-import { PollRetry, type PollWatch } from "./polling_retry.ts";
+import { asGrammySignal } from "./client.ts";
+import { type PollMonitor, PollRetry } from "./polling_retry.ts";
 
 /** An update that is being handled. */
-export interface Taken {
+export interface InFlightUpdate {
   readonly updateId: number;
   /** Resolves once others may go on; rejects where the update must come again. */
-  readonly heard: Promise<unknown>;
+  readonly handled: Promise<unknown>;
   /** Resolves once what it says outlives this process; may come much later, and may never. */
-  readonly safe: Promise<unknown>;
+  readonly durable: Promise<unknown>;
   /** To be called when Telegram is told to forget it. */
   confirmed(): void;
 }
 
 interface State {
-  readonly taken: Taken;
-  readonly heard: Promise<void>;
-  isHeard: boolean;
+  readonly taken: InFlightUpdate;
+  readonly handled: Promise<void>;
+  isHandled: boolean;
   isSafe: boolean;
 }
 
@@ -28,10 +28,10 @@ interface State {
 const roomAtOnce = 20;
 
 /**
- * What is heard and safe is confirmed, up to the first that is not. As long as the unconfirmed ones fit into one
+ * What is handled and safe is confirmed, up to the first that is not. As long as the unconfirmed ones fit into one
  * answer, Telegram is the safest place for what waits in memory; then it has to make room for what comes after.
  */
-export class Received {
+export class OffsetTracker {
   readonly #states = new Map<number, State>();
   /** Those that are to come again. */
   #failed = new Set<number>();
@@ -47,16 +47,16 @@ export class Received {
     return updates.filter(isUpdate).filter(({ update_id }) => !this.#states.has(update_id));
   }
 
-  add(batch: readonly Taken[]): void {
+  add(batch: readonly InFlightUpdate[]): void {
     for (const taken of batch) {
       this.#failed.delete(taken.updateId);
       this.#states.set(taken.updateId, this.#follow(taken));
     }
   }
 
-  /** Resolves once each of them is heard, or is to come again. */
-  async heard(): Promise<void> {
-    await Promise.all([...this.#states.values()].map(({ heard }) => heard));
+  /** Resolves once each of them is handled, or is to come again. */
+  async handled(): Promise<void> {
+    await Promise.all([...this.#states.values()].map(({ handled }) => handled));
   }
 
   /** Moves the offset on after an answer; `isFull` says that nothing newer was to be had beside these. */
@@ -73,7 +73,7 @@ export class Received {
   }
 
   #move(told: readonly number[], isFull: boolean): void {
-    const isDone = ({ isHeard, isSafe }: State): boolean => isHeard && isSafe;
+    const isDone = ({ isHandled, isSafe }: State): boolean => isHandled && isSafe;
     const held = [...this.#states].filter(([, state]) => !isDone(state)).map(([updateId]) => updateId);
     if (isFull) this.#makeRoom(held);
     const first = Math.min(...held, ...this.#failed);
@@ -91,22 +91,22 @@ export class Received {
   /** The oldest of those that only wait to be safe are given up to Telegram's forgetting, and no more than needed. */
   #makeRoom(held: number[]): void {
     const oldest = held.sort((a, b) => a - b).slice(0, roomAtOnce);
-    const end = oldest.findIndex((updateId) => !this.#states.get(updateId)?.isHeard);
+    const end = oldest.findIndex((updateId) => !this.#states.get(updateId)?.isHandled);
     held.splice(0, end < 0 ? oldest.length : end);
   }
 
-  #follow(taken: Taken): State {
-    const state: State = { taken, heard: this.#hear(taken), isHeard: false, isSafe: false };
-    taken.safe.then(() => state.isSafe = true, () => {});
+  #follow(taken: InFlightUpdate): State {
+    const state: State = { taken, handled: this.#handle(taken), isHandled: false, isSafe: false };
+    taken.durable.then(() => state.isSafe = true, () => {});
     return state;
   }
 
   /** One that is to come again is none that is in hand. */
-  async #hear({ updateId, heard }: Taken): Promise<void> {
+  async #handle({ updateId, handled }: InFlightUpdate): Promise<void> {
     try {
-      await heard;
+      await handled;
       const state = this.#states.get(updateId);
-      if (state !== undefined) state.isHeard = true;
+      if (state !== undefined) state.isHandled = true;
     } catch {
       this.#states.delete(updateId);
       this.#failed.add(updateId);
@@ -124,13 +124,13 @@ function isUpdate(update: Update | null): update is Update {
 export interface PollingOptions {
   readonly api: Api;
   /** Begins to handle updates; each tells when Telegram may forget it. */
-  readonly receive: (updates: readonly Update[]) => readonly Taken[];
+  readonly receive: (updates: readonly Update[]) => readonly InFlightUpdate[];
   /** How long the next poll is put off for the sake of these, in milliseconds: one of their chats floods the bot. */
   readonly restMsAfter: (updates: readonly Update[]) => number;
   /** Tries for the last time to keep what is queued. */
   readonly flush: () => Promise<void>;
   /** Is told of every answer. */
-  readonly watch: PollWatch;
+  readonly watch: PollMonitor;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the polling. */
@@ -154,7 +154,7 @@ const afterStopMs = 10_000;
 export async function poll(options: PollingOptions): Promise<void> {
   const { api, clock, signal, receive, restMsAfter, flush } = options;
   const retry = new PollRetry(options);
-  const received = new Received();
+  const received = new OffsetTracker();
   options.watch.begin();
   while (!signal.aborted) {
     const askedAt = clock.now();
@@ -163,12 +163,12 @@ export async function poll(options: PollingOptions): Promise<void> {
       const updates = await within(
         signal,
         (ending) =>
-          api.getUpdates({ offset, timeout: longPollSeconds, allowed_updates: [] }, forGrammy(ending)),
+          api.getUpdates({ offset, timeout: longPollSeconds, allowed_updates: [] }, asGrammySignal(ending)),
       );
       retry.answered();
       const news = received.newsIn(updates);
       received.add(receive(news));
-      await untilSoAfterStop(received.heard(), clock, signal);
+      await untilSoAfterStop(received.handled(), clock, signal);
       const isFull = updates.length === updatesAtOnce;
       received.advance(updates, isFull && !signal.aborted);
       // To ask again at once would give the same again. Telegram itself holds an empty answer back.
@@ -179,7 +179,7 @@ export async function poll(options: PollingOptions): Promise<void> {
       if (!signal.aborted) await retry.wait(error);
     }
   }
-  await untilSoAfterStop(Promise.all([received.heard(), flush()]), clock, signal);
+  await untilSoAfterStop(Promise.all([received.handled(), flush()]), clock, signal);
   received.end();
   if (received.offset > 0) await confirm(api, received.offset);
 }
@@ -211,6 +211,6 @@ async function untilSoAfterStop(task: Promise<unknown>, clock: Clock, signal: Ab
 
 /** Tells Telegram how far we came, so that the next start does not hear it all again; harmless if it fails. */
 async function confirm(api: Api, offset: number): Promise<void> {
-  const signal = forGrammy(AbortSignal.timeout(confirmWithinMs));
+  const signal = asGrammySignal(AbortSignal.timeout(confirmWithinMs));
   await api.getUpdates({ offset, limit: 1, timeout: 0 }, signal).catch(() => {});
 }

@@ -1,6 +1,6 @@
 /** A 409: another program takes the bot's updates, by polls with its token or by a webhook. */
-import { type Clock, iso, monotonic, sleepInNaps, steady } from "../util/clock.ts";
-import { reasonOf } from "../util/errors.ts";
+import { type Clock, monotonic, sleepInNaps, steady, toIso } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
 import { proxyHint } from "../util/http/proxy.ts";
 import type { Logger } from "../util/log.ts";
 import { isTokenRefused, tokenRefused } from "./errors.ts";
@@ -107,7 +107,7 @@ export function floodTrouble(seconds: number): PollTrouble {
 
 export function failureTrouble(error: unknown): PollTrouble {
   return {
-    cause: `Telegram cannot be polled: ${reasonOf(error).replace(/[.!]$/, "")}`,
+    cause: `Telegram cannot be polled: ${messageOf(error).replace(/[.!]$/, "")}`,
     fix: `Check the network, ${proxyHint()}and TELEGRAM_API_ROOT if it is set.`,
   };
 }
@@ -140,7 +140,7 @@ function spanText(ms: number): string {
 /** Six long polls, or three that hang until the client gives them up. */
 const deafAfterMs = 180_000;
 
-export class PollWatch {
+export class PollMonitor {
   readonly #clock: Clock;
   /** Monotonic: a clock that is set back must not hide a silence. */
   readonly #now: () => number;
@@ -178,7 +178,7 @@ export class PollWatch {
   answered(): number {
     const { silentMs } = this;
     this.#since = this.#now();
-    this.#lastHeardAt = iso(this.#clock.now());
+    this.#lastHeardAt = toIso(this.#clock.now());
     return silentMs;
   }
 }
@@ -188,7 +188,7 @@ export class PollWatch {
 export interface PollRetryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly watch: PollWatch;
+  readonly watch: PollMonitor;
   /** Ends the waits. */
   readonly signal: AbortSignal;
 }

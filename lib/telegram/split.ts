@@ -3,7 +3,7 @@ import type { MessageEntity } from "grammy/types";
 import type { FormattedText } from "./text.ts";
 
 /** A part's room within a text, which goes on after it. */
-export interface Room {
+export interface Segment {
   readonly text: string;
   /** Where the part begins: between graphemes. */
   readonly start: number;
@@ -63,7 +63,7 @@ const opening = /[\p{Ps}\p{Pi}]/u;
  * The best place in the room that is within no word: in its last half where there is one there, and in no entity that is
  * better whole, where there is one outside.
  */
-export function cleanCut(room: Room): number | undefined {
+export function cleanCut(room: Segment): number | undefined {
   const { start, end } = room;
   const [half, quarter] = [start + (end - start) / 2, start + (end - start) / 4];
   const pauses = pausesIn(room);
@@ -80,7 +80,7 @@ export function cleanCut(room: Room): number | undefined {
 }
 
 /** The last place between two graphemes, or between two code points if there is one grapheme only. */
-export function characterCut({ text, start, end }: Room): number {
+export function characterCut({ text, start, end }: Segment): number {
   const ahead = text.slice(start, end + lookAhead);
   const at = start + (graphemes.segment(ahead).containing(end - start)?.index ?? 0);
   if (at > start) return at;
@@ -88,7 +88,7 @@ export function characterCut({ text, start, end }: Room): number {
   return isPair && end - 1 > start ? end - 1 : isPair ? end + 1 : end;
 }
 
-function pausesIn({ text, start, end, entities }: Room): Pause[] {
+function pausesIn({ text, start, end, entities }: Segment): Pause[] {
   const inBlocks = entities.filter(({ type }) => blocks.has(type));
   const pauses: Pause[] = [];
   for (const { index, 0: { length }, 1: gap = "" } of text.slice(start, end + lookAhead).matchAll(pause)) {
@@ -110,7 +110,7 @@ function gradeOf(gap: string, isSentence: boolean): number {
 
 /** The best from there on; the last among equals. */
 function best(
-  room: Room,
+  room: Segment,
   pauses: readonly Pause[],
   from: number,
   isWanted = (_: Pause): boolean => true,
@@ -122,7 +122,7 @@ function best(
 
 /** The last place between words from there on. */
 function wordCut(
-  room: Room,
+  room: Segment,
   from: number,
   isWanted = (_: number): boolean => true,
 ): number | undefined {
@@ -139,12 +139,12 @@ function isBetweenUnspaced(text: string, at: number): boolean {
   return unspaced.test(String.fromCodePoint(text.codePointAt(at) ?? 0)) && !opening.test(text.charAt(at - 1));
 }
 
-function isBetweenGraphemes({ text, start, end }: Room, at: number): boolean {
+function isBetweenGraphemes({ text, start, end }: Segment, at: number): boolean {
   const ahead = text.slice(start, end + lookAhead);
   return graphemes.segment(ahead).containing(at - start)?.index === at - start;
 }
 
-function isTorn({ entities }: Room, at: number, next: number): boolean {
+function isTorn({ entities }: Segment, at: number, next: number): boolean {
   return entities.some((entity) => whole.has(entity.type) && goesThrough(entity, at, next));
 }
 
@@ -194,7 +194,7 @@ export function splitText(message: FormattedText, { first, rest }: SplitLimits):
   return parts;
 }
 
-function cutAt(room: Room, last: number): number {
+function cutAt(room: Segment, last: number): number {
   const { start, end, entities } = room;
   const crowd = entities[entitiesAtMost]?.offset ?? end;
   const crowded = crowd > start && crowd < end ? cleanCut({ ...room, end: crowd }) : undefined;
@@ -227,4 +227,4 @@ function afterWhite(text: string, at: number, entities: readonly MessageEntity[]
 }
 
 /** Ten messages: more is no signal. */
-export const longest = 40_960;
+export const maxBroadcastLength = 40_960;

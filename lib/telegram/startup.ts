@@ -2,7 +2,7 @@
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { assertNames, namesOf } from "../util/validate.ts";
-import { forGrammy } from "./client.ts";
+import { asGrammySignal } from "./client.ts";
 import { isTokenRefused, TelegramError, tokenRefused, unreachable } from "./errors.ts";
 
 const attempts = 3;
@@ -21,14 +21,14 @@ interface AskOptions {
  * dead network for ever.
  * @throws {TelegramError} If the token is refused, or Telegram cannot be reached.
  */
-export async function ask<T>(
-  call: (signal: ReturnType<typeof forGrammy>) => Promise<T>,
+export async function callAtStartup<T>(
+  call: (signal: ReturnType<typeof asGrammySignal>) => Promise<T>,
   { apiRoot, clock, signal }: AskOptions,
 ): Promise<T> {
   const late = AbortSignal.timeout(startWithinMs);
   for (let attempt = 1;; attempt++) {
     try {
-      return await call(forGrammy(late));
+      return await call(asGrammySignal(late));
     } catch (error) {
       if (isTokenRefused(error)) throw tokenRefused(error);
       if (late.aborted) throw unreachable(new Error(`no answer within ${startWithinMs / 1000} s`), apiRoot);
@@ -53,7 +53,7 @@ const names = { known: namesOf<StartOptions>({ retry: true }) };
 const [firstWaitMs, longestWaitMs] = [1000, 30_000];
 
 /** @throws {TypeError} If an option is none. */
-export function checkedStart(options: StartOptions): StartOptions {
+export function checkStartOptions(options: StartOptions): StartOptions {
   assertNames("start the bot", options, names);
   const { retry } = options;
   if (retry === undefined || typeof retry === "boolean") return options;
@@ -68,7 +68,7 @@ interface Patience {
 }
 
 /** Resolves once the start has; says once that it has to wait. */
-export async function started<T>(
+export async function startWithRetry<T>(
   start: () => Promise<T>,
   { clock, logger, signal }: Patience,
 ): Promise<T> {

@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 
 /** What is done once, however often it is asked for; where it fails, the next call tries again. */
-export class Attempt<T> {
+export class Lazy<T> {
   readonly #task: () => Promise<T>;
   #result: Promise<T> | undefined;
 
@@ -10,7 +10,7 @@ export class Attempt<T> {
   }
 
   /** Begins, or joins what has begun. */
-  run(): Promise<T> {
+  get(): Promise<T> {
     return this.#result ??= this.#task().catch((error) => {
       this.#result = undefined;
       throw error;
@@ -24,9 +24,9 @@ export class Attempt<T> {
 }
 
 /** Runs the tasks of one key one after another, those of different keys side by side. */
-export type InOrder<K = number> = <T>(key: K, task: () => Promise<T>) => Promise<T>;
+export type KeyedMutex<K = number> = <T>(key: K, task: () => Promise<T>) => Promise<T>;
 
-export function createInOrder<K = number>(): InOrder<K> {
+export function createKeyedMutex<K = number>(): KeyedMutex<K> {
   const last = new Map<K, Promise<unknown>>();
   return async (key, task) => {
     const before = last.get(key);
@@ -41,9 +41,9 @@ export function createInOrder<K = number>(): InOrder<K> {
 }
 
 /** Runs at most `most` of the given tasks at once, in the order in which they came. */
-export type Limit = <T>(task: () => Promise<T>) => Promise<T>;
+export type Semaphore = <T>(task: () => Promise<T>) => Promise<T>;
 
-export function createLimit(most: number): Limit {
+export function createSemaphore(most: number): Semaphore {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (task) => {
@@ -59,7 +59,7 @@ export function createLimit(most: number): Limit {
   };
 }
 
-export interface Patience {
+export interface DeadlineOptions {
   readonly ms: number;
   readonly clock: Clock;
   /** Ends it before its time. */
@@ -67,15 +67,15 @@ export interface Patience {
 }
 
 /** A task has taken too long. */
-export class LateError extends Error {
+export class DeadlineError extends Error {
   override readonly name = "LateError";
 }
 
 /** What the task gives; rejects with a `LateError` where that takes too long, or with the signal's reason. The task itself goes on. */
-export async function inTime<T>(task: Promise<T>, { ms, clock, signal }: Patience): Promise<T> {
+export async function deadline<T>(task: Promise<T>, { ms, clock, signal }: DeadlineOptions): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(ms, signal ? AbortSignal.any([done.signal, signal]) : done.signal).then(() => {
-    throw new LateError(`it has taken longer than ${ms / 1000} s`);
+    throw new DeadlineError(`it has taken longer than ${ms / 1000} s`);
   });
   late.catch(() => {});
   try {
@@ -86,7 +86,7 @@ export async function inTime<T>(task: Promise<T>, { ms, clock, signal }: Patienc
 }
 
 /** Resolves when the task has settled, or when it has been waited for long enough. */
-export async function waitFor(task: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
+export async function settleWithin(task: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
   const done = new AbortController();
   const settled = task.then(() => {}, () => {});
   await Promise.race([settled, clock.sleep(ms, done.signal).catch(() => {})]);

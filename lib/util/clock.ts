@@ -118,13 +118,13 @@ export function wholeSecond(ms: number): number {
 const iso8601 = /^(\d{4}|[+-]\d{6})-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?$/i;
 
 /** Milliseconds since 1970 of any ISO 8601 form; `undefined` where there is none to read. */
-export function time(text: string | undefined): number | undefined {
+export function parseTime(text: string | undefined): number | undefined {
   const ms = text === undefined || !iso8601.test(text) ? NaN : Date.parse(text);
   return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** The one form that is written: `2024-01-15T10:30:00.000Z`. */
-export function iso(ms: number): string {
+export function toIso(ms: number): string {
   return new Date(ms).toISOString();
 }
 

@@ -1,5 +1,5 @@
 /** The words of whatever was thrown: somebody else's code may throw what has none, or does not even turn into a text. */
-export function reasonOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   try {
     return error instanceof Error ? String(error.message) : String(error);
   } catch {
@@ -25,7 +25,7 @@ interface Wrapper {
  * that something did. Of several members each is named once.
  */
 export function rootCauseOf(error: unknown, depth: number = 0): string {
-  if (typeof error !== "object" || error === null) return error === undefined ? "" : reasonOf(error);
+  if (typeof error !== "object" || error === null) return error === undefined ? "" : messageOf(error);
   const { message, code, cause, error: wrapped, errors } = error as Wrapper;
   const inner = Array.isArray(errors) && errors.length > 0 ? errors : [cause ?? wrapped];
   const words = depth < deepest ? inner.map((each) => rootCauseOf(each, depth + 1)).filter(Boolean) : [];

@@ -22,7 +22,10 @@ const linesPerMinute = 10;
 const minuteMs = 60_000;
 
 /** The first lines of a minute go out, the others are counted. @param say Where the lines go. */
-export function createBoundedLog(say: (message: string) => void, clock: Clock): (message: string) => void {
+export function createRateLimitedLog(
+  say: (message: string) => void,
+  clock: Clock,
+): (message: string) => void {
   const now = monotonic(clock);
   let since = -Infinity;
   let said = 0;

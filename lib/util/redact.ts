@@ -4,26 +4,26 @@
 const tokenShape = /\d+(:|%3A)[A-Za-z0-9_-]{20,}/gi;
 
 /** The text without tokens, for what a user may have put into the wrong place. */
-export function withoutTokens(text: string): string {
+export function redactTokens(text: string): string {
   return text.replace(tokenShape, "<token>");
 }
 
 /** The text without the secret. */
-export function withoutSecret(text: string, secret: string): string {
+export function redactSecret(text: string, secret: string): string {
   return text.replaceAll(secret, "<token>").replaceAll(encodeURIComponent(secret), "<token>");
 }
 
 /** Takes the secret out of an error and of every error that it stands for, in place. */
-export function scrub(error: unknown, secret: string, seen: Set<unknown> = new Set()): void {
+export function redactError(error: unknown, secret: string, seen: Set<unknown> = new Set()): void {
   if (typeof error !== "object" || error === null || seen.has(error)) return;
   seen.add(error);
   for (const key of Object.getOwnPropertyNames(error)) {
     const value = valueOf(error, key);
-    if (typeof value !== "string") scrub(value, secret, seen);
-    else if (withoutSecret(value, secret) !== value) {
+    if (typeof value !== "string") redactError(value, secret, seen);
+    else if (redactSecret(value, secret) !== value) {
       const isShown = key !== "message" && key !== "stack";
       const clean = {
-        value: withoutSecret(value, secret),
+        value: redactSecret(value, secret),
         writable: true,
         configurable: true,
         enumerable: isShown,

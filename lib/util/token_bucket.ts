@@ -1,21 +1,21 @@
 /** How often something may be done for one chat: so many times at once, then at a steady rate. Pure. */
 
-export interface AllowanceOptions {
+export interface TokenBucketOptions {
   readonly atOnce: number;
   readonly perSecond: number;
 }
 
-export interface Allowance {
+export interface TokenBuckets {
   /** Does it once more, if that is allowed now. Times are in milliseconds. */
-  take(chatId: number, now: number): boolean;
+  tryTake(chatId: number, now: number): boolean;
   /** Does it once more in any case; gives how many milliseconds too early that was. */
-  charge(chatId: number, now: number): number;
+  takeOnCredit(chatId: number, now: number): number;
 }
 
 /** Chats that are looked after; a flood comes from few. */
 const chatsAtMost = 10_000;
 
-export function createAllowance({ atOnce, perSecond }: AllowanceOptions): Allowance {
+export function createTokenBuckets({ atOnce, perSecond }: TokenBucketOptions): TokenBuckets {
   const chats = new Map<number, { left: number; at: number }>();
 
   const leftFor = (chatId: number, now: number): number => {
@@ -28,12 +28,12 @@ export function createAllowance({ atOnce, perSecond }: AllowanceOptions): Allowa
   };
 
   return {
-    take(chatId, now) {
+    tryTake(chatId, now) {
       const left = leftFor(chatId, now);
       set(chatId, left < 1 ? left : left - 1, now);
       return left >= 1;
     },
-    charge(chatId, now) {
+    takeOnCredit(chatId, now) {
       const left = leftFor(chatId, now) - 1;
       set(chatId, left, now);
       return Math.max(0, -left / perSecond * 1000);

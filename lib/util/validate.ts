@@ -1,6 +1,6 @@
 /** Names that are no option's: what is misspelt in JavaScript would be lost without a word. */
 import { distance } from "fastest-levenshtein";
-import { withoutTokens } from "./redact.ts";
+import { redactTokens } from "./redact.ts";
 
 /** Which names an object may have. */
 export interface Names {
@@ -80,7 +80,7 @@ function refusalOf(name: string, { known, what = "an option", elsewhere = {} }: 
 /** A value that came into a name's place may be a secret. */
 function shownName(name: string): string {
   if (name.length > longestShown) return `A name of ${name.length} characters, which is not shown,`;
-  const text = withoutTokens(name);
+  const text = redactTokens(name);
   return /^[\w$-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
@@ -132,7 +132,7 @@ export function shown(value: unknown): string {
     return `an object (${value.constructor?.name ?? "of no class"})`;
   }
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return withoutTokens(text).slice(0, 200);
+  return redactTokens(text).slice(0, 200);
 }
 
 /** What stands in a refusal behind the rule; of a list it is the first element that breaks the rule. */

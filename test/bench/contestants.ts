@@ -6,7 +6,7 @@ import { DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { run } from "@grammyjs/runner";
 import { Bot } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
-import { iso } from "../../lib/util/clock.ts";
+import { toIso } from "../../lib/util/clock.ts";
 import { clientAt, testKeys } from "../support/client.ts";
 
 export type ContestantName = "ours" | "plain grammY" | "grammY runner" | "grammY runner, our client";
@@ -89,7 +89,7 @@ function countingBot(endpoint: string, name: string, client: DynamoDBClient): Bo
         TableName: `chats-${name}`,
         Key: { chat_id: { N: String(ctx.chat.id) } },
         UpdateExpression: "SET last_active = :at ADD message_count :one",
-        ExpressionAttributeValues: { ":at": { S: iso(ctx.message.date * 1000) }, ":one": { N: "1" } },
+        ExpressionAttributeValues: { ":at": { S: toIso(ctx.message.date * 1000) }, ":one": { N: "1" } },
       }),
     );
   });

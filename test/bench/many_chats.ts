@@ -1,7 +1,7 @@
 /** So many active chats that nobody keeps: a storage that makes them up, page by page. */
 import { setImmediate } from "node:timers/promises";
 import type { Chat } from "../../lib/chats/events.ts";
-import { type Applied, ChatStorage, type Work } from "../../lib/chats/storage.ts";
+import { type ApplyResult, ChatStorage, type LoadOptions } from "../../lib/chats/storage.ts";
 import { chatIdAt } from "./chat_ids.ts";
 
 /** As DynamoDB reads them. */
@@ -20,7 +20,7 @@ export class ManyChats extends ChatStorage {
     return Promise.resolve();
   }
 
-  apply(chatId: number): Promise<Applied> {
+  apply(chatId: number): Promise<ApplyResult> {
     return Promise.reject(new Error(`Nothing is to be written of chat ${chatId}`));
   }
 
@@ -38,7 +38,7 @@ export class ManyChats extends ChatStorage {
   }
 
   /** Only the ids, without anything that would be garbage afterwards. */
-  override async loadActiveChats({ onProgress }: Work = {}): Promise<Set<number>> {
+  override async loadActiveChats({ onProgress }: LoadOptions = {}): Promise<Set<number>> {
     const active = new Set<number>();
     for (let index = 0; index < this.#chats; index++) {
       if (index % chatsAPage === 0) {

@@ -3,7 +3,7 @@ import { type AttributeValue, DynamoDBClient, UpdateItemCommand } from "@aws-sdk
 import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import type { MessageEvent, UserInfo } from "../../lib/chats/events.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
-import { iso } from "../../lib/util/clock.ts";
+import { toIso } from "../../lib/util/clock.ts";
 import { clientAt, testKeys } from "../support/client.ts";
 
 export interface ChatMessage {
@@ -52,12 +52,12 @@ function getThenPut(endpoint: string, TableName: string): Writer {
   const documents = DynamoDBDocumentClient.from(client);
   const write = async ({ chatId, updateId, at }: ChatMessage): Promise<void> => {
     const { Item } = await documents.send(new GetCommand({ TableName, Key: { chat_id: chatId } }));
-    const blank = { chat_id: chatId, added_at: iso(at), message_count: 0, removed_at: null };
+    const blank = { chat_id: chatId, added_at: toIso(at), message_count: 0, removed_at: null };
     const chat = Item ?? { ...blank, last_word_update_id: updateId };
     const changed = {
       ...chat,
       is_active: true,
-      last_active: iso(at),
+      last_active: toIso(at),
       message_count: chat["message_count"] + 1,
       user_info: userOf(chatId),
       last_update_id: updateId,
@@ -82,7 +82,7 @@ function bareLoop(endpoint: string, TableName: string): Writer {
         ...expressions,
         ExpressionAttributeValues: {
           ":true": { BOOL: true },
-          ":at": { S: iso(at) },
+          ":at": { S: toIso(at) },
           ":update": { N: String(updateId) },
           ":one": { N: "1" },
           ...more,

@@ -8,7 +8,7 @@ import { BroadcastReport } from "../../lib/broadcast/report.ts";
 import type { Chat } from "../../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
-import { markup } from "../../lib/util/html.ts";
+import { html } from "../../lib/util/html.ts";
 import { assert, suite } from "../harness.ts";
 import { Logs } from "../support/bot.ts";
 import { noon } from "../support/chats.ts";
@@ -63,10 +63,10 @@ const ada: Chat = {
 
 test("markup`` escapes whatever is no markup, also in lists and attributes", () => {
   assert.is(
-    String(markup`<b title="${script}">${script}</b>`),
+    String(html`<b title="${script}">${script}</b>`),
     `<b title="${escapedScript}">${escapedScript}</b>`,
   );
-  assert.is(String(markup`${[markup`<i>`, markup`${"<"}`]}${1}`), "<i>&lt;1");
+  assert.is(String(html`${[html`<i>`, html`${"<"}`]}${1}`), "<i>&lt;1");
 });
 
 test("a chat shows its facts, and its name does no harm", () => {

@@ -1,5 +1,5 @@
 /** Who is next, and who joins while a broadcast is sent. */
-import { ascendingStart, Audience, positionOf } from "../../lib/broadcast/send_order.ts";
+import { ascendingStart, positionOf, RecipientQueue } from "../../lib/broadcast/send_order.ts";
 import { assert, suite } from "../harness.ts";
 import { randomOf } from "../support/histories.ts";
 
@@ -9,7 +9,7 @@ const order = { start: ascendingStart, values: undefined } as const;
 const listOf = (...ids: number[]): Float64Array => Float64Array.from(ids);
 
 test("whoever joins behind the position is taken at the end, and whoever leaves is not", () => {
-  const audience = new Audience({ ids: listOf(2, 4, 6), order });
+  const audience = new RecipientQueue({ ids: listOf(2, 4, 6), order });
   assert.equal(audience.take(2), [2, 4]);
   audience.update(listOf(1, 2, 4, 8));
   assert.is(audience.left, 2);
@@ -17,7 +17,7 @@ test("whoever joins behind the position is taken at the end, and whoever leaves 
 });
 
 test("whoever leaves the list and comes back is not taken twice", () => {
-  const audience = new Audience({ ids: listOf(1, 2, 3), order });
+  const audience = new RecipientQueue({ ids: listOf(1, 2, 3), order });
   audience.take(2);
   audience.update(listOf(1, 3));
   audience.update(listOf(1, 2, 3));
@@ -25,7 +25,7 @@ test("whoever leaves the list and comes back is not taken twice", () => {
 });
 
 test("whoever joins late, leaves and comes back is taken once", () => {
-  const audience = new Audience({ ids: listOf(2, 3), order });
+  const audience = new RecipientQueue({ ids: listOf(2, 3), order });
   audience.take(2);
   audience.update(listOf(1, 2, 3));
   audience.update(listOf(2, 3));
@@ -37,7 +37,7 @@ test("whoever joins late, leaves and comes back is taken once", () => {
 });
 
 test("whoever was dealt with out of their turn is not taken when they come back", () => {
-  const audience = new Audience({ ids: listOf(1, 2, 3), order });
+  const audience = new RecipientQueue({ ids: listOf(1, 2, 3), order });
   audience.except([2]);
   audience.update(listOf(1, 3));
   assert.equal(audience.take(5), [1, 3]);
@@ -47,7 +47,7 @@ test("whoever was dealt with out of their turn is not taken when they come back"
 
 test("whoever another process may have dealt with does not join, though the list did not have them", () => {
   const after = positionOf(order, 4);
-  const audience = new Audience({ ids: listOf(4, 6, 8), order, after });
+  const audience = new RecipientQueue({ ids: listOf(4, 6, 8), order, after });
   assert.equal(audience.take(1), [6]);
   audience.update(listOf(2, 4, 5, 6, 8));
   assert.equal([audience.take(5), audience.take(5), audience.left], [[8], [5], 0]);
@@ -60,7 +60,7 @@ test("nobody is taken twice, and whoever stays is taken, however the list change
     const steady = all.filter(() => random() < 0.5);
     const draw = (): Float64Array =>
       Float64Array.from(all.filter((id) => steady.includes(id) || random() < 0.5));
-    const audience = new Audience({ ids: draw(), order });
+    const audience = new RecipientQueue({ ids: draw(), order });
     const taken: number[] = [];
     for (let step = 0; step < 12; step++) {
       if (random() < 0.5) audience.update(draw());

@@ -1,5 +1,5 @@
 /** When chats are believed to be gone, and when that is more likely the wrong bot. */
-import { GoneGuard } from "../../lib/broadcast/safeguards.ts";
+import { MassDeactivationGuard } from "../../lib/broadcast/safeguards.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("GoneGuard");
@@ -14,7 +14,7 @@ interface Course {
 /** Plays outcomes to a guard: `gone`, `unopened` or `there`, each of the next person; groups are named `group`. */
 async function play(people: number, outcomes: readonly string[], isOff = false): Promise<Course> {
   const course: Course = { written: [], revoked: [], halts: [], verdicts: [] };
-  const guard = new GoneGuard(() => people, (words) => void course.halts.push(words), isOff);
+  const guard = new MassDeactivationGuard(() => people, (words) => void course.halts.push(words), isOff);
   for (const [index, outcome] of outcomes.entries()) {
     const chatId = outcome === "group" ? -1 - index : 1 + index;
     if (outcome === "there") guard.note(chatId);

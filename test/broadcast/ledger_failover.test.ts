@@ -2,7 +2,7 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LedgerChoice, type Patient } from "../../lib/broadcast/ledger_failover.ts";
+import { LedgerFailover, type Patient } from "../../lib/broadcast/ledger_failover.ts";
 import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { type LocalLedger, openLocalLedger } from "../../lib/broadcast/local_ledger.ts";
 import type { RunRecord } from "../../lib/broadcast/ledger.ts";
@@ -22,7 +22,7 @@ interface Scene {
   readonly table: LedgerFixture;
   readonly real: DynamoDBLedger;
   readonly local: LocalLedger;
-  readonly choice: LedgerChoice;
+  readonly choice: LedgerFailover;
   readonly clock: StepClock;
   readonly logger: TestLogger;
   readonly ending: AbortController;
@@ -47,7 +47,7 @@ function on(where: "disk" | "memory", title: string, body: (scene: Scene) => Pro
       const local = await openLocalLedger({ path, clock, logger });
       opened.push(local);
       const options = { ledger: () => real, local, clock, logger, signal: ending.signal };
-      return { local, choice: new LedgerChoice(options) };
+      return { local, choice: new LedgerFailover(options) };
     };
     try {
       await real.begin(runAt("first", finished));
@@ -337,7 +337,7 @@ test("a ledger that is slow while the table of chats answers is waited for; one 
     const slow = new Slow(clock);
     await slow.begin(runAt("a", finished));
     const askChats = (): Promise<void> => isNear ? Promise.resolve() : new Promise(() => {});
-    const choice = new LedgerChoice({
+    const choice = new LedgerFailover({
       ...{ ledger: () => slow, local, askChats, clock, logger },
       signal: ending.signal,
     });

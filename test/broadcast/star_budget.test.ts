@@ -1,6 +1,6 @@
 /** The Stars of a paid broadcast: never more than there are, to the tenth. */
 import fc from "fast-check";
-import { createPurse } from "../../lib/broadcast/outgoing.ts";
+import { createStarBudget } from "../../lib/broadcast/outgoing.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("createPurse()");
@@ -8,9 +8,9 @@ const test = suite("createPurse()");
 test("a budget in tenths of Stars buys exactly so many messages", () => {
   fc.assert(fc.property(fc.nat(3000), (tenths) => {
     const tally = { paid: 0 };
-    const purse = createPurse(true, tenths / 10, tally);
+    const purse = createStarBudget(true, tenths / 10, tally);
     let bought = 0;
-    while (bought <= tenths && purse.take()) bought++;
+    while (bought <= tenths && purse.reserve()) bought++;
     assert.is(bought, tenths);
     assert.is(tally.paid, tenths);
   }));
@@ -21,15 +21,15 @@ test("for any takes and returns: never more than the budget is out, and what cam
   fc.assert(
     fc.property(fc.double({ min: 0, max: 10, noNaN: true }), fc.nat(50), moves, (stars, kept, list) => {
       const tally = { paid: kept };
-      const purse = createPurse(true, stars, tally);
+      const purse = createStarBudget(true, stars, tally);
       let out = 0;
       for (const isTake of list) {
         if (isTake) {
           const mayTake = kept + out + 1 <= stars * 10;
-          assert.is(purse.take(), mayTake);
+          assert.is(purse.reserve(), mayTake);
           if (mayTake) out++;
         } else {
-          purse.give(out > 0);
+          purse.refund(out > 0);
           if (out > 0) out--;
         }
         assert.is(tally.paid, kept + out);
@@ -40,9 +40,9 @@ test("for any takes and returns: never more than the budget is out, and what cam
 
 test("without a budget all is paid for, and what is not paid for nothing", () => {
   const tally = { paid: 0 };
-  assert.ok(createPurse(true, Infinity, tally).take());
-  assert.not.ok(createPurse(true, 0, tally).take());
-  assert.not.ok(createPurse(false, Infinity, tally).take());
+  assert.ok(createStarBudget(true, Infinity, tally).reserve());
+  assert.not.ok(createStarBudget(true, 0, tally).reserve());
+  assert.not.ok(createStarBudget(false, Infinity, tally).reserve());
   assert.is(tally.paid, 1);
 });
 

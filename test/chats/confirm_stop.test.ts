@@ -1,7 +1,7 @@
 /** The confirmation of a /stop waits while others send without looking, and nothing else waits with it. */
 import { Bot } from "grammy/web";
 import type { LocalUser } from "../../lib/local/mod.ts";
-import { Roster } from "../../lib/chats/registry.ts";
+import { ChatRegistry } from "../../lib/chats/registry.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { migrateChat } from "../../lib/chats/storage.ts";
 import { subscriptions } from "../../lib/bot/plugin.ts";
@@ -159,9 +159,9 @@ test("waits in a group that has become a supergroup before it was heard", async 
     await storage.saveChat(-5);
     await migrateChat(storage, -5, -1005, Date.now());
     await sendElsewhere(scene);
-    const roster = new Roster(storage);
+    const registry = new ChatRegistry(storage);
     const stop = { kind: "stop", at: Date.now(), updateId: 1 } as const;
-    const { before, confirmAfterMs } = await roster.apply(-5, [stop]);
+    const { before, confirmAfterMs } = await registry.apply(-5, [stop]);
     assert.equal([before?.removed_reason, confirmAfterMs], ["migrated", 3000]);
     assert.is((await storage.getChat(-1005))?.removed_reason, "stopped");
     // The /stop of the group that is closed is told, and so is that of its supergroup.

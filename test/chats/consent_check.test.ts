@@ -2,13 +2,13 @@
 import { ConsentCheck } from "../../lib/chats/consent_check.ts";
 import type { Chat, ChatEvent } from "../../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
-import { Roster } from "../../lib/chats/registry.ts";
+import { ChatRegistry } from "../../lib/chats/registry.ts";
 import {
-  type Applied,
+  type ApplyResult,
   ChatStorage,
   type ChatStorageOptions,
+  type LoadOptions,
   type StopLog,
-  type Work,
 } from "../../lib/chats/storage.ts";
 import { StorageError } from "../../lib/chats/storage_error.ts";
 import { assert, suite } from "../harness.ts";
@@ -38,7 +38,7 @@ class SharedStorage extends ChatStorage {
 
   async createTableIfNotExists(): Promise<void> {}
 
-  apply(chatId: number, events: readonly ChatEvent[]): Promise<Applied> {
+  apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult> {
     return this.#kept.apply(chatId, events);
   }
 
@@ -59,7 +59,7 @@ class SharedStorage extends ChatStorage {
     return chat;
   }
 
-  override async loadActiveChats(work?: Work): Promise<Set<number>> {
+  override async loadActiveChats(work?: LoadOptions): Promise<Set<number>> {
     const chats = await super.loadActiveChats(work);
     await this.#clock.sleep(this.answerMs("list"));
     if (this.isListDenied) throw new StorageError("denied", "no list");
@@ -98,17 +98,17 @@ async function withCheck(
   const clock = new StepClock();
   const storage = new SharedStorage(clock, { clock, logger: new TestLogger() });
   for (let id = 1; id <= 20; id++) await storage.saveChat(id);
-  const roster = new Roster(storage, undefined, clock);
+  const registry = new ChatRegistry(storage, undefined, clock);
   const over = new AbortController();
   const told: string[] = [];
   const refreshed: number[] = [];
   const check = new ConsentCheck({
-    ...{ roster, clock, patienceMs, signal: over.signal },
+    ...{ registry, clock, patienceMs, signal: over.signal },
     onRefused: () => {},
     onMemory: ({ message }) => told.push(message),
     onRefreshed: () => refreshed.push(clock.passedMs),
   });
-  const loaded = roster.refresh();
+  const loaded = registry.refresh();
   await clock.pass(10);
   await loaded;
   const ask = async (chatId: number): Promise<boolean> => {

@@ -1,5 +1,5 @@
 /** Words of the owner's own in place of the bot's: in a chat's language, in signals, and where they fail. */
-import { createWords, ownMessages, type Wording } from "../../lib/chats/messages.ts";
+import { createMessageRenderer, defaultMessages, type Wording } from "../../lib/chats/messages.ts";
 import { bold, format, lines } from "../../lib/telegram/text.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
@@ -125,9 +125,9 @@ const bad: Readonly<Record<string, () => unknown>> = {
 for (const [what, wording] of Object.entries(bad)) {
   test(`a wording that ${what} costs nobody an answer, and is told once`, () => {
     const logs = new Logs();
-    const words = createWords({ stopped: wording as Wording }, logs);
+    const words = createMessageRenderer({ stopped: wording as Wording }, logs);
     const to = { chatId: 1, languageCode: "de" };
-    for (let time = 0; time < 3; time++) assert.equal(words("stopped", to), ownMessages.stopped(to));
+    for (let time = 0; time < 3; time++) assert.equal(words("stopped", to), defaultMessages.stopped(to));
     assert.is(logs.of("error").length, 1);
     assert.match(logs.of("error")[0] ?? "", /messages\.stopped fails, so the bot's own words are used: \S/);
   });
@@ -157,14 +157,15 @@ test("a signal's ticket goes out whatever its wording does, and may be of any le
 
 test("what a wording gives is sent as text that Telegram takes", () => {
   const words = (text: string): string =>
-    createWords({ help: () => text }, new Logs())("help", { chatId: 1, languageCode: undefined }).text;
+    createMessageRenderer({ help: () => text }, new Logs())("help", { chatId: 1, languageCode: undefined })
+      .text;
   assert.is(words("half \ud83d"), "half \ufffd");
 });
 
 test("a misspelt part of what a wording gives is named, and the bot's own words stand in", () => {
   const logs = new Logs();
   const help = () => ({ text: "mine", entites: [] });
-  const words = createWords({ help }, logs);
+  const words = createMessageRenderer({ help }, logs);
   assert.not.match(words("help", { chatId: 1, languageCode: undefined }).text, "mine");
   assert.match(logs.text, "entites is not a part of a text: did you mean entities?");
 });

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import type { Update } from "grammy/types";
 import type { BotApiServer, LocalUser } from "../../lib/local/mod.ts";
-import { factOf, sequenceKeysOf, userInfoOf } from "../../lib/chats/update.ts";
+import { chatKeysOf, parseUpdate, userInfoOf } from "../../lib/chats/update.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, type Logs, said, type Scene, soon, until, withBot } from "../support/bot.ts";
 import { randomOf } from "../support/histories.ts";
@@ -57,8 +57,8 @@ test("what is read in an update is well-formed and short, whatever it holds", ()
   fc.assert(
     fc.property(drawn, (rest) => {
       const update = { ...rest, update_id: 1 } as unknown as Update;
-      assert.is(sequenceKeysOf([update]).length, 1);
-      const fact = factOf(update, "local_test_bot");
+      assert.is(chatKeysOf([update]).length, 1);
+      const fact = parseUpdate(update, "local_test_bot");
       kinds.add(fact?.kind ?? "none");
       if (fact === undefined || fact.kind === "migration") return;
       const { chat } = fact.kind === "message" ? fact.message : fact.member;

@@ -1,7 +1,7 @@
 /** What the bot says: every fact in it, digits as they were given, and formatting that no text can break. */
 import fc from "fast-check";
 import type { MessageEntity } from "grammy/types";
-import { type AboutStatus, menu, ownMessages, signalMessage } from "../../lib/chats/messages.ts";
+import { type AboutStatus, defaultMessages, menu, signalMessage } from "../../lib/chats/messages.ts";
 import type { TradingSignal } from "../../lib/signals/signal.ts";
 import { bold, code, format, type FormattedText, lines } from "../../lib/telegram/text.ts";
 import { assert, suite } from "../harness.ts";
@@ -246,7 +246,7 @@ entities("texts and the menu are as Telegram takes them", () => {
     ...{ chatId: -1001234567890, languageCode: undefined, chat: undefined, isDurable: true, isActive: true },
     ...{ signal: ticket, time: new Date(now) },
   };
-  const { channelGreeting, ...others } = ownMessages;
+  const { channelGreeting, ...others } = defaultMessages;
   assert.is(channelGreeting(about).text, "", "nothing is said");
   for (const message of Object.values(others)) {
     const { text, entities } = message(about);
@@ -261,7 +261,7 @@ entities("texts and the menu are as Telegram takes them", () => {
 });
 
 function status(chat: AboutStatus["chat"], kind: string): FormattedText {
-  return ownMessages.status({ chatId: 1, languageCode: undefined, chat, isDurable: kind === "dynamodb" });
+  return defaultMessages.status({ chatId: 1, languageCode: undefined, chat, isDurable: kind === "dynamodb" });
 }
 
 entities("/status says how the chat stands, since when, and how safely that is kept", () => {

@@ -1,6 +1,6 @@
 /** What strangers can register: chats of which types, and how many groups and channels each of them. */
 import type { Update } from "grammy/types";
-import { Adders } from "../../lib/chats/registry.ts";
+import { AdderCounts } from "../../lib/chats/registry.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { said, type Scene, until, withBot } from "../support/bot.ts";
@@ -286,7 +286,7 @@ const active = (): boolean => true;
 const person = 7;
 
 adders("who is expected counts until it is kept, as somebody else's perhaps", () => {
-  const known = new Adders();
+  const known = new AdderCounts();
   for (const chatId of [-1, -2, -3]) known.expect(chatId, person);
   assert.is(known.countBeside(-9, person, () => false), 3);
   assert.is(known.countBeside(-3, person, active), 2, "beside itself");
@@ -299,7 +299,7 @@ adders("who is expected counts until it is kept, as somebody else's perhaps", ()
 });
 
 adders("who is refused counts for nobody, and is remembered as brought in by whom it was", () => {
-  const known = new Adders();
+  const known = new AdderCounts();
   known.refuse(-1, person);
   known.kept(-1, undefined);
   assert.equal([known.countBeside(-9, person, active), known.adderOf(-1)], [0, person]);

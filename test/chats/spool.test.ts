@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { openSpool, Spool } from "../../lib/chats/spool.ts";
-import type { Entry } from "../../lib/chats/writer.ts";
+import type { ChatWrite } from "../../lib/chats/writer.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
@@ -32,7 +32,7 @@ import {
 } from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
 
-const entries: readonly Entry[] = [1, 2, 3].map((id) => ({
+const entries: readonly ChatWrite[] = [1, 2, 3].map((id) => ({
   kind: "event",
   chatId: -id,
   event: {
@@ -43,7 +43,7 @@ const entries: readonly Entry[] = [1, 2, 3].map((id) => ({
     registers: true,
   },
 }));
-const move: Entry = { kind: "migration", from: -5, to: -1005, at: 7 };
+const move: ChatWrite = { kind: "migration", from: -5, to: -1005, at: 7 };
 
 async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "spool-"));
@@ -293,7 +293,7 @@ bot(
       await withBot(async ({ bot, server, gate, table }) => {
         const supergroup = server.group({ title: "Desk", kind: "supergroup" });
         await plantActive(table, supergroup.chatId);
-        const said: readonly Entry[] = [
+        const said: readonly ChatWrite[] = [
           { kind: "event", chatId: -5, event: { kind: "stop", at: Date.now(), updateId: 7 } },
           { kind: "migration", from: -5, to: supergroup.chatId, at: Date.now() },
         ];

@@ -1,7 +1,7 @@
 /** The log of /stops that all processes on a table share, and how long a confirmation waits for its readers. */
 import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { ChatEvent } from "../../lib/chats/events.ts";
-import type { Applied } from "../../lib/chats/storage.ts";
+import type { ApplyResult } from "../../lib/chats/storage.ts";
 import { StorageError } from "../../lib/chats/storage_error.ts";
 import { loadMarshalling } from "../../lib/dynamodb/client.ts";
 import {
@@ -228,7 +228,7 @@ sending("a /stop is confirmed later for as long as somebody sends, and nine minu
   const { table, storage, clock } = await atNoon();
   await table.storage({ clock }).beginSending(noon + minuteMs);
   await storage.apply(1, [say("start")]);
-  const stopped = async (atMs: number): Promise<Applied> => {
+  const stopped = async (atMs: number): Promise<ApplyResult> => {
     clock.ms = noon + atMs;
     const { confirmAfterMs } = await storage.apply(1, [say("start")]);
     assert.is(confirmAfterMs, undefined, "only a /stop waits");

@@ -1,7 +1,7 @@
 /** Updates in the words of the consent rule. What they do to a chat over the wire is in bot_consent. */
 import fc from "fast-check";
 import type { Chat, Update } from "grammy/types";
-import { dateMs, factOf, personOf, sequenceKey, sequenceKeysOf, userInfoOf } from "../../lib/chats/update.ts";
+import { chatKeyOf, chatKeysOf, dateMs, parseUpdate, personOf, userInfoOf } from "../../lib/chats/update.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("update");
@@ -9,7 +9,10 @@ const test = suite("update");
 const chat = { id: 5, type: "private", first_name: "Ada" } as const;
 
 function commandIn(text: string, username = "My_Bot"): string | undefined {
-  const fact = factOf({ update_id: 1, message: { message_id: 1, date: 1, chat, text } } as Update, username);
+  const fact = parseUpdate(
+    { update_id: 1, message: { message_id: 1, date: 1, chat, text } } as Update,
+    username,
+  );
   return fact?.kind === "message" ? fact.command : "no message";
 }
 
@@ -40,7 +43,7 @@ for (const [text, command] of commands) {
 
 function membership(new_chat_member: object): unknown {
   const update = { update_id: 1, my_chat_member: { chat, date: 1, new_chat_member } };
-  return factOf(update as unknown as Update, "bot");
+  return parseUpdate(update as unknown as Update, "bot");
 }
 
 const statuses: [object, boolean][] = [
@@ -64,7 +67,7 @@ test("factOf() migrations, told on either side", () => {
   const old = { ...told, chat: { id: -5, type: "group", title: "G" }, migrate_to_chat_id: -1005 };
   const fresh = { ...told, chat: { id: -1005, type: "supergroup", title: "G" }, migrate_from_chat_id: -5 };
   for (const message of [old, fresh]) {
-    assert.equal(factOf({ update_id: 1, message } as Update, "bot"), {
+    assert.equal(parseUpdate({ update_id: 1, message } as Update, "bot"), {
       kind: "migration",
       from: -5,
       to: -1005,
@@ -73,8 +76,11 @@ test("factOf() migrations, told on either side", () => {
 });
 
 test("factOf() finds nothing in what says nothing", () => {
-  assert.is(factOf({ update_id: 1 }, "bot"), undefined);
-  assert.is(factOf({ update_id: 1, message: { chat, date: 1, message_id: 1 } } as Update, "bot"), undefined);
+  assert.is(parseUpdate({ update_id: 1 }, "bot"), undefined);
+  assert.is(
+    parseUpdate({ update_id: 1, message: { chat, date: 1, message_id: 1 } } as Update, "bot"),
+    undefined,
+  );
 });
 
 test("factOf() finds nothing in a channel's room for direct messages", () => {
@@ -85,7 +91,7 @@ test("factOf() finds nothing in a channel's room for direct messages", () => {
     { my_chat_member: { chat, date: 1, new_chat_member: { status: "administrator" } } },
   ];
   for (const part of parts) {
-    assert.is(factOf({ update_id: 1, ...part } as Update, "bot"), undefined, JSON.stringify(part));
+    assert.is(parseUpdate({ update_id: 1, ...part } as Update, "bot"), undefined, JSON.stringify(part));
   }
 });
 
@@ -112,12 +118,14 @@ test("factOf() finds nothing in what is not of Telegram's form", () => {
     })),
     { message: { chat, text: null } },
   ];
-  for (const update of odd) assert.is(factOf(update as Update, "bot"), undefined, JSON.stringify(update));
+  for (const update of odd) {
+    assert.is(parseUpdate(update as Update, "bot"), undefined, JSON.stringify(update));
+  }
 });
 
 test("factOf() finds no command in a text that is none", () => {
   for (const text of [5, ["/stop"], { toString: 5 }]) {
-    const fact = factOf({ update_id: 1, message: { chat, text } } as unknown as Update, "bot");
+    const fact = parseUpdate({ update_id: 1, message: { chat, text } } as unknown as Update, "bot");
     assert.equal([fact?.kind, fact && "command" in fact && fact.command], ["message", undefined]);
   }
 });
@@ -127,11 +135,11 @@ test("factOf() finds a migration only from a group to another", () => {
   for (const to of [null, "x", 1.5, 0, 5, -5, 2 ** 53, {}]) {
     for (const key of ["migrate_to_chat_id", "migrate_from_chat_id"]) {
       const update = { update_id: 1, message: { chat: group, [key]: to } } as unknown as Update;
-      assert.is(factOf(update, "bot"), undefined, `${key} ${to}`);
+      assert.is(parseUpdate(update, "bot"), undefined, `${key} ${to}`);
     }
   }
   const own = { update_id: 1, message: { chat, migrate_to_chat_id: -5 } } as unknown as Update;
-  assert.is(factOf(own, "bot"), undefined, "a person's chat does not move");
+  assert.is(parseUpdate(own, "bot"), undefined, "a person's chat does not move");
 });
 
 test("userInfoOf() keeps names that are Unicode, of a length that names have, and nothing else", () => {
@@ -174,20 +182,20 @@ test("dateMs() turns Telegram's seconds into milliseconds, and what is no date i
 test("sequenceKey() is the chat's, wherever the chat stands, else the person's, else the update's own", () => {
   const message = { chat, from: { id: 9 } };
   for (const kind of ["message", "edited_message", "channel_post", "my_chat_member", "a_new_kind"]) {
-    assert.is(sequenceKey({ update_id: 1, [kind]: message }), 5, kind);
+    assert.is(chatKeyOf({ update_id: 1, [kind]: message }), 5, kind);
   }
   assert.is(
-    sequenceKey({ update_id: 1, callback_query: { from: { id: 9 }, message } } as unknown as Update),
+    chatKeyOf({ update_id: 1, callback_query: { from: { id: 9 }, message } } as unknown as Update),
     5,
   );
-  assert.is(sequenceKey({ update_id: 1, inline_query: { from: { id: 9 } } } as unknown as Update), 9);
-  assert.is(sequenceKey({ update_id: 1, poll: { id: "x" } } as unknown as Update), 1);
-  assert.is(sequenceKey({ update_id: 1 }), 1);
+  assert.is(chatKeyOf({ update_id: 1, inline_query: { from: { id: 9 } } } as unknown as Update), 9);
+  assert.is(chatKeyOf({ update_id: 1, poll: { id: "x" } } as unknown as Update), 1);
+  assert.is(chatKeyOf({ update_id: 1 }), 1);
 });
 
 test("sequenceKey() is a number for any update", () => {
   fc.assert(fc.property(fc.dictionary(fc.string(), fc.anything()), fc.nat(), (rest, update_id) => {
-    assert.type(sequenceKey({ ...rest, update_id } as Update), "number");
+    assert.type(chatKeyOf({ ...rest, update_id } as Update), "number");
   }));
 });
 
@@ -196,7 +204,7 @@ test("sequenceKeysOf() keeps a group and the supergroup that it becomes together
     ({ update_id: 1, message: { message_id: 1, date: 1, chat: { id }, ...more } }) as unknown as Update;
   const tellings = [said(-5, { migrate_to_chat_id: -1005 }), said(-1005, { migrate_from_chat_id: -5 })];
   for (const telling of tellings) {
-    assert.equal(sequenceKeysOf([said(-5), said(7), telling, said(-1005), said(7)]), [-5, 7, -5, -5, 7]);
+    assert.equal(chatKeysOf([said(-5), said(7), telling, said(-1005), said(7)]), [-5, 7, -5, -5, 7]);
   }
 });
 
@@ -207,7 +215,7 @@ test("sequenceKeysOf() gives a number for each update, whatever it holds", () =>
   );
   fc.assert(fc.property(fc.array(messages), (all) => {
     const updates = all.map((message, update_id) => ({ update_id, message }) as unknown as Update);
-    const keys = sequenceKeysOf(updates);
+    const keys = chatKeysOf(updates);
     assert.is(keys.length, updates.length);
     assert.ok(keys.every((key) => typeof key === "number"));
   }));

@@ -1,7 +1,7 @@
 /** What every storage of chats has to do, as the user's document has it. */
 import type { Chat, ChatEvent } from "../../lib/chats/events.ts";
 import { type ChatStorage, migrateChat } from "../../lib/chats/storage.ts";
-import { iso } from "../../lib/util/clock.ts";
+import { toIso } from "../../lib/util/clock.ts";
 import { assert, suite } from "../harness.ts";
 import { dayMs, noon, secondMs } from "../support/chats.ts";
 import { failureOf, TestClock, TestLogger } from "../support/storage.ts";
@@ -83,8 +83,8 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     assert.equal(await storage.getChat(123456789), {
       chat_id: 123456789,
       is_active: true,
-      added_at: iso(noon),
-      last_active: iso(noon),
+      added_at: toIso(noon),
+      last_active: toIso(noon),
       message_count: 0,
       user_info: user,
       removed_at: null,
@@ -109,8 +109,8 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
       clock.ms += dayMs;
       assert.is(await storage.saveChat(5, { username: "lovelace", first_name: "" }), "unchanged");
       const chat = await storage.getChat(5) as Chat;
-      assert.is(chat.added_at, iso(noon));
-      assert.is(chat.last_active, iso(noon + secondMs));
+      assert.is(chat.added_at, toIso(noon));
+      assert.is(chat.last_active, toIso(noon + secondMs));
       assert.is(chat.message_count, 2);
       assert.equal(chat.user_info, { username: "lovelace", first_name: "Ada" });
     },
@@ -126,8 +126,8 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     const chat = await storage.getChat(5) as Chat;
     assert.is(chat.is_active, false);
     assert.is(chat.removed_reason, "stopped");
-    assert.is(chat.removed_at, iso(noon + secondMs));
-    assert.is(chat.last_active, iso(noon));
+    assert.is(chat.removed_at, toIso(noon + secondMs));
+    assert.is(chat.last_active, toIso(noon));
   });
 
   check("reactivateChat() says whether the chat was inactive, and makes none", async ({ storage }) => {
@@ -187,7 +187,7 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
       await storage.apply(5, [message(1, noon + 60 * secondMs)]);
       for (const belief of ["active", undefined] as const) {
         await storage.apply(5, [{ kind: "message", at: noon }], belief);
-        assert.is((await storage.getChat(5))?.last_active, iso(noon + 60 * secondMs), `believed ${belief}`);
+        assert.is((await storage.getChat(5))?.last_active, toIso(noon + 60 * secondMs), `believed ${belief}`);
       }
       assert.is((await storage.getChat(5))?.message_count, 3);
     },
@@ -337,7 +337,7 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
       assert.equal([before?.is_active, before?.strikes], [true, 2]);
       assert.equal([after?.is_active, after?.removed_reason], [false, "gone"]);
       const chat = await storage.getChat(id) as Chat;
-      assert.equal([chat.removed_reason, chat.removed_at, chat.message_count], ["gone", iso(noon), 0]);
+      assert.equal([chat.removed_reason, chat.removed_at, chat.message_count], ["gone", toIso(noon), 0]);
       assert.not("strikes" in chat);
     }
   });
@@ -470,7 +470,7 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     assert.equal([...await storage.loadActiveChats()].sort(), [2, 3, 4]);
     const chat = await storage.getChat(1) as Chat;
     assert.is(chat.removed_reason, "inactive");
-    assert.is(chat.removed_at, iso(noon));
+    assert.is(chat.removed_at, toIso(noon));
     assert.is(chat.message_count, 1);
     assert.is((await storage.getChat(5))?.removed_reason, "stopped");
     assert.is(await storage.cleanupInactiveChats({ daysThreshold: 30 }), 0);
@@ -507,7 +507,7 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     const chat = await storage.getChat(-1005) as Chat;
     assert.is(chat.is_active, true);
     assert.is(chat.message_count, 2);
-    assert.is(chat.added_at, iso(noon - dayMs));
+    assert.is(chat.added_at, toIso(noon - dayMs));
     assert.is(chat.migrated_from, -5);
     assert.equal(chat.user_info, { title: "Traders" });
     const old = await storage.getChat(-5) as Chat;
@@ -620,7 +620,7 @@ export function storageContract(name: string, make: Make, close: () => Promise<v
     const chat = await storage.getChat(8) as Chat;
     assert.is(chat.message_count, 12);
     assert.is(chat.last_update_id, 12);
-    assert.is(chat.last_active, iso(noon + 11 * secondMs));
+    assert.is(chat.last_active, toIso(noon + 11 * secondMs));
   });
 
   test.after(close);

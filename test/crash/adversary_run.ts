@@ -3,7 +3,7 @@
  * plus n; `--count=N` plays so many, `--at-once=N` so many at a time.
  */
 import { parseArgs } from "node:util";
-import { createLimit } from "../../lib/util/async.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
 import { suite } from "../harness.ts";
 import { runtime } from "../support/runtime.ts";
 import { historyLine, playHistory } from "./adversaries.ts";
@@ -13,7 +13,7 @@ const text = { type: "string" } as const;
 const { values } = parseArgs({ options: { seed: text, count: text, "at-once": text } });
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const count = Number(values.count ?? 200);
-const atOnce = createLimit(Number(values["at-once"] ?? 1));
+const atOnce = createSemaphore(Number(values["at-once"] ?? 1));
 if (![seed, count].every(Number.isSafeInteger)) {
   throw new RangeError("--seed and --count must be whole numbers");
 }

@@ -5,7 +5,7 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { createLimit } from "../../lib/util/async.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
 import {
   type BotApiServer,
   type FaultGate,
@@ -62,7 +62,7 @@ export class Audience {
 
   /** Makes them active in the table, as if they had written. */
   async subscribe(people: readonly LocalUser[]): Promise<void> {
-    const atOnce = createLimit(20);
+    const atOnce = createSemaphore(20);
     const ago = new Date(Date.now() - 3_600_000).toISOString();
     await Promise.all(people.map(({ chatId }) => {
       const Item = {

@@ -2,21 +2,21 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Api, type Transformer } from "grammy/web";
 import { openLedgers } from "../../lib/bot/open_storage.ts";
-import { Broadcasting } from "../../lib/broadcast/broadcaster.ts";
-import { Control } from "../../lib/broadcast/handle.ts";
+import { Broadcaster } from "../../lib/broadcast/broadcaster.ts";
+import { PauseControl } from "../../lib/broadcast/handle.ts";
 import { InMemoryLedger } from "../../lib/broadcast/memory_ledger.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import type { ChatEvent } from "../../lib/chats/events.ts";
-import type { Words } from "../../lib/chats/messages.ts";
-import { Roster } from "../../lib/chats/registry.ts";
-import { Answers, type AnswersOptions, Outbox } from "../../lib/chats/reply_sender.ts";
+import type { MessageRenderer } from "../../lib/chats/messages.ts";
+import { ChatRegistry } from "../../lib/chats/registry.ts";
+import { Replies, type RepliesOptions, ReplySender } from "../../lib/chats/reply_sender.ts";
 import { StorageError } from "../../lib/chats/storage_error.ts";
-import { type Step, type Storing, writeOne } from "../../lib/chats/writer.ts";
+import { writeOne, type WriteResult, type WriteTarget } from "../../lib/chats/writer.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { loadMarshalling } from "../../lib/dynamodb/client.ts";
 import { isSending } from "../../lib/dynamodb/table_record.ts";
-import { Gate } from "../../lib/telegram/rate_limit/rate_limiter.ts";
-import { createInOrder } from "../../lib/util/async.ts";
+import { RateLimiter } from "../../lib/telegram/rate_limit/rate_limiter.ts";
+import { createKeyedMutex } from "../../lib/util/async.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import { noon } from "../support/chats.ts";
 import { randomOf } from "../support/histories.ts";
@@ -176,21 +176,27 @@ async function listen(scene: Scene, { confirmsAtOnce = false }: Careless): Promi
   const clock = scene.clockOf(0);
   const { logger } = scene;
   const storage = new TelegramDynamoDBStorage({ client: scene.clientOf(0), clock, logger });
-  const roster = new Roster(storage, undefined, clock);
+  const registry = new ChatRegistry(storage, undefined, clock);
   const api = new Api("1:A");
   api.config.use(answerBy((chatId, text) => {
     scene.answered(chatId, text);
     return Promise.resolve(undefined);
   }));
-  const words: Words = (name) => ({ text: name, entities: [] });
+  const words: MessageRenderer = (name) => ({ text: name, entities: [] });
   const warn = (message: string): void => logger.warn(message);
-  const outbox = new Outbox({ roster, words, onGone: () => Promise.resolve(), warn, clock });
-  const answers = new Answers({ api, outbox, roster } satisfies AnswersOptions);
-  const storing: Storing = {
-    apply: (chatId, events) => roster.apply(chatId, events),
-    migrate: (from, to, at) => roster.migrate(from, to, at),
+  const outbox = new ReplySender({
+    registry,
+    renderMessage: words,
+    onGone: () => Promise.resolve(),
+    warn,
+    clock,
+  });
+  const answers = new Replies({ api, replySender: outbox, registry } satisfies RepliesOptions);
+  const storing: WriteTarget = {
+    apply: (chatId, events) => registry.apply(chatId, events),
+    migrate: (from, to, at) => registry.migrate(from, to, at),
   };
-  const inOrder = createInOrder<number>();
+  const inOrder = createKeyedMutex<number>();
   await Promise.all(scene.history.words.map(async (word, index) => {
     await scene.until(word.at);
     scene.said(word);
@@ -200,13 +206,18 @@ async function listen(scene: Scene, { confirmsAtOnce = false }: Careless): Promi
       const event: ChatEvent = { kind, at, updateId: 1000 + index, registers: true };
       const step = await keep(storing, chatId, event, scene);
       const { confirmAfterMs: _, ...hasty } = step;
-      const heard = { chatId, asks: kind, entry: undefined };
-      void answers.kept(heard, confirmsAtOnce ? hasty : step);
+      const heard = { chatId, intent: kind, write: undefined };
+      void answers.replyToWrite(heard, confirmsAtOnce ? hasty : step);
     });
   }));
 }
 
-async function keep(storing: Storing, chatId: number, event: ChatEvent, { dynamodb }: Scene): Promise<Step> {
+async function keep(
+  storing: WriteTarget,
+  chatId: number,
+  event: ChatEvent,
+  { dynamodb }: Scene,
+): Promise<WriteResult> {
   for (let wasTried = false;; wasTried = true) {
     try {
       return await writeOne(storing, { kind: "event", chatId, event }, wasTried);
@@ -224,20 +235,20 @@ async function broadcast(scene: Scene, { Storage = TelegramDynamoDBStorage }: Ca
   const { messagesPerSecond, whenUnreadable, broadcastId, broadcastAt, pauses } = history;
   const clock = scene.clockOf(1);
   const storage = new Storage({ client: scene.clientOf(1), clock, logger });
-  const roster = new Roster(storage, undefined, clock);
+  const registry = new ChatRegistry(storage, undefined, clock);
   const signal = new AbortController().signal;
   const api = new Api("1:A");
-  const gate = new Gate({ messagesPerSecond, ask: () => api.getMe(), clock, logger, signal });
+  const gate = new RateLimiter({ messagesPerSecond, ask: () => api.getMe(), clock, logger, signal });
   api.config.use(deliverTo(scene), gate.transformer);
-  const broadcasting = new Broadcasting({
-    ...{ api, gate, roster, clock, logger, messagesPerSecond },
-    ledgers: await openLedgers({ ledger: new InMemoryLedger() }, roster, clock, logger),
-    migrate: (from, to, at) => roster.migrate(from, to, at),
-    keep: async (chatId, event) => (await roster.apply(chatId, [event])).after?.is_active !== true,
+  const broadcasting = new Broadcaster({
+    ...{ api, rateLimiter: gate, registry, clock, logger, messagesPerSecond },
+    ledgers: await openLedgers({ ledger: new InMemoryLedger() }, registry, clock, logger),
+    migrate: (from, to, at) => registry.migrate(from, to, at),
+    keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,
   });
-  for (let isRead = false; !isRead;) isRead = await roster.refresh().then(() => true, () => false);
+  for (let isRead = false; !isRead;) isRead = await registry.refresh().then(() => true, () => false);
   await scene.until(broadcastAt);
-  const control = new Control();
+  const control = new PauseControl();
   for (const { at, lastsMs } of pauses) {
     void scene.until(at).then(() => control.isPaused = true).then(() => clock.sleep(lastsMs))
       .then(() => control.isPaused = false);

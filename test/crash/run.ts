@@ -3,7 +3,7 @@
  * which is printed; `--seed=N` draws the same again (moments are drawn too, but no machine keeps them to the hair).
  */
 import { parseArgs } from "node:util";
-import { createLimit } from "../../lib/util/async.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
 import { assert, suite } from "../harness.ts";
 import { runtime } from "../support/runtime.ts";
 import { runSpooledKills, runStop } from "./ending_run.ts";
@@ -21,7 +21,7 @@ const limitMs = 15 * 60_000;
 const test = suite(`nothing lost (seed ${seed})`, undefined, limitMs);
 const reports: OutageReport[] = [];
 /** An outage is mostly waiting, so several may be played at once. */
-const atOnce = createLimit(3);
+const atOnce = createSemaphore(3);
 
 function outageOf(title: string): Outage {
   const outage = outages.find((it) => titleOf(it) === title);

@@ -1,12 +1,12 @@
 /** A signal always gets out: the short form of `test/crash/signal_run.ts`, which `npm run test:crash` runs. */
-import { createLimit } from "../../lib/util/async.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
 import { rows } from "./rows.ts";
 import { suite } from "../harness.ts";
 
 const test = suite("a signal gets out", {}, 150_000);
 const short = { people: 60, factor: 3, bounds: { times: 2, slackMs: 30_000, firstMs: 30_000 } };
 /** A row is mostly waiting, so that another is played at the same time. */
-const atOnce = createLimit(2);
+const atOnce = createSemaphore(2);
 let playing: ReadonlyMap<string, Promise<unknown>> | undefined;
 
 /** All rows are played together with the first of them. */

@@ -1,5 +1,5 @@
 /** A signal gets out in an outage of DynamoDB: the short form of `test/crash/signal_outages_run.ts`. */
-import { createLimit } from "../../lib/util/async.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
 import { runOutageKills } from "./outage_kill.ts";
 import { assertSound } from "./report.ts";
 import { outageTimes } from "./signal_outage.ts";
@@ -10,7 +10,7 @@ const test = suite("an outage of DynamoDB in a signal", undefined, 180_000);
 
 /** An outage is mostly waiting: they are played together with the first of them. */
 const playing = new Map<string, Promise<SignalOutagesReport>>();
-const atOnce = createLimit(3);
+const atOnce = createSemaphore(3);
 const all = outageTimes.flatMap((when) => [false, true].map((hasId) => ({ when, hasId })));
 
 function playAll(): void {

@@ -1,5 +1,5 @@
 /** Many outages of DynamoDB around a signal, several side by side, each in a town of its own. */
-import { createLimit } from "../../lib/util/async.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
 import { gatherAudience } from "./audience.ts";
 import { type OutageTime, runSignalOutage } from "./signal_outage.ts";
 
@@ -31,7 +31,7 @@ export async function runSignalOutages(
   const sum = { times: 0, sent: 0, arrivedBefore: 0, fromMemory: 0 };
   const kinds: Record<string, number> = {};
   const problems: string[] = [];
-  const limit = createLimit(atOnce);
+  const limit = createSemaphore(atOnce);
   await Promise.all(Array.from({ length: times }, (_, index) =>
     limit(async () => {
       const audience = await gatherAudience({ seed: seed + index, chats, clockFactor: 1 });

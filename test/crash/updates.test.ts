@@ -1,5 +1,5 @@
 /** Nothing is lost: the short form of `test/crash`. In full: `npm run test:crash`. */
-import { createLimit } from "../../lib/util/async.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
 import { runStop } from "./ending_run.ts";
 import { runKills } from "./kills.ts";
 import { type OutageReport, runOutage } from "./outage_run.ts";
@@ -11,7 +11,7 @@ import { FastClock } from "../support/bot.ts";
 const test = suite("faults", undefined, 120_000);
 const seed = 1;
 /** An outage is mostly waiting, so several may be played at once. */
-const atOnce = createLimit(4);
+const atOnce = createSemaphore(4);
 
 test("killed at random moments under traffic, the bot loses nothing and counts nothing twice", async () => {
   const { problems, updates } = await runKills({ kills: 4, killsARound: 2, seed });

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { Chat, ChatEvent } from "../../lib/chats/events.ts";
 import { migrateChat } from "../../lib/chats/storage.ts";
-import { createLimit } from "../../lib/util/async.ts";
-import { iso } from "../../lib/util/clock.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
+import { toIso } from "../../lib/util/clock.ts";
 import { assert, suite } from "../harness.ts";
 import { dayMs, noon, secondMs } from "../support/chats.ts";
 import {
@@ -52,7 +52,7 @@ python(
         await table.storage().apply(pythonId, [{ ...message(9), userInfo } as ChatEvent], belief);
         assert.equal(await table.item(pythonId), {
           ...item,
-          last_active: { S: iso(noon) },
+          last_active: { S: toIso(noon) },
           message_count: { N: "43" },
           last_update_id: { N: "9" },
           user_info: { M: { ...item["user_info"]?.M, username: { S: "johnny" } } },
@@ -69,14 +69,14 @@ python("apply() stops and restarts a Python chat, and writes our form of times",
   await storage.apply(pythonId, [message(9, noon, "stop")], "active");
   const stopped = await table.item(pythonId);
   assert.equal(stopped?.["is_active"], { BOOL: false });
-  assert.equal(stopped?.["removed_at"], { S: iso(noon) });
+  assert.equal(stopped?.["removed_at"], { S: toIso(noon) });
   assert.equal(stopped?.["removed_reason"], { S: "stopped" });
   await storage.apply(pythonId, [message(10, noon, "start")]);
   const { removed_reason, ...back } = await table.item(pythonId) as RawItem;
   assert.is(removed_reason, undefined);
   assert.equal(back, {
     ...pythonItem(),
-    last_active: { S: iso(noon) },
+    last_active: { S: toIso(noon) },
     message_count: { N: "44" },
     last_update_id: { N: "10" },
     last_word_update_id: { N: "10" },
@@ -312,7 +312,7 @@ malformed("every operator's method and cleanup take attributes of any type", asy
   const storage = table.storage({ clock, logger });
   let chatId = 0;
   // More at once, and a slow machine would have the SDK try again what is still being written.
-  const limit = createLimit(8);
+  const limit = createSemaphore(8);
   await Promise.all(
     attributes.flatMap((attribute) =>
       formsOf(attribute).map(([form, value]) =>
@@ -461,7 +461,7 @@ malformed(
         chat_id: { N: "-5" },
         is_active: { BOOL: true },
         message_count: { N: "7" },
-        added_at: { S: iso(noon) },
+        added_at: { S: toIso(noon) },
       },
     );
     await migrateChat(storage, -5, -1005, noon);
@@ -557,7 +557,7 @@ malformed("apply() counts, stops and blocks in spite of ids and times that nobod
       await table.put(pythonItem(more));
       assert.is((await storage.apply(pythonId, [message(9)], belief)).after?.message_count, 43, what);
       assert.is((await storage.apply(pythonId, [message(9)], belief)).after?.message_count, 43, what);
-      assert.is((await storage.getChat(pythonId))?.last_active, iso(noon), `${what}: it is mended`);
+      assert.is((await storage.getChat(pythonId))?.last_active, toIso(noon), `${what}: it is mended`);
       for (
         const event of [
           message(10, noon, "stop"),

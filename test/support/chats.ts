@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { fold } from "../../lib/chats/chat.ts";
 import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
-import { iso } from "../../lib/util/clock.ts";
+import { toIso } from "../../lib/util/clock.ts";
 
 /** A whole second, as Telegram's dates are: 2026-11-20T12:00:00Z. */
 export const noon: number = Date.UTC(2026, 10, 20, 12);
@@ -27,11 +27,11 @@ export function chatThatIs(standing: Standing, more: Partial<ChatState> = {}): C
   const isActive = standing === "active";
   return {
     is_active: isActive,
-    added_at: iso(noon - 30 * dayMs),
-    last_active: iso(noon),
+    added_at: toIso(noon - 30 * dayMs),
+    last_active: toIso(noon),
     message_count: 3,
     user_info: { username: "ada", first_name: "Ada" },
-    removed_at: isActive ? null : iso(noon + secondMs),
+    removed_at: isActive ? null : toIso(noon + secondMs),
     removed_reason: isActive || standing === "unreasoned" ? undefined : standing,
     migrated_to: standing === "migrated" ? -1001 : undefined,
     last_update_id: 50,

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { fold, isWord } from "../../lib/chats/chat.ts";
 import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
-import type { Belief, ChatStorage } from "../../lib/chats/storage.ts";
+import type { ChatStorage, ExpectedState } from "../../lib/chats/storage.ts";
 import { known, noon, secondMs, sinceKnown } from "./chats.ts";
 
 export type Random = () => number;
@@ -135,7 +135,7 @@ async function applied(
       if (isStrike && attempt > 1 && await reads(storage, chatId, fold(undefined, events.slice(0, to)))) {
         return;
       }
-      const belief = pick<Belief | undefined>(random, "active", "active", "absent", undefined);
+      const belief = pick<ExpectedState | undefined>(random, "active", "active", "absent", undefined);
       await storage.apply(chatId, events.slice(from, to), belief);
       return;
     } catch (error) {

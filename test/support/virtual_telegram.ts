@@ -2,12 +2,12 @@
 import { setMaxListeners } from "node:events";
 import { Api, type Transformer } from "grammy/web";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
-import { createWords } from "../../lib/chats/messages.ts";
-import { Roster } from "../../lib/chats/registry.ts";
-import { Outbox } from "../../lib/chats/reply_sender.ts";
+import { createMessageRenderer } from "../../lib/chats/messages.ts";
+import { ChatRegistry } from "../../lib/chats/registry.ts";
+import { ReplySender } from "../../lib/chats/reply_sender.ts";
 import { outcomeOf } from "../../lib/telegram/outcome.ts";
-import { Gate } from "../../lib/telegram/rate_limit/rate_limiter.ts";
-import type { Lane } from "../../lib/telegram/rate_limit/send_request.ts";
+import { RateLimiter } from "../../lib/telegram/rate_limit/rate_limiter.ts";
+import type { SendPriority } from "../../lib/telegram/rate_limit/send_request.ts";
 import { StepClock } from "./step_clock.ts";
 import { TestLogger } from "./storage.ts";
 
@@ -28,9 +28,9 @@ export class VirtualTelegram {
   readonly clock: StepClock = new StepClock();
   readonly logger: TestLogger = new TestLogger();
   readonly closing: AbortController = new AbortController();
-  readonly gate: Gate;
+  readonly gate: RateLimiter;
   readonly api: Api;
-  readonly outbox: Outbox;
+  readonly outbox: ReplySender;
   readonly calls: VirtualCall[] = [];
   /** Those that were taken. */
   readonly taken: VirtualCall[] = [];
@@ -43,12 +43,12 @@ export class VirtualTelegram {
     this.#latencyMs = latencyMs;
     setMaxListeners(0, this.closing.signal);
     const ask = (): Promise<unknown> => Promise.resolve();
-    this.gate = new Gate({ messagesPerSecond, ask, clock, logger, signal: this.closing.signal });
+    this.gate = new RateLimiter({ messagesPerSecond, ask, clock, logger, signal: this.closing.signal });
     this.api = new Api("1:A");
     this.api.config.use(this.#answer, this.gate.transformer);
-    this.outbox = new Outbox({
-      roster: new Roster(new InMemoryChatStorage()),
-      words: createWords(undefined, logger),
+    this.outbox = new ReplySender({
+      registry: new ChatRegistry(new InMemoryChatStorage()),
+      renderMessage: createMessageRenderer(undefined, logger),
       onGone: () => Promise.resolve(),
       warn: (message) => logger.warn(message),
       clock,
@@ -71,29 +71,33 @@ export class VirtualTelegram {
    * Sends a message to each chat as a broadcast does: the next one waits as soon as the last one does not. Each chat counts
    * as drawn at random.
    */
-  async broadcast(chatIds: readonly number[], text: string, lane: Lane = "urgent"): Promise<void> {
+  async broadcast(
+    chatIds: readonly number[],
+    text: string,
+    priority: SendPriority = "urgent",
+  ): Promise<void> {
     const sent: Promise<void>[] = [];
     for (const chatId of chatIds) {
-      await new Promise<void>((onTurn) => sent.push(this.#deliver({ chatId, text }, lane, onTurn)));
+      await new Promise<void>((onTurn) => sent.push(this.#deliver({ chatId, text }, priority, onTurn)));
     }
     await Promise.all(sent);
   }
 
   async #deliver(
     { chatId, text }: Pick<VirtualCall, "chatId" | "text">,
-    lane: Lane,
+    priority: SendPriority,
     onTurn: () => void,
   ): Promise<void> {
     for (;;) {
-      const turn = await this.gate.enter({ lane, chatId, isDrawn: true, onHeld: onTurn });
+      const turn = await this.gate.acquire({ priority, chatId, isDrawn: true, onHeld: onTurn });
       onTurn();
       try {
         await this.api.raw.sendMessage(this.gate.admit({ chat_id: chatId, text }));
-        return turn.taken();
+        return turn.succeeded();
       } catch (error) {
         const outcome = outcomeOf(error);
         if (outcome.kind !== "wait") throw error;
-        turn.flooded(outcome.retryAfterSeconds);
+        turn.rateLimited(outcome.retryAfterSeconds);
       }
     }
   }

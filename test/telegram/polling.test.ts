@@ -2,7 +2,7 @@
 import type { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { HttpError } from "grammy/web";
 import type { BotApiFaultAnswer, BotApiServer, LocalUser } from "../../lib/local/mod.ts";
-import { PollWatch } from "../../lib/telegram/polling_retry.ts";
+import { PollMonitor } from "../../lib/telegram/polling_retry.ts";
 import { TelegramError } from "../../lib/telegram/errors.ts";
 import { assert, suite } from "../harness.ts";
 import {
@@ -287,7 +287,7 @@ test("health tells whether it polls and hears, from before its start to after it
 
 test("PollWatch: three minutes without an answer, also where the clock is set back", () => {
   const clock = new HandClock(10_000_000);
-  const watch = new PollWatch(clock);
+  const watch = new PollMonitor(clock);
   assert.equal([watch.isHearing, watch.silentMs], [false, 0]);
   watch.begin();
   clock.advance(180_000);

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import type { Update } from "grammy/types";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
-import { Received, type Taken } from "../../lib/telegram/polling.ts";
-import type { Applied } from "../../lib/chats/storage.ts";
+import { type InFlightUpdate, OffsetTracker } from "../../lib/telegram/polling.ts";
+import type { ApplyResult } from "../../lib/chats/storage.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, pause, said, soon, subscribers, until, withBot } from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
@@ -129,7 +129,7 @@ test("a broadcast within a handler does not keep the bot from hearing", async ()
 class HangingStorage extends InMemoryChatStorage {
   hangs = true;
 
-  override async apply(...given: Parameters<InMemoryChatStorage["apply"]>): Promise<Applied> {
+  override async apply(...given: Parameters<InMemoryChatStorage["apply"]>): Promise<ApplyResult> {
     if (this.hangs) await new Promise(() => {});
     return await super.apply(...given);
   }
@@ -150,7 +150,7 @@ test("a storage that hangs is an outage like any other", async () => {
   }, { bot: { storage, clock: new FastClock(20) } });
 });
 
-test("the same update heard by two pollers at once is counted and answered once", async () => {
+test("the same update handled by two pollers at once is counted and answered once", async () => {
   await withBot(async ({ bot, server, another, settled, item }) => {
     const [one, two] = [bot, another()];
     await Promise.all([one.initialize(), two.initialize()]);
@@ -250,7 +250,7 @@ received("the offset never passes one that is not safe, unless Telegram has no r
     { minLength: 1, maxLength: 100 },
   );
   await fc.assert(fc.asyncProperty(steps, fc.boolean(), fc.nat(1000), async (all, isFull, first) => {
-    const book = new Received();
+    const book = new OffsetTracker();
     const confirmed = new Set<number>();
     const updates = all.map((_, index) => update(first + 1 + index));
     book.add(all.map((step, index) => takenOf(step, first + 1 + index, confirmed)));
@@ -270,23 +270,23 @@ received("the offset never passes one that is not safe, unless Telegram has no r
   }));
 });
 
-function takenOf({ isHeard, isSafe }: Step, updateId: number, confirmed: Set<number>): Taken {
+function takenOf({ isHeard, isSafe }: Step, updateId: number, confirmed: Set<number>): InFlightUpdate {
   const never = new Promise<void>(() => {});
-  const heard = isHeard === "failed"
+  const handled = isHeard === "failed"
     ? Promise.reject(new Error("again"))
     : isHeard
     ? Promise.resolve()
     : never;
   return {
     updateId,
-    heard,
-    safe: isSafe ? Promise.resolve() : never,
+    handled,
+    durable: isSafe ? Promise.resolve() : never,
     confirmed: () => void confirmed.add(updateId),
   };
 }
 
 received("one that failed and is not told again does not hold the others for ever", async () => {
-  const book = new Received();
+  const book = new OffsetTracker();
   book.add([takenOf({ isHeard: "failed", isSafe: false }, 5, new Set())]);
   await pause(0);
   book.advance([update(5)], false);
@@ -298,7 +298,7 @@ received("one that failed and is not told again does not hold the others for eve
 });
 
 received("ids that start again lower down are confirmed as well", async () => {
-  const book = new Received();
+  const book = new OffsetTracker();
   for (const updateId of [1000, 3]) {
     book.add([takenOf({ isHeard: true, isSafe: true }, updateId, new Set())]);
     await pause(0);

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
-import { scrub, withoutSecret } from "../../lib/util/redact.ts";
+import { redactError, redactSecret } from "../../lib/util/redact.ts";
 import { assert, suite } from "../harness.ts";
 import { deadAddress, FastClock, Logs, pause, subscribers, withBot } from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
@@ -221,32 +221,32 @@ const units = suite("scrub() and withoutSecret()");
 units("withoutSecret() leaves nothing of it, as it is or encoded", () => {
   fc.assert(fc.property(fc.string(), fc.string(), (before, after) => {
     for (const form of [token, encodeURIComponent(token)]) {
-      assert.is(withoutSecret(`${before}${form}${after}${form}`, token).indexOf(secret), -1);
+      assert.is(redactSecret(`${before}${form}${after}${form}`, token).indexOf(secret), -1);
     }
   }));
-  assert.is(withoutSecret("nothing here", token), "nothing here");
+  assert.is(redactSecret("nothing here", token), "nothing here");
 });
 
 units("scrub() reaches every error that an error stands for, and survives what is odd", () => {
   const url = `http://127.0.0.1/bot${token}/getMe`;
   const error = new AggregateError([new Error(url), url], url, { cause: new Error(url, { cause: { url } }) });
   Object.assign(error, { error: new TypeError(url), self: error, url, list: [url, [url]] });
-  scrub(error, token);
+  redactError(error, token);
   assert.is(shown(error).indexOf(secret), -1);
   const frozen = Object.freeze(new Error("nothing secret"));
-  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) scrub(odd, token);
+  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) redactError(odd, token);
 });
 
 units("scrub() of an error that cannot be changed does not hide the error behind one of its own", () => {
   const frozen = Object.freeze(new Error(`http://127.0.0.1/bot${token}/getMe`));
-  scrub(frozen, token);
+  redactError(frozen, token);
   const accessor = Object.defineProperty(new Error("x"), "odd", {
     get: () => {
       throw new Error("do not look");
     },
     enumerable: true,
   });
-  scrub(accessor, token);
+  redactError(accessor, token);
 });
 
 units.run();

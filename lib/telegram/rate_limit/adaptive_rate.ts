@@ -1,27 +1,27 @@
 /** How fast messages may leave, and what a flood answer teaches. Pure: time comes in as an argument, in milliseconds. */
 
 /** A place in the row of messages: when it was given, and how many had left before it since they had to wait for the pace. */
-export interface Slot {
+export interface RateSlot {
   readonly at: number;
   readonly period: number;
   readonly before: number;
   readonly since: number;
 }
 
-export interface Pace {
+export interface AdaptiveRate {
   /** How long it is until the next slot; 0 or less is now. Takes nothing. */
   waitMs(now: number): number;
   /** Takes the slot that is due. */
-  take(now: number): Slot;
+  take(now: number): RateSlot;
   /**
    * The message of this slot was one too many: slower from now on, until time has shown that more is possible; but no
    * slower than half the full pace, as it may have been one chat's own limit.
    */
-  lower(slot: Slot): void;
+  backOff(slot: RateSlot): void;
   /** It was the bot's limit: as slow as that was learned to be. Only the slot that was lowered for last counts. */
-  confirm(slot: Slot): void;
+  confirm(slot: RateSlot): void;
   /** It was not one too many, after all. Only the slot that was lowered for last counts. */
-  restore(slot: Slot): void;
+  undoBackOff(slot: RateSlot): void;
   /** From now on no faster than that, ever. */
   limit(messagesPerSecond: number): void;
   /** Messages a second, as it is now. */
@@ -58,7 +58,7 @@ interface Stretch {
  * thousandth each second of work, and faster the longer nothing happens: back at the full pace after two minutes of work,
  * or twenty of idleness, while a limit that stays is met again about once in a minute.
  */
-export function createPace(messagesPerSecond: number): Pace {
+export function createAdaptiveRate(messagesPerSecond: number): AdaptiveRate {
   let most = messagesPerSecond;
   let current = messagesPerSecond;
   let next = -Infinity;
@@ -102,7 +102,7 @@ export function createPace(messagesPerSecond: number): Pace {
       grow(spacingMs);
       return { at: now, period, before: taken++, since: startedAt };
     },
-    lower(slot) {
+    backOff(slot) {
       // What left before the pace was lowered for its neighbour teaches nothing new.
       if (slot.period !== period) return;
       const limit = slot.before / (1 + (slot.at - slot.since) / 1000);
@@ -119,7 +119,7 @@ export function createPace(messagesPerSecond: number): Pace {
     confirm(slot) {
       if (before?.period === slot.period) current = Math.min(current, before.estimate);
     },
-    restore(slot) {
+    undoBackOff(slot) {
       if (before?.period !== slot.period) return;
       current = Math.min(most, Math.max(current, before.current));
       // Where there was no rest since the count goes on, too.
@@ -143,11 +143,11 @@ export function createPace(messagesPerSecond: number): Pace {
  * The part of the pace that replies have while broadcasts wait: a third beside an urgent one, two thirds beside bulk.
  * What one side does not use, the other has at once. Pure: times are in milliseconds.
  */
-export interface Share {
+export interface ReplyShare {
   /** When the next reply may leave, as far as the share is concerned; `now` or earlier is now. */
   readonly readyAt: number;
   /** A broadcast's message waits for the pace. */
-  see(lane: "urgent" | "bulk", now: number): void;
+  see(priority: "urgent" | "bulk", now: number): void;
   /** A reply leaves. */
   reply(now: number): void;
   /** A broadcast's message leaves. */
@@ -159,7 +159,7 @@ const messagesPerReply = { urgent: 2, bulk: 0.5 } as const;
 /** A broadcast hands over its next message a moment after the last one has left; it counts as waiting meanwhile. */
 const handOverMs = 50;
 
-export function createShare(): Share {
+export function createReplyShare(): ReplyShare {
   const seenAt = { urgent: -Infinity, bulk: -Infinity };
   /** Messages that broadcasts have before the next reply. */
   let owed = 0;
@@ -167,12 +167,12 @@ export function createShare(): Share {
     get readyAt() {
       return owed > 0 ? Math.max(seenAt.urgent, seenAt.bulk) + handOverMs : -Infinity;
     },
-    see(lane, now) {
-      seenAt[lane] = now;
+    see(priority, now) {
+      seenAt[priority] = now;
     },
     reply(now) {
-      const lane = (["urgent", "bulk"] as const).find((each) => now - seenAt[each] < handOverMs);
-      owed = lane === undefined ? 0 : owed + messagesPerReply[lane];
+      const priority = (["urgent", "bulk"] as const).find((each) => now - seenAt[each] < handOverMs);
+      owed = priority === undefined ? 0 : owed + messagesPerReply[priority];
     },
     broadcast() {
       owed = Math.max(owed - 1, -messagesPerReply.bulk);

@@ -3,19 +3,19 @@
  * (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this). Pure: times are in milliseconds,
  * and never go back.
  */
-import type { Pace, Slot } from "./adaptive_rate.ts";
-import type { ChatId, Flood, Refusal } from "./flood_wait.ts";
-import { ChatFloodError, chosenBy, type Departure, type Turn } from "./send_request.ts";
+import type { AdaptiveRate, RateSlot } from "./adaptive_rate.ts";
+import type { ChatId, FloodAnswer, FloodWait } from "./flood_wait.ts";
+import { ChatFloodError, chosenBy, type SendPermit, type SendRequest } from "./send_request.ts";
 
-export interface ChatPace {
+export interface ChatRateLimits {
   /** When the chat may be written to again; `now` or earlier is now. */
   readyAt(chatId: ChatId, now: number): number;
   /** It was written to. */
-  note(chatId: ChatId, now: number): void;
+  record(chatId: ChatId, now: number): void;
   /** Nothing leaves for a chat, or for whatever else has the key, before then, as Telegram says. */
-  hold(key: ChatId, until: number, now: number): void;
+  blockUntil(key: ChatId, until: number, now: number): void;
   /** Until when it is held so; `now` or earlier is not at all. */
-  heldUntil(key: ChatId, now: number): number;
+  blockedUntil(key: ChatId, now: number): number;
   /** So much of what Telegram has asked to wait is over already, as the machine has slept. */
   skip(ms: number): void;
 }
@@ -34,7 +34,7 @@ const aChat: Limit = { messages: 3, withinMs: 3000 };
 const aGroup: Limit = { messages: 20, withinMs: 60_000 };
 const sweepEveryMs = 1000;
 
-export function createChatPace(): ChatPace {
+export function createChatRateLimits(): ChatRateLimits {
   const holds = new Map<ChatId, number>();
   let sweptAt = -Infinity;
   // Apart, as a minute of a broadcast to people would be much to remember, and for nothing.
@@ -46,16 +46,16 @@ export function createChatPace(): ChatPace {
     return until;
   };
   return {
-    heldUntil,
+    blockedUntil: heldUntil,
     readyAt(chatId, now) {
       const ready = Math.max(heldUntil(chatId, now), burst.readyAt(chatId));
       return isGroup(chatId) ? Math.max(ready, minute.readyAt(chatId)) : ready;
     },
-    note(chatId, now) {
+    record(chatId, now) {
       burst.note(chatId, now);
       if (isGroup(chatId)) minute.note(chatId, now);
     },
-    hold(key, until, now) {
+    blockUntil(key, until, now) {
       if (now - sweptAt >= sweepEveryMs) {
         sweptAt = now;
         for (const [id, end] of holds) if (end <= now) holds.delete(id);
@@ -105,8 +105,8 @@ function createWindow({ messages, withinMs }: Limit): Window {
 // When a call may leave as far as its own chat, or its kind, is concerned.
 
 export interface Limits {
-  readonly chats: ChatPace;
-  readonly flood: Flood;
+  readonly chats: ChatRateLimits;
+  readonly flood: FloodWait;
 }
 
 /** How often to check again whether a long flood is its chat's own. */
@@ -114,31 +114,31 @@ const reconsiderMs = 1000;
 
 /** `now` or earlier is now; an error where the chat's own flood is longer than is waited for. */
 export function readyAt(
-  departure: Departure,
+  request: SendRequest,
   { chats, flood }: Limits,
   now: number,
 ): number | ChatFloodError {
-  const { chatId, ownFloodAtMostMs = Infinity } = departure;
-  const key = holdKeyOf(departure);
+  const { chatId, ownFloodAtMostMs = Infinity } = request;
+  const key = holdKeyOf(request);
   if (key === undefined) return now;
-  const until = chatId === undefined ? chats.heldUntil(key, now) : chats.readyAt(chatId, now);
+  const until = chatId === undefined ? chats.blockedUntil(key, now) : chats.readyAt(chatId, now);
   if (until - now <= ownFloodAtMostMs) return until;
-  const isUnproved = flood.isOpen(now) && departure.hasReachedNobody?.() === true;
+  const isUnproved = flood.isOpen(now) && request.hasReachedNobody?.() === true;
   if (isUnproved || flood.mayBeBots(now)) {
     return Math.min(until, Math.max(flood.restsUntil, now + reconsiderMs));
   }
-  const floodMs = chats.heldUntil(key, now) - now;
+  const floodMs = chats.blockedUntil(key, now) - now;
   return floodMs > ownFloodAtMostMs ? new ChatFloodError(Math.ceil(floodMs / 1000)) : until;
 }
 
 /** What a flood answer holds back. */
-export function holdKeyOf({ chatId, kind }: Departure): ChatId | undefined {
+export function holdKeyOf({ chatId, kind }: SendRequest): ChatId | undefined {
   return chatId ?? kind;
 }
 
 // What Telegram's answers teach of the limits: each chat's own, and the bot's.
 
-export interface FeedbackOptions extends Limits {
+export interface RateFeedbackOptions extends Limits {
   readonly now: () => number;
   /** Called when it is found out that the bot, or its replies, have to rest: for how long, and the pace that was lowered. */
   readonly onFlood: (who: "bot" | "replies", seconds: number, messagesPerSecond?: number) => void;
@@ -150,12 +150,12 @@ export interface FeedbackOptions extends Limits {
 
 /** The place that a message had in its pace. */
 interface Place {
-  readonly pace: Pace;
-  readonly slot: Slot;
+  readonly pace: AdaptiveRate;
+  readonly slot: RateSlot;
 }
 
-export class Feedback {
-  readonly #options: FeedbackOptions;
+export class RateFeedback {
+  readonly #options: RateFeedbackOptions;
   /**
    * Where paces were lowered since it is not clear whom a flood concerns, each once: probes leave slowly, and teach
    * nothing of the limit. Undone where it was the chats' own.
@@ -164,35 +164,35 @@ export class Feedback {
   /** Whether that is proved to be the bot's flood. */
   #isConfirmed = false;
   /** The pace that stays lowered, whomever it concerns. */
-  #kept: Pace | undefined;
+  #kept: AdaptiveRate | undefined;
 
-  constructor(options: FeedbackOptions) {
+  constructor(options: RateFeedbackOptions) {
     this.#options = options;
   }
 
   /** A message leaves. */
-  turnOf(departure: Departure, now: number, place: Place | undefined): Turn {
+  turnOf(request: SendRequest, now: number, place: Place | undefined): SendPermit {
     const { chats, flood, onChange } = this.#options;
-    const { chatId } = departure;
+    const { chatId } = request;
     // A group's limits are its own.
     const mayBeBots = chatId !== undefined && !isGroup(chatId);
-    if (chatId !== undefined) chats.note(chatId, now);
+    if (chatId !== undefined) chats.record(chatId, now);
     this.forgive(now);
-    const number = flood.leave(now, chosenBy(departure));
+    const number = flood.leave(now, chosenBy(request));
     return {
-      over: () => {
+      released: () => {
         // An answer that says nothing of floods: the next message may find out.
         if (flood.end(number, this.#options.now())) onChange();
       },
-      taken: () => {
+      succeeded: () => {
         const now = this.#options.now();
         const wasChats = flood.take(number, now);
         if (!flood.isOpen(now)) this.#tellKept();
         if (wasChats) this.#restore();
       },
-      flooded: (seconds) => {
-        const until = this.#hold(departure, seconds);
-        if (mayBeBots) this.#ask(number, { chatId, until, chosenBy: chosenBy(departure) }, place);
+      rateLimited: (seconds) => {
+        const until = this.#hold(request, seconds);
+        if (mayBeBots) this.#ask(number, { chatId, until, chosenBy: chosenBy(request) }, place);
         else flood.refuseChat(number, this.#options.now());
         onChange();
       },
@@ -200,34 +200,34 @@ export class Feedback {
   }
 
   /** A call that is no message leaves. Its flood is its own kind's, and tells nothing of the bot. */
-  turnOfCall(departure: Departure): Turn {
+  turnOfCall(request: SendRequest): SendPermit {
     const flooded = (seconds: number): void => {
-      this.#hold(departure, seconds);
+      this.#hold(request, seconds);
       this.#options.onChange();
     };
-    return { over() {}, taken() {}, flooded };
+    return { released() {}, succeeded() {}, rateLimited: flooded };
   }
 
   /** Where a flood has ended before it was found out whose it was, it lowers no pace: it may have been a stranger's. */
   forgive(now: number): void {
     if (this.#lowered.length === 0 || this.#options.flood.isOpen(now)) return;
     if (this.#kept === undefined && !this.#isConfirmed) {
-      for (const { pace, slot } of this.#lowered) pace.restore(slot);
+      for (const { pace, slot } of this.#lowered) pace.undoBackOff(slot);
     }
     this.#lowered = [];
   }
 
   /** Holds the chat, or the kind of call; gives until when. */
-  #hold(departure: Departure, seconds: number): number {
+  #hold(request: SendRequest, seconds: number): number {
     const now = this.#options.now();
     const until = now + seconds * 1000;
-    const key = holdKeyOf(departure);
-    if (key !== undefined) this.#options.chats.hold(key, until, now);
+    const key = holdKeyOf(request);
+    if (key !== undefined) this.#options.chats.blockUntil(key, until, now);
     return until;
   }
 
   /** Asks whether a refusal concerns the bot; the pace is lowered until that is known. */
-  #ask(number: number, refusal: Refusal, place: Place | undefined): void {
+  #ask(number: number, refusal: FloodAnswer, place: Place | undefined): void {
     const { flood, onFlood } = this.#options;
     const now = this.#options.now();
     if (!flood.isOpen(now)) {
@@ -236,7 +236,7 @@ export class Feedback {
       this.#kept = undefined;
     }
     if (place !== undefined && !this.#lowered.some(({ pace }) => pace === place.pace)) {
-      place.pace.lower(place.slot);
+      place.pace.backOff(place.slot);
       this.#lowered.push(place);
     }
     const found = flood.refuse(number, refusal, now);
@@ -255,7 +255,7 @@ export class Feedback {
 
   /** The refusals were the chats' own. */
   #restore(): void {
-    for (const { pace, slot } of this.#lowered) pace.restore(slot);
+    for (const { pace, slot } of this.#lowered) pace.undoBackOff(slot);
     this.#lowered = [];
     this.#options.onChange();
   }

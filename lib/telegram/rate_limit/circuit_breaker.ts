@@ -5,11 +5,11 @@
  */
 import type { Clock } from "../../util/clock.ts";
 import { outcomeOf } from "../outcome.ts";
-import { inTime } from "../../util/async.ts";
+import { deadline } from "../../util/async.ts";
 import type { Logger } from "../../util/log.ts";
 import { rootCauseOf } from "../../util/errors.ts";
 
-export interface BreakerOptions {
+export interface CircuitBreakerOptions {
   /** Asks Telegram for something harmless. */
   readonly ask: (signal: AbortSignal) => Promise<unknown>;
   readonly clock: Clock;
@@ -25,8 +25,8 @@ const suspectAfterMs = 1500;
 /** A network that is only slow is asked no more often than this. */
 const suspectAgainMs = 10_000;
 
-export class Breaker {
-  readonly #options: BreakerOptions;
+export class CircuitBreaker {
+  readonly #options: CircuitBreakerOptions;
   /** Why it is open, if it is: an error, or only an answer that takes long. */
   #trouble: { readonly error: unknown } | undefined;
   /** Goes on only while a message waits. */
@@ -36,7 +36,7 @@ export class Breaker {
   #deserted = new AbortController();
   #closedAt = -Infinity;
 
-  constructor(options: BreakerOptions) {
+  constructor(options: CircuitBreakerOptions) {
     this.#options = options;
   }
 
@@ -112,7 +112,7 @@ export class Breaker {
     const { ask, clock, signal } = this.#options;
     const ending = new AbortController();
     try {
-      await inTime(ask(ending.signal), { ms: answerWithinMs, clock, signal });
+      await deadline(ask(ending.signal), { ms: answerWithinMs, clock, signal });
       return undefined;
     } catch (error) {
       signal.throwIfAborted();

@@ -34,7 +34,7 @@ const [ownAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
 /** A longer flood says nothing of the pace: where it is the bot's, no message passes in it. */
 const paceFloodAtMostMs = 60_000;
 
-export interface Refusal {
+export interface FloodAnswer {
   readonly chatId: ChatId;
   readonly until: number;
   readonly chosenBy: ChosenBy;
@@ -65,7 +65,7 @@ class Refused {
     return [...this.#chats.values()].filter((until) => Math.abs(until - restEnd) <= apartMs).length;
   }
 
-  add({ chatId, until }: Refusal): void {
+  add({ chatId, until }: FloodAnswer): void {
     const longest = this.#longest ?? { chatId, until };
     if (chatId !== longest.chatId) {
       this.#secondLongest = Math.max(this.#secondLongest, Math.min(until, longest.until));
@@ -83,14 +83,14 @@ class Refused {
 }
 
 /** What a question has found out. `replies`: replies are refused, whatever is with others. */
-export type Finding = "nothing" | "replies" | "bot";
+export type FloodScope = "nothing" | "replies" | "bot";
 
 /** The refusals since it was last clear whom one concerned. */
 class Question {
   readonly #needed: number;
   readonly #all = new Refused();
   readonly #drawn = new Refused();
-  #finding: Finding = "nothing";
+  #finding: FloodScope = "nothing";
   #isAlike = false;
 
   /** `needed` chats have to be refused, and all but one of them drawn. */
@@ -98,7 +98,7 @@ class Question {
     this.#needed = needed;
   }
 
-  get finding(): Finding {
+  get finding(): FloodScope {
     return this.#finding;
   }
 
@@ -117,7 +117,7 @@ class Question {
   }
 
   /** True where that is news. */
-  add(refusal: Refusal): boolean {
+  add(refusal: FloodAnswer): boolean {
     this.#all.add(refusal);
     this.#isAlike ||= this.#all.agreeing >= alikeNeeded;
     if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
@@ -148,7 +148,7 @@ class Evidence {
     return this.#weight > ownAtMost;
   }
 
-  refuse({ chatId, until, chosenBy }: Refusal, now: number): void {
+  refuse({ chatId, until, chosenBy }: FloodAnswer, now: number): void {
     if (chosenBy === "itself" || until - now > paceFloodAtMostMs) return;
     this.#lighten(0, now);
     const weight = chosenBy === "draw" || this.#isBetween ? weightOfRefusal : weightOfNext;
@@ -175,7 +175,7 @@ class Evidence {
   }
 }
 
-export class Flood {
+export class FloodWait {
   readonly #evidence = new Evidence();
   #question = new Question(chatsNeeded);
   /** Questions in a row that turned out to be a chat's own. */
@@ -270,7 +270,7 @@ export class Flood {
   }
 
   /** The message was refused, perhaps for the bot's sake. Gives what that has found out, where it is news. */
-  refuse(number: number, refusal: Refusal, now: number): Exclude<Finding, "nothing"> | undefined {
+  refuse(number: number, refusal: FloodAnswer, now: number): Exclude<FloodScope, "nothing"> | undefined {
     this.#close(number);
     const { chosenBy } = refusal;
     this.#evidence.refuse(refusal, now);

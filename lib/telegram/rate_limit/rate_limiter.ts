@@ -1,19 +1,19 @@
 /** Messages that have left for a chat, and whose answer is not there yet. */
 import type { ApiError } from "grammy/types";
 import type { Transformer } from "grammy/web";
-import { createInOrder, inTime, LateError } from "../../util/async.ts";
+import { createKeyedMutex, deadline, DeadlineError } from "../../util/async.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
-import { forGrammy } from "../client.ts";
+import { asGrammySignal } from "../client.ts";
 import { outcomeOf } from "../outcome.ts";
 import { isGroup } from "./chat_limits.ts";
-import { Breaker } from "./circuit_breaker.ts";
+import { CircuitBreaker } from "./circuit_breaker.ts";
 import type { ChatId } from "./flood_wait.ts";
-import { Turnstile, type TurnstileOptions } from "./scheduler.ts";
+import { SendScheduler, type SendSchedulerOptions } from "./scheduler.ts";
 import { isMessage } from "./send_queue.ts";
-import { ChatFloodError, type Departure, LateTurnError, type Turn } from "./send_request.ts";
+import { ChatFloodError, PermitTimeoutError, type SendPermit, type SendRequest } from "./send_request.ts";
 
-export interface UnderWay {
+export interface InFlightMessages {
   /** A message leaves; returns what is to be called once its answer is there. */
   begin(chatId: ChatId): () => void;
   /** Resolves once none is under way to the chat; `undefined` where none is. */
@@ -26,7 +26,7 @@ interface Chat {
   readonly waiting: (() => void)[];
 }
 
-export function createUnderWay(): UnderWay {
+export function createInFlightMessages(): InFlightMessages {
   const chats = new Map<ChatId, Chat>();
   return {
     begin(chatId) {
@@ -51,7 +51,7 @@ export function createUnderWay(): UnderWay {
 
 // The one door for calls to Telegram: each waits for its turn, and is sent again where it was one too many.
 
-export interface GateOptions extends Omit<TurnstileOptions, "onFlood" | "onLowered"> {
+export interface RateLimiterOptions extends Omit<SendSchedulerOptions, "onFlood" | "onLowered"> {
   readonly logger: Logger;
   /** Asks Telegram for something harmless, to find out whether it can be reached. */
   readonly ask: (signal: AbortSignal) => Promise<unknown>;
@@ -84,25 +84,25 @@ type Answer = Awaited<ReturnType<Transformer>>;
 type CallSignal = Parameters<Transformer>[3];
 type Call = Parameters<Transformer>;
 
-export class Gate {
+export class RateLimiter {
   readonly #closed: AbortSignal;
-  readonly #turnstile: Turnstile;
-  readonly #breaker: Breaker;
+  readonly #turnstile: SendScheduler;
+  readonly #breaker: CircuitBreaker;
   /** Signals of the breaker's calls, which leave at once in a flood, too. */
   readonly #probes = new WeakSet<object>();
   /** What is said to a chat arrives in the order in which it was said. */
-  readonly #inOrder = createInOrder<ChatId>();
+  readonly #inOrder = createKeyedMutex<ChatId>();
   readonly #clock: Clock;
   /** Messages of broadcasts. */
-  readonly #underWay = createUnderWay();
+  readonly #underWay = createInFlightMessages();
 
-  constructor({ logger, ask, ...options }: GateOptions) {
+  constructor({ logger, ask, ...options }: RateLimiterOptions) {
     this.#closed = options.signal;
     const probe = (signal: AbortSignal): Promise<unknown> => {
       this.#probes.add(signal);
       return ask(signal);
     };
-    this.#breaker = new Breaker({ ask: probe, logger, clock: options.clock, signal: options.signal });
+    this.#breaker = new CircuitBreaker({ ask: probe, logger, clock: options.clock, signal: options.signal });
     this.#clock = options.clock;
     const onFlood = (
       who: "bot" | "replies",
@@ -120,7 +120,7 @@ export class Gate {
       logger.warn(
         `Telegram limits the rate: the bot goes on with ${rounded(perSecond)} messages a second.`,
       );
-    this.#turnstile = new Turnstile({ ...options, onFlood, onLowered });
+    this.#turnstile = new SendScheduler({ ...options, onFlood, onLowered });
   }
 
   /** Milliseconds until the bot's rest ends that Telegram has asked for; 0 or less where there is none. */
@@ -157,20 +157,24 @@ export class Gate {
    * Resolves when the call may leave; rejects with the signal's reason, where the bot is closed, or with a
    * `ChatFloodError` where the chat's own flood is longer than the departure waits for.
    */
-  async enter(departure: Departure): Promise<Turn> {
-    const turn = await this.#enter(departure);
-    if (departure.chatId === undefined) return turn;
-    const end = this.#underWay.begin(departure.chatId);
+  async acquire(request: SendRequest): Promise<SendPermit> {
+    const permit = await this.#enter(request);
+    if (request.chatId === undefined) return permit;
+    const end = this.#underWay.begin(request.chatId);
     const ending = <A extends unknown[]>(tell: (...answer: A) => void) => (...answer: A): void => {
       end();
       tell(...answer);
     };
-    return { taken: ending(turn.taken), flooded: ending(turn.flooded), over: ending(turn.over) };
+    return {
+      succeeded: ending(permit.succeeded),
+      rateLimited: ending(permit.rateLimited),
+      released: ending(permit.released),
+    };
   }
 
   /** From now on what is not paid for keeps to thirty a second. */
-  keepFree(): void {
-    this.#turnstile.keepFree();
+  limitUnpaid(): void {
+    this.#turnstile.limitUnpaid();
   }
 
   /** Marks a call's payload as one that has entered: it passes at once; its flood answer, and its end, are the caller's. */
@@ -187,16 +191,16 @@ export class Gate {
     const chatId = chatOf(payload);
     if (!isMessageMethod(method)) return await this.#send(call, laneOf(method, chatId));
     const reply = markOf(payload);
-    const departure = {
-      lane: "reply",
+    const request = {
+      priority: "reply",
       kind: method,
       ...reply,
       ownFloodAtMostMs: isPatient(reply, chatId) ? Infinity : reply?.waitAtMostMs,
     } as const;
-    if (chatId === undefined) return await this.#send(call, departure);
+    if (chatId === undefined) return await this.#send(call, request);
     return await this.#inOrder(chatId, async () => {
       if (reply?.isConfirmation) await this.#lastOf(chatId, reply.waitAtMostMs);
-      return await this.#send(call, { ...departure, chatId });
+      return await this.#send(call, { ...request, chatId });
     });
   };
 
@@ -205,45 +209,45 @@ export class Gate {
     const last = this.#underWay.none(chatId);
     if (last === undefined) return;
     try {
-      await inTime(last, { ms, clock: this.#clock, signal: this.#closed });
+      await deadline(last, { ms, clock: this.#clock, signal: this.#closed });
     } catch (error) {
-      throw error instanceof LateError ? new LateTurnError() : error;
+      throw error instanceof DeadlineError ? new PermitTimeoutError() : error;
     }
   }
 
-  async #send(call: Call, departure: Departure): Promise<Answer> {
+  async #send(call: Call, request: SendRequest): Promise<Answer> {
     const [prev, method, payload, signal] = call;
     const reply = markOf(payload);
     for (let floods = 0;; floods++) {
-      const turn = await this.#turn(departure, signal);
-      if (turn instanceof ChatFloodError) return answerOf(turn);
+      const permit = await this.#permit(request, signal);
+      if (permit instanceof ChatFloodError) return answerOf(permit);
       const call = (ending: CallSignal): Promise<Answer> => prev(method, payload, ending);
       const answer = await this.#untilClosed(
         signal,
         isMessageMethod(method) ? (ending) => this.#watched(ending, () => call(ending)) : call,
       )
         .catch((error) => {
-          turn.over();
+          permit.released();
           throw error;
         });
       const seconds = answer.ok ? undefined : floodSecondsOf(answer);
       if (seconds === undefined) {
-        answer.ok ? turn.taken() : turn.over();
+        answer.ok ? permit.succeeded() : permit.released();
         return answer;
       }
-      turn.flooded(seconds);
+      permit.rateLimited(seconds);
       // How long a confirmation waits is the turnstile's to say.
       const isOver = reply === undefined && seconds > longestPauseSeconds;
-      const mayWait = reply === undefined || isPatient(reply, departure.chatId);
+      const mayWait = reply === undefined || isPatient(reply, request.chatId);
       if (!mayWait || isOver || floods >= floodsAtMost) return answer;
     }
   }
 
   /** The turn, or the error of a chat's flood that is too long to be waited for. */
-  async #turn(departure: Departure, signal: CallSignal): Promise<Turn | ChatFloodError> {
-    const ownFloodAtMostMs = departure.ownFloodAtMostMs ?? longestPauseSeconds * 1000;
+  async #permit(request: SendRequest, signal: CallSignal): Promise<SendPermit | ChatFloodError> {
+    const ownFloodAtMostMs = request.ownFloodAtMostMs ?? longestPauseSeconds * 1000;
     try {
-      const waiting = { ...departure, ownFloodAtMostMs, signal: signal as AbortSignal | undefined };
+      const waiting = { ...request, ownFloodAtMostMs, signal: signal as AbortSignal | undefined };
       return await this.#enter(waiting);
     } catch (error) {
       if (error instanceof ChatFloodError) return error;
@@ -252,12 +256,12 @@ export class Gate {
   }
 
   /** A message's turn, which comes no sooner than Telegram can be reached; other calls find out themselves. */
-  async #enter(departure: Departure): Promise<Turn> {
+  async #enter(request: SendRequest): Promise<SendPermit> {
     for (;;) {
-      if (isMessage(departure)) await this.#breaker.closed(departure.signal);
-      const turn = await this.#turnstile.enter(departure);
-      if (!this.#breaker.isOpen || !isMessage(departure)) return turn;
-      turn.over();
+      if (isMessage(request)) await this.#breaker.closed(request.signal);
+      const permit = await this.#turnstile.acquire(request);
+      if (!this.#breaker.isOpen || !isMessage(request)) return permit;
+      permit.released();
     }
   }
 
@@ -281,7 +285,7 @@ export class Gate {
     signal?.addEventListener("abort", end);
     if (signal?.aborted || this.#closed.aborted) end();
     try {
-      return await call(forGrammy(ending.signal));
+      return await call(asGrammySignal(ending.signal));
     } finally {
       this.#closed.removeEventListener("abort", end);
       signal?.removeEventListener("abort", end);
@@ -315,9 +319,9 @@ function isPatient(reply: ReplyMark | undefined, chatId: ChatId | undefined): bo
 }
 
 /** Calls that ask Telegram share a lane, which a 429 holds as a whole; of others it holds the same call to the same chat. */
-function laneOf(method: string, chatId: ChatId | undefined): Departure {
-  if (method.startsWith("get")) return { lane: "read", kind: "get" };
-  return { lane: "call", kind: chatId === undefined ? method : `${method} ${chatId}` };
+function laneOf(method: string, chatId: ChatId | undefined): SendRequest {
+  if (method.startsWith("get")) return { priority: "read", kind: "get" };
+  return { priority: "call", kind: chatId === undefined ? method : `${method} ${chatId}` };
 }
 
 /** A number is a number, also where it was given as a text. */

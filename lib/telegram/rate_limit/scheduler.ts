@@ -1,27 +1,27 @@
 /** Which call to Telegram may leave next: by the bot's pace, each chat's, the share of replies, and the bot's rests. */
 import { Alarm, type Clock, createLeaps, steady } from "../../util/clock.ts";
 import type { Heap } from "../../util/collections.ts";
-import { createPace, createShare, type Pace, type Share } from "./adaptive_rate.ts";
-import { createChatPace, Feedback, type Limits, readyAt } from "./chat_limits.ts";
-import { type ChatId, Flood } from "./flood_wait.ts";
+import { type AdaptiveRate, createAdaptiveRate, createReplyShare, type ReplyShare } from "./adaptive_rate.ts";
+import { createChatRateLimits, type Limits, RateFeedback, readyAt } from "./chat_limits.ts";
+import { type ChatId, FloodWait } from "./flood_wait.ts";
 import {
   createAside,
   createImpatient,
-  createLines,
-  createWaiting,
+  createSendQueues,
+  createWaiter,
   isMessage,
-  type Line,
-  lineOf,
-  type Lines,
-  type Waiting,
+  queueOf,
+  type SendQueue,
+  type SendQueues,
+  type Waiter,
 } from "./send_queue.ts";
-import { chosenBy, type Departure, type Turn } from "./send_request.ts";
+import { chosenBy, type SendPermit, type SendRequest } from "./send_request.ts";
 
 const readsPerSecond = 10;
 /** More than there will ever be calls. */
 const beforeOthers = 2 ** 52;
 
-export interface TurnstileOptions {
+export interface SendSchedulerOptions {
   /** Messages a second over all chats. */
   readonly messagesPerSecond: number;
   readonly clock: Clock;
@@ -33,34 +33,34 @@ export interface TurnstileOptions {
   readonly signal: AbortSignal;
 }
 
-export class Turnstile {
-  readonly #options: TurnstileOptions;
+export class SendScheduler {
+  readonly #options: SendSchedulerOptions;
   /** Notes leaps of the clock, too. */
   readonly #now: (reached?: number) => number;
-  readonly #free: Pace;
-  readonly #paid: Pace;
-  readonly #limits: Limits = { chats: createChatPace(), flood: new Flood() };
-  readonly #feedback: Feedback;
-  readonly #share: Share = createShare();
-  readonly #lines: Lines;
+  readonly #free: AdaptiveRate;
+  readonly #paid: AdaptiveRate;
+  readonly #limits: Limits = { chats: createChatRateLimits(), flood: new FloodWait() };
+  readonly #feedback: RateFeedback;
+  readonly #share: ReplyShare = createReplyShare();
+  readonly #lines: SendQueues;
   /** All lines; the first that may leave goes first. */
-  readonly #inOrder: readonly Line[];
+  readonly #inOrder: readonly SendQueue[];
   /**
    * The same while it is not clear whether a flood concerns the bot. Broadcasts come first: a stranger can ask for a reply,
    * but cannot choose which chat a signal is sent to.
    */
-  readonly #probesFirst: readonly Line[];
+  readonly #probesFirst: readonly SendQueue[];
   /** Calls whose chats may not be written to yet. */
-  readonly #aside: Heap<Waiting> = createAside();
+  readonly #aside: Heap<Waiter> = createAside();
   /** Calls that give up at some time. */
-  readonly #impatient: Heap<Waiting> = createImpatient();
+  readonly #impatient: Heap<Waiter> = createImpatient();
   #lastOrder = 0;
   readonly #alarm: Alarm;
   #isPassing = false;
   /** Whether a broadcast's message waits that its chat's own limits do not hold back. */
   #isBroadcasting = false;
 
-  constructor(options: TurnstileOptions) {
+  constructor(options: SendSchedulerOptions) {
     const { messagesPerSecond, clock, signal, onFlood, onLowered } = options;
     this.#options = options;
     const [elapsed, leaps] = [steady(clock), createLeaps(clock)];
@@ -68,7 +68,7 @@ export class Turnstile {
       this.#skip(leaps());
       return elapsed(reached);
     };
-    this.#feedback = new Feedback({
+    this.#feedback = new RateFeedback({
       ...this.#limits,
       now: this.#now,
       onFlood,
@@ -76,12 +76,12 @@ export class Turnstile {
       onChange: () => this.#pass(),
     });
     this.#alarm = new Alarm({ clock, now: this.#now, onTime: () => this.#pass() });
-    this.#free = createPace(messagesPerSecond);
-    this.#paid = createPace(messagesPerSecond);
-    this.#lines = createLines({
+    this.#free = createAdaptiveRate(messagesPerSecond);
+    this.#paid = createAdaptiveRate(messagesPerSecond);
+    this.#lines = createSendQueues({
       free: this.#free,
       paid: this.#paid,
-      reads: createPace(readsPerSecond),
+      reads: createAdaptiveRate(readsPerSecond),
     });
     const { call, read, confirmation, reply, ...broadcasts } = this.#lines;
     this.#inOrder = Object.values(this.#lines);
@@ -102,7 +102,7 @@ export class Turnstile {
   /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
   holdMs(chatId: ChatId): number {
     const now = this.#now();
-    return this.#limits.chats.heldUntil(chatId, now) - now;
+    return this.#limits.chats.blockedUntil(chatId, now) - now;
   }
 
   /** How many rests of the bot were proved so far. */
@@ -122,15 +122,15 @@ export class Turnstile {
   }
 
   /** Resolves when the call may leave; rejects with the signal's reason, a `ChatFloodError`, or a `LateTurnError`. */
-  enter(departure: Departure): Promise<Turn> {
+  acquire(request: SendRequest): Promise<SendPermit> {
     return new Promise((resolve, reject) => {
-      const { signal } = departure;
+      const { signal } = request;
       if (signal?.aborted) return reject(signal.reason);
-      const line = lineOf(this.#lines, departure);
-      const waiting = createWaiting({
+      const line = queueOf(this.#lines, request);
+      const waiting = createWaiter({
         ...{
-          order: ++this.#lastOrder - (departure.isDrawn ? beforeOthers : 0),
-          departure,
+          order: ++this.#lastOrder - (request.isDrawn ? beforeOthers : 0),
+          request,
           line,
           resolve,
           reject,
@@ -145,7 +145,7 @@ export class Turnstile {
   }
 
   /** A broadcast is paid for, so the bot's pace is meant for that; all else keeps to the free pace from now on. */
-  keepFree(): void {
+  limitUnpaid(): void {
     this.#free.limit(defaultMessagesPerSecond);
   }
 
@@ -166,7 +166,7 @@ export class Turnstile {
   }
 
   /** The call whose turn it is; or in how many milliseconds to look again. */
-  #next(now: number): Waiting | number {
+  #next(now: number): Waiter | number {
     this.#sendAway(now);
     this.#readmit(now);
     this.#seeBroadcasts(now);
@@ -174,9 +174,9 @@ export class Turnstile {
     for (const line of this.#limits.flood.isOpen(now) ? this.#probesFirst : this.#inOrder) {
       const first = this.#firstOf(line, now);
       if (first === undefined) continue;
-      if (this.#limits.flood.isUnclear(now)) first.departure.onUnclearFlood?.();
+      if (this.#limits.flood.isUnclear(now)) first.request.onUnclearFlood?.();
       const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#opensAt(first, now) - now);
-      if (lineMs <= 0) return line.waiting.shift() as Waiting;
+      if (lineMs <= 0) return line.waiting.shift() as Waiter;
       soonestMs = Math.min(soonestMs, lineMs);
     }
     const { until = Infinity } = this.#aside.first ?? {};
@@ -185,30 +185,30 @@ export class Turnstile {
   }
 
   /** When the first call of a line may leave, apart from its pace. */
-  #opensAt({ line, departure }: Waiting, now: number): number {
+  #opensAt({ line, request }: Waiter, now: number): number {
     const { flood } = this.#limits;
     const { call, read } = this.#lines;
     if (line === call || line === read) return flood.restsUntil;
     if (!flood.isOpen(now)) return line.isReply ? this.#share.readyAt : -Infinity;
-    const readyAt = flood.readyAt(now, chosenBy(departure));
+    const readyAt = flood.readyAt(now, chosenBy(request));
     // A broadcast that waits is about to draw a chat.
     return line.isReply && this.#isBroadcasting ? Math.max(readyAt, flood.readyAt(now, "order")) : readyAt;
   }
 
   #seeBroadcasts(now: number): void {
     this.#isBroadcasting = false;
-    for (const lane of ["urgent", "bulk"] as const) {
-      if (this.#firstOf(this.#lines[lane], now) === undefined) continue;
-      this.#share.see(lane, now);
+    for (const priority of ["urgent", "bulk"] as const) {
+      if (this.#firstOf(this.#lines[priority], now) === undefined) continue;
+      this.#share.see(priority, now);
       this.#isBroadcasting = true;
     }
   }
 
   /** The first call of the line whose chat may be written to; those before it are set aside. */
-  #firstOf({ waiting }: Line, now: number): Waiting | undefined {
+  #firstOf({ waiting }: SendQueue, now: number): Waiter | undefined {
     const { signal: closed } = this.#options;
     for (let first = waiting.first; first !== undefined; first = waiting.first) {
-      const ready = readyAt(first.departure, this.#limits, now);
+      const ready = readyAt(first.request, this.#limits, now);
       if (typeof ready === "number" && ready <= now && !closed.aborted) return first;
       waiting.shift();
       if (closed.aborted) first.reject(closed.reason);
@@ -218,19 +218,19 @@ export class Turnstile {
     return undefined;
   }
 
-  #setAside(waiting: Waiting, until: number): void {
+  #setAside(waiting: Waiter, until: number): void {
     waiting.until = until;
     waiting.heap = this.#aside;
     this.#aside.push(waiting);
-    waiting.departure.onHeld?.();
+    waiting.request.onHeld?.();
   }
 
   /** Rejects the calls that have waited for as long as they may. What confirms a /start or /stop waits through a flood. */
   #sendAway(now: number): void {
     const { flood } = this.#limits;
     while ((this.#impatient.first?.giveUpAt ?? NaN) <= now) {
-      const waiting = this.#impatient.shift() as Waiting;
-      const { isConfirmation = false, waitAtMostMs = 0 } = waiting.departure;
+      const waiting = this.#impatient.shift() as Waiter;
+      const { isConfirmation = false, waitAtMostMs = 0 } = waiting.request;
       const giveUpAt = isConfirmation ? flood.until + waitAtMostMs : -Infinity;
       if (giveUpAt <= now) waiting.giveUp();
       else {
@@ -255,20 +255,20 @@ export class Turnstile {
   #readmit(now: number): void {
     const until = this.#options.signal.aborted ? Infinity : now;
     while ((this.#aside.first?.until ?? NaN) <= until) {
-      const waiting = this.#aside.shift() as Waiting;
+      const waiting = this.#aside.shift() as Waiter;
       waiting.heap = waiting.line.waiting;
       waiting.heap.push(waiting);
     }
   }
 
-  #admit({ departure, line }: Waiting): Turn {
+  #admit({ request, line }: Waiter): SendPermit {
     const now = this.#now();
     const { pace } = line;
     const slot = pace?.take(now);
     if (line.isReply) this.#share.reply(now);
     else if (pace === this.#free) this.#share.broadcast();
-    if (!isMessage(departure)) return this.#feedback.turnOfCall(departure);
-    return this.#feedback.turnOf(departure, now, pace && slot && { pace, slot });
+    if (!isMessage(request)) return this.#feedback.turnOfCall(request);
+    return this.#feedback.turnOf(request, now, pace && slot && { pace, slot });
   }
 }
 

@@ -5,11 +5,11 @@ import type { ChatId, ChosenBy } from "./flood_wait.ts";
  * What kind of call it is. A `read` asks Telegram for something, at a slow pace of its own; any other `call` that is no
  * message waits for nothing but the end of the bot's rest. The others are messages.
  */
-export type Lane = "read" | "call" | "reply" | "urgent" | "bulk";
+export type SendPriority = "read" | "call" | "reply" | "urgent" | "bulk";
 
 /** What asks to leave. */
-export interface Departure {
-  readonly lane: Lane;
+export interface SendRequest {
+  readonly priority: SendPriority;
   /** Whom a message is for. */
   readonly chatId?: ChatId | undefined;
   /** Whether a broadcast has drawn its chat at random, to find out whom a flood concerns: it goes before others in its lane. */
@@ -37,13 +37,13 @@ export interface Departure {
 }
 
 /** A call that may leave now. One of the three is to be called once its answer is there. */
-export interface Turn {
+export interface SendPermit {
   /** Telegram has taken the message. */
-  taken(): void;
+  succeeded(): void;
   /** Telegram has answered 429: the chat is held for so long; the whole bot, where it turns out to concern the bot. */
-  flooded(retryAfterSeconds: number): void;
+  rateLimited(retryAfterSeconds: number): void;
   /** Anything else became of it. */
-  over(): void;
+  released(): void;
 }
 
 /** A chat's own flood is longer than the call waits for. */
@@ -59,7 +59,7 @@ export class ChatFloodError extends Error {
 }
 
 /** A call was given up before it left, as its turn did not come in time. */
-export class LateTurnError extends Error {
+export class PermitTimeoutError extends Error {
   override readonly name = "LateTurnError";
 
   constructor() {
@@ -68,7 +68,7 @@ export class LateTurnError extends Error {
 }
 
 /** How it came that a message is for its chat. */
-export function chosenBy({ lane, isDrawn = false }: Departure): ChosenBy {
-  if (lane === "urgent" || lane === "bulk") return isDrawn ? "draw" : "order";
+export function chosenBy({ priority, isDrawn = false }: SendRequest): ChosenBy {
+  if (priority === "urgent" || priority === "bulk") return isDrawn ? "draw" : "order";
   return "itself";
 }

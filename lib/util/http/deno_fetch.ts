@@ -6,7 +6,7 @@
  */
 import { ConnectionCheck } from "./connection_check.ts";
 import { idleMs } from "./connections.ts";
-import { responseOf } from "./node_fetch.ts";
+import { toResponse } from "./node_fetch.ts";
 import { Deno, type HttpClient } from "./proxy.ts";
 
 /** A fetch by the user's, whose connections are the user's affair. */
@@ -76,7 +76,7 @@ export function createDenoFetch(): typeof fetch {
 async function wholeAnswer(input: Parameters<typeof fetch>[0], init: RequestInit): Promise<Response> {
   const response = await fetch(input, init);
   const { status, statusText, headers } = response;
-  return responseOf({ status, statusText, headers, content: await response.arrayBuffer() });
+  return toResponse({ status, statusText, headers, content: await response.arrayBuffer() });
 }
 
 /** Connections of one age; what is under way when they are left goes on to its end. */

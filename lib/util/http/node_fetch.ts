@@ -15,7 +15,7 @@ export interface WholeResponse {
   readonly content: ArrayBuffer;
 }
 
-export function responseOf({ status, statusText, headers, content }: WholeResponse): Response {
+export function toResponse({ status, statusText, headers, content }: WholeResponse): Response {
   const text = (): string => new TextDecoder().decode(content);
   const response = {
     ...{ ok: status >= 200 && status < 300, status, statusText, headers },
@@ -37,7 +37,7 @@ interface Init extends RequestInit {
   readonly agent?: Agent | ((url: URL) => Agent | undefined);
 }
 
-export function createHttpFetch(): typeof fetch {
+export function createNodeFetch(): typeof fetch {
   const pool = new ConnectionPool();
   const families = new AddressFamilies();
   return async (input, init: Init = {}) => {
@@ -151,7 +151,7 @@ function whole(
   const entries = Object.entries(headers).map((
     [name, value = ""],
   ): [string, string] => [name, String(value)]);
-  return responseOf({
+  return toResponse({
     status: statusCode,
     statusText: statusMessage,
     headers: new Headers(entries),

@@ -1,7 +1,7 @@
 /** The way of a request to a server: Node's HTTP client, another runtime's fetch, or a fetch of the user's. */
 import process from "node:process";
 import { createDenoFetch, fetchOnceBy } from "./deno_fetch.ts";
-import { createHttpFetch } from "./node_fetch.ts";
+import { createNodeFetch } from "./node_fetch.ts";
 
 const { deno: isDeno } = process.versions as { readonly deno?: string };
 
@@ -13,7 +13,7 @@ const { deno: isDeno } = process.versions as { readonly deno?: string };
 export function createTransport(ask?: typeof fetch): typeof fetch {
   if (ask !== undefined) return fetchOnceBy(ask);
   if (isDeno !== undefined) return createDenoFetch();
-  const [byNode, byFetch] = [createHttpFetch(), fetchOnceBy(fetch)];
+  const [byNode, byFetch] = [createNodeFetch(), fetchOnceBy(fetch)];
   // Only the runtime's fetch knows what to do with a dispatcher.
   return (input, init) => init && "dispatcher" in init ? byFetch(input, init) : byNode(input, init);
 }

@@ -1,7 +1,7 @@
 /** The pace of messages, for any demand, and against limits that it does not know. */
 import fc from "fast-check";
 import { FloodGate } from "../../../lib/local/telegram/rate_limit.ts";
-import { createPace, type Slot } from "../../../lib/telegram/rate_limit/adaptive_rate.ts";
+import { createAdaptiveRate, type RateSlot } from "../../../lib/telegram/rate_limit/adaptive_rate.ts";
 import { assert, suite } from "../../harness.ts";
 
 const test = suite("createPace()");
@@ -16,7 +16,7 @@ const rate = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0.1, m
 
 /** When messages leave that are asked for after these gaps; each waits for its slot. */
 function timesOf(messagesPerSecond: number, gaps: readonly number[]): number[] {
-  const pace = createPace(messagesPerSecond);
+  const pace = createAdaptiveRate(messagesPerSecond);
   let now = 1_000_000;
   return gaps.map((gap) => {
     now += gap;
@@ -49,7 +49,7 @@ test("take() keeps up the rate under full demand", () => {
 
 test("take() lets one leave at once after a rest, and no burst", () => {
   fc.assert(fc.property(rate, demand, (messagesPerSecond, gaps) => {
-    const pace = createPace(messagesPerSecond);
+    const pace = createAdaptiveRate(messagesPerSecond);
     let now = 0;
     for (const gap of gaps) {
       now += gap + Math.max(0, pace.waitMs(now + gap));
@@ -71,7 +71,7 @@ interface Course {
 
 /** Sends as the pace has it to a server that takes `limit` a second, and answers after the latency. */
 function course(messagesPerSecond: number, limit: number, latencyMs: number, count: number): Course {
-  const pace = createPace(messagesPerSecond);
+  const pace = createAdaptiveRate(messagesPerSecond);
   let now = 0;
   const server = new FloodGate(limit, () => now);
   const answers: { at: number; act: () => void }[] = [];
@@ -99,7 +99,7 @@ function course(messagesPerSecond: number, limit: number, latencyMs: number, cou
           refused++;
           left++;
           until = Math.max(until, now + retry_after * 1000);
-          pace.lower(slot);
+          pace.backOff(slot);
           pace.confirm(slot);
         },
       });
@@ -147,11 +147,11 @@ test("lower() follows any limit, at any latency", () => {
 });
 
 test("after a flood that has passed the full pace is back within three minutes of work", () => {
-  const pace = createPace(30);
+  const pace = createAdaptiveRate(30);
   let now = 0;
   let slot = pace.take(now);
   for (let count = 0; count < 60; count++) slot = pace.take(now += Math.max(0, pace.waitMs(now)));
-  pace.lower(slot);
+  pace.backOff(slot);
   assert.ok(pace.messagesPerSecond < 25);
   const start = now;
   while (pace.messagesPerSecond < 30 && now - start < 180_000) {
@@ -161,64 +161,64 @@ test("after a flood that has passed the full pace is back within three minutes o
 });
 
 test("lower() is done once for all that left before the first of them was refused", () => {
-  const pace = createPace(30);
+  const pace = createAdaptiveRate(30);
   let now = 0;
   const slots = Array.from({ length: 50 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
-  for (const slot of slots.slice(40)) pace.lower(slot);
+  for (const slot of slots.slice(40)) pace.backOff(slot);
   const after = pace.messagesPerSecond;
   assert.ok(after > 10 && after < 28, `${after}`);
 });
 
 test("restore() takes it back where the flood was one chat's own", () => {
-  const pace = createPace(30);
+  const pace = createAdaptiveRate(30);
   const slot = pace.take(0);
-  pace.lower(slot);
+  pace.backOff(slot);
   assert.is(pace.messagesPerSecond, 15);
-  pace.restore(slot);
+  pace.undoBackOff(slot);
   assert.is(pace.messagesPerSecond, 30);
 });
 
 test("restore() takes it back after a rest, too, and what confirm() has lowered", () => {
   for (const restMs of [0, 60_000]) {
-    const pace = createPace(40);
-    pace.lower(pace.take(0));
+    const pace = createAdaptiveRate(40);
+    pace.backOff(pace.take(0));
     const slot = pace.take(1000 + restMs);
     const before = pace.messagesPerSecond;
-    pace.lower(slot);
+    pace.backOff(slot);
     pace.confirm(slot);
     assert.ok(pace.messagesPerSecond < 12, `${pace.messagesPerSecond}`);
-    pace.restore(slot);
+    pace.undoBackOff(slot);
     assert.is(pace.messagesPerSecond, before);
   }
 });
 
 test("restore() lets those teach that had left before", () => {
-  const pace = createPace(30);
+  const pace = createAdaptiveRate(30);
   let now = 0;
   const slots = Array.from({ length: 60 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
-  const [first, last] = [slots[58], slots[59]] as [Slot, Slot];
-  pace.lower(first);
-  pace.restore(first);
-  pace.lower(last);
+  const [first, last] = [slots[58], slots[59]] as [RateSlot, RateSlot];
+  pace.backOff(first);
+  pace.undoBackOff(first);
+  pace.backOff(last);
   assert.ok(pace.messagesPerSecond < 20, `${pace.messagesPerSecond}`);
 });
 
 test("limit() holds for good", () => {
-  const pace = createPace(1000);
+  const pace = createAdaptiveRate(1000);
   pace.limit(30);
   const slot = pace.take(0);
-  pace.lower(slot);
-  pace.restore(slot);
+  pace.backOff(slot);
+  pace.undoBackOff(slot);
   pace.limit(100);
   assert.is(pace.messagesPerSecond, 30);
 });
 
 test("lower() goes no lower than half the pace until confirm() says that the limit was the bot's", () => {
   for (const [isConfirmed, least] of [[false, 15], [true, 1]] as const) {
-    const pace = createPace(30);
+    const pace = createAdaptiveRate(30);
     for (let count = 0; count < 20; count++) {
       const slot = pace.take(count * 1100);
-      pace.lower(slot);
+      pace.backOff(slot);
       if (isConfirmed) pace.confirm(slot);
     }
     assert.ok(Math.abs(pace.messagesPerSecond - least) < 0.1, `${pace.messagesPerSecond}`);
@@ -227,25 +227,25 @@ test("lower() goes no lower than half the pace until confirm() says that the lim
 
 test("what nobody waited for tells nothing of a limit: a trickle before a flood costs half the pace at most", () => {
   for (const gapMs of [150, 400, 800, 990]) {
-    const pace = createPace(30);
+    const pace = createAdaptiveRate(30);
     let now = 0;
     let slot = pace.take(now);
     for (let count = 0; count < 200; count++) slot = pace.take(now += gapMs);
-    pace.lower(slot);
+    pace.backOff(slot);
     pace.confirm(slot);
     assert.is(pace.messagesPerSecond, 15);
   }
 });
 
 test("confirm() counts for the slot that was lowered for last", () => {
-  const pace = createPace(30);
+  const pace = createAdaptiveRate(30);
   const early = pace.take(0);
-  pace.lower(early);
+  pace.backOff(early);
   const late = pace.take(2000);
-  pace.lower(late);
+  pace.backOff(late);
   pace.confirm(early);
   assert.is(pace.messagesPerSecond, 15);
-  pace.restore(early);
+  pace.undoBackOff(early);
   assert.is(pace.messagesPerSecond, 15);
   pace.confirm(late);
   assert.ok(pace.messagesPerSecond < 8);
@@ -253,8 +253,8 @@ test("confirm() counts for the slot that was lowered for last", () => {
 
 test("idle time gives the pace back, too: all of it in twenty minutes, next to nothing in one", () => {
   for (const [idleMs, least, most] of [[60_000, 15, 16], [20 * 60_000, 30, 30]] as const) {
-    const pace = createPace(30);
-    pace.lower(pace.take(0));
+    const pace = createAdaptiveRate(30);
+    pace.backOff(pace.take(0));
     pace.take(idleMs);
     const { messagesPerSecond } = pace;
     assert.ok(messagesPerSecond >= least && messagesPerSecond <= most, `${messagesPerSecond}`);

@@ -1,6 +1,6 @@
 /** How often one chat may be written to, exactly, for any demand. */
 import fc from "fast-check";
-import { createChatPace } from "../../../lib/telegram/rate_limit/chat_limits.ts";
+import { createChatRateLimits } from "../../../lib/telegram/rate_limit/chat_limits.ts";
 import type { ChatId } from "../../../lib/telegram/rate_limit/flood_wait.ts";
 import { assert, suite } from "../../harness.ts";
 
@@ -24,7 +24,7 @@ function within(times: readonly number[], now: number, ms: number): number {
 
 test("for any demand: a chat is ready exactly while it has had fewer than 3 in 3 s, and a group fewer than 20 in a minute", () => {
   fc.assert(fc.property(wishes, (list) => {
-    const pace = createChatPace();
+    const pace = createChatRateLimits();
     const sent = new Map<ChatId, number[]>();
     let now = 0;
     for (const { chatId, afterMs } of list) {
@@ -34,7 +34,7 @@ test("for any demand: a chat is ready exactly while it has had fewer than 3 in 3
         (chatId !== 1 && chatId !== 2 && chatId !== 3 && within(times, now, 60_000) >= 20);
       assert.is(pace.readyAt(chatId, now) > now, isFull, `${chatId} at ${now}`);
       if (isFull) continue;
-      pace.note(chatId, now);
+      pace.record(chatId, now);
       sent.set(chatId, [...times, now]);
     }
   }));
@@ -43,7 +43,7 @@ test("for any demand: a chat is ready exactly while it has had fewer than 3 in 3
 test("for any demand: whoever waits until it is ready waits no longer than needed", () => {
   fc.assert(
     fc.property(wishes, (list) => {
-      const pace = createChatPace();
+      const pace = createChatRateLimits();
       const sent = new Map<ChatId, number[]>();
       let now = 0;
       for (const { chatId, afterMs } of list) {
@@ -58,7 +58,7 @@ test("for any demand: whoever waits until it is ready waits no longer than neede
         }
         now = readyAt;
         assert.ok(pace.readyAt(chatId, now) <= now);
-        pace.note(chatId, now);
+        pace.record(chatId, now);
         sent.set(chatId, [...times, now]);
       }
     }),
@@ -67,13 +67,13 @@ test("for any demand: whoever waits until it is ready waits no longer than neede
 });
 
 test("hold() keeps a chat for as long as Telegram says, and no other", () => {
-  const pace = createChatPace();
-  pace.hold(1, 30_000, 0);
-  pace.hold(1, 20_000, 10);
+  const pace = createChatRateLimits();
+  pace.blockUntil(1, 30_000, 0);
+  pace.blockUntil(1, 20_000, 10);
   assert.is(pace.readyAt(1, 29_999), 30_000);
   assert.ok(pace.readyAt(2, 0) <= 0);
   assert.ok(pace.readyAt(1, 30_000) <= 30_000);
-  pace.hold(2, 50_000, 40_000);
+  pace.blockUntil(2, 50_000, 40_000);
   assert.ok(pace.readyAt(1, 40_000) <= 40_000);
   assert.is(pace.readyAt(2, 40_000), 50_000);
 });

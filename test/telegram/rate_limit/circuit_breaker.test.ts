@@ -1,6 +1,6 @@
 /** The circuit breaker: after a message without an answer the others wait until Telegram answers. */
 import { HttpError } from "grammy/web";
-import { Breaker } from "../../../lib/telegram/rate_limit/circuit_breaker.ts";
+import { CircuitBreaker } from "../../../lib/telegram/rate_limit/circuit_breaker.ts";
 import { systemClock } from "../../../lib/util/clock.ts";
 import { assert, suite } from "../../harness.ts";
 import { Logs, pause, soon, subscribers, until, withBot } from "../../support/bot.ts";
@@ -21,7 +21,7 @@ function scene() {
   const clock = { ...systemClock, sleep };
   const ask = (): Promise<unknown> =>
     new Promise<void>((answer, reject) => questions.push({ answer, fail: () => reject(noAnswer()) }));
-  const breaker = new Breaker({ ask, clock, logger: logs, signal: closing.signal });
+  const breaker = new CircuitBreaker({ ask, clock, logger: logs, signal: closing.signal });
   return { breaker, questions, logs, closing };
 }
 

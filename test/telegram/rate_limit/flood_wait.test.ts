@@ -1,12 +1,12 @@
 /** Whom a flood answer concerns, as far as what was taken and refused shows. */
 import fc from "fast-check";
-import { type ChosenBy, Flood } from "../../../lib/telegram/rate_limit/flood_wait.ts";
+import { type ChosenBy, FloodWait } from "../../../lib/telegram/rate_limit/flood_wait.ts";
 import { assert, suite } from "../../harness.ts";
 
 const test = suite("Flood");
 
 /** Messages leave, each to a chat of its own number, and are refused in their order. */
-function refused(flood: Flood, count: number, seconds: number, now: number, from = 1): void {
+function refused(flood: FloodWait, count: number, seconds: number, now: number, from = 1): void {
   const numbers = Array.from({ length: count }, () => flood.leave(now, "draw"));
   for (const [index, number] of numbers.entries()) {
     refuse(flood, number, from + index, now + seconds * 1000, now + index);
@@ -15,7 +15,7 @@ function refused(flood: Flood, count: number, seconds: number, now: number, from
 
 /** The chat was drawn, unless told otherwise. Gives what was found out. */
 function refuse(
-  flood: Flood,
+  flood: FloodWait,
   number: number,
   chatId: number,
   until: number,
@@ -26,7 +26,7 @@ function refuse(
 }
 
 test("a refusal asks a question, and is no rest; three chats' are, for as long as Telegram says", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   assert.not.ok(flood.isOpen(0));
   const numbers = [1, 2, 3, 4].map(() => flood.leave(0, "draw")) as [number, number, number, number];
   assert.is(refuse(flood, numbers[0], 10, 7_200_000, 0), undefined);
@@ -41,7 +41,7 @@ test("a refusal asks a question, and is no rest; three chats' are, for as long a
 });
 
 test("three chats that ask for replies prove that replies rest, and nothing else does", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   const numbers = [1, 2, 3, 4].map(() => flood.leave(0, "draw"));
   const found = numbers.map((number, index) => refuse(flood, number, index, 3_600_000, index, "itself"));
   assert.equal(found, [undefined, undefined, "replies", undefined]);
@@ -54,7 +54,7 @@ test("three chats that ask for replies prove that replies rest, and nothing else
 });
 
 test("replies that rest are tried now and then, more and more seldom", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   const numbers = [1, 2, 3].map(() => flood.leave(0, "draw"));
   for (const [index, number] of numbers.entries()) refuse(flood, number, index, 3_600_000, 0, "itself");
   const rests: number[] = [];
@@ -69,7 +69,7 @@ test("replies that rest are tried now and then, more and more seldom", () => {
 });
 
 test("chats next to each other in the order prove nothing, however many: a stranger may have registered them", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   const numbers = Array.from({ length: 20 }, () => flood.leave(0, "draw"));
   for (const [index, number] of numbers.entries()) {
     assert.is(refuse(flood, number, index, 3_600_000, index, "order"), undefined);
@@ -82,7 +82,7 @@ test("chats next to each other in the order prove nothing, however many: a stran
 });
 
 test("the next in the order waits for one who is drawn, and leaves after a second where nobody is", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   refuse(flood, flood.leave(0, "order"), 1, 30_000, 0, "order");
   assert.equal([flood.readyAt(0, "draw"), flood.readyAt(0, "order"), flood.readyAt(0, "itself")], [
     0,
@@ -92,7 +92,7 @@ test("the next in the order waits for one who is drawn, and leaves after a secon
 });
 
 test("two who are drawn prove it after one in the order", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   assert.is(refuse(flood, flood.leave(0, "order"), 1, 9_000_000, 0, "order"), undefined);
   assert.is(refuse(flood, flood.leave(10, "draw"), 10, 3_600_000, 20, "draw"), undefined);
   assert.is(refuse(flood, flood.leave(1020, "draw"), 20, 3_600_500, 1030, "draw"), "bot");
@@ -101,7 +101,7 @@ test("two who are drawn prove it after one in the order", () => {
 });
 
 test("each question that was a chat's own makes the next want one chat more, up to six, until there is a rest", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   const needed = (now: number): number => {
     for (let chats = 1; chats < 20; chats++) {
       if (refuse(flood, flood.leave(now, "draw"), chats, now + 5000, now) === "bot") return chats;
@@ -119,7 +119,7 @@ test("each question that was a chat's own makes the next want one chat more, up 
 
 test("one chat's own flood of hours does not make a rest of seconds longer", () => {
   for (const place of [0, 1, 2]) {
-    const flood = new Flood();
+    const flood = new FloodWait();
     const numbers = [1, 2, 3].map(() => flood.leave(0, "draw"));
     for (const [index, number] of numbers.entries()) {
       refuse(flood, number, index, index === place ? 7_200_000 : 5000, 0);
@@ -129,14 +129,14 @@ test("one chat's own flood of hours does not make a rest of seconds longer", () 
 });
 
 test("the same chat again is no further proof", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   for (let time = 0; time < 50; time++) refuse(flood, flood.leave(time, "draw"), 10, 30_000, time);
   for (let time = 50; time < 100; time++) refuse(flood, flood.leave(time, "draw"), 20, 30_000, time);
   assert.is(flood.rests, 0);
 });
 
 test("take() closes a question only by what has left after the refusal", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   const [before, own, after] = [flood.leave(0, "draw"), flood.leave(0, "draw"), flood.leave(0, "draw")];
   refuse(flood, own, 10, 30_000, 0);
   assert.is(flood.take(before, 100), false);
@@ -147,7 +147,7 @@ test("take() closes a question only by what has left after the refusal", () => {
 });
 
 test("probes leave one at a time: the first at once, the next after its answer or a second", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   refuse(flood, flood.leave(0, "draw"), 10, 30_000, 50);
   assert.is(flood.readyAt(50, "draw"), 50);
   const first = flood.leave(60, "draw");
@@ -163,7 +163,7 @@ test("probes leave one at a time: the first at once, the next after its answer o
 });
 
 test("what was under way already is a probe, too", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   const [own, other] = [flood.leave(0, "draw"), flood.leave(0, "draw")];
   refuse(flood, own, 10, 30_000, 100);
   assert.is(flood.readyAt(100, "draw"), 1100);
@@ -172,7 +172,7 @@ test("what was under way already is a probe, too", () => {
 });
 
 test("a question that nobody asks any more says nothing of a chat's long flood", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   refuse(flood, flood.leave(0, "draw"), 10, 7_200_000, 0);
   assert.ok(flood.mayBeBots(9000));
   assert.not.ok(flood.mayBeBots(11_000));
@@ -182,7 +182,7 @@ test("a question that nobody asks any more says nothing of a chat's long flood",
 });
 
 test("many chats that are refused close together are the bot, whatever slips through", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   refused(flood, 20, 30, 0);
   assert.is(flood.take(flood.leave(40, "draw"), 50), false);
   assert.is(flood.restsUntil, 30_000);
@@ -190,7 +190,7 @@ test("many chats that are refused close together are the bot, whatever slips thr
 
 test("many in the order that are refused for seconds, among others, show that the pace is too high; hours do not", () => {
   for (const [seconds, isOften] of [[5, true], [60, true], [61, false], [3600, false]] as const) {
-    const flood = new Flood();
+    const flood = new FloodWait();
     for (let chatId = 1; chatId <= 4; chatId++) {
       refuse(flood, flood.leave(0, "order"), chatId, seconds * 1000, 0, "order");
       assert.is(flood.take(flood.leave(10, "order"), 10), true, "it is no rest");
@@ -200,7 +200,7 @@ test("many in the order that are refused for seconds, among others, show that th
 });
 
 test("ten in the order that are refused one after another show nothing of the pace, while those who are drawn are not", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   for (let chatId = 1; chatId <= 10; chatId++) {
     refuse(flood, flood.leave(chatId, "order"), chatId, 5000, chatId, "order");
     assert.is(flood.take(flood.leave(chatId, "draw"), chatId), true);
@@ -209,7 +209,7 @@ test("ten in the order that are refused one after another show nothing of the pa
 });
 
 test("chats that are refused now and then are refused for their own sake, for ever", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   let now = 0;
   for (let count = 1; count <= 10_000; count++) {
     now += 33;
@@ -224,7 +224,7 @@ test("chats that are refused now and then are refused for their own sake, for ev
 });
 
 test("after a flood of the bot one chat's own is found out again", () => {
-  const flood = new Flood();
+  const flood = new FloodWait();
   refused(flood, 500, 2, 0);
   for (let now = 2600; now < 20_000; now += 33) flood.take(flood.leave(now, "draw"), now);
   refuse(flood, flood.leave(20_000, "draw"), 7, 80_000, 20_000);
@@ -256,7 +256,7 @@ const answers: fc.Arbitrary<Answer[]> = fc.array(
 
 test("for any answers: it rests on the word of two who were drawn, never longer; what closes a question left after all refusals", () => {
   fc.assert(fc.property(answers, (list) => {
-    const flood = new Flood();
+    const flood = new FloodWait();
     const underWay = Array.from({ length: 6 }, () => flood.leave(0, "draw"));
     const ends = new Map<number, number>();
     const all = new Set<number>();

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createNetServer, type Socket } from "node:net";
 import process from "node:process";
-import { createHttpFetch } from "../../../lib/util/http/node_fetch.ts";
+import { createNodeFetch } from "../../../lib/util/http/node_fetch.ts";
 import { outcomeOf } from "../../../lib/telegram/outcome.ts";
 import { assert, suite } from "../../harness.ts";
 import { deadAddress } from "../../support/bot.ts";
@@ -46,7 +46,7 @@ const echo = (request: IncomingMessage, response: ServerResponse, body: string):
 
 test("a text arrives as it is, with its length, and the answer is read as JSON", async () => {
   await withSite(echo, async ({ url, connections }) => {
-    const ask = createHttpFetch();
+    const ask = createNodeFetch();
     const headers = { "content-type": "application/json" };
     for (const body of ['{"text":"🟢 é"}', "{}"]) {
       const response = await ask(url, { method: "POST", headers, body });
@@ -70,7 +70,7 @@ test("a stream arrives whole, and one that fails is an error", async () => {
         else controller.enqueue(part);
       },
     });
-    const ask = createHttpFetch();
+    const ask = createNodeFetch();
     assert.is((await (await ask(url, { method: "POST", body: good })).json()).body, "one 🟢 three");
     // Deno, which has a fetch of its own here, never hears of it.
     if (process.versions["deno"] !== undefined) return;
@@ -85,13 +85,13 @@ test("an answer that is none of 2xx is an answer", async () => {
     response.end('{"ok":false}');
   };
   await withSite(refuse, async ({ url }) => {
-    const response = await createHttpFetch()(url);
+    const response = await createNodeFetch()(url);
     assert.equal([response.ok, response.status, await response.text()], [false, 429, '{"ok":false}']);
   });
 });
 
 test("no connection: it was certainly not sent; a broken or torn one: it may have been", async () => {
-  const ask = createHttpFetch();
+  const ask = createNodeFetch();
   const refused = await failureOf(
     ask(`${await deadAddress()}/bot1:a/sendMessage`, { method: "POST", body: "{}" }),
   );
@@ -113,7 +113,7 @@ test("no connection: it was certainly not sent; a broken or torn one: it may hav
 
 test("what is aborted ends with the reason, before and in the middle", async () => {
   await withSite(() => {}, async ({ url }) => {
-    const ask = createHttpFetch();
+    const ask = createNodeFetch();
     const early = await failureOf(ask(url, { signal: AbortSignal.abort(new Error("too early")) }));
     assert.match(early.message, "too early");
     const controller = new AbortController();
@@ -133,7 +133,7 @@ if (process.versions["deno"] === undefined) {
     Object.assign(process.env, { HTTPS_PROXY: url, NO_PROXY: "" });
     try {
       const controller = new AbortController();
-      const asking = failureOf(createHttpFetch()("https://api.telegram.test", { signal: controller.signal }));
+      const asking = failureOf(createNodeFetch()("https://api.telegram.test", { signal: controller.signal }));
       const [socket] = await once(proxy, "connection") as [Socket];
       const closed = once(socket.on("error", () => {}).resume(), "close");
       controller.abort(new Error("enough"));
@@ -149,10 +149,10 @@ if (process.versions["deno"] === undefined) {
 
 test("what is no JSON rejects where it is read, and what is no address at once", async () => {
   await withSite((_request, response) => void response.end("<html>"), async ({ url }) => {
-    const response = await createHttpFetch()(url);
+    const response = await createNodeFetch()(url);
     assert.instance(await failureOf(response.json() as Promise<unknown>), SyntaxError);
   });
-  assert.match((await failureOf(createHttpFetch()("ftp://example.org"))).message, "only http and https");
+  assert.match((await failureOf(createNodeFetch()("ftp://example.org"))).message, "only http and https");
 });
 
 test.run();
