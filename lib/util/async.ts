@@ -1,6 +1,7 @@
+/** How tasks run: once, one after another, a few at a time, within a time, again after a failure. */
 import type { Clock } from "./clock.ts";
 
-/** What is done once, however often it is asked for; where it fails, the next call tries again. */
+/** Runs a task when it is first asked for, and gives every caller its result. A task that fails is run again by the next call. */
 export class Lazy<T> {
   readonly #task: () => Promise<T>;
   #result: Promise<T> | undefined;
@@ -9,7 +10,7 @@ export class Lazy<T> {
     this.#task = task;
   }
 
-  /** Begins, or joins what has begun. */
+  /** The result of the task, which begins now if it has not begun. */
   get(): Promise<T> {
     return this.#result ??= this.#task().catch((error) => {
       this.#result = undefined;
@@ -17,7 +18,7 @@ export class Lazy<T> {
     });
   }
 
-  /** Resolves when nothing is under way, whatever became of it. */
+  /** Resolves when the task is not running, whether it succeeded or not. */
   async settled(): Promise<void> {
     await this.#result?.catch(() => {});
   }
@@ -62,33 +63,98 @@ export function createSemaphore(most: number): Semaphore {
 export interface DeadlineOptions {
   readonly ms: number;
   readonly clock: Clock;
-  /** Ends it before its time. */
+  /** Ends the wait before its time. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A task has taken too long. */
+/** A task did not end within its time. */
 export class DeadlineError extends Error {
-  override readonly name = "LateError";
+  override readonly name = "DeadlineError";
 }
 
-/** What the task gives; rejects with a `LateError` where that takes too long, or with the signal's reason. The task itself goes on. */
-export async function deadline<T>(task: Promise<T>, { ms, clock, signal }: DeadlineOptions): Promise<T> {
+/**
+ * The result of a task within `ms` milliseconds. A task that is given as a function gets a signal, which aborts when the
+ * time is over or when `signal` aborts; a promise goes on without anybody who waits for it.
+ * @throws {DeadlineError} If it takes longer; with the reason of `signal` if that aborts first.
+ */
+export async function deadline<T>(
+  task: Promise<T> | ((signal: AbortSignal) => Promise<T>),
+  { ms, clock, signal }: DeadlineOptions,
+): Promise<T> {
   const done = new AbortController();
-  const late = clock.sleep(ms, signal ? AbortSignal.any([done.signal, signal]) : done.signal).then(() => {
-    throw new DeadlineError(`it has taken longer than ${ms / 1000} s`);
-  });
+  const ended = new AbortController();
+  const late = clock.sleep(ms, signal ? AbortSignal.any([done.signal, signal]) : done.signal)
+    .then(() => {
+      throw new DeadlineError(`it has taken longer than ${ms / 1000} s`);
+    })
+    .catch((error) => {
+      ended.abort(error);
+      throw error;
+    });
   late.catch(() => {});
   try {
-    return await Promise.race([task, late]);
+    return await Promise.race([typeof task === "function" ? task(ended.signal) : task, late]);
   } finally {
     done.abort();
   }
 }
 
-/** Resolves when the task has settled, or when it has been waited for long enough. */
-export async function settleWithin(task: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
+/** Resolves when the task has settled, after `ms` milliseconds at the latest; true if the task has settled. */
+export async function settleWithin(task: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {
   const done = new AbortController();
-  const settled = task.then(() => {}, () => {});
-  await Promise.race([settled, clock.sleep(ms, done.signal).catch(() => {})]);
-  done.abort();
+  const settled = task.then(() => true, () => true);
+  try {
+    return await Promise.race([settled, clock.sleep(ms, done.signal).then(() => false, () => false)]);
+  } finally {
+    done.abort();
+  }
+}
+
+/** How long to wait before each further attempt, in milliseconds. */
+export interface BackoffOptions {
+  readonly firstMs: number;
+  readonly longestMs: number;
+  /** How many times longer each wait is than the one before. Default: 2. */
+  readonly factor?: number;
+  /** The part of a wait that is left to chance, 0 to 1. Default: 0. */
+  readonly jitter?: number;
+}
+
+/** The wait after the failed attempt of this number, counted from 0, in milliseconds; `random` is in [0, 1). */
+export function backoffMs(
+  attempt: number,
+  { firstMs, longestMs, factor = 2, jitter = 0 }: BackoffOptions,
+  random: number = 0,
+): number {
+  return Math.min(longestMs, firstMs * factor ** attempt) * (1 - jitter * random);
+}
+
+export interface RetryOptions extends BackoffOptions {
+  readonly clock: Clock;
+  /** Ends the wait for the next attempt. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a failed attempt is worth another one. Default: each is. */
+  readonly isRetryable?: (error: unknown) => boolean;
+  /** Called before each wait. */
+  readonly onRetry?: (error: unknown, waitMs: number) => void;
+}
+
+/**
+ * Runs the task until it succeeds, with exponential back-off between attempts.
+ * @throws What the task throws, if that is not retryable; the reason of `signal` if that aborts during a wait.
+ */
+export async function retry<T>(
+  task: (attempt: number) => Promise<T>,
+  { clock, signal, isRetryable = () => true, onRetry, ...backoff }: RetryOptions,
+): Promise<T> {
+  for (let attempt = 0;; attempt++) {
+    try {
+      return await task(attempt);
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      const waitMs = backoffMs(attempt, backoff, clock.random());
+      onRetry?.(error, waitMs);
+      await clock.sleep(waitMs, signal);
+    }
+  }
 }

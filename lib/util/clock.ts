@@ -1,4 +1,8 @@
-/** The only door to time and chance, so that tests can hold both. */
+/** The only door to time and chance in the library: what depends on either takes a `Clock`, so that tests hold both. */
+import { randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers";
+
+/** Time and chance. */
 export interface Clock {
   /** Milliseconds since 1970, as `Date.now()`. */
   now(): number;
@@ -11,6 +15,8 @@ export interface Clock {
    * Default: `now()`, but never back.
    */
   elapsed?(): number;
+  /** An id that nobody else has, as `crypto.randomUUID()`, which is the default. */
+  uuid?(): string;
 }
 
 /** Timers that are set for longer end at once. */
@@ -35,6 +41,16 @@ export const systemClock: Clock = {
   random: () => Math.random(),
   elapsed: () => performance.now(),
 };
+
+/** An id that nobody else has. */
+export function uuid(clock: Clock): string {
+  return clock.uuid?.() ?? randomUUID();
+}
+
+/** Resolves in a later turn of the event loop, after what is ready to run now. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Timers may end a little early by the clock. */
 const earlyMs = 100;

@@ -1,35 +1,21 @@
-/** The part of a chart that needs packages. */
+/**
+ * A signal as a picture: candles, bands, entry, stop and target, for whoever looks at it on a phone.
+ *
+ * ```ts
+ * import { drawChart } from "telegram-signals/chart";
+ *
+ * const png = await drawChart(signal, candles, { theme: "dark" });
+ * ```
+ *
+ * It needs the packages `@resvg/resvg-wasm`, `d3-scale`, `d3-shape` and `trading-signals`, which have to be installed
+ * beside this one.
+ *
+ * @module
+ */
 import { type Candle, validateCandles } from "../candle.ts";
-import { type TradingSignal, validateSignal } from "../signal.ts";
 import { assertChartOptions, bandsOf, type ChartOptions, themeOf } from "./options.ts";
-
-type Drawing = typeof import("./draw.ts");
-
-/** Loads the packages only now, so that whoever lacks one hears which. `load` is for tests. */
-export async function loadDrawing(
-  load: () => Promise<Drawing> = () => import("./draw.ts"),
-): Promise<Drawing> {
-  try {
-    return await load();
-  } catch (cause) {
-    const packages = ["@resvg/resvg-wasm", "d3-scale", "d3-shape", "trading-signals"];
-    const [reason] = (cause as Error).message.split("\n");
-    throw new Error(
-      `A chart needs packages of which one could not be loaded: npm install ${packages.join(" ")} ` +
-        `(with Deno: deno add ${packages.map((name) => `npm:${name}`).join(" ")}). ${reason}`,
-      { cause },
-    );
-  }
-}
-
-// A signal as a picture: candles, bands, entry, stop and target, for whoever looks at it on a phone.
-// ```ts
-// import { drawChart } from "telegram-signals/chart";
-// const png = await drawChart(signal, candles, { theme: "dark" });
-// ```
-// It needs the packages `@resvg/resvg-wasm`, `d3-scale`, `d3-shape` and `trading-signals`, which have to be installed
-// beside this one.
-// @module
+import { loadDrawing } from "./loading.ts";
+import { type TradingSignal, validateSignal } from "../signal.ts";
 
 export type { Candle } from "../candle.ts";
 export type { ChartBands, ChartOptions } from "./options.ts";

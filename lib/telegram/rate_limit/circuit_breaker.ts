@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../util/clock.ts";
 import { outcomeOf } from "../outcome.ts";
-import { deadline } from "../../util/async.ts";
+import { deadline, DeadlineError } from "../../util/async.ts";
 import type { Logger } from "../../util/log.ts";
 import { rootCauseOf } from "../../util/errors.ts";
 
@@ -126,9 +126,9 @@ export class CircuitBreaker {
 /** Anything but an answer, or an answer of servers in trouble. */
 function isTrouble(error: unknown): boolean {
   if (error === undefined) return false;
-  const { error_code: code, name } = error as { error_code?: unknown; name?: unknown };
+  const { error_code: code } = error as { error_code?: unknown };
   if (typeof code === "number") return code >= 500;
-  return name === "LateError" || ["unsent", "unknown"].includes(outcomeOf(error).kind);
+  return error instanceof DeadlineError || ["unsent", "unknown"].includes(outcomeOf(error).kind);
 }
 
 async function orAborted(task: Promise<void>, signal: AbortSignal | undefined): Promise<void> {

@@ -1,7 +1,8 @@
 /** Charts: the pictures themselves. */
 import { readFile } from "node:fs/promises";
 import { drawSvg } from "../../../lib/signals/chart/draw.ts";
-import { drawChart, loadDrawing } from "../../../lib/signals/chart/mod.ts";
+import { loadDrawing } from "../../../lib/signals/chart/loading.ts";
+import { drawChart } from "../../../lib/signals/chart/mod.ts";
 import { spread } from "../../../lib/signals/chart/price_levels.ts";
 import { render } from "../../../lib/signals/chart/render.ts";
 import type { Candle, TradingSignal } from "../../../mod.ts";

@@ -1,0 +1,20 @@
+/** The part of a chart that needs packages. */
+
+type Drawing = typeof import("./draw.ts");
+
+/** Loads the packages only now, so that whoever lacks one hears which. `load` is for tests. */
+export async function loadDrawing(
+  load: () => Promise<Drawing> = () => import("./draw.ts"),
+): Promise<Drawing> {
+  try {
+    return await load();
+  } catch (cause) {
+    const packages = ["@resvg/resvg-wasm", "d3-scale", "d3-shape", "trading-signals"];
+    const [reason] = (cause as Error).message.split("\n");
+    throw new Error(
+      `A chart needs packages of which one could not be loaded: npm install ${packages.join(" ")} ` +
+        `(with Deno: deno add ${packages.map((name) => `npm:${name}`).join(" ")}). ${reason}`,
+      { cause },
+    );
+  }
+}
