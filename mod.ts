@@ -15,38 +15,29 @@
 // Everyday
 export { createTelegramBotFromEnv } from "./lib/bot/env.ts";
 export { MeanReversionTelegramBot } from "./lib/bot/bot.ts";
+export { subscriptions } from "./lib/bot/plugin.ts";
 export { webhookCallback } from "./lib/telegram/webhook.ts";
-export { ConfigError } from "./lib/util/validate.ts";
-export { TelegramError } from "./lib/telegram/errors.ts";
+export { bold, code, format, lines } from "./lib/telegram/text.ts";
 
-// Storage
+// Where chats are kept
 export { TelegramDynamoDBStorage } from "./lib/dynamodb/chat_storage.ts";
 export { InMemoryChatStorage } from "./lib/chats/memory_storage.ts";
-export { ChatStorage } from "./lib/chats/storage.ts";
+
+// Errors
+export { ConfigError } from "./lib/util/validate.ts";
 export { StorageError } from "./lib/chats/storage_error.ts";
+export { TelegramError } from "./lib/telegram/errors.ts";
 
-// Advanced: the parts, for a bot of your own
-export { subscriptions } from "./lib/bot/plugin.ts";
-export { fold, transition } from "./lib/chats/chat.ts";
-export { bold, code, format, lines } from "./lib/telegram/text.ts";
-export { signalMessage } from "./lib/chats/messages.ts";
-export { decimalText, riskReward, validateSignal } from "./lib/signals/signal.ts";
-export { outcomeOf } from "./lib/telegram/outcome.ts";
-export { consoleLogger } from "./lib/util/log.ts";
-export { systemClock } from "./lib/util/clock.ts";
-
-// Types
+// The types of their signatures
 export type { BotOptions } from "./lib/bot/options.ts";
 export type { StartOptions } from "./lib/telegram/startup.ts";
 export type { Authorize } from "./lib/chats/access.ts";
 export type { BotHealth, BotStatistics, Initialized } from "./lib/bot/health.ts";
-export type { BroadcastOptions, ChatText } from "./lib/broadcast/options.ts";
-export type { SignalOptions } from "./lib/broadcast/options.ts";
+export type { BroadcastMessage, BroadcastOptions, ChatText, SignalOptions } from "./lib/broadcast/options.ts";
 export type { ChartBands, ChartOptions } from "./lib/signals/chart/options.ts";
 export type { Candle } from "./lib/signals/candle.ts";
 export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast/handle.ts";
 export type { ResumedBroadcasts } from "./lib/broadcast/broadcaster.ts";
-export type { BroadcastMessage } from "./lib/broadcast/options.ts";
 export type {
   BroadcastCounts,
   BroadcastMigration,
@@ -104,7 +95,6 @@ export type {
 } from "./lib/chats/storage.ts";
 export type { Ledger, RunRecord, RunText, RunValue } from "./lib/broadcast/ledger.ts";
 export type { StorageFailure } from "./lib/chats/storage_error.ts";
-export type { Outcome } from "./lib/telegram/outcome.ts";
 export type { FormattedText, TextPart } from "./lib/telegram/text.ts";
 export type { Logger } from "./lib/util/log.ts";
 export type { Clock } from "./lib/util/clock.ts";

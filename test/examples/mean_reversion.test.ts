@@ -10,7 +10,7 @@ import {
 import { positionSize, toTick } from "../../examples/strategy/position_size.ts";
 import { syntheticFeed } from "../../examples/strategy/synthetic.ts";
 import { createVwapBands } from "../../lib/signals/chart/indicators.ts";
-import { validateSignal } from "../../mod.ts";
+import { validateSignal } from "../../lib/signals/signal.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("mean_reversion");

@@ -2,14 +2,15 @@
 import { readFile } from "node:fs/promises";
 import * as mod from "../../mod.ts";
 import * as chart from "../../lib/signals/chart/mod.ts";
+import * as storage from "../../lib/bot/storage.ts";
 import * as local from "../../lib/local/mod.ts";
+import * as signals from "../../lib/signals/mod.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("mod.ts");
 
 test("mod.ts exports these names, and no other", () => {
   assert.equal(Object.keys(mod).sort(), [
-    "ChatStorage",
     "ConfigError",
     "InMemoryChatStorage",
     "MeanReversionTelegramBot",
@@ -18,19 +19,10 @@ test("mod.ts exports these names, and no other", () => {
     "TelegramError",
     "bold",
     "code",
-    "consoleLogger",
     "createTelegramBotFromEnv",
-    "decimalText",
-    "fold",
     "format",
     "lines",
-    "outcomeOf",
-    "riskReward",
-    "signalMessage",
     "subscriptions",
-    "systemClock",
-    "transition",
-    "validateSignal",
     "webhookCallback",
   ]);
 });
@@ -43,6 +35,18 @@ test("lib/local/mod.ts exports these names, and no other", () => {
     "startBotApiServer",
     "startDynamoDB",
     "startFaultGate",
+  ]);
+});
+
+test("telegram-signals/signals and /storage export these names, and no other", () => {
+  assert.equal(Object.keys(signals).sort(), ["decimalText", "riskReward", "signalMessage", "validateSignal"]);
+  assert.equal(Object.keys(storage).sort(), [
+    "ChatStorage",
+    "StorageError",
+    "consoleLogger",
+    "fold",
+    "systemClock",
+    "transition",
   ]);
 });
 
@@ -70,7 +74,10 @@ test("mod.ts imports no server for tests, no chart, and only the packages that i
   const root = new URL("../../mod.ts", import.meta.url);
   const files = await reachable(root);
   assert.ok(files.size > 20, "the imports were found");
-  assert.equal([...files.keys()].filter((file) => /\/lib\/(local|chart)(\/|\.ts)/.test(file)), []);
+  assert.equal(
+    [...files.keys()].filter((file) => /\/lib\/(local|signals\/chart)\/(?!options)/.test(file)),
+    [],
+  );
   const packages = new Set(
     [...files.values()].flatMap((each) => [...each]).filter((it) => !it.startsWith(".")),
   );

@@ -1,6 +1,6 @@
 /** Draws a chart as sendSignal() does it, and says what came of it: for whoever runs it with permissions of its own. */
 import { createCharting } from "../../lib/signals/chart_loader.ts";
-import { consoleLogger, systemClock } from "../../mod.ts";
+import { consoleLogger, systemClock } from "../../lib/bot/storage.ts";
 
 const candles = [1, 2, 3].map((index) => ({
   ...{ time: 300_000 * index, volume: 1 },

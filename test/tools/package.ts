@@ -68,6 +68,8 @@ test("everything public is documented", async () => {
     "mod.ts",
     "lib/signals/chart/mod.ts",
     "lib/local/mod.ts",
+    "lib/signals/mod.ts",
+    "lib/bot/storage.ts",
   );
 });
 

@@ -1,0 +1,49 @@
+/**
+ * For who writes a storage of chats or a ledger of broadcasts: the two ports, the consent rule that every storage folds,
+ * the types of what they are given, and the defaults for time and log lines.
+ *
+ * ```ts
+ * import { ChatStorage, fold } from "telegram-signals/storage";
+ *
+ * class MyStorage extends ChatStorage {
+ *   // ...
+ * }
+ * ```
+ *
+ * @module
+ */
+export { fold, transition } from "../chats/chat.ts";
+export { ChatStorage } from "../chats/storage.ts";
+export { StorageError } from "../chats/storage_error.ts";
+export { systemClock } from "../util/clock.ts";
+export { consoleLogger } from "../util/log.ts";
+
+export type { Ledger, RunRecord, RunText, RunValue } from "../broadcast/ledger.ts";
+export type {
+  BaseEvent,
+  Chat,
+  ChatEvent,
+  ChatState,
+  ChatType,
+  DeliveryEvent,
+  InheritedEvent,
+  MemberEvent,
+  MessageEvent,
+  MigratedEvent,
+  OperatorEvent,
+  RemovedReason,
+  StaleEvent,
+  UserInfo,
+} from "../chats/events.ts";
+export type {
+  ApplyResult,
+  ChatStatistics,
+  ChatStorageOptions,
+  CleanupOptions,
+  ExpectedState,
+  LoadOptions,
+  StopLog,
+} from "../chats/storage.ts";
+export type { StorageFailure } from "../chats/storage_error.ts";
+export type { Clock } from "../util/clock.ts";
+export type { Logger } from "../util/log.ts";
