@@ -1,5 +1,11 @@
 /** An HTTP proxy before a server, which does to requests what networks do to them: it cuts, slows, resets, or answers by itself. */
-import { createServer, type IncomingMessage, request as httpRequest, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { readBody } from "../../lib/local/loopback.ts";

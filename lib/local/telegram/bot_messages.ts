@@ -1,26 +1,26 @@
 /** Adds messages of the bot to a chat: checks access, floods, the topic and the chat's quota. */
 import type { Message } from "grammy/types";
 import { isObject } from "../validate.ts";
-import {
-  channelBot,
-  type ChatState,
-  generalTopicId,
-  isAdministrator,
-  requireAccess,
-  topicFields,
-  type Topics,
-  withoutReply,
-} from "./chat_state.ts";
 import { badRequest } from "./errors.ts";
 import { checkReplyMarkup, inlineKeyboard } from "./keyboards.ts";
 import { integerOr, type Payload } from "./request_body.ts";
+import {
+  channelBot,
+  generalTopicId,
+  isAdministrator,
+  requireAccess,
+  type ServerChat,
+  topicFields,
+  type Topics,
+  withoutReply,
+} from "./server_chat.ts";
 import type { ServerState } from "./server_state.ts";
 
 /**
  * The chat that a call wants to write in.
  * @throws {ApiError} What keeps the bot from it.
  */
-export function requireWritableChat(server: ServerState, payload: Payload): ChatState {
+export function requireWritableChat(server: ServerState, payload: Payload): ServerChat {
   checkReplyMarkup(payload);
   const chat = server.requireChat(payload["chat_id"]);
   requireAccess(chat, "write");
@@ -36,7 +36,7 @@ export function requireWritableChat(server: ServerState, payload: Payload): Chat
  */
 export function addBotMessage(
   server: ServerState,
-  chat: ChatState,
+  chat: ServerChat,
   payload: Payload,
   content: () => object,
 ): Message {
@@ -47,7 +47,7 @@ export function addBotMessage(
 /** Adds several messages, or none of them. */
 export function addBotMessages(
   server: ServerState,
-  chat: ChatState,
+  chat: ServerChat,
   payload: Payload,
   contents: readonly (() => object)[],
 ): Message[] {
@@ -70,7 +70,7 @@ export function addBotMessages(
 }
 
 /** In a channel and in its direct messages the channel is the sender. */
-function senderOf({ bot }: ServerState, { info, parentChannel }: ChatState): object {
+function senderOf({ bot }: ServerState, { info, parentChannel }: ServerChat): object {
   if (info.type === "channel") return { sender_chat: info };
   if (parentChannel) return { from: channelBot, sender_chat: parentChannel };
   const { id, is_bot, first_name, username } = bot;
@@ -78,7 +78,7 @@ function senderOf({ bot }: ServerState, { info, parentChannel }: ChatState): obj
 }
 
 /** `reply_to_message_id` is the older way, which Telegram still takes. */
-function repliedMessage(chat: ChatState, payload: Payload): Message | undefined {
+function repliedMessage(chat: ServerChat, payload: Payload): Message | undefined {
   const { reply_parameters: parameters, reply_to_message_id: older } = payload;
   const given = isObject(parameters) && "message_id" in parameters ? parameters : {};
   const { message_id = older, allow_sending_without_reply = payload["allow_sending_without_reply"] } = given;
@@ -94,7 +94,7 @@ function repliedMessage(chat: ChatState, payload: Payload): Message | undefined 
  * Nobody may write in a closed topic without the right to manage topics, which the bot never has.
  * @throws {ApiError} 400, if there is no such topic, or if it is closed.
  */
-function topicFieldsOf(chat: ChatState, payload: Payload, replied: Message | undefined): object {
+function topicFieldsOf(chat: ServerChat, payload: Payload, replied: Message | undefined): object {
   const named = integerOr(0, payload["message_thread_id"]);
   if (chat.parentChannel) {
     return directMessagesTopic(chat, integerOr(0, payload["direct_messages_topic_id"]), named);
@@ -119,7 +119,7 @@ function forumTopic(topics: Topics, threadId: number): object {
   return topicFields(topic);
 }
 
-function directMessagesTopic(chat: ChatState, topicId: number, threadId: number): object {
+function directMessagesTopic(chat: ServerChat, topicId: number, threadId: number): object {
   if (topicId === 0 && threadId === 0) throw badRequest("channel direct messages topic must be specified");
   const user = chat.members.get(topicId)?.user;
   if (user === undefined) throw badRequest("topic not found");

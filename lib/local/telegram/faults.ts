@@ -314,7 +314,7 @@ function assertParameters(action: string, parameters: unknown): void {
 
 // Checks of the other options.
 
-const faultNames = {
+const faultOptionNames = {
   known: namesOf<BotApiFaultOptions>({ method: true, chatId: true, times: true, answer: true }),
   elsewhere: { answer: answerNames.known },
 };
@@ -323,7 +323,7 @@ const faultNames = {
 const similarMethods: readonly string[] = ["sendInvoice", "getChatMembersCount"];
 
 function assertFaultOptions(options: BotApiFaultOptions): void {
-  assertNames("set a fault", options, faultNames);
+  assertNames("set a fault", options, faultOptionNames);
   const { answer, method, chatId, times = 1 } = Object(options) as Partial<BotApiFaultOptions>;
   assertFaultAnswer(answer);
   if (method !== undefined) assertMethod(method, [...methodNames, "file"]);

@@ -71,7 +71,7 @@ function isRows(value: unknown): value is unknown[][] {
 // Presses of buttons, and the answers of the bot.
 
 /** How long Telegram takes an answer to a press. */
-const answerWithinMs = 15_000;
+const pressExpiresMs = 15_000;
 
 /** What the bot answered to a press. */
 export interface CallbackAnswer {
@@ -133,7 +133,7 @@ export class ButtonPress {
 
   /** @ignore Whether Telegram takes an answer: the first one, in time. */
   get isOpen(): boolean {
-    const isLate = this.#clock.now() - this.#pressedAtMs > answerWithinMs;
+    const isLate = this.#clock.now() - this.#pressedAtMs > pressExpiresMs;
     return !this.#isExpired && !isLate && this.#answer === undefined;
   }
 

@@ -2,10 +2,10 @@
 import type { Chat, Message, ReactionType } from "grammy/types";
 import { inTime, LateError } from "../../util/async.ts";
 import { systemClock } from "../../util/clock.ts";
-import type { ChatState } from "./chat_state.ts";
 import { ApiError } from "./errors.ts";
 import { assertRefusal, type BotApiRefusal } from "./faults.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./rate_limit.ts";
+import type { ServerChat } from "./server_chat.ts";
 import type { ServerState } from "./server_state.ts";
 
 /** Further fields for a message, as Telegram would send them: `{ message_thread_id: 5 }`. */
@@ -16,10 +16,10 @@ export class LocalChat {
   /** @ignore The state of the whole server. */
   protected readonly server: ServerState;
   /** @ignore The state of this chat. */
-  protected readonly state: ChatState;
+  protected readonly state: ServerChat;
 
   /** @ignore Chats are made by the server. */
-  constructor(server: ServerState, state: ChatState) {
+  constructor(server: ServerState, state: ServerChat) {
     this.server = server;
     this.state = state;
   }
@@ -102,8 +102,8 @@ export class LocalChat {
 
   /** Calls back with every message that the bot sends or edits here from now on. Returns the function that ends it. */
   onMessage(listener: (message: Message) => void): () => void {
-    this.state.listeners.add(listener);
-    return () => void this.state.listeners.delete(listener);
+    this.state.messageListeners.add(listener);
+    return () => void this.state.messageListeners.delete(listener);
   }
 
   /** Adds a message of this chat and tells the bot of it. */
@@ -116,17 +116,17 @@ export class LocalChat {
     const what = typeof wanted === "string" ? `with ${JSON.stringify(wanted)}` : "that was waited for";
     const last = inbox.at(-1);
     const seen = last
-      ? `the last of ${inbox.length} is ${JSON.stringify(textOf(last))}`
+      ? `the last of ${inbox.length} is ${JSON.stringify(messageText(last))}`
       : "it got none at all";
     return `No message ${what} came to chat ${this.chatId} within ${timeoutMs} ms: ${seen}`;
   }
 }
 
 function contains(part: string): (message: Message) => boolean {
-  return (message) => textOf(message).includes(part);
+  return (message) => messageText(message).includes(part);
 }
 
-function textOf(message: Message): string {
+function messageText(message: Message): string {
   return message.text ?? message.caption ?? richText(message.rich_message?.blocks);
 }
 

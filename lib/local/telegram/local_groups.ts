@@ -2,16 +2,16 @@
 import type { Chat, Message, User } from "grammy/types";
 import { assertNames, namesOf } from "../../util/validate.ts";
 import { oneOf, wrongValue } from "../validate.ts";
+import { LocalChat, type MessageFields } from "./local_chat.ts";
+import { createTopic, type LocalTopic, type LocalUser, requireAdministrator } from "./local_user.ts";
 import {
   channelBot,
-  type ChatState,
   groupAnonymousBot,
   isMember,
   type MemberStatus,
+  type ServerChat,
   Topics,
-} from "./chat_state.ts";
-import { LocalChat, type MessageFields } from "./local_chat.ts";
-import { createTopic, type LocalTopic, type LocalUser, requireAdministrator } from "./local_user.ts";
+} from "./server_chat.ts";
 import type { ServerState } from "./server_state.ts";
 import { textFields } from "./text.ts";
 
@@ -178,7 +178,7 @@ export class LocalForum extends LocalGroup {
   readonly #topics: Topics;
 
   /** @ignore Forums are made by `server.forum()`. */
-  constructor(server: ServerState, state: ChatState) {
+  constructor(server: ServerState, state: ServerChat) {
     super(server, state);
     this.#topics = state.topics ??= new Topics();
   }
@@ -291,7 +291,7 @@ function assertPeople(action: string, name: string, people: unknown): void {
 
 /** Makes people members of a new chat; the first administrator owns it. */
 export function addPeople(
-  chat: ChatState,
+  chat: ServerChat,
   { administrators = [], members = [] }: Pick<LocalGroupOptions, "administrators" | "members">,
 ): void {
   const join = (user: User, status: MemberStatus): void => void chat.members.set(user.id, { user, status });

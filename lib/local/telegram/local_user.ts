@@ -1,18 +1,18 @@
 /** `LocalUser` and `LocalTopic`: the handles of a person with a private chat, and of a topic. */
 import type { InlineKeyboardButton, Message, PhotoSize, User } from "grammy/types";
 import { type Names, namesOf } from "../../util/validate.ts";
-import {
-  type ChatState,
-  isAdministrator,
-  isMember,
-  messageInOrder,
-  type Topic,
-  topicFields,
-  Topics,
-} from "./chat_state.ts";
 import { detailsOf } from "./files.ts";
 import { type ButtonPress, buttonsOf } from "./keyboards.ts";
 import { LocalChat, type MessageFields } from "./local_chat.ts";
+import {
+  isAdministrator,
+  isMember,
+  messageInOrder,
+  type ServerChat,
+  type Topic,
+  topicFields,
+  Topics,
+} from "./server_chat.ts";
 import type { ServerState } from "./server_state.ts";
 import { textFields } from "./text.ts";
 
@@ -44,7 +44,7 @@ export class LocalUser extends LocalChat {
   readonly user: User;
 
   /** @ignore People are made by `server.user()`. */
-  constructor(server: ServerState, chat: ChatState, user: User) {
+  constructor(server: ServerState, chat: ServerChat, user: User) {
     super(server, chat);
     this.user = user;
   }
@@ -176,7 +176,7 @@ function listed(buttons: readonly InlineKeyboardButton[]): string {
 const iconColor = 0x6fb9f0;
 
 /** Creates a topic of a chat, and queues an update about the service message that it begins with. */
-export function createTopic(server: ServerState, chat: ChatState, by: User, name: string): LocalTopic {
+export function createTopic(server: ServerState, chat: ServerChat, by: User, name: string): LocalTopic {
   const fields = { from: by, forum_topic_created: { name, icon_color: iconColor } };
   const created = chat.addMessage({ chat: chat.info, date: server.date, ...fields });
   const place = { message_thread_id: created.message_id, is_topic_message: true };
@@ -192,11 +192,11 @@ export function createTopic(server: ServerState, chat: ChatState, by: User, name
 /** A topic of a forum, or of a private chat. */
 export class LocalTopic {
   readonly #server: ServerState;
-  readonly #chat: ChatState;
+  readonly #chat: ServerChat;
   readonly #topic: Topic;
 
   /** @ignore Topics are made by `createTopic()` of a forum or a person. */
-  constructor(server: ServerState, chat: ChatState, topic: Topic) {
+  constructor(server: ServerState, chat: ServerChat, topic: Topic) {
     this.#server = server;
     this.#chat = chat;
     this.#topic = topic;
@@ -260,7 +260,7 @@ export class LocalTopic {
 
 /** @throws {Error} If the person is no administrator. */
 export function requireAdministrator(
-  { info, members }: ChatState,
+  { info, members }: ServerChat,
   { user }: LocalUser,
   where: string,
 ): void {

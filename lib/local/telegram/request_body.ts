@@ -32,13 +32,13 @@ export async function readRequestBody(
 ): Promise<RequestBody> {
   const payload: Payload = {};
   const files = new Map<string, Upload>();
-  readText(query, payload);
+  readParameters(query, payload);
   const body = unpacked(await readBody(request), request.headers["content-encoding"]);
   const type = request.headers["content-type"] ?? "";
   if (body.length === 0) return { payload, files };
   if (type.startsWith("application/json")) readJson(body, payload);
   else if (type.startsWith("multipart/form-data")) readMultipart(body, type, payload, files);
-  else readText(new URLSearchParams(body.toString()), payload);
+  else readParameters(new URLSearchParams(body.toString()), payload);
   return { payload, files };
 }
 
@@ -55,7 +55,7 @@ function unpacked(body: Buffer, encoding: string | undefined): Buffer {
   }
 }
 
-function readText(parameters: URLSearchParams, payload: Payload): void {
+function readParameters(parameters: URLSearchParams, payload: Payload): void {
   for (const [name, value] of parameters) payload[name] = typedValue(name, value);
 }
 

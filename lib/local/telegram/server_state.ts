@@ -1,19 +1,19 @@
 /** The state behind a server: the bot, the people, the chats, the files, the updates. */
 import type { BotCommand, Chat, Message, User, UserFromGetMe } from "grammy/types";
 import { type Clock, wholeSecond } from "../../util/clock.ts";
-import {
-  type ChatAccess,
-  chatMember,
-  ChatState,
-  isMember,
-  type MemberStatus,
-  requireAccess,
-} from "./chat_state.ts";
 import { badRequest } from "./errors.ts";
 import { FileStore } from "./files.ts";
 import { CallbackQueries } from "./keyboards.ts";
 import { ChatQuota, type ChatQuotaOptions } from "./rate_limit.ts";
 import type { Payload } from "./request_body.ts";
+import {
+  type ChatAccess,
+  chatMember,
+  isMember,
+  type MemberStatus,
+  requireAccess,
+  ServerChat,
+} from "./server_chat.ts";
 import type { UpdateQueue } from "./updates.ts";
 
 export class ServerState {
@@ -21,7 +21,7 @@ export class ServerState {
   readonly clock: Clock;
   readonly updates: UpdateQueue;
   readonly #quotaOptions: ChatQuotaOptions;
-  readonly chats: Map<number, ChatState> = new Map();
+  readonly chats: Map<number, ServerChat> = new Map();
   readonly people: Map<number, User> = new Map();
   /** The bot's command lists by scope and language. */
   readonly commands: Map<string, BotCommand[]> = new Map();
@@ -55,13 +55,13 @@ export class ServerState {
   }
 
   /** @throws {RangeError} If there is a chat of this id. */
-  addChat(info: Chat, botStatus: MemberStatus): ChatState {
+  addChat(info: Chat, botStatus: MemberStatus): ServerChat {
     if (this.chats.has(info.id)) {
       throw new RangeError(`Cannot add the chat as "id" must be new: current value is ${info.id}`);
     }
     const isGroup = info.type === "group" || info.type === "supergroup";
     const quota = new ChatQuota(this.#quotaOptions, isGroup, () => this.clock.now());
-    const chat = new ChatState(info, botStatus, quota);
+    const chat = new ServerChat(info, botStatus, quota);
     this.chats.set(info.id, chat);
     return chat;
   }
@@ -70,31 +70,31 @@ export class ServerState {
    * The chat that a call addresses, by id or by `@username`.
    * @throws {ApiError} 400 if there is none.
    */
-  requireChat(chatId: unknown): ChatState {
+  requireChat(chatId: unknown): ServerChat {
     if (chatId === undefined || chatId === "") throw badRequest("chat_id is empty");
     const chat = this.findChat(chatId);
     if (chat === undefined) throw badRequest("chat not found");
     return chat;
   }
 
-  findChat(chatId: unknown): ChatState | undefined {
+  findChat(chatId: unknown): ServerChat | undefined {
     return this.chats.get(Number(chatId)) ?? this.#findPublicChat(String(chatId));
   }
 
   /** Adds a message that somebody writes, and queues an update about it. */
-  addPersonMessage(chat: ChatState, kind: string, fields: object): Message {
+  addPersonMessage(chat: ServerChat, kind: string, fields: object): Message {
     const message = chat.addMessage({ chat: chat.info, date: this.date, ...fields });
     this.emitMessage(chat, kind, message);
     return message;
   }
 
   /** Queues an update about a message, if the bot is in the chat. */
-  emitMessage(chat: ChatState, kind: string, message: Message): void {
+  emitMessage(chat: ServerChat, kind: string, message: Message): void {
     if (isMember(chat.botStatus)) this.updates.emit(kind, message);
   }
 
   /** Changes the bot's status in a chat and queues a `my_chat_member` update. */
-  setBotStatus(chat: ChatState, from: User, now: MemberStatus, before: MemberStatus = chat.botStatus): void {
+  setBotStatus(chat: ServerChat, from: User, now: MemberStatus, before: MemberStatus = chat.botStatus): void {
     chat.botStatus = now;
     this.updates.emit("my_chat_member", {
       chat: chat.info,
@@ -105,7 +105,7 @@ export class ServerState {
     });
   }
 
-  #findPublicChat(name: string): ChatState | undefined {
+  #findPublicChat(name: string): ServerChat | undefined {
     if (!name.startsWith("@")) return undefined;
     const wanted = name.slice(1).toLowerCase();
     return [...this.chats.values()].find(({ info }) =>
@@ -122,7 +122,7 @@ export function accessibleChat(
   server: ServerState,
   payload: Payload,
   access: ChatAccess,
-): ChatState {
+): ServerChat {
   const chat = server.requireChat(payload["chat_id"]);
   requireAccess(chat, access);
   return chat;

@@ -8,8 +8,8 @@ import type { Clock } from "../../util/clock.ts";
 import { isLoopback } from "../loopback.ts";
 
 /** As Telegram: no answer for so long is a failure. */
-const answerWithinMs = 60_000;
-const longestRetryMs = 60_000;
+const readTimeoutMs = 60_000;
+const longestRetryDelayMs = 60_000;
 const longestRetryAfterMs = 3_600_000;
 
 /** The parameters of setWebhook. */
@@ -103,7 +103,7 @@ export class WebhookSender {
     const attempt = new AbortController();
     const signal = AbortSignal.any([this.#closing.signal, attempt.signal]);
     const timeOut = (): void => attempt.abort(new Error("Read timeout expired"));
-    this.#options.clock.sleep(answerWithinMs, signal).then(timeOut, () => {});
+    this.#options.clock.sleep(readTimeoutMs, signal).then(timeOut, () => {});
     try {
       const { url, secretToken } = this.settings;
       return await postUpdate({ url, secretToken, body, signal });
@@ -137,7 +137,7 @@ function retryDelayMs(failures: number, answer: WebhookAnswer | undefined, clock
   const retryAfterMs = (answer?.retryAfterSeconds ?? 0) * 1000;
   if (retryAfterMs > 0) return Math.min(retryAfterMs, longestRetryAfterMs);
   if (failures === 0) return 0;
-  return Math.min(1000 * 2 ** failures, longestRetryMs * (1 + clock.random()));
+  return Math.min(1000 * 2 ** failures, longestRetryDelayMs * (1 + clock.random()));
 }
 
 const messageKinds: ReadonlySet<string> = new Set([

@@ -1,8 +1,8 @@
 /** The methods about a chat and its members. */
 import type { ChatMember } from "grammy/types";
-import { chatMember, type ChatState, isAdministrator, isMember, type MemberStatus } from "../chat_state.ts";
 import { badRequest } from "../errors.ts";
 import { type RequestBody, requireUserId } from "../request_body.ts";
+import { chatMember, isAdministrator, isMember, type MemberStatus, type ServerChat } from "../server_chat.ts";
 import { accessibleChat, type ServerState } from "../server_state.ts";
 
 const chatActions: ReadonlySet<string> = new Set([
@@ -41,7 +41,7 @@ export function getChatMember(server: ServerState, { payload }: RequestBody): Ch
   return chatMember(user, statusIn(chat, userId, server.bot.id), chat.info);
 }
 
-function statusIn(chat: ChatState, userId: number, botId: number): MemberStatus {
+function statusIn(chat: ServerChat, userId: number, botId: number): MemberStatus {
   if (userId === botId) return chat.botStatus;
   if (chat.info.type === "private") return chat.info.id === userId ? "member" : "left";
   return chat.members.get(userId)?.status ?? "left";

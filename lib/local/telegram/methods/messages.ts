@@ -1,11 +1,11 @@
 /** The methods about messages that are there: edits, copies, forwards, deletes, pins and reactions. */
 import type { Message, ReactionType } from "grammy/types";
 import { addBotMessage, addBotMessages, requireWritableChat } from "../bot_messages.ts";
-import { type ChatState, isAdministrator, messageInOrder } from "../chat_state.ts";
 import { badRequest } from "../errors.ts";
 import { type MediaKind, readMedia, uploadOf } from "../files.ts";
 import { inlineKeyboard } from "../keyboards.ts";
 import type { Payload, RequestBody } from "../request_body.ts";
+import { isAdministrator, messageInOrder, type ServerChat } from "../server_chat.ts";
 import { accessibleChat, type ServerState } from "../server_state.ts";
 import { captionContent, checkCaption, checkText, readCaption, readText, textContent } from "../text.ts";
 
@@ -57,7 +57,7 @@ export function editMessageReplyMarkup(server: ServerState, { payload }: Request
 }
 
 interface EditedMessage {
-  readonly chat: ChatState;
+  readonly chat: ServerChat;
   readonly original: Message;
 }
 
@@ -168,7 +168,7 @@ export function forwardMessages(server: ServerState, { payload }: RequestBody): 
   return addBotMessages(server, chat, payload, contents).map(({ message_id }) => ({ message_id }));
 }
 
-function sourceChat(server: ServerState, payload: Payload): ChatState {
+function sourceChat(server: ServerState, payload: Payload): ServerChat {
   return accessibleChat(server, { chat_id: payload["from_chat_id"] }, "read");
 }
 
@@ -291,7 +291,7 @@ function readReactions(value: unknown): ReactionType[] {
   return value as ReactionType[];
 }
 
-function pinnable(server: ServerState, payload: Payload): ChatState {
+function pinnable(server: ServerState, payload: Payload): ServerChat {
   const chat = accessibleChat(server, payload, "write");
   if (chat.info.type !== "private" && !isAdministrator(chat.botStatus)) {
     throw badRequest("not enough rights to manage pinned messages in the chat");
@@ -299,7 +299,7 @@ function pinnable(server: ServerState, payload: Payload): ChatState {
   return chat;
 }
 
-function messageOf(chat: ChatState, { message_id: id }: Payload, action: string): Message {
+function messageOf(chat: ServerChat, { message_id: id }: Payload, action: string): Message {
   if (action === "delete" && (id === undefined || id === "")) {
     throw badRequest("message identifier is not specified");
   }
@@ -309,7 +309,7 @@ function messageOf(chat: ChatState, { message_id: id }: Payload, action: string)
 }
 
 /** A young enough message, if it is the bot's own, in a private chat, or in a chat that the bot administers. */
-function isDeletable({ clock }: ServerState, chat: ChatState, message: Message): boolean {
+function isDeletable({ clock }: ServerState, chat: ServerChat, message: Message): boolean {
   if (clock.now() - message.date * 1000 > deletableForMs) return false;
   return chat.info.type === "private" || isAdministrator(chat.botStatus) || chat.inbox.includes(message);
 }

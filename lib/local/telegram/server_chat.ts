@@ -1,10 +1,10 @@
-/** The state of one chat: its members, topics and messages, and the access that the bot has to it. */
+/** `ServerChat`: one chat on the server with its members, topics and messages, and the access that the bot has to it. */
 import type { Chat, ChatMember, Message, ReactionType, User } from "grammy/types";
 import { type ApiError, badRequest, forbidden } from "./errors.ts";
 import { type ChatQuota, FloodList } from "./rate_limit.ts";
 
 /** A chat as the server sees it: its members, its messages, and what the bot has done in it. */
-export class ChatState {
+export class ServerChat {
   /** The chat as the Bot API describes it. */
   readonly info: Chat;
   /** In a private chat: `kicked` while the bot is blocked. */
@@ -19,7 +19,7 @@ export class ChatState {
   /** What the bot has sent here, each message as it looks now. */
   readonly inbox: Message[] = [];
   /** Called with every message of the bot, new or edited. */
-  readonly listeners: Set<(message: Message) => void> = new Set();
+  readonly messageListeners: Set<(message: Message) => void> = new Set();
   readonly quota: ChatQuota;
   readonly floods: FloodList = new FloodList();
   /** The error that every message to the chat gets. */
@@ -72,7 +72,7 @@ export class ChatState {
     const index = this.inbox.findIndex(({ message_id }) => message_id === message.message_id);
     if (index < 0) this.inbox.push(message);
     else this.inbox[index] = message;
-    for (const listener of this.listeners) listener(message);
+    for (const listener of this.messageListeners) listener(message);
   }
 }
 
@@ -85,7 +85,7 @@ export type ChatAccess = "read" | "members" | "write";
  * Checks that the bot may use the chat: first that the chat is alive, then the bot's status.
  * @throws {ApiError} 400 or 403, in Telegram's words.
  */
-export function requireAccess(chat: ChatState, access: ChatAccess): void {
+export function requireAccess(chat: ServerChat, access: ChatAccess): void {
   switch (chat.info.type) {
     case "private":
       return requirePrivate(chat, access);
@@ -96,7 +96,7 @@ export function requireAccess(chat: ChatState, access: ChatAccess): void {
   }
 }
 
-function requirePrivate(chat: ChatState, access: ChatAccess): void {
+function requirePrivate(chat: ServerChat, access: ChatAccess): void {
   if (access !== "write") {
     if (!chat.opened) throw badRequest("chat not found");
     return;
@@ -107,7 +107,7 @@ function requirePrivate(chat: ChatState, access: ChatAccess): void {
 }
 
 /** A basic group can be read even if it is dead or the bot is not in it. */
-function requireGroup(chat: ChatState, access: ChatAccess): void {
+function requireGroup(chat: ServerChat, access: ChatAccess): void {
   if (access === "read") return;
   if (typeof chat.lifecycle === "object") {
     throw badRequest("group chat was upgraded to a supergroup chat", {
@@ -119,7 +119,7 @@ function requireGroup(chat: ChatState, access: ChatAccess): void {
 }
 
 /** A bot that is not a member cannot even read a supergroup or a channel. */
-function requireSupergroup(chat: ChatState, access: ChatAccess): void {
+function requireSupergroup(chat: ServerChat, access: ChatAccess): void {
   const { type } = chat.info;
   // Telegram answers for a deleted supergroup as for one that has banned the bot.
   if (chat.lifecycle === "deleted") throw forbidden(`bot was kicked from the ${type} chat`);
@@ -129,7 +129,7 @@ function requireSupergroup(chat: ChatState, access: ChatAccess): void {
   }
 }
 
-function requireMembership(chat: ChatState, kind: string): void {
+function requireMembership(chat: ServerChat, kind: string): void {
   if (isMember(chat.botStatus)) return;
   const kicked = chat.botStatus === "kicked" || (kind === "group" && chat.botWasRemoved);
   if (kicked) throw forbidden(`bot was kicked from the ${kind} chat`);
