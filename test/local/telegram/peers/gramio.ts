@@ -1,5 +1,5 @@
 import { Bot, InlineKeyboard, MediaUpload } from "gramio";
-import type { BotApiServer } from "../../../lib/local/mod.ts";
+import type { BotApiServer } from "../../../../lib/local/mod.ts";
 import { echoOf, type Peer, words } from "./peer.ts";
 
 export async function startGramio({ token, apiRoot }: BotApiServer): Promise<Peer> {

@@ -1,3 +1,4 @@
+/** The fault gate in front of the embedded DynamoDB. */
 import {
   type CreateTableCommand,
   DescribeTableCommand,
@@ -6,10 +7,10 @@ import {
   ListTablesCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
-import { type FaultGate, startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
-import { iamActions } from "../../lib/local/dynamodb/iam.ts";
-import { assert, suite } from "../harness.ts";
+import { type FaultGate, startFaultGate } from "../../../lib/local/dynamodb/fault_proxy.ts";
+import { iamActions } from "../../../lib/local/dynamodb/iam.ts";
+import { type LocalDynamoDB, startDynamoDB } from "../../../lib/local/dynamodb/server.ts";
+import { assert, suite } from "../../harness.ts";
 import {
   add,
   clientOf,
@@ -20,7 +21,9 @@ import {
   Key,
   put,
   TableName,
-} from "../support/chats_table.ts";
+} from "../../support/chats_table.ts";
+
+const test = suite<Setup>("local/dynamodb/fault_proxy", {} as Setup);
 
 interface Setup {
   db: LocalDynamoDB;
@@ -31,9 +34,7 @@ interface Setup {
   direct: DynamoDBClient;
 }
 
-const gated = suite<Setup>("startFaultGate", {} as Setup);
-
-gated.before.each(async (state) => {
+test.before.each(async (state) => {
   state.db = await startDynamoDB();
   state.gate = await startFaultGate({ target: state.db.endpoint });
   state.client = clientOf(state.gate.endpoint);
@@ -41,7 +42,8 @@ gated.before.each(async (state) => {
   await createActiveTable(state.direct);
   await state.direct.send(put());
 });
-gated.after.each(async ({ gate, db, client, direct }) => {
+
+test.after.each(async ({ gate, db, client, direct }) => {
   client.destroy();
   direct.destroy();
   await gate.close();
@@ -53,7 +55,7 @@ async function storedCount({ direct }: Setup): Promise<number> {
   return Number(Item?.["message_count"]?.N);
 }
 
-gated("endpoint answers as the DynamoDB behind it, and counts and logs", async ({ gate, client }) => {
+test("endpoint answers as the DynamoDB behind it, and counts and logs", async ({ gate, client }) => {
   await client.send(add());
   const { Item } = await client.send(get());
   assert.is(Item?.["message_count"]?.N, "1");
@@ -74,7 +76,7 @@ gated("endpoint answers as the DynamoDB behind it, and counts and logs", async (
   assert.equal([gate.requests, gate.count("GetItem")], [0, 0]);
 });
 
-gated("deny() refuses one action in the service's words until it is cleared", async ({ gate, client }) => {
+test("deny() refuses one action in the service's words until it is cleared", async ({ gate, client }) => {
   const fault = gate.deny("GetItem");
   const error = await failure(client.send(get()));
   assert.is(error.name, "AccessDeniedException");
@@ -91,7 +93,7 @@ gated("deny() refuses one action in the service's words until it is cleared", as
   assert.is(fault.fired, 1);
 });
 
-gated(
+test(
   "throttle() plays both exceptions, and the SDK's retry overcomes one of them",
   async ({ gate, client }) => {
     const fault = gate.throttle({ times: 1 });
@@ -109,14 +111,14 @@ gated(
   },
 );
 
-gated("fail() gives any error its name and its words", async ({ gate, client }) => {
+test("fail() gives any error its name and its words", async ({ gate, client }) => {
   const message = "Credential should be scoped to a valid region. ";
   gate.fail({ action: "GetItem", status: 400, type: "InvalidSignatureException", message });
   const error = await failure(client.send(get()));
   assert.equal([error.name, error.message], ["InvalidSignatureException", message]);
 });
 
-gated("hang() never answers, and what it holds ends at close()", async ({ gate, client }) => {
+test("hang() never answers, and what it holds ends at close()", async ({ gate, client }) => {
   gate.hang({ action: "GetItem" });
   const abortSignal = AbortSignal.timeout(100);
   assert.is((await failure(client.send(get(), { abortSignal }))).name, "AbortError");
@@ -128,7 +130,7 @@ gated("hang() never answers, and what it holds ends at close()", async ({ gate, 
   assert.ok((await held).code);
 });
 
-gated("loseAnswers() lets the write take effect", async (state) => {
+test("loseAnswers() lets the write take effect", async (state) => {
   const fault = state.gate.loseAnswers({ action: "UpdateItem", times: 1 });
   assert.is((await failure(state.client.send(add()))).code, "ECONNRESET");
   assert.is(await storedCount(state), 1);
@@ -136,7 +138,7 @@ gated("loseAnswers() lets the write take effect", async (state) => {
   assert.equal(state.gate.log.map(({ status }) => status), ["lost"]);
 });
 
-gated("refuse() does not let it take effect", async (state) => {
+test("refuse() does not let it take effect", async (state) => {
   state.gate.refuse({ times: 1 });
   assert.is((await failure(state.client.send(add()))).code, "ECONNRESET");
   assert.is(await storedCount(state), 0);
@@ -145,7 +147,7 @@ gated("refuse() does not let it take effect", async (state) => {
   assert.is(await storedCount(state), 1);
 });
 
-gated("delay() holds the request, and another fault may follow", async ({ gate, client }) => {
+test("delay() holds the request, and another fault may follow", async ({ gate, client }) => {
   gate.delay({ ms: 60, action: "GetItem" });
   gate.throttle({ action: "GetItem", times: 1 });
   const start = Date.now();
@@ -154,7 +156,7 @@ gated("delay() holds the request, and another fault may follow", async ({ gate, 
   assert.ok(Date.now() - start >= 110);
 });
 
-gated("close() does not wait for a delay", async ({ gate, client }) => {
+test("close() does not wait for a delay", async ({ gate, client }) => {
   gate.delay({ ms: 60_000 });
   const held = failure(client.send(get()));
   while (gate.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -162,7 +164,7 @@ gated("close() does not wait for a delay", async ({ gate, client }) => {
   assert.ok((await held).code);
 });
 
-gated("share decides by the random source", async ({ db }) => {
+test("share decides by the random source", async ({ db }) => {
   const draws = [0.29, 0.3, 0.9, 0.1];
   await using gate = await startFaultGate({ target: db.endpoint, random: () => draws.shift() ?? 0 });
   gate.throttle({ share: 0.3 });
@@ -172,7 +174,7 @@ gated("share decides by the random source", async ({ db }) => {
   client.destroy();
 });
 
-gated("faults refuse values that mean nothing", ({ gate }) => {
+test("faults refuse values that mean nothing", ({ gate }) => {
   const refused: readonly [() => unknown, string][] = [
     [() => gate.hang({ share: 1.5 }), '"share" must be a number between 0 and 1: current value is 1.5'],
     [() => gate.hang({ share: NaN }), '"share"'],
@@ -194,7 +196,7 @@ gated("faults refuse values that mean nothing", ({ gate }) => {
   for (const [call, words] of refused) assert.throws(call, new RegExp(`^Cannot set a fault as ${words}`));
 });
 
-gated("misspelt actions are refused wherever they are named; unknown ones are not", async ({ gate }) => {
+test("misspelt actions are refused wherever they are named; unknown ones are not", async ({ gate }) => {
   const rule =
     'must be the name of a DynamoDB action such as "UpdateItem", in its own spelling, without "dynamodb:"';
   const refused: readonly [() => unknown, string][] = [
@@ -219,7 +221,7 @@ gated("misspelt actions are refused wherever they are named; unknown ones are no
   assert.match(error.message, /^Cannot start the gate as "actions\[0\]" must .* mean "GetItem"/);
 });
 
-gated("before() lets another writer go first", async (state) => {
+test("before() lets another writer go first", async (state) => {
   const { gate, client, direct } = state;
   const seen: unknown[] = [];
   const handle = gate.before("UpdateItem", async (request) => {
@@ -236,7 +238,7 @@ gated("before() lets another writer go first", async (state) => {
   assert.is(await storedCount(state), 11);
 });
 
-gated(
+test(
   "before() does not run for what is not forwarded, and its failure reaches the client",
   async (state) => {
     const { gate, client } = state;
@@ -255,14 +257,14 @@ gated(
   },
 );
 
-gated("clear() ends all faults", async ({ gate, client }) => {
+test("clear() ends all faults", async ({ gate, client }) => {
   gate.deny();
   gate.before("GetItem", () => Promise.reject(new Error("never")));
   gate.clear();
   await client.send(get());
 });
 
-gated("allow refuses other actions and other tables", async ({ db }) => {
+test("allow refuses other actions and other tables", async ({ db }) => {
   await using gate = await startFaultGate({
     target: db.endpoint,
     allow: { actions: iamActions, table: TableName },
@@ -276,7 +278,7 @@ gated("allow refuses other actions and other tables", async ({ db }) => {
   client.destroy();
 });
 
-gated("allow takes several tables, each with actions of its own", async ({ db }) => {
+test("allow takes several tables, each with actions of its own", async ({ db }) => {
   const other = { actions: ["CreateTable", "DescribeTable"], table: "telegram-broadcasts" };
   const allow = [{ actions: ["GetItem"], table: TableName }, other];
   await using gate = await startFaultGate({ target: db.endpoint, allow });
@@ -289,12 +291,12 @@ gated("allow takes several tables, each with actions of its own", async ({ db })
   client.destroy();
 });
 
-gated("the target's absence is a broken connection", async ({ db, client }) => {
+test("the target's absence is a broken connection", async ({ db, client }) => {
   await db.close();
   assert.is((await failure(client.send(get()))).code, "ECONNRESET");
 });
 
-gated("startFaultGate() refuses a target that it cannot forward to", async () => {
+test("startFaultGate() refuses a target that it cannot forward to", async () => {
   const error = await failure(startFaultGate({ target: "https://dynamodb.us-east-1.amazonaws.com" }));
   assert.match(error.message, /"target" must be an http:\/\/ endpoint/);
   for (const options of [{}, { target: "127.0.0.1" }, { target: new URL("http://127.0.0.1") }, undefined]) {
@@ -306,4 +308,4 @@ gated("startFaultGate() refuses a target that it cannot forward to", async () =>
   }
 });
 
-gated.run();
+test.run();

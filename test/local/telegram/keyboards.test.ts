@@ -1,13 +1,14 @@
-/** Buttons on the local Bot API server: keyboards, presses, and the bot's answers to them. */
-import { Bot } from "grammy/web";
+/** Keyboards, presses of buttons, and the bot's answers to them. */
 import type { Message } from "grammy/types";
-import { type BotApiServer, type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
-import { assert, suite } from "../harness.ts";
-import { manualClock, refused, result, updates, withServer } from "../support/bot_api.ts";
+import { Bot } from "grammy/web";
+import { type BotApiServer, type LocalUser, startBotApiServer } from "../../../lib/local/mod.ts";
+import { assert, suite } from "../../harness.ts";
+import { manualClock, refused, result, updates, withServer } from "../../support/bot_api.ts";
 
-const test = suite("local Bot API server: buttons");
+const test = suite("local/telegram/keyboards");
 
 const tooOld = "400 Bad Request: query is too old and response timeout expired or query ID is invalid";
+
 const inline_keyboard = [
   [{ text: "Yes", callback_data: "yes" }, { text: "No", callback_data: "no" }],
   [{ text: "yes", callback_data: "small" }, { text: "Site", url: "https://example.org" }],

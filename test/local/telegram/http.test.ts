@@ -1,13 +1,77 @@
-/** The local Bot API server's wire: the order of fields, who may ask, and what the server lacks. */
+/** The wire: answers, the order of their fields, the ways to send parameters, and who is answered. */
 import { request } from "node:http";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
-import { startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
-import { assert, suite } from "../harness.ts";
-import { call, refused, result, withServer } from "../support/bot_api.ts";
+import { startBotApiServer, startDynamoDB } from "../../../lib/local/mod.ts";
+import { assert, suite } from "../../harness.ts";
+import { call, refusal, refused, result, withServer } from "../../support/bot_api.ts";
 
-const test = suite("local Bot API server: the wire");
+const test = suite("local/telegram/http");
 
-// The order of fields
+test("the server answers with the status and the JSON of the Bot API", () =>
+  withServer(async (server) => {
+    const me = await call(server, "getMe");
+    assert.is(me.status, 200);
+    assert.match(me.headers.get("content-type") ?? "", "application/json");
+    assert.is(me.body.result.id, Number(server.token.split(":")[0]));
+    assert.is(me.body.result.is_bot, true);
+    const { error_code, description } = await refusal(server, "makeCoffee");
+    assert.is(error_code, 404);
+    assert.match(
+      description,
+      /^Not Found: the local Bot API server has no method "makeCoffee"\. Set its answer/,
+    );
+    const elsewhere = await fetch(`${server.apiRoot}/elsewhere`);
+    assert.equal(await elsewhere.json(), { ok: false, error_code: 404, description: "Not Found" });
+  }));
+
+test("parameters come as query, form, JSON or multipart, and method names in any case", () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    const url = `${server.apiRoot}/bot${server.token}/SENDmessage`;
+    const fields = { chat_id: String(ada.chatId), text: "12" };
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
+    const multipart = new FormData();
+    multipart.set("chat_id", fields.chat_id);
+    multipart.set("text", "[34]");
+    const ways: [string, RequestInit][] = [
+      [`${url}?${new URLSearchParams(fields)}`, {}],
+      [url, { method: "POST", body: new URLSearchParams(fields) }],
+      [url, {
+        method: "POST",
+        body: JSON.stringify(fields),
+        headers: { "content-type": "application/json" },
+      }],
+      [url, { method: "POST", body: multipart }],
+    ];
+    for (const [address, init] of ways) {
+      const response = await fetch(address, init);
+      assert.is(response.status, 200, await response.text());
+    }
+    assert.equal(ada.inbox.map(({ text }) => text), ["12", "12", "12", "[34]"]);
+    const broken = await fetch(url, {
+      method: "POST",
+      body: "{",
+      headers: { "content-type": "application/json" },
+    });
+    assert.is(broken.status, 400);
+  }));
+
+test("multipart bodies may quote their boundary, and are refused if they do not end", () =>
+  withServer(async (server) => {
+    const part = '--a b\r\nContent-Disposition: form-data; name="limit"\r\n\r\n5\r\n';
+    const headers = { "content-type": 'multipart/form-data; boundary="a b"' };
+    const send = async (body: string): Promise<number> => {
+      const address = `${server.apiRoot}/bot${server.token}/getUpdates`;
+      const response = await fetch(address, { method: "POST", headers, body });
+      await response.body?.cancel();
+      return response.status;
+    };
+    assert.is(await send(`${part}--a b--`), 200);
+    assert.equal(server.calls[0]?.payload, { limit: 5 });
+    assert.is(await send(part), 400);
+  }));
 
 test("an update begins with its id, a message with its own, a person and a chat with theirs", () =>
   withServer(async (server) => {
@@ -56,8 +120,6 @@ test("answers begin with ok, and the bot's messages are in order, edited or in a
     assert.equal(Object.keys(body), ["ok", "error_code", "description"]);
   }));
 
-// Bodies
-
 test("a body may be packed, as some clients do it; what cannot be unpacked is refused", () =>
   withServer(async (server) => {
     const ada = server.user({ opened: true });
@@ -74,8 +136,6 @@ test("a body may be packed, as some clients do it; what cannot be unpacked is re
     assert.equal(ada.inbox.map(({ text }) => text), ["packed", "packed"]);
   }));
 
-// What the server lacks
-
 test("a method that the server lacks is named, apart from Telegram's own refusals, and may be answered", () =>
   withServer(async (server) => {
     const words = (method: string): string =>
@@ -91,17 +151,6 @@ test("a method that the server lacks is named, apart from Telegram's own refusal
     const stranger = await fetch(`${server.apiRoot}/bot1:AA/sendGift`);
     assert.equal(await stranger.json(), { ok: false, error_code: 401, description: "Unauthorized" });
   }));
-
-// Who may ask
-
-test("the token is another each time, in Telegram's form, unless it is given", async () => {
-  await using one = await startBotApiServer();
-  await using other = await startBotApiServer();
-  await using given = await startBotApiServer({ token: "5:AAgiven" });
-  for (const { token, bot } of [one, other]) assert.match(token, new RegExp(`^${bot.id}:[\\w-]{35}$`));
-  assert.is.not(one.token, other.token);
-  assert.equal([given.token, given.bot.id], ["5:AAgiven", 5]);
-});
 
 /** As fetch() would not: with the headers of a browser, or for another host. */
 function statusFor(address: string, headers: Record<string, string>): Promise<number | undefined> {

@@ -1,9 +1,90 @@
-/** Further methods of the local Bot API server: what is sent besides text, and what is done to messages. */
+/** The methods: messages of every kind, and what is done to messages and commands. */
 import type { Message } from "grammy/types";
-import { assert, suite } from "../harness.ts";
-import { manualClock, refused, result, withServer } from "../support/bot_api.ts";
+import { assert, suite } from "../../harness.ts";
+import { manualClock, refusal, refused, result, withServer } from "../../support/bot_api.ts";
 
-const test = suite("local Bot API server: further methods");
+const test = suite("local/telegram/methods");
+
+test("sendMessage() returns the message, keeps its entities and delivers it", () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    const said = ada.say("/start");
+    const entities = [{ type: "bold", offset: 0, length: 4 }];
+    const reply_markup = { inline_keyboard: [[{ text: "ok", callback_data: "ok" }]] };
+    const reply_parameters = { message_id: said.message_id };
+    const payload = { chat_id: ada.chatId, text: "Buy now", entities, reply_markup, reply_parameters };
+    const message = await result(server, "sendMessage", payload);
+    assert.is(message.message_id, said.message_id + 1);
+    assert.equal(message.entities, entities);
+    assert.is(message.from.id, server.bot.id);
+    assert.is(message.chat.id, ada.chatId);
+    assert.equal(message.reply_markup, reply_markup);
+    assert.is(message.reply_to_message.text, "/start");
+    assert.equal(ada.inbox.map((sent) => JSON.parse(JSON.stringify(sent))), [message]);
+    assert.is(server.pendingUpdates, 1, "a bot is not told of its own messages");
+  }));
+
+test("editMessageText() changes what the person sees, and only the bot's own messages", () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    const { chatId } = ada;
+    const said = ada.say("/start");
+    const { message_id } = await result(server, "sendMessage", { chat_id: chatId, text: "open" });
+    const edit = (id: number, text: string): object => ({ chat_id: chatId, message_id: id, text });
+    const future = ada.received("closed");
+    await result(server, "editMessageText", edit(message_id, "closed"));
+    assert.ok((await future).edit_date);
+    assert.equal(ada.inbox.map(({ text }) => text), ["closed"]);
+    const { description } = await refusal(server, "editMessageText", edit(message_id, "closed"));
+    assert.match(description, "message is not modified");
+    await refused(server, "editMessageText", edit(99, "x"), "400 Bad Request: message to edit not found");
+    await refused(
+      server,
+      "editMessageText",
+      edit(said.message_id, "x"),
+      "400 Bad Request: message can't be edited",
+    );
+  }));
+
+test("copyMessage() copies text and photo, and may replace the caption", () =>
+  withServer(async (server) => {
+    const [ada, bob] = [server.user(), server.user()];
+    bob.say("/start");
+    const from = { chat_id: bob.chatId, from_chat_id: ada.chatId };
+    const said = ada.say("to all");
+    const photo = ada.photo("mine");
+    const copy = await result(server, "copyMessage", { ...from, message_id: said.message_id });
+    assert.equal(copy, { message_id: bob.inbox[0]?.message_id });
+    await result(server, "copyMessage", { ...from, message_id: photo.message_id, caption: "ours" });
+    assert.equal(bob.inbox.map(({ text, caption }) => text ?? caption), ["to all", "ours"]);
+    assert.equal(bob.inbox[1]?.photo, photo.photo);
+    await refused(
+      server,
+      "copyMessage",
+      { ...from, message_id: 99 },
+      "400 Bad Request: message to copy not found",
+    );
+  }));
+
+test("setMyCommands() keeps a list for each scope and language", () =>
+  withServer(async (server) => {
+    const list = [{ command: "start", description: "Subscribe" }];
+    await result(server, "setMyCommands", { commands: list, language_code: "de" });
+    assert.equal(await result(server, "getMyCommands", { language_code: "de" }), list);
+    assert.equal(await result(server, "getMyCommands"), []);
+    const bad = { commands: [{ command: "Start!", description: "x" }] };
+    await refused(server, "setMyCommands", bad, "400 Bad Request: BOT_COMMAND_INVALID");
+  }));
+
+test("sendChatAction() refuses an action that does not exist", () =>
+  withServer((server) =>
+    refused(
+      server,
+      "sendChatAction",
+      { chat_id: 1, action: "dancing" },
+      "400 Bad Request: wrong parameter action in request",
+    )
+  ));
 
 test("places, contacts, dice and polls are sent, and refused where something is missing", () =>
   withServer(async (server) => {

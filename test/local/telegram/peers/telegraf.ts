@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Input, Markup, Telegraf } from "telegraf";
 import { message } from "telegraf/filters";
-import type { BotApiServer } from "../../../lib/local/mod.ts";
+import type { BotApiServer } from "../../../../lib/local/mod.ts";
 import { echoOf, type Peer, words } from "./peer.ts";
 
 export async function startTelegraf({ token, apiRoot }: BotApiServer): Promise<Peer> {

@@ -1,5 +1,5 @@
 import { Bot, InlineKeyboardBuilder, InputFile } from "node-telegram-bot-api";
-import type { BotApiServer } from "../../../lib/local/mod.ts";
+import type { BotApiServer } from "../../../../lib/local/mod.ts";
 import { echoOf, type Peer, words } from "./peer.ts";
 
 export function startNodeTelegramBotApi({ token, apiRoot }: BotApiServer): Promise<Peer> {

@@ -1,10 +1,11 @@
-import { DescribeTableCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+/** The embedded DynamoDB: folders, ports, its end. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadDynalite, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
-import { assert, suite } from "../harness.ts";
-import { deadAddress } from "../support/bot.ts";
+import { DescribeTableCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { loadDynalite, startDynamoDB } from "../../../lib/local/dynamodb/server.ts";
+import { assert, suite } from "../../harness.ts";
+import { deadAddress } from "../../support/bot.ts";
 import {
   add,
   clientOf,
@@ -14,9 +15,9 @@ import {
   get,
   put,
   TableName,
-} from "../support/chats_table.ts";
+} from "../../support/chats_table.ts";
 
-const embedded = suite("startDynamoDB");
+const test = suite("local/dynamodb/server");
 
 async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
   const parent = await mkdtemp(join(tmpdir(), "local-dynamodb-"));
@@ -27,7 +28,7 @@ async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
-embedded("startDynamoDB() keeps the tables of a folder over a restart", () =>
+test("startDynamoDB() keeps the tables of a folder over a restart", () =>
   inFolder(async (path) => {
     for (const start of ["first", "second", "third"]) {
       await using db = await startDynamoDB({ path });
@@ -41,7 +42,7 @@ embedded("startDynamoDB() keeps the tables of a folder over a restart", () =>
     assert.is(Item?.["message_count"]?.N, "3");
   }));
 
-embedded("startDynamoDB() without a folder begins empty each time", async () => {
+test("startDynamoDB() without a folder begins empty each time", async () => {
   for (const _start of [1, 2]) {
     await using db = await startDynamoDB();
     const client = clientOf(db.endpoint);
@@ -50,7 +51,7 @@ embedded("startDynamoDB() without a folder begins empty each time", async () => 
   }
 });
 
-embedded("startDynamoDB() keeps a table in CREATING for createTableMs", async () => {
+test("startDynamoDB() keeps a table in CREATING for createTableMs", async () => {
   await using db = await startDynamoDB({ createTableMs: 1500 });
   const client = clientOf(db.endpoint);
   await client.send(createTable());
@@ -58,7 +59,7 @@ embedded("startDynamoDB() keeps a table in CREATING for createTableMs", async ()
   assert.is(Table?.TableStatus, "CREATING");
 });
 
-embedded(
+test(
   "startDynamoDB() rejects when the port is taken, and lets the folder go",
   () =>
     inFolder(async (path) => {
@@ -70,7 +71,7 @@ embedded(
     }),
 );
 
-embedded(
+test(
   "startDynamoDB() rejects when the folder is in use, and not after a crash",
   () =>
     inFolder(async (path) => {
@@ -84,7 +85,7 @@ embedded(
     }),
 );
 
-embedded("close() ends the writes that have begun, and may be called twice", () =>
+test("close() ends the writes that have begun, and may be called twice", () =>
   inFolder(async (path) => {
     const db = await startDynamoDB({ path });
     const client = clientOf(db.endpoint);
@@ -101,20 +102,20 @@ embedded("close() ends the writes that have begun, and may be called twice", () 
     assert.is(Item?.["message_count"]?.N, String(answered));
   }));
 
-embedded("loadDynalite() names the package and the command when it is missing", async () => {
+test("loadDynalite() names the package and the command when it is missing", async () => {
   const missing = new Error("Cannot find package 'dynalite'");
   const error = await failure(loadDynalite(() => Promise.reject(missing)));
   assert.match(error.message, /"dynalite".*npm install --save-dev dynalite/);
   assert.is(error.cause, missing);
 });
 
-embedded("loadDynalite() names the permissions when Deno refuses", async () => {
+test("loadDynalite() names the permissions when Deno refuses", async () => {
   const denied = Object.assign(new Error("Requires ffi access"), { name: "NotCapable" });
   const error = await failure(loadDynalite(() => Promise.reject(denied)));
   assert.match(error.message, /--allow-ffi/);
 });
 
-embedded("startDynamoDB() answers no web page", async () => {
+test("startDynamoDB() answers no web page", async () => {
   await using db = await startDynamoDB();
   const headers = {
     "X-Amz-Target": "DynamoDB_20120810.ListTables",
@@ -133,4 +134,4 @@ embedded("startDynamoDB() answers no web page", async () => {
   assert.is(await ask({}) === 403, false, "programs send no Origin");
 });
 
-embedded.run();
+test.run();

@@ -1,6 +1,6 @@
-/** The local Bot API server: what it lets the bot send, and how it words what it does not. */
-import type { BotApiServer, LocalChat } from "../../lib/local/mod.ts";
-import { assert, suite } from "../harness.ts";
+/** Limits: the server's and a chat's, slow mode, uploads, and floods. */
+import type { BotApiServer, LocalChat } from "../../../lib/local/mod.ts";
+import { assert, suite } from "../../harness.ts";
 import {
   call,
   manualClock,
@@ -9,10 +9,86 @@ import {
   type Reply,
   result,
   until,
+  type Wire,
   withServer,
-} from "../support/bot_api.ts";
+} from "../../support/bot_api.ts";
 
-const test = suite("local Bot API server: limits");
+const test = suite("local/telegram/rate_limit");
+
+test("messagesPerSecond lets one second's worth through, then answers 429 for a pause", async () => {
+  const clock = manualClock();
+  await withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    const payload = { chat_id: ada.chatId, text: "x" };
+    for (let sent = 0; sent < 3; sent++) await result(server, "sendMessage", payload);
+    const { status, headers, body } = await call(server, "sendMessage", payload);
+    assert.is(status, 429);
+    assert.is(headers.get("retry-after"), "1");
+    assert.equal(body, {
+      ok: false,
+      error_code: 429,
+      description: "Too Many Requests: retry after 1",
+      parameters: { retry_after: 1 },
+    });
+    clock.advance(999);
+    await refusal(server, "copyMessage", { ...payload, from_chat_id: ada.chatId, message_id: 1 });
+    await result(server, "sendChatAction", { ...payload, action: "typing" });
+    await result(server, "getMe");
+    clock.advance(60_001);
+    for (let sent = 0; sent < 3; sent++) await result(server, "sendMessage", payload);
+    assert.is((await refusal(server, "sendMessage", payload)).error_code, 429);
+    assert.is(ada.inbox.length, 6);
+  }, { clock, messagesPerSecond: 3 });
+});
+
+test("a slow limit asks for a longer pause", async () => {
+  const clock = manualClock();
+  await withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    const payload = { chat_id: ada.chatId, text: "x" };
+    await result(server, "sendMessage", payload);
+    assert.is((await refusal(server, "sendMessage", payload)).parameters.retry_after, 5);
+    clock.advance(3500);
+    assert.is((await refusal(server, "sendMessage", payload)).parameters.retry_after, 2);
+    clock.advance(1500);
+    await result(server, "sendMessage", payload);
+  }, { clock, messagesPerSecond: 0.2 });
+});
+
+test("uploads of one size wait for each other, a fifth of a second each, and a long queue is refused", async () => {
+  const clock = manualClock();
+  await withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    const upload = async (bytes: number): Promise<Wire> => {
+      const form = new FormData();
+      form.set("chat_id", String(ada.chatId));
+      form.set("photo", new Blob([new Uint8Array(bytes)]), "chart.png");
+      const url = `${server.apiRoot}/bot${server.token}/sendPhoto`;
+      return (await fetch(url, { method: "POST", body: form })).json();
+    };
+    // After a rest, one second's worth; the last of the six is at once, too.
+    for (let sent = 0; sent < 6; sent++) assert.is((await upload(150_000)).ok, true);
+    const waiting = [upload(150_000)];
+    await until(() => server.countCalls("sendPhoto") === 7);
+    await Promise.all([upload(150_001), upload(100_000), result(server, "getMe")]);
+    assert.is(ada.inbox.length, 8);
+    for (let more = 0; more < 25; more++) waiting.push(upload(150_000));
+    await until(() => server.countCalls("sendPhoto") === 34);
+    assert.equal((await upload(150_000)).parameters, { retry_after: 60 });
+    clock.advance(199);
+    await result(server, "getMe");
+    assert.is(ada.inbox.length, 8);
+    clock.advance(1);
+    await waiting[0];
+    assert.is(ada.inbox.length, 9);
+    clock.advance(5000);
+    const answers = await Promise.all(waiting);
+    assert.equal(answers.map(({ ok }) => ok), Array.from({ length: 26 }, () => true));
+  }, { clock });
+});
 
 function send(server: BotApiServer, chat: LocalChat, text = "x"): Promise<Reply> {
   return call(server, "sendMessage", { chat_id: chat.chatId, text });
@@ -28,8 +104,6 @@ async function outcome(server: BotApiServer, chat: LocalChat): Promise<"ok" | nu
   assert.is(headers.get("retry-after"), String(seconds));
   return seconds;
 }
-
-// Slow mode
 
 test("slowMode() refuses a second message for what is left, in that chat alone, until it is ended", async () => {
   const clock = manualClock();
@@ -86,8 +160,6 @@ test("slowMode() is a supergroup's, and takes whole seconds", () =>
     supergroup.slowMode(30);
     return Promise.resolve();
   }));
-
-// Telegram's limits for a chat
 
 test("groupMessagesPerMinute lets so many through in any minute, in each group", async () => {
   const clock = manualClock();
@@ -150,8 +222,6 @@ test("maxHoldSeconds holds a call for its waits, and refuses it where they are l
     assert.is(slow.inbox.length, 2);
   }, { clock, maxHoldSeconds: 8 });
 });
-
-// Floods
 
 test("flood() refuses every message and edit of the bot for what is left of it, however long it is", async () => {
   const clock = manualClock();
@@ -232,8 +302,6 @@ test("a flood has a length", () =>
     );
     return Promise.resolve();
   }));
-
-// Refusals
 
 test("refuse() refuses every message to a chat in the words that it is given, until accept()", () =>
   withServer(async (server) => {

@@ -1,7 +1,7 @@
 /** What every bot of another library does, and the play in which a test sees that it does. */
-import type { BotApiServer } from "../../../lib/local/mod.ts";
-import { assert } from "../../harness.ts";
-import { updates } from "../../support/bot_api.ts";
+import type { BotApiServer } from "../../../../lib/local/mod.ts";
+import { assert } from "../../../harness.ts";
+import { updates } from "../../../support/bot_api.ts";
 
 /** A bot that runs. */
 export interface Peer {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { BotApiServer } from "../../../lib/local/mod.ts";
-import { assert } from "../../harness.ts";
+import type { BotApiServer } from "../../../../lib/local/mod.ts";
+import { assert } from "../../../harness.ts";
 import { echoOf, type Peer, words } from "./peer.ts";
 
 const run = promisify(execFile);

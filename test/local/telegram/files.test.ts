@@ -1,11 +1,59 @@
-/** Photos and files on the local Bot API server: sent, sent again, in albums, and downloaded. */
-import { Bot, InputFile } from "grammy/web";
+/** Photos and files: uploads, file ids, downloads and albums. */
 import type { Message } from "grammy/types";
-import type { BotApiServer } from "../../lib/local/mod.ts";
-import { assert, suite } from "../harness.ts";
-import { call, refused, result, updates, type Wire, withServer } from "../support/bot_api.ts";
+import { Bot, InputFile } from "grammy/web";
+import type { BotApiServer } from "../../../lib/local/mod.ts";
+import { assert, suite } from "../../harness.ts";
+import { call, refused, result, updates, type Wire, withServer } from "../../support/bot_api.ts";
 
-const test = suite("local Bot API server: media");
+const test = suite("local/telegram/files");
+
+test("sendPhoto() takes an upload once and its file_id after", () =>
+  withServer(async (server) => {
+    const [ada, bob] = [server.user(), server.user()];
+    for (const user of [ada, bob]) user.say("/start");
+    const bytes = Uint8Array.from({ length: 300_000 }, (_, index) => index % 251);
+    const bot = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
+    const sent = await bot.api.sendPhoto(ada.chatId, new InputFile(bytes, "chart.png"), {
+      caption: "12",
+      caption_entities: [{ type: "bold", offset: 0, length: 2 }],
+    });
+    assert.is(server.uploads, 1);
+    assert.is(sent.caption, "12");
+    assert.equal(sent.caption_entities, [{ type: "bold", offset: 0, length: 2 }]);
+    const fileId = sent.photo.at(-1)?.file_id ?? "";
+    assert.equal(server.file(fileId), bytes);
+    const again = await bot.api.sendPhoto(bob.chatId, fileId);
+    assert.equal(again.photo, sent.photo);
+    assert.is(server.uploads, 1);
+    assert.is((await bot.api.sendPhoto(bob.chatId, "https://example.com/a.png")).photo.length, 3);
+    const base = { chat_id: bob.chatId };
+    await refused(
+      server,
+      "sendPhoto",
+      { ...base, photo: "AgACAgIAAxkB" },
+      "400 Bad Request: wrong file identifier/HTTP URL specified",
+    );
+    await refused(server, "sendPhoto", base, "400 Bad Request: there is no photo in the request");
+    await refused(
+      server,
+      "sendPhoto",
+      { ...base, photo: fileId, caption: "x".repeat(1025) },
+      "400 Bad Request: message caption is too long",
+    );
+    assert.is(bob.inbox.length, 2);
+  }));
+
+test("a photo part may carry the parameter's own name", () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    const body = new FormData();
+    body.set("chat_id", String(ada.chatId));
+    body.set("photo", new Blob([new Uint8Array([1, 2, 3])]), "a.png");
+    const response = await fetch(`${server.apiRoot}/bot${server.token}/sendPhoto`, { method: "POST", body });
+    assert.is(response.status, 200);
+    assert.equal(server.file(ada.inbox[0]?.photo?.[0]?.file_id ?? ""), new Uint8Array([1, 2, 3]));
+  }));
 
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 

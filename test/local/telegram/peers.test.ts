@@ -1,15 +1,15 @@
-/** Bots of other libraries on the local Bot API server. */
+/** Bots of other libraries on the server. */
+import type { BotApiServer } from "../../../lib/local/mod.ts";
+import { suite } from "../../harness.ts";
+import { withServer } from "../../support/bot_api.ts";
+import { runtime } from "../../support/runtime.ts";
 import { startGramio } from "./peers/gramio.ts";
 import { startNodeTelegramBotApi } from "./peers/node_telegram_bot_api.ts";
 import { type Peer, playWith } from "./peers/peer.ts";
 import { findPython, startPythonTelegramBot } from "./peers/python_telegram_bot.ts";
 import { startTelegraf } from "./peers/telegraf.ts";
-import type { BotApiServer } from "../../lib/local/mod.ts";
-import { suite } from "../harness.ts";
-import { withServer } from "../support/bot_api.ts";
-import { runtime } from "../support/runtime.ts";
 
-const test = suite("local Bot API server: bots of other libraries");
+const test = suite("local/telegram/peers");
 
 const libraries: Readonly<Record<string, (server: BotApiServer) => Promise<Peer>>> = {
   telegraf: startTelegraf,
@@ -26,7 +26,9 @@ for (const [name, start] of Object.entries(libraries)) {
 }
 
 const python = await findPython();
+
 const titled = "a bot of python-telegram-bot answers /start, a button and a file, and stops";
+
 if (python === undefined) {
   console.log(`not run: Python has no python-telegram-bot 13 here, so not "${titled}"`);
 } else {

@@ -1,12 +1,12 @@
-/** The local Bot API server's webhooks: settings, order, repetition. */
+/** Webhooks: settings, deliveries, retries. */
 import type { Update } from "grammy/types";
-import type { Clock } from "../../lib/util/clock.ts";
-import { type BotApiServer, type BotApiServerOptions, startBotApiServer } from "../../lib/local/mod.ts";
-import { assert, suite } from "../harness.ts";
-import { deadAddress, pause, until } from "../support/bot.ts";
-import { type Receiver, type ReceiverAnswer, startReceiver } from "../support/webhook_receiver.ts";
+import { type BotApiServer, type BotApiServerOptions, startBotApiServer } from "../../../lib/local/mod.ts";
+import type { Clock } from "../../../lib/util/clock.ts";
+import { assert, suite } from "../../harness.ts";
+import { deadAddress, pause, until } from "../../support/bot.ts";
+import { type Receiver, type ReceiverAnswer, startReceiver } from "../../support/webhook_receiver.ts";
 
-const test = suite("local Bot API server: webhooks");
+const test = suite("local/telegram/webhook");
 
 interface Answered {
   readonly ok: boolean;

@@ -1,19 +1,18 @@
-/** The local Bot API server: forums with their topics, and the direct messages of channels. */
+/** Forums and private chats with topics, and the direct messages of channels. */
 import type { Update } from "grammy/types";
-import { assert, suite } from "../harness.ts";
-import { refused, result, updates, type Wire, withServer } from "../support/bot_api.ts";
+import { assert, suite } from "../../harness.ts";
+import { refused, result, updates, type Wire, withServer } from "../../support/bot_api.ts";
 
-const test = suite("local Bot API server: topics");
+const test = suite("local/telegram/topics");
 
 const closed = "400 Bad Request: TOPIC_CLOSED";
+
 const notFound = "400 Bad Request: message thread not found";
 
 /** The latest of them as the wire has it. */
 async function messages(update: Promise<Update[]>): Promise<Wire[]> {
   return (await update).map(({ message }) => message);
 }
-
-// Forums
 
 test("people create topics, write in them, close, reopen and delete them, as Telegram tells it", () =>
   withServer(async (server) => {
@@ -154,8 +153,6 @@ test("a message that its topic refuses does not count for the slow mode", () =>
     forum.reopenGeneral(ada);
     await result(server, "sendMessage", { chat_id: forum.chatId, text: "x" });
   }));
-
-// Direct messages
 
 test("a channel's direct messages want to know whom the bot writes to", () =>
   withServer(async (server) => {

@@ -1,11 +1,108 @@
-/** Connections that fail, on the local Bot API server: what the client sees, and what takes effect. */
-import type { BotApiFaultAnswer } from "../../lib/local/mod.ts";
-import { assert, suite } from "../harness.ts";
-import { call, manualClock, result, until, updates, withServer } from "../support/bot_api.ts";
-import { openConnection } from "../support/raw_client.ts";
-import { runtime } from "../support/runtime.ts";
+/** Faults: what the client sees of each, and what takes effect. */
+import type { BotApiFaultAnswer } from "../../../lib/local/mod.ts";
+import { assert, suite } from "../../harness.ts";
+import { call, manualClock, type Reply, result, until, updates, withServer } from "../../support/bot_api.ts";
+import { openConnection } from "../../support/raw_client.ts";
+import { runtime } from "../../support/runtime.ts";
 
-const test = suite("local Bot API server: connections");
+const test = suite("local/telegram/faults");
+
+test("fault() refuses by method, chat and number of times", () =>
+  withServer(async (server) => {
+    const [ada, bob] = [server.user(), server.user()];
+    for (const user of [ada, bob]) user.say("/start");
+    const answer = {
+      error_code: 429,
+      description: "Too Many Requests: retry after 7",
+      parameters: { retry_after: 7 },
+    };
+    const fault = server.fault({ method: "sendMessage", chatId: ada.chatId, times: 2, answer });
+    const send = (user: { chatId: number }): Promise<Reply> =>
+      call(server, "sendMessage", { chat_id: user.chatId, text: "x" });
+    assert.is((await send(bob)).status, 200);
+    assert.is((await send(ada)).headers.get("retry-after"), "7");
+    assert.is((await send(ada)).status, 429);
+    assert.is((await send(ada)).status, 200);
+    assert.is(fault.hits, 2);
+    const endless = server.fault({
+      times: Infinity,
+      answer: { error_code: 502, description: "Bad Gateway" },
+    });
+    assert.is((await send(bob)).status, 502);
+    assert.is((await call(server, "getMe")).status, 502);
+    endless.clear();
+    assert.is((await send(bob)).status, 200);
+    assert.is(endless.hits, 2);
+    assert.is(ada.inbox.length, 1);
+  }));
+
+test('fault() "reset" has no effect, "lose" has all but the answer', () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    for (const answer of ["reset", "lose"] as const) {
+      const fault = server.fault({ method: "sendMessage", answer });
+      let error: unknown;
+      await call(server, "sendMessage", { chat_id: ada.chatId, text: answer }).catch((reason) =>
+        error = reason
+      );
+      assert.ok(error, `${answer} was answered`);
+      assert.is(fault.hits, 1);
+    }
+    assert.equal(ada.inbox.map(({ text }) => text), ["lose"]);
+    assert.is(server.countCalls("sendMessage"), 2);
+  }));
+
+test('fault() "hang" never answers, delayMs and latencyMs answer later', async () => {
+  const clock = manualClock();
+  await withServer(async (server) => {
+    const ada = server.user();
+    ada.say("/start");
+    const payload = { chat_id: ada.chatId, text: "x" };
+    server.fault({ answer: "hang" });
+    const leaving = new AbortController();
+    const hanging = fetch(`${server.apiRoot}/bot${server.token}/getMe`, leaving);
+    await until(() => server.calls.length === 1);
+    clock.advance(100);
+    let done = false;
+    server.fault({ answer: { delayMs: 5000 } });
+    const delayed = result(server, "sendMessage", payload).finally(() => done = true);
+    await until(() => server.calls.length === 2);
+    clock.advance(100);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    clock.advance(4999);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.is(done || ada.inbox.length > 0, false);
+    clock.advance(1);
+    await delayed;
+    leaving.abort();
+    let error: unknown;
+    await hanging.catch((reason) => error = reason);
+    assert.ok(error);
+  }, { clock, latencyMs: 100 });
+});
+
+test("fault() with a body answers with these bytes, whole or torn, and nothing takes effect", () =>
+  withServer(async (server) => {
+    const ada = server.user({ opened: true });
+    const url = `${server.apiRoot}/bot${server.token}/sendMessage?chat_id=${ada.chatId}&text=x`;
+    server.fault({ answer: { body: "<html>", status: 502, contentType: "text/html" } });
+    const page = await fetch(url);
+    assert.equal([page.status, page.headers.get("content-type"), await page.text()], [
+      502,
+      "text/html",
+      "<html>",
+    ]);
+    server.fault({ answer: { body: new Uint8Array([0, 255]) } });
+    const bytes = await fetch(url);
+    assert.equal([bytes.status, bytes.headers.get("content-type")], [200, "application/json"]);
+    assert.equal(new Uint8Array(await bytes.arrayBuffer()), new Uint8Array([0, 255]));
+    server.fault({ answer: { body: '{"ok":', isTorn: true } });
+    const torn = await fetch(url).then((answer) => answer.text()).then(() => "whole", () => "torn");
+    assert.is(torn, "torn");
+    assert.is(ada.inbox.length, 0);
+    assert.is((await fetch(url)).status, 200);
+  }));
 
 test('a "reset" comes before the call takes effect, "lose" after it; both are resets', () =>
   withServer(async (server) => {

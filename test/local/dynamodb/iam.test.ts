@@ -1,7 +1,8 @@
-import { iamPolicy } from "../../lib/local/dynamodb/iam.ts";
-import { assert, suite } from "../harness.ts";
+/** The IAM policy. */
+import { iamPolicy } from "../../../lib/local/dynamodb/iam.ts";
+import { assert, suite } from "../../harness.ts";
 
-const test = suite("iam");
+const test = suite("local/dynamodb/iam");
 
 test("iamPolicy() allows the seven actions on the one table", () => {
   const { Version, Statement } = iamPolicy("my-chats");
