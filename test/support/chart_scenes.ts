@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import type { Scene } from "../../lib/signals/chart/layout.ts";
 import { widthOf } from "../../lib/signals/chart/svg.ts";
-import { type Candle, type TradingSignal, validateSignal } from "../../mod.ts";
+import { validateSignal } from "../../lib/signals/signal.ts";
+import type { Candle, TradingSignal } from "../../mod.ts";
 
 export const bands = { bollingerPeriod: 20, bollingerDeviations: 2, vwapDeviations: 2 };
 

@@ -1,6 +1,6 @@
 /** The pace of messages, for any demand, and against limits that it does not know. */
 import fc from "fast-check";
-import { FloodGate } from "../../../lib/local/telegram/rate_limit.ts";
+import { TokenBucket429 } from "../../../lib/local/telegram/rate_limit.ts";
 import { createAdaptiveRate, type RateSlot } from "../../../lib/telegram/rate_limit/adaptive_rate.ts";
 import { assert, suite } from "../../harness.ts";
 
@@ -73,7 +73,7 @@ interface Course {
 function course(messagesPerSecond: number, limit: number, latencyMs: number, count: number): Course {
   const pace = createAdaptiveRate(messagesPerSecond);
   let now = 0;
-  const server = new FloodGate(limit, () => now);
+  const server = new TokenBucket429(limit, () => now);
   const answers: { at: number; act: () => void }[] = [];
   let [sent, refused, until, left] = [0, 0, 0, count];
   while (sent < count) {
@@ -89,7 +89,7 @@ function course(messagesPerSecond: number, limit: number, latencyMs: number, cou
     left--;
     const slot = pace.take(now);
     try {
-      server.pass();
+      server.take();
       answers.push({ at: now + latencyMs, act: () => sent++ });
     } catch (error) {
       const { retry_after = 1 } = (error as { parameters?: { retry_after?: number } }).parameters ?? {};

@@ -44,7 +44,7 @@ const seconds: Readonly<Record<string, number>> = {
   "examples/manage_chats": 8,
   "examples/playground": 5,
   "examples/sandbox": 14,
-  "local/dynamodb": 2,
+  "local/dynamodb/server": 2,
   "project/newcomer": 8,
   "project/readme": 8,
   "signals/chart/chart": 3,
