@@ -18,7 +18,7 @@ import {
   type BroadcastReport,
   ConfigError,
   createTelegramBotFromEnv,
-} from "../mod.ts";
+} from "telegram-signals";
 import { showProgress } from "./progress.ts";
 import { stopOnSignals } from "./strategy/stop_on_signals.ts";
 import { UsageError } from "./strategy/usage_error.ts";

@@ -12,7 +12,7 @@
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */
 import process from "node:process";
-import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "../mod.ts";
+import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "telegram-signals";
 import { help, readArguments, type Settings } from "./strategy/arguments.ts";
 import { createDelivery, tooOldLine, utc } from "./strategy/delivery.ts";
 import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";

@@ -10,7 +10,7 @@
 import { config } from "dotenv";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type Chat, TelegramDynamoDBStorage } from "../mod.ts";
+import { type Chat, TelegramDynamoDBStorage } from "telegram-signals";
 import { isConfirmed } from "./confirm.ts";
 import { printFact, printJson, words } from "./terminal.ts";
 

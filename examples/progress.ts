@@ -1,7 +1,7 @@
 /** How far a broadcast has come: a bar on a terminal, a few plain lines elsewhere, and nothing where it is over at once. */
 import { Presets, SingleBar } from "cli-progress";
 import process from "node:process";
-import { type BroadcastProgress, consoleLogger, type Logger } from "../mod.ts";
+import { type BroadcastProgress, consoleLogger, type Logger } from "telegram-signals";
 
 /** What is used of `process.stderr`. */
 export interface Screen {

@@ -14,7 +14,7 @@ import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { startBotApiServer, startDynamoDB } from "../lib/local/mod.ts";
+import { startBotApiServer, startDynamoDB } from "telegram-signals/local";
 import { Cast } from "./sandbox/cast.ts";
 import { runScript } from "./sandbox/run_script.ts";
 

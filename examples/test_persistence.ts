@@ -9,7 +9,7 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "../mod.ts";
+import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "telegram-signals";
 import { isConfirmed } from "./confirm.ts";
 
 const usage = `Loads the bot's chats from DynamoDB, shows their statistics, and sends them a test message.

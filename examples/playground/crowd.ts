@@ -1,7 +1,7 @@
 /** Three hundred other subscribers, who behave as people do: they write now and then, and some block the bot. */
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import type { BotApiServer, LocalDynamoDB, LocalUser } from "../../lib/local/mod.ts";
-import { TelegramDynamoDBStorage } from "../../mod.ts";
+import type { BotApiServer, LocalDynamoDB, LocalUser } from "telegram-signals/local";
+import { TelegramDynamoDBStorage } from "telegram-signals";
 import { chatsTable } from "./stage.ts";
 
 const names = [

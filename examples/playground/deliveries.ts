@@ -1,5 +1,5 @@
 /** Who has which signal, as the phones know it: the bot is not asked. */
-import type { LocalChat } from "../../lib/local/mod.ts";
+import type { LocalChat } from "telegram-signals/local";
 
 type Message = LocalChat["inbox"][number];
 

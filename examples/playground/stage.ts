@@ -9,7 +9,7 @@ import {
   startBotApiServer,
   startDynamoDB,
   startFaultGate,
-} from "../../lib/local/mod.ts";
+} from "telegram-signals/local";
 
 export const chatsTable = "telegram-chats";
 

@@ -1,6 +1,6 @@
 /** What the table holds, read behind the gate: also while the bot cannot reach it. */
 import { type AttributeValue, DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
-import type { FaultGate, LocalDynamoDB } from "../../lib/local/mod.ts";
+import type { FaultGate, LocalDynamoDB } from "telegram-signals/local";
 import { chatsTable } from "./stage.ts";
 
 /** As DynamoDB writes it: `{ "chat_id": { "N": "7001" }, … }`. */

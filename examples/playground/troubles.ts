@@ -6,7 +6,7 @@ import type {
   FaultGate,
   LocalChat,
   LocalUser,
-} from "../../lib/local/mod.ts";
+} from "telegram-signals/local";
 
 /** After so many messages Telegram has had enough, and says so for as long. */
 const messagesBeforeFlood = 20;

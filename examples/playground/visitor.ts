@@ -1,5 +1,5 @@
 /** The visitor's chat with the bot, as a phone shows it. */
-import type { BotApiServer, LocalUser } from "../../lib/local/mod.ts";
+import type { BotApiServer, LocalUser } from "telegram-signals/local";
 
 type Message = LocalUser["inbox"][number];
 

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Message } from "grammy/types";
-import type { BotApiServer, LocalChat, LocalGroup, LocalUser } from "../../lib/local/mod.ts";
+import type { BotApiServer, LocalChat, LocalGroup, LocalUser } from "telegram-signals/local";
 
 /** What a person was to the bot when an earlier run ended. */
 type Standing = "new" | "subscribed" | "stopped" | "blocked";

@@ -6,7 +6,7 @@
  * 429. Others found: `start` and `end` both count (ccxt/ccxt#5891); no answer without a User-Agent (ccxt/ccxt#848); and
  * rows may be minutes older than the answer that brings them (ccxt/ccxt#8400, #13292).
  */
-import type { Clock } from "../../mod.ts";
+import type { Clock } from "telegram-signals";
 import { toCandle } from "./candle.ts";
 import { type Candle, timeframeMs } from "./feed.ts";
 import { UsageError } from "./usage_error.ts";

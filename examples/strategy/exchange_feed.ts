@@ -1,5 +1,5 @@
 /** Candles of a market as they close, from Coinbase Exchange or whoever answers as it does. */
-import { type Clock, systemClock } from "../../mod.ts";
+import { type Clock, systemClock } from "telegram-signals";
 import { type Answer, ask, coinbase, mostRows, type Range } from "./exchange.ts";
 import { type CandleFeed, timeframeMs } from "./feed.ts";
 import { createPatience } from "./patience.ts";

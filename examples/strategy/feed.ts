@@ -1,6 +1,6 @@
 /** Candles and the port they come through: an exchange, replay, synthetic, or a feed of your own. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Candle as ChartCandle } from "../../mod.ts";
+import type { Candle as ChartCandle } from "telegram-signals";
 
 export const timeframe = "5m";
 export const timeframeMs: number = 5 * 60_000;

@@ -8,10 +8,10 @@
  * hours are over. Everything is known at the candle's close; no later candle can change a signal.
  */
 import { ATR, type BandsResult, BollingerBands } from "trading-signals";
-import type { TradingSignal } from "../../mod.ts";
+import type { TradingSignal } from "telegram-signals";
 import { type Candle, closeTime, timeframe, timeframeMs } from "./feed.ts";
 import { positionSize, toTick } from "./position_size.ts";
-import { createVwapBands } from "../../lib/signals/chart/indicators.ts";
+import { createVwapBands } from "telegram-signals/chart";
 
 export interface MeanReversionParameters {
   readonly symbol: string;

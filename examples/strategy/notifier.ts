@@ -1,6 +1,6 @@
 /** The bot as a scheduler needs it: trading goes on, whatever becomes of Telegram. */
 import { setTimeout } from "node:timers/promises";
-import type { Candle, SignalOptions, TradingSignal } from "../../mod.ts";
+import type { Candle, SignalOptions, TradingSignal } from "telegram-signals";
 import { showProgress } from "../progress.ts";
 
 /** What is used of a broadcast's report; it prints as a line. */

@@ -1,5 +1,5 @@
 /** Asks one question after another, each until it is answered. */
-import type { Clock } from "../../mod.ts";
+import type { Clock } from "telegram-signals";
 import { ExchangeError } from "./exchange.ts";
 import { UsageError } from "./usage_error.ts";
 

@@ -9,7 +9,7 @@ import {
 } from "../../examples/strategy/mean_reversion.ts";
 import { positionSize, toTick } from "../../examples/strategy/position_size.ts";
 import { syntheticFeed } from "../../examples/strategy/synthetic.ts";
-import { createVwapBands } from "../../lib/signals/chart/indicators.ts";
+import { createVwapBands } from "../../lib/signals/chart/mod.ts";
 import { validateSignal } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 
