@@ -1,9 +1,9 @@
-/** Runs a script as a user would, in the runtime that this program runs in. */
+/** Runs a script in a child process, with the runtime of this program. */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import process from "node:process";
 
-/** Resolves with its exit status, as a shell gives it. Its terminal is ours; the settings go into its environment. */
+/** Resolves with its exit status, as a shell gives it. It shares the terminal; the settings are added to its environment. */
 export function runScript(
   script: string,
   args: readonly string[],
@@ -14,7 +14,7 @@ export function runScript(
     stdio: "inherit",
     env: { ...process.env, ...settings },
   });
-  // Deno takes a child that it has sent a signal for one that died of it; by its number it does not.
+  // By its number: a ChildProcess of Deno that was sent a signal counts as killed by it, whatever it does.
   const terminate = (): unknown => child.pid && process.kill(child.pid, "SIGTERM");
   process.on("SIGTERM", terminate);
   return new Promise((resolve, reject) => {

@@ -2,8 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readArguments } from "../../examples/strategy/arguments.ts";
-import { createDelivery } from "../../examples/strategy/delivery.ts";
+import { readSettings } from "../../examples/strategy/settings.ts";
+import { createSignalSender } from "../../examples/strategy/send_signal.ts";
 import { type Candle, closeTime, timeframeMs } from "../../examples/strategy/feed.ts";
 import { createMeanReversion } from "../../examples/strategy/mean_reversion.ts";
 import {
@@ -14,11 +14,11 @@ import {
   type SignalReport,
   type SignalRun,
 } from "../../examples/strategy/notifier.ts";
-import { openSentSignals } from "../../examples/strategy/sent_signals.ts";
-import { chooseSeries, resumed, type Series } from "../../examples/strategy/series.ts";
-import { stopOnSignals } from "../../examples/strategy/stop_on_signals.ts";
+import { openSentLog } from "../../examples/strategy/sent_log.ts";
+import { chooseFeed, type ChosenFeed, resumeFeed } from "../../examples/strategy/choose_feed.ts";
+import { stopOnSignals } from "../../examples/cli/stop_on_signals.ts";
 import { trade } from "../../examples/strategy/trade.ts";
-import { UsageError } from "../../examples/strategy/usage_error.ts";
+import { UsageError } from "../../examples/cli/arguments.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
 import {
   MeanReversionTelegramBot,
@@ -50,20 +50,26 @@ interface RunOptions {
 
 /** What the script does between its arguments and its bot, at one candle a millisecond. */
 async function run(state: string, { argv = [], send, signal, onCandles }: RunOptions): Promise<string[]> {
-  const settings = readArguments(["--interval", "0.001", "--state", state, ...argv]);
+  const settings = readSettings(["--interval", "0.001", "--state", state, ...argv]);
   if (!settings) throw new Error("asked for help");
-  const series = chooseSeries(settings, { say: () => {} });
-  const sent = await openSentSignals(state, series.feed.name);
+  const series = chooseFeed(settings, { say: () => {} });
+  const sent = await openSentLog(state, series.feed.name);
   const handedOn: string[] = [];
   const notifier = createNotifierOf(async (found, { candles }) => {
     onCandles?.(candles);
     handedOn.push(String((found.time as Date).toISOString()));
     return await send?.(found) ?? sentOne;
   });
-  const deliver = createDelivery({ sent, notifier, say: () => {} });
+  const deliver = createSignalSender({ sent, notifier, say: () => {} });
   const strategy = createMeanReversion(settings);
   const stopping = signal ? { signal } : {};
-  await trade({ ...resumed(series, sent.last), strategy, deliver, limit: settings.signals, ...stopping });
+  await trade({
+    ...resumeFeed(series, sent.last),
+    strategy,
+    send: deliver,
+    limit: settings.signals,
+    ...stopping,
+  });
   return handedOn;
 }
 
@@ -147,10 +153,10 @@ test("trade() signals carry the feed's caution, and none is found in history", (
     assert.ok(first > "2026-01-05T06:00:00.000Z", first);
   }));
 
-test("chooseSeries() a demonstration waits in trading hours only", async () => {
-  const settings = readArguments(["--interval", "3600"]);
+test("chooseFeed() a demonstration waits in trading hours only", async () => {
+  const settings = readSettings(["--interval", "3600"]);
   if (!settings) throw new Error("asked for help");
-  const { pace } = chooseSeries(settings, { say: () => {} });
+  const { pace } = chooseFeed(settings, { say: () => {} });
   const controller = new AbortController();
   const candle = { open: 1, high: 1, low: 1, close: 1, volume: 1 };
   await pace({ ...candle, time: Date.UTC(2026, 0, 5, 16, 55) }, controller.signal);
@@ -159,26 +165,26 @@ test("chooseSeries() a demonstration waits in trading hours only", async () => {
   assert.is(await waiting.then(() => "at once", (error) => error.name), "AbortError");
 });
 
-test("chooseSeries() in real time: history up to now, made up the same after a restart on the same day", async () => {
-  const settings = readArguments(["--seed", "3547"]);
+test("chooseFeed() in real time: history up to now, made up the same after a restart on the same day", async () => {
+  const settings = readSettings(["--seed", "3547"]);
   if (!settings) throw new Error("asked for help");
   const say = (): void => {};
   const noon = Date.UTC(2026, 10, 23, 12);
   const firstOf = async (now: number): Promise<unknown> => {
-    const { value } = await chooseSeries(settings, { say, now }).feed.candles()[Symbol.asyncIterator]()
+    const { value } = await chooseFeed(settings, { say, now }).feed.candles()[Symbol.asyncIterator]()
       .next();
     return value;
   };
-  assert.is(chooseSeries(settings, { say, now: noon }).liveFrom, noon);
+  assert.is(chooseFeed(settings, { say, now: noon }).liveFrom, noon);
   assert.equal(await firstOf(noon), await firstOf(noon + 3_600_000));
   assert.is((await firstOf(noon) as { time: number }).time, Date.UTC(2026, 10, 22));
 });
 
-test("chooseSeries() an exchange's candles, unless something else is asked for", () => {
-  const seriesOf = (argv: string[]): Series => {
-    const settings = readArguments(argv);
+test("chooseFeed() an exchange's candles, unless something else is asked for", () => {
+  const seriesOf = (argv: string[]): ChosenFeed => {
+    const settings = readSettings(argv);
     if (!settings) throw new Error("asked for help");
-    return chooseSeries(settings, { say: () => {}, now: 0 });
+    return chooseFeed(settings, { say: () => {}, now: 0 });
   };
   const nameOf = (...argv: string[]): string => seriesOf(argv).feed.name;
   assert.is(seriesOf([]).liveFrom, -Infinity, "the exchange's clock tells, not ours");
@@ -200,17 +206,17 @@ test("trade() rejects with what went wrong in the feed", async () => {
     }),
   };
   const strategy = createMeanReversion({ symbol: "X", account: 1 });
-  const error = await trade({ feed, strategy, deliver: () => Promise.resolve(true), liveFrom: 0 }).catch((
+  const error = await trade({ feed, strategy, send: () => Promise.resolve(true), liveFrom: 0 }).catch((
     e,
   ) => e);
   assert.is(error, broken);
 });
 
-test("createDelivery() does not send what it cannot remember, and says so", async () => {
+test("createSignalSender() does not send what it cannot remember, and says so", async () => {
   const lines: string[] = [];
   const sent = { last: -Infinity, record: () => Promise.reject(new Error("disk full")) };
   const notifier = createNotifierOf(() => Promise.resolve(assert.unreachable("it was sent") as never));
-  const deliver = createDelivery({ sent, notifier, say: (line) => lines.push(line) });
+  const deliver = createSignalSender({ sent, notifier, say: (line) => lines.push(line) });
   const prices = { entry: "1.0850", stop: "1.0800", target: "1.1", size: "3" };
   await deliver(
     { direction: "long", symbol: "EURUSD", ...prices, time: new Date("2026-01-05T06:15:00Z") },
@@ -221,17 +227,17 @@ test("createDelivery() does not send what it cannot remember, and says so", asyn
   ]);
 });
 
-test("createDelivery() gives a signal until the next candle's close, by the market's clock where there is one", async () => {
+test("createSignalSender() gives a signal until the next candle's close, by the market's clock where there is one", async () => {
   const time = new Date("2026-01-05T06:15:00Z");
   const leftMs: number[] = [];
   const send: Notifier["send"] = (_, { expiresAt }) => {
     leftMs.push(expiresAt - Date.now());
     return Promise.resolve(sentOne);
   };
-  const sent = { last: -Infinity, record: () => Promise.resolve({ takeBack: () => Promise.resolve() }) };
+  const sent = { last: -Infinity, record: () => Promise.resolve({ undo: () => Promise.resolve() }) };
   const parts = { sent, notifier: createNotifierOf(send), say: () => {} };
-  await createDelivery(parts)({ ...found, time }, []);
-  await createDelivery({ ...parts, marketNow: () => time.getTime() + 60_000 })({ ...found, time }, []);
+  await createSignalSender(parts)({ ...found, time }, []);
+  await createSignalSender({ ...parts, marketNow: () => time.getTime() + 60_000 })({ ...found, time }, []);
   const [demonstration = NaN, live = NaN] = leftMs;
   assert.ok(demonstration <= timeframeMs && demonstration > timeframeMs - 30_000, `${demonstration} ms`);
   assert.ok(live <= timeframeMs - 60_000 && live > timeframeMs - 90_000, `${live} ms`);
@@ -276,102 +282,102 @@ test("trade() a signal that somebody may have got does not count, and is not sen
     assert.ok(doubtful < next, `${doubtful}, then ${next}`);
   }));
 
-test("createDelivery() says so where what was not sent cannot be forgotten", async () => {
+test("createSignalSender() says so where what was not sent cannot be forgotten", async () => {
   const lines: string[] = [];
-  const record = { takeBack: () => Promise.reject(new Error("disk full")) };
+  const record = { undo: () => Promise.reject(new Error("disk full")) };
   const sent = { last: -Infinity, record: () => Promise.resolve(record) };
   const notifier = createNotifierOf(() => Promise.resolve(unsent));
-  const deliver = createDelivery({ sent, notifier, say: (line) => lines.push(line) });
+  const deliver = createSignalSender({ sent, notifier, say: (line) => lines.push(line) });
   assert.is(await deliver({ ...found, time: new Date("2026-01-05T06:15:00Z") }, []), false);
   assert.match(lines[0] ?? "", /Not sent: no list \(Remembered as sent all the same: disk full\)$/);
 });
 
-test("openSentSignals() what is taken back may be sent by whoever comes next, by one of them", () =>
+test("openSentLog() what is taken back may be sent by whoever comes next, by one of them", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
     const at = Date.UTC(2026, 0, 5);
-    const one = await openSentSignals(state, "one");
+    const one = await openSentLog(state, "one");
     await one.record(at - 1);
     const record = await one.record(at);
-    const twin = await openSentSignals(state, "one");
+    const twin = await openSentLog(state, "one");
     assert.instance(await twin.record(at).catch((reason) => reason), UsageError);
-    await record.takeBack();
-    assert.is((await openSentSignals(state, "one")).last, at - 1, "the twin's try is forgotten, too");
+    await record.undo();
+    assert.is((await openSentLog(state, "one")).last, at - 1, "the twin's try is forgotten, too");
     await twin.record(at);
     assert.instance(await one.record(at).catch((reason) => reason), UsageError);
-    assert.is((await openSentSignals(state, "one")).last, at);
+    assert.is((await openSentLog(state, "one")).last, at);
   }));
 
-test("openSentSignals() half a line that takes back is none: that signal may have been sent", () =>
+test("openSentLog() half a line that takes back is none: that signal may have been sent", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
     const at = Date.UTC(2026, 0, 5);
-    const record = await (await openSentSignals(state, "one")).record(at);
+    const record = await (await openSentLog(state, "one")).record(at);
     const before = readFileSync(state, "utf8");
-    await record.takeBack();
+    await record.undo();
     const line = readFileSync(state, "utf8").slice(before.length);
     for (let length = 1; length < line.length - 1; length++) {
       writeFileSync(state, before + line.slice(0, length));
-      assert.is((await openSentSignals(state, "one")).last, at, `torn at ${length}`);
+      assert.is((await openSentLog(state, "one")).last, at, `torn at ${length}`);
     }
   }));
 
-test("openSentSignals() keeps the other feeds of the symbol, and leaves no other file", () =>
+test("openSentLog() keeps the other feeds of the symbol, and leaves no other file", () =>
   inFolder(async (folder) => {
     const state = join(folder, "deep", "state.json");
-    await (await openSentSignals(state, "one")).record(Date.UTC(2026, 0, 5));
-    await (await openSentSignals(state, "two")).record(Date.UTC(2026, 0, 6));
-    assert.is((await openSentSignals(state, "one")).last, Date.UTC(2026, 0, 5));
-    assert.is((await openSentSignals(state, "two")).last, Date.UTC(2026, 0, 6));
-    assert.is((await openSentSignals(state, "three")).last, -Infinity);
+    await (await openSentLog(state, "one")).record(Date.UTC(2026, 0, 5));
+    await (await openSentLog(state, "two")).record(Date.UTC(2026, 0, 6));
+    assert.is((await openSentLog(state, "one")).last, Date.UTC(2026, 0, 5));
+    assert.is((await openSentLog(state, "two")).last, Date.UTC(2026, 0, 6));
+    assert.is((await openSentLog(state, "three")).last, -Infinity);
     assert.equal(readdirSync(join(folder, "deep")), ["state.json"]);
   }));
 
-test("openSentSignals() loses nothing of another scheduler that shares the file, nor sends what that one sent", () =>
+test("openSentLog() loses nothing of another scheduler that shares the file, nor sends what that one sent", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
-    const [one, two] = [await openSentSignals(state, "one"), await openSentSignals(state, "two")];
-    const twin = await openSentSignals(state, "one");
+    const [one, two] = [await openSentLog(state, "one"), await openSentLog(state, "two")];
+    const twin = await openSentLog(state, "one");
     const at = Date.UTC(2026, 0, 5);
     await one.record(at);
     await two.record(at + 1);
     await one.record(at + 2);
-    assert.is((await openSentSignals(state, "two")).last, at + 1);
+    assert.is((await openSentLog(state, "two")).last, at + 1);
     const error = await twin.record(at + 2).catch((reason) => reason);
     assert.instance(error, UsageError);
     assert.match(error.message, /is sent already; does another scheduler trade "one"\?/);
-    assert.is((await openSentSignals(state, "one")).last, at + 2);
+    assert.is((await openSentLog(state, "one")).last, at + 2);
   }));
 
-test("openSentSignals() takes half a line for a signal that was not sent, wherever it was torn", () =>
+test("openSentLog() takes half a line for a signal that was not sent, wherever it was torn", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
     const at = Date.UTC(2026, 0, 5);
-    await (await openSentSignals(state, "one")).record(at);
+    await (await openSentLog(state, "one")).record(at);
     const whole = readFileSync(state, "utf8");
     for (let length = 1; length < whole.length - 1; length++) {
       writeFileSync(state, whole + whole.slice(0, length));
-      const sent = await openSentSignals(state, "one");
+      const sent = await openSentLog(state, "one");
       assert.is(sent.last, at);
       await sent.record(at + 1);
-      assert.is((await openSentSignals(state, "one")).last, at + 1, `torn at ${length}`);
+      assert.is((await openSentLog(state, "one")).last, at + 1, `torn at ${length}`);
     }
   }));
 
-test("openSentSignals() lets one of several schedulers send a signal, however close they are", () =>
+test("openSentLog() lets one of several schedulers send a signal, however close they are", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
-    const all = await Promise.all(Array.from({ length: 5 }, () => openSentSignals(state, "one")));
-    const other = await openSentSignals(state, "other");
+    const all = await Promise.all(Array.from({ length: 5 }, () => openSentLog(state, "one")));
+    const other = await openSentLog(state, "other");
     for (let minute = 0; minute < 20; minute++) {
       const at = Date.UTC(2026, 0, 5, 0, minute);
       const [, ...outcomes] = await Promise.allSettled([other, ...all].map((sent) => sent.record(at)));
       assert.is(outcomes.filter(({ status }) => status === "fulfilled").length, 1, `minute ${minute}`);
     }
-    assert.is((await openSentSignals(state, "other")).last, Date.UTC(2026, 0, 5, 0, 19));
+    assert.is((await openSentLog(state, "other")).last, Date.UTC(2026, 0, 5, 0, 19));
   }));
 
-test("openSentSignals() refuses a file that it cannot understand, instead of sending again", () =>
+test("openSentLog() refuses a file that it cannot understand, instead of sending again", () =>
   inFolder(async (folder) => {
     const state = join(folder, "state.json");
     const line = '{"feed":"one","time":"2026-01-05T00:00:00.000Z","id":"1"}\n';
@@ -385,16 +391,16 @@ test("openSentSignals() refuses a file that it cannot understand, instead of sen
     ];
     for (const text of wrong) {
       writeFileSync(state, text);
-      const error = await openSentSignals(state, "one").catch((reason) => reason);
+      const error = await openSentLog(state, "one").catch((reason) => reason);
       assert.instance(error, UsageError, text);
       assert.match(error.message, /^Cannot tell from .*state\.json/);
       assert.is(readFileSync(state, "utf8"), text, "it is left as it was");
     }
-    assert.instance(await openSentSignals(folder, "one").catch((reason) => reason), UsageError);
+    assert.instance(await openSentLog(folder, "one").catch((reason) => reason), UsageError);
   }));
 
-test("readArguments() defaults, and what was asked for", () => {
-  const plain = readArguments([]);
+test("readSettings() defaults, and what was asked for", () => {
+  const plain = readSettings([]);
   assert.equal([plain?.symbol, plain?.state, plain?.signals], [
     "BTC-USD",
     ".signals/BTC-USD.jsonl",
@@ -414,13 +420,13 @@ test("readArguments() defaults, and what was asked for", () => {
     "--seed",
     "7",
   ];
-  const asked = readArguments(argv);
+  const asked = readSettings(argv);
   assert.equal([asked?.state, asked?.intervalSeconds, asked?.signals], [".signals/BTC-USD.jsonl", 0.5, 3]);
   assert.equal([asked?.riskPercent, asked?.seed], [0.5, 7]);
-  assert.is(readArguments(["--help"]), undefined);
+  assert.is(readSettings(["--help"]), undefined);
 });
 
-test("readArguments() refuses a mistake in one line that names it", () => {
+test("readSettings() refuses a mistake in one line that names it", () => {
   const mistakes = [
     ["--interval", "0"],
     ["--interval", "soon"],
@@ -440,7 +446,7 @@ test("readArguments() refuses a mistake in one line that names it", () => {
   ];
   for (const argv of mistakes) {
     try {
-      readArguments(argv);
+      readSettings(argv);
       assert.unreachable(`${argv} was accepted`);
     } catch (error) {
       assert.instance(error, UsageError);
@@ -448,7 +454,7 @@ test("readArguments() refuses a mistake in one line that names it", () => {
       assert.ok((error as Error).message.includes(name) && !(error as Error).message.includes("\n"), name);
     }
   }
-  assert.throws(() => readArguments(["file.csv"]), (error: Error) => !error.message.includes("\n"));
+  assert.throws(() => readSettings(["file.csv"]), (error: Error) => !error.message.includes("\n"));
 });
 
 const found: TradingSignal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
@@ -517,7 +523,7 @@ test("createNotifier() sends the candles, or none where no charts are wanted", a
   const sendSignal: SignalBot["sendSignal"] = (_, options) => runOf(reportOf({ sent: asked.push(options) }));
   const candles = [{ time: 0, open: 1, high: 1, low: 1, close: 1, volume: 1 }];
   for (const argv of [[], ["--no-chart"]]) {
-    const { hasCharts = true } = readArguments(argv) ?? {};
+    const { hasCharts = true } = readSettings(argv) ?? {};
     const parts = { isFatal: () => false, isBeforeSending: () => false, hasCharts, say: () => {} };
     const notifier = createNotifier({ createBot: () => botOf({ sendSignal }), ...parts });
     await notifier.send(found, { ...options, candles });
@@ -669,9 +675,9 @@ test("a signal that finds Telegram out of reach is sent by the next run, to all 
       });
       await notifier.start();
       await inTheMeantime();
-      const sent = await openSentSignals(state, "one");
+      const sent = await openSentLog(state, "one");
       const isNew = sent.last < time.getTime();
-      const isSent = isNew && await createDelivery({ sent, notifier, say: (line) => lines.push(line) })(
+      const isSent = isNew && await createSignalSender({ sent, notifier, say: (line) => lines.push(line) })(
         { ...found, time },
         [],
       );
