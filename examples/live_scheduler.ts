@@ -13,15 +13,15 @@
  */
 import process from "node:process";
 import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "telegram-signals";
-import { help, readSettings, type Settings } from "./strategy/settings.ts";
-import { createSignalSender, formatUtc, tooOldLine } from "./strategy/send_signal.ts";
+import { UsageError } from "./cli/arguments.ts";
+import { stopOnSignals } from "./cli/stop_on_signals.ts";
+import { chooseFeed, type ChosenFeed, resumeFeed } from "./strategy/choose_feed.ts";
 import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";
 import { createNotifier } from "./strategy/notifier.ts";
+import { createSignalSender, formatUtc, tooOldLine } from "./strategy/send_signal.ts";
 import { openSentLog, type SentLog } from "./strategy/sent_log.ts";
-import { chooseFeed, type ChosenFeed, resumeFeed } from "./strategy/choose_feed.ts";
-import { stopOnSignals } from "./cli/stop_on_signals.ts";
+import { help, readSettings, type Settings } from "./strategy/settings.ts";
 import { trade } from "./strategy/trade.ts";
-import { UsageError } from "./cli/arguments.ts";
 
 const say = (line: string): void => console.log(line);
 

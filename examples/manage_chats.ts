@@ -7,9 +7,9 @@
  *
  * Exit status: 0; 1 where there is no such chat, or DynamoDB cannot be used; 2 for a mistake in the arguments.
  */
-import { config } from "dotenv";
 import process from "node:process";
 import type { parseArgs } from "node:util";
+import { config } from "dotenv";
 import { type Chat, TelegramDynamoDBStorage } from "telegram-signals";
 import { parseArguments, UsageError } from "./cli/arguments.ts";
 import { isConfirmed } from "./cli/confirm.ts";

@@ -12,8 +12,8 @@ import { once } from "node:events";
 import process from "node:process";
 import { parseArguments, UsageError, wholeNumber } from "./cli/arguments.ts";
 import { stopOnSignals } from "./cli/stop_on_signals.ts";
-import { Playground } from "./playground/server/playground.ts";
 import { withEnvironment } from "./playground/server/environment.ts";
+import { Playground } from "./playground/server/playground.ts";
 import { startWebServer } from "./playground/server/web_server.ts";
 
 const usage = `A page in your browser on which you are a subscriber of a bot, with switches for its failures.

@@ -16,8 +16,9 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { startBotApiServer, startDynamoDB } from "telegram-signals/local";
 import { parseArguments, UsageError } from "./cli/arguments.ts";
+import { runScript } from "./cli/child_script.ts";
+import { environmentVariables } from "./sandbox/environment_variables.ts";
 import { People } from "./sandbox/people.ts";
-import { runScript } from "./sandbox/run_script.ts";
 
 const usage = `Runs a script against a Telegram and a DynamoDB of its own, with a few people subscribed.
 
@@ -47,15 +48,9 @@ async function main(): Promise<number> {
   });
   const people = await People.load(telegram, `${folder}/people.json`);
   const settings = {
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_API_ROOT: telegram.apiRoot,
+    ...environmentVariables(telegram, database),
     TELEGRAM_CHATS_TABLE: "telegram-chats",
     TELEGRAM_AUTO_REGISTER: "true",
-    AWS_ENDPOINT_URL_DYNAMODB: database.endpoint,
-    AWS_REGION: database.region,
-    AWS_ACCESS_KEY_ID: database.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: database.credentials.secretAccessKey,
-    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
   try {
     if (script !== undefined) return await runScript(script, args, settings);

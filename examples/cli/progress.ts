@@ -1,6 +1,6 @@
 /** Shows the progress of a broadcast: a bar on a terminal, some plain lines elsewhere, nothing for a short one. */
-import { Presets, SingleBar } from "cli-progress";
 import process from "node:process";
+import { Presets, SingleBar } from "cli-progress";
 import { type BroadcastProgress, consoleLogger, type Logger } from "telegram-signals";
 
 /** What is used of `process.stderr`. */

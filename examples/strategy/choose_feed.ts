@@ -1,10 +1,10 @@
 /** Chooses the feed that the settings ask for, the end of its history, and its pace. */
-import type { Settings } from "./settings.ts";
 import { exchangeFeed } from "./exchange_feed.ts";
 import { type CandleFeed, every, type Pace, paced } from "./feed.ts";
 import { isOpen, tradingHours } from "./mean_reversion.ts";
 import { replayFeed } from "./replay_feed.ts";
 import { afterClose } from "./schedule.ts";
+import type { Settings } from "./settings.ts";
 import { syntheticFeed } from "./synthetic_feed.ts";
 
 export interface ChosenFeed {

@@ -7,9 +7,9 @@
  * User-Agent (ccxt/ccxt#848); and rows may be minutes older than their answer (ccxt/ccxt#8400, #13292).
  */
 import type { Clock } from "telegram-signals";
-import { parseCandle } from "./parse_candle.ts";
-import { type Candle, timeframeMs } from "./feed.ts";
 import { UsageError } from "../cli/arguments.ts";
+import { type Candle, timeframeMs } from "./feed.ts";
+import { parseCandle } from "./parse_candle.ts";
 
 export const coinbase = "https://api.exchange.coinbase.com";
 export const maxRows = 300;

@@ -1,9 +1,9 @@
 /** A feed of candles from a file. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { type CandleFields, parseCandle } from "./parse_candle.ts";
-import type { Candle, CandleFeed } from "./feed.ts";
 import { UsageError } from "../cli/arguments.ts";
+import type { Candle, CandleFeed } from "./feed.ts";
+import { type CandleFields, parseCandle } from "./parse_candle.ts";
 
 const fields = ["time", "open", "high", "low", "close", "volume"] as const;
 

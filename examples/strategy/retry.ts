@@ -1,7 +1,7 @@
 /** Repeats a request to the exchange until it succeeds, with exponential back-off and within its rate limit. */
 import type { Clock } from "telegram-signals";
-import { ExchangeError } from "./exchange_client.ts";
 import { UsageError } from "../cli/arguments.ts";
+import { ExchangeError } from "./exchange_client.ts";
 
 export interface RetryOptions {
   readonly clock: Clock;

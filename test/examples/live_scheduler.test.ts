@@ -2,8 +2,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readSettings } from "../../examples/strategy/settings.ts";
-import { createSignalSender } from "../../examples/strategy/send_signal.ts";
+import { UsageError } from "../../examples/cli/arguments.ts";
+import { stopOnSignals } from "../../examples/cli/stop_on_signals.ts";
+import { chooseFeed, type ChosenFeed, resumeFeed } from "../../examples/strategy/choose_feed.ts";
 import { type Candle, closeTime, timeframeMs } from "../../examples/strategy/feed.ts";
 import { createMeanReversion } from "../../examples/strategy/mean_reversion.ts";
 import {
@@ -14,11 +15,10 @@ import {
   type SignalReport,
   type SignalRun,
 } from "../../examples/strategy/notifier.ts";
+import { createSignalSender } from "../../examples/strategy/send_signal.ts";
 import { openSentLog } from "../../examples/strategy/sent_log.ts";
-import { chooseFeed, type ChosenFeed, resumeFeed } from "../../examples/strategy/choose_feed.ts";
-import { stopOnSignals } from "../../examples/cli/stop_on_signals.ts";
+import { readSettings } from "../../examples/strategy/settings.ts";
 import { trade } from "../../examples/strategy/trade.ts";
-import { UsageError } from "../../examples/cli/arguments.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
 import {
   MeanReversionTelegramBot,

@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { runtimeArguments, sendSignal } from "../../cli/child_script.ts";
 
 /** `ended`: by itself; it has printed why. */
 export type BotStatus = "starting" | "running" | "killed" | "ended";
@@ -53,9 +54,8 @@ export class BotProcess {
   start(): void {
     if (this.isAlive) return;
     const { settings, stateFile } = this.#options;
-    const runtime = process.versions["deno"] ? ["run", "--quiet", "-P=sandbox"] : process.execArgv;
-    const env = { ...process.env, ...settings };
-    const child = spawn(process.execPath, [...runtime, script, stateFile], { cwd: root, env });
+    const args = [...runtimeArguments("-P=sandbox"), script, stateFile];
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...settings } });
     this.#child = child;
     // A process that was killed may end after the next one has started.
     const isCurrent = (): boolean => this.#child === child;
@@ -85,7 +85,7 @@ export class BotProcess {
   async kill(): Promise<void> {
     if (!this.isAlive) return;
     this.#setStatus("killed");
-    this.#send("SIGKILL");
+    this.#kill();
     await this.#closed;
   }
 
@@ -93,15 +93,13 @@ export class BotProcess {
   async stop(): Promise<void> {
     if (!this.isAlive) return;
     this.#child?.stdin.end();
-    const timer = setTimeout(() => this.#send("SIGKILL"), stopWithinMs);
+    const timer = setTimeout(() => this.#kill(), stopWithinMs);
     await this.#closed;
     clearTimeout(timer);
   }
 
-  #send(signal: "SIGKILL"): void {
-    const { pid } = this.#child ?? {};
-    // By its number: a ChildProcess of Deno that was sent a signal counts as killed by it, whatever it does.
-    if (pid !== undefined) process.kill(pid, signal);
+  #kill(): void {
+    if (this.#child !== undefined) sendSignal(this.#child, "SIGKILL");
   }
 
   #readLine(line: string, isWarning: boolean): void {

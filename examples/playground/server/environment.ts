@@ -10,6 +10,7 @@ import {
   startDynamoDB,
   startFaultGate,
 } from "telegram-signals/local";
+import { environmentVariables } from "../../sandbox/environment_variables.ts";
 
 export const chatsTable = "telegram-chats";
 
@@ -41,16 +42,10 @@ function settingsOf(
   { telegram, database, gate, folder }: Omit<Environment, "settings">,
 ): Environment["settings"] {
   return {
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_API_ROOT: telegram.apiRoot,
+    ...environmentVariables(telegram, database, gate.endpoint),
     TELEGRAM_CHATS_TABLE: chatsTable,
     TELEGRAM_AUTO_REGISTER: "true",
     TELEGRAM_ALLOWED_USERS: "everyone",
     TELEGRAM_SPOOL_FILE: join(folder, "spool.jsonl"),
-    AWS_ENDPOINT_URL_DYNAMODB: gate.endpoint,
-    AWS_REGION: database.region,
-    AWS_ACCESS_KEY_ID: database.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: database.credentials.secretAccessKey,
-    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
 }

@@ -1,16 +1,16 @@
 /** The playground: connects the environment, the users and the bot with the page's events and actions. */
-import { join } from "node:path";
 import type { ServerResponse } from "node:http";
-import { BotProcess, type BotStatus } from "./bot_process.ts";
-import { EventStream } from "./event_stream.ts";
-import { SimulatedUsers } from "./simulated_users.ts";
-import { type Delivery, DeliveryMonitor } from "./delivery_monitor.ts";
-import { HttpError } from "./origin_check.ts";
+import { join } from "node:path";
 import { Autoplay } from "./autoplay.ts";
 import { BotLog } from "./bot_log.ts";
+import { BotProcess, type BotStatus } from "./bot_process.ts";
+import { type Delivery, DeliveryMonitor } from "./delivery_monitor.ts";
 import type { Environment } from "./environment.ts";
-import { TablePoller } from "./table_poller.ts";
+import { EventStream } from "./event_stream.ts";
 import { DatabaseOutage, FloodLimit, UserBlock } from "./failures.ts";
+import { HttpError } from "./origin_check.ts";
+import { SimulatedUsers } from "./simulated_users.ts";
+import { TablePoller } from "./table_poller.ts";
 import { VisitorChat } from "./visitor_chat.ts";
 import type { PageBackend } from "./web_server.ts";
 

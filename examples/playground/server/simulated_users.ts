@@ -1,7 +1,7 @@
 /** Three hundred simulated subscribers: they write messages now and then, and some block the bot. */
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import type { BotApiServer, LocalDynamoDB, LocalUser } from "telegram-signals/local";
 import { TelegramDynamoDBStorage } from "telegram-signals";
+import type { BotApiServer, LocalDynamoDB, LocalUser } from "telegram-signals/local";
 import { chatsTable } from "./environment.ts";
 
 const names = [

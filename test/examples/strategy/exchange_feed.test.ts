@@ -2,16 +2,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { createSignalSender } from "../../../examples/strategy/send_signal.ts";
+import { UsageError } from "../../../examples/cli/arguments.ts";
+import { resumeFeed } from "../../../examples/strategy/choose_feed.ts";
 import { exchangeFeed } from "../../../examples/strategy/exchange_feed.ts";
 import { type Candle, type CandleFeed, closeTime, timeframeMs } from "../../../examples/strategy/feed.ts";
 import { createMeanReversion, type FoundSignal } from "../../../examples/strategy/mean_reversion.ts";
 import type { Notifier, SignalOutcome } from "../../../examples/strategy/notifier.ts";
+import { createSignalSender } from "../../../examples/strategy/send_signal.ts";
 import { openSentLog } from "../../../examples/strategy/sent_log.ts";
-import { resumeFeed } from "../../../examples/strategy/choose_feed.ts";
 import { syntheticFeed } from "../../../examples/strategy/synthetic_feed.ts";
 import { trade } from "../../../examples/strategy/trade.ts";
-import { UsageError } from "../../../examples/cli/arguments.ts";
 import { startBotApiServer } from "../../../lib/local/mod.ts";
 import { assert, suite } from "../../harness.ts";
 import {

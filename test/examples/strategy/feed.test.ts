@@ -1,10 +1,10 @@
 /** Where candles come from: files, the seed, and the pace at which they arrive. */
-import { Cron } from "croner";
-import fc from "fast-check";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readSettings } from "../../../examples/strategy/settings.ts";
+import { Cron } from "croner";
+import fc from "fast-check";
+import { UsageError } from "../../../examples/cli/arguments.ts";
 import {
   type Candle,
   type CandleFeed,
@@ -16,8 +16,8 @@ import {
 import { createMeanReversion } from "../../../examples/strategy/mean_reversion.ts";
 import { replayFeed } from "../../../examples/strategy/replay_feed.ts";
 import { afterClose, afterEveryClose } from "../../../examples/strategy/schedule.ts";
+import { readSettings } from "../../../examples/strategy/settings.ts";
 import { syntheticFeed } from "../../../examples/strategy/synthetic_feed.ts";
-import { UsageError } from "../../../examples/cli/arguments.ts";
 import { assert, suite } from "../../harness.ts";
 
 const test = suite("feed");
