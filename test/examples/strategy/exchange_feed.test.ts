@@ -1,6 +1,5 @@
 /** Live candles: whole ones only, each once, whatever the exchange and this machine do. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UsageError } from "../../../examples/cli/arguments.ts";
 import { resumeFeed } from "../../../examples/strategy/choose_feed.ts";
@@ -14,6 +13,7 @@ import { syntheticFeed } from "../../../examples/strategy/synthetic_feed.ts";
 import { trade } from "../../../examples/strategy/trade.ts";
 import { startBotApiServer } from "../../../lib/local/mod.ts";
 import { assert, suite } from "../../harness.ts";
+import { inFolder } from "../../support/examples.ts";
 import {
   MarketClock,
   type Mishap,
@@ -23,7 +23,7 @@ import {
 } from "../../support/exchange.ts";
 import { root, startScript } from "../../support/script.ts";
 
-const test = suite("exchange", undefined, 60_000);
+const test = suite("exchange_feed", undefined, 60_000);
 const hourMs = 3_600_000;
 const yesterday = Date.UTC(2026, 0, 5);
 const start = Date.UTC(2026, 0, 6, 0, 12, 30);
@@ -409,15 +409,6 @@ async function eventful(): Promise<{ candleAt: (time: number) => Candle | undefi
 
 function createStrategy(): ReturnType<typeof createMeanReversion> {
   return createMeanReversion({ symbol: "BTC-USD", account: 10_000 });
-}
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "exchange-"));
-  try {
-    await body(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 /** What the script does with a feed until `limit` signals are sent; gives when each was found, and when sent. */
