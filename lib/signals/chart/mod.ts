@@ -20,6 +20,7 @@ import { type TradingSignal, validateSignal } from "../signal.ts";
 export type { Candle } from "../candle.ts";
 export type { ChartBands, ChartOptions } from "./options.ts";
 export type { Decimal, TradingSignal } from "../signal.ts";
+export { createVwapBands, type PriceBands, type VwapBands } from "./vwap_bands.ts";
 
 /**
  * Draws the newest 80 candles at most, with what older ones tell of the bands; a PNG of 1200 × 800 pixels. Without a
