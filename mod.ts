@@ -29,7 +29,7 @@ export { StorageError } from "./lib/chats/storage_error.ts";
 export { subscriptions } from "./lib/bot/plugin.ts";
 export { fold, transition } from "./lib/chats/chat.ts";
 export { bold, code, format, lines } from "./lib/telegram/text.ts";
-export { signalMessage } from "./lib/chats/messages.ts";
+export { signalMessage } from "./lib/signals/ticket.ts";
 export { decimalText, riskReward, validateSignal } from "./lib/signals/signal.ts";
 export { outcomeOf } from "./lib/telegram/outcome.ts";
 export { consoleLogger } from "./lib/util/log.ts";

@@ -4,7 +4,7 @@ import { botOptionNames } from "../util/option_owners.ts";
 import type { MessageRenderer } from "../chats/messages.ts";
 import { StorageError } from "../chats/storage_error.ts";
 import { assertChartOptions } from "../signals/chart/options.ts";
-import type { Charting } from "../signals/chart_loader.ts";
+import type { ChartRenderer } from "../signals/chart_loader.ts";
 import { signalTime, type TradingSignal, validateSignal } from "../signals/signal.ts";
 import { settleWithin } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
@@ -222,7 +222,7 @@ function stopped(): Error {
 
 export interface SendingOptions {
   readonly renderMessage: MessageRenderer;
-  readonly charting: Charting;
+  readonly charting: ChartRenderer;
   readonly clock: Clock;
   /** Ready to send; rejects where nothing can be sent. */
   readonly broadcaster: () => Promise<Broadcaster>;
@@ -266,7 +266,7 @@ export class Sending {
       const ticket = words("signal", { signal, time });
       assertBroadcast(ticket, broadcast, unknownNames(options, signalOptionNames));
       assertChartOptions({ theme, bands });
-      const chart = { signal: { ...signal, time }, theme, bands, leaving: broadcast.signal };
+      const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
       const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
       const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
       return await this.#send(message, broadcast, time.getTime(), control);

@@ -8,40 +8,40 @@ import type { Candle } from "./candle.ts";
 import type { ChartOptions } from "./chart/options.ts";
 import type { TradingSignal } from "./signal.ts";
 
-export interface ChartingOptions {
+export interface ChartRendererOptions {
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export interface ChartOrder extends ChartOptions {
+export interface ChartRequest extends ChartOptions {
   readonly signal: TradingSignal;
   readonly candles: readonly Candle[];
   /** Whoever is waiting for it may go. */
-  readonly leaving?: AbortSignal | undefined;
+  readonly abortSignal?: AbortSignal | undefined;
 }
 
 /** The first one of a process loads packages and compiles WebAssembly, on a small machine. */
 const patienceMs = 10_000;
 
 /** A PNG; `undefined` where none could be drawn in time, which is logged, though not the same twice in a row. */
-export type Charting = (order: ChartOrder) => Promise<Uint8Array | undefined>;
+export type ChartRenderer = (order: ChartRequest) => Promise<Uint8Array | undefined>;
 
-export function createCharting({ clock, logger }: ChartingOptions): Charting {
+export function createChartRenderer({ clock, logger }: ChartRendererOptions): ChartRenderer {
   let told: string | undefined;
   const inOrder = createKeyedMutex();
   // Others have their turn between two charts, each of which holds the processor for a while.
-  const drawNext = (order: ChartOrder): Promise<Uint8Array> =>
+  const drawNext = (order: ChartRequest): Promise<Uint8Array> =>
     inOrder(0, async () => {
       await new Promise((resolve) => setTimeout(resolve, 0));
       return await draw(order);
     });
   return async (order) => {
     try {
-      const png = await deadline(drawNext(order), { ms: patienceMs, clock, signal: order.leaving });
+      const png = await deadline(drawNext(order), { ms: patienceMs, clock, signal: order.abortSignal });
       told = undefined;
       return png;
     } catch (error) {
-      if (order.leaving?.aborted) return undefined;
+      if (order.abortSignal?.aborted) return undefined;
       const reason = messageOf(error);
       if (reason !== told) logger.warn(`A signal goes out without its chart. ${reason}`);
       told = reason;
@@ -50,7 +50,7 @@ export function createCharting({ clock, logger }: ChartingOptions): Charting {
   };
 }
 
-async function draw({ signal, candles, theme, bands }: ChartOrder): Promise<Uint8Array> {
+async function draw({ signal, candles, theme, bands }: ChartRequest): Promise<Uint8Array> {
   const { drawChart } = await load();
   return await drawChart(signal, candles, { theme, bands });
 }

@@ -1,19 +1,14 @@
 /** The grid, with prices at the right and times below. */
 import { scaleUtc } from "d3-scale";
-import { type Frame, sizes } from "./layout.ts";
-import { line, text, widthOf } from "./svg.ts";
-
-export interface Span {
-  readonly top: number;
-  readonly bottom: number;
-}
+import { type Layout, sizes } from "./layout.ts";
+import { line, type Span, text, widthOf } from "./svg.ts";
 
 /** `taken` is where the levels' labels are. */
-export function axes(frame: Frame, taken: readonly Span[]): string {
+export function axes(frame: Layout, taken: readonly Span[]): string {
   return priceAxis(frame, taken) + timeAxis(frame);
 }
 
-function priceAxis({ y, ticks, plot, labels, colours }: Frame, taken: readonly Span[]): string {
+function priceAxis({ y, ticks, plot, labels, colours }: Layout, taken: readonly Span[]): string {
   return ticks.map(({ price, words }) => {
     const middle = y(price);
     const grid = line([plot.left, middle], [plot.right, middle], { stroke: colours.grid, "stroke-width": 2 });
@@ -26,7 +21,7 @@ function priceAxis({ y, ticks, plot, labels, colours }: Frame, taken: readonly S
   }).join("");
 }
 
-function timeAxis({ candles, x, plot, volume, colours }: Frame): string {
+function timeAxis({ candles, x, plot, volume, colours }: Layout): string {
   const bottom = (volume ?? plot).bottom;
   const style = { size: sizes.small, fill: colours.muted, anchor: "middle" } as const;
   return timeTicks(candles.map(({ time }) => time), x, plot.left, plot.right).map(({ at, words }) =>

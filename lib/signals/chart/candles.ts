@@ -2,7 +2,7 @@
 import { area, line as pathOf } from "d3-shape";
 import type { BandsResult } from "trading-signals";
 import type { Candle } from "../candle.ts";
-import type { Frame } from "./layout.ts";
+import type { Layout } from "./layout.ts";
 import { element } from "./svg.ts";
 
 interface Point {
@@ -10,7 +10,7 @@ interface Point {
   readonly bands: BandsResult | undefined;
 }
 
-export function bandsPlot(frame: Frame): string {
+export function bandsPlot(frame: Layout): string {
   const { bands, colours, x } = frame;
   const bollinger = bands.map((it, index) => ({ x: x(index), bands: it.bollinger }));
   // A gap between sessions, by a point that is none.
@@ -35,7 +35,7 @@ export function bandsPlot(frame: Frame): string {
     element("path", { d: along(frame, vwap, "middle"), ...dashed, "stroke-dasharray": undefined });
 }
 
-function along(frame: Frame, points: readonly Point[], name: keyof BandsResult): string {
+function along(frame: Layout, points: readonly Point[], name: keyof BandsResult): string {
   const path = pathOf<Point>().defined(isKnown).x(place).y(heightOf(frame, name)).digits(1);
   return path([...points]) ?? "";
 }
@@ -43,12 +43,12 @@ function along(frame: Frame, points: readonly Point[], name: keyof BandsResult):
 const isKnown = ({ bands }: Point): boolean => bands !== undefined;
 const place = ({ x }: Point): number => x;
 
-function heightOf({ y }: Frame, name: keyof BandsResult): (point: Point) => number {
+function heightOf({ y }: Layout, name: keyof BandsResult): (point: Point) => number {
   return ({ bands }) => y(bands?.[name] ?? 0);
 }
 
 /** Hollow where the price rose, filled where it fell. */
-export function candlesPlot(frame: Frame): string {
+export function candlesPlot(frame: Layout): string {
   const { candles, colours } = frame;
   return [true, false].map((isRising) => {
     const colour = isRising ? colours.rising : colours.falling;
@@ -64,13 +64,13 @@ function hasRisen({ open, close }: Candle): boolean {
   return close >= open;
 }
 
-function wicks({ x, y }: Frame, { open, close, high, low }: Candle, index: number): string {
+function wicks({ x, y }: Layout, { open, close, high, low }: Candle, index: number): string {
   const middle = tenth(x(index));
   const [top, bottom] = [Math.max(open, close), Math.min(open, close)];
   return `M${middle} ${tenth(y(high))}V${tenth(y(top))}M${middle} ${tenth(y(bottom))}V${tenth(y(low))}`;
 }
 
-function body({ x, y, step }: Frame, { open, close }: Candle, index: number): string {
+function body({ x, y, step }: Layout, { open, close }: Candle, index: number): string {
   const half = bodyWidth(step) / 2;
   const [top, bottom] = [tenth(y(Math.max(open, close))), tenth(y(Math.min(open, close)))];
   return `M${tenth(x(index) - half)} ${top}h${tenth(2 * half)}V${bottom}h${tenth(-2 * half)}Z`;
@@ -80,7 +80,7 @@ function bodyWidth(step: number): number {
   return Math.max(2, 0.64 * step);
 }
 
-export function volumePlot({ candles, colours, volume, x, step }: Frame): string {
+export function volumePlot({ candles, colours, volume, x, step }: Layout): string {
   if (volume === undefined) return "";
   const most = Math.max(...candles.map((candle) => candle.volume));
   const wide = bodyWidth(step);

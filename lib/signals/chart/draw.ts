@@ -1,18 +1,18 @@
 /** The picture, from the back to the front. */
 import { axes } from "./axes.ts";
-import { type Frame, frameOf, height, type Scene, width } from "./layout.ts";
+import { type ChartInput, height, type Layout, layoutOf, width } from "./layout.ts";
 import { header } from "./header.ts";
 import { bandsPlot, candlesPlot, volumePlot } from "./candles.ts";
 import { render } from "./render.ts";
 import { element } from "./svg.ts";
 import { labelsAt, labelsPlot, lines, zones } from "./trade_overlay.ts";
 
-export async function drawPng(scene: Scene): Promise<Uint8Array> {
+export async function drawPng(scene: ChartInput): Promise<Uint8Array> {
   return await render(drawSvg(scene));
 }
 
-export function drawSvg(scene: Scene): string {
-  const frame = frameOf(scene);
+export function drawSvg(scene: ChartInput): string {
+  const frame = layoutOf(scene);
   const labels = labelsAt(frame);
   return element(
     "svg",
@@ -30,7 +30,7 @@ export function drawSvg(scene: Scene): string {
 }
 
 /** Bands may be wider than the prices that are drawn. */
-function clip({ plot }: Frame): string {
+function clip({ plot }: Layout): string {
   const { left, right, top, bottom } = plot;
   const rect = element("rect", { x: left, y: top, width: right - left, height: bottom - top });
   return element("clipPath", { id: "plot" }, rect);

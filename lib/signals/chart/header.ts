@@ -1,14 +1,14 @@
 /** What the picture is about. */
 import { riskReward } from "../signal.ts";
-import { type Frame, margin, sizes, width } from "./layout.ts";
-import { element, fitted, line, text, widthOf } from "./svg.ts";
+import { type Layout, margin, sizes, width } from "./layout.ts";
+import { element, fitted, line, text, triangle, widthOf } from "./svg.ts";
 
-export function header(frame: Frame): string {
+export function header(frame: Layout): string {
   return title(frame) + subtitle(frame) + legend(frame);
 }
 
 /** Direction, symbol, timeframe; and what the trade promises. */
-function title(frame: Frame): string {
+function title(frame: Layout): string {
   const { signal, colours } = frame;
   const baseline = 72;
   const isLong = signal.direction === "long";
@@ -36,7 +36,7 @@ function title(frame: Frame): string {
   return badge + arrow + direction + promise + name(frame, left, baseline, room);
 }
 
-function name({ signal, colours }: Frame, x: number, y: number, room: number): string {
+function name({ signal, colours }: Layout, x: number, y: number, room: number): string {
   const timeframe = fitted(signal.timeframe ?? "", 160, 38);
   const timeframeRoom = timeframe === "" ? 0 : 18 + widthOf(timeframe, 38);
   const symbolRoom = room - timeframeRoom;
@@ -47,15 +47,9 @@ function name({ signal, colours }: Frame, x: number, y: number, room: number): s
     text(timeframe, { x: x + widthOf(symbol, size, true) + 18, y, size: 38, fill: colours.muted });
 }
 
-function subtitle({ time, colours }: Frame): string {
+function subtitle({ time, colours }: Layout): string {
   const written = `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
   return text(written, { x: margin, y: 128, size: sizes.small, fill: colours.muted });
-}
-
-/** A triangle that says up or down. */
-export function triangle(x: number, y: number, reach: number, isUp: boolean): string {
-  const [tip, base] = isUp ? [y - reach, y + reach] : [y + reach, y - reach];
-  return `M${x} ${tip}L${x + 1.15 * reach} ${base}L${x - 1.15 * reach} ${base}Z`;
 }
 
 /** `2.14`; what is beyond all reason is written short. */
@@ -65,7 +59,7 @@ function ratioText(ratio: number): string {
 }
 
 /** The bands' names, beside lines as they are drawn. */
-function legend({ colours, bands, parameters }: Frame): string {
+function legend({ colours, bands, parameters }: Layout): string {
   const { bollingerPeriod, bollingerDeviations, vwapDeviations } = parameters;
   const entries = [
     {

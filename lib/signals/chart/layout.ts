@@ -3,12 +3,12 @@ import { scaleLinear } from "d3-scale";
 import type { Candle } from "../candle.ts";
 import { signalTime, type TradingSignal } from "../signal.ts";
 import { type BandsAt, bandsAt } from "./indicators.ts";
-import { labelName, type Level, levelsOf } from "./price_levels.ts";
+import { labelName, type PriceLevel, priceLevelsOf } from "./price_levels.ts";
 import type { Bands, Theme } from "./options.ts";
 import { widthOf } from "./svg.ts";
 import { type Colours, themes } from "./theme.ts";
 
-export interface Scene {
+export interface ChartInput {
   readonly signal: TradingSignal;
   readonly candles: readonly Candle[];
   readonly theme: Theme;
@@ -32,13 +32,13 @@ export interface Box {
   readonly bottom: number;
 }
 
-export interface Frame {
+export interface Layout {
   readonly signal: TradingSignal;
   readonly colours: Colours;
   readonly parameters: Bands;
   readonly candles: readonly Candle[];
   readonly bands: readonly BandsAt[];
-  readonly levels: readonly Level[];
+  readonly levels: readonly PriceLevel[];
   readonly plot: Box;
   /** `undefined` where nothing was traded. */
   readonly volume: Box | undefined;
@@ -59,9 +59,9 @@ export interface Frame {
   readonly time: Date;
 }
 
-export function frameOf({ signal, candles: all, theme, bands: parameters }: Scene): Frame {
+export function layoutOf({ signal, candles: all, theme, bands: parameters }: ChartInput): Layout {
   const [candles, bands] = [all.slice(-candlesAtMost), bandsAt(all, parameters).slice(-candlesAtMost)];
-  const levels = levelsOf(signal);
+  const levels = priceLevelsOf(signal);
   const prices = domainOf(candles, bands, levels);
   const labels = labelsOf(levels, prices);
   const hasVolume = candles.some(({ volume }) => volume > 0);
@@ -78,14 +78,14 @@ export function frameOf({ signal, candles: all, theme, bands: parameters }: Scen
 }
 
 /** The newest candle stands where the future begins. */
-function columnsOf(count: number, { left, right }: Box): Pick<Frame, "step" | "x"> {
+function columnsOf(count: number, { left, right }: Box): Pick<Layout, "step" | "x"> {
   const past = (right - left) * (1 - futurePart);
   const step = Math.min(widestCandle, past / count);
   const lastX = left + past - step / 2;
   return { step, x: (index) => lastX - (count - 1 - index) * step };
 }
 
-function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Frame, "y" | "prices" | "ticks"> {
+function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Layout, "y" | "prices" | "ticks"> {
   const scale = scaleLinear(prices, [bottom, top]);
   const count = 6;
   const write: (price: number) => string = scale.tickFormat(count, "f");
@@ -94,7 +94,7 @@ function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Frame, "
 }
 
 /** Wide enough for the longest label; one that is very long is written smaller. */
-function labelsOf(levels: readonly Level[], prices: Frame["prices"]): Frame["labels"] {
+function labelsOf(levels: readonly PriceLevel[], prices: Layout["prices"]): Layout["labels"] {
   const padding = 14;
   const names = Math.max(...levels.map((level) => widthOf(labelName(level, prices), sizes.small)));
   const widest = Math.max(...levels.map(({ text }) => widthOf(text, sizes.medium + 4, true)));
@@ -117,7 +117,7 @@ function timeOf(signal: TradingSignal, candles: readonly Candle[]): Date {
 function domainOf(
   candles: readonly Candle[],
   bands: readonly BandsAt[],
-  levels: readonly Level[],
+  levels: readonly PriceLevel[],
 ): [number, number] {
   const [low, high] = [Math.min(...candles.map((it) => it.low)), Math.max(...candles.map((it) => it.high))];
   const span = high - low || Math.abs(high) / 100 || 1;

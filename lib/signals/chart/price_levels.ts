@@ -1,7 +1,7 @@
 /** Entry, stop and target in words, and where their labels go so that none hides another. */
 import { priceText, type TradingSignal } from "../signal.ts";
 
-export interface Level {
+export interface PriceLevel {
   readonly kind: "entry" | "stop" | "target";
   readonly price: number;
   readonly name: string;
@@ -9,7 +9,7 @@ export interface Level {
   readonly text: string;
 }
 
-export function levelsOf(signal: TradingSignal): Level[] {
+export function priceLevelsOf(signal: TradingSignal): PriceLevel[] {
   const kinds = ["target", "entry", "stop"] as const;
   const decimals = decimalsOf(signal);
   const entry = Number(priceText(signal, "entry"));
@@ -29,14 +29,14 @@ export function levelsOf(signal: TradingSignal): Level[] {
 
 /** Whether a price is above or below all that is drawn. */
 export function beyond(
-  { price }: Level,
+  { price }: PriceLevel,
   [lowest, highest]: readonly [number, number],
 ): "above" | "below" | undefined {
   return price > highest ? "above" : price < lowest ? "below" : undefined;
 }
 
 /** With an arrow to where its line would be. */
-export function labelName(level: Level, prices: readonly [number, number]): string {
+export function labelName(level: PriceLevel, prices: readonly [number, number]): string {
   const arrows = { above: "↑ ", below: "↓ " };
   const place = beyond(level, prices);
   return `${place ? arrows[place] : ""}${level.name}`;

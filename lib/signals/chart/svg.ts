@@ -81,3 +81,14 @@ function escaped(words: string): string {
 function rounded(value: number): number {
   return Math.round(value * 10) / 10;
 }
+
+/** A triangle that says up or down. */
+export function triangle(x: number, y: number, reach: number, isUp: boolean): string {
+  const [tip, base] = isUp ? [y - reach, y + reach] : [y + reach, y - reach];
+  return `M${x} ${tip}L${x + 1.15 * reach} ${base}L${x - 1.15 * reach} ${base}Z`;
+}
+
+export interface Span {
+  readonly top: number;
+  readonly bottom: number;
+}

@@ -1,14 +1,12 @@
 /** The trade: its lines, what it risks and may gain, and its prices beside it. */
-import type { Span } from "./axes.ts";
-import { type Frame, sizes } from "./layout.ts";
-import { triangle } from "./header.ts";
-import { beyond, labelName, type Level, spread } from "./price_levels.ts";
-import { element, line, text } from "./svg.ts";
+import { type Layout, sizes } from "./layout.ts";
+import { beyond, labelName, type PriceLevel, spread } from "./price_levels.ts";
+import { element, line, type Span, text, triangle } from "./svg.ts";
 
 const labelHeight = 80;
 
 export interface Label extends Span {
-  readonly level: Level;
+  readonly level: PriceLevel;
   readonly middle: number;
   /** Where its line is, or would be nearest to it. */
   readonly y: number;
@@ -17,7 +15,7 @@ export interface Label extends Span {
 }
 
 /** From the top to the bottom, none over another. */
-export function labelsAt({ levels, y, prices, plot, volume }: Frame): Label[] {
+export function labelsAt({ levels, y, prices, plot, volume }: Layout): Label[] {
   const sorted = [...levels].sort((one, other) => other.price - one.price);
   const places = sorted.map(({ price }) => Math.min(plot.bottom, Math.max(plot.top, y(price))));
   const half = labelHeight / 2;
@@ -37,9 +35,9 @@ export function labelsAt({ levels, y, prices, plot, volume }: Frame): Label[] {
 }
 
 /** From the signal's candle on: what may be gained and what may be lost. */
-export function zones(frame: Frame, labels: readonly Label[]): string {
+export function zones(frame: Layout, labels: readonly Label[]): string {
   const { plot, colours, x, signalIndex } = frame;
-  const yOf = (kind: Level["kind"]): number => labels.find(({ level }) => level.kind === kind)?.y ?? 0;
+  const yOf = (kind: PriceLevel["kind"]): number => labels.find(({ level }) => level.kind === kind)?.y ?? 0;
   const left = x(signalIndex);
   return (["target", "stop"] as const).map((kind) => {
     const [one, other] = [yOf("entry"), yOf(kind)];
@@ -51,7 +49,7 @@ export function zones(frame: Frame, labels: readonly Label[]): string {
   }).join("");
 }
 
-export function lines(frame: Frame, labels: readonly Label[]): string {
+export function lines(frame: Layout, labels: readonly Label[]): string {
   const { plot } = frame;
   return labels.map((label) => {
     const { level, y, middle, hasLine } = label;
@@ -68,18 +66,18 @@ export function lines(frame: Frame, labels: readonly Label[]): string {
   }).join("") + marker(frame);
 }
 
-const dashes: Readonly<Record<Level["kind"], string | undefined>> = {
+const dashes: Readonly<Record<PriceLevel["kind"], string | undefined>> = {
   entry: undefined,
   stop: "6 8",
   target: "18 8",
 };
 
-function colourOf({ kind }: Level, { colours }: Frame): string {
+function colourOf({ kind }: PriceLevel, { colours }: Layout): string {
   return kind === "entry" ? colours.entry : kind === "target" ? colours.rising : colours.falling;
 }
 
 /** Points at the candle of the signal, from where the price shall go. */
-function marker({ candles, signalIndex, signal, x, y, colours, plot }: Frame): string {
+function marker({ candles, signalIndex, signal, x, y, colours, plot }: Layout): string {
   const candle = candles[signalIndex];
   if (candle === undefined) return "";
   const isLong = signal.direction === "long";
@@ -90,11 +88,11 @@ function marker({ candles, signalIndex, signal, x, y, colours, plot }: Frame): s
   return element("path", { d: triangle(x(signalIndex), place, 13, isLong), fill: colours.entry, ...halo });
 }
 
-export function labelsPlot(frame: Frame, labels: readonly Label[]): string {
+export function labelsPlot(frame: Layout, labels: readonly Label[]): string {
   return labels.map((label) => labelPlot(frame, label)).join("");
 }
 
-function labelPlot(frame: Frame, { level, top }: Label): string {
+function labelPlot(frame: Layout, { level, top }: Label): string {
   const { left, right, size } = frame.labels;
   const fill = colourOf(level, frame);
   const { onFill } = frame.colours;
