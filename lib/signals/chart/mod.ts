@@ -13,7 +13,7 @@
  * @module
  */
 import { type Candle, validateCandles } from "../candle.ts";
-import { assertChartOptions, bandsOf, type ChartOptions, themeOf } from "./options.ts";
+import { type ChartOptions, resolveChartOptions } from "./options.ts";
 import { loadDrawing } from "./loading.ts";
 import { type TradingSignal, validateSignal } from "../signal.ts";
 
@@ -35,8 +35,7 @@ export async function drawChart(
 ): Promise<Uint8Array> {
   validateSignal(signal);
   validateCandles(candles);
-  assertChartOptions(options);
-  const [theme, bands] = [themeOf(options), bandsOf(options)];
+  const { theme, bands } = resolveChartOptions(options);
   const { drawPng } = await loadDrawing();
   return await drawPng({ signal, candles, theme, bands });
 }
