@@ -49,7 +49,7 @@ export interface TradingSignal {
   readonly time?: Date | string;
 }
 
-/** What a price has at most; a sum of two in floating point differs from theirs behind these. */
+/** Of a price, at most: noise of floating point is behind these. */
 const significantDigits = 12;
 const plainDecimal = /^-?\d+(\.\d+)?$/;
 
@@ -183,7 +183,7 @@ export function decimalText(value: Decimal, name: string): string {
   return typeof value === "number" ? numberText(value) : value;
 }
 
-/** Entry, stop or target as it is shown. */
+/** Entry, stop or target as it is shown: rounded to the tick size, if it is a number. */
 export function priceText(signal: TradingSignal, name: "entry" | "stop" | "target"): string {
   const { [name]: price, tickSize } = signal;
   const text = decimalText(price, name);
@@ -191,7 +191,7 @@ export function priceText(signal: TradingSignal, name: "entry" | "stop" | "targe
   const tick = decimalText(tickSize, "tickSize");
   const decimals = tick.split(".")[1]?.length ?? 0;
   const rounded = Math.round(price / Number(tick)) * Number(tick);
-  // From there on JavaScript writes an exponent, and no step is to be seen.
+  // From 1e21 on JavaScript writes an exponent, and the step is too small to matter.
   return Math.abs(rounded) < 1e21 ? rounded.toFixed(Math.min(decimals, 100)) : text;
 }
 
@@ -201,7 +201,7 @@ export function numberText(value: number): string {
   return withoutExponent(isWhole ? value : Number(value.toPrecision(significantDigits)));
 }
 
-/** JavaScript prints numbers below 1e-6 and from 1e21 on with an exponent; a trader's ticket does not. */
+/** JavaScript writes numbers below 1e-6 and from 1e21 on with an exponent; a trader's ticket does not. */
 function withoutExponent(value: number): string {
   const [mantissa = "", exponent] = String(value).split("e");
   if (exponent === undefined || !Number.isFinite(value)) return mantissa;

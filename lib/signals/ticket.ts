@@ -1,3 +1,4 @@
+/** A trader's ticket: the text of a signal, as it is sent. Change its words here. */
 import { bold, code, format, type FormattedText, lines, wellFormed } from "../telegram/text.ts";
 import {
   decimalText,
@@ -10,7 +11,7 @@ import {
 } from "./signal.ts";
 
 /**
- * A signal as a trader's ticket.
+ * Writes a signal as a trader's ticket: direction and symbol, the prices, risk and reward, then what the strategy says.
  * @param now Milliseconds since 1970: the ticket's time where the signal has none.
  * @throws {TypeError | RangeError} If the signal is not one; see `validateSignal`.
  */

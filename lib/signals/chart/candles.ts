@@ -1,4 +1,4 @@
-/** Candles, bands and volume. */
+/** Draws candles, bands and volume. */
 import { area, line as pathOf } from "d3-shape";
 import type { BandsResult } from "trading-signals";
 import type { Candle } from "../candle.ts";
@@ -10,16 +10,16 @@ interface Point {
   readonly bands: BandsResult | undefined;
 }
 
-export function bandsPlot(frame: Layout): string {
-  const { bands, colours, x } = frame;
+export function bandsPlot(layout: Layout): string {
+  const { bands, colours, x } = layout;
   const bollinger = bands.map((it, index) => ({ x: x(index), bands: it.bollinger }));
-  // A gap between sessions, by a point that is none.
+  // A point without bands makes a gap between two sessions.
   const vwap = bands.flatMap((it, index) => {
     const point = { x: x(index), bands: it.vwap };
     return it.isNewSession ? [{ x: x(index), bands: undefined }, point] : [point];
   });
-  const fill = area<Point>().defined(isKnown).x(place).y0(heightOf(frame, "lower")).y1(
-    heightOf(frame, "upper"),
+  const fill = area<Point>().defined(isKnown).x(place).y0(heightOf(layout, "lower")).y1(
+    heightOf(layout, "upper"),
   );
   const solid = { fill: "none", stroke: colours.bollinger, "stroke-width": 2 };
   const dashed = { fill: "none", stroke: colours.vwap, "stroke-width": 2.5, "stroke-dasharray": "10 6" };
@@ -29,14 +29,14 @@ export function bandsPlot(frame: Layout): string {
     "fill-opacity": 0.1,
   }) +
     (["lower", "upper"] as const).map((side) =>
-      element("path", { d: along(frame, bollinger, side), ...solid }) +
-      element("path", { d: along(frame, vwap, side), ...dashed })
+      element("path", { d: along(layout, bollinger, side), ...solid }) +
+      element("path", { d: along(layout, vwap, side), ...dashed })
     ).join("") +
-    element("path", { d: along(frame, vwap, "middle"), ...dashed, "stroke-dasharray": undefined });
+    element("path", { d: along(layout, vwap, "middle"), ...dashed, "stroke-dasharray": undefined });
 }
 
-function along(frame: Layout, points: readonly Point[], name: keyof BandsResult): string {
-  const path = pathOf<Point>().defined(isKnown).x(place).y(heightOf(frame, name)).digits(1);
+function along(layout: Layout, points: readonly Point[], name: keyof BandsResult): string {
+  const path = pathOf<Point>().defined(isKnown).x(place).y(heightOf(layout, name)).digits(1);
   return path([...points]) ?? "";
 }
 
@@ -48,13 +48,13 @@ function heightOf({ y }: Layout, name: keyof BandsResult): (point: Point) => num
 }
 
 /** Hollow where the price rose, filled where it fell. */
-export function candlesPlot(frame: Layout): string {
-  const { candles, colours } = frame;
+export function candlesPlot(layout: Layout): string {
+  const { candles, colours } = layout;
   return [true, false].map((isRising) => {
     const colour = isRising ? colours.rising : colours.falling;
     const shapes = candles.map((candle, index) => ({ candle, index }))
       .filter(({ candle }) => hasRisen(candle) === isRising)
-      .map(({ candle, index }) => wicks(frame, candle, index) + body(frame, candle, index));
+      .map(({ candle, index }) => wicks(layout, candle, index) + body(layout, candle, index));
     const fill = isRising ? colours.background : colour;
     return element("path", { d: shapes.join(""), fill, stroke: colour, "stroke-width": 2 });
   }).join("");

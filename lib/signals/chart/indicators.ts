@@ -1,4 +1,4 @@
-/** The session's volume-weighted average price, with bands of its volume-weighted standard deviation. */
+/** Indicators: Bollinger bands, and bands around the session's volume-weighted average price (VWAP). */
 import { type BandsResult, BollingerBands, getTypicalPrice, VWAP } from "trading-signals";
 import { dayMs } from "../../util/clock.ts";
 import type { Candle } from "../candle.ts";
@@ -9,7 +9,10 @@ export interface VwapBands {
   add(candle: Candle): BandsResult | undefined;
 }
 
-/** A session is a day in UTC, as is usual for markets that never close: every midnight starts afresh. */
+/**
+ * Bands of the volume-weighted standard deviation around the VWAP. A session is a day in UTC, as is usual for markets that
+ * never close.
+ */
 export function createVwapBands(deviations: number, candlesNeeded: number): VwapBands {
   let session = createSession(NaN, 0);
   return {
@@ -56,12 +59,11 @@ function createSession(day: number, anchor: number): Session {
   };
 }
 
-// The bands at each candle, by all candles before it.
-
+/** The bands at a candle, calculated from it and all candles before it. */
 export interface BandsAt {
   readonly bollinger: BandsResult | undefined;
   readonly vwap: BandsResult | undefined;
-  /** Whether a session begins here: its VWAP has nothing to do with the one before. */
+  /** Whether a session begins here, whose VWAP starts anew. */
   readonly isNewSession: boolean;
 }
 
@@ -77,7 +79,7 @@ export function bandsAt(candles: readonly Candle[], parameters: Bands): BandsAt[
   }));
 }
 
-/** Of prices near the largest number there is, squares are none. */
+/** No bands where the squares of huge prices are beyond what a number holds. */
 function finite(bands: BandsResult | undefined): BandsResult | undefined {
   const isFinite = bands && [bands.lower, bands.middle, bands.upper].every((price) => Number.isFinite(price));
   return isFinite ? bands : undefined;

@@ -1,4 +1,4 @@
-/** The trade: its lines, what it risks and may gain, and its prices beside it. */
+/** Draws the trade over the candles: the lines of its price levels, zones of gain and loss, and labels. */
 import { type Layout, sizes } from "./layout.ts";
 import { beyond, labelName, type PriceLevel, spread } from "./price_levels.ts";
 import { element, line, type Span, text, triangle } from "./svg.ts";
@@ -8,13 +8,13 @@ const labelHeight = 80;
 export interface Label extends Span {
   readonly level: PriceLevel;
   readonly middle: number;
-  /** Where its line is, or would be nearest to it. */
+  /** The pixel of its line, or the nearest one in the plot. */
   readonly y: number;
-  /** Whether there is one. */
+  /** Whether the line is within the plot. */
   readonly hasLine: boolean;
 }
 
-/** From the top to the bottom, none over another. */
+/** Labels from the top to the bottom, none over another. */
 export function labelsAt({ levels, y, prices, plot, volume }: Layout): Label[] {
   const sorted = [...levels].sort((one, other) => other.price - one.price);
   const places = sorted.map(({ price }) => Math.min(plot.bottom, Math.max(plot.top, y(price))));
@@ -34,9 +34,9 @@ export function labelsAt({ levels, y, prices, plot, volume }: Layout): Label[] {
   });
 }
 
-/** From the signal's candle on: what may be gained and what may be lost. */
-export function zones(frame: Layout, labels: readonly Label[]): string {
-  const { plot, colours, x, signalIndex } = frame;
+/** From the signal's candle on: the zone of gain and the zone of loss. */
+export function zones(layout: Layout, labels: readonly Label[]): string {
+  const { plot, colours, x, signalIndex } = layout;
   const yOf = (kind: PriceLevel["kind"]): number => labels.find(({ level }) => level.kind === kind)?.y ?? 0;
   const left = x(signalIndex);
   return (["target", "stop"] as const).map((kind) => {
@@ -49,21 +49,21 @@ export function zones(frame: Layout, labels: readonly Label[]): string {
   }).join("");
 }
 
-export function lines(frame: Layout, labels: readonly Label[]): string {
-  const { plot } = frame;
+export function levelLines(layout: Layout, labels: readonly Label[]): string {
+  const { plot } = layout;
   return labels.map((label) => {
     const { level, y, middle, hasLine } = label;
     const stroke = {
-      stroke: colourOf(level, frame),
+      stroke: colourOf(level, layout),
       "stroke-width": 3,
       "stroke-dasharray": dashes[level.kind],
     };
-    const leader = line([plot.right, y], [frame.labels.left, middle], {
+    const leader = line([plot.right, y], [layout.labels.left, middle], {
       ...stroke,
       "stroke-dasharray": undefined,
     });
     return !hasLine ? "" : line([plot.left, y], [plot.right, y], stroke) + leader;
-  }).join("") + marker(frame);
+  }).join("") + marker(layout);
 }
 
 const dashes: Readonly<Record<PriceLevel["kind"], string | undefined>> = {
@@ -76,7 +76,7 @@ function colourOf({ kind }: PriceLevel, { colours }: Layout): string {
   return kind === "entry" ? colours.entry : kind === "target" ? colours.rising : colours.falling;
 }
 
-/** Points at the candle of the signal, from where the price shall go. */
+/** Points at the signal's candle: from below for a long, from above for a short. */
 function marker({ candles, signalIndex, signal, x, y, colours, plot }: Layout): string {
   const candle = candles[signalIndex];
   if (candle === undefined) return "";
@@ -88,17 +88,17 @@ function marker({ candles, signalIndex, signal, x, y, colours, plot }: Layout): 
   return element("path", { d: triangle(x(signalIndex), place, 13, isLong), fill: colours.entry, ...halo });
 }
 
-export function labelsPlot(frame: Layout, labels: readonly Label[]): string {
-  return labels.map((label) => labelPlot(frame, label)).join("");
+export function labelsPlot(layout: Layout, labels: readonly Label[]): string {
+  return labels.map((label) => labelPlot(layout, label)).join("");
 }
 
-function labelPlot(frame: Layout, { level, top }: Label): string {
-  const { left, right, size } = frame.labels;
-  const fill = colourOf(level, frame);
-  const { onFill } = frame.colours;
+function labelPlot(layout: Layout, { level, top }: Label): string {
+  const { left, right, size } = layout.labels;
+  const fill = colourOf(level, layout);
+  const { onFill } = layout.colours;
   const inner = { x: right - 14, fill: onFill, anchor: "end" } as const;
   const box = element("rect", { x: left, y: top, width: right - left, height: labelHeight, rx: 8, fill });
-  const name = labelName(level, frame.prices);
+  const name = labelName(level, layout.prices);
   return box + text(name, { ...inner, y: top + 32, size: sizes.small }) +
     text(level.text, { ...inner, y: top + 67, size, isBold: true });
 }
