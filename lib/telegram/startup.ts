@@ -1,7 +1,7 @@
 /** What a bot has to know of Telegram before it starts. */
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { assertNames, namesOf } from "../util/validate.ts";
+import { assertOptions, type Checks, trueOrFalse } from "../util/validate.ts";
 import { asGrammySignal } from "./client.ts";
 import { isTokenRefused, TelegramError, tokenRefused, unreachable } from "./errors.ts";
 
@@ -49,15 +49,13 @@ export interface StartOptions {
   readonly retry?: boolean | undefined;
 }
 
-const names = { known: namesOf<StartOptions>({ retry: true }) };
+const checks: Checks<StartOptions> = { rules: { retry: trueOrFalse } };
 const [firstWaitMs, longestWaitMs] = [1000, 30_000];
 
-/** @throws {TypeError} If an option is none. */
+/** @throws {TypeError} If an option is unknown, or its value is none. */
 export function checkStartOptions(options: StartOptions): StartOptions {
-  assertNames("start the bot", options, names);
-  const { retry } = options;
-  if (retry === undefined || typeof retry === "boolean") return options;
-  throw new TypeError(`retry must be true or false: current value is ${typeof retry}.`);
+  assertOptions("start the bot", options, checks);
+  return options;
 }
 
 interface Patience {

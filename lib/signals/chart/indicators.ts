@@ -1,4 +1,4 @@
-/** The bands at each candle, by all candles before it. */
+/** Indicators of a chart: the bands at each candle, calculated from all candles before it. */
 import { type BandsResult, BollingerBands } from "trading-signals";
 import { dayMs } from "../../util/clock.ts";
 import type { Candle } from "../candle.ts";
@@ -8,7 +8,7 @@ import { createVwapBands } from "./vwap_bands.ts";
 export interface BandsAt {
   readonly bollinger: BandsResult | undefined;
   readonly vwap: BandsResult | undefined;
-  /** Whether a session begins here: its VWAP has nothing to do with the one before. */
+  /** Whether a session begins here, whose VWAP starts anew. */
   readonly isNewSession: boolean;
 }
 
@@ -24,7 +24,7 @@ export function bandsAt(candles: readonly Candle[], parameters: Bands): BandsAt[
   }));
 }
 
-/** Of prices near the largest number there is, squares are none. */
+/** No bands where the squares of huge prices are beyond what a number holds. */
 function finite(bands: BandsResult | undefined): BandsResult | undefined {
   const isFinite = bands && [bands.lower, bands.middle, bands.upper].every((price) => Number.isFinite(price));
   return isFinite ? bands : undefined;
