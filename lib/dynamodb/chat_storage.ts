@@ -22,7 +22,7 @@ import {
   StatisticsCounter,
   type StopLog,
 } from "../chats/storage.ts";
-import { errorName, StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage_error.ts";
 import { assertChatId } from "../telegram/chat_id.ts";
 import type { Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
@@ -48,6 +48,7 @@ import {
   updateOf,
 } from "./chat_update.ts";
 import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
+import { errorName } from "./errors.ts";
 import type { UpdateExpression } from "./expressions.ts";
 import { ensureChatTable } from "./table.ts";
 import { isToldToOthers, TableRecord } from "./table_record.ts";
