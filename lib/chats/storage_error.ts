@@ -1,4 +1,5 @@
-/** What went wrong with DynamoDB, said once: what happened, why, and what to check. */
+/** The error of a storage of chats or of a ledger. */
+
 /** Why DynamoDB could not be used; `failed` is what it will never do: the request or the item itself is wrong. */
 export type StorageFailure =
   | "credentials"

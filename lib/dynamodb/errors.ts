@@ -1,7 +1,8 @@
+/** Turns errors of the AWS SDK into a `StorageError` that says what happened, why, and what to check. */
 import { StorageError, type StorageFailure } from "../chats/storage_error.ts";
 
-/** What was asked of whom; the message names it. */
-export interface Request {
+/** The request that failed, as the message names it. */
+export interface FailedRequest {
   /** The action as IAM names it, without its prefix: `UpdateItem`. */
   readonly action: string;
   readonly tableName: string;
@@ -12,17 +13,17 @@ export interface Request {
   readonly advice?: string | undefined;
 }
 
-/** Turns the SDK's errors, told apart by name and code (two copies of the SDK may be loaded), into one of ours. */
-export function storageError(thrown: unknown, request: Request): StorageError {
+/** The SDK's error as ours. Errors are recognised by name and code, as two copies of the SDK may be loaded. */
+export function storageError(thrown: unknown, request: FailedRequest): StorageError {
   if (thrown instanceof StorageError) return thrown;
   const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
-  withoutCanonicalRequest(error);
-  const reason = messageOf(error, request);
+  dropCanonicalRequest(error);
+  const reason = reasonOf(error, request);
   return new StorageError(reason, explanations[reason](request, detailOf(error)), { cause: error });
 }
 
-/** AWS repeats the whole request, session token included, to whoever has signed it wrongly. */
-function withoutCanonicalRequest(error: unknown): void {
+/** A refused signature comes back with the whole request in the message, session token included: that is removed. */
+function dropCanonicalRequest(error: unknown): void {
   if (errorName(error) !== "InvalidSignatureException") return;
   for (const key of ["message", "stack"] as const) {
     const [sentence = ""] = String((error as Error)[key]).split(/\s*The Canonical String/);
@@ -33,6 +34,11 @@ function withoutCanonicalRequest(error: unknown): void {
 /** The error's name as DynamoDB and the SDK give it. */
 export function errorName(error: unknown): string {
   return (error as Error | undefined)?.name ?? "";
+}
+
+/** The name of the SDK's error that a `StorageError` stands for. */
+export function causeName(error: unknown): string {
+  return errorName((error as Error).cause);
 }
 
 const byName: Record<string, StorageFailure> = {
@@ -46,6 +52,7 @@ const byName: Record<string, StorageFailure> = {
   RequestTimeTooSkewed: "clock",
   ResourceNotFoundException: "table",
   TimeoutError: "unreachable",
+  DeadlineError: "unreachable",
   AbortError: "unreachable",
   ThrottlingException: "throttled",
   ProvisionedThroughputExceededException: "throttled",
@@ -60,7 +67,7 @@ const byName: Record<string, StorageFailure> = {
 const likelyRegion =
   /^(us|eu|ap|ca|sa|me|af|il|mx|cn|us-gov)-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
 
-function messageOf(error: unknown, { regionName }: Request): StorageFailure {
+function reasonOf(error: unknown, { regionName }: FailedRequest): StorageFailure {
   const { code = "", message = "" } = error as { code?: string; message?: string };
   const name = errorName(error);
   if (name === "InvalidSignatureException") {
@@ -69,7 +76,7 @@ function messageOf(error: unknown, { regionName }: Request): StorageFailure {
   }
   if (code === "ENOTFOUND") return likelyRegion.test(regionName) ? "unreachable" : "region";
   if (byName[name]) return byName[name];
-  // The service has answered, but with nothing that speaks of the request: its own trouble, or a proxy's.
+  // An HTTP status without a known error is a fault of the service, or of a proxy in between.
   return (error as ServiceAnswer).$metadata?.httpStatusCode === undefined ? "unreachable" : "unavailable";
 }
 
@@ -90,7 +97,7 @@ function detailOf(error: unknown): string {
 
 const chatsAdvice = "Check TELEGRAM_CHATS_TABLE and AWS_REGION, or call createTableIfNotExists().";
 
-const explanations: Record<StorageFailure, (request: Request, detail: string) => string> = {
+const explanations: Record<StorageFailure, (request: FailedRequest, detail: string) => string> = {
   credentials: ({ action }, detail) =>
     `DynamoDB refused ${action} for want of valid AWS credentials (${detail}). Check AWS_ACCESS_KEY_ID and ` +
     `AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary keys), or the profile or role in use.`,
