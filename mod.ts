@@ -22,8 +22,7 @@ export { TelegramError } from "./lib/telegram/errors.ts";
 // Storage
 export { TelegramDynamoDBStorage } from "./lib/dynamodb/chat_storage.ts";
 export { InMemoryChatStorage } from "./lib/chats/memory_storage.ts";
-export { ChatStorage } from "./lib/chats/storage.ts";
-export { StorageError } from "./lib/chats/storage_error.ts";
+export { ChatStorage, StorageError } from "./lib/chats/storage.ts";
 
 // Advanced: the parts, for a bot of your own
 export { subscriptions } from "./lib/bot/plugin.ts";
@@ -95,15 +94,15 @@ export type {
 export type { DynamoDBStorageOptions } from "./lib/dynamodb/chat_storage.ts";
 export type {
   ApplyResult as Applied,
-  ChatStatistics,
   ChatStorageOptions,
   CleanupOptions,
   ExpectedState as Belief,
   LoadOptions as Work,
   StopLog,
+  StorageFailure,
 } from "./lib/chats/storage.ts";
+export type { ChatStatistics } from "./lib/chats/statistics.ts";
 export type { Ledger, RunRecord, RunText, RunValue } from "./lib/broadcast/ledger.ts";
-export type { StorageFailure } from "./lib/chats/storage_error.ts";
 export type { Outcome } from "./lib/telegram/outcome.ts";
 export type { FormattedText, TextPart } from "./lib/telegram/text.ts";
 export type { Logger } from "./lib/util/log.ts";

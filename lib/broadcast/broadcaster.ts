@@ -1,14 +1,14 @@
 /** A bot's broadcasts: what is under way, what is joined, and how all of it ends with the bot. */
 import { setMaxListeners } from "node:events";
-import { botOptionNames } from "../util/option_owners.ts";
 import type { MessageRenderer } from "../chats/messages.ts";
-import { StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 import { assertChartOptions } from "../signals/chart/options.ts";
 import type { Charting } from "../signals/chart_loader.ts";
 import { signalTime, type TradingSignal, validateSignal } from "../signals/signal.ts";
 import { settleWithin } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { botOptionNames } from "../util/option_owners.ts";
 import { type Names, unknownNames } from "../util/validate.ts";
 import { runBroadcast } from "./conduct.ts";
 import { type BroadcastRun, createRunHandle, type PauseControl } from "./handle.ts";

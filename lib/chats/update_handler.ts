@@ -8,7 +8,7 @@ import { BoundedSet } from "../util/collections.ts";
 import type { Registration } from "./registration.ts";
 import type { ChatRegistry, ConsentOverlay } from "./registry.ts";
 import type { Replies } from "./reply_sender.ts";
-import { isOutage } from "./storage_retry.ts";
+import { isOutage } from "./storage.ts";
 import { chatKeyOf, chatKeysOf, type ParsedUpdate, type UpdateParser } from "./update.ts";
 import type { WriteReceipt } from "./write_queue.ts";
 import { type ChatWrite, NotWrittenError, type WriteResult } from "./writer.ts";

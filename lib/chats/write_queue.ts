@@ -2,9 +2,14 @@
 import { type Clock, steady } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import type { Spool } from "./spool.ts";
-import type { StorageError } from "./storage_error.ts";
-import { isOutage, StorageRetry } from "./storage_retry.ts";
-import { BatchingWriter, type ChatWrite, type WriteResult, type WriteTarget } from "./writer.ts";
+import { isOutage, type StorageError } from "./storage.ts";
+import {
+  BatchingWriter,
+  type ChatWrite,
+  StorageRetry,
+  type WriteResult,
+  type WriteTarget,
+} from "./writer.ts";
 
 export interface PendingWrite {
   readonly chatWrite: ChatWrite;

@@ -1,9 +1,9 @@
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
-import { errorName, storageError } from "../chats/storage_error.ts";
 import { somebodyElse } from "../telegram/client.ts";
 import { createSemaphore } from "../util/async.ts";
 import { rootCauseOf } from "../util/errors.ts";
 import { createTransport } from "../util/http/transport.ts";
+import { errorName, storageError } from "./errors.ts";
 
 /** The SDK's marshalling, loaded with the first request: an import of the toolkit need not wait for it. */
 type Marshalling = typeof import("@aws-sdk/util-dynamodb");

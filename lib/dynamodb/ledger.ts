@@ -21,11 +21,12 @@ import {
   type RunValue,
   textOf,
 } from "../broadcast/ledger.ts";
-import { errorName, StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
 import type { Item } from "./chat_item.ts";
 import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
+import { errorName } from "./errors.ts";
 import { type UpdateExpression as Update, UpdateExpressionBuilder } from "./expressions.ts";
 import { ensureTable, ledgerSchema, ledgerWords, misfitOf } from "./table.ts";
 

@@ -5,10 +5,10 @@ import {
   DescribeTableCommand,
   type TableDescription,
 } from "@aws-sdk/client-dynamodb";
-import type { LoadOptions } from "../chats/storage.ts";
-import { errorName, StorageError } from "../chats/storage_error.ts";
+import { type LoadOptions, StorageError } from "../chats/storage.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import type { Table, TableHints } from "./client.ts";
+import { errorName } from "./errors.ts";
 
 const pollMs = 1000;
 const createWithinMs = 60_000;

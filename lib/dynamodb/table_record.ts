@@ -2,11 +2,11 @@
 import { isStopped } from "../chats/chat.ts";
 import type { ChatEvent } from "../chats/events.ts";
 import type { ApplyResult, StopLog } from "../chats/storage.ts";
-import { errorName } from "../chats/storage_error.ts";
 import type { Clock } from "../util/clock.ts";
 import { ConfigError } from "../util/validate.ts";
 import { type ConditionError, getItem, type Item, updateItem } from "./chat_item.ts";
 import { loadMarshalling, type Table } from "./client.ts";
+import { errorName } from "./errors.ts";
 import { type UpdateExpression, UpdateExpressionBuilder } from "./expressions.ts";
 
 /** The item's key: no chat has this id, and whatever reads chats passes it over. */

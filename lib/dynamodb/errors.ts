@@ -1,30 +1,5 @@
-/** What went wrong with DynamoDB, said once: what happened, why, and what to check. */
-
-/** Why DynamoDB could not be used; `failed` is what it will never do: the request or the item itself is wrong. */
-export type StorageFailure =
-  | "credentials"
-  | "denied"
-  | "region"
-  | "table"
-  | "clock"
-  | "unreachable"
-  | "throttled"
-  | "unavailable"
-  | "failed";
-
-/** A read or a write that did not take place, or of which no answer came. `cause` is the SDK's own error. */
-export class StorageError extends Error {
-  /** For telling it from other errors where two copies of this package are loaded. */
-  override readonly name = "StorageError";
-  /** Why, in a word. */
-  readonly reason: StorageFailure;
-
-  /** For storages of your own: `message` says what happened and what to check. */
-  constructor(reason: StorageFailure, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.reason = reason;
-  }
-}
+/** Turns the errors of the AWS SDK into a {@link StorageError} that says what happened, why, and what to check. */
+import { StorageError, type StorageFailure } from "../chats/storage.ts";
 
 /** What was asked of whom; the message names it. */
 export interface Request {
@@ -43,7 +18,7 @@ export function storageError(thrown: unknown, request: Request): StorageError {
   if (thrown instanceof StorageError) return thrown;
   const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
   withoutCanonicalRequest(error);
-  const reason = messageOf(error, request);
+  const reason = reasonOf(error, request);
   return new StorageError(reason, explanations[reason](request, detailOf(error)), { cause: error });
 }
 
@@ -86,7 +61,7 @@ const byName: Record<string, StorageFailure> = {
 const likelyRegion =
   /^(us|eu|ap|ca|sa|me|af|il|mx|cn|us-gov)-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
 
-function messageOf(error: unknown, { regionName }: Request): StorageFailure {
+function reasonOf(error: unknown, { regionName }: Request): StorageFailure {
   const { code = "", message = "" } = error as { code?: string; message?: string };
   const name = errorName(error);
   if (name === "InvalidSignatureException") {
