@@ -9,7 +9,7 @@ import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import type { ChatEvent } from "../../lib/chats/events.ts";
 import type { MessageRenderer } from "../../lib/chats/messages.ts";
 import { ChatRegistry } from "../../lib/chats/registry.ts";
-import { Replies, type RepliesOptions, ReplySender } from "../../lib/chats/reply_sender.ts";
+import { Replies, type RepliesOptions, ReplySender } from "../../lib/chats/replies.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
 import { writeOne, type WriteResult, type WriteTarget } from "../../lib/chats/writer.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
