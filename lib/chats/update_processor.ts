@@ -20,8 +20,8 @@ export interface UpdateProcessorOptions {
   readonly botUsername: string;
   readonly registry: ChatRegistry;
   readonly parser: UpdateParser;
-  /** Whether the sender of the update may use the bot. */
-  readonly isAllowed: (update: Update) => Promise<boolean>;
+  /** Whether the sender of the update may use the bot. Default: everyone may. */
+  readonly isAllowed: ((update: Update) => Promise<boolean>) | undefined;
   /** Limits which chats may be registered. */
   readonly registration: Registration;
   readonly enqueue: (write: ChatWrite) => PendingWrite;
@@ -178,7 +178,7 @@ export class UpdateProcessor {
     update: Update,
   ): Promise<{ readonly parsed: ParsedUpdate | undefined; readonly isAllowed: boolean }> {
     const { api, botUsername, parser, registry } = this.#options;
-    const isAllowed = await this.#options.isAllowed(update);
+    const isAllowed = await this.#options.isAllowed?.(update) ?? true;
     const mayBeActive = (chatId: number): boolean => registry.isUnread || registry.isActive(chatId);
     const parsed = await parser.parse(update, { api, botUsername, isAllowed, mayBeActive });
     return { parsed: parsed && this.#limit(parsed, isAllowed), isAllowed };
