@@ -25,7 +25,7 @@ export { InMemoryChatStorage } from "./lib/chats/memory_storage.ts";
 
 // Errors
 export { ConfigError } from "./lib/util/validate.ts";
-export { StorageError } from "./lib/chats/storage_error.ts";
+export { StorageError } from "./lib/chats/storage.ts";
 export { TelegramError } from "./lib/telegram/errors.ts";
 
 // The types of their signatures
@@ -56,12 +56,12 @@ export type {
   WebhookOptions,
 } from "./lib/telegram/webhook.ts";
 export type {
-  BaseEvent as Fact,
+  BaseEvent,
   Chat,
   ChatEvent,
   ChatState,
   ChatType,
-  DeliveryEvent as ReachEvent,
+  DeliveryEvent,
   InheritedEvent,
   MemberEvent,
   MessageEvent,
@@ -85,16 +85,16 @@ export type {
 } from "./lib/chats/messages.ts";
 export type { DynamoDBStorageOptions } from "./lib/dynamodb/chat_storage.ts";
 export type {
-  ApplyResult as Applied,
-  ChatStatistics,
+  ApplyResult,
   ChatStorageOptions,
   CleanupOptions,
-  ExpectedState as Belief,
-  LoadOptions as Work,
+  ExpectedState,
+  LoadOptions,
   StopLog,
+  StorageFailure,
 } from "./lib/chats/storage.ts";
+export type { ChatStatistics } from "./lib/chats/statistics.ts";
 export type { Ledger, RunRecord, RunText, RunValue } from "./lib/broadcast/ledger.ts";
-export type { StorageFailure } from "./lib/chats/storage_error.ts";
 export type { FormattedText, TextPart } from "./lib/telegram/text.ts";
 export type { Logger } from "./lib/util/log.ts";
 export type { Clock } from "./lib/util/clock.ts";

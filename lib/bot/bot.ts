@@ -5,7 +5,8 @@ import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
-import { type CleanupOptions, displayStatistics } from "../chats/storage.ts";
+import { displayStatistics } from "../chats/statistics.ts";
+import type { CleanupOptions } from "../chats/storage.ts";
 import { createChartRenderer } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";

@@ -1,5 +1,5 @@
 /** What a bot tells of itself. */
-import type { ChatStatistics } from "../chats/storage.ts";
+import type { ChatStatistics } from "../chats/statistics.ts";
 
 /** What `initialize()` found. */
 export interface Initialized {

@@ -13,8 +13,7 @@
  * @module
  */
 export { fold, transition } from "../chats/chat.ts";
-export { ChatStorage } from "../chats/storage.ts";
-export { StorageError } from "../chats/storage_error.ts";
+export { ChatStorage, StorageError } from "../chats/storage.ts";
 export { systemClock } from "../util/clock.ts";
 export { consoleLogger } from "../util/log.ts";
 
@@ -37,13 +36,13 @@ export type {
 } from "../chats/events.ts";
 export type {
   ApplyResult,
-  ChatStatistics,
   ChatStorageOptions,
   CleanupOptions,
   ExpectedState,
   LoadOptions,
   StopLog,
+  StorageFailure,
 } from "../chats/storage.ts";
-export type { StorageFailure } from "../chats/storage_error.ts";
+export type { ChatStatistics } from "../chats/statistics.ts";
 export type { Clock } from "../util/clock.ts";
 export type { Logger } from "../util/log.ts";

@@ -8,12 +8,11 @@ import { createAccessControl, createMigrationReader } from "../chats/access.ts";
 import type { MessageRenderer } from "../chats/messages.ts";
 import { Registration } from "../chats/registration.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
-import { Replies, ReplySender } from "../chats/reply_sender.ts";
+import { Replies, ReplySender } from "../chats/replies.ts";
 import { openSpool, type Spool } from "../chats/spool.ts";
-import type { ChatStorage } from "../chats/storage.ts";
-import { StorageError } from "../chats/storage_error.ts";
-import { chatKeyOf, createUpdateParser } from "../chats/update.ts";
-import { overlayRestored, UpdateProcessor } from "../chats/update_handler.ts";
+import { type ChatStorage, StorageError } from "../chats/storage.ts";
+import { chatKeyOf, UpdateParser } from "../chats/update.ts";
+import { overlayRestored, UpdateProcessor } from "../chats/update_processor.ts";
 import { WriteQueue } from "../chats/write_queue.ts";
 import { type ChatWrite, writeOne, type WriteTarget } from "../chats/writer.ts";
 import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
@@ -161,17 +160,17 @@ export async function createRuntime(given: BotRuntimeOptions): Promise<BotRuntim
     warn: createRateLimitedLog((message) => logger.warn(message), clock),
     clock,
   });
-  const answers = new Replies({ api, replySender, registry });
+  const replies = new Replies({ api, replySender, registry });
   const updateProcessor = new UpdateProcessor({
     api,
     botUsername: botInfo.username,
     registry,
-    hear: createUpdateParser({ registers: autoRegisterChats, clock }),
-    admits: access.isAllowed,
+    parser: new UpdateParser({ registers: autoRegisterChats, clock }),
+    isAllowed: access.isAllowed,
     registration: new Registration({ chatTypes, chatsPerAdder, isExempt: access.isListed }),
-    keep: (entry) => writeQueue.enqueue(entry),
-    write: (entry, wasTried) => writeOne(storing, entry, wasTried),
-    answers,
+    enqueue: (write) => writeQueue.enqueue(write),
+    write: (write, wasTried) => writeOne(storing, write, wasTried),
+    replies,
     handle,
     hasHandlers,
     onFailure,
@@ -181,7 +180,7 @@ export async function createRuntime(given: BotRuntimeOptions): Promise<BotRuntim
   const left = await leftIn(spool, logger);
   const resumed = writeQueue.resume(left);
   overlayRestored(registry, left, resumed);
-  answers.resume(left, resumed);
+  replies.resume(left, resumed);
   if (registry.isUnread) void writeQueue.startDegraded(open);
   const broadcaster = new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, broadcastAccess: access.broadcastAccess },

@@ -1,7 +1,7 @@
 /** A bot's broadcasts: what is under way, what is joined, and how all of it ends with the bot. */
 import { setMaxListeners } from "node:events";
 import type { MessageRenderer } from "../chats/messages.ts";
-import { StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 import { resolveChartOptions } from "../signals/chart/options.ts";
 import type { ChartRenderer } from "../signals/chart_loader.ts";
 import { signalTime, type TradingSignal, validateSignal } from "../signals/signal.ts";

@@ -1,5 +1,5 @@
 /** A report as the ledger keeps it, in a run's attributes. */
-import { isOutage } from "../chats/storage_retry.ts";
+import { isOutage } from "../chats/storage.ts";
 import { type Clock, monotonic, steady } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";

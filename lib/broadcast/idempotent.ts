@@ -1,7 +1,6 @@
 /** How a run is taken over from a process that has died. Pure. */
 import { createHash, randomUUID } from "node:crypto";
-import { StorageError } from "../chats/storage_error.ts";
-import { isOutage } from "../chats/storage_retry.ts";
+import { isOutage, StorageError } from "../chats/storage.ts";
 import { monotonic } from "../util/clock.ts";
 import { countsFromRecord, LeaseMonitor, leaseMs, priceOf, reportFromRecord } from "./checkpoint.ts";
 import { type ResumePoint, runBroadcast, windowSizeAt } from "./conduct.ts";

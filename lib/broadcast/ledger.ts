@@ -1,5 +1,5 @@
 /** The port behind which broadcasts are remembered: who runs one, how far it is, and what it sends. */
-import { StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 
 /** What an attribute of a run may be. */
 export type RunValue = string | number | boolean | readonly number[] | undefined;

@@ -1,6 +1,5 @@
 /** The log's texts on an outage of the ledger. Pure. */
-import { StorageError } from "../chats/storage_error.ts";
-import { isOutage } from "../chats/storage_retry.ts";
+import { isOutage, StorageError } from "../chats/storage.ts";
 import { settleWithin } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";

@@ -1,5 +1,5 @@
 /** A run that a local ledger keeps, with its texts. */
-import { isOutage } from "../chats/storage_retry.ts";
+import { isOutage } from "../chats/storage.ts";
 import { deadline } from "../util/async.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";

@@ -1,5 +1,5 @@
 /** What a line of a local ledger's file says. */
-import { StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 import { messageOf } from "../util/errors.ts";
 import { LineFile, openLineFile } from "../util/json_lines_file.ts";
 import type { Logger } from "../util/log.ts";

@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import { ConsentCheck, type Standing } from "../chats/consent_check.ts";
 import type { Chat } from "../chats/events.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
-import { StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";

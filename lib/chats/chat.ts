@@ -1,6 +1,10 @@
 /**
- * Which updates a chat's item holds already. Telegram delivers updates again, and two programs that poll for the same bot
- * may write them out of order. Part of the consent rule; pure.
+ * The room `chats`: who is subscribed, and how an update changes that. The other rooms use `ChatStorage` (the port behind
+ * which chats are kept), `ChatRegistry` (the subscribed chats in memory) and the types of `events.ts`; the bot puts the
+ * update processor, the write queue and the replies together.
+ *
+ * This file is the consent rule: {@link transition} says what an event does to a chat. It is pure, and the only place that
+ * knows the rule: storages fold it over events, and replies depend on what it changed.
  */
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
 import { parseTime, toIso, wholeSecond } from "../util/clock.ts";
@@ -19,94 +23,10 @@ import type {
   UserInfo,
 } from "./events.ts";
 
-/** The id of the event's update; `undefined` where it is no whole number that can be kept. */
-export function updateIdOf(event: ChatEvent): number | undefined {
-  const updateId = "updateId" in event ? event.updateId : undefined;
-  return Number.isSafeInteger(updateId) ? updateId : undefined;
-}
-
-/** Whether the message is a /start or a /stop. */
-export function isWord({ kind }: ChatEvent): boolean {
-  return kind === "start" || kind === "stop";
-}
-
-/**
- * Whether the chat holds the message already. A /start or /stop may come behind a later message that another poller
- * has heard, so it is held by the last of its own kind; where that is not known, by the last message.
- */
-export function isMessageHeld(chat: ChatState, event: MessageEvent): boolean {
-  const { last_update_id: last, last_word_update_id: lastWord = Infinity } = chat;
-  return isHeld(last !== undefined && isWord(event) ? Math.min(lastWord, last) : last, chat, event);
-}
-
-/** Whether the chat holds the `my_chat_member` already. */
-export function isMemberHeld(chat: ChatState, event: MemberEvent): boolean {
-  return isHeld(chat.last_member_update_id, chat, event);
-}
-
-/** The ids that the chat holds once it holds this message, too. */
-export function messageIds(
-  chat: ChatState,
-  event: MessageEvent,
-): Pick<ChatState, "last_update_id" | "last_word_update_id"> {
-  const { last_update_id, last_word_update_id } = chat;
-  const updateId = updateIdOf(event);
-  if (updateId === undefined) return { last_update_id, last_word_update_id };
-  if (isHeld(last_update_id, chat, event)) return { last_update_id, last_word_update_id: updateId };
-  // Where the ids have restarted, the id of the last word says nothing any more.
-  const isRestarted = last_update_id !== undefined && updateId < last_update_id;
-  const isNews = isRestarted || isWord(event);
-  return { last_update_id: updateId, last_word_update_id: isNews ? updateId : last_word_update_id };
-}
-
-/** Whether the chat holds this event already, by the last id of the event's own stream. */
-function isHeld(lastId: number | undefined, chat: ChatState, event: ChatEvent): boolean {
-  const updateId = updateIdOf(event);
-  return updateId !== undefined && lastId !== undefined && updateId <= lastId &&
-    lastId - updateId < updatesAtMost && !idsMayHaveRestarted(chat, event) && !isLaterWord(chat, event);
-}
-
-/** Telegram's ids have 31 bits: one that is further ahead was not given by it, and holds nothing. */
-const updatesAtMost = 2 ** 31;
-
-/** A /stop or /start that is later than all that the chat has said is new, whatever its id: neither is passed over. */
-function isLaterWord(chat: ChatState, event: ChatEvent): boolean {
-  const heardAt = lastHeard(chat, event);
-  return isWord(event) && (heardAt === undefined || event.at > heardAt);
-}
-
-const sixDaysMs = 6 * 24 * 60 * 60 * 1000;
-
-/**
- * When the chat last wrote. A time that is days ahead of what happens now is somebody's mistake, and none: heeded, it
- * would make everything old until then. What is told twice, or late, is told within less.
- */
-export function lastHeard(chat: ChatState, { at }: BaseEvent): number | undefined {
-  const lastActive = parseTime(chat.last_active);
-  return lastActive !== undefined && lastActive - at > sixDaysMs ? undefined : lastActive;
-}
-
-/** After a week without updates Telegram chooses the next id at random (Bot API, `Update.update_id`). */
-function idsMayHaveRestarted(chat: ChatState, event: BaseEvent): boolean {
-  const lastActive = parseTime(chat.last_active);
-  return lastActive !== undefined && event.at - lastActive > sixDaysMs;
-}
-
-/** Telegram dates messages in whole seconds, so only a whole second tells; ids tell within one. */
-export function isOlderThanLastMessage(chat: ChatState, event: ChatEvent): boolean {
-  if (isHeld(chat.last_update_id, chat, event)) return true;
-  const heardAt = lastHeard(chat, event);
-  return heardAt !== undefined && wholeSecond(event.at) < wholeSecond(heardAt);
-}
-
-// The consent rule, written once: what each fact does to a chat.
-// Facts are events; {@link transition} says what the chat is afterwards. It is pure, and nothing else in the
-// project knows the rule: storages fold it, commands look at what it changed.
-
-/** So many broadcasts in a row that do not find the chat end it. */
+/** After so many broadcasts in a row that do not find the chat, it is deactivated. */
 const strikesAtMost = 3;
 
-/** The chat after the event; the very same value where nothing changes. `undefined` is a chat nobody knows. */
+/** The chat after the event; the same object if nothing changes. `undefined` is an unknown chat. */
 export function transition(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
   switch (event.kind) {
     case "start":
@@ -137,7 +57,7 @@ export function transition(chat: ChatState | undefined, event: ChatEvent): ChatS
   }
 }
 
-/** The chat after all of them, in order. */
+/** The chat after all the events, in their order. */
 export function fold(chat: ChatState | undefined, events: readonly ChatEvent[]): ChatState | undefined {
   return events.reduce(transition, chat);
 }
@@ -147,13 +67,13 @@ export function isMessage(event: ChatEvent): event is MessageEvent {
   return event.kind === "start" || event.kind === "stop" || event.kind === "message";
 }
 
-/** The chat as users see it: a copy, without what is not known of it. */
+/** The chat as users of the library see it: a copy without its undefined fields. */
 export function chatOf(chatId: number, state: ChatState): Chat {
   const known = Object.entries(state).filter(([, value]) => value !== undefined);
   return structuredClone({ chat_id: chatId, ...Object.fromEntries(known) }) as Chat;
 }
 
-/** Whether the chat is out of its own will, so that only /start or the operator may bring it back. */
+/** Whether the chat has unsubscribed itself, so that only /start or the operator may activate it. */
 export function isStopped(chat: ChatState): boolean {
   return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");
 }
@@ -169,11 +89,11 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
       ? registered(event, 1)
       : undefined;
   }
-  if (isMessageHeld(chat, event)) return chat;
+  if (isMessageApplied(chat, event)) return chat;
   const counted = {
     ...withUserInfo(withoutStrikes(chat), event.userInfo),
     message_count: chat.message_count + 1,
-    last_active: toIso(Math.max(event.at, lastHeard(chat, event) ?? event.at)),
+    last_active: toIso(Math.max(event.at, lastMessageAt(chat, event) ?? event.at)),
     ...messageIds(chat, event),
   };
   if (event.kind === "start") return activated(inThread(counted, threadOf(event)));
@@ -185,19 +105,19 @@ function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatStat
   if (chat === undefined) {
     return event.kind === "returned" && event.registers ? registered(event, 0) : undefined;
   }
-  if (isMemberHeld(chat, event) || isOlderThanLastMessage(chat, event)) return chat;
+  if (isMemberApplied(chat, event) || isOlderThanLastMessage(chat, event)) return chat;
   const updateId = updateIdOf(event);
-  const noted = updateId === undefined ? chat : { ...chat, last_member_update_id: updateId };
+  const marked = updateId === undefined ? chat : { ...chat, last_member_update_id: updateId };
   if (event.kind === "removed") {
-    return chat.is_active ? deactivated(noted, event.reason ?? "gone", event.at) : noted;
+    return chat.is_active ? deactivated(marked, event.reason ?? "gone", event.at) : marked;
   }
-  if (!event.registers || isStopped(chat)) return noted;
-  const returned = activated(withUserInfo(noted, event.userInfo));
+  if (!event.registers || isStopped(chat)) return marked;
+  const returned = activated(withUserInfo(marked, event.userInfo));
   const added_by = adderOf(event);
   return chat.is_active || added_by === undefined ? returned : { ...returned, added_by };
 }
 
-/** A strike: Telegram says "chat not found" of chats that are there, too, so once is not enough. */
+/** A strike: Telegram says "chat not found" of chats that exist, too, so that one is not enough. */
 function onUnreached(chat: ChatState, event: DeliveryEvent): ChatState {
   if (!chat.is_active || isOlderThanLastMessage(chat, event)) return chat;
   const strikes = (chat.strikes ?? 0) + 1;
@@ -209,14 +129,14 @@ function withoutStrikes(chat: ChatState): ChatState {
 }
 
 /**
- * The supergroup takes over its group's standing, counts and `added_at`, once. Where messages have made it known
- * before, its own standing holds, except that a /stop said in either chat holds in both.
+ * The supergroup takes over its group's state, counts and `added_at`, once. If messages have registered it before, its own
+ * state holds, except that a /stop in either chat holds in both.
  */
 function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent): ChatState {
   const { is_active, removed_at, removed_reason, added_at, last_active, message_count, user_info } = from;
   const inherited = { migrated_from: from.chat_id, added_at };
   if (chat === undefined) {
-    // What the group holds, it holds as the supergroup, too.
+    // An update that the group has, the supergroup has, too.
     const { last_update_id, last_word_update_id } = from;
     const standing = { is_active, removed_at, removed_reason, last_active, message_count, user_info };
     return { ...standing, added_by: from.added_by, last_update_id, last_word_update_id, ...inherited };
@@ -246,7 +166,7 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
     added_at: toIso(event.at),
     last_active: toIso(event.at),
     message_count: messageCount,
-    user_info: merged({}, event.userInfo),
+    user_info: mergedInfo({}, event.userInfo),
     removed_at: null,
     added_by: adderOf(event),
     thread_id: threadOf(event),
@@ -256,13 +176,13 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
   };
 }
 
-/** The person who brings the chat in; what can be nobody's id is none. */
+/** The person who adds the bot to the chat, if the id is valid. */
 function adderOf(event: ChatEvent): number | undefined {
   const addedBy = "addedBy" in event ? event.addedBy : undefined;
   return isChatId(addedBy) ? addedBy : undefined;
 }
 
-/** The topic in which it was said; what can be no topic's id is none. */
+/** The topic of the message, if the id is valid. */
 function threadOf(event: ChatEvent): number | undefined {
   const threadId = "threadId" in event ? event.threadId : undefined;
   return isThreadId(threadId) ? threadId : undefined;
@@ -288,14 +208,96 @@ function deactivated(chat: ChatState, reason: RemovedReason, at: number): ChatSt
 }
 
 function withUserInfo(chat: ChatState, userInfo: UserInfo | undefined): ChatState {
-  const user_info = merged(chat.user_info, userInfo);
+  const user_info = mergedInfo(chat.user_info, userInfo);
   return user_info === chat.user_info ? chat : { ...chat, user_info };
 }
 
-/** What is known stays where the news has nothing to say; the same object where there is no news. */
-function merged(known: UserInfo, news: UserInfo = {}): UserInfo {
-  const changes = Object.entries(news).filter(([key, value]) =>
+/** The known fields with the new ones that are not empty; the same object if nothing changes. */
+function mergedInfo(known: UserInfo, update: UserInfo = {}): UserInfo {
+  const changes = Object.entries(update).filter(([key, value]) =>
     value !== undefined && value !== null && value !== "" && known[key] !== value
   );
   return changes.length === 0 ? known : { ...known, ...Object.fromEntries(changes) };
+}
+
+// Redelivery: Telegram may deliver an update again, and two programs that poll for the same bot may write out of order.
+
+/** The id of the event's update, if it is a safe integer. */
+export function updateIdOf(event: ChatEvent): number | undefined {
+  const updateId = "updateId" in event ? event.updateId : undefined;
+  return Number.isSafeInteger(updateId) ? updateId : undefined;
+}
+
+/** Whether the message is a /start or a /stop. */
+export function isWord({ kind }: ChatEvent): boolean {
+  return kind === "start" || kind === "stop";
+}
+
+/**
+ * Whether the chat has the message already. A /start or /stop may arrive after a later message that another poller
+ * has received, so it is compared with the last /start or /stop; if that is not known, with the last message.
+ */
+function isMessageApplied(chat: ChatState, event: MessageEvent): boolean {
+  const { last_update_id: last, last_word_update_id: lastWord = Infinity } = chat;
+  return isApplied(last !== undefined && isWord(event) ? Math.min(lastWord, last) : last, chat, event);
+}
+
+/** Whether the chat has the `my_chat_member` already. */
+function isMemberApplied(chat: ChatState, event: MemberEvent): boolean {
+  return isApplied(chat.last_member_update_id, chat, event);
+}
+
+/** The last ids of the chat with this message. */
+function messageIds(
+  chat: ChatState,
+  event: MessageEvent,
+): Pick<ChatState, "last_update_id" | "last_word_update_id"> {
+  const { last_update_id, last_word_update_id } = chat;
+  const updateId = updateIdOf(event);
+  if (updateId === undefined) return { last_update_id, last_word_update_id };
+  if (isApplied(last_update_id, chat, event)) return { last_update_id, last_word_update_id: updateId };
+  // After a restart of the ids, the id of the last /start or /stop is meaningless.
+  const isRestarted = last_update_id !== undefined && updateId < last_update_id;
+  const isLatest = isRestarted || isWord(event);
+  return { last_update_id: updateId, last_word_update_id: isLatest ? updateId : last_word_update_id };
+}
+
+/** Whether the chat has the event already, by the last id of the event's own stream. */
+function isApplied(lastId: number | undefined, chat: ChatState, event: ChatEvent): boolean {
+  const updateId = updateIdOf(event);
+  return updateId !== undefined && lastId !== undefined && updateId <= lastId &&
+    lastId - updateId < updatesAtMost && !idsMayHaveRestarted(chat, event) && !isLaterWord(chat, event);
+}
+
+/** Telegram's ids have 31 bits: a last id that is further ahead is not Telegram's, and is ignored. */
+const updatesAtMost = 2 ** 31;
+
+/** A /stop or /start that is later than the chat's last message is new, whatever its id. */
+function isLaterWord(chat: ChatState, event: ChatEvent): boolean {
+  const lastAt = lastMessageAt(chat, event);
+  return isWord(event) && (lastAt === undefined || event.at > lastAt);
+}
+
+const sixDaysMs = 6 * 24 * 60 * 60 * 1000;
+
+/**
+ * When the chat last wrote. A time that is days after the event is a mistake, and is ignored: it would make every event
+ * until then an old one. Updates that are repeated, or late, are so by less.
+ */
+function lastMessageAt(chat: ChatState, { at }: BaseEvent): number | undefined {
+  const lastActive = parseTime(chat.last_active);
+  return lastActive !== undefined && lastActive - at > sixDaysMs ? undefined : lastActive;
+}
+
+/** After a week without updates Telegram chooses the next id at random (Bot API, `Update.update_id`). */
+function idsMayHaveRestarted(chat: ChatState, event: BaseEvent): boolean {
+  const lastActive = parseTime(chat.last_active);
+  return lastActive !== undefined && event.at - lastActive > sixDaysMs;
+}
+
+/** Telegram dates messages in whole seconds, so that times are compared in seconds; ids decide within one. */
+function isOlderThanLastMessage(chat: ChatState, event: ChatEvent): boolean {
+  if (isApplied(chat.last_update_id, chat, event)) return true;
+  const lastAt = lastMessageAt(chat, event);
+  return lastAt !== undefined && wholeSecond(event.at) < wholeSecond(lastAt);
 }

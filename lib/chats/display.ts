@@ -18,7 +18,7 @@ import {
 } from "../util/html.ts";
 import type { Chat } from "./events.ts";
 
-/** Figures of a storage, and of a bot where they come from one. */
+/** Figures of a storage, and the health of a bot if they come from one. */
 export interface ShownStatistics {
   readonly totalChats: number;
   readonly activeChats: number;
@@ -36,7 +36,7 @@ export interface ShownStatistics {
   readonly pendingReplies?: number;
 }
 
-/** One chat: its state, and what is known of whom it is with. */
+/** One chat: its state, and who is behind it. */
 export function showChat(chat: Chat): MimeBundle {
   const { user_info, ...state } = chat;
   const facts = Object.entries(state).map(([name, value]): Fact => [name, textOf(value)]);
@@ -70,7 +70,7 @@ export function showChats(page: readonly Chat[]): MimeBundle {
   };
 }
 
-/** Figures over all chats, and how the bot is. */
+/** Figures over all chats, and the health of the bot. */
 export function showStatistics(figures: ShownStatistics): MimeBundle {
   const { username, storage, lastActiveByDay = [] } = figures;
   const facts: Fact[] = [
@@ -80,7 +80,7 @@ export function showStatistics(figures: ShownStatistics): MimeBundle {
     ["Messages", count(figures.totalMessages)],
     ["Messages a chat", figures.averageMessagesPerChat.toFixed(1)],
     ...storage === undefined ? [] : [["Kept in", storage] as const],
-    ...workOf(figures),
+    ...healthFactsOf(figures),
   ];
   const title = username === undefined ? "Chats" : `@${username}`;
   const plot = lastActiveByDay.length === 0 ? undefined : activity(lastActiveByDay);
@@ -91,13 +91,13 @@ export function showStatistics(figures: ShownStatistics): MimeBundle {
   };
 }
 
-/** What a bot does just now. */
-function workOf(health: ShownStatistics): Fact[] {
+/** The health of a bot. */
+function healthFactsOf(health: ShownStatistics): Fact[] {
   const { isPolling, isHearing, lastHeardAt, isDegraded, queuedUpdates, pendingReplies } = health;
   if (isPolling === undefined) return [];
-  const isDeaf = isPolling && lastHeardAt !== undefined;
+  const hasStopped = isPolling && lastHeardAt !== undefined;
   return [
-    ["Hears commands", isHearing ? "yes" : isDeaf ? `not since ${lastHeardAt}` : "no"],
+    ["Hears commands", isHearing ? "yes" : hasStopped ? `not since ${lastHeardAt}` : "no"],
     ...isDegraded ? [["DynamoDB", "cannot be used just now"] as const] : [],
     ...queuedUpdates ? [["Updates waiting", count(queuedUpdates)] as const] : [],
     ...pendingReplies ? [["Replies waiting", count(pendingReplies)] as const] : [],

@@ -1,7 +1,7 @@
-/** What is known of a chat, and the facts that change it. How they do is said in `chat.ts`. */
+/** The state of a chat, and the events that change it by the rule in `chat.ts`. */
 
 /**
- * Why a chat is inactive: it said /stop; blocked the bot; removed it; is deleted, or was not found by three broadcasts
+ * Why a chat is inactive: it sent /stop; blocked the bot; removed it; is deleted, or was not found by three broadcasts
  * in a row; was stale; became a supergroup.
  */
 export type RemovedReason = "stopped" | "blocked" | "left" | "gone" | "inactive" | "migrated";
@@ -27,7 +27,7 @@ export interface UserInfo {
   readonly [key: string]: unknown;
 }
 
-/** What is known of a chat, in the table's own names. Times are ISO 8601 in UTC. */
+/** The state of a chat, with the names of the table's attributes. Times are ISO 8601 in UTC. */
 export interface ChatState {
   /** Whether broadcasts go to the chat. */
   readonly is_active: boolean;
@@ -45,7 +45,7 @@ export interface ChatState {
   readonly removed_reason?: RemovedReason | undefined;
   /** Broadcasts in a row that did not find this active chat; absent where the last one did. The third ends it. */
   readonly strikes?: number | undefined;
-  /** The id of the person who has brought this group or channel in; absent where that is not known. */
+  /** The id of the person who has added the bot to this group or channel; absent if that is not known. */
   readonly added_by?: number | undefined;
   /** The topic to which broadcasts go, by its `message_thread_id`; absent where they go to General, or there are no topics. */
   readonly thread_id?: number | undefined;
@@ -53,11 +53,11 @@ export interface ChatState {
   readonly migrated_to?: number | undefined;
   /** The group that this supergroup was. */
   readonly migrated_from?: number | undefined;
-  /** The last message's update id: what it says twice counts once. */
+  /** The update id of the last message: an update that is delivered twice counts once. */
   readonly last_update_id?: number | undefined;
   /**
-   * The update id of the last /start or /stop, or of the registration. By it a /stop still counts that comes late, after
-   * a message that was said after it. Absent on items of earlier versions and of other programs.
+   * The update id of the last /start or /stop, or of the registration. By it a /stop still counts that arrives after a
+   * later message. Absent on items of earlier versions and of other programs.
    */
   readonly last_word_update_id?: number | undefined;
   /** The same as `last_update_id` for `my_chat_member`, which Telegram redelivers apart from messages. */
@@ -70,7 +70,7 @@ export interface Chat extends ChatState {
   readonly chat_id: number;
 }
 
-/** What every event says. */
+/** Common to all events. */
 export interface BaseEvent {
   /** When it happened, in milliseconds since 1970: Telegram's `date` where it gives one. */
   readonly at: number;
@@ -78,18 +78,18 @@ export interface BaseEvent {
 
 /** A message from the chat. `registers` says whether it may register or reactivate (auto-registration). */
 export interface MessageEvent extends BaseEvent {
-  /** Which of the two commands it was, or any other message. */
+  /** One of the two commands, or any other message. */
   readonly kind: "start" | "stop" | "message";
-  /** The update that told it; what is told twice counts once. */
+  /** The update of the event; an update that is delivered twice counts once. */
   readonly updateId?: number | undefined;
-  /** News about who is behind the chat. */
+  /** Who is behind the chat, as far as the event says. */
   readonly userInfo?: UserInfo | undefined;
-  /** Default: false. A /start needs no leave. */
+  /** Default: false. A /start always may. */
   readonly registers?: boolean;
-  /** Who brings the group or channel in, if this registers it. */
+  /** Who adds the bot to the group or channel, if this registers it. */
   readonly addedBy?: number | undefined;
   /**
-   * The topic in which it was said, by its `message_thread_id`; absent where it was said in General, or there are no topics.
+   * The topic of the message, by its `message_thread_id`; absent in General, and where there are no topics.
    * A /start subscribes this topic in the place of an earlier one, and so does a message that registers.
    */
   readonly threadId?: number | undefined;
@@ -97,31 +97,31 @@ export interface MessageEvent extends BaseEvent {
 
 /** The bot can (`returned`) or cannot (`removed`) write to the chat any more; without `updateId`, a refused send. */
 export interface MemberEvent extends BaseEvent {
-  /** Whether it cannot, or can again. */
+  /** Whether the bot cannot write, or can again. */
   readonly kind: "removed" | "returned";
-  /** The update that told it; what is told twice counts once. */
+  /** The update of the event; an update that is delivered twice counts once. */
   readonly updateId?: number | undefined;
-  /** Why it cannot. Default: `gone`. */
+  /** Why the bot cannot write. Default: `gone`. */
   readonly reason?: "blocked" | "left" | "gone";
-  /** News about who is behind the chat. */
+  /** Who is behind the chat, as far as the event says. */
   readonly userInfo?: UserInfo | undefined;
   /** Whether a return may register or reactivate. Default: false. */
   readonly registers?: boolean;
-  /** Who brings the group or channel in, if a return registers or reactivates it. */
+  /** Who adds the bot to the group or channel, if a return registers or reactivates it. */
   readonly addedBy?: number | undefined;
 }
 
-/** What a broadcast met: Telegram did not find the chat (`unreached`, a strike), or took the message (`reached`). */
+/** The result of a broadcast: Telegram did not find the chat (`unreached`, a strike), or took the message (`reached`). */
 export interface DeliveryEvent extends BaseEvent {
-  /** Said twice, a strike counts twice. `reached` clears them, as does a message from the chat. */
+  /** A strike that is applied twice counts twice. `reached` clears strikes, as does a message from the chat. */
   readonly kind: "unreached" | "reached";
 }
 
-/** The operator's word, which overrides even a /stop. */
+/** A call of the operator, which overrides even a /stop. */
 export interface OperatorEvent extends BaseEvent {
-  /** As `saveChat`, `deactivateChat` and `reactivateChat`. */
+  /** By `saveChat`, `deactivateChat` and `reactivateChat`. */
   readonly kind: "saved" | "deactivated" | "reactivated";
-  /** News about who is behind the chat. */
+  /** Who is behind the chat, as far as the event says. */
   readonly userInfo?: UserInfo | undefined;
 }
 
@@ -129,26 +129,26 @@ export interface OperatorEvent extends BaseEvent {
 export interface StaleEvent extends BaseEvent {
   /** The chat has not written for too long. */
   readonly kind: "stale";
-  /** What cleanup has read, to the letter. */
+  /** `last_active` as cleanup has read it, to the letter. */
   readonly lastActive: string;
 }
 
 /** The two halves of a group's move to its supergroup: the new chat inherits, then the old one is closed. */
 export interface InheritedEvent extends BaseEvent {
-  /** Told to the supergroup. */
+  /** Applied to the supergroup. */
   readonly kind: "inherited";
   /** The group, as it was read. */
   readonly from: Chat;
 }
 /** See {@link InheritedEvent}. */
 export interface MigratedEvent extends BaseEvent {
-  /** Told to the group. */
+  /** Applied to the group. */
   readonly kind: "migrated";
   /** The supergroup's id. */
   readonly to: number;
 }
 
-/** A fact about a chat: small, immutable, safe to hand over twice (but for a strike). */
+/** An event of a chat: small, immutable, and safe to apply twice (except for a strike). */
 export type ChatEvent =
   | MessageEvent
   | MemberEvent

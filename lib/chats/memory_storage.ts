@@ -1,4 +1,4 @@
-/** Chats in memory: for tests, for trying things out, and for going on when DynamoDB cannot be used. */
+/** Chats in memory: for tests and experiments, and in place of a storage that cannot be read yet. */
 import { assertChatId } from "../telegram/chat_id.ts";
 import { botOptionNames } from "../util/option_owners.ts";
 import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
@@ -17,11 +17,11 @@ const optionNames: Names = {
   elsewhere: { "the options of the bot": botOptionNames },
 };
 
-/** Keeps chats for as long as the process lives, by the same rule and contract as every storage. */
+/** Keeps chats until the process ends, by the contract of every storage. */
 export class InMemoryChatStorage extends ChatStorage {
   /** What `initialize()` reports. */
   readonly kind = "memory";
-  /** Nobody else writes to it. */
+  /** No other process writes to it. */
   override readonly isShared = false;
   readonly #chats = new Map<number, ChatState>();
 
@@ -34,12 +34,12 @@ export class InMemoryChatStorage extends ChatStorage {
     assertOptionNames(options, optionNames, new.target !== InMemoryChatStorage);
   }
 
-  /** Nothing is to be made. */
+  /** Does nothing. */
   createTableIfNotExists(): Promise<void> {
     return Promise.resolve();
   }
 
-  /** Folds the rule over the events at once. */
+  /** Folds the consent rule over the events. */
   // deno-lint-ignore require-await -- async, so that a wrong id rejects as it does with every storage
   async apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult> {
     assertChatId(chatId);

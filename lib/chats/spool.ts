@@ -1,9 +1,7 @@
-/** The queue on disk: what waits for the storage outlives the process. A JSON line for each entry. */
+/** The write queue on disk, which outlives the process: a JSON line for each write. */
 import type { FileHandle } from "node:fs/promises";
-import type { ChatWrite } from "./writer.ts";
 import { LineFile, type Lines, openLineFile } from "../util/json_lines_file.ts";
-
-export type SpoolContent = Lines<ChatWrite>;
+import type { ChatWrite } from "./writer.ts";
 
 /** An append-only file. Only its owner may read it: it says who writes to the bot. */
 export class Spool {
@@ -15,17 +13,17 @@ export class Spool {
     this.#file = new LineFile(path, file);
   }
 
-  /** All entries that are left from before. */
-  read(): Promise<SpoolContent> {
-    return this.#file.read(isEntry);
+  /** The writes that an earlier process has left. */
+  read(): Promise<Lines<ChatWrite>> {
+    return this.#file.read(isWrite);
   }
 
-  /** Resolves once they are on disk; what comes while the disk is busy goes there together. */
-  append(chatWrites: readonly ChatWrite[]): Promise<void> {
-    return this.#file.append(chatWrites);
+  /** Resolves when they are on disk; writes that arrive while the disk is busy are appended together. */
+  append(writes: readonly ChatWrite[]): Promise<void> {
+    return this.#file.append(writes);
   }
 
-  /** Forgets everything, as it is kept elsewhere; leaves the file alone where another process has added to it. */
+  /** Empties the file, as the storage has the writes; leaves it alone if another process has appended to it. */
   clear(): Promise<void> {
     return this.#file.clear();
   }
@@ -40,11 +38,9 @@ export async function openSpool(path: string): Promise<Spool> {
   return new Spool(path, await openLineFile(path, "spool file"));
 }
 
-function isEntry(chatWrite: ChatWrite): boolean {
-  if (chatWrite.kind === "migration") {
-    return [chatWrite.from, chatWrite.to, chatWrite.at].every(Number.isSafeInteger);
-  }
-  const { kind, at } = chatWrite.event;
-  return chatWrite.kind === "event" && Number.isSafeInteger(chatWrite.chatId) && typeof kind === "string" &&
+function isWrite(write: ChatWrite): boolean {
+  if (write.kind === "migration") return [write.from, write.to, write.at].every(Number.isSafeInteger);
+  const { kind, at } = write.event;
+  return write.kind === "event" && Number.isSafeInteger(write.chatId) && typeof kind === "string" &&
     Number.isFinite(at);
 }

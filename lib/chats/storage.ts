@@ -1,3 +1,4 @@
+/** The port behind which chats are kept, its errors, and the operations that every storage has. */
 import { assertChatId } from "../telegram/chat_id.ts";
 import { createSemaphore } from "../util/async.ts";
 import { type Clock, dayMs, parseTime, systemClock } from "../util/clock.ts";
@@ -14,86 +15,7 @@ import {
 } from "../util/validate.ts";
 import { isStopped } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState, UserInfo } from "./events.ts";
-
-/** The log of /stops in a storage that several processes share. */
-export interface StopLog {
-  /** How many /stops were entered so far. It only grows; one may be counted twice. */
-  readonly count: number;
-  /** The count at which `chats` was emptied last: a reader who last saw a lower count has missed some. */
-  readonly since: number;
-  /** The chats of the /stops since then. One of them may have said /start again: only a look at the chat tells. */
-  readonly chats: ReadonlySet<number>;
-}
-
-// Figures over all chats, counted chat by chat.
-
-/** Figures over all chats of a storage. */
-export interface ChatStatistics {
-  /** Chats of any standing. */
-  readonly totalChats: number;
-  /** Chats to which broadcasts go. */
-  readonly activeChats: number;
-  /** All others. */
-  readonly inactiveChats: number;
-  /** Messages from all chats. */
-  readonly totalMessages: number;
-  /** 0 where there are no chats. */
-  readonly averageMessagesPerChat: number;
-  /** Chats of any standing by the day of their `last_active`: each of the last thirty days in UTC, today last. */
-  readonly lastActiveByDay: readonly number[];
-}
-
-/** Shows a chat richly in a notebook. */
-export const displayChat: <T extends Chat>(chat: T) => T = createDisplay(async () =>
-  (await import("./display.ts")).showChat
-);
-/** Shows a page of chats richly in a notebook. */
-export const displayChats: <T extends readonly Chat[]>(page: T) => T = createDisplay(async () =>
-  (await import("./display.ts")).showChats
-);
-/** Shows figures richly in a notebook. */
-export const displayStatistics: <T extends ChatStatistics>(figures: T) => T = createDisplay(async () =>
-  (await import("./display.ts")).showStatistics
-);
-
-const days = 30;
-
-/** Counts chats, in no more room for a million of them than for one. */
-export class StatisticsCounter {
-  readonly #today: number;
-  readonly #lastActiveByDay: number[] = new Array<number>(days).fill(0);
-  #chats = 0;
-  #active = 0;
-  #messages = 0;
-
-  /** `now` is in milliseconds since 1970. */
-  constructor(now: number) {
-    this.#today = Math.floor(now / dayMs);
-  }
-
-  add({ is_active, message_count, last_active }: ChatState): void {
-    this.#chats++;
-    if (is_active) this.#active++;
-    this.#messages += message_count;
-    const day = days - 1 - this.#today + Math.floor((parseTime(last_active) ?? -Infinity) / dayMs);
-    // What is longer ago, or is said to be still to come, has no place.
-    if (day >= 0 && day < days) this.#lastActiveByDay[day] = (this.#lastActiveByDay[day] ?? 0) + 1;
-  }
-
-  get statistics(): ChatStatistics {
-    const [chats, active, messages] = [this.#chats, this.#active, this.#messages];
-    return displayStatistics({
-      totalChats: chats,
-      activeChats: active,
-      inactiveChats: chats - active,
-      totalMessages: messages,
-      averageMessagesPerChat: chats === 0 ? 0 : messages / chats,
-      lastActiveByDay: [...this.#lastActiveByDay],
-    });
-  }
-}
-
-// The port behind which chats are kept, and what everyone may do with any storage, said in its few methods.
+import { type ChatStatistics, StatisticsCounter } from "./statistics.ts";
 
 /** What a batch of events did: the chat before the first and after the last; `undefined` is a chat nobody knows. */
 export interface ApplyResult {
@@ -108,12 +30,12 @@ export interface ApplyResult {
   readonly confirmAfterMs?: number;
 }
 
-/** What the caller takes a chat for. A right guess saves a read; a wrong one costs a request and nothing else. */
+/** The state in which the caller expects the chat. A right guess saves a read; a wrong one costs one request. */
 export type ExpectedState = "absent" | "active";
 
-/** How work that may take long is followed and ended. */
+/** Follows and ends a load that may take long. */
 export interface LoadOptions {
-  /** Ends it: then it rejects with the signal's reason. */
+  /** Ends it: then the load rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called whenever there is progress: the table is being made, a page has been read. */
   readonly onProgress?: (() => void) | undefined;
@@ -125,19 +47,71 @@ export interface LoadOptions {
   readonly onThread?: ((chatId: number, threadId: number) => void) | undefined;
 }
 
-/** Whom a cleanup meets. */
+/** Which chats a cleanup deactivates. */
 export interface CleanupOptions {
   /** Chats that have not written for longer than this many days: any finite number above 0. */
   readonly daysThreshold: number;
 }
 
-/** What every storage may be given. */
+/** Options of every storage. */
 export interface ChatStorageOptions {
   /** Default: the machine's own. */
   readonly clock?: Clock;
   /** Default: the console. */
   readonly logger?: Logger;
 }
+
+/** The log of /stops in a storage that several processes share. */
+export interface StopLog {
+  /** How many /stops were entered so far. It only grows; one may be counted twice. */
+  readonly count: number;
+  /** The count at which `chats` was emptied last: a reader who last saw a lower count has missed some. */
+  readonly since: number;
+  /** The chats of the /stops since then. One of them may have said /start again: only a look at the chat tells. */
+  readonly chats: ReadonlySet<number>;
+}
+
+/**
+ * Why the storage could not be used. Only `failed` is no outage: the request or the item itself is wrong, and stays so.
+ */
+export type StorageFailure =
+  | "credentials"
+  | "denied"
+  | "region"
+  | "table"
+  | "clock"
+  | "unreachable"
+  | "throttled"
+  | "unavailable"
+  | "failed";
+
+/** A read or a write that did not take place, or of which no answer came. `cause` is the client's own error. */
+export class StorageError extends Error {
+  /** For telling it from other errors where two copies of this package are loaded. */
+  override readonly name = "StorageError";
+  /** Why, in a word. */
+  readonly reason: StorageFailure;
+
+  /** For storages of your own: `message` says what happened and what to check. */
+  constructor(reason: StorageFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** Whether the same request may succeed later. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof StorageError && error.reason !== "failed";
+}
+
+/** Shows a chat richly in a notebook. */
+export const displayChat: <T extends Chat>(chat: T) => T = createDisplay(async () =>
+  (await import("./display.ts")).showChat
+);
+/** Shows a page of chats richly in a notebook. */
+export const displayChats: <T extends readonly Chat[]>(page: T) => T = createDisplay(async () =>
+  (await import("./display.ts")).showChats
+);
 
 const cleanupsAtOnce = 8;
 
@@ -146,9 +120,9 @@ const cleanupsAtOnce = 8;
  * Every method that cannot read or write throws: "unknown" is never said of a chat that could not be read.
  */
 export abstract class ChatStorage {
-  /** Time, for what is done now. */
+  /** Gives the time of events. */
   protected readonly clock: Clock;
-  /** Where the storage speaks. */
+  /** Gets warnings. */
   protected readonly logger: Logger;
 
   /** For storages of your own, which call it first. */
@@ -180,7 +154,11 @@ export abstract class ChatStorage {
    * Folds the consent rule over the events and keeps the result, all of it or nothing: exact under any number of
    * writers and any redelivery, as long as each writer hands over one chat's updates in their order.
    */
-  abstract apply(chatId: number, events: readonly ChatEvent[], belief?: ExpectedState): Promise<ApplyResult>;
+  abstract apply(
+    chatId: number,
+    events: readonly ChatEvent[],
+    expected?: ExpectedState,
+  ): Promise<ApplyResult>;
 
   /** One chat; `undefined` if there is none. */
   abstract getChat(chatId: number): Promise<Chat | undefined>;
@@ -222,7 +200,7 @@ export abstract class ChatStorage {
     return active;
   }
 
-  /** Figures over all chats, counted now. */
+  /** Counts all chats. */
   async getStatistics(): Promise<ChatStatistics> {
     const count = new StatisticsCounter(this.clock.now());
     for await (const page of this.scan()) for (const chat of page) count.add(chat);

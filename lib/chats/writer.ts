@@ -1,12 +1,14 @@
-/** What is to be kept of an update, until the storage has it, and what it then did. */
-import { setImmediate } from "node:timers";
-import { toIso } from "../util/clock.ts";
+/**
+ * Writes to the storage: one chat's in their order and as many at once as have gathered, different chats' side by side.
+ * While the storage fails, attempts become slower and fewer, and go on until each write has a result.
+ */
+import { backoffMs } from "../util/async.ts";
+import { type Clock, nextTurn, steady, toIso } from "../util/clock.ts";
 import { isMessage, transition } from "./chat.ts";
 import type { ChatEvent, ChatState } from "./events.ts";
-import type { ApplyResult } from "./storage.ts";
-import { isOutage, type StorageRetry } from "./storage_retry.ts";
+import { type ApplyResult, isOutage } from "./storage.ts";
 
-/** A fact about a chat, or a group's move to its supergroup. Plain data: it may wait on disk. */
+/** An event of a chat, or a group's move to its supergroup. Plain data: it may wait on disk. */
 export type ChatWrite = EventWrite | MigrationWrite;
 
 export interface EventWrite {
@@ -19,53 +21,106 @@ export interface MigrationWrite {
   readonly kind: "migration";
   readonly from: number;
   readonly to: number;
-  /** When it was heard, in milliseconds since 1970. */
+  /** When the update arrived, in milliseconds since 1970. */
   readonly at: number;
 }
 
-/** Where entries are kept. */
+/** The storage, or what stands before it. */
 export interface WriteTarget {
   apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult>;
   migrate(from: number, to: number, at: number): Promise<void>;
 }
 
-/** What an entry did to its chat. */
+/** What a write did to its chat. */
 export interface WriteResult extends ApplyResult {
-  /** Whether the chat held the event before: whoever kept it has answered it, too. */
+  /** Whether the chat had the event before: then its update has been answered, too. */
   readonly isRepeated: boolean;
 }
 
-/** An event on its way; `wasTried` says that a write of it has failed, and may have been kept all the same. */
-export interface AttemptedEvent {
+/** A write was given up, as the bot was stopped; `cause` is why the storage could not be used. */
+export class NotWrittenError extends Error {
+  override readonly name = "NotWrittenError";
+
+  constructor(cause: unknown) {
+    super(`Not written: ${(cause as Error | undefined)?.message ?? "the bot was stopped."}`, { cause });
+  }
+}
+
+/** A write on its way to the storage. */
+export class PendingWrite {
+  readonly write: ChatWrite;
+  /** When it was enqueued, in milliseconds of the write queue's clock. */
+  readonly since: number;
+  /** Whether an attempt has failed; it may have been written all the same. */
+  wasTried = false;
+  /** Whether Telegram was told to forget the update. */
+  isConfirmed = false;
+  /**
+   * Resolves with the result when it is written, or with "queued" when it waits for the storage in safety.
+   * Rejects where neither can be: then Telegram must send the update again.
+   */
+  readonly acknowledged: Promise<WriteResult | "queued">;
+  /** The result when it is written, however long that takes. */
+  readonly written: Promise<WriteResult>;
+  acknowledge: (result: "queued") => void = () => {};
+  resolve: (result: WriteResult) => void = () => {};
+  reject: (error: unknown) => void = () => {};
+
+  constructor(write: ChatWrite, since: number) {
+    this.write = write;
+    this.since = since;
+    this.written = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.acknowledged = Promise.race([
+      this.written,
+      new Promise<"queued">((resolve) => this.acknowledge = resolve),
+    ]);
+    this.acknowledged.catch(() => {});
+  }
+}
+
+/** Makes one write at once, or rejects; `wasTried` says that an attempt before has failed. */
+export async function writeOne(
+  target: WriteTarget,
+  write: ChatWrite,
+  wasTried: boolean = false,
+): Promise<WriteResult> {
+  const [result] = await writeBatch(target, [{ write, wasTried }]);
+  return result as WriteResult;
+}
+
+type Attempt = Pick<PendingWrite, "write" | "wasTried">;
+
+/** Writes one migration, or events of one chat, and gives the result of each. */
+async function writeBatch(target: WriteTarget, batch: readonly Attempt[]): Promise<WriteResult[]> {
+  const [first] = batch;
+  if (first?.write.kind === "migration") {
+    await target.migrate(first.write.from, first.write.to, first.write.at);
+    return [{ before: undefined, after: undefined, isRepeated: false }];
+  }
+  const tried = batch.map(({ write, wasTried }) => ({ event: (write as EventWrite).event, wasTried }));
+  const { chatId } = first?.write as EventWrite;
+  return resultsOf(await target.apply(chatId, tried.map(({ event }) => event)), tried);
+}
+
+/** An event, and whether a write of it has failed before. */
+interface TriedEvent {
   readonly event: ChatEvent;
   readonly wasTried: boolean;
 }
 
-/** Keeps one entry by itself; `wasTried` says that it may have been kept before, without a word. */
-export async function writeOne(
-  storing: WriteTarget,
-  chatWrite: ChatWrite,
-  wasTried: boolean = false,
-): Promise<WriteResult> {
-  if (chatWrite.kind === "migration") {
-    await storing.migrate(chatWrite.from, chatWrite.to, chatWrite.at);
-    return { before: undefined, after: undefined, isRepeated: false };
-  }
-  const { chatId, event } = chatWrite;
-  const [result] = resultsOf(await storing.apply(chatId, [event]), [{ event, wasTried }]);
-  return result as WriteResult;
-}
-
-/** What each of the events did, of which one write has kept all. */
-export function resultsOf(
+/** What each event of a batch did. */
+function resultsOf(
   { before, after, confirmAfterMs }: ApplyResult,
-  events: readonly AttemptedEvent[],
+  events: readonly TriedEvent[],
 ): WriteResult[] {
   const wait = confirmAfterMs === undefined ? {} : { confirmAfterMs };
   let state = before;
   let presumed = after && presumedBefore(after, events);
   return events.map(({ event, wasTried }) => {
-    const result = { ...stepOf(state, event), ...wait };
+    const result = { ...resultOf(state, event), ...wait };
     state = result.after;
     if (!result.isRepeated || !wasTried) return result;
     const first = { before: presumed, after, isRepeated: false, ...wait };
@@ -74,15 +129,15 @@ export function resultsOf(
   });
 }
 
-/** An event with an id that changes nothing of a known chat is one that the chat holds. */
-function stepOf(before: ChatState | undefined, event: ChatEvent): WriteResult {
+/** An event with an update id that does not change a known chat is one that the chat has already. */
+function resultOf(before: ChatState | undefined, event: ChatEvent): WriteResult {
   const after = transition(before, event);
   const isRepeated = before !== undefined && after === before && "updateId" in event;
   return { before, after, isRepeated };
 }
 
-/** What an earlier try was kept upon, whose answer was lost: what it did is news all the same. */
-function presumedBefore(after: ChatState, events: readonly AttemptedEvent[]): ChatState | undefined {
+/** The chat before an earlier attempt that was written, whose answer was lost: what that changed is still to be answered. */
+function presumedBefore(after: ChatState, events: readonly TriedEvent[]): ChatState | undefined {
   const tried = events.filter(({ wasTried }) => wasTried).map(({ event }) => event);
   const isOwn = (time: string | null | undefined, event: ChatEvent): boolean => time === toIso(event.at);
   const messages = tried.filter(isMessage).length;
@@ -99,159 +154,223 @@ function presumedBefore(after: ChatState, events: readonly AttemptedEvent[]): Ch
   };
 }
 
-// One chat's entries are written in their order, as many at once as have gathered; different chats' side by side.
+// One chat's writes, in batches.
 
-/** Something was not kept, as the wait for the storage was ended; `cause` is why the storage could not be used. */
-export class NotWrittenError extends Error {
-  override readonly name = "NotKeptError";
-
-  constructor(cause: unknown) {
-    super(`Not kept: ${(cause as Error | undefined)?.message ?? "the bot was stopped."}`, { cause });
-  }
-}
-
-interface Waiting {
-  readonly chatWrite: ChatWrite;
-  wasTried: boolean;
-  resolve(result: WriteResult): void;
-  reject(error: unknown): void;
-}
-
-interface Lane {
+/** The writes of one chat that wait. */
+interface ChatQueue {
   readonly key: number;
-  readonly waiting: Waiting[];
-  /** Supergroups that this lane's group becomes: what is said there goes this way too. */
+  readonly waiting: PendingWrite[];
+  /** Supergroups that the group of this queue becomes: their writes go the same way. */
   readonly aliases: number[];
   isRunning: boolean;
 }
 
-const entriesAtOnce = 1000;
+const batchAtMost = 1000;
 
 export class BatchingWriter {
-  readonly #storing: WriteTarget;
-  readonly #storageRetry: StorageRetry;
+  readonly #target: WriteTarget;
+  readonly #limiter: AdaptiveLimiter;
   readonly #onOutage: (error: Error) => void;
-  readonly #writer = new Map<number, Lane>();
+  readonly #queues = new Map<number, ChatQueue>();
   readonly #aliases = new Map<number, number>();
-  readonly #starting: Lane[] = [];
+  readonly #starting: ChatQueue[] = [];
   #lastError: unknown;
   #isClosed = false;
 
-  /** `onOutage` is told of each attempt that fails for an outage. */
-  constructor(storing: WriteTarget, storageRetry: StorageRetry, onOutage: (error: Error) => void) {
-    this.#storing = storing;
-    this.#storageRetry = storageRetry;
+  /** `onOutage` is called with the error of each attempt that fails for an outage. */
+  constructor(target: WriteTarget, limiter: AdaptiveLimiter, onOutage: (error: Error) => void) {
+    this.#target = target;
+    this.#limiter = limiter;
     this.#onOutage = onOutage;
   }
 
-  /** Resolves once the entry is kept, however long that takes; rejects where the entry is at fault, or at the end. */
-  write(chatWrite: ChatWrite): Promise<WriteResult> {
-    if (this.#isClosed) return Promise.reject(new NotWrittenError(this.#lastError));
-    const lane = this.#laneOf(chatWrite);
-    if (!lane.isRunning) this.#startSoon(lane);
-    return new Promise((resolve, reject) =>
-      lane.waiting.push({ chatWrite, wasTried: false, resolve, reject })
-    );
+  /** Writes until there is a result. It is an error if the write itself is at fault, or is not made before `close()`. */
+  add(pending: PendingWrite): void {
+    if (this.#isClosed) return pending.reject(new NotWrittenError(this.#lastError));
+    const queue = this.#queueOf(pending.write);
+    queue.waiting.push(pending);
+    if (!queue.isRunning) this.#startSoon(queue);
   }
 
-  /** Whatever is not kept by now rejects with a {@link NotWrittenError}. */
+  /** Rejects all that is not written with a {@link NotWrittenError}. */
   close(): void {
     this.#isClosed = true;
-    for (const { waiting } of this.#writer.values()) {
-      for (const { reject } of waiting.splice(0)) reject(new NotWrittenError(this.#lastError));
+    for (const { waiting } of this.#queues.values()) {
+      for (const pending of waiting.splice(0)) pending.reject(new NotWrittenError(this.#lastError));
     }
   }
 
-  #laneOf(chatWrite: ChatWrite): Lane {
-    const key = this.#keyOf(chatWrite.kind === "event" ? chatWrite.chatId : chatWrite.from);
-    const lane = this.#writer.get(key) ?? { key, waiting: [], aliases: [], isRunning: false };
-    this.#writer.set(key, lane);
-    if (
-      chatWrite.kind === "migration" && this.#keyOf(chatWrite.to) !== key && !this.#writer.has(chatWrite.to)
-    ) {
-      this.#aliases.set(chatWrite.to, key);
-      lane.aliases.push(chatWrite.to);
+  #queueOf(write: ChatWrite): ChatQueue {
+    const key = this.#keyOf(write.kind === "event" ? write.chatId : write.from);
+    const queue = this.#queues.get(key) ?? { key, waiting: [], aliases: [], isRunning: false };
+    this.#queues.set(key, queue);
+    if (write.kind === "migration" && this.#keyOf(write.to) !== key && !this.#queues.has(write.to)) {
+      this.#aliases.set(write.to, key);
+      queue.aliases.push(write.to);
     }
-    return lane;
+    return queue;
   }
 
   #keyOf(chatId: number): number {
     return this.#aliases.get(chatId) ?? chatId;
   }
 
-  /** What comes in the same moment goes into the same write. */
-  #startSoon(lane: Lane): void {
-    lane.isRunning = true;
-    if (this.#starting.push(lane) > 1) return;
-    setImmediate(() => {
+  /** Writes that arrive in the same turn of the event loop go into the same batch. */
+  #startSoon(queue: ChatQueue): void {
+    queue.isRunning = true;
+    if (this.#starting.push(queue) > 1) return;
+    void nextTurn().then(() => {
       for (const each of this.#starting.splice(0)) void this.#run(each);
     });
   }
 
-  async #run(lane: Lane): Promise<void> {
-    while (lane.waiting.length > 0) {
+  async #run(queue: ChatQueue): Promise<void> {
+    while (queue.waiting.length > 0) {
       try {
-        await this.#storageRetry.attempt(() => this.#writeNext(lane), !lane.waiting[0]?.wasTried);
+        await this.#limiter.attempt(() => this.#writeNext(queue), !queue.waiting[0]?.wasTried);
       } catch (error) {
         this.#lastError = error;
         this.#onOutage(error as Error);
       }
     }
-    this.#writer.delete(lane.key);
-    for (const chatId of lane.aliases) this.#aliases.delete(chatId);
+    this.#queues.delete(queue.key);
+    for (const chatId of queue.aliases) this.#aliases.delete(chatId);
   }
 
-  /** Writes what is first in the lane. Rejects only for an outage; then everything still waits there. */
-  async #writeNext({ waiting }: Lane): Promise<void> {
-    const batch = nextOf(waiting);
+  /** Writes the first batch of the queue. Rejects only for an outage; then the batch stays in the queue. */
+  async #writeNext({ waiting }: ChatQueue): Promise<void> {
+    const batch = nextBatchOf(waiting);
     try {
       await this.#write(batch);
     } catch (error) {
-      if (isOutage(error)) {
-        for (const each of batch) each.wasTried = true;
-        throw error;
-      }
-      // One of them is at fault: the others are kept without it.
-      if (batch.length > 1) return await this.#writeOneByOne(waiting, batch);
-      batch[0]?.reject(error);
+      // One of several is at fault: the others are written without it.
+      if (!isOutage(error) && batch.length > 1) return await this.#writeOneByOne(waiting, batch);
+      settleFailed(batch, error);
     }
     if (!this.#isClosed) waiting.splice(0, batch.length);
   }
 
-  async #writeOneByOne(waiting: Waiting[], batch: readonly Waiting[]): Promise<void> {
-    for (const each of batch) {
-      try {
-        await this.#write([each]);
-      } catch (error) {
-        if (!isOutage(error)) each.reject(error);
-        else {
-          each.wasTried = true;
-          throw error;
-        }
-      }
+  async #writeOneByOne(waiting: PendingWrite[], batch: readonly PendingWrite[]): Promise<void> {
+    for (const pending of batch) {
+      await this.#write([pending]).catch((error) => settleFailed([pending], error));
       if (!this.#isClosed) waiting.shift();
     }
   }
 
-  async #write(batch: readonly Waiting[]): Promise<void> {
-    const chatWrite = batch[0]?.chatWrite;
-    if (chatWrite?.kind === "migration") batch[0]?.resolve(await writeOne(this.#storing, chatWrite));
-    else if (chatWrite !== undefined) {
-      const tried = batch.map(({ chatWrite, wasTried }) => ({
-        event: (chatWrite as EventWrite).event,
-        wasTried,
-      }));
-      const applied = await this.#storing.apply(chatWrite.chatId, tried.map(({ event }) => event));
-      resultsOf(applied, tried).forEach((result, index) => batch[index]?.resolve(result));
-    }
+  async #write(batch: readonly PendingWrite[]): Promise<void> {
+    const results = await writeBatch(this.#target, batch);
+    results.forEach((result, index) => batch[index]?.resolve(result));
   }
 }
 
-/** A migration, or what has been heard of one chat: that is one write. */
-function nextOf(waiting: readonly Waiting[]): Waiting[] {
-  const [first] = waiting;
-  if (first?.chatWrite.kind !== "event") return waiting.slice(0, 1);
-  const { chatId } = first.chatWrite;
-  const end = waiting.findIndex(({ chatWrite }) => chatWrite.kind !== "event" || chatWrite.chatId !== chatId);
-  return waiting.slice(0, Math.min(end < 0 ? waiting.length : end, entriesAtOnce));
+/** Rejects writes that are at fault. Throws the error of an outage, after which they are tried again. */
+function settleFailed(batch: readonly PendingWrite[], error: unknown): void {
+  for (const pending of batch) {
+    if (isOutage(error)) pending.wasTried = true;
+    else pending.reject(error);
+  }
+  if (isOutage(error)) throw error;
+}
+
+/** One migration, or the events of one chat up to the next migration. */
+function nextBatchOf(waiting: readonly PendingWrite[]): PendingWrite[] {
+  const first = waiting[0]?.write;
+  if (first?.kind !== "event") return waiting.slice(0, 1);
+  const end = waiting.findIndex(({ write }) => write.kind !== "event" || write.chatId !== first.chatId);
+  return waiting.slice(0, Math.min(end < 0 ? waiting.length : end, batchAtMost));
+}
+
+// How many attempts the storage gets.
+
+/** Concurrent attempts while the storage answers; its client has a limit of its own for requests. */
+const concurrencyAtMost = 256;
+const backoff = { firstMs: 500, longestMs: 15_000, jitter: 0.5 };
+const closingWaitMs = 250;
+/** After so many failures in a row a single attempt at a time probes whether the outage is over. */
+const failuresUntilProbing = 3;
+
+/**
+ * An adaptive concurrency limiter: each outage halves the concurrent attempts and begins a pause, ever longer; each
+ * success doubles them again.
+ */
+export class AdaptiveLimiter {
+  readonly #clock: Clock;
+  readonly #now: () => number;
+  readonly #fresh: (() => void)[] = [];
+  readonly #failed: (() => void)[] = [];
+  #limit = concurrencyAtMost;
+  #running = 0;
+  #failures = 0;
+  #succeededAt = -Infinity;
+  /** The pause after a failure; to abort it lets the next attempts through. */
+  #pause: AbortController | undefined;
+  #longestMs = backoff.longestMs;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#now = steady(clock);
+  }
+
+  /** When an attempt has succeeded last, in milliseconds of the steady clock. */
+  get succeededAt(): number {
+    return this.#succeededAt;
+  }
+
+  /**
+   * Runs the task when the limit allows it; rejects as the task does. A task that is tried for the first time does not
+   * wait for the pause: what fails for one chat may succeed for another.
+   */
+  async attempt<T>(task: () => Promise<T>, isFresh: boolean = false): Promise<T> {
+    while (this.#running >= this.#limit || (this.#pause !== undefined && !isFresh)) {
+      await new Promise<void>((resolve) => (isFresh ? this.#fresh : this.#failed).push(resolve));
+    }
+    this.#running++;
+    try {
+      const result = await task();
+      this.#succeededAt = this.#now();
+      this.#onSuccess();
+      return result;
+    } catch (error) {
+      if (isOutage(error)) this.#onFailure();
+      else this.#onSuccess();
+      throw error;
+    } finally {
+      this.#running--;
+      this.#admit();
+    }
+  }
+
+  /** Tries at once, and pauses only shortly from now on, as the bot is being stopped. */
+  shortenPauses(): void {
+    this.#longestMs = closingWaitMs;
+    this.#onSuccess();
+  }
+
+  #onSuccess(): void {
+    this.#failures = 0;
+    this.#limit = Math.min(concurrencyAtMost, 2 * this.#limit);
+    this.#pause?.abort();
+  }
+
+  #onFailure(): void {
+    this.#failures++;
+    this.#limit = this.#failures < failuresUntilProbing ? Math.max(1, this.#limit >> 1) : 1;
+    if (this.#pause === undefined) void this.#rest();
+  }
+
+  async #rest(): Promise<void> {
+    const pause = this.#pause = new AbortController();
+    const options = { ...backoff, longestMs: this.#longestMs };
+    const waitMs = backoffMs(this.#failures - 1, options, this.#clock.random());
+    await this.#clock.sleep(waitMs, pause.signal).catch(() => {});
+    this.#pause = undefined;
+    this.#admit();
+  }
+
+  #admit(): void {
+    const free = Math.max(0, this.#limit - this.#running);
+    const fresh = this.#fresh.splice(0, free);
+    const failed = this.#pause === undefined ? this.#failed.splice(0, free - fresh.length) : [];
+    for (const enter of [...fresh, ...failed]) enter();
+  }
 }

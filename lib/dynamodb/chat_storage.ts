@@ -9,20 +9,19 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import { chatOf, fold } from "../chats/chat.ts";
 import type { Chat, ChatEvent, ChatState } from "../chats/events.ts";
+import { type ChatStatistics, StatisticsCounter } from "../chats/statistics.ts";
 import {
   type ApplyResult,
   assertWork,
-  type ChatStatistics,
   ChatStorage,
   type ChatStorageOptions,
   displayChat,
   displayChats,
   type ExpectedState,
   type LoadOptions,
-  StatisticsCounter,
   type StopLog,
+  StorageError,
 } from "../chats/storage.ts";
-import { StorageError } from "../chats/storage_error.ts";
 import { assertChatId } from "../telegram/chat_id.ts";
 import type { Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";

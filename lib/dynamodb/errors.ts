@@ -1,5 +1,5 @@
 /** Turns errors of the AWS SDK into a `StorageError` that says what happened, why, and what to check. */
-import { StorageError, type StorageFailure } from "../chats/storage_error.ts";
+import { StorageError, type StorageFailure } from "../chats/storage.ts";
 
 /** The request that failed, as the message names it. */
 export interface FailedRequest {

@@ -13,7 +13,7 @@ import {
   type RunValue,
   textOf,
 } from "../broadcast/ledger.ts";
-import { StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
 import {

@@ -6,7 +6,7 @@ import {
   type TableDescription,
 } from "@aws-sdk/client-dynamodb";
 import type { LoadOptions } from "../chats/storage.ts";
-import { StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import type { Table, TableHints } from "./client.ts";
 import { causeName } from "./errors.ts";

@@ -5,7 +5,7 @@ import process from "node:process";
 import { CreateTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { TelegramError } from "../../lib/telegram/errors.ts";
 import { ConfigError } from "../../lib/util/validate.ts";

@@ -1,14 +1,14 @@
 /** Broadcasts over the wire: who gets a message, how often, and what is said of everyone else. */
-import type { MessageEntity } from "grammy/types";
 import fc from "fast-check";
+import type { MessageEntity } from "grammy/types";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
 import {
   type BotApiFaultAnswer,
   type LocalChat,
   type LocalUser,
   startBotApiServer,
 } from "../../lib/local/mod.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
 import { assert, suite } from "../harness.ts";
 import {
   FastClock,

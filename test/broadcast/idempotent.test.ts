@@ -1,6 +1,6 @@
 /** Broadcasts with an id: sent once, whoever calls, however often, and finished by whoever is left. */
 import { GetItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
-import { StorageError } from "../../lib/chats/storage_error.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
 import { DynamoDBLedger, runOf } from "../../lib/dynamodb/ledger.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import type { BroadcastOptions, Ledger } from "../../mod.ts";

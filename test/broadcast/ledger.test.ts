@@ -1,9 +1,9 @@
-import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import type { Ledger } from "../../lib/broadcast/ledger.ts";
 import { InMemoryLedger } from "../../lib/broadcast/memory_ledger.ts";
-import type { StorageError } from "../../lib/chats/storage_error.ts";
-import { assert, suite } from "../harness.ts";
+import type { StorageError } from "../../lib/chats/storage.ts";
+import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { ledgerContract } from "../contracts/ledger.ts";
+import { assert, suite } from "../harness.ts";
 import { noon } from "../support/chats.ts";
 import { fullRun, itemSize, type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";
 import { failureOf, refusalsCarryItems, TestClock } from "../support/storage.ts";

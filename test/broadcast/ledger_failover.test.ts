@@ -2,12 +2,12 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LedgerFailover, type Patient } from "../../lib/broadcast/ledger_failover.ts";
-import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
-import { type LocalLedger, openLocalLedger } from "../../lib/broadcast/local_ledger.ts";
 import type { RunRecord } from "../../lib/broadcast/ledger.ts";
+import { LedgerFailover, type Patient } from "../../lib/broadcast/ledger_failover.ts";
+import { type LocalLedger, openLocalLedger } from "../../lib/broadcast/local_ledger.ts";
 import { InMemoryLedger } from "../../lib/broadcast/memory_ledger.ts";
-import type { StorageError } from "../../lib/chats/storage_error.ts";
+import type { StorageError } from "../../lib/chats/storage.ts";
+import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { assert, suite } from "../harness.ts";
 import { noon, secondMs } from "../support/chats.ts";
 import { type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";

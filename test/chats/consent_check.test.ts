@@ -9,8 +9,8 @@ import {
   type ChatStorageOptions,
   type LoadOptions,
   type StopLog,
+  StorageError,
 } from "../../lib/chats/storage.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
 import { assert, suite } from "../harness.ts";
 import { StepClock } from "../support/step_clock.ts";
 import { TestLogger } from "../support/storage.ts";

@@ -1,6 +1,6 @@
 /** What strangers can register: chats of which types, and how many groups and channels each of them. */
 import type { Update } from "grammy/types";
-import { AdderCounts } from "../../lib/chats/registry.ts";
+import { AdderCounts } from "../../lib/chats/registration.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { said, type Scene, until, withBot } from "../support/bot.ts";

@@ -1,8 +1,7 @@
 /** The log of /stops that all processes on a table share, and how long a confirmation waits for its readers. */
 import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { ChatEvent } from "../../lib/chats/events.ts";
-import type { ApplyResult } from "../../lib/chats/storage.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
+import { type ApplyResult, StorageError } from "../../lib/chats/storage.ts";
 import { loadMarshalling } from "../../lib/dynamodb/client.ts";
 import {
   claimOf,

@@ -1,19 +1,30 @@
-/** Updates in the words of the consent rule. What they do to a chat over the wire is in bot_consent. */
+/** What the parser reads in updates. What they do to a chat over the wire is in consent.test.ts. */
 import fc from "fast-check";
 import type { Chat, Update } from "grammy/types";
-import { chatKeyOf, chatKeysOf, dateMs, parseUpdate, personOf, userInfoOf } from "../../lib/chats/update.ts";
+import { Api } from "grammy/web";
+import {
+  chatKeyOf,
+  chatKeysOf,
+  commandOf,
+  dateMs,
+  type ParsedUpdate,
+  personOf,
+  UpdateParser,
+  userInfoOf,
+} from "../../lib/chats/update.ts";
 import { assert, suite } from "../harness.ts";
+import { TestClock } from "../support/storage.ts";
 
 const test = suite("update");
 
 const chat = { id: 5, type: "private", first_name: "Ada" } as const;
 
-function commandIn(text: string, username = "My_Bot"): string | undefined {
-  const fact = parseUpdate(
-    { update_id: 1, message: { message_id: 1, date: 1, chat, text } } as Update,
-    username,
-  );
-  return fact?.kind === "message" ? fact.command : "no message";
+const now = Date.UTC(2026, 10, 20, 12);
+const parser = new UpdateParser({ registers: true, clock: new TestClock(now) });
+const context = { api: new Api("1:A"), botUsername: "bot" };
+
+function parse(update: unknown): Promise<ParsedUpdate | undefined> {
+  return parser.parse(update as Update, context);
 }
 
 const commands: [string, string | undefined][] = [
@@ -36,14 +47,16 @@ const commands: [string, string | undefined][] = [
 ];
 
 for (const [text, command] of commands) {
-  test(`factOf() ${JSON.stringify(text)}: ${command ?? "no command"}`, () => {
-    assert.is(commandIn(text), command);
+  test(`commandOf() ${JSON.stringify(text)}: ${command ?? "no command"}`, async () => {
+    assert.is(commandOf(text, "My_Bot"), command);
+    const message = { message_id: 1, date: 1, chat, text };
+    const parsed = await parser.parse({ update_id: 1, message } as Update, {
+      ...context,
+      botUsername: "My_Bot",
+    });
+    assert.is(parsed?.intent, command === "stop" ? "stop" : "nothing");
+    assert.is(parsed?.write?.kind, "event");
   });
-}
-
-function membership(new_chat_member: object): unknown {
-  const update = { update_id: 1, my_chat_member: { chat, date: 1, new_chat_member } };
-  return parseUpdate(update as unknown as Update, "bot");
 }
 
 const statuses: [object, boolean][] = [
@@ -56,34 +69,31 @@ const statuses: [object, boolean][] = [
   [{ status: "kicked" }, false],
 ];
 
-for (const [member, isPresent] of statuses) {
-  test(`factOf() my_chat_member ${JSON.stringify(member)}: ${isPresent ? "present" : "absent"}`, () => {
-    assert.is((membership(member) as { isPresent: boolean }).isPresent, isPresent);
+for (const [new_chat_member, isPresent] of statuses) {
+  test(`parse() my_chat_member ${JSON.stringify(new_chat_member)}: ${isPresent ? "present" : "absent"}`, async () => {
+    const parsed = await parse({ update_id: 1, my_chat_member: { chat, date: 1, new_chat_member } });
+    const kind = parsed?.write?.kind === "event" && parsed.write.event.kind;
+    assert.is(kind, isPresent ? "returned" : "removed");
   });
 }
 
-test("factOf() migrations, told on either side", () => {
+test("parse() migrations, told on either side", async () => {
   const told = { message_id: 1, date: 1 };
   const old = { ...told, chat: { id: -5, type: "group", title: "G" }, migrate_to_chat_id: -1005 };
   const fresh = { ...told, chat: { id: -1005, type: "supergroup", title: "G" }, migrate_from_chat_id: -5 };
   for (const message of [old, fresh]) {
-    assert.equal(parseUpdate({ update_id: 1, message } as Update, "bot"), {
-      kind: "migration",
-      from: -5,
-      to: -1005,
-    });
+    const parsed = await parse({ update_id: 1, message });
+    assert.equal([parsed?.chatId, parsed?.intent], [-1005, "nothing"]);
+    assert.equal(parsed?.write, { kind: "migration", from: -5, to: -1005, at: now });
   }
 });
 
-test("factOf() finds nothing in what says nothing", () => {
-  assert.is(parseUpdate({ update_id: 1 }, "bot"), undefined);
-  assert.is(
-    parseUpdate({ update_id: 1, message: { chat, date: 1, message_id: 1 } } as Update, "bot"),
-    undefined,
-  );
+test("parse() finds nothing in what says nothing", async () => {
+  assert.is(await parse({ update_id: 1 }), undefined);
+  assert.is(await parse({ update_id: 1, message: { chat, date: 1, message_id: 1 } }), undefined);
 });
 
-test("factOf() finds nothing in a channel's room for direct messages", () => {
+test("parse() finds nothing in a channel's room for direct messages", async () => {
   const chat = { id: -1005, type: "supergroup", title: "News", is_direct_messages: true };
   const parts: object[] = [
     { message: { message_id: 1, date: 1, chat, text: "/start" } },
@@ -91,7 +101,7 @@ test("factOf() finds nothing in a channel's room for direct messages", () => {
     { my_chat_member: { chat, date: 1, new_chat_member: { status: "administrator" } } },
   ];
   for (const part of parts) {
-    assert.is(parseUpdate({ update_id: 1, ...part } as Update, "bot"), undefined, JSON.stringify(part));
+    assert.is(await parse({ update_id: 1, ...part }), undefined, JSON.stringify(part));
   }
 });
 
@@ -102,7 +112,7 @@ test("personOf() is a person's id, and no bot's", () => {
   }
 });
 
-test("factOf() finds nothing in what is not of Telegram's form", () => {
+test("parse() finds nothing in what is not of Telegram's form", async () => {
   const text = "/stop";
   const odd: unknown[] = [
     ...[null, 5, "text", [], {}].map((message) => ({ message })),
@@ -119,27 +129,28 @@ test("factOf() finds nothing in what is not of Telegram's form", () => {
     { message: { chat, text: null } },
   ];
   for (const update of odd) {
-    assert.is(parseUpdate(update as Update, "bot"), undefined, JSON.stringify(update));
+    assert.is(await parse(update), undefined, JSON.stringify(update));
   }
 });
 
-test("factOf() finds no command in a text that is none", () => {
+test("parse() finds no command in a text that is none", async () => {
   for (const text of [5, ["/stop"], { toString: 5 }]) {
-    const fact = parseUpdate({ update_id: 1, message: { chat, text } } as unknown as Update, "bot");
-    assert.equal([fact?.kind, fact && "command" in fact && fact.command], ["message", undefined]);
+    const parsed = await parse({ update_id: 1, message: { chat, text } });
+    assert.equal([parsed?.write?.kind, parsed?.intent], ["event", "nothing"]);
+    assert.is(commandOf(text, "bot"), undefined);
   }
 });
 
-test("factOf() finds a migration only from a group to another", () => {
+test("parse() finds a migration only from a group to another", async () => {
   const group = { id: -5, type: "group" };
   for (const to of [null, "x", 1.5, 0, 5, -5, 2 ** 53, {}]) {
     for (const key of ["migrate_to_chat_id", "migrate_from_chat_id"]) {
-      const update = { update_id: 1, message: { chat: group, [key]: to } } as unknown as Update;
-      assert.is(parseUpdate(update, "bot"), undefined, `${key} ${to}`);
+      const update = { update_id: 1, message: { chat: group, [key]: to } };
+      assert.is(await parse(update), undefined, `${key} ${to}`);
     }
   }
-  const own = { update_id: 1, message: { chat, migrate_to_chat_id: -5 } } as unknown as Update;
-  assert.is(parseUpdate(own, "bot"), undefined, "a person's chat does not move");
+  const own = { update_id: 1, message: { chat, migrate_to_chat_id: -5 } };
+  assert.is(await parse(own), undefined, "a person's chat does not move");
 });
 
 test("userInfoOf() keeps names that are Unicode, of a length that names have, and nothing else", () => {
@@ -179,7 +190,7 @@ test("dateMs() turns Telegram's seconds into milliseconds, and what is no date i
   }));
 });
 
-test("sequenceKey() is the chat's, wherever the chat stands, else the person's, else the update's own", () => {
+test("chatKeyOf() is the chat's, wherever the chat stands, else the person's, else the update's own", () => {
   const message = { chat, from: { id: 9 } };
   for (const kind of ["message", "edited_message", "channel_post", "my_chat_member", "a_new_kind"]) {
     assert.is(chatKeyOf({ update_id: 1, [kind]: message }), 5, kind);
@@ -193,13 +204,13 @@ test("sequenceKey() is the chat's, wherever the chat stands, else the person's, 
   assert.is(chatKeyOf({ update_id: 1 }), 1);
 });
 
-test("sequenceKey() is a number for any update", () => {
+test("chatKeyOf() is a number for any update", () => {
   fc.assert(fc.property(fc.dictionary(fc.string(), fc.anything()), fc.nat(), (rest, update_id) => {
     assert.type(chatKeyOf({ ...rest, update_id } as Update), "number");
   }));
 });
 
-test("sequenceKeysOf() keeps a group and the supergroup that it becomes together", () => {
+test("chatKeysOf() keeps a group and the supergroup that it becomes together", () => {
   const said = (id: number, more: object = {}): Update =>
     ({ update_id: 1, message: { message_id: 1, date: 1, chat: { id }, ...more } }) as unknown as Update;
   const tellings = [said(-5, { migrate_to_chat_id: -1005 }), said(-1005, { migrate_from_chat_id: -5 })];
@@ -208,7 +219,7 @@ test("sequenceKeysOf() keeps a group and the supergroup that it becomes together
   }
 });
 
-test("sequenceKeysOf() gives a number for each update, whatever it holds", () => {
+test("chatKeysOf() gives a number for each update, whatever it holds", () => {
   const messages = fc.oneof(
     fc.anything(),
     fc.record({ chat: fc.anything(), migrate_to_chat_id: fc.anything() }),

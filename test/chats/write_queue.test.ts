@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { ChatEvent } from "../../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
 import { WriteQueue } from "../../lib/chats/write_queue.ts";
 import { type ChatWrite, NotWrittenError, type WriteTarget } from "../../lib/chats/writer.ts";
 import { assert, suite } from "../harness.ts";

@@ -1,7 +1,7 @@
 /** DynamoDB fails: what is queued, what is said meanwhile, and what the table holds afterwards. */
 import type { Message, Update } from "grammy/types";
+import { StorageError } from "../../lib/chats/storage.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, pause, said, type Scene, soon, subscribers, until, withBot } from "../support/bot.ts";
 import { JumpClock } from "../support/jump_clock.ts";

@@ -1,6 +1,6 @@
 /** What every ledger of broadcasts has to do. */
 import type { Ledger, RunRecord } from "../../lib/broadcast/ledger.ts";
-import type { StorageError } from "../../lib/chats/storage_error.ts";
+import type { StorageError } from "../../lib/chats/storage.ts";
 import { assert, suite } from "../harness.ts";
 import { runAt } from "../support/ledger.ts";
 import { failureOf } from "../support/storage.ts";

@@ -1,10 +1,10 @@
 import process from "node:process";
 import { PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
 import type { ChatEvent } from "../../lib/chats/events.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
-import { assert, suite } from "../harness.ts";
 import { storageContract } from "../contracts/chat_storage.ts";
+import { assert, suite } from "../harness.ts";
 import { pause } from "../support/bot.ts";
 import { dayMs, noon } from "../support/chats.ts";
 import {

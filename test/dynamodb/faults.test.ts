@@ -3,7 +3,7 @@ import process from "node:process";
 import { inspect } from "node:util";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { ChatEvent } from "../../lib/chats/events.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
 import type { FaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";

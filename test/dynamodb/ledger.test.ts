@@ -1,6 +1,6 @@
 import { CreateTableCommand, type CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
+import type { StorageError } from "../../lib/chats/storage.ts";
 import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
-import type { StorageError } from "../../lib/chats/storage_error.ts";
 import { assert, suite } from "../harness.ts";
 import { noon } from "../support/chats.ts";
 import { type LedgerFixture, ledgerTable, runAt, startLedger } from "../support/ledger.ts";

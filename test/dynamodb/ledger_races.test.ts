@@ -3,10 +3,10 @@
  * has them race for longer than `npm test` does.
  */
 import process from "node:process";
-import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import type { Ledger, RunRecord } from "../../lib/broadcast/ledger.ts";
 import { InMemoryLedger } from "../../lib/broadcast/memory_ledger.ts";
-import type { StorageError } from "../../lib/chats/storage_error.ts";
+import type { StorageError } from "../../lib/chats/storage.ts";
+import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { assert, suite } from "../harness.ts";
 import { noon } from "../support/chats.ts";
 import { randomOf } from "../support/histories.ts";

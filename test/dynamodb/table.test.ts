@@ -1,5 +1,5 @@
 import { CreateTableCommand, type CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
-import type { StorageError } from "../../lib/chats/storage_error.ts";
+import type { StorageError } from "../../lib/chats/storage.ts";
 import { assert, suite } from "../harness.ts";
 import { noon, secondMs } from "../support/chats.ts";
 import {

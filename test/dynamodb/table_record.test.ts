@@ -1,7 +1,7 @@
 /** Whose table it is: the bot that has claimed it, and no other. */
 import { Bot } from "grammy/web";
 import { subscriptions } from "../../lib/bot/plugin.ts";
-import { StorageError } from "../../lib/chats/storage_error.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, said, type Scene, subscribers, until, withBot } from "../support/bot.ts";

@@ -4,7 +4,7 @@ import { Api, type Transformer } from "grammy/web";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { createMessageRenderer } from "../../lib/chats/messages.ts";
 import { ChatRegistry } from "../../lib/chats/registry.ts";
-import { ReplySender } from "../../lib/chats/reply_sender.ts";
+import { ReplySender } from "../../lib/chats/replies.ts";
 import { outcomeOf } from "../../lib/telegram/outcome.ts";
 import { RateLimiter } from "../../lib/telegram/rate_limit/rate_limiter.ts";
 import type { SendPriority } from "../../lib/telegram/rate_limit/send_request.ts";
@@ -64,7 +64,9 @@ export class VirtualTelegram {
 
   /** Says /stop in a chat. */
   stop(chatId: number): void {
-    void this.outbox.send(this.api, { chatId, languageCode: undefined }, ["stopped"], { kind: "word" });
+    void this.outbox.send(this.api, { chatId, languageCode: undefined }, ["stopped"], {
+      kind: "confirmation",
+    });
   }
 
   /**

@@ -1,10 +1,10 @@
 /** The gate over the wire: what waits for what, whom a flood stops, and what is paid for. */
-import type { BotApiFaultAnswer, LocalUser } from "../../../lib/local/mod.ts";
-import type { BroadcastOptions } from "../../../lib/broadcast/options.ts";
-import type { BroadcastReport } from "../../../lib/broadcast/report.ts";
 import type { Ledger } from "../../../lib/broadcast/ledger.ts";
 import { InMemoryLedger } from "../../../lib/broadcast/memory_ledger.ts";
-import { StorageError } from "../../../lib/chats/storage_error.ts";
+import type { BroadcastOptions } from "../../../lib/broadcast/options.ts";
+import type { BroadcastReport } from "../../../lib/broadcast/report.ts";
+import { StorageError } from "../../../lib/chats/storage.ts";
+import type { BotApiFaultAnswer, LocalUser } from "../../../lib/local/mod.ts";
 import { assert, suite } from "../../harness.ts";
 import { said, type Scene, type SceneOptions, soon, subscribers, until, withBot } from "../../support/bot.ts";
 import { FastClock } from "../../support/fast_clock.ts";

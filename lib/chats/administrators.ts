@@ -1,0 +1,56 @@
+/** Checks in groups that the author of a command is an administrator: asks Telegram, and remembers the answer for a minute. */
+import type { Message } from "grammy/types";
+import type { Api } from "grammy/web";
+import { asGrammySignal } from "../telegram/client.ts";
+import { outcomeOf } from "../telegram/outcome.ts";
+import { deadline } from "../util/async.ts";
+import { type Clock, monotonic, systemClock } from "../util/clock.ts";
+import { BoundedMap } from "../util/collections.ts";
+
+/** Whether the message's author may /start and /stop its chat; `unknown` if Telegram did not answer. */
+export type AdministratorCheck = (api: Api, message: Message) => Promise<"yes" | "no" | "unknown">;
+
+const rememberedMs = 60_000;
+const askWithinMs = 5000;
+const chatsAtMost = 10_000;
+
+export function createAdministratorCheck(clock: Clock): AdministratorCheck {
+  const now = monotonic(clock);
+  const known = new BoundedMap<number, { readonly until: number; readonly ids: ReadonlySet<number> }>(
+    chatsAtMost,
+  );
+
+  const administratorsOf = async (api: Api, chatId: number): Promise<ReadonlySet<number>> => {
+    const remembered = known.get(chatId);
+    if (remembered !== undefined && now() < remembered.until) return remembered.ids;
+    const ids = await ask(api, chatId);
+    known.set(chatId, { until: now() + rememberedMs, ids });
+    return ids;
+  };
+
+  return async (api, { chat, from, sender_chat }) => {
+    // Only administrators can post in a channel; an anonymous one writes as the group itself.
+    if (chat.type === "channel" || sender_chat?.id === chat.id) return "yes";
+    if (sender_chat !== undefined || from === undefined) return "no";
+    try {
+      return (await administratorsOf(api, chat.id)).has(from.id) ? "yes" : "no";
+    } catch {
+      return "unknown";
+    }
+  };
+}
+
+/** By the time the update arrives the group may be a supergroup, which has to be asked then. */
+async function ask(api: Api, chatId: number): Promise<ReadonlySet<number>> {
+  try {
+    const members = await deadline(
+      (signal) => api.raw.getChatAdministrators({ chat_id: chatId }, asGrammySignal(signal)),
+      { ms: askWithinMs, clock: systemClock },
+    );
+    return new Set(members.map(({ user }) => user.id));
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    if (outcome.kind === "moved" && outcome.to !== chatId) return await ask(api, outcome.to);
+    throw error;
+  }
+}
