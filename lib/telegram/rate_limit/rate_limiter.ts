@@ -6,12 +6,18 @@ import type { Clock } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { asGrammySignal } from "../client.ts";
 import { outcomeOf } from "../outcome.ts";
-import { isGroup } from "./chat_limits.ts";
+import { isGroup } from "./rates.ts";
 import { CircuitBreaker } from "./circuit_breaker.ts";
 import type { ChatId } from "./flood_wait.ts";
 import { SendScheduler, type SendSchedulerOptions } from "./scheduler.ts";
-import { isMessage } from "./send_queue.ts";
-import { ChatFloodError, PermitTimeoutError, type SendPermit, type SendRequest } from "./send_request.ts";
+
+import {
+  ChatFloodError,
+  isMessage,
+  PermitTimeoutError,
+  type SendPermit,
+  type SendRequest,
+} from "./send_request.ts";
 
 export interface InFlightMessages {
   /** A message leaves; returns what is to be called once its answer is there. */

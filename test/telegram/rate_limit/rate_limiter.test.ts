@@ -34,7 +34,7 @@ function total({ sent, deactivated, skipped, failed, unknown }: BroadcastReport)
   return sent + deactivated + skipped + failed + unknown;
 }
 
-const test = suite("Gate", {}, 60_000);
+const test = suite("RateLimiter", {}, 60_000);
 
 test("one chat's own flood holds up nobody else, wherever in a broadcast it is", async () => {
   for (const place of [0, 7, 29]) {

@@ -92,7 +92,7 @@ function assertWindow(times: readonly number[], messages: number, withinMs: numb
   }
 }
 
-const order = suite("Turnstile: whose turn it is");
+const order = suite("SendScheduler: order");
 
 /** The names of those who left, a letter each. */
 function letters({ names }: Hall): string {
@@ -349,7 +349,7 @@ order("a group takes 20 messages a minute, and nobody else waits for it", async 
 
 order.run();
 
-const floods = suite("Turnstile: floods");
+const floods = suite("SendScheduler: floods");
 
 floods("a flood of everything pauses everything, calls too, for as long as Telegram says", async () => {
   const hall = new Hall(30);
@@ -635,7 +635,7 @@ floods("who waits for so long and no longer leaves when that is over, wherever i
   assert.equal(hall.rejected.map(({ name }) => name), ["line"]);
   await hall.clock.pass(1000);
   assert.equal(hall.rejected.map(({ name }) => name), ["line", "chat"]);
-  assert.ok(hall.rejected.every(({ reason }) => (reason as Error).name === "LateTurnError"));
+  assert.ok(hall.rejected.every(({ reason }) => (reason as Error).name === "PermitTimeoutError"));
   await hall.clock.drain();
   assert.is(hall.left.length, 151);
 });
@@ -745,7 +745,7 @@ floods("the pace comes back", async () => {
 
 floods.run();
 
-const others = suite("Turnstile: paid messages, and clocks");
+const others = suite("SendScheduler: paid messages, and clocks");
 
 others("what is paid for leaves at the bot's pace, and all else at thirty a second", async () => {
   const hall = new Hall(1000);
