@@ -188,7 +188,7 @@ test("many chats that are refused close together are the bot, whatever slips thr
   assert.is(flood.restsUntil, 30_000);
 });
 
-test("many in the order that are refused for seconds, among others, show that the pace is too high; hours do not", () => {
+test("many in the order that are refused for seconds, among others, show that the rate is too high; hours do not", () => {
   for (const [seconds, isOften] of [[5, true], [60, true], [61, false], [3600, false]] as const) {
     const flood = new FloodWait();
     for (let chatId = 1; chatId <= 4; chatId++) {
@@ -199,7 +199,7 @@ test("many in the order that are refused for seconds, among others, show that th
   }
 });
 
-test("ten in the order that are refused one after another show nothing of the pace, while those who are drawn are not", () => {
+test("ten in the order that are refused one after another show nothing of the rate, while those who are drawn are not", () => {
   const flood = new FloodWait();
   for (let chatId = 1; chatId <= 10; chatId++) {
     refuse(flood, flood.onSent(chatId, "order"), chatId, 5000, chatId, "order");

@@ -1,4 +1,4 @@
-/** The gate over the wire: what waits for what, whom a flood stops, and what is paid for. */
+/** The rate limiter over the wire: what waits for what, whom a flood stops, and what is paid for. */
 import type { BotApiFaultAnswer, LocalUser } from "../../../lib/local/mod.ts";
 import type { BroadcastOptions } from "../../../lib/broadcast/options.ts";
 import type { BroadcastReport } from "../../../lib/broadcast/report.ts";
@@ -237,7 +237,7 @@ test("a reading call's flood pauses reading calls, and no others", async () => {
 });
 
 test("a reply goes before a broadcast, within a few slots", async () => {
-  for (const [pace, factor] of [[1, 5], [30, 1]] as const) {
+  for (const [rate, factor] of [[1, 5], [30, 1]] as const) {
     await withBot(async (scene) => {
       const { bot } = scene;
       const users = await subscribers(scene, 120);
@@ -249,10 +249,10 @@ test("a reply goes before a broadcast, within a few slots", async () => {
       asker.say("/status");
       await until(() => asker.inbox.length >= 2, "no reply");
       const between = addressed(scene).lastIndexOf(asker.chatId) - addressed(scene).indexOf(asker.chatId) - 1;
-      assert.ok(between <= 15, `${between} messages went before it at ${pace}/s`);
+      assert.ok(between <= 15, `${between} messages went before it at ${rate}/s`);
       abort.abort();
       await running;
-    }, hasty(factor, pace));
+    }, hasty(factor, rate));
   }
 });
 
@@ -339,7 +339,7 @@ paid(
   },
 );
 
-paid("deadlines are told by the pace of what is paid for, as far as the budget goes", async () => {
+paid("deadlines are told by the rate of what is paid for, as far as the budget goes", async () => {
   for (const [starBudget, isInTime] of [[undefined, true], [1, false]] as const) {
     // Ten seconds of real time are two of the bots'.
     const clock = new FastClock(0.2);
