@@ -1,4 +1,4 @@
-/** What can be a chat's id, or a topic's. */
+/** Validation of the ids of chats and topics. */
 
 /** Whether it can be a chat's id: a whole number of at most 52 significant bits, and not 0. */
 export function isChatId(value: unknown): value is number {
@@ -10,10 +10,7 @@ export function isThreadId(value: unknown): value is number {
   return Number.isSafeInteger(value) && value as number > 0;
 }
 
-/**
- * Refuses what can be no chat: Telegram's ids are integers of at most 52 significant bits.
- * @throws {TypeError} Before anything is sent.
- */
+/** @throws {TypeError} If it cannot be a chat's id: Telegram's ids are integers of at most 52 significant bits. */
 export function assertChatId(chatId: number): void {
   if (isChatId(chatId)) return;
   throw new TypeError(
@@ -22,7 +19,7 @@ export function assertChatId(chatId: number): void {
   );
 }
 
-/** A value as a message shows it, which is not to be as long as the value. */
+/** The value for an error's message, shortened. */
 function shown(value: unknown): string {
   const text = String(value);
   const short = text.length > 40 ? `${text.slice(0, 40)}…` : text;

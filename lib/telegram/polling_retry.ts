@@ -240,7 +240,7 @@ export class PollRetry {
     }
     const failures = this.#failures++;
     const outcome = outcomeOf(error);
-    if (outcome.kind === "wait") {
+    if (outcome.kind === "rateLimited") {
       const { retryAfterSeconds } = outcome;
       return { waitMs: retryAfterSeconds * 1000, trouble: floodTrouble(retryAfterSeconds) };
     }

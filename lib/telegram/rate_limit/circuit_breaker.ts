@@ -127,5 +127,5 @@ export class CircuitBreaker {
 function isTrouble(error: unknown): boolean {
   const { error_code: code } = (error ?? {}) as { error_code?: unknown };
   if (typeof code === "number") return code >= 500;
-  return error instanceof DeadlineError || ["unsent", "unknown"].includes(outcomeOf(error).kind);
+  return error instanceof DeadlineError || ["notSent", "unknown"].includes(outcomeOf(error).kind);
 }

@@ -292,7 +292,7 @@ function createInFlightMessages(): InFlightMessages {
 /** How long a flood answer asks to wait; `undefined` where it is another answer. */
 function floodSecondsOf(answer: ApiError): number | undefined {
   const outcome = outcomeOf(answer);
-  return outcome.kind === "wait" ? outcome.retryAfterSeconds : undefined;
+  return outcome.kind === "rateLimited" ? outcome.retryAfterSeconds : undefined;
 }
 
 /** What Telegram would answer, without asking it. */
