@@ -265,7 +265,7 @@ export class Deliverer {
     const outcome = outcomeOf(error);
     // What may have arrived may be charged for.
     if (outcome.kind !== "unknown") budget.refund(isPaid);
-    if (outcome.kind === "wait") {
+    if (outcome.kind === "rateLimited") {
       counters.floods++;
       permit.rateLimited(outcome.retryAfterSeconds);
       this.#noteFlood(letter.chatId, outcome.retryAfterSeconds);
@@ -279,7 +279,8 @@ export class Deliverer {
     if (outcome.kind === "topic" && this.#leaveTopic(letter, outcome.reason, error)) return "again";
     if (letter.attempts < attemptsAtMost) {
       const isMove = outcome.kind === "moved" && await this.#move(letter, outcome.to);
-      const mayTryAgain = outcome.kind === "unsent" || (outcome.kind === "unknown" && onUnknown === "resend");
+      const mayTryAgain = outcome.kind === "notSent" ||
+        (outcome.kind === "unknown" && onUnknown === "resend");
       if (isMove || mayTryAgain) letter.attempts++;
       if (isMove) return "again";
       if (mayTryAgain && await this.#rest(letter.attempts)) return "again";
@@ -330,11 +331,11 @@ export class Deliverer {
         return await this.#gone(letter, { kind: "unreached", at }, { isUnopened: false, message });
       case "unknown":
         return { outcome: "unknown", message };
-      case "message":
+      case "badMessage":
         // The text is this chat's own: the others may take theirs.
         if (outgoing.isPerChat) return { outcome: "failed", message, refusal: wordsOf(error) };
         return { outcome: "failed", message, stops: "refused" };
-      case "bot":
+      case "botBlocked":
         return { outcome: "failed", message, stops: "stopped" };
       case "unclear":
         onUnclear(wordsOf(error), message);

@@ -244,8 +244,8 @@ export class MessageSender {
     if (isPhotoRefused(error)) return true;
     const { kind } = outcomeOf(error);
     if (kind === "unclear") this.#doubt(chatId, error);
-    if (kind === "message") this.#drop(error);
-    return kind === "unclear" || kind === "message";
+    if (kind === "badMessage") this.#drop(error);
+    return kind === "unclear" || kind === "badMessage";
   }
 
   /** Only people are counted, as one person can register any number of groups. */
@@ -272,7 +272,7 @@ export class MessageSender {
       await deadline(knocking, { ms: knockWithinMs, clock, signal: this.#abandoned.signal });
     } catch (error) {
       // Whatever else is wrong may be the action's own trouble: in channels there is none.
-      if (["gone", "moved", "unreachable", "bot"].includes(outcomeOf(error).kind)) throw error;
+      if (["gone", "moved", "unreachable", "botBlocked"].includes(outcomeOf(error).kind)) throw error;
     }
   }
 }

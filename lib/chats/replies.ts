@@ -312,7 +312,7 @@ export class ReplySender {
     const outcome = outcomeOf(error);
     const isLate = error instanceof PermitTimeoutError;
     if (isLate) this.#droppedAt.set(chatId, this.#now());
-    if (isLate || outcome.kind === "wait") this.#drop(chatId, 1, error.message);
+    if (isLate || outcome.kind === "rateLimited") this.#drop(chatId, 1, error.message);
     else if (outcome.kind === "gone") {
       onGone(chatId, { kind: "removed", reason: outcome.reason, at })
         .catch((failure) => warn(`Chat ${chatId} is gone, which could not be kept: ${messageOf(failure)}`));

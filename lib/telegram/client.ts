@@ -1,37 +1,68 @@
-/** Where our types and grammY's differ. */
+/**
+ * The client of Telegram's Bot API: how grammY's calls reach Telegram, and what their errors say.
+ *
+ * The room `telegram` holds what is true of the Bot API for any bot; it knows nothing of subscriptions, signals or tables.
+ * Others may take from it: the client's options and transformers (this file), what became of a send (`outcome.ts`), the
+ * rate limiter (`rate_limit/rate_limiter.ts`, with `SendRequest` and `SendPermit`), updates (`polling.ts`, `webhook.ts`),
+ * the start (`startup.ts`), formatted texts (`text.ts`, `split.ts`), ids (`chat_id.ts`) and errors (`errors.ts`). All other
+ * files are their parts.
+ */
 import type { Api, ApiClientOptions, Transformer } from "grammy/web";
 import { rootCauseOf } from "../util/errors.ts";
 import { unsentCode } from "../util/http/connections.ts";
 import { createTransport } from "../util/http/transport.ts";
 import { redactError, redactSecret } from "../util/redact.ts";
 
-/** grammY types its signals as an older package's; the native one is what it takes. */
+/** Long enough for calls that wait behind a link that is down for a minute: others wait behind them meanwhile, too. */
+const callWithinSeconds = 120;
+
+/** The client options of a grammY bot that determine how its calls reach Telegram. */
+export type ApiRoute = Pick<
+  ApiClientOptions,
+  "apiRoot" | "environment" | "buildUrl" | "fetch" | "baseFetchConfig"
+>;
+
+/** Options of a client that sends a call once, and rejects answers that are not in the Bot API's form. */
+export function clientOptions({ fetch, ...route }: ApiRoute = {}): ApiClientOptions {
+  const { apiRoot, environment, buildUrl, baseFetchConfig } = route;
+  return {
+    fetch: rejectNonApiAnswers(createTransport(fetch)),
+    timeoutSeconds: callWithinSeconds,
+    ...apiRoot && { apiRoot },
+    ...environment && { environment },
+    ...buildUrl && { buildUrl },
+    ...baseFetchConfig && { baseFetchConfig },
+  };
+}
+
+/** grammY types its signals as an older package's; at run time it takes the native one. */
 export function asGrammySignal(signal: AbortSignal): Parameters<Api["getMe"]>[0] {
   return signal as Parameters<Api["getMe"]>[0];
 }
 
-// A fetch for the Bot API of which an answer that has not its form is none: whatever was asked may have been done.
-
-/** Who gives an answer that a service does not give. */
-export function somebodyElse(service: string): string {
-  return `a proxy, or a network that wants a login first, may have answered in ${service}'s place`;
-}
-
-/** @param ask Follows no redirect. */
-export function rejectNonApiAnswers(ask: typeof fetch): typeof fetch {
+/**
+ * A fetch for the Bot API that rejects an answer in another form: it counts as no answer, as the call may have been made.
+ * @param ask Follows no redirect.
+ */
+function rejectNonApiAnswers(ask: typeof fetch): typeof fetch {
   return async (input, init) => {
     const response = await ask(input, init);
     assertNoRedirect(response);
     const read = response.json.bind(response);
     const json = async (): Promise<unknown> => {
       const answer = await read().catch(() => undefined);
-      return isInForm(answer) ? answer : notInForm(response);
+      if (isApiAnswer(answer)) return answer;
+      const { status, headers } = response;
+      const type = headers?.get("content-type")?.split(";")[0] || "of no type";
+      throw new Error(
+        `the answer is not in the Bot API's form (status ${status}, ${type}): ${somebodyElse("Telegram")}`,
+      );
     };
     return Object.defineProperty(response, "json", { value: json });
   };
 }
 
-/** The Bot API never redirects: whoever did has not passed the request on. */
+/** The Bot API never redirects: a server that does has not passed the request on. */
 function assertNoRedirect({ status, headers }: Response): void {
   if (status < 300 || status > 399) return;
   const to = headers?.get("location") ?? "";
@@ -41,21 +72,20 @@ function assertNoRedirect({ status, headers }: Response): void {
   });
 }
 
-function isInForm(answer: unknown): boolean {
+function isApiAnswer(answer: unknown): boolean {
   const { ok, error_code } = (answer ?? {}) as { readonly ok?: unknown; readonly error_code?: unknown };
   return (ok === false && Number.isInteger(error_code)) || (ok === true && "result" in (answer as object));
 }
 
-function notInForm({ status, headers }: Response): never {
-  const type = headers?.get("content-type")?.split(";")[0] || "of no type";
-  throw new Error(
-    `the answer is not in the Bot API's form (status ${status}, ${type}): ${somebodyElse("Telegram")}`,
-  );
+/** Says what may have sent an answer that the service itself does not send. */
+export function somebodyElse(service: string): string {
+  return `a proxy, or a network that wants a login first, may have answered in ${service}'s place`;
 }
 
-// Lets grammY's network errors say what happened: by themselves they only say that a request has failed.
-
-/** To be installed after those that scrub errors: it repeats what these have left. */
+/**
+ * Puts the cause into the messages of grammY's network errors, which only say that a request has failed. To be installed
+ * after the transformers that redact errors: it repeats what these have left.
+ */
 export const nameNetworkCause: Transformer = async (prev, method, payload, signal) => {
   try {
     return await prev(method, payload, signal);
@@ -68,29 +98,7 @@ export const nameNetworkCause: Transformer = async (prev, method, payload, signa
   }
 };
 
-/** Long enough for what waits behind a link that is down for a minute: others wait meanwhile, too. */
-const callWithinSeconds = 120;
-
-/** What of a grammY bot's client options tells how its calls reach Telegram. */
-export type ApiRoute = Pick<
-  ApiClientOptions,
-  "apiRoot" | "environment" | "buildUrl" | "fetch" | "baseFetchConfig"
->;
-
-/** A client that sends a call once, and takes no answer for one that has not its form. */
-export function clientOptions({ fetch, ...way }: ApiRoute = {}): ApiClientOptions {
-  const { apiRoot, environment, buildUrl, baseFetchConfig } = way;
-  return {
-    fetch: rejectNonApiAnswers(createTransport(fetch)),
-    timeoutSeconds: callWithinSeconds,
-    ...apiRoot && { apiRoot },
-    ...environment && { environment },
-    ...buildUrl && { buildUrl },
-    ...baseFetchConfig && { baseFetchConfig },
-  };
-}
-
-/** Scrubs what a call to Telegram throws, and the words with which Telegram, or who stands in for it, refuses it. */
+/** Redacts the bot's token in errors of calls, and in the descriptions of Telegram's refusals. */
 export function redactToken(secret: string): Transformer {
   return async (prev, method, payload, signal) => {
     try {

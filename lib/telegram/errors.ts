@@ -1,4 +1,4 @@
-/** What ends a bot on Telegram's side, each with its fix. */
+/** The error that ends a bot on Telegram's side, with its fix in the message. */
 import { proxyHint } from "../util/http/proxy.ts";
 import { rootCauseOf } from "../util/errors.ts";
 
@@ -32,10 +32,10 @@ export function tokenRefused(cause: unknown): TelegramError {
 }
 
 export function unreachable(cause: unknown, apiRoot = "https://api.telegram.org"): TelegramError {
-  const words = rootCauseOf(cause);
+  const reason = rootCauseOf(cause);
   const hasAnswered = typeof (cause as { error_code?: unknown } | undefined)?.error_code === "number";
   const message = hasAnswered
-    ? `Telegram is there at ${apiRoot}, but does not serve the bot (${words}). Try again in a while; check `
-    : `Telegram cannot be reached at ${apiRoot} (${words}). Check the network, ${proxyHint()}and `;
+    ? `Telegram is there at ${apiRoot}, but does not serve the bot (${reason}). Try again in a while; check `
+    : `Telegram cannot be reached at ${apiRoot} (${reason}). Check the network, ${proxyHint()}and `;
   return new TelegramError("unreachable", `${message}TELEGRAM_API_ROOT if it is set.`, { cause });
 }

@@ -1,10 +1,10 @@
 /**
- * Telegram's refusals of a chat and of a bot, by what they mean, with their place in the sources. Pure.
+ * The descriptions with which Telegram refuses a message, by their meaning, with their place in the sources. Pure.
  *
  * An entry is a whole description without its "Bad Request: " or "Forbidden: "; `#` stands for a number, `*` for anything.
- * The places: Client.cpp is in tdlib/telegram-bot-api 10.0, all other files are in TDLib 1.8.66 (tdlib/td). Words in capitals
- * are the ones of the servers behind, which both hand on: https://core.telegram.org/method/messages.sendMessage,
- * .../messages.sendMedia and .../messages.uploadMedia list them.
+ * The places: Client.cpp is in tdlib/telegram-bot-api 10.0, all other files are in TDLib 1.8.66 (tdlib/td). Entries in
+ * capitals come from Telegram's servers, and both programs pass them on:
+ * https://core.telegram.org/method/messages.sendMessage, .../messages.sendMedia and .../messages.uploadMedia list them.
  */
 
 /** Whether a description, without its prefix, is one of the entries. */
@@ -16,16 +16,16 @@ export function matcherOf(entries: readonly string[]): (words: string) => boolea
   return (words) => pattern.test(words);
 }
 
-/** Refusals by chats that take no photos; they may take texts. */
+/** By chats that do not take photos; they may take texts. */
 export const refusedPhotos: readonly string[] = [
   // MessageContent.cpp, can_send_message_content()
   "not enough rights to send photos to the chat",
-  // The servers behind, of messages.sendMedia
+  // Telegram's servers, of messages.sendMedia
   "CHAT_SEND_PHOTOS_FORBIDDEN",
   "CHAT_SEND_MEDIA_FORBIDDEN",
 ];
 
-/** Refusals by this chat, now; others may take the message. */
+/** By this chat, now; others may take the message. */
 export const refusedByChat: readonly string[] = [
   ...refusedPhotos,
   // DialogManager.cpp, can_send_message_to_dialog(); MessagesManager.cpp, SendMessageQuery and SendMediaQuery
@@ -77,7 +77,7 @@ export const refusedByChat: readonly string[] = [
   "SLOWMODE_*",
   // MessagesManager.cpp, process_send_message_fail_error(), of a chat that is no private one
   "USER_IS_BOT",
-  // The servers behind, of messages.sendMessage and messages.sendMedia
+  // Telegram's servers, of messages.sendMessage and messages.sendMedia
   "CHAT_ADMIN_REQUIRED",
   "CHAT_FORBIDDEN",
   "CHAT_RESTRICTED",
@@ -93,9 +93,9 @@ export const refusedByChat: readonly string[] = [
   "YOU_BLOCKED_USER",
 ];
 
-/** Refusals by a topic of the chat: it is closed, or not to be found. The chat's General topic may take the message. */
+/** By a topic of the chat that is closed, or not found. The chat's General topic may take the message. */
 export const refusedByTopic: Readonly<Record<"closed" | "missing", readonly string[]>> = {
-  // The servers behind, of messages.sendMessage and messages.sendMedia
+  // Telegram's servers, of messages.sendMessage and messages.sendMedia
   closed: ["TOPIC_CLOSED"],
   missing: [
     // Client.cpp, check_message_topic() and TdOnCheckForumTopicCallback. Also of topics that are there but old, and once, for
@@ -110,7 +110,7 @@ export const refusedByTopic: Readonly<Record<"closed" | "missing", readonly stri
     // MessagesManager.cpp, can_use_forum_topic_id()
     "invalid forum topic identifier specified",
     "chat doesn't have topics",
-    // The servers behind, of messages.sendMessage and messages.sendMedia
+    // Telegram's servers, of messages.sendMessage and messages.sendMedia
     "TOPIC_DELETED",
     "TOPIC_ID_INVALID",
   ],
@@ -131,7 +131,7 @@ export const unreachableChats: readonly string[] = [
   "FROZEN_PARTICIPANT_MISSING",
   // MessagesManager.cpp, process_send_message_fail_error(), of a chat that is no private one; DialogActionManager.cpp of any
   "PEER_ID_INVALID",
-  // The servers behind, of messages.sendMessage and messages.sendMedia
+  // Telegram's servers, of messages.sendMessage and messages.sendMedia
   "CHANNEL_INVALID",
   "CHAT_ID_INVALID",
 ];
@@ -159,7 +159,7 @@ export const goneChats: Readonly<Record<"blocked" | "left" | "gone", readonly st
   ],
 };
 
-/** The same as the servers behind say it, should one hand it on as it is: as 400, or as 403. */
+/** The same in the form of Telegram's servers, in case it is passed on unchanged: as 400, or as 403. */
 export const goneInCapitals: Readonly<Record<"blocked" | "gone", readonly string[]>> = {
   // Client.cpp, fail_query_with_error()
   blocked: ["USER_IS_BLOCKED"],
@@ -175,16 +175,14 @@ export const botRefusals: readonly string[] = [
   "logged out",
 ];
 
-// Telegram's refusals of a message, with their place in the sources: see refusals.ts for how they are written. Pure.
-
 /**
- * The message's own faults: whatever the chat is, these are said of the message alone.
+ * Faults of the message itself: every chat would refuse it.
  *
- * Not here, though they sound alike, as a chat can cause them: "the message can't be copied" (MessagesManager.cpp,
+ * Not here, though their descriptions are alike, as a chat can cause them: "the message can't be copied" (MessagesManager.cpp,
  * get_forwarded_messages(), hides "not enough rights to send photos" behind it), BUTTON_TYPE_INVALID and
- * REPLY_MARKUP_INVALID (not every chat takes every button). Nor what a person whom the message names can cause:
+ * REPLY_MARKUP_INVALID (not every chat takes every button). Nor those that a person mentioned in the message can cause:
  * ENTITY_MENTION_USER_INVALID, BUTTON_USER_INVALID, BUTTON_USER_PRIVACY_RESTRICTED, "user not found" (UserManager.cpp,
- * get_input_user()). Nor what passes: FILE_REFERENCE_* (FileReferenceManager.cpp) and FILE_PART_#_MISSING (FileManager.cpp,
+ * get_input_user()). Nor temporary ones: FILE_REFERENCE_* (FileReferenceManager.cpp) and FILE_PART_#_MISSING (FileManager.cpp,
  * get_missing_file_parts()).
  */
 export const messageFaults: readonly string[] = [
@@ -275,14 +273,14 @@ export const messageFaults: readonly string[] = [
   "file of size # bytes is too big*",
   // MessagesManager.cpp, on_send_message_fail()
   "ENTITY_BOUNDS_INVALID",
-  // The servers behind, of messages.sendMessage
+  // Telegram's servers, of messages.sendMessage
   "ENTITIES_TOO_LONG",
   "MESSAGE_EMPTY",
   "MESSAGE_TOO_LONG",
   "BUTTON_COPY_TEXT_INVALID",
   "BUTTON_DATA_INVALID",
   "BUTTON_URL_INVALID",
-  // The servers behind, of messages.sendMedia and messages.uploadMedia
+  // Telegram's servers, of messages.sendMedia and messages.uploadMedia
   "FILE_PARTS_INVALID",
   "FILE_PART_LENGTH_INVALID",
   "IMAGE_PROCESS_FAILED",

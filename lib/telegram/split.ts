@@ -1,158 +1,9 @@
-/** Where a text is best cut for whoever reads it. Pure. */
+/** Splits a text that is too long for one message at the places that are best for readers. Pure. */
 import type { MessageEntity } from "grammy/types";
 import type { FormattedText } from "./text.ts";
 
-/** A part's room within a text, which goes on after it. */
-export interface Segment {
-  readonly text: string;
-  /** Where the part begins: between graphemes. */
-  readonly start: number;
-  /** Where it has to end. */
-  readonly end: number;
-  /** Those that begin before `end`. */
-  readonly entities: readonly MessageEntity[];
-}
-
-/** A place where a reader pauses. */
-interface Pause {
-  readonly at: number;
-  /** Where the text goes on. */
-  readonly next: number;
-  readonly grade: number;
-}
-
-/** Where the text goes on decides, too, whether a word or a grapheme ends. */
-const lookAhead = 256;
-const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
-const words = new Intl.Segmenter("en", { granularity: "word" });
-
-/** No use to anybody in halves. */
-const whole: ReadonlySet<string> = new Set<MessageEntity["type"]>([
-  ...["mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number"] as const,
-  ...["code", "text_link", "text_mention", "custom_emoji", "date_time"] as const,
-]);
-/** Better whole, if the next best place is nearly as good. */
-const blocks: ReadonlySet<string> = new Set<MessageEntity["type"]>([
-  "pre",
-  "blockquote",
-  "expandable_blockquote",
-]);
-const cutInBlock = 1.5;
-
-const joining = String.raw`[\p{Grapheme_Extend}\p{Mc}\p{Emoji_Modifier}\u200d\u0e33\u0eb3]`;
-/** White space that a line may be broken at, as a regular expression's source; with a combining mark it is a character. */
-export const white: string = String.raw`(?:[^\S\u00a0\u2007\u202f\ufeff](?!${joining}))+`;
-const closing = String.raw`[\p{Pe}\p{Pf}"']*`;
-/** The end of a sentence, and white space after it; languages without spaces between words have none there either. */
-const pause = new RegExp(
-  String.raw`(?:[\p{Sentence_Terminal}…]${closing})?(${white})|[。！？｡]${closing}`,
-  "gu",
-);
-
-/** Letters of scripts without spaces between words, brackets before such, and emoji. */
-const unspacedScripts = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
-const unspaced = new RegExp(
-  String.raw`[\p{Extended_Pictographic}（「『《〈【${
-    unspacedScripts.map((name) => `\\p{Script=${name}}`).join("")
-  }]`,
-  "u",
-);
-const opening = /[\p{Ps}\p{Pi}]/u;
-
-/**
- * The best place in the room that is within no word: in its last half where there is one there, and in no entity that is
- * better whole, where there is one outside.
- */
-export function cleanCut(room: Segment): number | undefined {
-  const { start, end } = room;
-  const [half, quarter] = [start + (end - start) / 2, start + (end - start) / 4];
-  const pauses = pausesIn(room);
-  const outside = ({ at, next }: Pause): boolean => !isTorn(room, at, next);
-  const isOutside = (at: number): boolean => !isTorn(room, at, at);
-  const isOutsideUnspaced = (at: number): boolean => isBetweenUnspaced(room.text, at) && isOutside(at);
-  return best(room, pauses, half, outside) ??
-    (unspaced.test(room.text.slice(half, end)) ? wordCut(room, half, isOutsideUnspaced) : undefined) ??
-    best(room, pauses, quarter, outside) ??
-    best(room, pauses, half) ??
-    best(room, pauses, start) ??
-    wordCut(room, start, isOutside) ??
-    wordCut(room, start);
-}
-
-/** The last place between two graphemes, or between two code points if there is one grapheme only. */
-export function characterCut({ text, start, end }: Segment): number {
-  const ahead = text.slice(start, end + lookAhead);
-  const at = start + (graphemes.segment(ahead).containing(end - start)?.index ?? 0);
-  if (at > start) return at;
-  const isPair = (text.codePointAt(end - 1) ?? 0) > 0xffff;
-  return isPair && end - 1 > start ? end - 1 : isPair ? end + 1 : end;
-}
-
-function pausesIn({ text, start, end, entities }: Segment): Pause[] {
-  const inBlocks = entities.filter(({ type }) => blocks.has(type));
-  const pauses: Pause[] = [];
-  for (const { index, 0: { length }, 1: gap = "" } of text.slice(start, end + lookAhead).matchAll(pause)) {
-    const next = start + index + length;
-    const at = next - gap.length;
-    if (at > end) break;
-    const penalty = inBlocks.some((entity) => goesThrough(entity, at, next)) ? cutInBlock : 0;
-    if (at > start) pauses.push({ at, next, grade: gradeOf(gap, length > gap.length) - penalty });
-  }
-  return pauses;
-}
-
-/** 4: a paragraph's end; 3: a line's; 2: a sentence's; 1: a word's. */
-function gradeOf(gap: string, isSentence: boolean): number {
-  const line = gap.indexOf("\n");
-  if (line >= 0) return gap.indexOf("\n", line + 1) >= 0 ? 4 : 3;
-  return isSentence ? 2 : 1;
-}
-
-/** The best from there on; the last among equals. */
-function best(
-  room: Segment,
-  pauses: readonly Pause[],
-  from: number,
-  isWanted = (_: Pause): boolean => true,
-): number | undefined {
-  return pauses.filter(({ at }) => at >= from)
-    .sort((a, b) => b.grade - a.grade || b.at - a.at)
-    .find((pause) => isWanted(pause) && isBetweenGraphemes(room, pause.at))?.at;
-}
-
-/** The last place between words from there on. */
-function wordCut(
-  room: Segment,
-  from: number,
-  isWanted = (_: number): boolean => true,
-): number | undefined {
-  const { text, start, end } = room;
-  const segments = words.segment(text.slice(start, end + lookAhead));
-  for (let at = end; at >= from && at > start; at--) {
-    at = start + (segments.containing(at - start)?.index ?? 0);
-    if (at >= from && at > start && isWanted(at) && isBetweenGraphemes(room, at)) return at;
-  }
-  return undefined;
-}
-
-function isBetweenUnspaced(text: string, at: number): boolean {
-  return unspaced.test(String.fromCodePoint(text.codePointAt(at) ?? 0)) && !opening.test(text.charAt(at - 1));
-}
-
-function isBetweenGraphemes({ text, start, end }: Segment, at: number): boolean {
-  const ahead = text.slice(start, end + lookAhead);
-  return graphemes.segment(ahead).containing(at - start)?.index === at - start;
-}
-
-function isTorn({ entities }: Segment, at: number, next: number): boolean {
-  return entities.some((entity) => whole.has(entity.type) && goesThrough(entity, at, next));
-}
-
-function goesThrough({ offset, length }: MessageEntity, at: number, next: number): boolean {
-  return offset < at && next < offset + length;
-}
-
-// A text that is too long for one message, in as many as it needs. Pure.
+/** The longest text of a broadcast, in UTF-16 units: ten messages. */
+export const maxBroadcastLength = 40_960;
 
 /** How many UTF-16 units a part may have: the first, which may be a photo's caption, and each after it. */
 export interface SplitLimits {
@@ -162,11 +13,10 @@ export interface SplitLimits {
   readonly rest: number;
 }
 
-/** Telegram ignores the formatting of whatever comes after (https://core.telegram.org/api/entities). */
+/** Telegram ignores further entities of a message (https://core.telegram.org/api/entities). */
 const entitiesAtMost = 100;
-/** What is longer is no indentation that anybody would miss. */
+/** Longer white space is not kept as indentation. */
 const indentAtMost = 64;
-const whiteHere = new RegExp(white, "uy");
 
 /**
  * Cuts at the ends of paragraphs, lines, sentences or words, in this order, so that each part is at least half full
@@ -194,12 +44,12 @@ export function splitText(message: FormattedText, { first, rest }: SplitLimits):
   return parts;
 }
 
-function cutAt(room: Segment, last: number): number {
-  const { start, end, entities } = room;
+function cutAt(segment: Segment, last: number): number {
+  const { start, end, entities } = segment;
   const crowd = entities[entitiesAtMost]?.offset ?? end;
-  const crowded = crowd > start && crowd < end ? cleanCut({ ...room, end: crowd }) : undefined;
+  const crowded = crowd > start && crowd < end ? cleanCut({ ...segment, end: crowd }) : undefined;
   if (crowded !== undefined) return crowded;
-  return last <= end ? last : cleanCut(room) ?? characterCut(room);
+  return last <= end ? last : cleanCut(segment) ?? characterCut(segment);
 }
 
 function partOf(text: string, start: number, end: number, open: readonly MessageEntity[]): FormattedText {
@@ -226,5 +76,153 @@ function afterWhite(text: string, at: number, entities: readonly MessageEntity[]
   return isIndent && entities.some(isCode) ? line : next;
 }
 
-/** Ten messages: more is no signal. */
-export const maxBroadcastLength = 40_960;
+/** The stretch of a text that one part is cut from. */
+interface Segment {
+  readonly text: string;
+  /** Where the part begins: between graphemes. */
+  readonly start: number;
+  /** Where it has to end. */
+  readonly end: number;
+  /** Those that begin before `end`. */
+  readonly entities: readonly MessageEntity[];
+}
+
+/** A place between words, lines or paragraphs. */
+interface BreakPoint {
+  readonly at: number;
+  /** Where the text goes on. */
+  readonly next: number;
+  readonly grade: number;
+}
+
+/** Where the text goes on decides, too, whether a word or a grapheme ends. */
+const lookAhead = 256;
+const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+const words = new Intl.Segmenter("en", { granularity: "word" });
+
+/** Entities that are useless when they are cut. */
+const whole: ReadonlySet<string> = new Set<MessageEntity["type"]>([
+  ...["mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number"] as const,
+  ...["code", "text_link", "text_mention", "custom_emoji", "date_time"] as const,
+]);
+/** Entities that are cut only where no other place is nearly as good. */
+const blocks: ReadonlySet<string> = new Set<MessageEntity["type"]>([
+  "pre",
+  "blockquote",
+  "expandable_blockquote",
+]);
+const cutInBlock = 1.5;
+
+const joining = String.raw`[\p{Grapheme_Extend}\p{Mc}\p{Emoji_Modifier}\u200d\u0e33\u0eb3]`;
+/** White space that a line may be broken at, as a regular expression's source; with a combining mark it is a character. */
+const white: string = String.raw`(?:[^\S\u00a0\u2007\u202f\ufeff](?!${joining}))+`;
+const whiteHere = new RegExp(white, "uy");
+const closing = String.raw`[\p{Pe}\p{Pf}"']*`;
+/** The end of a sentence, and white space after it; languages without spaces between words have none there either. */
+const pause = new RegExp(
+  String.raw`(?:[\p{Sentence_Terminal}…]${closing})?(${white})|[。！？｡]${closing}`,
+  "gu",
+);
+
+/** Letters of scripts without spaces between words, brackets before such, and emoji. */
+const unspacedScripts = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
+const unspaced = new RegExp(
+  String.raw`[\p{Extended_Pictographic}（「『《〈【${
+    unspacedScripts.map((name) => `\\p{Script=${name}}`).join("")
+  }]`,
+  "u",
+);
+const opening = /[\p{Ps}\p{Pi}]/u;
+
+/**
+ * The best place in the segment that is within no word: in its last half where there is one there, and in no entity that is
+ * better whole, where there is one outside.
+ */
+function cleanCut(segment: Segment): number | undefined {
+  const { start, end } = segment;
+  const [half, quarter] = [start + (end - start) / 2, start + (end - start) / 4];
+  const points = breakPointsIn(segment);
+  const outside = ({ at, next }: BreakPoint): boolean => !cutsEntity(segment, at, next);
+  const isOutside = (at: number): boolean => !cutsEntity(segment, at, at);
+  const isOutsideUnspaced = (at: number): boolean => isBetweenUnspaced(segment.text, at) && isOutside(at);
+  return best(segment, points, half, outside) ??
+    (unspaced.test(segment.text.slice(half, end)) ? wordCut(segment, half, isOutsideUnspaced) : undefined) ??
+    best(segment, points, quarter, outside) ??
+    best(segment, points, half) ??
+    best(segment, points, start) ??
+    wordCut(segment, start, isOutside) ??
+    wordCut(segment, start);
+}
+
+/** The last place between two graphemes, or between two code points if there is one grapheme only. */
+function characterCut({ text, start, end }: Segment): number {
+  const ahead = text.slice(start, end + lookAhead);
+  const at = start + (graphemes.segment(ahead).containing(end - start)?.index ?? 0);
+  if (at > start) return at;
+  const isPair = (text.codePointAt(end - 1) ?? 0) > 0xffff;
+  return isPair && end - 1 > start ? end - 1 : isPair ? end + 1 : end;
+}
+
+function breakPointsIn({ text, start, end, entities }: Segment): BreakPoint[] {
+  const inBlocks = entities.filter(({ type }) => blocks.has(type));
+  const points: BreakPoint[] = [];
+  for (const { index, 0: { length }, 1: gap = "" } of text.slice(start, end + lookAhead).matchAll(pause)) {
+    const next = start + index + length;
+    const at = next - gap.length;
+    if (at > end) break;
+    const penalty = inBlocks.some((entity) => goesThrough(entity, at, next)) ? cutInBlock : 0;
+    if (at > start) points.push({ at, next, grade: gradeOf(gap, length > gap.length) - penalty });
+  }
+  return points;
+}
+
+/** 4: a paragraph's end; 3: a line's; 2: a sentence's; 1: a word's. */
+function gradeOf(gap: string, isSentence: boolean): number {
+  const line = gap.indexOf("\n");
+  if (line >= 0) return gap.indexOf("\n", line + 1) >= 0 ? 4 : 3;
+  return isSentence ? 2 : 1;
+}
+
+/** The best from there on; the last among equals. */
+function best(
+  segment: Segment,
+  points: readonly BreakPoint[],
+  from: number,
+  isWanted = (_: BreakPoint): boolean => true,
+): number | undefined {
+  return points.filter(({ at }) => at >= from)
+    .sort((a, b) => b.grade - a.grade || b.at - a.at)
+    .find((point) => isWanted(point) && isBetweenGraphemes(segment, point.at))?.at;
+}
+
+/** The last place between words from there on. */
+function wordCut(
+  segment: Segment,
+  from: number,
+  isWanted = (_: number): boolean => true,
+): number | undefined {
+  const { text, start, end } = segment;
+  const segments = words.segment(text.slice(start, end + lookAhead));
+  for (let at = end; at >= from && at > start; at--) {
+    at = start + (segments.containing(at - start)?.index ?? 0);
+    if (at >= from && at > start && isWanted(at) && isBetweenGraphemes(segment, at)) return at;
+  }
+  return undefined;
+}
+
+function isBetweenUnspaced(text: string, at: number): boolean {
+  return unspaced.test(String.fromCodePoint(text.codePointAt(at) ?? 0)) && !opening.test(text.charAt(at - 1));
+}
+
+function isBetweenGraphemes({ text, start, end }: Segment, at: number): boolean {
+  const ahead = text.slice(start, end + lookAhead);
+  return graphemes.segment(ahead).containing(at - start)?.index === at - start;
+}
+
+function cutsEntity({ entities }: Segment, at: number, next: number): boolean {
+  return entities.some((entity) => whole.has(entity.type) && goesThrough(entity, at, next));
+}
+
+function goesThrough({ offset, length }: MessageEntity, at: number, next: number): boolean {
+  return offset < at && next < offset + length;
+}

@@ -1,5 +1,6 @@
-/** What a bot has to know of Telegram before it starts. */
-import type { Clock } from "../util/clock.ts";
+/** How a bot starts: the calls without which it cannot, and a start that waits for the network. */
+import { deadline, DeadlineError, retry } from "../util/async.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { assertOptions, type Checks, trueOrFalse } from "../util/validate.ts";
 import { asGrammySignal } from "./client.ts";
@@ -9,9 +10,11 @@ const attempts = 3;
 /** A start that fails does so within five seconds, which is what a person waits for. */
 export const startWithinMs = 4700;
 
-interface AskOptions {
+interface CallOptions {
   readonly apiRoot?: string | undefined;
   readonly clock: Clock;
+  /** Limits the time of all attempts. Default: the machine's own clock, as the network keeps to no other. */
+  readonly networkClock?: Clock;
   /** Ends the waits between the attempts. */
   readonly signal: AbortSignal;
 }
@@ -23,22 +26,25 @@ interface AskOptions {
  */
 export async function callAtStartup<T>(
   call: (signal: ReturnType<typeof asGrammySignal>) => Promise<T>,
-  { apiRoot, clock, signal }: AskOptions,
+  { apiRoot, clock, networkClock = systemClock, signal }: CallOptions,
 ): Promise<T> {
-  const late = AbortSignal.timeout(startWithinMs);
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await call(asGrammySignal(late));
-    } catch (error) {
-      if (isTokenRefused(error)) throw tokenRefused(error);
-      if (late.aborted) throw unreachable(new Error(`no answer within ${startWithinMs / 1000} s`), apiRoot);
-      if (attempt === attempts) throw unreachable(error, apiRoot);
-      await clock.sleep(500 * attempt, signal);
-    }
+  let failures = 0;
+  const callRepeatedly = (late: AbortSignal): Promise<T> =>
+    retry(() => call(asGrammySignal(late)), {
+      ...{ clock, signal, firstMs: 500, longestMs: 1000 },
+      isRetryable: (error) => !isTokenRefused(error) && !late.aborted && ++failures < attempts,
+    });
+  try {
+    return await deadline(callRepeatedly, { ms: startWithinMs, clock: networkClock });
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) throw error;
+    if (isTokenRefused(error)) throw tokenRefused(error);
+    const cause = error instanceof DeadlineError
+      ? new Error(`no answer within ${startWithinMs / 1000} s`)
+      : error;
+    throw unreachable(cause, apiRoot);
   }
 }
-
-// A start that waits for the network: a machine may be up before it.
 
 /** How a bot starts. */
 export interface StartOptions {
@@ -50,34 +56,33 @@ export interface StartOptions {
 }
 
 const checks: Checks<StartOptions> = { rules: { retry: trueOrFalse } };
-const [firstWaitMs, longestWaitMs] = [1000, 30_000];
 
-/** @throws {TypeError} If an option is unknown, or its value is none. */
+/** @throws {TypeError} If an option is unknown, or has a wrong value. */
 export function checkStartOptions(options: StartOptions): StartOptions {
   assertOptions("start the bot", options, checks);
   return options;
 }
 
-interface Patience {
+interface StartRetryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the waits. */
   readonly signal: AbortSignal;
 }
 
-/** Resolves once the start has; says once that it has to wait. */
+/** Starts again until Telegram can be reached; logs once that it has to wait. */
 export async function startWithRetry<T>(
   start: () => Promise<T>,
-  { clock, logger, signal }: Patience,
+  { clock, logger, signal }: StartRetryOptions,
 ): Promise<T> {
-  for (let waitMs = firstWaitMs, isTold = false;; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
-    try {
-      return await start();
-    } catch (error) {
-      if (signal.aborted || !(error instanceof TelegramError) || error.reason !== "unreachable") throw error;
-      if (!isTold) logger.warn(`${error.message} The bot starts as soon as it can.`);
-      isTold = true;
-      await clock.sleep(waitMs, signal);
-    }
-  }
+  let isLogged = false;
+  return await retry(start, {
+    ...{ clock, signal, firstMs: 1000, longestMs: 30_000 },
+    isRetryable: (error) =>
+      !signal.aborted && error instanceof TelegramError && error.reason === "unreachable",
+    onRetry: (error) => {
+      if (!isLogged) logger.warn(`${(error as Error).message} The bot starts as soon as it can.`);
+      isLogged = true;
+    },
+  });
 }

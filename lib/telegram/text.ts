@@ -16,7 +16,7 @@ export interface FormattedText {
  */
 export type TextPart = string | { readonly text: string; readonly entities?: readonly MessageEntity[] };
 
-/** The parts of a text; an object that has them may have others, as a message of Telegram's. */
+/** The names of a text's parts; an object that has them may have others, as Telegram's messages do. */
 export const textNames: Names = { known: ["text", "entities"], what: "a part of a text", isOpen: true };
 
 /** The parts one after another. */
@@ -34,12 +34,12 @@ export function format(...parts: readonly TextPart[]): FormattedText {
   return { text, entities };
 }
 
-/** The text with a replacement character for every half of an emoji: Telegram refuses what is no Unicode. */
+/** The text with a replacement character for every half of an emoji: Telegram refuses text that is not valid Unicode. */
 export function wellFormed(text: string): string {
   return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
-/** Whether it may be an entity of the text: of some type, within it, and to be sent as JSON. */
+/** Whether it may be an entity of the text: it has a type, lies within the text, and can be sent as JSON. */
 export function isEntityOf(text: string, entity: unknown): entity is MessageEntity {
   const { type, offset = -1, length = 0 } = (entity ?? {}) as Partial<MessageEntity>;
   const isWhole = Number.isInteger(offset) && Number.isInteger(length);
@@ -47,7 +47,7 @@ export function isEntityOf(text: string, entity: unknown): entity is MessageEnti
   return typeof type === "string" && isWithin && isJson(entity);
 }
 
-/** What is not, such as a BigInt in it, grammY finds out too late: its timer then ends the process. */
+/** grammY finds out too late that a value, such as a BigInt, is no JSON: its timer then ends the process. */
 function isJson(value: unknown): boolean {
   try {
     return JSON.stringify(value) !== undefined;

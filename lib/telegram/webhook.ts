@@ -1,4 +1,4 @@
-/** Updates that Telegram sends by itself: to a server of any kind, or to AWS Lambda. */
+/** Webhooks: Telegram sends updates by itself to a server of any kind, or to AWS Lambda. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
@@ -11,17 +11,17 @@ export type { LambdaAnswer, LambdaEvent };
 const secretVariable = "TELEGRAM_WEBHOOK_SECRET";
 const secretHeader = "x-telegram-bot-api-secret-token";
 
-/** Whatever handles updates: a `MeanReversionTelegramBot`, or a bot of your own. */
+/** Handles updates: a `MeanReversionTelegramBot`, or a bot of your own. */
 export interface UpdateHandler {
   /** Resolves once the update is kept and may be forgotten; rejects where it must be sent again. */
   handleUpdate(update: Update): Promise<void>;
 }
 
-/** What a webhook is told. */
+/** Options of a webhook. */
 export interface WebhookOptions {
   /**
-   * What you gave to setWebhook as `secret_token`, so that nobody but Telegram is heard: 1 to 256 letters, digits, _
-   * and -. Default: TELEGRAM_WEBHOOK_SECRET.
+   * The `secret_token` that you gave to setWebhook, so that only Telegram's requests are accepted: 1 to 256 letters,
+   * digits, _ and -. Default: TELEGRAM_WEBHOOK_SECRET.
    */
   readonly secretToken?: string | undefined;
 }
@@ -52,7 +52,7 @@ export interface WebhookCallback {
  * ```
  *
  * It answers 200 only once the bot has kept the update, and 500 where it could not, so that Telegram sends it again.
- * Whoever does not know the secret gets a 401, and nothing of what they send is read.
+ * A request without the secret gets a 401, and its body is not read.
  * @throws {ConfigError} If the secret is missing or malformed, or an option unknown.
  */
 export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}): WebhookCallback {
@@ -100,7 +100,7 @@ async function handled(bot: UpdateHandler, update: Update): Promise<Answer> {
   }
 }
 
-/** Undefined where it is no JSON object with an integer as its id. */
+/** Undefined unless it is a JSON object with an integer as its id. */
 function parseUpdate(body: unknown): Update | undefined {
   const value = body instanceof Uint8Array || typeof body === "string" ? parseJson(body) : body;
   return Number.isInteger((value as Update | null | undefined)?.update_id) ? value as Update : undefined;
@@ -114,7 +114,7 @@ function parseJson(body: Uint8Array | string): unknown {
   }
 }
 
-/** Takes as long for a near miss as for any other. */
+/** Takes the same time for any wrong value. */
 function isEqual(given: unknown, secret: string): boolean {
   const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(typeof given === "string" ? given : ""), digest(secret));

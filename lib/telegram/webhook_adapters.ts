@@ -1,24 +1,24 @@
-/** What a webhook is sent and what it answers, in the three forms that servers have for it. */
+/** Requests to a webhook and its answers, in the three forms that servers have for them. */
 import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** An update of Telegram's is a few kilobytes. */
 export const maxBodyBytes = 1_000_000;
 
-/** A request, whatever it came in. */
+/** A request in the common form. */
 export interface Incoming {
-  /** Undefined where an event names none. */
+  /** Undefined where an event does not name it. */
   readonly method: string | undefined;
   /** A header by its lower-case name. */
   header(name: string): unknown;
-  /** The body: its bytes, its text, or what was parsed of it already. @throws {TooLargeError} */
+  /** The body: its bytes, its text, or its value if it was parsed already. @throws {TooLargeError} */
   body(): Promise<unknown>;
 }
 
-/** What is answered, whatever it goes out as. */
+/** An answer in the common form. */
 export interface Answer {
   readonly status: number;
-  /** For whoever looks into a log. */
+  /** For readers of logs. */
   readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether there is a body that was not read to its end. */
@@ -38,7 +38,7 @@ export interface LambdaEvent {
   readonly requestContext?: unknown;
   /** Names in any case. */
   readonly headers?: Readonly<Record<string, string | undefined>> | null | undefined;
-  /** In place of `headers`, where a load balancer is told so. */
+  /** In place of `headers`, where a load balancer is configured so. */
   readonly multiValueHeaders?: Readonly<Record<string, readonly string[] | undefined>> | null | undefined;
   /** A text; absent where the request had none. */
   readonly body?: string | null | undefined;
@@ -50,7 +50,7 @@ export interface LambdaEvent {
 export interface LambdaAnswer {
   /** 200 where the update is kept. */
   readonly statusCode: number;
-  /** What the text is. */
+  /** The content type. */
   readonly headers: Record<string, string>;
   /** Empty where all is well. */
   readonly body: string;
@@ -107,7 +107,7 @@ export function toNode(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  // A server that has lost patience may have answered by itself.
+  // A server may have answered by itself after a time-out.
   if (response.headersSent) return;
   const close = isUnread && request.httpVersionMajor < 2 ? { Connection: "close" } : {};
   response.writeHead(status, { "Content-Type": "text/plain", ...headers, ...close });

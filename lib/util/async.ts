@@ -110,6 +110,22 @@ export async function settleWithin(task: Promise<unknown>, ms: number, clock: Cl
   }
 }
 
+/** The result of a promise, which goes on after the signal aborts without anybody who waits for it. Rejects then with its reason. */
+export async function abortable<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await task;
+  signal.throwIfAborted();
+  const done = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true, signal: done.signal });
+  });
+  try {
+    return await Promise.race([task, aborted]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** How long to wait before each further attempt, in milliseconds. */
 export interface BackoffOptions {
   readonly firstMs: number;

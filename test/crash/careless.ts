@@ -5,15 +5,15 @@
 import process from "node:process";
 import { Bot } from "grammy/web";
 import {
-  type Applied,
-  type Belief,
+  type ApplyResult,
   type ChatEvent,
+  type ExpectedState,
   subscriptions,
   TelegramDynamoDBStorage,
 } from "../../mod.ts";
 
 class Forgetful extends TelegramDynamoDBStorage {
-  override apply(chatId: number, events: readonly ChatEvent[], belief?: Belief): Promise<Applied> {
+  override apply(chatId: number, events: readonly ChatEvent[], belief?: ExpectedState): Promise<ApplyResult> {
     return super.apply(chatId, events.map((event) => ({ ...event, updateId: undefined })), belief);
   }
 }

@@ -98,7 +98,7 @@ export class VirtualTelegram {
         return turn.succeeded();
       } catch (error) {
         const outcome = outcomeOf(error);
-        if (outcome.kind !== "wait") throw error;
+        if (outcome.kind !== "rateLimited") throw error;
         turn.rateLimited(outcome.retryAfterSeconds);
       }
     }

@@ -164,7 +164,7 @@ const faults: [number, string][] = [
 
 for (const [code, description] of faults) {
   test(`outcomeOf() ${code} ${description}: the message's fault`, () => {
-    assert.equal(answered(code, description), { kind: "message" });
+    assert.equal(answered(code, description), { kind: "badMessage" });
   });
 }
 
@@ -177,7 +177,7 @@ const bots: [number, string][] = [
 
 for (const [code, description] of bots) {
   test(`outcomeOf() ${code} ${description}: the bot's fault`, () => {
-    assert.equal(answered(code, description), { kind: "bot" });
+    assert.equal(answered(code, description), { kind: "botBlocked" });
   });
 }
 
@@ -198,8 +198,11 @@ test("outcomeOf() a migrate_to_chat_id that can be no chat's: as if there were n
 
 test("outcomeOf() 429: wait, as long as it says, or a second", () => {
   const description = "Too Many Requests: retry after 35";
-  assert.equal(answered(429, description, { retry_after: 35 }), { kind: "wait", retryAfterSeconds: 35 });
-  assert.equal(answered(429, "Too Many Requests"), { kind: "wait", retryAfterSeconds: 1 });
+  assert.equal(answered(429, description, { retry_after: 35 }), {
+    kind: "rateLimited",
+    retryAfterSeconds: 35,
+  });
+  assert.equal(answered(429, "Too Many Requests"), { kind: "rateLimited", retryAfterSeconds: 1 });
 });
 
 /** What a 429 may say in `retry_after`, and how long is waited; the description says 35. */
@@ -219,12 +222,12 @@ const waits: [unknown, number][] = [
 for (const [retry_after, retryAfterSeconds] of waits) {
   test(`outcomeOf() 429, ${typeof retry_after} ${JSON.stringify(retry_after)}: ${retryAfterSeconds} s`, () => {
     const description = "Too Many Requests: retry after 35";
-    assert.equal(answered(429, description, { retry_after }), { kind: "wait", retryAfterSeconds });
+    assert.equal(answered(429, description, { retry_after }), { kind: "rateLimited", retryAfterSeconds });
   });
 }
 
 test("outcomeOf() 429 that says nothing of use: a second", () => {
-  const wait = { kind: "wait", retryAfterSeconds: 1 };
+  const wait = { kind: "rateLimited", retryAfterSeconds: 1 };
   for (const parameters of [null, "35", 35, [], { retry_after: "soon" }]) {
     assert.equal(outcomeOf({ error_code: 429, description: "Too Many Requests", parameters }), wait);
   }
@@ -232,12 +235,12 @@ test("outcomeOf() 429 that says nothing of use: a second", () => {
 
 for (const code of [500, 502, 503]) {
   test(`outcomeOf() ${code}: unsent`, () => {
-    assert.equal(answered(code, "Internal Server Error"), { kind: "unsent" });
+    assert.equal(answered(code, "Internal Server Error"), { kind: "notSent" });
   });
 }
 
 test("outcomeOf() a flood that does not say for how long, which the official server makes a 500 of: unsent", () => {
-  assert.equal(answered(500, "Too Many Requests: retry after 0"), { kind: "unsent" });
+  assert.equal(answered(500, "Too Many Requests: retry after 0"), { kind: "notSent" });
 });
 
 const mayBeThere: [number, string][] = [
@@ -354,7 +357,7 @@ const neverSent: Record<string, Error> = {
 
 for (const [name, error] of Object.entries(neverSent)) {
   test(`outcomeOf() no answer, ${name}: unsent`, () => {
-    assert.equal(outcomeOf(error), { kind: "unsent" });
+    assert.equal(outcomeOf(error), { kind: "notSent" });
   });
 }
 
@@ -390,7 +393,7 @@ for (const [name, error] of Object.entries(mayHaveArrived)) {
 }
 
 test("outcomeOf() what was thrown before the call left is the message's fault", () => {
-  assert.equal(outcomeOf(new TypeError("Cannot reuse InputFile data source!")), { kind: "message" });
+  assert.equal(outcomeOf(new TypeError("Cannot reuse InputFile data source!")), { kind: "badMessage" });
 });
 
 /** What this runtime's fetch and grammY make of a server that does `behave`. */
@@ -412,7 +415,7 @@ async function thrownAt(apiRoot: string, signal?: AbortSignal): Promise<Error> {
 }
 
 test("outcomeOf() this runtime, nobody listens: unsent", async () => {
-  assert.equal(outcomeOf(await thrownAt(await deadAddress())), { kind: "unsent" });
+  assert.equal(outcomeOf(await thrownAt(await deadAddress())), { kind: "notSent" });
 });
 
 test("outcomeOf() this runtime, connection cut after the request: unknown", async () => {
@@ -446,15 +449,15 @@ test("outcomeOf() this runtime, no answer in time: unknown", async () => {
 });
 
 const kinds = [
-  "wait",
+  "rateLimited",
   "gone",
   "moved",
   "unreachable",
   "refused",
-  "message",
+  "badMessage",
   "unclear",
-  "bot",
-  "unsent",
+  "botBlocked",
+  "notSent",
   "unknown",
 ];
 
@@ -462,7 +465,7 @@ const kinds = [
 function assertUsable(outcome: Outcome): void {
   assert.ok(kinds.includes(outcome.kind));
   if (outcome.kind === "moved") assert.ok(Number.isSafeInteger(outcome.to) && outcome.to !== 0);
-  if (outcome.kind === "wait") {
+  if (outcome.kind === "rateLimited") {
     assert.ok(outcome.retryAfterSeconds >= 1 && outcome.retryAfterSeconds <= 30 * 86_400);
   }
 }

@@ -36,11 +36,11 @@ const gones: Table[] = (["blocked", "left", "gone"] as const).map((reason) => (
 ));
 const unopened: Outcome = { kind: "gone", reason: "gone", isUnopened: true };
 const tables: readonly Table[] = [
-  { name: "message", entries: messageFaults, code: 400, outcome: { kind: "message" } },
+  { name: "message", entries: messageFaults, code: 400, outcome: { kind: "badMessage" } },
   { name: "chat", entries: refusedByChat, code: 400, outcome: { kind: "refused" } },
   { name: "unreachable", entries: unreachableChats, code: 400, outcome: { kind: "unreachable" } },
   { name: "unreachable, 403", entries: unreachableChats, code: 403, outcome: { kind: "unreachable" } },
-  { name: "bot", entries: botRefusals, code: 400, outcome: { kind: "bot" } },
+  { name: "bot", entries: botRefusals, code: 400, outcome: { kind: "botBlocked" } },
   ...gones,
   { name: "unopened", entries: unopenedChats, code: 403, outcome: unopened },
   ...(["blocked", "gone"] as const).flatMap((reason) =>

@@ -3,30 +3,34 @@
  * reach, each message that leaves is lost to its chat. So after one, all others wait until Telegram answers a call that
  * is harmless, which takes a moment where the network is well.
  */
-import type { Clock } from "../../util/clock.ts";
-import { outcomeOf } from "../outcome.ts";
-import { deadline, DeadlineError } from "../../util/async.ts";
-import type { Logger } from "../../util/log.ts";
+import { abortable, deadline, DeadlineError, retry, settleWithin } from "../../util/async.ts";
+import { type Clock, steady, systemClock } from "../../util/clock.ts";
 import { rootCauseOf } from "../../util/errors.ts";
+import type { Logger } from "../../util/log.ts";
+import { outcomeOf } from "../outcome.ts";
 
 export interface CircuitBreakerOptions {
   /** Asks Telegram for something harmless. */
   readonly ask: (signal: AbortSignal) => Promise<unknown>;
   readonly clock: Clock;
+  /** Measures how long an answer takes. Default: the machine's own clock, as the network keeps to no other. */
+  readonly networkClock?: Clock;
   readonly logger: Logger;
   /** Ends every wait. */
   readonly signal: AbortSignal;
 }
 
-const [firstWaitMs, longestWaitMs] = [1000, 15_000];
+const askAgain = { firstMs: 1000, longestMs: 15_000 };
 const answerWithinMs = 5000;
-/** An answer that takes so long may never come. By the machine's own time, as it is the network's. */
+/** An answer that takes so long may never come. */
 const suspectAfterMs = 1500;
-/** A network that is only slow is asked no more often than this. */
+/** On a network that is only slow, the breaker opens no more often than this. */
 const suspectAgainMs = 10_000;
 
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions;
+  readonly #networkClock: Clock;
+  readonly #now: () => number;
   /** Why it is open, if it is: an error, or only an answer that takes long. */
   #trouble: { readonly error: unknown } | undefined;
   /** Goes on only while a message waits. */
@@ -38,6 +42,8 @@ export class CircuitBreaker {
 
   constructor(options: CircuitBreakerOptions) {
     this.#options = options;
+    this.#networkClock = options.networkClock ?? systemClock;
+    this.#now = steady(this.#networkClock);
   }
 
   /** Whether it is not known whether Telegram can be reached. */
@@ -45,16 +51,14 @@ export class CircuitBreaker {
     return this.#trouble !== undefined;
   }
 
-  /** Watches a call that is under way: opens where its answer takes long, or does not come. */
+  /** Watches a call that is under way: opens where its answer takes long. */
   async watch<T>(call: Promise<T>): Promise<T> {
-    const timer = setTimeout(() => {
-      if (performance.now() - this.#closedAt >= suspectAgainMs) this.#trouble ??= { error: undefined };
-    }, suspectAfterMs);
-    try {
-      return await call;
-    } finally {
-      clearTimeout(timer);
-    }
+    void settleWithin(call, suspectAfterMs, this.#networkClock).then((hasSettled) => {
+      if (!hasSettled && this.#now() - this.#closedAt >= suspectAgainMs) {
+        this.#trouble ??= { error: undefined };
+      }
+    });
+    return await call;
   }
 
   /** To be told of each failed call; opens where that may be due to the network or to Telegram's servers. */
@@ -67,7 +71,7 @@ export class CircuitBreaker {
     this.#waiting++;
     try {
       while (this.isOpen) {
-        await orAborted(this.#asking ??= this.#begin(), signal).catch((error) => {
+        await abortable(this.#asking ??= this.#begin(), signal).catch((error) => {
           // Others have ceased to wait at this very moment: this one asks anew.
           if (signal?.aborted || this.#options.signal.aborted) throw error;
         });
@@ -85,63 +89,43 @@ export class CircuitBreaker {
     return asking;
   }
 
-  /** Asks until there is an answer, or nobody waits for it any more. */
+  /** Asks until there is an answer, or no message waits for it any more. */
   async #untilAnswered(): Promise<void> {
     const { clock, logger, signal } = this.#options;
-    const ending = AbortSignal.any([signal, this.#deserted.signal]);
-    for (let waitMs = firstWaitMs, isTold = false;; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
-      const error = await this.#ask();
-      if (!isTrouble(error)) {
-        if (isTold) logger.info("Telegram can be reached again: what has waited is sent.");
-        this.#trouble = undefined;
-        this.#closedAt = performance.now();
-        return;
-      }
-      if (!isTold) {
+    let isReported = false;
+    await retry(() => this.#ask(), {
+      ...askAgain,
+      clock,
+      signal: AbortSignal.any([signal, this.#deserted.signal]),
+      isRetryable: () => !signal.aborted,
+      onRetry: (error) => {
+        if (isReported) return;
+        isReported = true;
         // What went wrong at first says more than that nothing came.
         const cause = rootCauseOf(this.#trouble?.error) || rootCauseOf(error);
         logger.warn(`Telegram cannot be reached (${cause}): messages wait until it can. Trying again.`);
-      }
-      isTold = true;
-      await clock.sleep(waitMs, ending);
-    }
+      },
+    });
+    if (isReported) logger.info("Telegram can be reached again: what has waited is sent.");
+    this.#trouble = undefined;
+    this.#closedAt = this.#now();
   }
 
-  /** What went wrong, if anything. */
-  async #ask(): Promise<unknown> {
+  /** Resolves where Telegram answers, be it with a refusal. */
+  async #ask(): Promise<void> {
     const { ask, clock, signal } = this.#options;
-    const ending = new AbortController();
     try {
-      await deadline(ask(ending.signal), { ms: answerWithinMs, clock, signal });
-      return undefined;
+      await deadline(ask, { ms: answerWithinMs, clock, signal });
     } catch (error) {
       signal.throwIfAborted();
-      return error;
-    } finally {
-      ending.abort();
+      if (isTrouble(error)) throw error;
     }
   }
 }
 
 /** Anything but an answer, or an answer of servers in trouble. */
 function isTrouble(error: unknown): boolean {
-  if (error === undefined) return false;
-  const { error_code: code } = error as { error_code?: unknown };
+  const { error_code: code } = (error ?? {}) as { error_code?: unknown };
   if (typeof code === "number") return code >= 500;
-  return error instanceof DeadlineError || ["unsent", "unknown"].includes(outcomeOf(error).kind);
-}
-
-async function orAborted(task: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return await task;
-  signal.throwIfAborted();
-  const done = new AbortController();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => reject(signal.reason);
-      signal.addEventListener("abort", abort, { once: true, signal: done.signal });
-      task.then(resolve, reject);
-    });
-  } finally {
-    done.abort();
-  }
+  return error instanceof DeadlineError || ["notSent", "unknown"].includes(outcomeOf(error).kind);
 }

@@ -1,47 +1,50 @@
 /**
- * Whom a flood answer (429) concerns. Telegram does not say whether it means one chat or the whole bot. So a refusal
- * that may mean the bot asks a question. While that is open messages leave slowly, as probes: one that left later and
- * was taken shows that the refusal was its chat's own; refusals of several chats prove that it is the bot, which then
- * rests until Telegram's time is over. Chats that stand next to each other in a broadcast's order may be one stranger's,
- * and so may those that ask for a reply: only chats that were drawn at random prove that. Pure: times are in milliseconds.
+ * Whom a flood answer (429) concerns. Telegram does not say whether it means one chat or the whole bot. A refusal that may
+ * mean the bot opens a diagnosis. While it is open, messages leave slowly, as probes: a probe that left after the refused
+ * message and succeeds shows that the flood is its chat's own; refusals of several chats prove that it is the bot's, which
+ * then rests until Telegram's time is over. Chats that are next to each other in a broadcast's order may all belong to one
+ * stranger, and so may those that ask for a reply: only chats that were drawn at random prove a flood of the bot.
+ * Pure: times are in milliseconds.
  */
 
 /** A number, or a public chat's @name. */
 export type ChatId = number | string;
 
-/** How it came that a message is for this chat: the chat asked for a reply, it was next in the order, or it was drawn. */
+/** How the chat of a message was chosen: it asked for a reply itself, it was next in the order, or it was drawn. */
 export type ChosenBy = "itself" | "order" | "draw";
 
 /** The first probe leaves at once. The next waits for the answer, or so long: two chats may have the same trouble. */
 const probeEveryMs = 1000;
-/** A rest that only replies have met is doubted by a reply after so long, then half as often each time. */
-const [firstDoubtMs, longestDoubtMs] = [2000, 60_000];
+/** While replies rest, one is tried after so long, then half as often each time. */
+const [firstRetryMs, longestRetryMs] = [2000, 60_000];
+/** A long flood is its chat's own once no message was tried for so long. */
 const unclearMs = 10_000;
-/** How much the ends differ that two chats are told of one rest: they are refused apart, and are told full seconds. */
-const apartMs = 2000;
-/** Chats that prove a rest, as the first one refused and others do; replies prove only that replies rest. */
+/** How much the ends of one rest differ that two chats are told: they are refused one after another, in full seconds. */
+const sameRestMs = 2000;
+/** How many refused chats prove a rest; replies prove only that replies rest. */
 const chatsNeeded = 3;
-/** Chats that are told of the same rest: it may be the bot's, where nobody is left who could be drawn. */
-const alikeNeeded = 2;
-/** Each question that turned out to be a chat's own makes the next one want one chat more, up to so many. */
-const moreAtMost = 3;
-/** A refusal weighs as much as so many messages that were taken; a second without one weighs a little, too. */
+/** How many chats that are told of the same rest make it a possible rest of the bot, where no chat is left to be drawn. */
+const sameRestNeeded = 2;
+/** Each diagnosis that ended with a chat's own flood makes the next one need one chat more, up to so many. */
+const moreChatsAtMost = 3;
+/** A refusal weighs as much as so many messages that succeed; a second without one weighs a little, too. */
 const [weightOfRefusal, weightOfSecond] = [50, 5];
-/** One in the order that is refused right after another one may be the same stranger's. */
+/** A chat in the order that is refused right after another one may belong to the same stranger. */
 const weightOfNext = 10;
-/** Three chats may be refused close together for their own sake. From there on the pace is too high. */
-const [ownAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
-/** A longer flood says nothing of the pace: where it is the bot's, no message passes in it. */
-const paceFloodAtMostMs = 60_000;
+/** Three chats may be refused close together for floods of their own. From there on the rate is too high. */
+const [ownWeightAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
+/** A longer flood says nothing of the rate: where it is the bot's, no message passes in it. */
+const rateFloodAtMostMs = 60_000;
 
-export interface FloodAnswer {
+/** A chat was refused by a flood answer. */
+export interface Refusal {
   readonly chatId: ChatId;
   readonly until: number;
   readonly chosenBy: ChosenBy;
 }
 
-/** Chats that were refused, and until when. */
-class Refused {
+/** The chats that were refused, and until when. */
+class RefusedChats {
   readonly #chats = new Map<ChatId, number>();
   #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
   #secondLongest = -Infinity;
@@ -54,18 +57,18 @@ class Refused {
     return this.#longest?.until ?? -Infinity;
   }
 
-  /** When a rest is over that they were told of: one chat's own flood may last for longer. */
+  /** When the rest that they were told of is over: one chat's own flood may last for longer. */
   get restEnd(): number {
-    return Math.min(this.longest, this.#secondLongest + apartMs);
+    return Math.min(this.longest, this.#secondLongest + sameRestMs);
   }
 
   /** How many of them were told of the same rest. */
-  get agreeing(): number {
+  get toldOfSameRest(): number {
     const { restEnd } = this;
-    return [...this.#chats.values()].filter((until) => Math.abs(until - restEnd) <= apartMs).length;
+    return [...this.#chats.values()].filter((until) => Math.abs(until - restEnd) <= sameRestMs).length;
   }
 
-  add({ chatId, until }: FloodAnswer): void {
+  add({ chatId, until }: Refusal): void {
     const longest = this.#longest ?? { chatId, until };
     if (chatId !== longest.chatId) {
       this.#secondLongest = Math.max(this.#secondLongest, Math.min(until, longest.until));
@@ -74,7 +77,7 @@ class Refused {
     this.#chats.set(chatId, Math.max(until, this.#chats.get(chatId) ?? until));
   }
 
-  /** The ends come so much sooner. */
+  /** Each rest ends so much earlier. */
   skip(ms: number): void {
     for (const [chatId, until] of this.#chats) this.#chats.set(chatId, until - ms);
     if (this.#longest !== undefined) this.#longest = { ...this.#longest, until: this.#longest.until - ms };
@@ -82,52 +85,52 @@ class Refused {
   }
 }
 
-/** What a question has found out. `replies`: replies are refused, whatever is with others. */
-export type FloodScope = "nothing" | "replies" | "bot";
+/** What a flood concerns. `replies`: replies are refused; of other messages nothing is known. */
+export type FloodScope = "unknown" | "replies" | "bot";
 
-/** The refusals since it was last clear whom one concerned. */
-class Question {
+/** The refusals since it was last clear whom one concerned, and what they prove. */
+class Diagnosis {
   readonly #needed: number;
-  readonly #all = new Refused();
-  readonly #drawn = new Refused();
-  #finding: FloodScope = "nothing";
-  #isAlike = false;
+  readonly #all = new RefusedChats();
+  readonly #drawn = new RefusedChats();
+  #scope: FloodScope = "unknown";
+  #isSameRest = false;
 
-  /** `needed` chats have to be refused, and all but one of them drawn. */
+  /** `needed` refused chats prove a rest of the bot, if all but one of them were drawn. */
   constructor(needed: number) {
     this.#needed = needed;
   }
 
-  get finding(): FloodScope {
-    return this.#finding;
+  get scope(): FloodScope {
+    return this.#scope;
   }
 
   get chats(): number {
     return this.#all.chats;
   }
 
-  /** Whether several chats were told of the same rest, whoever chose them: nobody was taken meanwhile. */
-  get isAlike(): boolean {
-    return this.#isAlike;
+  /** Whether several chats were told of the same rest, however they were chosen: no message succeeded meanwhile. */
+  get isSameRest(): boolean {
+    return this.#isSameRest;
   }
 
   get until(): number {
-    if (this.#finding === "nothing") return this.#all.longest;
-    return this.#finding === "bot" ? this.#drawn.restEnd : this.#all.restEnd;
+    if (this.#scope === "unknown") return this.#all.longest;
+    return this.#scope === "bot" ? this.#drawn.restEnd : this.#all.restEnd;
   }
 
-  /** True where that is news. */
-  add(refusal: FloodAnswer): boolean {
+  /** Adds a refusal; true where it changes the scope. */
+  add(refusal: Refusal): boolean {
     this.#all.add(refusal);
-    this.#isAlike ||= this.#all.agreeing >= alikeNeeded;
+    this.#isSameRest ||= this.#all.toldOfSameRest >= sameRestNeeded;
     if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
-    const before = this.#finding;
+    const before = this.#scope;
     const isBot = this.#drawn.chats >= this.#needed - 1 && this.#all.chats >= this.#needed;
-    if (isBot) this.#finding = "bot";
-    else if (before === "nothing" && refusal.chosenBy === "itself" && this.#all.chats >= chatsNeeded) {
-      this.#finding = "replies";
+    if (isBot) this.#scope = "bot";
+    else if (before === "unknown" && refusal.chosenBy === "itself" && this.#all.chats >= chatsNeeded) {
+      this.#scope = "replies";
     }
-    return this.#finding !== before;
+    return this.#scope !== before;
   }
 
   skip(ms: number): void {
@@ -136,23 +139,23 @@ class Question {
   }
 }
 
-/** How much the latest refusals weigh against the messages that were taken. */
-class Evidence {
+/** How much the latest refusals weigh against the messages that succeeded. */
+class RefusalWeight {
   readonly #chats = new Set<ChatId>();
   #weight = 0;
   #weighedAt = -Infinity;
-  /** Whether one in the order was taken since the latest refusal of one. */
-  #isBetween = true;
+  /** Whether a message in the order has succeeded since the latest one that was refused. */
+  #hasSucceeded = true;
 
   get isHeavy(): boolean {
-    return this.#weight > ownAtMost;
+    return this.#weight > ownWeightAtMost;
   }
 
-  refuse({ chatId, until, chosenBy }: FloodAnswer, now: number): void {
-    if (chosenBy === "itself" || until - now > paceFloodAtMostMs) return;
+  addRefusal({ chatId, until, chosenBy }: Refusal, now: number): void {
+    if (chosenBy === "itself" || until - now > rateFloodAtMostMs) return;
     this.#lighten(0, now);
-    const weight = chosenBy === "draw" || this.#isBetween ? weightOfRefusal : weightOfNext;
-    if (chosenBy === "order") this.#isBetween = false;
+    const weight = chosenBy === "draw" || this.#hasSucceeded ? weightOfRefusal : weightOfNext;
+    if (chosenBy === "order") this.#hasSucceeded = false;
     if (this.#chats.has(chatId)) return;
     this.#chats.add(chatId);
     this.#weight = Math.min(this.#weight + weight, weightAtMost);
@@ -163,8 +166,8 @@ class Evidence {
     this.#chats.clear();
   }
 
-  take(chosenBy: ChosenBy | undefined, now: number): void {
-    if (chosenBy === "order") this.#isBetween = true;
+  addSuccess(chosenBy: ChosenBy | undefined, now: number): void {
+    if (chosenBy === "order") this.#hasSucceeded = true;
     this.#lighten(1, now);
   }
 
@@ -175,33 +178,34 @@ class Evidence {
   }
 }
 
+/** Tracks the messages under way, their refusals and the bot's rests; says when the next message may leave. */
 export class FloodWait {
-  readonly #evidence = new Evidence();
-  #question = new Question(chatsNeeded);
-  /** Questions in a row that turned out to be a chat's own. */
-  #ownQuestions = 0;
+  readonly #weight = new RefusalWeight();
+  #diagnosis = new Diagnosis(chatsNeeded);
+  /** Diagnoses in a row that ended with a chat's own flood. */
+  #ownFloods = 0;
   #lastNumber = 0;
-  readonly #underWay = new Map<number, ChosenBy>();
-  /** Messages under way that have left after every refused one, in the order in which they left. */
+  readonly #inFlight = new Map<number, ChosenBy>();
+  /** Messages under way that left after every refused one, in the order in which they left. */
   #probes = new Map<number, ChosenBy>();
   #latestRefused = -Infinity;
-  /** When a probe has left, or was refused, last. */
+  /** When the latest probe left or was refused; the latest probe to a drawn chat. */
   #probedAt = -Infinity;
   #drawnAt = -Infinity;
-  /** When the next probe may leave: any, or one who is drawn. */
+  /** When the next probe may leave; the next one to a drawn chat. */
   #probeAt = -Infinity;
   #drawAt = -Infinity;
-  #doubtMs = firstDoubtMs;
+  #replyRetryMs = firstRetryMs;
   #rests = 0;
 
   /** When the bot's rest ends; in the past where it does not rest. */
   get restsUntil(): number {
-    return this.#question.finding === "bot" ? this.#question.until : -Infinity;
+    return this.#diagnosis.scope === "bot" ? this.#diagnosis.until : -Infinity;
   }
 
-  /** When the question is over, or the rest. */
+  /** When the diagnosis is over, or the rest. */
   get until(): number {
-    return this.#question.until;
+    return this.#diagnosis.until;
   }
 
   /** How many rests were proved so far. */
@@ -209,59 +213,59 @@ export class FloodWait {
     return this.#rests;
   }
 
-  /** Whether the pace is too high, as chats are refused again and again while others are not. */
-  get isOften(): boolean {
-    return this.#evidence.isHeavy;
+  /** Whether the rate is too high, as chats are refused again and again while others are not. */
+  get isRateTooHigh(): boolean {
+    return this.#weight.isHeavy;
   }
 
-  /** The pace stays lowered for that: what is refused from now on is new. */
-  noteLowered(): void {
-    this.#evidence.clear();
+  /** To be called when the rate was lowered for that: only further refusals count from now on. */
+  clearRefusals(): void {
+    this.#weight.clear();
   }
 
-  /** So much of each rest is over already, as the machine has slept. */
+  /** Each rest ends so much earlier, as the machine has slept meanwhile. */
   skip(ms: number): void {
-    this.#question.skip(ms);
+    this.#diagnosis.skip(ms);
   }
 
   /** Whether a refusal is not explained yet, or the bot rests. */
   isOpen(now: number): boolean {
-    return now < this.#question.until;
+    return now < this.#diagnosis.until;
   }
 
-  /** Whether it is not known yet whom a refusal concerns: then chats are to be drawn and written to. */
+  /** Whether it is not known yet whom a refusal concerns: then broadcasts are to draw chats, and to write to them. */
   isUnclear(now: number): boolean {
-    return this.isOpen(now) && this.#question.finding !== "bot";
+    return this.isOpen(now) && this.#diagnosis.scope !== "bot";
   }
 
   /**
-   * Whether a chat's long flood may turn out to be the bot's: it is not once nobody has tried for a while; but it may be
-   * where several chats are told of the same rest, and there may be nobody left who could be drawn.
+   * Whether a chat's long flood may turn out to be the bot's: not once no message was tried for a while; but also where
+   * several chats are told of the same rest, as no chat may be left to be drawn.
    */
   mayBeBots(now: number): boolean {
-    const { finding, isAlike } = this.#question;
-    return this.isOpen(now) && (finding === "bot" || isAlike || now - this.#probedAt < unclearMs);
+    const { scope, isSameRest } = this.#diagnosis;
+    return this.isOpen(now) && (scope === "bot" || isSameRest || now - this.#probedAt < unclearMs);
   }
 
-  /** When the next message may leave; `now` or earlier is now. One in its order leaves a question to those who are drawn. */
+  /** When the next message may leave; `now` or earlier is now. Messages in the order leave probing to drawn chats. */
   readyAt(now: number, chosenBy: ChosenBy): number {
-    const { finding, until } = this.#question;
+    const { scope, until } = this.#diagnosis;
     if (!this.isUnclear(now)) return until;
-    if (chosenBy === "itself" && finding === "replies") {
-      return Math.min(this.#probedAt + this.#doubtMs, until);
+    if (chosenBy === "itself" && scope === "replies") {
+      return Math.min(this.#probedAt + this.#replyRetryMs, until);
     }
     if (chosenBy === "draw") {
-      const isAsked = [...this.#probes.values()].includes("draw");
-      return Math.min(isAsked ? Math.max(this.#drawAt, this.#drawnAt + probeEveryMs) : this.#drawAt, until);
+      const isProbed = [...this.#probes.values()].includes("draw");
+      return Math.min(isProbed ? Math.max(this.#drawAt, this.#drawnAt + probeEveryMs) : this.#drawAt, until);
     }
-    const isAsked = this.#probes.size > 0 || chosenBy === "order";
-    return Math.min(isAsked ? Math.max(this.#probeAt, this.#probedAt + probeEveryMs) : this.#probeAt, until);
+    const isProbed = this.#probes.size > 0 || chosenBy === "order";
+    return Math.min(isProbed ? Math.max(this.#probeAt, this.#probedAt + probeEveryMs) : this.#probeAt, until);
   }
 
   /** A message leaves; gives its number. */
-  leave(now: number, chosenBy: ChosenBy): number {
+  onSent(now: number, chosenBy: ChosenBy): number {
     const number = ++this.#lastNumber;
-    this.#underWay.set(number, chosenBy);
+    this.#inFlight.set(number, chosenBy);
     if (!this.isOpen(now)) return number;
     this.#probes.set(number, chosenBy);
     this.#probedAt = now;
@@ -269,24 +273,24 @@ export class FloodWait {
     return number;
   }
 
-  /** The message was refused, perhaps for the bot's sake. Gives what that has found out, where it is news. */
-  refuse(number: number, refusal: FloodAnswer, now: number): Exclude<FloodScope, "nothing"> | undefined {
+  /** The message was refused, and the flood may be the bot's. Gives the scope of the flood where that has changed. */
+  onRateLimited(number: number, refusal: Refusal, now: number): Exclude<FloodScope, "unknown"> | undefined {
     this.#close(number);
     const { chosenBy } = refusal;
-    this.#evidence.refuse(refusal, now);
+    this.#weight.addRefusal(refusal, now);
     if (!this.isOpen(now)) {
-      this.#question = new Question(chatsNeeded + this.#ownQuestions);
-      this.#probes = new Map([...this.#underWay].filter(([other]) => other > number));
-      this.#doubtMs = firstDoubtMs;
+      this.#diagnosis = new Diagnosis(chatsNeeded + this.#ownFloods);
+      this.#probes = new Map([...this.#inFlight].filter(([other]) => other > number));
+      this.#replyRetryMs = firstRetryMs;
       this.#drawAt = this.#drawnAt = now;
-    } else if (this.#question.finding === "replies") {
-      this.#doubtMs = Math.min(longestDoubtMs, 2 * this.#doubtMs);
+    } else if (this.#diagnosis.scope === "replies") {
+      this.#replyRetryMs = Math.min(longestRetryMs, 2 * this.#replyRetryMs);
     }
-    const isNews = this.#question.add(refusal);
-    const { finding } = this.#question;
-    if (isNews && finding === "bot") {
+    const hasChanged = this.#diagnosis.add(refusal);
+    const { scope } = this.#diagnosis;
+    if (hasChanged && scope === "bot") {
       this.#rests++;
-      this.#ownQuestions = 0;
+      this.#ownFloods = 0;
     }
     this.#latestRefused = Math.max(this.#latestRefused, number);
     for (const other of this.#probes.keys()) {
@@ -294,36 +298,36 @@ export class FloodWait {
       this.#probes.delete(other);
     }
     this.#probedAt = now;
-    this.#probeAt = this.#question.chats === 1 ? now : now + probeEveryMs;
+    this.#probeAt = this.#diagnosis.chats === 1 ? now : now + probeEveryMs;
     if (chosenBy === "draw") this.#drawAt = this.#probeAt;
-    return isNews && finding !== "nothing" ? finding : undefined;
+    return hasChanged && scope !== "unknown" ? scope : undefined;
   }
 
-  /** The message was refused for its chat's sake, which tells nothing of the bot. */
-  refuseChat(number: number, now: number): void {
+  /** The message was refused by its chat's own flood, which tells nothing of the bot. */
+  onChatRateLimited(number: number, now: number): void {
     if (this.#close(number)) this.#probeAt = this.#drawAt = now + probeEveryMs;
   }
 
-  /** The message was taken. True where that shows that the refusals were the chats' own. */
-  take(number: number, now: number): boolean {
-    this.#evidence.take(this.#underWay.get(number), now);
+  /** The message has succeeded. True where that shows that the floods were the chats' own. */
+  onSuccess(number: number, now: number): boolean {
+    this.#weight.addSuccess(this.#inFlight.get(number), now);
     this.#close(number);
     if (!this.isOpen(now) || number <= this.#latestRefused) return false;
     // Single messages may slip through.
-    if (this.#question.finding === "bot" && this.#question.chats > chatsNeeded) return false;
-    this.#ownQuestions = Math.min(moreAtMost, this.#ownQuestions + 1);
-    this.#question = new Question(chatsNeeded + this.#ownQuestions);
+    if (this.#diagnosis.scope === "bot" && this.#diagnosis.chats > chatsNeeded) return false;
+    this.#ownFloods = Math.min(moreChatsAtMost, this.#ownFloods + 1);
+    this.#diagnosis = new Diagnosis(chatsNeeded + this.#ownFloods);
     return true;
   }
 
-  /** The message has ended without saying anything of floods. True where the next one may leave for that. */
-  end(number: number, now: number): boolean {
+  /** The message has ended without saying anything of floods. True where the next one may leave because of that. */
+  onReleased(number: number, now: number): boolean {
     return this.#close(number) && this.isOpen(now);
   }
 
-  /** It is under way no longer; true where it was a probe. */
+  /** The message is no longer under way; true where it was a probe. */
   #close(number: number): boolean {
-    this.#underWay.delete(number);
+    this.#inFlight.delete(number);
     return this.#probes.delete(number);
   }
 }

@@ -1,34 +1,109 @@
-/** Which call to Telegram may leave next: by the bot's pace, each chat's, the share of replies, and the bot's rests. */
+/** Which call to Telegram may leave next: by the bot's rate, each chat's limits, the share of replies, and floods. */
 import { Alarm, type Clock, createLeaps, steady } from "../../util/clock.ts";
-import type { Heap } from "../../util/collections.ts";
-import { type AdaptiveRate, createAdaptiveRate, createReplyShare, type ReplyShare } from "./adaptive_rate.ts";
-import { createChatRateLimits, type Limits, RateFeedback, readyAt } from "./chat_limits.ts";
+import { Heap } from "../../util/collections.ts";
 import { type ChatId, FloodWait } from "./flood_wait.ts";
 import {
-  createAside,
-  createImpatient,
-  createSendQueues,
-  createWaiter,
+  type AdaptiveRate,
+  createAdaptiveRate,
+  createChatRateLimits,
+  createReplyShare,
+  type ReplyShare,
+} from "./rates.ts";
+import {
+  chosenBy,
   isMessage,
-  queueOf,
-  type SendQueue,
-  type SendQueues,
-  type Waiter,
-} from "./send_queue.ts";
-import { chosenBy, type SendPermit, type SendRequest } from "./send_request.ts";
+  PermitTimeoutError,
+  RateFeedback,
+  type RateFeedbackOptions,
+  type RateLimits,
+  readyAt,
+  type SendPermit,
+  type SendRequest,
+} from "./send_request.ts";
 
+/** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
+export const defaultMessagesPerSecond = 30;
 const readsPerSecond = 10;
 /** More than there will ever be calls. */
 const beforeOthers = 2 ** 52;
 
-export interface SendSchedulerOptions {
+/** A call that waits for its permit. */
+interface Waiter {
+  /** The order of arrival: the first has the lowest number. */
+  readonly order: number;
+  readonly request: SendRequest;
+  readonly queue: SendQueue;
+  /** Where it is: in its queue, or among the deferred; and among the expiring, if it waits for a limited time. */
+  readonly heaps: Set<Heap<Waiter>>;
+  /** When it gives up, in the scheduler's time. */
+  expiresAt: number;
+  /** Until when it is deferred, as its chat may not be written to before. */
+  deferredUntil: number;
+  isOver: boolean;
+  readonly resolve: (permit: SendPermit) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+interface SendQueue {
+  /** In the order of arrival, also for a call that was deferred and is back. */
+  readonly waiting: Heap<Waiter>;
+  readonly rate: AdaptiveRate | undefined;
+  /** Replies share the rate with broadcasts that wait. */
+  readonly isReply: boolean;
+}
+
+type QueueName =
+  | "call"
+  | "read"
+  | "confirmation"
+  | "reply"
+  | "urgentPaid"
+  | "urgent"
+  | "bulkPaid"
+  | "bulk";
+
+function createQueues(
+  { free, paid, reads }: Record<"free" | "paid" | "reads", AdaptiveRate>,
+): Readonly<Record<QueueName, SendQueue>> {
+  const queue = (rate?: AdaptiveRate, isReply = false): SendQueue => ({
+    waiting: new Heap((one, other) => one.order - other.order),
+    rate,
+    isReply,
+  });
+  return {
+    call: queue(),
+    read: queue(reads),
+    confirmation: queue(free, true),
+    reply: queue(free, true),
+    urgentPaid: queue(paid),
+    urgent: queue(free),
+    bulkPaid: queue(paid),
+    bulk: queue(free),
+  };
+}
+
+function queueNameOf({ priority, isPaid = false, isConfirmation = false }: SendRequest): QueueName {
+  if (priority === "reply") return isConfirmation ? "confirmation" : "reply";
+  if (isPaid && priority === "urgent") return "urgentPaid";
+  return isPaid && priority === "bulk" ? "bulkPaid" : priority;
+}
+
+function put(waiter: Waiter, heap: Heap<Waiter>): void {
+  heap.push(waiter);
+  waiter.heaps.add(heap);
+}
+
+/** Takes the first one out of a heap that is not empty. */
+function takeFrom(heap: Heap<Waiter>): Waiter {
+  const waiter = heap.shift() as Waiter;
+  waiter.heaps.delete(heap);
+  return waiter;
+}
+
+export interface SendSchedulerOptions extends Pick<RateFeedbackOptions, "onFlood" | "onLowered"> {
   /** Messages a second over all chats. */
   readonly messagesPerSecond: number;
   readonly clock: Clock;
-  /** Called when it is found out that the bot, or its replies, have to rest: for how long, and the pace that was lowered. */
-  readonly onFlood: (who: "bot" | "replies", seconds: number, messagesPerSecond?: number) => void;
-  /** Called when the pace is lowered for good, until time has shown that more is possible; in messages a second. */
-  readonly onLowered: (messagesPerSecond: number) => void;
   /** Ends every wait. */
   readonly signal: AbortSignal;
 }
@@ -39,25 +114,25 @@ export class SendScheduler {
   readonly #now: (reached?: number) => number;
   readonly #free: AdaptiveRate;
   readonly #paid: AdaptiveRate;
-  readonly #limits: Limits = { chats: createChatRateLimits(), flood: new FloodWait() };
+  readonly #limits: RateLimits = { chats: createChatRateLimits(), flood: new FloodWait() };
   readonly #feedback: RateFeedback;
   readonly #share: ReplyShare = createReplyShare();
-  readonly #lines: SendQueues;
-  /** All lines; the first that may leave goes first. */
-  readonly #inOrder: readonly SendQueue[];
+  readonly #queues: Readonly<Record<QueueName, SendQueue>>;
+  /** All queues; the first that may send goes first. */
+  readonly #byPriority: readonly SendQueue[];
   /**
    * The same while it is not clear whether a flood concerns the bot. Broadcasts come first: a stranger can ask for a reply,
    * but cannot choose which chat a signal is sent to.
    */
   readonly #probesFirst: readonly SendQueue[];
-  /** Calls whose chats may not be written to yet. */
-  readonly #aside: Heap<Waiter> = createAside();
-  /** Calls that give up at some time. */
-  readonly #impatient: Heap<Waiter> = createImpatient();
+  /** Calls whose chats may not be written to yet; the one whose time comes first is first. */
+  readonly #deferred = new Heap<Waiter>((one, other) => one.deferredUntil - other.deferredUntil);
+  /** Calls that give up at some time; the earliest is first. */
+  readonly #expiring = new Heap<Waiter>((one, other) => one.expiresAt - other.expiresAt);
   #lastOrder = 0;
   readonly #alarm: Alarm;
-  #isPassing = false;
-  /** Whether a broadcast's message waits that its chat's own limits do not hold back. */
+  #isDispatching = false;
+  /** Whether a broadcast's message waits that its chat's own limits do not defer. */
   #isBroadcasting = false;
 
   constructor(options: SendSchedulerOptions) {
@@ -68,209 +143,200 @@ export class SendScheduler {
       this.#skip(leaps());
       return elapsed(reached);
     };
-    this.#feedback = new RateFeedback({
-      ...this.#limits,
-      now: this.#now,
-      onFlood,
-      onLowered,
-      onChange: () => this.#pass(),
-    });
-    this.#alarm = new Alarm({ clock, now: this.#now, onTime: () => this.#pass() });
+    const onChange = (): void => this.#dispatch();
+    this.#feedback = new RateFeedback({ ...this.#limits, now: this.#now, onFlood, onLowered, onChange });
+    this.#alarm = new Alarm({ clock, now: this.#now, onTime: onChange });
     this.#free = createAdaptiveRate(messagesPerSecond);
     this.#paid = createAdaptiveRate(messagesPerSecond);
-    this.#lines = createSendQueues({
-      free: this.#free,
-      paid: this.#paid,
-      reads: createAdaptiveRate(readsPerSecond),
-    });
-    const { call, read, confirmation, reply, ...broadcasts } = this.#lines;
-    this.#inOrder = Object.values(this.#lines);
+    const reads = createAdaptiveRate(readsPerSecond);
+    this.#queues = createQueues({ free: this.#free, paid: this.#paid, reads });
+    const { call, read, confirmation, reply, ...broadcasts } = this.#queues;
+    this.#byPriority = Object.values(this.#queues);
     this.#probesFirst = [call, read, ...Object.values(broadcasts), confirmation, reply];
-    signal.addEventListener("abort", () => this.#pass());
+    signal.addEventListener("abort", onChange);
   }
 
-  /** Milliseconds until the bot's rest ends that Telegram has asked for; 0 or less where there is none. */
+  /** Milliseconds until the bot's flood is over; 0 or less where there is none. */
   get pauseMs(): number {
     return this.#limits.flood.restsUntil - this.#now();
   }
 
-  /** Whether it is not known yet whom a flood concerns: a broadcast is to draw a chat, and to write to it. */
+  /** Whether it is not known yet whom a flood concerns. */
   get isUnclear(): boolean {
     return this.#limits.flood.isUnclear(this.#now());
   }
 
-  /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
+  /** Milliseconds until the chat's block ends; 0 or less where there is none. */
   holdMs(chatId: ChatId): number {
     const now = this.#now();
     return this.#limits.chats.blockedUntil(chatId, now) - now;
   }
 
-  /** How many rests of the bot were proved so far. */
+  /** How many floods were proved to be the bot's so far. */
   get rests(): number {
     return this.#limits.flood.rests;
   }
 
-  /** The pace of what is not paid for, as it is now. */
+  /** The rate of messages that are not paid for, as it is now. */
   get messagesPerSecond(): number {
-    this.#feedback.forgive(this.#now());
+    this.#feedback.undoUnproven(this.#now());
     return this.#free.messagesPerSecond;
   }
 
-  /** The pace of what is paid for, as it is now. */
+  /** The rate of those that are paid for, as it is now. */
   get paidPerSecond(): number {
     return this.#paid.messagesPerSecond;
   }
 
-  /** Resolves when the call may leave; rejects with the signal's reason, a `ChatFloodError`, or a `LateTurnError`. */
+  /** Resolves when the call may leave; rejects with the signal's reason, a `ChatFloodError`, or a `PermitTimeoutError`. */
   acquire(request: SendRequest): Promise<SendPermit> {
+    const { signal, waitAtMostMs = Infinity, isDrawn = false } = request;
     return new Promise((resolve, reject) => {
-      const { signal } = request;
       if (signal?.aborted) return reject(signal.reason);
-      const line = queueOf(this.#lines, request);
-      const waiting = createWaiter({
-        ...{
-          order: ++this.#lastOrder - (request.isDrawn ? beforeOthers : 0),
-          request,
-          line,
-          resolve,
-          reject,
-        },
-        impatient: this.#impatient,
-        now: this.#now(),
-        onAbort: () => this.#pass(),
-      });
-      line.waiting.push(waiting);
-      this.#pass();
+      const settled = <T>(settle: (value: T) => void) => (value: T): void => {
+        waiter.isOver = true;
+        for (const heap of waiter.heaps) heap.forget();
+        signal?.removeEventListener("abort", abort);
+        settle(value);
+      };
+      const waiter: Waiter = {
+        order: ++this.#lastOrder - (isDrawn ? beforeOthers : 0),
+        request,
+        queue: this.#queues[queueNameOf(request)],
+        heaps: new Set(),
+        expiresAt: this.#now() + waitAtMostMs,
+        deferredUntil: -Infinity,
+        isOver: false,
+        resolve: settled(resolve),
+        reject: settled(reject),
+      };
+      const abort = (): void => {
+        waiter.reject(signal?.reason);
+        this.#dispatch();
+      };
+      signal?.addEventListener("abort", abort);
+      put(waiter, waiter.queue.waiting);
+      if (waitAtMostMs < Infinity) put(waiter, this.#expiring);
+      this.#dispatch();
     });
   }
 
-  /** A broadcast is paid for, so the bot's pace is meant for that; all else keeps to the free pace from now on. */
+  /** A broadcast is paid for, so the bot's rate is meant for that; all else keeps to the free rate from now on. */
   limitUnpaid(): void {
     this.#free.limit(defaultMessagesPerSecond);
   }
 
-  /** Lets all calls through whose turn it is, and sets the alarm for the next. */
-  #pass(): void {
-    // `onHeld` may call `enter()` again.
-    if (this.#isPassing) return;
-    this.#isPassing = true;
+  /** Gives a permit to all calls that may leave now, and sets the alarm for the next. */
+  #dispatch(): void {
+    // `onHeld` may call `acquire()` again.
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
     try {
       for (;;) {
         const next = this.#next(this.#now());
         if (typeof next === "number") return this.#alarm.set(next);
-        next.resolve(this.#admit(next));
+        next.resolve(this.#permit(next));
       }
     } finally {
-      this.#isPassing = false;
+      this.#isDispatching = false;
     }
   }
 
-  /** The call whose turn it is; or in how many milliseconds to look again. */
+  /** The call that may leave now; or in how many milliseconds to look again. */
   #next(now: number): Waiter | number {
-    this.#sendAway(now);
-    this.#readmit(now);
-    this.#seeBroadcasts(now);
+    this.#expire(now);
+    this.#requeue(now);
+    this.#noteBroadcasts(now);
+    const { flood } = this.#limits;
     let soonestMs = Infinity;
-    for (const line of this.#limits.flood.isOpen(now) ? this.#probesFirst : this.#inOrder) {
-      const first = this.#firstOf(line, now);
+    for (const queue of flood.isOpen(now) ? this.#probesFirst : this.#byPriority) {
+      const first = this.#firstOf(queue, now);
       if (first === undefined) continue;
-      if (this.#limits.flood.isUnclear(now)) first.request.onUnclearFlood?.();
-      const lineMs = Math.max(line.pace?.waitMs(now) ?? 0, this.#opensAt(first, now) - now);
-      if (lineMs <= 0) return line.waiting.shift() as Waiter;
-      soonestMs = Math.min(soonestMs, lineMs);
+      if (flood.isUnclear(now)) first.request.onUnclearFlood?.();
+      const waitMs = Math.max(queue.rate?.waitMs(now) ?? 0, this.#opensAt(first, now) - now);
+      if (waitMs <= 0) return takeFrom(queue.waiting);
+      soonestMs = Math.min(soonestMs, waitMs);
     }
-    const { until = Infinity } = this.#aside.first ?? {};
-    const { giveUpAt = Infinity } = this.#impatient.first ?? {};
-    return Math.min(soonestMs, until - now, giveUpAt - now);
+    const { deferredUntil = Infinity } = this.#deferred.first ?? {};
+    const { expiresAt = Infinity } = this.#expiring.first ?? {};
+    return Math.min(soonestMs, deferredUntil - now, expiresAt - now);
   }
 
-  /** When the first call of a line may leave, apart from its pace. */
-  #opensAt({ line, request }: Waiter, now: number): number {
+  /** When floods and the share of replies let the first call of a queue leave. */
+  #opensAt({ queue, request }: Waiter, now: number): number {
     const { flood } = this.#limits;
-    const { call, read } = this.#lines;
-    if (line === call || line === read) return flood.restsUntil;
-    if (!flood.isOpen(now)) return line.isReply ? this.#share.readyAt : -Infinity;
+    if (!isMessage(request)) return flood.restsUntil;
+    if (!flood.isOpen(now)) return queue.isReply ? this.#share.readyAt : -Infinity;
     const readyAt = flood.readyAt(now, chosenBy(request));
     // A broadcast that waits is about to draw a chat.
-    return line.isReply && this.#isBroadcasting ? Math.max(readyAt, flood.readyAt(now, "order")) : readyAt;
+    return queue.isReply && this.#isBroadcasting ? Math.max(readyAt, flood.readyAt(now, "order")) : readyAt;
   }
 
-  #seeBroadcasts(now: number): void {
+  #noteBroadcasts(now: number): void {
     this.#isBroadcasting = false;
     for (const priority of ["urgent", "bulk"] as const) {
-      if (this.#firstOf(this.#lines[priority], now) === undefined) continue;
-      this.#share.see(priority, now);
+      if (this.#firstOf(this.#queues[priority], now) === undefined) continue;
+      this.#share.noteWaiting(priority, now);
       this.#isBroadcasting = true;
     }
   }
 
-  /** The first call of the line whose chat may be written to; those before it are set aside. */
+  /** The first call of the queue whose chat may be written to; those before it are deferred. */
   #firstOf({ waiting }: SendQueue, now: number): Waiter | undefined {
     const { signal: closed } = this.#options;
     for (let first = waiting.first; first !== undefined; first = waiting.first) {
       const ready = readyAt(first.request, this.#limits, now);
       if (typeof ready === "number" && ready <= now && !closed.aborted) return first;
-      waiting.shift();
+      takeFrom(waiting);
       if (closed.aborted) first.reject(closed.reason);
-      else if (typeof ready === "number") this.#setAside(first, ready);
-      else first.reject(ready);
+      else if (typeof ready !== "number") first.reject(ready);
+      else {
+        first.deferredUntil = ready;
+        put(first, this.#deferred);
+        first.request.onHeld?.();
+      }
     }
     return undefined;
   }
 
-  #setAside(waiting: Waiter, until: number): void {
-    waiting.until = until;
-    waiting.heap = this.#aside;
-    this.#aside.push(waiting);
-    waiting.request.onHeld?.();
-  }
-
   /** Rejects the calls that have waited for as long as they may. What confirms a /start or /stop waits through a flood. */
-  #sendAway(now: number): void {
-    const { flood } = this.#limits;
-    while ((this.#impatient.first?.giveUpAt ?? NaN) <= now) {
-      const waiting = this.#impatient.shift() as Waiter;
-      const { isConfirmation = false, waitAtMostMs = 0 } = waiting.request;
-      const giveUpAt = isConfirmation ? flood.until + waitAtMostMs : -Infinity;
-      if (giveUpAt <= now) waiting.giveUp();
-      else {
-        waiting.giveUpAt = giveUpAt;
-        this.#impatient.push(waiting);
-      }
+  #expire(now: number): void {
+    while ((this.#expiring.first?.expiresAt ?? NaN) <= now) {
+      const waiter = takeFrom(this.#expiring);
+      const { isConfirmation = false, waitAtMostMs = 0 } = waiter.request;
+      if (isConfirmation) waiter.expiresAt = this.#limits.flood.until + waitAtMostMs;
+      if (waiter.expiresAt <= now) waiter.reject(new PermitTimeoutError());
+      else put(waiter, this.#expiring);
     }
   }
 
   /**
-   * Where the clock leaps forward, the machine may have slept, and what Telegram has asked to wait may be over. One message
-   * that is refused again is a lesser evil than all of them being late.
+   * Where the clock leaps forward, the machine may have slept, and floods may be over. One message that is refused again is
+   * a lesser evil than all of them being late.
    */
   #skip(leapMs: number): void {
     if (leapMs === 0) return;
     this.#limits.flood.skip(leapMs);
     this.#limits.chats.skip(leapMs);
-    this.#readmit(Infinity);
+    this.#requeue(Infinity);
   }
 
-  /** Puts calls back into their lines whose chats may be written to again. */
-  #readmit(now: number): void {
+  /** Puts deferred calls back into their queues whose chats may be written to again. */
+  #requeue(now: number): void {
     const until = this.#options.signal.aborted ? Infinity : now;
-    while ((this.#aside.first?.until ?? NaN) <= until) {
-      const waiting = this.#aside.shift() as Waiter;
-      waiting.heap = waiting.line.waiting;
-      waiting.heap.push(waiting);
+    while ((this.#deferred.first?.deferredUntil ?? NaN) <= until) {
+      const waiter = takeFrom(this.#deferred);
+      put(waiter, waiter.queue.waiting);
     }
   }
 
-  #admit({ request, line }: Waiter): SendPermit {
+  #permit({ request, queue }: Waiter): SendPermit {
     const now = this.#now();
-    const { pace } = line;
-    const slot = pace?.take(now);
-    if (line.isReply) this.#share.reply(now);
-    else if (pace === this.#free) this.#share.broadcast();
-    if (!isMessage(request)) return this.#feedback.turnOfCall(request);
-    return this.#feedback.turnOf(request, now, pace && slot && { pace, slot });
+    const { rate } = queue;
+    const slot = rate?.take(now);
+    if (queue.isReply) this.#share.noteReply(now);
+    else if (rate === this.#free) this.#share.noteBroadcast();
+    if (!isMessage(request)) return this.#feedback.permitCall(request);
+    return this.#feedback.permitMessage(request, now, rate && slot && { rate, slot });
   }
 }
-
-/** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
-export const defaultMessagesPerSecond = 30;

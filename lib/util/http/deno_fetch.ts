@@ -1,15 +1,33 @@
 /**
- * A fetch that asks once and follows nothing.
+ * Fetches that send a request once and follow no redirect: by a function of the user's, or by Deno's own `fetch`.
  *
  * Deno sends a request a second time, without a word, when a connection closes before the answer: then a signal may
  * arrive twice. It does not do so where the body is a Blob.
  */
-import { ConnectionCheck } from "./connection_check.ts";
-import { idleMs } from "./connections.ts";
-import { toResponse } from "./node_fetch.ts";
-import { Deno, type HttpClient } from "./proxy.ts";
+import { Buffer } from "node:buffer";
+import net from "node:net";
+import type { Socket } from "node:net";
+import process from "node:process";
+import tls from "node:tls";
+import { deadline, DeadlineError } from "../async.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import {
+  ConnectionPool,
+  connectWithinMs,
+  idleMs,
+  isThisMachine,
+  nextAddressAfterMs,
+  noConnection,
+  proxyRefusal,
+  toResponse,
+  unsent,
+} from "./connections.ts";
+import { allProxyVariables, Deno, type HttpClient, mayRead, proxyFor } from "./proxy.ts";
 
-/** A fetch by the user's, whose connections are the user's affair. */
+type Input = Parameters<typeof fetch>[0];
+type Signal = AbortSignal | null | undefined;
+
+/** A fetch by the user's, whose connections are the user's to manage. */
 export function fetchOnceBy(ask: typeof fetch): typeof fetch {
   return async (input, init: RequestInit = {}) => {
     const { body } = init;
@@ -20,8 +38,8 @@ export function fetchOnceBy(ask: typeof fetch): typeof fetch {
   };
 }
 
-/** What has a request sent once. */
-export function once(input: Parameters<typeof fetch>[0], { body }: RequestInit): RequestInit {
+/** The options with which a request is sent once. */
+function once(input: Input, { body }: RequestInit): RequestInit {
   const isPlain = typeof body === "string" || body instanceof Uint8Array;
   const redirect = { redirect: "manual" } as const;
   return isPlain && mayAsk(input) ? { ...redirect, body: new Blob([body as string]) } : redirect;
@@ -35,10 +53,10 @@ async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<A
 const granted = new Set<string>();
 
 /** Only Deno needs a Blob; where it refuses a host, a Blob that was meant for it would keep the program alive for ever. */
-function mayAsk(input: Parameters<typeof fetch>[0]): boolean {
+function mayAsk(input: Input): boolean {
   if (Deno === undefined) return false;
   try {
-    const { host } = new URL(input instanceof Request ? input.url : input);
+    const { host } = urlOf(input);
     if (granted.has(host)) return true;
     const isGranted = Deno.permissions.querySync({ name: "net", host }).state === "granted";
     if (isGranted) granted.add(host);
@@ -48,70 +66,164 @@ function mayAsk(input: Parameters<typeof fetch>[0]): boolean {
   }
 }
 
-// Deno's own fetch, which heeds HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Its pool keeps connections for a minute and a
-// half; ours are left after a rest of five seconds, and after a failure.
+function urlOf(input: Input): URL {
+  return new URL(input instanceof Request ? input.url : input);
+}
 
 /** What a request may carry beside the standard's options: a client of the user's own. */
 type Init = RequestInit & { readonly client?: unknown };
 
-export function createDenoFetch(): typeof fetch {
-  const generations = new Generations();
-  return async (input, init: Init = {}) => {
-    const { current } = generations;
-    const ask = (client: unknown): Promise<Response> =>
-      wholeAnswer(input, { ...init, ...once(input, init), client } as Init);
-    try {
-      if (init.client !== undefined) return await ask(init.client);
-      const url = new URL(input instanceof Request ? input.url : input);
-      const response = await current.check.before(url, init.signal, () => ask(current.client));
-      generations.noteAlive();
-      return response;
-    } catch (error) {
-      generations.leave(current);
-      throw error;
-    }
-  };
-}
-
-async function wholeAnswer(input: Parameters<typeof fetch>[0], init: RequestInit): Promise<Response> {
-  const response = await fetch(input, init);
-  const { status, statusText, headers } = response;
-  return toResponse({ status, statusText, headers, content: await response.arrayBuffer() });
-}
-
-/** Connections of one age; what is under way when they are left goes on to its end. */
+/** Connections of one age. */
 interface Generation {
   readonly client: HttpClient | undefined;
   readonly check: ConnectionCheck;
 }
 
-class Generations {
-  #generation: Generation | undefined;
-  /** By the wall clock, which goes on while a machine sleeps. */
-  #usedAt = -Infinity;
+/**
+ * Deno's own fetch, which heeds HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Its pool keeps connections for a minute and a half;
+ * these are left after a rest of five seconds, and after a failure.
+ */
+export function createDenoFetch(clock: Clock = systemClock): typeof fetch {
+  const pool = new ConnectionPool<Generation>({
+    create: () => ({
+      // With HTTP/2 all requests under way would share one connection, and die with it.
+      client: Deno?.createHttpClient({ poolIdleTimeout: idleMs, http2: false }),
+      check: new ConnectionCheck(clock),
+    }),
+    close: ({ client }) => client?.close(),
+    clock,
+  });
+  return async (input, init: Init = {}) => {
+    const { current } = pool;
+    const ask = (client: unknown): Promise<Response> =>
+      wholeAnswer(input, { ...init, ...once(input, init), client } as Init);
+    try {
+      if (init.client !== undefined) return await ask(init.client);
+      const response = await current.check.before(urlOf(input), init.signal, () => ask(current.client));
+      pool.noteAlive();
+      return response;
+    } catch (error) {
+      pool.leave(current);
+      throw error;
+    }
+  };
+}
 
-  /** The connections for a request that leaves now. */
-  get current(): Generation {
-    const now = Date.now();
-    if (Math.abs(now - this.#usedAt) >= idleMs) this.leave(this.#generation);
-    this.#usedAt = now;
-    return this.#generation ??= create();
+async function wholeAnswer(input: Input, init: RequestInit): Promise<Response> {
+  const response = await fetch(input, init);
+  const { status, statusText, headers } = response;
+  return toResponse({ status, statusText, headers, content: await response.arrayBuffer() });
+}
+
+interface HostConnections {
+  /** Requests that are under way. */
+  open: number;
+  /** As many were under way at once: so many connections have been made. */
+  most: number;
+}
+
+/**
+ * Finds out whether a connection can be made, as Deno's fetch does not tell a request that never had one from one that
+ * was not answered. Where fetch is about to make another connection, one is made and closed before.
+ */
+class ConnectionCheck {
+  readonly #clock: Clock;
+  readonly #hosts = new Map<string, HostConnections>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
-  /** A request has been answered: the connections are alive. */
-  noteAlive(): void {
-    this.#usedAt = Date.now();
-  }
-
-  leave(generation: Generation | undefined): void {
-    if (generation === undefined || generation !== this.#generation) return;
-    this.#generation = undefined;
-    generation.client?.close();
+  /**
+   * Runs the request once it has a connection.
+   * @throws {Error} With the code of a request that was not sent, if none can be made within ten seconds.
+   */
+  async before<T>(url: URL, signal: Signal, request: () => Promise<T>): Promise<T> {
+    const connections = this.#hosts.get(url.host) ?? { open: 0, most: 0 };
+    this.#hosts.set(url.host, connections);
+    connections.open++;
+    try {
+      if (connections.open > connections.most) {
+        await checkConnection(url, signal, this.#clock);
+        connections.most = Math.max(connections.most, connections.open);
+      }
+      return await request();
+    } finally {
+      connections.open--;
+    }
   }
 }
 
-function create(): Generation {
-  // With HTTP/2 all that is under way would share one connection, and die with it.
-  const client = Deno?.createHttpClient({ poolIdleTimeout: idleMs, http2: false });
-  return { client, check: new ConnectionCheck() };
+async function checkConnection(url: URL, signal: Signal, clock: Clock): Promise<void> {
+  // A server on this machine takes a connection or refuses it, and fetch tells a refusal.
+  if (isThisMachine(url) || !isProxyKnown()) return;
+  const sockets: Socket[] = [];
+  try {
+    const proxy = await proxyFor(url);
+    const connected = connect(url, proxy, (socket) => void sockets.push(socket));
+    await deadline(connected, { ms: connectWithinMs, clock, signal: signal ?? undefined });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw unsent(error instanceof DeadlineError ? noConnection() : error as Error);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+/** Connects as a request would: to the proxy or the host, through the proxy, and encrypted. */
+async function connect(url: URL, proxy: URL | undefined, onSocket: (socket: Socket) => void): Promise<void> {
+  const opened = (socket: Socket, event: "connect" | "secureConnect"): Promise<Socket> => {
+    onSocket(socket);
+    // Errors come later, too, when it is destroyed.
+    return new Promise((resolve, reject) => socket.on("error", reject).once(event, () => resolve(socket)));
+  };
+  // The certificate is checked when there is something to be sent.
+  const encrypted = ({ hostname }: URL, socket: Socket): Promise<Socket> => {
+    const servername = net.isIP(hostname.replace(/[[\]]/g, "")) ? "" : hostname;
+    return opened(tls.connect({ socket, servername, rejectUnauthorized: false }), "secureConnect");
+  };
+  let socket = await opened(net.connect(addressOf(proxy ?? url)), "connect");
+  if (proxy?.protocol === "https:") socket = await encrypted(proxy, socket);
+  // A plain request asks the proxy itself.
+  if (url.protocol !== "https:") return;
+  if (proxy !== undefined) await tunnel(socket, url, proxy);
+  await encrypted(url, socket);
+}
+
+/** Asks the proxy for a connection to the host (RFC 9110, 9.3.6). */
+async function tunnel(socket: Socket, url: URL, { username, password }: URL): Promise<void> {
+  const host = `${url.hostname}:${url.port || 443}`;
+  const user = Buffer.from(decodeURIComponent(`${username}:${password}`)).toString("base64");
+  const authorization = username === "" ? "" : `Proxy-Authorization: Basic ${user}\r\n`;
+  socket.write(`CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n${authorization}\r\n`);
+  const head = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += String(bytes);
+      if (text.includes("\r\n\r\n") || !"HTTP/1.".startsWith(text.slice(0, 7))) resolve(text);
+    });
+    socket.on("close", () => reject(new Error("the proxy closes the connection before it answers")));
+  });
+  socket.removeAllListeners("data").pause();
+  const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(head)?.[1] ?? NaN);
+  if (status !== 200) throw proxyRefusal(status);
+}
+
+/**
+ * Whether it is known if there is a proxy: Deno heeds the variables even where a program may not read them, and reads
+ * fewer forms of NO_PROXY.
+ */
+function isProxyKnown(): boolean {
+  if (!allProxyVariables.every(mayRead)) return false;
+  const exempt = process.env["no_proxy"] || process.env["NO_PROXY"] || "";
+  return /^([a-z\d.,-]*|\*)$/.test(exempt);
+}
+
+function addressOf({ protocol, hostname, port }: URL): net.TcpNetConnectOpts {
+  return {
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || (protocol === "https:" ? 443 : 80)),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: nextAddressAfterMs,
+  };
 }

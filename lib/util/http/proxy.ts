@@ -1,10 +1,10 @@
 /**
- * The proxy that the environment names: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, and NO_PROXY for what goes past it. A name in
- * NO_PROXY stands for its subdomains, too, as curl and Deno read it.
+ * The proxy in the environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, and NO_PROXY for hosts that are reached without it. A
+ * name in NO_PROXY stands for its subdomains, too, as curl and Deno read it.
  */
 import process from "node:process";
 
-/** The variables that name a proxy, as they are written. */
+/** The names of the variables that set a proxy, in both cases. */
 export const allProxyVariables: readonly string[] = ["https_proxy", "http_proxy", "all_proxy"]
   .flatMap((name) => [name.toUpperCase(), name]);
 
@@ -14,8 +14,8 @@ export function setProxyVariables(): string[] {
 }
 
 /**
- * The proxy for an address; nothing where there is none.
- * @throws {TypeError} If the proxy's address is none, or of a kind that is not known.
+ * The proxy for an address; `undefined` where there is none.
+ * @throws {TypeError} If the proxy's address is not valid, or has another scheme than http and https.
  */
 export async function proxyFor({ protocol, hostname, host }: URL): Promise<URL | undefined> {
   const variables = setProxyVariables();
@@ -24,12 +24,12 @@ export async function proxyFor({ protocol, hostname, host }: URL): Promise<URL |
   const proxy = getProxyForUrl(`${protocol}//${host}`);
   if (proxy === "") return undefined;
   const variable = variables.find((name) => proxy.endsWith(valueOf(name))) ?? variables.join(", ");
-  // The library takes a value without a scheme for one of the address's, where curl and Deno mean http.
+  // The library gives a value without a scheme the scheme of the address, where curl and Deno mean http.
   const isBare = !valueOf(variable).includes("://");
   return parsed(isBare ? proxy.replace(/^\w+:/, "http:") : proxy, variable);
 }
 
-/** What to check where something cannot be reached. */
+/** A part of an error's message: what to check where a host cannot be reached. */
 export function proxyHint(): string {
   const [variable] = setProxyVariables();
   return variable === undefined ? "" : `the proxy that ${variable} names, `;
@@ -55,7 +55,7 @@ function isEncoded({ username, password }: URL): boolean {
   }
 }
 
-/** Whether a name in NO_PROXY stands for the host as its subdomain. The rest of its forms the library knows. */
+/** Whether the host is a subdomain of a name in NO_PROXY. The library reads the other forms. */
 function isExempt(hostname: string): boolean {
   const names = (valueOf("no_proxy") || valueOf("NO_PROXY")).toLowerCase().split(/[\s,]+/);
   return names.some((name) => name !== "" && hostname.endsWith(`.${name}`));
@@ -71,7 +71,10 @@ function valueOf(variable: string): string {
   return mayRead(variable) ? process.env[variable] ?? "" : "";
 }
 
-export interface Deno {
+/** The parts of Deno's API that are used; `undefined` on other runtimes. */
+export const Deno: Deno | undefined = (globalThis as { Deno?: Deno }).Deno;
+
+interface Deno {
   readonly permissions: {
     querySync(
       descriptor:
@@ -85,5 +88,3 @@ export interface Deno {
 export interface HttpClient {
   close(): void;
 }
-
-export const Deno: Deno | undefined = (globalThis as { Deno?: Deno }).Deno;

@@ -2,11 +2,12 @@
 import type { Agent, ClientRequest } from "node:http";
 import { HttpProxyAgent } from "http-proxy-agent";
 import { HttpsProxyAgent } from "https-proxy-agent";
+import { nextTurn } from "../clock.ts";
 
 type ConnectOptions = Parameters<HttpsProxyAgent<string>["connect"]>[1] & { readonly ending?: AbortSignal };
 type Connected = Awaited<ReturnType<HttpsProxyAgent<string>["connect"]>>;
 
-/** Has a connection that waits for the proxy's answer end with its request, which the library leaves open for ever. */
+/** Ends a connection that waits for the proxy's answer with its request; the library leaves it open for ever. */
 class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #proxy: URL;
   readonly #options: object;
@@ -21,8 +22,8 @@ class TunnelAgent extends HttpsProxyAgent<string> {
     options.ending?.throwIfAborted();
     const ending = new AbortController();
     let isConnecting = true;
-    // Not at once: in between a proxy's answer and the agent's next step nobody hears of the connection's errors.
-    const end = (): void => void setTimeout(() => isConnecting && ending.abort());
+    // Not at once: between a proxy's answer and the agent's next step nothing listens for the connection's errors.
+    const end = (): void => void nextTurn().then(() => isConnecting && ending.abort());
     options.ending?.addEventListener("abort", end, { once: true });
     try {
       const agent = new HttpsProxyAgent(this.#proxy.href, { ...this.#options, signal: ending.signal });

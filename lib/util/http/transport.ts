@@ -1,4 +1,7 @@
-/** The way of a request to a server: Node's HTTP client, another runtime's fetch, or a fetch of the user's. */
+/**
+ * The way of a request to a server: Node's HTTP client, Deno's fetch, or a fetch of the user's. What needs one takes it from
+ * `createTransport()`; the other files of this folder are its parts.
+ */
 import process from "node:process";
 import { createDenoFetch, fetchOnceBy } from "./deno_fetch.ts";
 import { createNodeFetch } from "./node_fetch.ts";

@@ -6,7 +6,7 @@ import { assert, suite } from "../../harness.ts";
 import { Logs, pause, soon, subscribers, until, withBot } from "../../support/bot.ts";
 import { failureOf } from "../../support/storage.ts";
 
-const test = suite("Breaker", {}, 30_000);
+const test = suite("CircuitBreaker", {}, 30_000);
 
 const noAnswer = (): HttpError => new HttpError("Network request failed!", new Error("socket hang up"));
 

@@ -3,11 +3,11 @@ import fc from "fast-check";
 import { type ChosenBy, FloodWait } from "../../../lib/telegram/rate_limit/flood_wait.ts";
 import { assert, suite } from "../../harness.ts";
 
-const test = suite("Flood");
+const test = suite("FloodWait");
 
 /** Messages leave, each to a chat of its own number, and are refused in their order. */
 function refused(flood: FloodWait, count: number, seconds: number, now: number, from = 1): void {
-  const numbers = Array.from({ length: count }, () => flood.leave(now, "draw"));
+  const numbers = Array.from({ length: count }, () => flood.onSent(now, "draw"));
   for (const [index, number] of numbers.entries()) {
     refuse(flood, number, from + index, now + seconds * 1000, now + index);
   }
@@ -22,13 +22,13 @@ function refuse(
   now: number,
   chosenBy: ChosenBy = "draw",
 ): "bot" | "replies" | undefined {
-  return flood.refuse(number, { chatId, until, chosenBy }, now);
+  return flood.onRateLimited(number, { chatId, until, chosenBy }, now);
 }
 
 test("a refusal asks a question, and is no rest; three chats' are, for as long as Telegram says", () => {
   const flood = new FloodWait();
   assert.not.ok(flood.isOpen(0));
-  const numbers = [1, 2, 3, 4].map(() => flood.leave(0, "draw")) as [number, number, number, number];
+  const numbers = [1, 2, 3, 4].map(() => flood.onSent(0, "draw")) as [number, number, number, number];
   assert.is(refuse(flood, numbers[0], 10, 7_200_000, 0), undefined);
   assert.ok(flood.isOpen(1) && flood.restsUntil < 0);
   assert.is(refuse(flood, numbers[1], 20, 7_200_500, 100), undefined);
@@ -42,27 +42,27 @@ test("a refusal asks a question, and is no rest; three chats' are, for as long a
 
 test("three chats that ask for replies prove that replies rest, and nothing else does", () => {
   const flood = new FloodWait();
-  const numbers = [1, 2, 3, 4].map(() => flood.leave(0, "draw"));
+  const numbers = [1, 2, 3, 4].map(() => flood.onSent(0, "draw"));
   const found = numbers.map((number, index) => refuse(flood, number, index, 3_600_000, index, "itself"));
   assert.equal(found, [undefined, undefined, "replies", undefined]);
   assert.equal([flood.restsUntil, flood.rests], [-Infinity, 0]);
   assert.ok(flood.readyAt(5000, "draw") <= 5000 && flood.readyAt(5000, "order") <= 5000);
-  const probe = flood.leave(5000, "draw");
+  const probe = flood.onSent(5000, "draw");
   assert.is(flood.readyAt(5100, "draw"), 6000, "one at a time");
-  assert.is(flood.take(probe, 5200), true);
+  assert.is(flood.onSuccess(probe, 5200), true);
   assert.not.ok(flood.isOpen(5200));
 });
 
 test("replies that rest are tried now and then, more and more seldom", () => {
   const flood = new FloodWait();
-  const numbers = [1, 2, 3].map(() => flood.leave(0, "draw"));
+  const numbers = [1, 2, 3].map(() => flood.onSent(0, "draw"));
   for (const [index, number] of numbers.entries()) refuse(flood, number, index, 3_600_000, 0, "itself");
   const rests: number[] = [];
   for (let [now, chatId] = [0, 10]; now < 3_600_000; chatId++) {
     const at = flood.readyAt(now, "itself");
     rests.push(at - now);
     now = at;
-    if (flood.isOpen(now)) refuse(flood, flood.leave(now, "itself"), chatId, 3_600_000, now, "itself");
+    if (flood.isOpen(now)) refuse(flood, flood.onSent(now, "itself"), chatId, 3_600_000, now, "itself");
   }
   assert.equal(rests.slice(0, 7), [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
   assert.ok(rests.length < 70);
@@ -70,20 +70,20 @@ test("replies that rest are tried now and then, more and more seldom", () => {
 
 test("chats next to each other in the order prove nothing, however many: a stranger may have registered them", () => {
   const flood = new FloodWait();
-  const numbers = Array.from({ length: 20 }, () => flood.leave(0, "draw"));
+  const numbers = Array.from({ length: 20 }, () => flood.onSent(0, "draw"));
   for (const [index, number] of numbers.entries()) {
     assert.is(refuse(flood, number, index, 3_600_000, index, "order"), undefined);
   }
   assert.ok(flood.isUnclear(100) && flood.restsUntil === -Infinity);
   assert.is(flood.readyAt(100, "order"), 1019, "the next in the order waits");
   assert.ok(flood.readyAt(100, "draw") <= 100);
-  assert.is(flood.take(flood.leave(1019, "draw"), 1100), true);
-  assert.equal([flood.isOpen(1100), flood.rests, flood.isOften], [false, 0, false]);
+  assert.is(flood.onSuccess(flood.onSent(1019, "draw"), 1100), true);
+  assert.equal([flood.isOpen(1100), flood.rests, flood.isRateTooHigh], [false, 0, false]);
 });
 
 test("the next in the order waits for one who is drawn, and leaves after a second where nobody is", () => {
   const flood = new FloodWait();
-  refuse(flood, flood.leave(0, "order"), 1, 30_000, 0, "order");
+  refuse(flood, flood.onSent(0, "order"), 1, 30_000, 0, "order");
   assert.equal([flood.readyAt(0, "draw"), flood.readyAt(0, "order"), flood.readyAt(0, "itself")], [
     0,
     1000,
@@ -93,9 +93,9 @@ test("the next in the order waits for one who is drawn, and leaves after a secon
 
 test("two who are drawn prove it after one in the order", () => {
   const flood = new FloodWait();
-  assert.is(refuse(flood, flood.leave(0, "order"), 1, 9_000_000, 0, "order"), undefined);
-  assert.is(refuse(flood, flood.leave(10, "draw"), 10, 3_600_000, 20, "draw"), undefined);
-  assert.is(refuse(flood, flood.leave(1020, "draw"), 20, 3_600_500, 1030, "draw"), "bot");
+  assert.is(refuse(flood, flood.onSent(0, "order"), 1, 9_000_000, 0, "order"), undefined);
+  assert.is(refuse(flood, flood.onSent(10, "draw"), 10, 3_600_000, 20, "draw"), undefined);
+  assert.is(refuse(flood, flood.onSent(1020, "draw"), 20, 3_600_500, 1030, "draw"), "bot");
   assert.is(flood.restsUntil, 3_600_500, "as those were told who were drawn");
   assert.not.ok(flood.isUnclear(2000));
 });
@@ -104,14 +104,14 @@ test("each question that was a chat's own makes the next want one chat more, up 
   const flood = new FloodWait();
   const needed = (now: number): number => {
     for (let chats = 1; chats < 20; chats++) {
-      if (refuse(flood, flood.leave(now, "draw"), chats, now + 5000, now) === "bot") return chats;
+      if (refuse(flood, flood.onSent(now, "draw"), chats, now + 5000, now) === "bot") return chats;
     }
     return NaN;
   };
   for (let count = 0; count < 8; count++) {
     const now = count * 100_000;
-    refuse(flood, flood.leave(now, "order"), 1, now + 30_000, now, "order");
-    assert.is(flood.take(flood.leave(now, "draw"), now), true);
+    refuse(flood, flood.onSent(now, "order"), 1, now + 30_000, now, "order");
+    assert.is(flood.onSuccess(flood.onSent(now, "draw"), now), true);
   }
   assert.is(needed(1_000_000), 6);
   assert.is(needed(2_000_000), 3);
@@ -120,7 +120,7 @@ test("each question that was a chat's own makes the next want one chat more, up 
 test("one chat's own flood of hours does not make a rest of seconds longer", () => {
   for (const place of [0, 1, 2]) {
     const flood = new FloodWait();
-    const numbers = [1, 2, 3].map(() => flood.leave(0, "draw"));
+    const numbers = [1, 2, 3].map(() => flood.onSent(0, "draw"));
     for (const [index, number] of numbers.entries()) {
       refuse(flood, number, index, index === place ? 7_200_000 : 5000, 0);
     }
@@ -130,82 +130,82 @@ test("one chat's own flood of hours does not make a rest of seconds longer", () 
 
 test("the same chat again is no further proof", () => {
   const flood = new FloodWait();
-  for (let time = 0; time < 50; time++) refuse(flood, flood.leave(time, "draw"), 10, 30_000, time);
-  for (let time = 50; time < 100; time++) refuse(flood, flood.leave(time, "draw"), 20, 30_000, time);
+  for (let time = 0; time < 50; time++) refuse(flood, flood.onSent(time, "draw"), 10, 30_000, time);
+  for (let time = 50; time < 100; time++) refuse(flood, flood.onSent(time, "draw"), 20, 30_000, time);
   assert.is(flood.rests, 0);
 });
 
 test("take() closes a question only by what has left after the refusal", () => {
   const flood = new FloodWait();
-  const [before, own, after] = [flood.leave(0, "draw"), flood.leave(0, "draw"), flood.leave(0, "draw")];
+  const [before, own, after] = [flood.onSent(0, "draw"), flood.onSent(0, "draw"), flood.onSent(0, "draw")];
   refuse(flood, own, 10, 30_000, 0);
-  assert.is(flood.take(before, 100), false);
+  assert.is(flood.onSuccess(before, 100), false);
   assert.ok(flood.isOpen(100));
-  assert.is(flood.take(after, 200), true);
+  assert.is(flood.onSuccess(after, 200), true);
   assert.not.ok(flood.isOpen(200));
-  assert.is(flood.take(flood.leave(200, "draw"), 300), false, "there is none any more");
+  assert.is(flood.onSuccess(flood.onSent(200, "draw"), 300), false, "there is none any more");
 });
 
 test("probes leave one at a time: the first at once, the next after its answer or a second", () => {
   const flood = new FloodWait();
-  refuse(flood, flood.leave(0, "draw"), 10, 30_000, 50);
+  refuse(flood, flood.onSent(0, "draw"), 10, 30_000, 50);
   assert.is(flood.readyAt(50, "draw"), 50);
-  const first = flood.leave(60, "draw");
+  const first = flood.onSent(60, "draw");
   assert.is(flood.readyAt(70, "draw"), 1060, "it is under way");
-  assert.is(flood.end(first, 200), true);
+  assert.is(flood.onReleased(first, 200), true);
   assert.ok(flood.readyAt(200, "draw") <= 200, "it has told nothing");
-  const second = flood.leave(210, "draw");
+  const second = flood.onSent(210, "draw");
   refuse(flood, second, 20, 30_000, 300);
   assert.is(flood.readyAt(300, "draw"), 1300);
-  const third = flood.leave(1300, "draw");
-  flood.refuseChat(third, 1400);
+  const third = flood.onSent(1300, "draw");
+  flood.onChatRateLimited(third, 1400);
   assert.is(flood.readyAt(1400, "draw"), 2400, "a group's refusal tells nothing, and is one all the same");
 });
 
 test("what was under way already is a probe, too", () => {
   const flood = new FloodWait();
-  const [own, other] = [flood.leave(0, "draw"), flood.leave(0, "draw")];
+  const [own, other] = [flood.onSent(0, "draw"), flood.onSent(0, "draw")];
   refuse(flood, own, 10, 30_000, 100);
   assert.is(flood.readyAt(100, "draw"), 1100);
-  assert.is(flood.end(other, 150), true);
+  assert.is(flood.onReleased(other, 150), true);
   assert.ok(flood.readyAt(150, "draw") <= 150);
 });
 
 test("a question that nobody asks any more says nothing of a chat's long flood", () => {
   const flood = new FloodWait();
-  refuse(flood, flood.leave(0, "draw"), 10, 7_200_000, 0);
+  refuse(flood, flood.onSent(0, "draw"), 10, 7_200_000, 0);
   assert.ok(flood.mayBeBots(9000));
   assert.not.ok(flood.mayBeBots(11_000));
   assert.ok(flood.isOpen(11_000), "the next message asks it");
-  flood.leave(11_000, "draw");
+  flood.onSent(11_000, "draw");
   assert.ok(flood.mayBeBots(12_000));
 });
 
 test("many chats that are refused close together are the bot, whatever slips through", () => {
   const flood = new FloodWait();
   refused(flood, 20, 30, 0);
-  assert.is(flood.take(flood.leave(40, "draw"), 50), false);
+  assert.is(flood.onSuccess(flood.onSent(40, "draw"), 50), false);
   assert.is(flood.restsUntil, 30_000);
 });
 
-test("many in the order that are refused for seconds, among others, show that the pace is too high; hours do not", () => {
+test("many in the order that are refused for seconds, among others, show that the rate is too high; hours do not", () => {
   for (const [seconds, isOften] of [[5, true], [60, true], [61, false], [3600, false]] as const) {
     const flood = new FloodWait();
     for (let chatId = 1; chatId <= 4; chatId++) {
-      refuse(flood, flood.leave(0, "order"), chatId, seconds * 1000, 0, "order");
-      assert.is(flood.take(flood.leave(10, "order"), 10), true, "it is no rest");
+      refuse(flood, flood.onSent(0, "order"), chatId, seconds * 1000, 0, "order");
+      assert.is(flood.onSuccess(flood.onSent(10, "order"), 10), true, "it is no rest");
     }
-    assert.is(flood.isOften, isOften, `${seconds} s`);
+    assert.is(flood.isRateTooHigh, isOften, `${seconds} s`);
   }
 });
 
-test("ten in the order that are refused one after another show nothing of the pace, while those who are drawn are not", () => {
+test("ten in the order that are refused one after another show nothing of the rate, while those who are drawn are not", () => {
   const flood = new FloodWait();
   for (let chatId = 1; chatId <= 10; chatId++) {
-    refuse(flood, flood.leave(chatId, "order"), chatId, 5000, chatId, "order");
-    assert.is(flood.take(flood.leave(chatId, "draw"), chatId), true);
+    refuse(flood, flood.onSent(chatId, "order"), chatId, 5000, chatId, "order");
+    assert.is(flood.onSuccess(flood.onSent(chatId, "draw"), chatId), true);
   }
-  assert.not.ok(flood.isOften);
+  assert.not.ok(flood.isRateTooHigh);
 });
 
 test("chats that are refused now and then are refused for their own sake, for ever", () => {
@@ -213,11 +213,11 @@ test("chats that are refused now and then are refused for their own sake, for ev
   let now = 0;
   for (let count = 1; count <= 10_000; count++) {
     now += 33;
-    const number = flood.leave(now, "draw");
-    if (count % 100 !== 0) flood.take(number, now);
+    const number = flood.onSent(now, "draw");
+    if (count % 100 !== 0) flood.onSuccess(number, now);
     else {
       refuse(flood, number, number, now + 30_000, now);
-      assert.is(flood.take(flood.leave(now, "draw"), now + 10), true, `message ${number}`);
+      assert.is(flood.onSuccess(flood.onSent(now, "draw"), now + 10), true, `message ${number}`);
     }
   }
   assert.is(flood.rests, 0);
@@ -226,9 +226,9 @@ test("chats that are refused now and then are refused for their own sake, for ev
 test("after a flood of the bot one chat's own is found out again", () => {
   const flood = new FloodWait();
   refused(flood, 500, 2, 0);
-  for (let now = 2600; now < 20_000; now += 33) flood.take(flood.leave(now, "draw"), now);
-  refuse(flood, flood.leave(20_000, "draw"), 7, 80_000, 20_000);
-  assert.is(flood.take(flood.leave(20_000, "draw"), 20_100), true);
+  for (let now = 2600; now < 20_000; now += 33) flood.onSuccess(flood.onSent(now, "draw"), now);
+  refuse(flood, flood.onSent(20_000, "draw"), 7, 80_000, 20_000);
+  assert.is(flood.onSuccess(flood.onSent(20_000, "draw"), 20_100), true);
   assert.is(flood.rests, 1);
 });
 
@@ -257,7 +257,7 @@ const answers: fc.Arbitrary<Answer[]> = fc.array(
 test("for any answers: it rests on the word of two who were drawn, never longer; what closes a question left after all refusals", () => {
   fc.assert(fc.property(answers, (list) => {
     const flood = new FloodWait();
-    const underWay = Array.from({ length: 6 }, () => flood.leave(0, "draw"));
+    const underWay = Array.from({ length: 6 }, () => flood.onSent(0, "draw"));
     const ends = new Map<number, number>();
     const all = new Set<number>();
     let [now, latest] = [0, -Infinity];
@@ -266,7 +266,7 @@ test("for any answers: it rests on the word of two who were drawn, never longer;
       if (!flood.isOpen(now)) [ends, all].forEach((each) => each.clear());
       const { restsUntil: before, rests } = flood;
       const [number = 0] = underWay.splice(-1 - back, 1);
-      underWay.push(flood.leave(now, "draw"));
+      underWay.push(flood.onSent(now, "draw"));
       if (kind === "refused") {
         const found = refuse(flood, number, chatId, now + seconds * 1000, now, chosenBy);
         all.add(chatId);
@@ -278,12 +278,12 @@ test("for any answers: it rests on the word of two who were drawn, never longer;
         const [longest = 0, second = 0] = [...ends.values()].sort((one, other) => other - one);
         if (flood.restsUntil > now) assert.is(flood.restsUntil, Math.min(longest, second + 2000));
       } else if (kind === "taken") {
-        const isClosed = flood.take(number, now);
+        const isClosed = flood.onSuccess(number, now);
         if (isClosed) assert.ok(number > latest && !flood.isOpen(now) && flood.restsUntil <= now);
         else assert.is(flood.restsUntil, before);
-      } else if (kind === "ended") flood.end(number, now);
+      } else if (kind === "ended") flood.onReleased(number, now);
       else {
-        flood.refuseChat(number, now);
+        flood.onChatRateLimited(number, now);
         assert.equal([flood.restsUntil, flood.rests], [before, rests]);
       }
       for (const [who, ms] of [["draw", 1000], ["order", 1000], ["itself", 60_000]] as const) {

@@ -1,4 +1,4 @@
-/** The gate over the wire: what waits for what, whom a flood stops, and what is paid for. */
+/** The rate limiter over the wire: what waits for what, whom a flood stops, and what is paid for. */
 import type { Ledger } from "../../../lib/broadcast/ledger.ts";
 import { InMemoryLedger } from "../../../lib/broadcast/memory_ledger.ts";
 import type { BroadcastOptions } from "../../../lib/broadcast/options.ts";
@@ -34,7 +34,7 @@ function total({ sent, deactivated, skipped, failed, unknown }: BroadcastReport)
   return sent + deactivated + skipped + failed + unknown;
 }
 
-const test = suite("Gate", {}, 60_000);
+const test = suite("RateLimiter", {}, 60_000);
 
 test("one chat's own flood holds up nobody else, wherever in a broadcast it is", async () => {
   for (const place of [0, 7, 29]) {
@@ -237,7 +237,7 @@ test("a reading call's flood pauses reading calls, and no others", async () => {
 });
 
 test("a reply goes before a broadcast, within a few slots", async () => {
-  for (const [pace, factor] of [[1, 5], [30, 1]] as const) {
+  for (const [rate, factor] of [[1, 5], [30, 1]] as const) {
     await withBot(async (scene) => {
       const { bot } = scene;
       const users = await subscribers(scene, 120);
@@ -249,10 +249,10 @@ test("a reply goes before a broadcast, within a few slots", async () => {
       asker.say("/status");
       await until(() => asker.inbox.length >= 2, "no reply");
       const between = addressed(scene).lastIndexOf(asker.chatId) - addressed(scene).indexOf(asker.chatId) - 1;
-      assert.ok(between <= 15, `${between} messages went before it at ${pace}/s`);
+      assert.ok(between <= 15, `${between} messages went before it at ${rate}/s`);
       abort.abort();
       await running;
-    }, hasty(factor, pace));
+    }, hasty(factor, rate));
   }
 });
 
@@ -339,7 +339,7 @@ paid(
   },
 );
 
-paid("deadlines are told by the pace of what is paid for, as far as the budget goes", async () => {
+paid("deadlines are told by the rate of what is paid for, as far as the budget goes", async () => {
   for (const [starBudget, isInTime] of [[undefined, true], [1, false]] as const) {
     // Ten seconds of real time are two of the bots'.
     const clock = new FastClock(0.2);

@@ -1,4 +1,4 @@
-/** Who may leave when: priorities, paces, chats' own limits and floods, for any demand, on a clock moved by hand. */
+/** Which call may leave when: priorities, rates, chats' own limits and floods, for any demand, on a clock moved by hand. */
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import type {
@@ -15,27 +15,27 @@ const aBit = 1e-6;
 const catchUpSeconds = 0.1;
 const secondMs = 1000;
 
-interface Left {
+interface Sent {
   readonly at: number;
   readonly name: string;
   readonly request: SendRequest;
-  readonly turn: SendPermit;
+  readonly permit: SendPermit;
 }
 
-/** A turnstile, and everyone who has passed it. */
-class Hall {
+/** A scheduler, and the calls that it has let leave. */
+class Scene {
   readonly clock = new StepClock();
   readonly floods: number[] = [];
   readonly lowered: number[] = [];
-  readonly left: Left[] = [];
+  readonly left: Sent[] = [];
   readonly rejected: { readonly name: string; readonly reason: unknown }[] = [];
   readonly closing = new AbortController();
-  readonly turnstile: SendScheduler;
+  readonly scheduler: SendScheduler;
   /** What becomes of a message, unless told otherwise. */
-  answer: (left: Left) => void = ({ turn }) => turn.succeeded();
+  answer: (left: Sent) => void = ({ permit }) => permit.succeeded();
 
   constructor(messagesPerSecond: number = 30) {
-    this.turnstile = new SendScheduler({
+    this.scheduler = new SendScheduler({
       messagesPerSecond,
       clock: this.clock,
       onFlood: (_, seconds) => this.floods.push(seconds),
@@ -45,10 +45,10 @@ class Hall {
   }
 
   /** Each chat of a broadcast was drawn at random, unless told otherwise. */
-  enter(name: string, request: SendRequest): void {
-    this.turnstile.acquire({ isDrawn: request.priority !== "reply", ...request }).then(
-      (turn) => {
-        const left = { at: this.clock.passedMs, name, request, turn };
+  request(name: string, request: SendRequest): void {
+    this.scheduler.acquire({ isDrawn: request.priority !== "reply", ...request }).then(
+      (permit) => {
+        const left = { at: this.clock.passedMs, name, request, permit };
         this.left.push(left);
         this.answer(left);
       },
@@ -56,9 +56,9 @@ class Hall {
     );
   }
 
-  enterAll(priority: SendPriority, count: number, from: number = 1): void {
+  requestAll(priority: SendPriority, count: number, from: number = 1): void {
     for (let chatId = from; chatId < from + count; chatId++) {
-      this.enter(`${priority} ${chatId}`, { priority, chatId });
+      this.request(`${priority} ${chatId}`, { priority, chatId });
     }
   }
 
@@ -74,7 +74,7 @@ class Hall {
 }
 
 /** At most so many in any stretch, times ascending; a moment's catching up is allowed. */
-function assertPace(times: readonly number[], perSecond: number): void {
+function assertRate(times: readonly number[], perSecond: number): void {
   for (let from = 0; from < times.length; from++) {
     for (let to = from; to < times.length; to++) {
       const seconds = ((times[to] ?? 0) - (times[from] ?? 0)) / secondMs;
@@ -92,174 +92,174 @@ function assertWindow(times: readonly number[], messages: number, withinMs: numb
   }
 }
 
-const order = suite("Turnstile: whose turn it is");
+const order = suite("SendScheduler: order");
 
 /** The names of those who left, a letter each. */
-function letters({ names }: Hall): string {
+function letters({ names }: Scene): string {
   return names.map(([letter]) => letter).join("");
 }
 
 order(
-  "replies have a third of the pace beside urgent messages, two thirds beside bulk, and else all",
+  "replies have a third of the rate beside urgent messages, two thirds beside bulk, and else all",
   async () => {
-    const hall = new Hall(1);
-    hall.enter("x", { priority: "bulk", chatId: 100 });
-    hall.enterAll("bulk", 6);
-    hall.enterAll("urgent", 6, 11);
-    hall.enterAll("reply", 12, 21);
-    await hall.clock.drain();
-    assert.is(letters(hall), "xruuruuruu" + "rrbrrbrrbrrbr" + "bb");
+    const scene = new Scene(1);
+    scene.request("x", { priority: "bulk", chatId: 100 });
+    scene.requestAll("bulk", 6);
+    scene.requestAll("urgent", 6, 11);
+    scene.requestAll("reply", 12, 21);
+    await scene.clock.drain();
+    assert.is(letters(scene), "xruuruuruu" + "rrbrrbrrbrrbr" + "bb");
   },
 );
 
 order("confirmations go before all other replies, and have a share with them", async () => {
-  const hall = new Hall(1);
-  hall.enterAll("reply", 4, 21);
+  const scene = new Scene(1);
+  scene.requestAll("reply", 4, 21);
   for (let chatId = 1; chatId <= 3; chatId++) {
-    hall.enter("confirmation", { priority: "reply", isConfirmation: true, chatId });
+    scene.request("confirmation", { priority: "reply", isConfirmation: true, chatId });
   }
-  hall.enterAll("urgent", 8, 31);
-  await hall.clock.drain();
-  assert.is(letters(hall), "r" + "cuucuucuu" + "ruurr");
+  scene.requestAll("urgent", 8, 31);
+  await scene.clock.drain();
+  assert.is(letters(scene), "r" + "cuucuucuu" + "ruurr");
 });
 
 order("what one side of the shares does not use is the other's at once", async () => {
-  const hall = new Hall(10);
-  hall.enterAll("urgent", 30);
-  await hall.clock.pass(1000);
-  hall.enter("status", { priority: "reply", chatId: 100 });
-  const asked = hall.clock.passedMs;
-  await hall.clock.drain();
-  assert.ok(hall.seconds() <= 3.01, "nothing is lost");
-  const status = hall.left.find(({ name }) => name === "status");
+  const scene = new Scene(10);
+  scene.requestAll("urgent", 30);
+  await scene.clock.pass(1000);
+  scene.request("status", { priority: "reply", chatId: 100 });
+  const asked = scene.clock.passedMs;
+  await scene.clock.drain();
+  assert.ok(scene.seconds() <= 3.01, "nothing is lost");
+  const status = scene.left.find(({ name }) => name === "status");
   assert.ok((status?.at ?? Infinity) - asked <= 101);
-  hall.enterAll("reply", 30, 200);
-  await hall.clock.drain();
-  assert.ok(hall.seconds("reply") <= 2.91, `${hall.seconds("reply")} s`);
+  scene.requestAll("reply", 30, 200);
+  await scene.clock.drain();
+  assert.ok(scene.seconds("reply") <= 2.91, `${scene.seconds("reply")} s`);
 });
 
-order("a broadcast that hands over one message at a time has its share at any pace", async () => {
-  for (const pace of [30, 1000]) {
-    const hall = new Hall(pace);
+order("a broadcast that hands over one message at a time has its share at any rate", async () => {
+  for (const rate of [30, 1000]) {
+    const scene = new Scene(rate);
     let chatId = 10_000;
     const next = async (): Promise<void> => {
       if (++chatId > 10_300) return;
       for (let hop = 0; hop < 20; hop++) await Promise.resolve();
-      hall.enter("urgent", { priority: "urgent", chatId });
+      scene.request("urgent", { priority: "urgent", chatId });
     };
-    hall.answer = ({ request, turn }) => {
-      turn.succeeded();
+    scene.answer = ({ request, permit }) => {
+      permit.succeeded();
       if (request.priority === "urgent") void next();
     };
     await next();
-    hall.enterAll("reply", 2000);
-    await hall.clock.drain();
-    assert.ok(hall.seconds("urgent") <= 300 / pace * 1.55, `at ${pace}/s: ${hall.seconds("urgent")} s`);
-    assert.ok(hall.seconds() <= 2300 / pace * 1.02, `at ${pace}/s: ${hall.seconds()} s in all`);
+    scene.requestAll("reply", 2000);
+    await scene.clock.drain();
+    assert.ok(scene.seconds("urgent") <= 300 / rate * 1.55, `at ${rate}/s: ${scene.seconds("urgent")} s`);
+    assert.ok(scene.seconds() <= 2300 / rate * 1.02, `at ${rate}/s: ${scene.seconds()} s in all`);
   }
 });
 
-order("a reply waits for the next slot and for no broadcast, at any pace", async () => {
-  for (const pace of [1, 30]) {
-    const hall = new Hall(pace);
-    hall.enterAll("bulk", 200);
-    hall.enterAll("urgent", 200, 1001);
-    await hall.clock.pass(10_500);
-    const asked = hall.clock.passedMs;
-    hall.enter("status", { priority: "reply", chatId: 5000 });
-    await hall.clock.pass(2000);
-    const status = hall.left.find(({ name }) => name === "status");
-    assert.ok(status !== undefined && status.at - asked <= secondMs / pace + 1, `at ${pace}/s`);
+order("a reply waits for the next slot and for no broadcast, at any rate", async () => {
+  for (const rate of [1, 30]) {
+    const scene = new Scene(rate);
+    scene.requestAll("bulk", 200);
+    scene.requestAll("urgent", 200, 1001);
+    await scene.clock.pass(10_500);
+    const asked = scene.clock.passedMs;
+    scene.request("status", { priority: "reply", chatId: 5000 });
+    await scene.clock.pass(2000);
+    const status = scene.left.find(({ name }) => name === "status");
+    assert.ok(status !== undefined && status.at - asked <= secondMs / rate + 1, `at ${rate}/s`);
   }
 });
 
 order("calls that are no messages wait for no slot", async () => {
-  const hall = new Hall(1);
-  hall.enterAll("reply", 5);
-  for (let count = 0; count < 50; count++) hall.enter(`call ${count}`, { priority: "call" });
+  const scene = new Scene(1);
+  scene.requestAll("reply", 5);
+  for (let count = 0; count < 50; count++) scene.request(`call ${count}`, { priority: "call" });
   await setImmediate();
-  assert.is(hall.left.filter(({ name }) => name.startsWith("call")).length, 50);
+  assert.is(scene.left.filter(({ name }) => name.startsWith("call")).length, 50);
 });
 
 order(
   "a chat that is held back by its own limit holds up nobody, and is written to first when its time comes",
   async () => {
-    const hall = new Hall(10);
+    const scene = new Scene(10);
     let held = 0;
     for (let count = 1; count <= 5; count++) {
-      hall.enter(`one ${count}`, { priority: "bulk", chatId: 1, onHeld: () => held++ });
+      scene.request(`one ${count}`, { priority: "bulk", chatId: 1, onHeld: () => held++ });
     }
-    hall.enterAll("bulk", 60, 10);
-    await hall.clock.drain();
-    const ones = hall.left.filter(({ name }) => name.startsWith("one"));
+    scene.requestAll("bulk", 60, 10);
+    await scene.clock.drain();
+    const ones = scene.left.filter(({ name }) => name.startsWith("one"));
     assert.equal(ones.map(({ name }) => name), ["one 1", "one 2", "one 3", "one 4", "one 5"]);
     assert.ok(held >= 2);
-    const first = hall.left[0]?.at ?? 0;
+    const first = scene.left[0]?.at ?? 0;
     assert.equal(ones.map(({ at }) => at - first), [0, 100, 200, 3000, 3100]);
-    assert.ok(hall.seconds("bulk") < 6.3, "the others lose nothing");
+    assert.ok(scene.seconds("bulk") < 6.3, "the others lose nothing");
   },
 );
 
 order(
   "one chat's messages leave in their order, also where its own flood holds it back for longer and longer",
   async () => {
-    const hall = new Hall(100);
-    hall.answer = ({ name, turn }) => name === "four" ? turn.rateLimited(10) : turn.succeeded();
-    const write = (name: string): void => hall.enter(name, { priority: "reply", chatId: 1 });
+    const scene = new Scene(100);
+    scene.answer = ({ name, permit }) => name === "four" ? permit.rateLimited(10) : permit.succeeded();
+    const write = (name: string): void => scene.request(name, { priority: "reply", chatId: 1 });
     for (const name of ["one", "two", "three"]) write(name);
-    await hall.clock.pass(100);
+    await scene.clock.pass(100);
     write("five");
-    await hall.clock.pass(100);
+    await scene.clock.pass(100);
     // A late answer to something said before.
-    hall.left[2]?.turn.rateLimited(20);
+    scene.left[2]?.permit.rateLimited(20);
     write("six");
-    await hall.clock.pass(100);
+    await scene.clock.pass(100);
     write("seven");
-    await hall.clock.drain();
-    assert.equal(hall.names, ["one", "two", "three", "five", "six", "seven"]);
+    await scene.clock.drain();
+    assert.equal(scene.names, ["one", "two", "three", "five", "six", "seven"]);
   },
 );
 
 order("who is aborted never leaves, and leaves nothing behind", async () => {
-  const hall = new Hall(1);
+  const scene = new Scene(1);
   const aborts = Array.from({ length: 300 }, () => new AbortController());
-  hall.enter("first", { priority: "reply", chatId: 1 });
+  scene.request("first", { priority: "reply", chatId: 1 });
   for (const [index, { signal }] of aborts.entries()) {
-    hall.enter(`${index}`, { priority: "reply", chatId: index % 3 === 0 ? 1 : 1000 + index, signal });
+    scene.request(`${index}`, { priority: "reply", chatId: index % 3 === 0 ? 1 : 1000 + index, signal });
   }
-  await hall.clock.pass(2500);
-  const before = hall.left.length;
+  await scene.clock.pass(2500);
+  const before = scene.left.length;
   const reason = new Error("enough");
   for (const abort of aborts) abort.abort(reason);
   await setImmediate();
-  assert.is(hall.rejected.length, 301 - before);
-  assert.ok(hall.rejected.every((each) => each.reason === reason));
-  assert.is(hall.clock.sleepers, 0, "nothing keeps the program alive");
-  hall.enter("last", { priority: "reply", chatId: 2 });
-  await hall.clock.drain();
-  assert.equal(hall.names.slice(before), ["last"]);
+  assert.is(scene.rejected.length, 301 - before);
+  assert.ok(scene.rejected.every((each) => each.reason === reason));
+  assert.is(scene.clock.sleepers, 0, "nothing keeps the program alive");
+  scene.request("last", { priority: "reply", chatId: 2 });
+  await scene.clock.drain();
+  assert.equal(scene.names.slice(before), ["last"]);
 });
 
 order("who comes with an aborted signal is sent away at once", async () => {
-  const hall = new Hall();
-  hall.enter("late", { priority: "reply", chatId: 1, signal: AbortSignal.abort("why") });
+  const scene = new Scene();
+  scene.request("late", { priority: "reply", chatId: 1, signal: AbortSignal.abort("why") });
   await setImmediate();
-  assert.equal(hall.rejected, [{ name: "late", reason: "why" }]);
+  assert.equal(scene.rejected, [{ name: "late", reason: "why" }]);
 });
 
 order("a close sends everyone away who waits, held or not, and everyone who comes later", async () => {
-  const hall = new Hall(5);
-  hall.enterAll("bulk", 200);
-  for (let count = 0; count < 100; count++) hall.enter(`one ${count}`, { priority: "urgent", chatId: 5 });
-  hall.answer = ({ name, turn }) => name === "bulk 1" ? turn.rateLimited(600) : turn.succeeded();
-  await hall.clock.pass(1000);
-  const before = hall.left.length;
-  hall.closing.abort("closed");
-  hall.enter("late", { priority: "call" });
+  const scene = new Scene(5);
+  scene.requestAll("bulk", 200);
+  for (let count = 0; count < 100; count++) scene.request(`one ${count}`, { priority: "urgent", chatId: 5 });
+  scene.answer = ({ name, permit }) => name === "bulk 1" ? permit.rateLimited(600) : permit.succeeded();
+  await scene.clock.pass(1000);
+  const before = scene.left.length;
+  scene.closing.abort("closed");
+  scene.request("late", { priority: "call" });
   await setImmediate();
-  assert.is(hall.rejected.length, 301 - before);
-  assert.ok(hall.rejected.every(({ reason }) => reason === "closed"));
-  assert.is(hall.clock.sleepers, 0);
+  assert.is(scene.rejected.length, 301 - before);
+  assert.ok(scene.rejected.every(({ reason }) => reason === "closed"));
+  assert.is(scene.clock.sleepers, 0);
 });
 
 interface Demand {
@@ -284,31 +284,31 @@ const demands: fc.Arbitrary<Demand[]> = fc.array(
 order(
   "for any demand: everyone leaves once or is aborted, no limit is ever passed, and each chat has its order",
   async () => {
-    const paces = fc.constantFrom(1, 7, 30, 100);
-    const property = fc.asyncProperty(paces, demands, async (pace, demand) => {
-      const hall = new Hall(pace);
+    const rates = fc.constantFrom(1, 7, 30, 100);
+    const property = fc.asyncProperty(rates, demands, async (rate, demand) => {
+      const scene = new Scene(rate);
       const expected: string[] = [];
       for (const [index, { afterMs, priority, chatId, isPaid, abortMs }] of demand.entries()) {
-        await hall.clock.pass(afterMs);
+        await scene.clock.pass(afterMs);
         const abort = new AbortController();
-        if (abortMs !== undefined) void hall.clock.sleep(abortMs).then(() => abort.abort());
-        hall.enter(`${index}`, { priority, chatId, isPaid, signal: abort.signal });
+        if (abortMs !== undefined) void scene.clock.sleep(abortMs).then(() => abort.abort());
+        scene.request(`${index}`, { priority, chatId, isPaid, signal: abort.signal });
         expected.push(`${index}`);
       }
-      await hall.clock.drain();
-      const ended = [...hall.names, ...hall.rejected.map(({ name }) => name)];
+      await scene.clock.drain();
+      const ended = [...scene.names, ...scene.rejected.map(({ name }) => name)];
       assert.equal(ended.sort(), expected.sort());
-      assert.ok(hall.rejected.every(({ name }) => demand[Number(name)]?.abortMs !== undefined));
+      assert.ok(scene.rejected.every(({ name }) => demand[Number(name)]?.abortMs !== undefined));
       const times = (wanted: (request: SendRequest) => boolean): number[] =>
-        hall.left.filter(({ request }) => wanted(request)).map(({ at }) => at);
+        scene.left.filter(({ request }) => wanted(request)).map(({ at }) => at);
       const isPaid = ({ priority, isPaid }: SendRequest): boolean => isPaid === true && priority !== "reply";
-      assertPace(times((request) => !isPaid(request)), pace);
-      assertPace(times(isPaid), pace);
+      assertRate(times((request) => !isPaid(request)), rate);
+      assertRate(times(isPaid), rate);
       for (const chatId of new Set(demand.map(({ chatId }) => chatId))) {
         assertWindow(times((request) => request.chatId === chatId), 3, 3000);
         if (chatId < 0) assertWindow(times((request) => request.chatId === chatId), 20, 60_000);
         for (const priority of ["reply", "urgent", "bulk"] as const) {
-          const own = hall.left.filter(({ request }) =>
+          const own = scene.left.filter(({ request }) =>
             request.chatId === chatId && request.priority === priority && !isPaid(request)
           );
           const numbers = own.map(({ name }) => Number(name));
@@ -320,351 +320,358 @@ order(
   },
 );
 
-order("full demand is served at the full pace, and hundreds who wait are not lost", async () => {
-  for (const pace of [1, 30, 1000]) {
-    const hall = new Hall(pace);
-    hall.enterAll("bulk", 500);
-    await hall.clock.drain();
-    assert.is(hall.left.length, 500);
-    const seconds = hall.seconds();
-    assert.ok(seconds <= 499 / pace + 0.002 && seconds >= 499 / pace - catchUpSeconds, `${seconds} s`);
+order("full demand is served at the full rate, and hundreds who wait are not lost", async () => {
+  for (const rate of [1, 30, 1000]) {
+    const scene = new Scene(rate);
+    scene.requestAll("bulk", 500);
+    await scene.clock.drain();
+    assert.is(scene.left.length, 500);
+    const seconds = scene.seconds();
+    assert.ok(seconds <= 499 / rate + 0.002 && seconds >= 499 / rate - catchUpSeconds, `${seconds} s`);
   }
 });
 
 order("a group takes 20 messages a minute, and nobody else waits for it", async () => {
-  const hall = new Hall(30);
-  for (let count = 0; count < 45; count++) hall.enter(`group ${count}`, { priority: "bulk", chatId: -5 });
+  const scene = new Scene(30);
+  for (let count = 0; count < 45; count++) scene.request(`group ${count}`, { priority: "bulk", chatId: -5 });
   for (let count = 0; count < 45; count++) {
-    hall.enter(`@name ${count}`, { priority: "bulk", chatId: "@name" });
+    scene.request(`@name ${count}`, { priority: "bulk", chatId: "@name" });
   }
-  hall.enterAll("bulk", 300);
-  await hall.clock.drain();
+  scene.requestAll("bulk", 300);
+  await scene.clock.drain();
   for (const start of ["group", "@name"]) {
-    const times = hall.left.filter(({ name }) => name.startsWith(start)).map(({ at }) => at);
+    const times = scene.left.filter(({ name }) => name.startsWith(start)).map(({ at }) => at);
     assertWindow(times, 20, 60_000);
-    assert.ok(hall.seconds(start) <= 125, `${hall.seconds(start)}`);
+    assert.ok(scene.seconds(start) <= 125, `${scene.seconds(start)}`);
   }
-  assert.ok(hall.seconds("bulk") < 13);
+  assert.ok(scene.seconds("bulk") < 13);
 });
 
 order.run();
 
-const floods = suite("Turnstile: floods");
+const floods = suite("SendScheduler: floods");
 
 floods("a flood of everything pauses everything, calls too, for as long as Telegram says", async () => {
-  const hall = new Hall(30);
+  const scene = new Scene(30);
   let until = 0;
-  hall.answer = ({ at, request, turn }) => {
-    if (request.priority === "call") return turn.released();
+  scene.answer = ({ at, request, permit }) => {
+    if (request.priority === "call") return permit.released();
     if (until === 0 || at < until) {
       until ||= at + 7000;
-      return turn.rateLimited(Math.ceil((until - at) / secondMs));
+      return permit.rateLimited(Math.ceil((until - at) / secondMs));
     }
-    turn.succeeded();
+    permit.succeeded();
   };
-  hall.enterAll("bulk", 10);
-  await hall.clock.pass(2000);
-  hall.enter("getChat", { priority: "call" });
-  hall.enterAll("reply", 5, 100);
-  const before = hall.left.length;
-  assert.ok(hall.turnstile.pauseMs > 0);
+  scene.requestAll("bulk", 10);
+  await scene.clock.pass(2000);
+  scene.request("getChat", { priority: "call" });
+  scene.requestAll("reply", 5, 100);
+  const before = scene.left.length;
+  assert.ok(scene.scheduler.pauseMs > 0);
   assert.ok(before <= 3, "two probes find out that it concerns all");
-  await hall.clock.pass(until - hall.clock.passedMs - 1);
-  assert.is(hall.left.length, before, "nothing leaves in the pause");
-  await hall.clock.drain();
-  assert.is(hall.names[before], "getChat");
-  assert.is(hall.names[before + 1], "reply 100");
-  assert.equal(hall.floods.length, 1, "it is told once");
+  await scene.clock.pass(until - scene.clock.passedMs - 1);
+  assert.is(scene.left.length, before, "nothing leaves in the pause");
+  await scene.clock.drain();
+  assert.is(scene.names[before], "getChat");
+  assert.is(scene.names[before + 1], "reply 100");
+  assert.equal(scene.floods.length, 1, "it is told once");
 });
 
-floods("the flood answers of all that was under way lower the pace once", async () => {
-  const hall = new Hall(100);
-  hall.answer = () => {};
-  hall.enterAll("bulk", 400);
-  await hall.clock.pass(1005);
-  const underWay = hall.left.splice(0);
+floods("the flood answers of all that was under way lower the rate once", async () => {
+  const scene = new Scene(100);
+  scene.answer = () => {};
+  scene.requestAll("bulk", 400);
+  await scene.clock.pass(1005);
+  const underWay = scene.left.splice(0);
   assert.ok(underWay.length > 90);
-  for (const { turn } of underWay) turn.rateLimited(2);
-  hall.answer = ({ turn }) => turn.succeeded();
-  await hall.clock.drain();
-  const rate = (hall.left.length - 1) / hall.seconds();
+  for (const { permit } of underWay) permit.rateLimited(2);
+  scene.answer = ({ permit }) => permit.succeeded();
+  await scene.clock.drain();
+  const rate = (scene.left.length - 1) / scene.seconds();
   assert.ok(rate > 40 && rate < 60, `${rate}/s: what was learned is 100 in 1 + 1 s, less a little`);
-  assert.equal(hall.floods, [2]);
+  assert.equal(scene.floods, [2]);
 });
 
 floods("a chat's own flood holds up nobody else: what has left later shows it", async () => {
-  const hall = new Hall(10);
-  hall.answer = ({ name, turn }) => {
-    if (name !== "one") return void hall.clock.sleep(80).then(() => turn.succeeded());
-    void hall.clock.sleep(80).then(() => turn.rateLimited(30));
+  const scene = new Scene(10);
+  scene.answer = ({ name, permit }) => {
+    if (name !== "one") return void scene.clock.sleep(80).then(() => permit.succeeded());
+    void scene.clock.sleep(80).then(() => permit.rateLimited(30));
   };
-  hall.enter("one", { priority: "bulk", chatId: 1 });
-  hall.enterAll("bulk", 100, 10);
-  await hall.clock.pass(15_000);
-  assert.is(hall.left.length, 101);
-  assert.ok(hall.seconds() <= 10.3, `the pace stays: ${hall.seconds()} s`);
-  assert.ok(hall.turnstile.pauseMs <= 0);
+  scene.request("one", { priority: "bulk", chatId: 1 });
+  scene.requestAll("bulk", 100, 10);
+  await scene.clock.pass(15_000);
+  assert.is(scene.left.length, 101);
+  assert.ok(scene.seconds() <= 10.3, `the rate stays: ${scene.seconds()} s`);
+  assert.ok(scene.scheduler.pauseMs <= 0);
 });
 
 floods("a chat's own flood is found out by one probe where nothing else is under way", async () => {
-  const hall = new Hall(10);
+  const scene = new Scene(10);
   let probes = 0;
-  hall.enter("one", { priority: "reply", chatId: 1 });
-  hall.answer = ({ turn }) => turn.rateLimited(30);
+  scene.request("one", { priority: "reply", chatId: 1 });
+  scene.answer = ({ permit }) => permit.rateLimited(30);
   await setImmediate();
-  hall.answer = ({ turn }) => {
+  scene.answer = ({ permit }) => {
     probes++;
-    void hall.clock.sleep(80).then(() => turn.succeeded());
+    void scene.clock.sleep(80).then(() => permit.succeeded());
   };
-  hall.enter("one again", { priority: "reply", chatId: 1 });
-  hall.enterAll("bulk", 50, 10);
-  await hall.clock.pass(250);
-  assert.is(probes, 1, "the others wait for the first one's answer, at half the pace");
-  await hall.clock.pass(10_000);
+  scene.request("one again", { priority: "reply", chatId: 1 });
+  scene.requestAll("bulk", 50, 10);
+  await scene.clock.pass(250);
+  assert.is(probes, 1, "the others wait for the first one's answer, at half the rate");
+  await scene.clock.pass(10_000);
   assert.is(probes, 50);
-  await hall.clock.drain();
-  assert.is(hall.names.at(-1), "one again");
-  assert.ok((hall.left.at(-1)?.at ?? 0) - (hall.left[0]?.at ?? 0) >= 30_000);
+  await scene.clock.drain();
+  assert.is(scene.names.at(-1), "one again");
+  assert.ok((scene.left.at(-1)?.at ?? 0) - (scene.left[0]?.at ?? 0) >= 30_000);
 });
 
 floods("a probe that tells nothing is followed by the next one", async () => {
-  const hall = new Hall(10);
-  hall.answer = ({ turn }) => turn.rateLimited(60);
-  hall.enter("one", { priority: "bulk", chatId: 1 });
+  const scene = new Scene(10);
+  scene.answer = ({ permit }) => permit.rateLimited(60);
+  scene.request("one", { priority: "bulk", chatId: 1 });
   await setImmediate();
   // A chat that has blocked the bot; another whose answer was lost.
-  hall.answer = ({ name, turn }) =>
-    void hall.clock.sleep(80).then(() => /bulk (10|11)$/.test(name) ? turn.released() : turn.succeeded());
-  hall.enterAll("bulk", 20, 10);
-  await hall.clock.pass(5000);
-  assert.is(hall.left.length, 21, "nobody waits for the pause's end");
+  scene.answer = ({ name, permit }) =>
+    void scene.clock.sleep(80).then(() =>
+      /bulk (10|11)$/.test(name) ? permit.released() : permit.succeeded()
+    );
+  scene.requestAll("bulk", 20, 10);
+  await scene.clock.pass(5000);
+  assert.is(scene.left.length, 21, "nobody waits for the pause's end");
 });
 
 floods("two chats' own floods at once hold up nobody else", async () => {
-  const hall = new Hall(10);
-  hall.answer = ({ name, turn }) =>
-    void hall.clock.sleep(80).then(() => /^(one|two)/.test(name) ? turn.rateLimited(30) : turn.succeeded());
-  hall.enter("one", { priority: "bulk", chatId: 1 });
-  hall.enter("two", { priority: "bulk", chatId: 2 });
-  hall.enterAll("bulk", 60, 10);
-  await hall.clock.pass(10_000);
-  assert.is(hall.left.length, 62);
-  assert.ok(hall.seconds() < 8, `a second until it is clear: ${hall.seconds()} s`);
+  const scene = new Scene(10);
+  scene.answer = ({ name, permit }) =>
+    void scene.clock.sleep(80).then(() =>
+      /^(one|two)/.test(name) ? permit.rateLimited(30) : permit.succeeded()
+    );
+  scene.request("one", { priority: "bulk", chatId: 1 });
+  scene.request("two", { priority: "bulk", chatId: 2 });
+  scene.requestAll("bulk", 60, 10);
+  await scene.clock.pass(10_000);
+  assert.is(scene.left.length, 62);
+  assert.ok(scene.seconds() < 8, `a second until it is clear: ${scene.seconds()} s`);
 });
 
-floods("the pace stays where a chat's own flood is found out long after, by the next message", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ turn }) => turn.rateLimited(60);
-  hall.enter("one", { priority: "reply", chatId: 1 });
-  await hall.clock.pass(10_000);
-  hall.answer = ({ turn }) => turn.succeeded();
-  hall.enterAll("bulk", 90, 10);
-  await hall.clock.drain();
-  assert.ok(hall.seconds("bulk") <= 3.1, `${hall.seconds("bulk")} s`);
+floods("the rate stays where a chat's own flood is found out long after, by the next message", async () => {
+  const scene = new Scene(30);
+  scene.answer = ({ permit }) => permit.rateLimited(60);
+  scene.request("one", { priority: "reply", chatId: 1 });
+  await scene.clock.pass(10_000);
+  scene.answer = ({ permit }) => permit.succeeded();
+  scene.requestAll("bulk", 90, 10);
+  await scene.clock.drain();
+  assert.ok(scene.seconds("bulk") <= 3.1, `${scene.seconds("bulk")} s`);
 });
 
-floods("groups' and channels' floods pause nobody and lower no pace, whatever their number", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ request: { chatId }, turn }) =>
-    typeof chatId === "number" && chatId > 0 ? turn.succeeded() : turn.rateLimited(3600);
+floods("groups' and channels' floods pause nobody and lower no rate, whatever their number", async () => {
+  const scene = new Scene(30);
+  scene.answer = ({ request: { chatId }, permit }) =>
+    typeof chatId === "number" && chatId > 0 ? permit.succeeded() : permit.rateLimited(3600);
   for (let chatId = 1; chatId <= 300; chatId++) {
-    hall.enter("group", { priority: "bulk", chatId: -chatId });
-    hall.enter("channel", { priority: "bulk", chatId: `@channel${chatId}` });
-    hall.enter("person", { priority: "bulk", chatId });
+    scene.request("group", { priority: "bulk", chatId: -chatId });
+    scene.request("channel", { priority: "bulk", chatId: `@channel${chatId}` });
+    scene.request("person", { priority: "bulk", chatId });
   }
-  await hall.clock.pass(40_000);
-  assert.is(hall.left.length, 900);
-  assert.ok(hall.seconds() <= 30.1, `${hall.seconds()} s`);
-  assert.equal([hall.floods, hall.turnstile.rests, hall.turnstile.messagesPerSecond], [[], 0, 30]);
+  await scene.clock.pass(40_000);
+  assert.is(scene.left.length, 900);
+  assert.ok(scene.seconds() <= 30.1, `${scene.seconds()} s`);
+  assert.equal([scene.floods, scene.scheduler.rests, scene.scheduler.messagesPerSecond], [[], 0, 30]);
 });
 
 floods("a flood of the bot is found out where everybody was written to a moment ago, too", async () => {
   for (const seconds of [5, 3600]) {
-    const hall = new Hall(30);
-    hall.enterAll("urgent", 60);
-    await hall.clock.pass(2000);
-    assert.is(hall.left.length, 60);
-    hall.answer = ({ turn }) => turn.rateLimited(seconds);
-    hall.enterAll("urgent", 60);
-    await hall.clock.pass(4000);
-    assert.equal([hall.floods.length, hall.turnstile.rests, hall.left.length], [1, 1, 63]);
+    const scene = new Scene(30);
+    scene.requestAll("urgent", 60);
+    await scene.clock.pass(2000);
+    assert.is(scene.left.length, 60);
+    scene.answer = ({ permit }) => permit.rateLimited(seconds);
+    scene.requestAll("urgent", 60);
+    await scene.clock.pass(4000);
+    assert.equal([scene.floods.length, scene.scheduler.rests, scene.left.length], [1, 1, 63]);
   }
 });
 
-floods("after a rest it goes on at the pace that was learned", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ turn }) => turn.rateLimited(5);
-  hall.enterAll("bulk", 3);
-  await hall.clock.pass(3000);
-  assert.equal([hall.floods, hall.turnstile.rests], [[5], 1]);
-  assert.ok(hall.turnstile.pauseMs > 3000 && hall.turnstile.messagesPerSecond < 16);
-  hall.answer = ({ turn }) => turn.succeeded();
-  hall.enterAll("bulk", 60, 10);
-  await hall.clock.drain();
-  const times = hall.left.slice(3).map(({ at }) => at);
+floods("after a rest it goes on at the rate that was learned", async () => {
+  const scene = new Scene(30);
+  scene.answer = ({ permit }) => permit.rateLimited(5);
+  scene.requestAll("bulk", 3);
+  await scene.clock.pass(3000);
+  assert.equal([scene.floods, scene.scheduler.rests], [[5], 1]);
+  assert.ok(scene.scheduler.pauseMs > 3000 && scene.scheduler.messagesPerSecond < 16);
+  scene.answer = ({ permit }) => permit.succeeded();
+  scene.requestAll("bulk", 60, 10);
+  await scene.clock.drain();
+  const times = scene.left.slice(3).map(({ at }) => at);
   assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) >= 59 / 16 * 1000);
 });
 
-floods("a flood of seconds lowers the pace once, however many are asked to prove it", async () => {
+floods("a flood of seconds lowers the rate once, however many are asked to prove it", async () => {
   for (const floodMs of [5000, 20_000]) {
-    const hall = new Hall(30);
-    const from = hall.clock.passedMs + 1500;
+    const scene = new Scene(30);
+    const from = scene.clock.passedMs + 1500;
     const until = from + floodMs;
-    const enter = (chatId: number): void => hall.enter(`${chatId}`, { priority: "urgent", chatId });
-    hall.answer = ({ request: { chatId }, turn }) =>
-      void hall.clock.sleep(20).then(() => {
-        const { passedMs } = hall.clock;
-        if (passedMs < from || passedMs >= until) return turn.succeeded();
-        turn.rateLimited(Math.ceil((until - passedMs) / 1000));
+    const enter = (chatId: number): void => scene.request(`${chatId}`, { priority: "urgent", chatId });
+    scene.answer = ({ request: { chatId }, permit }) =>
+      void scene.clock.sleep(20).then(() => {
+        const { passedMs } = scene.clock;
+        if (passedMs < from || passedMs >= until) return permit.succeeded();
+        permit.rateLimited(Math.ceil((until - passedMs) / 1000));
         enter(Number(chatId));
       });
     for (let chatId = 1; chatId <= 90; chatId++) enter(chatId);
-    await hall.clock.pass(1500 + floodMs);
-    assert.is(hall.turnstile.rests, 1);
-    assert.ok(hall.turnstile.messagesPerSecond > 14, `${hall.turnstile.messagesPerSecond} messages a second`);
-    await hall.clock.drain();
-    const seconds = ((hall.left.at(-1)?.at ?? NaN) - until) / 1000;
+    await scene.clock.pass(1500 + floodMs);
+    assert.is(scene.scheduler.rests, 1);
+    assert.ok(
+      scene.scheduler.messagesPerSecond > 14,
+      `${scene.scheduler.messagesPerSecond} messages a second`,
+    );
+    await scene.clock.drain();
+    const seconds = ((scene.left.at(-1)?.at ?? NaN) - until) / 1000;
     assert.ok(seconds <= 2 * 47 / 30 + 1, `the other half of the signal takes ${seconds} s`);
   }
 });
 
 floods("a question is put to those whom a broadcast is for before those who ask for a reply", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ name, turn }) => name === "one" ? turn.rateLimited(30) : void 0;
-  hall.enter("one", { priority: "reply", chatId: 1 });
+  const scene = new Scene(30);
+  scene.answer = ({ name, permit }) => name === "one" ? permit.rateLimited(30) : void 0;
+  scene.request("one", { priority: "reply", chatId: 1 });
   await setImmediate();
-  hall.enterAll("reply", 5, 10);
-  hall.enterAll("urgent", 5, 20);
-  await hall.clock.pass(1500);
-  assert.equal(hall.names, ["one", "urgent 20", "urgent 21"], "one a second, as nobody has answered");
+  scene.requestAll("reply", 5, 10);
+  scene.requestAll("urgent", 5, 20);
+  await scene.clock.pass(1500);
+  assert.equal(scene.names, ["one", "urgent 20", "urgent 21"], "one a second, as nobody has answered");
 });
 
 floods("a question is put to one who is drawn before those who are next in the order", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ name, turn }) => name === "one" ? turn.rateLimited(3600) : turn.released();
-  hall.enter("one", { priority: "urgent", chatId: 1, isDrawn: false });
+  const scene = new Scene(30);
+  scene.answer = ({ name, permit }) => name === "one" ? permit.rateLimited(3600) : permit.released();
+  scene.request("one", { priority: "urgent", chatId: 1, isDrawn: false });
   await setImmediate();
   for (let chatId = 10; chatId < 15; chatId++) {
-    hall.enter(`next ${chatId}`, { priority: "urgent", chatId, isDrawn: false });
+    scene.request(`next ${chatId}`, { priority: "urgent", chatId, isDrawn: false });
   }
-  hall.enter("reply", { priority: "reply", chatId: 20 });
+  scene.request("reply", { priority: "reply", chatId: 20 });
   let asked = 0;
-  hall.enter("asks", { priority: "bulk", chatId: 25, isDrawn: false, onUnclearFlood: () => asked++ });
-  await hall.clock.pass(500);
-  assert.ok(hall.turnstile.isUnclear && asked > 0);
-  assert.equal(hall.names, ["one"], "they wait a second for somebody to be drawn");
-  hall.answer = ({ turn }) => turn.succeeded();
-  hall.enter("drawn", { priority: "urgent", chatId: 30 });
-  await hall.clock.pass(1000);
-  assert.equal(hall.names.slice(0, 2), ["one", "drawn"]);
-  assert.is(hall.left.length, 9, "nobody waits any longer");
-  assert.not.ok(hall.turnstile.isUnclear);
+  scene.request("asks", { priority: "bulk", chatId: 25, isDrawn: false, onUnclearFlood: () => asked++ });
+  await scene.clock.pass(500);
+  assert.ok(scene.scheduler.isUnclear && asked > 0);
+  assert.equal(scene.names, ["one"], "they wait a second for somebody to be drawn");
+  scene.answer = ({ permit }) => permit.succeeded();
+  scene.request("drawn", { priority: "urgent", chatId: 30 });
+  await scene.clock.pass(1000);
+  assert.equal(scene.names.slice(0, 2), ["one", "drawn"]);
+  assert.is(scene.left.length, 9, "nobody waits any longer");
+  assert.not.ok(scene.scheduler.isUnclear);
 });
 
 floods("those next in the order go on, slowly, where nobody is drawn", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ turn }) => turn.rateLimited(3600);
+  const scene = new Scene(30);
+  scene.answer = ({ permit }) => permit.rateLimited(3600);
   for (let chatId = 1; chatId <= 5; chatId++) {
-    hall.enter(`${chatId}`, { priority: "urgent", chatId, isDrawn: false });
+    scene.request(`${chatId}`, { priority: "urgent", chatId, isDrawn: false });
   }
-  await hall.clock.pass(4500);
-  assert.is(hall.left.length, 5);
-  assert.equal([hall.floods, hall.turnstile.rests], [[], 0], "which proves no rest");
+  await scene.clock.pass(4500);
+  assert.is(scene.left.length, 5);
+  assert.equal([scene.floods, scene.scheduler.rests], [[], 0], "which proves no rest");
 });
 
 floods("a probe that hangs holds up the next one for a second", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ name, turn }) => name === "one" ? turn.rateLimited(600) : void 0;
-  hall.enter("one", { priority: "bulk", chatId: 1 });
-  hall.enterAll("bulk", 10, 10);
-  await hall.clock.pass(5500);
-  assert.is(hall.left.length, 7);
+  const scene = new Scene(30);
+  scene.answer = ({ name, permit }) => name === "one" ? permit.rateLimited(600) : void 0;
+  scene.request("one", { priority: "bulk", chatId: 1 });
+  scene.requestAll("bulk", 10, 10);
+  await scene.clock.pass(5500);
+  assert.is(scene.left.length, 7);
 });
 
 const patience = { ownFloodAtMostMs: 600_000 } as const;
 
 floods("who does not wait for a chat's own flood of hours is told how long it is", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ name, turn }) => name === "first" ? turn.rateLimited(7200) : turn.succeeded();
-  hall.enter("first", { priority: "bulk", chatId: 1, ...patience });
-  hall.enter("again", { priority: "bulk", chatId: 1, ...patience });
-  await hall.clock.pass(100);
-  assert.is(hall.rejected.length, 0, "it may be the bot's");
-  hall.enter("other", { priority: "bulk", chatId: 2 });
-  await hall.clock.pass(1500);
-  const [{ name, reason } = { name: "", reason: undefined }] = hall.rejected;
+  const scene = new Scene(30);
+  scene.answer = ({ name, permit }) => name === "first" ? permit.rateLimited(7200) : permit.succeeded();
+  scene.request("first", { priority: "bulk", chatId: 1, ...patience });
+  scene.request("again", { priority: "bulk", chatId: 1, ...patience });
+  await scene.clock.pass(100);
+  assert.is(scene.rejected.length, 0, "it may be the bot's");
+  scene.request("other", { priority: "bulk", chatId: 2 });
+  await scene.clock.pass(1500);
+  const [{ name, reason } = { name: "", reason: undefined }] = scene.rejected;
   assert.is(name, "again");
   const { name: error, retryAfterSeconds } = reason as ChatFloodError;
   assert.is(error, "ChatFloodError");
   assert.ok(retryAfterSeconds > 7190 && retryAfterSeconds <= 7200, `${retryAfterSeconds}`);
-  hall.enter("later", { priority: "bulk", chatId: 1, ...patience });
-  hall.enter("patient", { priority: "bulk", chatId: 1 });
-  await hall.clock.pass(100);
-  assert.equal(hall.rejected.map(({ name }) => name), ["again", "later"]);
-  await hall.clock.drain();
-  assert.is(hall.names.at(-1), "patient");
+  scene.request("later", { priority: "bulk", chatId: 1, ...patience });
+  scene.request("patient", { priority: "bulk", chatId: 1 });
+  await scene.clock.pass(100);
+  assert.equal(scene.rejected.map(({ name }) => name), ["again", "later"]);
+  await scene.clock.drain();
+  assert.is(scene.names.at(-1), "patient");
 });
 
 floods(
   "a flood of the bot for hours is nobody's own: everyone waits for it, and leaves after it",
   async () => {
-    const hall = new Hall(30);
-    hall.answer = ({ turn }) => turn.rateLimited(7200);
-    for (const chatId of [1, 2, 3]) hall.enter("refused", { priority: "bulk", chatId, ...patience });
-    await hall.clock.pass(2000);
-    assert.is(hall.turnstile.rests, 1);
-    hall.answer = ({ turn }) => turn.succeeded();
-    for (const chatId of [1, 2, 3, 4, 5]) hall.enter("waiting", { priority: "bulk", chatId, ...patience });
-    await hall.clock.pass(7_190_000);
-    assert.equal([hall.left.length, hall.rejected], [3, []]);
-    await hall.clock.drain();
-    assert.equal([hall.left.length, hall.rejected], [8, []]);
+    const scene = new Scene(30);
+    scene.answer = ({ permit }) => permit.rateLimited(7200);
+    for (const chatId of [1, 2, 3]) scene.request("refused", { priority: "bulk", chatId, ...patience });
+    await scene.clock.pass(2000);
+    assert.is(scene.scheduler.rests, 1);
+    scene.answer = ({ permit }) => permit.succeeded();
+    for (const chatId of [1, 2, 3, 4, 5]) scene.request("waiting", { priority: "bulk", chatId, ...patience });
+    await scene.clock.pass(7_190_000);
+    assert.equal([scene.left.length, scene.rejected], [3, []]);
+    await scene.clock.drain();
+    assert.equal([scene.left.length, scene.rejected], [8, []]);
   },
 );
 
 floods("who waits for so long and no longer leaves when that is over, wherever it waits", async () => {
-  const hall = new Hall(10);
+  const scene = new Scene(10);
   const waitAtMostMs = 10_000;
-  hall.enterAll("reply", 150, 100);
-  hall.enter("line", { priority: "reply", chatId: 1, waitAtMostMs });
-  hall.answer = ({ name, turn }) => name === "reply 100" ? turn.rateLimited(60) : turn.succeeded();
-  await hall.clock.pass(1000);
-  hall.enter("chat", { priority: "urgent", chatId: 100, waitAtMostMs });
-  hall.enter("in time", { priority: "urgent", chatId: 2, waitAtMostMs });
-  await hall.clock.pass(9500);
-  assert.equal(hall.rejected.map(({ name }) => name), ["line"]);
-  await hall.clock.pass(1000);
-  assert.equal(hall.rejected.map(({ name }) => name), ["line", "chat"]);
-  assert.ok(hall.rejected.every(({ reason }) => (reason as Error).name === "LateTurnError"));
-  await hall.clock.drain();
-  assert.is(hall.left.length, 151);
+  scene.requestAll("reply", 150, 100);
+  scene.request("line", { priority: "reply", chatId: 1, waitAtMostMs });
+  scene.answer = ({ name, permit }) => name === "reply 100" ? permit.rateLimited(60) : permit.succeeded();
+  await scene.clock.pass(1000);
+  scene.request("chat", { priority: "urgent", chatId: 100, waitAtMostMs });
+  scene.request("in time", { priority: "urgent", chatId: 2, waitAtMostMs });
+  await scene.clock.pass(9500);
+  assert.equal(scene.rejected.map(({ name }) => name), ["line"]);
+  await scene.clock.pass(1000);
+  assert.equal(scene.rejected.map(({ name }) => name), ["line", "chat"]);
+  assert.ok(scene.rejected.every(({ reason }) => (reason as Error).name === "PermitTimeoutError"));
+  await scene.clock.drain();
+  assert.is(scene.left.length, 151);
 });
 
 /** A server with a limit for all that tells nothing of it but 429s, at a latency that varies. */
 async function against(
-  hall: Hall,
+  scene: Scene,
   takes: (at: number) => number | undefined,
   latencies: () => number,
   count: number,
 ): Promise<{ readonly refused: number; readonly sent: number; readonly seconds: number }> {
   let [refused, sent, last] = [0, 0, 0];
-  const start = hall.clock.passedMs;
-  const send = (chatId: number): void => hall.enter(`${chatId}`, { priority: "bulk", chatId });
-  hall.answer = async ({ request, turn }) => {
-    await hall.clock.sleep(latencies());
-    const seconds = takes(hall.clock.passedMs);
-    await hall.clock.sleep(latencies());
+  const start = scene.clock.passedMs;
+  const send = (chatId: number): void => scene.request(`${chatId}`, { priority: "bulk", chatId });
+  scene.answer = async ({ request, permit }) => {
+    await scene.clock.sleep(latencies());
+    const seconds = takes(scene.clock.passedMs);
+    await scene.clock.sleep(latencies());
     if (seconds === undefined) {
       sent++;
-      last = hall.clock.passedMs;
-      return turn.succeeded();
+      last = scene.clock.passedMs;
+      return permit.succeeded();
     }
     refused++;
-    turn.rateLimited(seconds);
+    permit.rateLimited(seconds);
     send(request.chatId as number);
   };
   for (let chatId = 1; chatId <= count; chatId++) send(chatId);
-  await hall.clock.drain();
+  await scene.clock.drain();
   return { refused, sent, seconds: (last - start) / secondMs };
 }
 
@@ -683,19 +690,19 @@ function bucket(perSecond: number): (at: number) => number | undefined {
 floods(
   "a flood of everything is not mistaken for chats' own, also where single messages pass in it",
   async () => {
-    const hall = new Hall(30);
+    const scene = new Scene(30);
     let seed = 1;
     const latencies = (): number => 20 + (seed = seed * 16807 % 2147483647) % 40;
-    const { refused, sent, seconds } = await against(hall, bucket(15), latencies, 1500);
+    const { refused, sent, seconds } = await against(scene, bucket(15), latencies, 1500);
     assert.is(sent, 1500);
-    assert.ok(hall.lowered.length > 0 && hall.lowered.every((pace) => pace > 12), `${hall.lowered}`);
+    assert.ok(scene.lowered.length > 0 && scene.lowered.every((rate) => rate > 12), `${scene.lowered}`);
     assert.ok(refused <= 75, `${refused} refused`);
     assert.ok(seconds <= 125, `${seconds} s`);
   },
 );
 
-floods("an answer that overtakes another does not keep the pace from being lowered", async () => {
-  const hall = new Hall(1000);
+floods("an answer that overtakes another does not keep the rate from being lowered", async () => {
+  const scene = new Scene(1000);
   let pausedUntil = 0;
   const tokens = bucket(500);
   const takes = (at: number): number | undefined => {
@@ -706,38 +713,38 @@ floods("an answer that overtakes another does not keep the pace from being lower
   };
   let seed = 1;
   const latencies = (): number => 20 + (seed = seed * 16807 % 2147483647) % 60;
-  const { refused, sent, seconds } = await against(hall, takes, latencies, 10_000);
+  const { refused, sent, seconds } = await against(scene, takes, latencies, 10_000);
   assert.is(sent, 10_000);
   assert.ok(refused <= 400, `${refused} refused`);
   assert.ok(seconds <= 27, `${seconds} s`);
 });
 
-floods("a flood that ends before it is found out whose it was lowers no pace", async () => {
+floods("a flood that ends before it is found out whose it was lowers no rate", async () => {
   for (const priority of ["reply", "urgent"] as const) {
-    const hall = new Hall(30);
-    hall.answer = ({ turn }) => turn.rateLimited(5);
-    hall.enter("one", { priority, chatId: 1 });
-    await hall.clock.pass(1000);
-    assert.is(hall.turnstile.messagesPerSecond, 15);
-    await hall.clock.pass(5000);
-    assert.is(hall.turnstile.messagesPerSecond, 30);
-    hall.answer = ({ turn }) => turn.succeeded();
-    hall.enterAll("urgent", 91, 10);
-    await hall.clock.drain();
-    assert.ok(hall.seconds("urgent") <= 3.1, `${hall.seconds("urgent")} s`);
+    const scene = new Scene(30);
+    scene.answer = ({ permit }) => permit.rateLimited(5);
+    scene.request("one", { priority, chatId: 1 });
+    await scene.clock.pass(1000);
+    assert.is(scene.scheduler.messagesPerSecond, 15);
+    await scene.clock.pass(5000);
+    assert.is(scene.scheduler.messagesPerSecond, 30);
+    scene.answer = ({ permit }) => permit.succeeded();
+    scene.requestAll("urgent", 91, 10);
+    await scene.clock.drain();
+    assert.ok(scene.seconds("urgent") <= 3.1, `${scene.seconds("urgent")} s`);
   }
 });
 
-floods("the pace comes back", async () => {
-  const hall = new Hall(30);
-  hall.answer = ({ turn }) => turn.rateLimited(5);
-  hall.enterAll("bulk", 3);
-  await hall.clock.pass(6000);
-  assert.is(hall.turnstile.rests, 1);
-  hall.answer = ({ turn }) => turn.succeeded();
-  hall.enterAll("bulk", 6000, 10);
-  await hall.clock.drain();
-  const times = hall.left.map(({ at }) => at);
+floods("the rate comes back", async () => {
+  const scene = new Scene(30);
+  scene.answer = ({ permit }) => permit.rateLimited(5);
+  scene.requestAll("bulk", 3);
+  await scene.clock.pass(6000);
+  assert.is(scene.scheduler.rests, 1);
+  scene.answer = ({ permit }) => permit.succeeded();
+  scene.requestAll("bulk", 6000, 10);
+  await scene.clock.drain();
+  const times = scene.left.map(({ at }) => at);
   const rate = (from: number): number => 59 / ((times[from + 59] ?? 0) - (times[from] ?? 0)) * secondMs;
   assert.ok(rate(10) < 20, `${rate(10)}`);
   assert.ok(rate(5900) > 29.5, `${rate(5900)}`);
@@ -745,67 +752,69 @@ floods("the pace comes back", async () => {
 
 floods.run();
 
-const others = suite("Turnstile: paid messages, and clocks");
+const others = suite("SendScheduler: paid messages, and clocks");
 
-others("what is paid for leaves at the bot's pace, and all else at thirty a second", async () => {
-  const hall = new Hall(1000);
-  hall.turnstile.limitUnpaid();
+others("what is paid for leaves at the bot's rate, and all else at thirty a second", async () => {
+  const scene = new Scene(1000);
+  scene.scheduler.limitUnpaid();
   for (let chatId = 1; chatId <= 3000; chatId++) {
-    hall.enter("paid", { priority: "bulk", chatId, isPaid: true });
+    scene.request("paid", { priority: "bulk", chatId, isPaid: true });
   }
-  hall.enterAll("urgent", 60, 5001);
-  hall.enterAll("reply", 60, 6001);
-  await hall.clock.drain();
+  scene.requestAll("urgent", 60, 5001);
+  scene.requestAll("reply", 60, 6001);
+  await scene.clock.drain();
   const times = (start: RegExp): number[] =>
-    hall.left.filter(({ name }) => start.test(name)).map(({ at }) => at);
-  assertPace(times(/^paid/), 1000);
-  assertPace(times(/^(urgent|reply)/), 30);
-  assert.ok(hall.seconds("paid") <= 3.01, `${hall.seconds("paid")}`);
-  assert.ok(hall.seconds("reply") <= 4.1 && hall.seconds("urgent") <= 4.1, "they wait for none of it");
+    scene.left.filter(({ name }) => start.test(name)).map(({ at }) => at);
+  assertRate(times(/^paid/), 1000);
+  assertRate(times(/^(urgent|reply)/), 30);
+  assert.ok(scene.seconds("paid") <= 3.01, `${scene.seconds("paid")}`);
+  assert.ok(scene.seconds("reply") <= 4.1 && scene.seconds("urgent") <= 4.1, "they wait for none of it");
 });
 
 others("a clock that is set back, or far forward, loses nobody and lets no burst leave", async () => {
   for (const shiftMs of [-3_600_000, -10, 3_600_000, -365 * 86_400_000]) {
-    const hall = new Hall(10);
-    hall.enterAll("bulk", 100);
-    for (let count = 0; count < 6; count++) hall.enter(`one ${count}`, { priority: "urgent", chatId: 1000 });
-    await hall.clock.pass(3050);
-    hall.clock.shift(shiftMs);
-    hall.enterAll("reply", 10, 200);
-    await hall.clock.pass(30_000);
-    assert.is(hall.left.length, 116, `${shiftMs} ms`);
-    assertPace(hall.left.map(({ at }) => at), 10);
+    const scene = new Scene(10);
+    scene.requestAll("bulk", 100);
+    for (let count = 0; count < 6; count++) {
+      scene.request(`one ${count}`, { priority: "urgent", chatId: 1000 });
+    }
+    await scene.clock.pass(3050);
+    scene.clock.shift(shiftMs);
+    scene.requestAll("reply", 10, 200);
+    await scene.clock.pass(30_000);
+    assert.is(scene.left.length, 116, `${shiftMs} ms`);
+    assertRate(scene.left.map(({ at }) => at), 10);
   }
 });
 
 others("a clock that is set back in a flood's pause does not make the pause longer", async () => {
-  const hall = new Hall(10);
-  hall.answer = ({ turn }) => turn.rateLimited(10);
-  hall.enterAll("bulk", 3);
-  await hall.clock.pass(3000);
-  hall.answer = ({ turn }) => turn.succeeded();
-  hall.enterAll("bulk", 5, 10);
-  const started = hall.left.map(({ at }) => at);
+  const scene = new Scene(10);
+  scene.answer = ({ permit }) => permit.rateLimited(10);
+  scene.requestAll("bulk", 3);
+  await scene.clock.pass(3000);
+  scene.answer = ({ permit }) => permit.succeeded();
+  scene.requestAll("bulk", 5, 10);
+  const started = scene.left.map(({ at }) => at);
   // Nobody reads it between the beginning of the wait and the change.
-  await hall.clock.pass(6000);
-  hall.clock.shift(-3_600_000);
-  assert.is(hall.left.length, 3);
-  await hall.clock.drain();
-  const afterMs = (hall.left[3]?.at ?? 0) - Math.max(...started);
+  await scene.clock.pass(6000);
+  scene.clock.shift(-3_600_000);
+  assert.is(scene.left.length, 3);
+  await scene.clock.drain();
+  const afterMs = (scene.left[3]?.at ?? 0) - Math.max(...started);
   assert.ok(afterMs >= 10_000 && afterMs <= 10_200, `${afterMs} ms`);
 });
 
-others("the slowest of paces does not keep the machine busy", async () => {
-  const hall = new Hall(1e-7);
+others("the slowest of rates does not keep the machine busy", async () => {
+  const scene = new Scene(1e-7);
   const longest: number[] = [];
-  const sleep = hall.clock.sleep.bind(hall.clock);
-  hall.clock.sleep = (ms, signal) => {
+  const sleep = scene.clock.sleep.bind(scene.clock);
+  scene.clock.sleep = (ms, signal) => {
     longest.push(ms);
     return sleep(ms, signal);
   };
-  hall.enterAll("reply", 2);
+  scene.requestAll("reply", 2);
   await setImmediate();
-  assert.is(hall.left.length, 1);
+  assert.is(scene.left.length, 1);
   assert.ok(longest.length === 1 && (longest[0] ?? 0) < 2 ** 31, "no timer can wait longer");
 });
 

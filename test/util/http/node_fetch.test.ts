@@ -95,7 +95,7 @@ test("no connection: it was certainly not sent; a broken or torn one: it may hav
   const refused = await failureOf(
     ask(`${await deadAddress()}/bot1:a/sendMessage`, { method: "POST", body: "{}" }),
   );
-  assert.equal(outcomeOf(wrapped(refused)), { kind: "unsent" });
+  assert.equal(outcomeOf(wrapped(refused)), { kind: "notSent" });
   await withSite((request) => request.socket.destroy(), async ({ url }) => {
     const broken = await failureOf(ask(url, { method: "POST", body: "{}" }));
     assert.equal(outcomeOf(wrapped(broken)), { kind: "unknown" });

@@ -1,10 +1,15 @@
-/** The pace of messages, for any demand, and against limits that it does not know. */
+/** The bot's rate, for any demand and against limits that it does not know; and how often one chat may be written to. */
 import fc from "fast-check";
 import { TokenBucket429 } from "../../../lib/local/telegram/rate_limit.ts";
-import { createAdaptiveRate, type RateSlot } from "../../../lib/telegram/rate_limit/adaptive_rate.ts";
+import type { ChatId } from "../../../lib/telegram/rate_limit/flood_wait.ts";
+import {
+  createAdaptiveRate,
+  createChatRateLimits,
+  type RateSlot,
+} from "../../../lib/telegram/rate_limit/rates.ts";
 import { assert, suite } from "../../harness.ts";
 
-const test = suite("createPace()");
+const test = suite("createAdaptiveRate()");
 
 /** What is made up for after a late timer: a tenth of a second's worth. */
 const catchUpSeconds = 0.1;
@@ -108,7 +113,7 @@ function course(messagesPerSecond: number, limit: number, latencyMs: number, cou
   return { seconds: now / 1000, sent, refused, pace: pace.messagesPerSecond };
 }
 
-test("at a limit that is the pace's own nothing is refused, and no time is lost", () => {
+test("at a limit that is the rate's own nothing is refused, and no time is lost", () => {
   for (const limit of [1, 30, 1000]) {
     const { seconds, refused } = course(limit, limit, 80, limit * 100);
     assert.is(refused, 0);
@@ -116,7 +121,7 @@ test("at a limit that is the pace's own nothing is refused, and no time is lost"
   }
 });
 
-test("lower() finds a limit that nobody has told, at the first flood", () => {
+test("backOff() finds a limit that nobody has told, at the first flood", () => {
   for (const [most, limit] of [[30, 15], [1000, 500], [1000, 30], [30, 25], [100, 10]] as const) {
     const { seconds, refused, sent } = course(most, limit, 80, limit * 200);
     assert.ok(seconds <= 200 * 1.12, `${limit} of ${most}: ${seconds} s`);
@@ -124,7 +129,7 @@ test("lower() finds a limit that nobody has told, at the first flood", () => {
   }
 });
 
-test("lower() follows any limit, at any latency", () => {
+test("backOff() follows any limit, at any latency", () => {
   const limits = fc.integer({ min: 5, max: 500 });
   fc.assert(
     fc.property(
@@ -146,7 +151,7 @@ test("lower() follows any limit, at any latency", () => {
   );
 });
 
-test("after a flood that has passed the full pace is back within three minutes of work", () => {
+test("after a flood that has passed the full rate is back within three minutes of work", () => {
   const pace = createAdaptiveRate(30);
   let now = 0;
   let slot = pace.take(now);
@@ -160,7 +165,7 @@ test("after a flood that has passed the full pace is back within three minutes o
   assert.is(pace.messagesPerSecond, 30);
 });
 
-test("lower() is done once for all that left before the first of them was refused", () => {
+test("backOff() is done once for all that left before the first of them was refused", () => {
   const pace = createAdaptiveRate(30);
   let now = 0;
   const slots = Array.from({ length: 50 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
@@ -169,7 +174,7 @@ test("lower() is done once for all that left before the first of them was refuse
   assert.ok(after > 10 && after < 28, `${after}`);
 });
 
-test("restore() takes it back where the flood was one chat's own", () => {
+test("undoBackOff() takes it back where the flood was one chat's own", () => {
   const pace = createAdaptiveRate(30);
   const slot = pace.take(0);
   pace.backOff(slot);
@@ -178,7 +183,7 @@ test("restore() takes it back where the flood was one chat's own", () => {
   assert.is(pace.messagesPerSecond, 30);
 });
 
-test("restore() takes it back after a rest, too, and what confirm() has lowered", () => {
+test("undoBackOff() takes it back after a rest, too, and what confirm() has lowered", () => {
   for (const restMs of [0, 60_000]) {
     const pace = createAdaptiveRate(40);
     pace.backOff(pace.take(0));
@@ -192,7 +197,7 @@ test("restore() takes it back after a rest, too, and what confirm() has lowered"
   }
 });
 
-test("restore() lets those teach that had left before", () => {
+test("undoBackOff() lets those teach that had left before", () => {
   const pace = createAdaptiveRate(30);
   let now = 0;
   const slots = Array.from({ length: 60 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
@@ -213,7 +218,7 @@ test("limit() holds for good", () => {
   assert.is(pace.messagesPerSecond, 30);
 });
 
-test("lower() goes no lower than half the pace until confirm() says that the limit was the bot's", () => {
+test("backOff() goes no lower than half the rate until confirm() says that the limit was the bot's", () => {
   for (const [isConfirmed, least] of [[false, 15], [true, 1]] as const) {
     const pace = createAdaptiveRate(30);
     for (let count = 0; count < 20; count++) {
@@ -225,7 +230,7 @@ test("lower() goes no lower than half the pace until confirm() says that the lim
   }
 });
 
-test("what nobody waited for tells nothing of a limit: a trickle before a flood costs half the pace at most", () => {
+test("what nobody waited for tells nothing of a limit: a trickle before a flood costs half the rate at most", () => {
   for (const gapMs of [150, 400, 800, 990]) {
     const pace = createAdaptiveRate(30);
     let now = 0;
@@ -251,7 +256,7 @@ test("confirm() counts for the slot that was lowered for last", () => {
   assert.ok(pace.messagesPerSecond < 8);
 });
 
-test("idle time gives the pace back, too: all of it in twenty minutes, next to nothing in one", () => {
+test("idle time gives the rate back, too: all of it in twenty minutes, next to nothing in one", () => {
   for (const [idleMs, least, most] of [[60_000, 15, 16], [20 * 60_000, 30, 30]] as const) {
     const pace = createAdaptiveRate(30);
     pace.backOff(pace.take(0));
@@ -261,4 +266,82 @@ test("idle time gives the pace back, too: all of it in twenty minutes, next to n
   }
 });
 
+const chats = suite("createChatRateLimits()");
+
+interface Wish {
+  readonly chatId: ChatId;
+  readonly afterMs: number;
+}
+
+const chatIds = fc.constantFrom<ChatId>(1, 2, 3, -1, -100_200, "@news");
+const wishes: fc.Arbitrary<Wish[]> = fc.array(
+  fc.record({ chatId: chatIds, afterMs: fc.oneof(fc.constant(0), fc.nat(500), fc.nat(8000)) }),
+  { minLength: 1, maxLength: 300 },
+);
+
+/** How many of the ascending times lie in the last stretch of that length before `now`. */
+function within(times: readonly number[], now: number, ms: number): number {
+  return times.filter((time) => time > now - ms).length;
+}
+
+chats(
+  "for any demand: a chat is ready exactly while it has had fewer than 3 in 3 s, and a group fewer than 20 in a minute",
+  () => {
+    fc.assert(fc.property(wishes, (list) => {
+      const limits = createChatRateLimits();
+      const sent = new Map<ChatId, number[]>();
+      let now = 0;
+      for (const { chatId, afterMs } of list) {
+        now += afterMs;
+        const times = sent.get(chatId) ?? [];
+        const isFull = within(times, now, 3000) >= 3 ||
+          (chatId !== 1 && chatId !== 2 && chatId !== 3 && within(times, now, 60_000) >= 20);
+        assert.is(limits.readyAt(chatId, now) > now, isFull, `${chatId} at ${now}`);
+        if (isFull) continue;
+        limits.record(chatId, now);
+        sent.set(chatId, [...times, now]);
+      }
+    }));
+  },
+);
+
+chats("for any demand: whoever waits until it is ready waits no longer than needed", () => {
+  fc.assert(
+    fc.property(wishes, (list) => {
+      const limits = createChatRateLimits();
+      const sent = new Map<ChatId, number[]>();
+      let now = 0;
+      for (const { chatId, afterMs } of list) {
+        now += afterMs;
+        const times = sent.get(chatId) ?? [];
+        const readyAt = Math.max(now, limits.readyAt(chatId, now));
+        if (readyAt > now) {
+          const isGroup = typeof chatId === "string" || chatId < 0;
+          const wouldBeTooMany = within(times, readyAt - 1, 3000) >= 3 ||
+            (isGroup && within(times, readyAt - 1, 60_000) >= 20);
+          assert.ok(wouldBeTooMany, `${chatId} could go before ${readyAt}`);
+        }
+        now = readyAt;
+        assert.ok(limits.readyAt(chatId, now) <= now);
+        limits.record(chatId, now);
+        sent.set(chatId, [...times, now]);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+chats("blockUntil() blocks a chat for as long as Telegram says, and no other", () => {
+  const limits = createChatRateLimits();
+  limits.blockUntil(1, 30_000, 0);
+  limits.blockUntil(1, 20_000, 10);
+  assert.is(limits.readyAt(1, 29_999), 30_000);
+  assert.ok(limits.readyAt(2, 0) <= 0);
+  assert.ok(limits.readyAt(1, 30_000) <= 30_000);
+  limits.blockUntil(2, 50_000, 40_000);
+  assert.ok(limits.readyAt(1, 40_000) <= 40_000);
+  assert.is(limits.readyAt(2, 40_000), 50_000);
+});
+
 test.run();
+chats.run();
