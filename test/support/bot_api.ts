@@ -55,6 +55,11 @@ export async function refused(
   assert.is(`${error_code} ${description}`, words);
 }
 
+/** Sends a text to the chat, which has to be refused in these words. */
+export function refusedMessage(server: BotApiServer, chat_id: unknown, words: string): Promise<void> {
+  return refused(server, "sendMessage", { chat_id, text: "x" }, words);
+}
+
 export function updates(server: BotApiServer, payload: object = {}): Promise<Update[]> {
   return result(server, "getUpdates", payload);
 }

@@ -1,6 +1,14 @@
 /** Groups, supergroups and channels. */
 import { assert, suite } from "../../harness.ts";
-import { refusal, refused, result, updates, type Wire, withServer } from "../../support/bot_api.ts";
+import {
+  refusal,
+  refused,
+  refusedMessage,
+  result,
+  updates,
+  type Wire,
+  withServer,
+} from "../../support/bot_api.ts";
 
 const test = suite("local/telegram/local_groups");
 
@@ -97,12 +105,7 @@ test("leaveChat() is heard of once, without a service message", () =>
     assert.equal(more, []);
     assert.is(left?.my_chat_member?.new_chat_member.status, "left");
     assert.is(left?.my_chat_member?.from.id, server.bot.id);
-    await refused(
-      server,
-      "sendMessage",
-      { chat_id: group.chatId, text: "x" },
-      "403 Forbidden: bot is not a member of the group chat",
-    );
+    await refusedMessage(server, group.chatId, "403 Forbidden: bot is not a member of the group chat");
   }));
 
 test("migrate() moves a group to a supergroup and says where", () =>
@@ -131,12 +134,7 @@ test("delete() ends a group, and a supergroup as if the bot were banned", () =>
   withServer(async (server) => {
     const supergroup = server.group({ title: "Doomed too", kind: "supergroup" });
     supergroup.delete();
-    await refused(
-      server,
-      "sendMessage",
-      { chat_id: supergroup.chatId, text: "x" },
-      "403 Forbidden: bot was kicked from the supergroup chat",
-    );
+    await refusedMessage(server, supergroup.chatId, "403 Forbidden: bot was kicked from the supergroup chat");
     const payload = { text: "x", chat_id: server.group({ title: "Desk", id: -5 }).chatId };
     await result(server, "sendMessage", payload);
     const group = server.group({ title: "Doomed" });
@@ -157,21 +155,15 @@ test("a channel lets administrators post, and is found by its username", () =>
     assert.is(message.sender_chat.id, channel.chatId);
     assert.is(message.from, undefined);
     channel.removeBot(ada);
-    await refused(
-      server,
-      "sendMessage",
-      { chat_id: channel.chatId, text: "x" },
-      "403 Forbidden: bot was kicked from the channel chat",
-    );
+    await refusedMessage(server, channel.chatId, "403 Forbidden: bot was kicked from the channel chat");
     channel.addBot(ada);
     await result(server, "sendMessage", { chat_id: channel.chatId, text: "x" });
     const seen = (await updates(server)).map(({ my_chat_member }) => my_chat_member?.new_chat_member.status);
     assert.equal(seen, ["kicked", "administrator"]);
     channel.setBot(ada, "member");
-    await refused(
+    await refusedMessage(
       server,
-      "sendMessage",
-      { chat_id: channel.chatId, text: "x" },
+      channel.chatId,
       "400 Bad Request: need administrator rights in the channel chat",
     );
   }));

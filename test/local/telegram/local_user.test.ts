@@ -1,7 +1,15 @@
 /** People: what they write, and how the bot is told of it and refused. */
 import type { Message } from "grammy/types";
 import { assert, suite } from "../../harness.ts";
-import { manualClock, refused, result, updates, type Wire, withServer } from "../../support/bot_api.ts";
+import {
+  manualClock,
+  refused,
+  refusedMessage,
+  result,
+  updates,
+  type Wire,
+  withServer,
+} from "../../support/bot_api.ts";
 
 const test = suite("local/telegram/local_user");
 
@@ -47,12 +55,7 @@ test("block() and unblock() tell the bot, and a blocked bot is refused", () =>
     ada.say("/start");
     ada.block();
     ada.block();
-    await refused(
-      server,
-      "sendMessage",
-      { chat_id: ada.chatId, text: "x" },
-      "403 Forbidden: bot was blocked by the user",
-    );
+    await refusedMessage(server, ada.chatId, "403 Forbidden: bot was blocked by the user");
     assert.throws(() => ada.say("hello"), /blocked/);
     assert.is((await result(server, "getChat", { chat_id: ada.chatId })).first_name, "Ada");
     ada.unblock();
@@ -75,23 +78,13 @@ test("strangers, silent people and deleted accounts are refused in different wor
   withServer(async (server) => {
     const silent = server.user();
     await refused(server, "sendMessage", { text: "x" }, "400 Bad Request: chat_id is empty");
-    await refused(server, "sendMessage", { chat_id: 7, text: "x" }, "400 Bad Request: chat not found");
-    await refused(
-      server,
-      "sendMessage",
-      { chat_id: silent.chatId, text: "x" },
-      "403 Forbidden: bot can't initiate conversation with a user",
-    );
+    await refusedMessage(server, 7, "400 Bad Request: chat not found");
+    await refusedMessage(server, silent.chatId, "403 Forbidden: bot can't initiate conversation with a user");
     await refused(server, "getChat", { chat_id: silent.chatId }, "400 Bad Request: chat not found");
     silent.say("hello");
     await result(server, "sendChatAction", { chat_id: silent.chatId, action: "typing" });
     silent.deactivate();
-    await refused(
-      server,
-      "sendMessage",
-      { chat_id: silent.chatId, text: "x" },
-      "403 Forbidden: user is deactivated",
-    );
+    await refusedMessage(server, silent.chatId, "403 Forbidden: user is deactivated");
   }));
 
 test("received() gives the first matching message, past or future, or says what came instead", () =>

@@ -1,7 +1,7 @@
 /** Forums and private chats with topics, and the direct messages of channels. */
 import type { Update } from "grammy/types";
 import { assert, suite } from "../../harness.ts";
-import { refused, result, updates, type Wire, withServer } from "../../support/bot_api.ts";
+import { refused, refusedMessage, result, updates, type Wire, withServer } from "../../support/bot_api.ts";
 
 const test = suite("local/telegram/topics");
 
@@ -149,7 +149,7 @@ test("a message that its topic refuses does not count for the slow mode", () =>
     const forum = server.forum({ title: "Desk", administrators: [ada] });
     forum.slowMode(30);
     forum.closeGeneral(ada);
-    await refused(server, "sendMessage", { chat_id: forum.chatId, text: "x" }, closed);
+    await refusedMessage(server, forum.chatId, closed);
     forum.reopenGeneral(ada);
     await result(server, "sendMessage", { chat_id: forum.chatId, text: "x" });
   }));

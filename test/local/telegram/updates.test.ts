@@ -2,7 +2,16 @@
 import type { Update } from "grammy/types";
 import { Bot } from "grammy/web";
 import { assert, suite } from "../../harness.ts";
-import { call, manualClock, refused, result, until, updates, withServer } from "../../support/bot_api.ts";
+import {
+  call,
+  manualClock,
+  refused,
+  refusedMessage,
+  result,
+  until,
+  updates,
+  withServer,
+} from "../../support/bot_api.ts";
 
 const test = suite("local/telegram/updates");
 
@@ -82,10 +91,7 @@ test("unheard() lets people act without an update", () =>
         throw new Error("of its own");
       }), /of its own/);
     assert.is(server.pendingUpdates, 0);
-    await refused(server, "sendMessage", {
-      chat_id: ada.chatId,
-      text: "x",
-    }, "403 Forbidden: bot was blocked by the user");
+    await refusedMessage(server, ada.chatId, "403 Forbidden: bot was blocked by the user");
     ada.unblock();
     assert.is(server.pendingUpdates, 1, "what comes afterwards is heard");
   }));
