@@ -1,7 +1,7 @@
 #!/usr/bin/env -S deno run -P
 /**
  * Trades a mean-reversion strategy on five-minute candles and sends its signals to the bot's subscribers. The candles
- * come live from Coinbase Exchange, which needs no account; or from a file, or made up, for trying things out.
+ * come live from Coinbase Exchange, which needs no account; for trials, from a file, or synthetic.
  *
  *     npx tsx examples/live_scheduler.ts --symbol BTC-USD
  *     deno run -P examples/live_scheduler.ts --interval 0.5 --signals 3

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S deno run -P
 /**
- * Looks after the table of chats by hand: who is in it, and who is subscribed.
+ * Lists and changes the chats in the table by hand.
  *
  *     npx tsx examples/manage_chats.ts list
  *     deno run -P examples/manage_chats.ts show -1001234567890 --json
@@ -15,17 +15,17 @@ import { parseArguments, UsageError } from "./cli/arguments.ts";
 import { isConfirmed } from "./cli/confirm.ts";
 import { printField, printJson, safeText } from "./cli/safe_print.ts";
 
-const usage = `Looks after the table of chats.
+const usage = `Lists and changes the chats in the table.
 
   list [--active | --inactive]  the chats, a line each
-  show CHAT_ID                  one chat, whole
+  show CHAT_ID                  one chat with all its attributes
   stats                         how many chats and messages there are
   save CHAT_ID [--username NAME] [--first-name NAME] [--last-name NAME]
                                 registers a chat, or subscribes it again, even after /stop
   deactivate CHAT_ID            ends a subscription, as /stop does
   reactivate CHAT_ID            subscribes a known chat again, even after /stop
   cleanup [--days N] [--yes]    ends the subscriptions of chats that have not written for N days (default: 30),
-                                those of people who only read among them; shows whom first, and asks
+                                readers who never write included; lists them first, and asks
 
   --json          prints JSON
   --table NAME    default: TELEGRAM_CHATS_TABLE, or telegram-chats
@@ -63,8 +63,8 @@ const commands: Readonly<Record<string, Command>> = {
   show: { needsChat: true, options: [], run: show },
   stats: { needsChat: false, options: [], run: stats },
   save: { needsChat: true, options: ["username", "first-name", "last-name"], run: save },
-  deactivate: { needsChat: true, options: [], run: deactivate },
-  reactivate: { needsChat: true, options: [], run: reactivate },
+  deactivate: { needsChat: true, options: [], run: (call) => setActive(call, false) },
+  reactivate: { needsChat: true, options: [], run: (call) => setActive(call, true) },
   cleanup: { needsChat: false, options: ["days", "yes"], run: cleanup },
 };
 
@@ -102,18 +102,12 @@ async function save({ storage, values, chatId }: Call): Promise<number> {
   return say(values, { chat_id: chatId, result }, `Chat ${chatId}: ${result}.`);
 }
 
-async function deactivate({ storage, values, chatId }: Call): Promise<number> {
-  const deactivated = await storage.deactivateChat(chatId);
-  if (!deactivated && await storage.getChat(chatId) === undefined) return unknown(chatId);
-  const words = deactivated ? "deactivated" : "was inactive already";
-  return say(values, { chat_id: chatId, deactivated }, `Chat ${chatId}: ${words}.`);
-}
-
-async function reactivate({ storage, values, chatId }: Call): Promise<number> {
-  const reactivated = await storage.reactivateChat(chatId);
-  if (!reactivated && await storage.getChat(chatId) === undefined) return unknown(chatId);
-  const words = reactivated ? "reactivated" : "was active already";
-  return say(values, { chat_id: chatId, reactivated }, `Chat ${chatId}: ${words}.`);
+async function setActive({ storage, values, chatId }: Call, isActive: boolean): Promise<number> {
+  const [verb, state] = isActive ? ["reactivated", "active"] : ["deactivated", "inactive"];
+  const hasChanged = await (isActive ? storage.reactivateChat(chatId) : storage.deactivateChat(chatId));
+  if (!hasChanged && await storage.getChat(chatId) === undefined) return unknown(chatId);
+  const text = hasChanged ? verb : `was ${state} already`;
+  return say(values, { chat_id: chatId, [verb]: hasChanged }, `Chat ${chatId}: ${text}.`);
 }
 
 async function cleanup({ storage, values }: Call): Promise<number> {
@@ -128,8 +122,8 @@ async function cleanup({ storage, values }: Call): Promise<number> {
     (values.yes || (!values.json && await isCleanupConfirmed(stale.length)));
   // Chats that have written meanwhile stay active.
   const deactivated = isWanted ? await storage.cleanupInactiveChats({ daysThreshold }) : 0;
-  const words = isWanted ? `Deactivated ${deactivated}.` : "Nothing was changed.";
-  return say(values, { days: daysThreshold, stale, deactivated }, words);
+  const text = isWanted ? `Deactivated ${deactivated}.` : "Nothing was changed.";
+  return say(values, { days: daysThreshold, stale, deactivated }, text);
 }
 
 function showStale(stale: readonly Chat[], days: number): void {
@@ -160,9 +154,10 @@ function lineOf(chat: Chat): string {
     .join("  ").trimEnd();
 }
 
-function say({ json }: Values, value: unknown, words: string): number {
+/** Prints the value as JSON, or the text. Returns the exit status. */
+function say({ json }: Values, value: unknown, text: string): number {
   if (json) return printJson(value);
-  console.log(words);
+  console.log(text);
   return 0;
 }
 

@@ -20,7 +20,8 @@ import { runScript } from "./cli/child_script.ts";
 import { environmentVariables } from "./sandbox/environment_variables.ts";
 import { People } from "./sandbox/people.ts";
 
-const usage = `Runs a script against a Telegram and a DynamoDB of its own, with a few people subscribed.
+const usage =
+  `Runs a script against a Telegram and a DynamoDB on this machine, with a few simulated subscribers.
 
   sandbox.ts [--fresh] [--data FOLDER] [SCRIPT [ARGS]]
 

@@ -96,7 +96,7 @@ export class People {
     }
   }
 
-  /** Prints what arrives. Some leave after the first signal that everybody has got. */
+  /** Prints what arrives. Some leave after the first signal that all have received. */
   #listen(name: string, chat: LocalChat): void {
     chat.onMessage((message) => {
       const [first = "", ...rest] = textOf(message).split("\n");

@@ -35,7 +35,7 @@ export function chooseFeed(settings: Settings, { say, now = Date.now() }: Choose
   }
   if (seed === undefined) {
     const feed = exchangeFeed({ product: symbol, endpoint: exchange, say });
-    // Only the exchange's clock tells what is history; trade() asks the feed for its time.
+    // Only the exchange's clock separates history from new candles; trade() asks the feed for its time.
     return { feed, liveFrom: -Infinity, pace: atOnce };
   }
   if (pace) {

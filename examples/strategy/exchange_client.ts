@@ -78,7 +78,7 @@ export async function fetchCandles(
     const headers = { "User-Agent": "telegram-signals", "Accept": "application/json" };
     const response = await exchange.fetch(urlOf(exchange, range), { headers, signal: request.signal });
     const text = await response.text();
-    // Timers stand still while a machine sleeps; an answer from before that tells an old time.
+    // Timers stand still while a machine sleeps; an answer that waited meanwhile has an old time.
     if (clock.now() - askedAt > timeoutMs) throw late;
     const answer = read(response, text, exchange);
     return { ...answer, to: range?.to ?? answer.asOf };

@@ -5,6 +5,7 @@ import { type CandlesResponse, coinbase, fetchCandles, maxRows, type TimeRange }
 import { type CandleFeed, timeframeMs } from "./feed.ts";
 import { createGapFiller } from "./gap_filler.ts";
 import { createRetry } from "./retry.ts";
+import { sleepUntil } from "./sleep_until.ts";
 
 export interface ExchangeFeedOptions {
   /** The instrument's name at the exchange, such as "BTC-USD". */
@@ -22,7 +23,6 @@ const publishedAfterMs = 2000;
 const pollAgainMs = 5000;
 /** Now and then an answer is empty although there are candles (coinbase/coinbase-pro-node#348). */
 const emptyAnswersBelieved = 3;
-const maxSleepMs = 15_000;
 const dayMs = 86_400_000;
 
 /**
@@ -41,7 +41,7 @@ export function exchangeFeed(options: ExchangeFeedOptions): CandleFeed {
       const gapFiller = createGapFiller((Math.floor(asOf / dayMs) - 1) * dayMs);
       for (let empty = 0;;) {
         const from = gapFiller.next;
-        await sleepUntil(from + timeframeMs + publishedAfterMs, market.now, clock, signal);
+        await sleepUntil(from + timeframeMs + publishedAfterMs, { clock, now: market.now, signal });
         const answer = await market.fetch(() => rangeFrom(from, market.now()), signal);
         empty = answer.candles.length === 0 ? empty + 1 : 0;
         const isBelieved = empty === 0 || empty >= emptyAnswersBelieved;
@@ -85,19 +85,4 @@ function createMarket(options: ExchangeFeedOptions): Market {
       return answer;
     },
   };
-}
-
-/**
- * In short sleeps, as timers stand still while a machine sleeps; and no longer in all than it seemed at first, as a clock
- * may be set back.
- */
-async function sleepUntil(
-  time: number,
-  now: () => number,
-  clock: Clock,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (let leftMs = time - now(); leftMs > 0; leftMs = Math.min(leftMs - maxSleepMs, time - now())) {
-    await clock.sleep(Math.min(leftMs, maxSleepMs), signal);
-  }
 }

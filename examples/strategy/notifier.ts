@@ -1,7 +1,8 @@
 /** Starts the bot and sends signals through it, while trading goes on even if Telegram is out of reach. */
 import { setTimeout } from "node:timers/promises";
-import type { Candle, SignalOptions, TradingSignal } from "telegram-signals";
+import { type Candle, type SignalOptions, systemClock, type TradingSignal } from "telegram-signals";
 import { showProgress } from "../cli/progress.ts";
+import { sleepUntil } from "./sleep_until.ts";
 
 /** What is used of a broadcast's report; it prints as a line. */
 export interface SignalReport {
@@ -46,8 +47,8 @@ export interface NotifierOptions {
 /** What became of a signal. */
 export interface SignalOutcome {
   /**
-   * `"unsent"`: certainly no subscriber has got it; `"unknown"`: a subscriber may have got it. `"sent"`, too, where nobody
-   * is subscribed.
+   * `"unsent"`: certainly no subscriber has received it; `"unknown"`: one may have received it. `"sent"` also where there
+   * are no subscribers.
    */
   readonly kind: "sent" | "unsent" | "unknown";
   /** The outcome as a line of text. */
@@ -59,7 +60,7 @@ export interface Notifier {
   start(): Promise<void>;
   /**
    * Sends a signal that was found in these candles, once the bot is up. Never rejects.
-   * From `expiresAt` on (milliseconds since 1970) nobody gets it any more.
+   * From `expiresAt` on (milliseconds since 1970) it is not sent any more.
    */
   send(
     signal: TradingSignal,
@@ -69,11 +70,10 @@ export interface Notifier {
 }
 
 const longestWaitMs = 30_000;
-const maxSleepMs = 5000;
 
 export function createNotifier(options: NotifierOptions): Notifier {
   const { isBeforeSending, hasCharts, stopping } = options;
-  const starter = new Starter(options);
+  const starter = new BotStarter(options);
   return {
     start: () => starter.start(),
     async send(signal, { candles, expiresAt }) {
@@ -105,13 +105,13 @@ export function createNotifier(options: NotifierOptions): Notifier {
   };
 }
 
-/** Starts a bot, again and again where it has to be. */
-class Starter {
+/** Starts a bot, and tries again after a failure. */
+class BotStarter {
   readonly #options: NotifierOptions;
   readonly #ending = new AbortController();
   #running: SignalBot | undefined;
-  /** Starts that follow one that failed. */
-  #trying: Promise<void> | undefined;
+  /** The attempts after a first one that failed. */
+  #retries: Promise<void> | undefined;
   #error: unknown;
 
   constructor(options: NotifierOptions) {
@@ -126,17 +126,20 @@ class Starter {
       if (isFatal(error)) throw error;
       say(`${reason(error).replace(/\.$/, "")}. The bot tries again until it is up.`);
       this.#error = error;
-      this.#trying = this.#tryOn();
+      this.#retries = this.#retry();
     }
   }
 
-  /** The bot, once it is up; rejects with why it is not where that has to wait beyond a time. */
+  /** Waits for the bot until a time; rejects with the error of the last attempt. */
   async bot(until: number): Promise<SignalBot> {
     const { createBot, say, stopping } = this.#options;
-    if (this.#trying !== undefined) {
+    if (this.#retries !== undefined) {
       const ending = new AbortController();
       using _ = onAbort(stopping, () => ending.abort());
-      await Promise.race([this.#trying, sleepUntil(until, ending.signal)]);
+      await Promise.race([
+        this.#retries,
+        sleepUntil(until, { clock: systemClock, signal: ending.signal }).catch(() => {}),
+      ]);
       ending.abort();
       if (this.#running === undefined) throw this.#error;
     }
@@ -146,12 +149,12 @@ class Starter {
   async stop(): Promise<void> {
     const { say } = this.#options;
     this.#ending.abort();
-    await this.#trying;
+    await this.#retries;
     await this.#running?.stopBot().catch((error) => say(`The bot did not stop cleanly: ${reason(error)}`));
   }
 
   /** Never rejects. */
-  async #tryOn(): Promise<void> {
+  async #retry(): Promise<void> {
     const { createBot, isFatal, retryAfterMs = 1000, say } = this.#options;
     const { signal } = this.#ending;
     for (let waitMs = retryAfterMs; !signal.aborted; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
@@ -168,14 +171,7 @@ class Starter {
   }
 }
 
-/** In short sleeps, as timers stand still while a machine sleeps. Never rejects. */
-async function sleepUntil(time: number, signal: AbortSignal): Promise<void> {
-  for (let leftMs; (leftMs = time - Date.now()) > 0 && !signal.aborted;) {
-    await setTimeout(Math.min(leftMs, maxSleepMs), undefined, { signal }).catch(() => {});
-  }
-}
-
-/** Ends the run as soon as it only waits for the list of chats. */
+/** Aborts the run once it has written to all chats that it knows, and only waits for the list of chats. */
 async function abandon(run: SignalRun, abandoned: AbortController): Promise<void> {
   while (hasPendingChats(run)) await setTimeout(50, undefined, { ref: false });
   abandoned.abort(new Error("stopped meanwhile"));

@@ -27,7 +27,7 @@ export function createSignalSender(
   };
 }
 
-/** Records the signal before it sends it, so that it is never sent twice; undone if certainly nobody has got it. */
+/** Records the signal before it sends it, so that it is never sent twice; undone if certainly no chat has received it. */
 async function sendOnce(
   found: FoundSignal,
   sent: SentLog,

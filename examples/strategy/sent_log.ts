@@ -16,7 +16,7 @@ export interface SentLog {
 
 /** A signal that is recorded as sent. */
 export interface SentRecord {
-  /** Removes the record, so that the signal may be recorded and sent again. Only where certainly nobody has got it. */
+  /** Removes the record, so that the signal may be recorded and sent again. Only where certainly no chat has received it. */
   undo(): Promise<void>;
 }
 

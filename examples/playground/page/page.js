@@ -258,7 +258,7 @@ function showSignalCount(ids) {
   const others = `${active} others are subscribed.`;
   if (!delivery) return void ($("signal-count").textContent = others);
   const title = delivery.title.split(" · ")[0];
-  const twice = duplicates === 0 ? "Nobody has got one twice." : `${duplicates} came twice.`;
+  const twice = duplicates === 0 ? "No chat got one twice." : `${duplicates} came twice.`;
   $("signal-count").replaceChildren(
     make("b", {}, `${title}: ${delivery.chatIds.length} have it${isSending ? " so far" : ""}.`),
     ` ${twice} ${others}`,

@@ -50,7 +50,7 @@ export class EventStream {
   }
 }
 
-/** JSON has no line breaks of its own, so it is one line of data. */
+/** JSON.stringify writes no line breaks, so that the data is one line. */
 function eventOf(name: EventName, value: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(value)}\n\n`;
 }

@@ -21,12 +21,9 @@ export function requireOwnPage({ headers, method }: IncomingMessage, port: numbe
   const site = headers["sec-fetch-site"];
   const hosts = ["127.0.0.1", "localhost"].map((name) => new URL(`http://${name}:${port}`).host);
   if (!hosts.includes(host)) throw new HttpError(403, `This is ${hosts.join(" or ")}, and no other host.`);
-  if (origin !== undefined && origin !== `http://${host}`) {
-    throw new HttpError(403, "Only the playground's own page may ask.");
-  }
-  if (site !== undefined && site !== "same-origin" && site !== "none") {
-    throw new HttpError(403, "Only the playground's own page may ask.");
-  }
+  const isOtherOrigin = origin !== undefined && origin !== `http://${host}`;
+  const isOtherSite = site !== undefined && site !== "same-origin" && site !== "none";
+  if (isOtherOrigin || isOtherSite) throw new HttpError(403, "Only the playground's own page may ask.");
   const changes = method !== "GET" && method !== "HEAD";
   if (changes && origin === undefined) {
     throw new HttpError(403, "A change needs an Origin, which browsers send.");

@@ -11,7 +11,7 @@ const names = [
 const initials = "ABCDEFGHIJKLMNO";
 const firstId = 7001;
 const remarks = ["Thank you!", "/status", "Nice entry.", "👍", "Any view on gold?", "/help"];
-/** Nobody writes while so many updates wait for a bot that does not run. */
+/** The users stop writing while so many updates wait for a bot that does not run. */
 const maxPendingUpdates = 40;
 const blockersAtATime = 3;
 /** How many requests write the table at a time before the bot starts. */
