@@ -1,44 +1,10 @@
-/** Variables of the environment that are spelt nearly as ours. */
+/** Makes a bot from environment variables and a file `.env`, and reports all mistakes in them at once. */
 import process from "node:process";
 import { config } from "dotenv";
 import type { ChatType } from "../chats/events.ts";
 import { assertNoMistakes, lettersBetween, mistakesInNames } from "../util/validate.ts";
 import { MeanReversionTelegramBot } from "./bot.ts";
 import { botNames, type BotOptions, chatTypes, validateOptions } from "./options.ts";
-
-const prefix = "TELEGRAM_";
-const lettersAtMost = 2;
-
-/**
- * A sentence for each variable that was meant to be one of `unset`. Others that begin alike are another program's.
- * @param inFile What the file `.env` says.
- */
-export function misspeltVariables(
-  inFile: Readonly<Record<string, string>>,
-  unset: readonly string[],
-): string[] {
-  const variables = Object.entries({ ...inFile, ...mayList() ? process.env : {} });
-  const ours = unset.filter((name) => name.startsWith(prefix));
-  const given = variables.filter(([name, value]) => name.startsWith(prefix) && value);
-  return given.flatMap(([name]) => {
-    const [meant] = ours.map((each) => ({ each, letters: lettersBetween(name, each) }))
-      .filter(({ each, letters }) => name !== each && letters <= lettersAtMost)
-      .sort((one, other) => one.letters - other.letters);
-    return meant === undefined ? [] : [`${name} is not a variable of the bot: did you mean ${meant.each}?`];
-  });
-}
-
-interface Deno {
-  readonly permissions: { querySync(descriptor: { name: "env" }): { readonly state: string } };
-}
-
-/** Deno asks the user, or refuses, where some variables may be read and not all. */
-function mayList(): boolean {
-  const { Deno } = globalThis as { Deno?: Deno };
-  return Deno === undefined || Deno.permissions.querySync({ name: "env" }).state === "granted";
-}
-
-// From the environment to a bot, every mistake reported at once.
 
 const variables = {
   botToken: "TELEGRAM_BOT_TOKEN",
@@ -50,8 +16,8 @@ const variables = {
   allowedUsers: "TELEGRAM_ALLOWED_USERS",
   chatTypes: "TELEGRAM_CHAT_TYPES",
   chatsPerAdder: "TELEGRAM_CHATS_PER_ADDER",
+  autoRegisterChats: "TELEGRAM_AUTO_REGISTER",
 } as const;
-const autoRegisterVariable = "TELEGRAM_AUTO_REGISTER";
 
 const truths: ReadonlyMap<string, boolean> = new Map([
   ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
@@ -77,43 +43,35 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
     allowedUsers: allowedIn(process.env[variables.allowedUsers]),
     chatTypes: chatTypesIn(process.env[variables.chatTypes]),
     chatsPerAdder: numberIn(process.env[variables.chatsPerAdder]),
+    autoRegisterChats: truthIn(process.env[variables.autoRegisterChats]),
   };
   const merged: Partial<BotOptions> = { ...fromEnv, ...listed, ...given };
   const nameOf = (option: keyof BotOptions): string => {
     const isGiven = option in given || !(option in variables);
     return isGiven ? option : variables[option as keyof typeof variables];
   };
-  const mistakes = [
+  assertNoMistakes([
     ...mistakesInNames(options, botNames),
     ...misspeltVariables(parsed, unset(merged)),
     ...validateOptions(merged, { nameOf }),
-  ];
-  const autoRegister = process.env[autoRegisterVariable] || "true";
-  const autoRegisterChats = options.autoRegisterChats ?? truths.get(autoRegister.trim().toLowerCase());
-  if (autoRegisterChats === undefined) {
-    mistakes.push(
-      `${autoRegisterVariable} must be true or false: current value is ${JSON.stringify(autoRegister)}.`,
-    );
-  }
-  assertNoMistakes(mistakes);
-  return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "", autoRegisterChats });
+  ]);
+  return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "" });
 }
 
-/** What is not undefined; what is no option was said by then. */
+/** The options that are not undefined; unknown names have been reported by then. */
 function givenIn(options: Partial<BotOptions>): Partial<BotOptions> {
   const entries = (botNames.known as (keyof BotOptions)[]).map((name) => [name, options[name]] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
-/** Variables for which there is neither a value nor an option in their place. */
+/** Variables that have neither a value nor an option in their place. */
 function unset(merged: Partial<BotOptions>): string[] {
-  const all = Object.entries({ ...variables, autoRegisterChats: autoRegisterVariable });
-  return all.filter(([option, name]) =>
+  return Object.entries(variables).filter(([option, name]) =>
     merged[option as keyof BotOptions] === undefined && !process.env[name]
   ).map(([, name]) => name);
 }
 
-/** A text that is no list of ids, as a blank one is none, stays as it is, for the rule to show it. */
+/** A text that is no list of ids, such as a blank one, stays as it is, for the rule to refuse it. */
 function allowedIn(text: string | undefined): readonly number[] | undefined {
   if (text === undefined || text.trim() === "everyone") return undefined;
   const words = wordsIn(text);
@@ -130,8 +88,47 @@ function wordsIn(text: string = ""): readonly string[] | undefined {
   return words.length === 0 ? undefined : words;
 }
 
-/** A text that is no number stays as it is, too. */
+/** A text that is no number stays as it is, for the rule to refuse it. */
 function numberIn(text: string = ""): number | undefined {
   if (text.trim() === "") return undefined;
   return Number.isNaN(Number(text)) ? text as never : Number(text);
+}
+
+/** A text that is neither true nor false stays as it is, too. */
+function truthIn(text: string = ""): boolean | undefined {
+  return text === "" ? undefined : truths.get(text.trim().toLowerCase()) ?? text as never;
+}
+
+// Misspelt variables.
+
+const prefix = "TELEGRAM_";
+const maxDifferentLetters = 2;
+
+/**
+ * A sentence for each variable whose name nearly is one of `unset`. Others that begin alike are another program's.
+ * @param inFile The variables in the file `.env`.
+ */
+function misspeltVariables(
+  inFile: Readonly<Record<string, string>>,
+  unset: readonly string[],
+): string[] {
+  const variables = Object.entries({ ...inFile, ...canListVariables() ? process.env : {} });
+  const ours = unset.filter((name) => name.startsWith(prefix));
+  const given = variables.filter(([name, value]) => name.startsWith(prefix) && value);
+  return given.flatMap(([name]) => {
+    const [meant] = ours.map((each) => ({ each, letters: lettersBetween(name, each) }))
+      .filter(({ each, letters }) => name !== each && letters <= maxDifferentLetters)
+      .sort((one, other) => one.letters - other.letters);
+    return meant === undefined ? [] : [`${name} is not a variable of the bot: did you mean ${meant.each}?`];
+  });
+}
+
+interface Deno {
+  readonly permissions: { querySync(descriptor: { name: "env" }): { readonly state: string } };
+}
+
+/** Deno asks the user, or refuses, if the program may read some variables and not all. */
+function canListVariables(): boolean {
+  const { Deno } = globalThis as { Deno?: Deno };
+  return Deno === undefined || Deno.permissions.querySync({ name: "env" }).state === "granted";
 }

@@ -9,8 +9,9 @@ import {
   assertOptions,
   assertValue,
   type Checks,
+  functionRule,
+  methodsRule,
   type Names,
-  namesOf,
   type Rule,
 } from "../util/validate.ts";
 import { isStopped } from "./chat.ts";
@@ -333,13 +334,19 @@ const cleanupChecks: Checks<CleanupOptions> = {
   Refusal: RangeError,
 };
 
-const loadNames = {
-  known: namesOf<LoadOptions>({
-    ...{ signal: true, onProgress: true, onStrikes: true, onAdder: true, onThread: true },
-  }),
+const loadChecks: Checks<LoadOptions> = {
+  rules: {
+    signal: methodsRule("an AbortSignal", "throwIfAborted"),
+    ...{
+      onProgress: functionRule(),
+      onStrikes: functionRule(),
+      onAdder: functionRule(),
+      onThread: functionRule(),
+    },
+  },
 };
 
-/** @throws {TypeError} If an option is unknown. */
+/** @throws {TypeError} If an option is unknown, or its value breaks the option's rule. */
 export function assertWork(action: string, work: LoadOptions): void {
-  assertNames(action, work, loadNames);
+  assertOptions(action, work, loadChecks);
 }

@@ -98,6 +98,9 @@ test("what strangers may register is told as lists and numbers are", async () =>
       [{ allowedUsers: [1, "-1001"] }, 'at index 1 it is "-1001" (did you mean -1001?).'],
       [{ allowedUsers: "1,2" }, 'current value is "1,2" (did you mean [1,2]?).'],
       [{ allowedUsers: "1, @ada" }, 'current value is "1, @ada", of which "@ada" is none.'],
+      [{ allowedUsers: [0] }, "which lets everyone in: at index 0 it is 0."],
+      [{ allowedUsers: [1, 0.5] }, "at index 1 it is 0.5."],
+      [{ allowedUsers: [-(2 ** 52)] }, "at index 0 it is -4503599627370496."],
       [{ allowedUsers: [token] }, 'at index 0 it is "<token>".'],
     ];
     for (const [options, words] of odd) {

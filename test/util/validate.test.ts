@@ -1,7 +1,9 @@
 /** Names that no option, no message and no signal has: in JavaScript nothing else finds them. */
+import process from "node:process";
 import fc from "fast-check";
 import { distance } from "fastest-levenshtein";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { createTelegramBotFromEnv } from "../../lib/bot/env.ts";
 import { subscriptions } from "../../lib/bot/plugin.ts";
 import { InMemoryLedger } from "../../lib/broadcast/memory_ledger.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
@@ -124,9 +126,32 @@ const places: Readonly<Record<string, Place>> = {
       onProgress: () => {},
       onStrikes: () => {},
       onAdder: () => {},
+      onThread: () => {},
     },
     kind: TypeError,
     isCheap: true,
+  },
+  "creating the table": {
+    call: (options) => new TelegramDynamoDBStorage({ client, logger }).createTableIfNotExists(options),
+    options: { signal: new AbortController().signal, onProgress: () => {} },
+    kind: TypeError,
+  },
+  "a start": {
+    call: (options) => bot.startBot(options),
+    options: { retry: true },
+    kind: TypeError,
+  },
+  "a bot of the environment": {
+    call: createTelegramBotFromEnv,
+    options: { botToken, spoolFile: "a", chatsPerAdder: 1, autoRegisterChats: true },
+    required: { botToken },
+    kind: ConfigError,
+    isCheap: true,
+  },
+  "a plugin's broadcast": {
+    call: (options) => subscriptions({ storage }).broadcast(bot.grammy.api, "Hello", options),
+    options: broadcastOptions,
+    kind: TypeError,
   },
   "a broadcast": {
     call: (options) => bot.broadcast("Hello", options),
@@ -271,6 +296,110 @@ test("where nothing is near, the options are listed; one of another place is tol
     await messageOf(() => bot.broadcast({ text: "<b>Hello</b>", parse_mode: "HTML" } as never)),
     "Cannot broadcast as parse_mode is not a part of a message: there are only text, entities, photo",
   );
+});
+
+test("names that strangers try first are refused, each with the right one or the list", async () => {
+  const { stop: _stop, target: _target, ...rest } = signal;
+  const { direction: _direction, ...undirected } = signal;
+  const { symbol: _symbol, ...nameless } = signal;
+  const refused: readonly [() => unknown, Kind, string][] = [
+    [
+      () => bot.broadcast("x", { broadcastID: "b" } as never),
+      TypeError,
+      "broadcastID .* mean broadcastId\\?",
+    ],
+    [
+      () => bot.broadcast("x", { sendAt: 1 } as never),
+      TypeError,
+      "sendAt .* there are only signal, broadcastId",
+    ],
+    [() => bot.sendSignal(signal, { chart: true } as never), TypeError, "chart is not an option: "],
+    [
+      () => validateSignal({ ...rest, stopLoss: 95, takeProfit: 110 } as never),
+      TypeError,
+      "stopLoss is .* mean stop\\?\nCannot use the signal as takeProfit is .* mean target\\?$",
+    ],
+    [
+      () => validateSignal({ ...rest, stop_price: 95, tp: 110 } as never),
+      TypeError,
+      "stop_price is .* mean stop\\?\nCannot use the signal as tp is .* mean target\\?$",
+    ],
+    [
+      () => validateSignal({ ...undirected, side: "long" } as never),
+      TypeError,
+      "side is .* mean direction\\?$",
+    ],
+    [
+      () => validateSignal({ ...nameless, pair: "BTC-USD" } as never),
+      TypeError,
+      "pair is .* mean symbol\\?$",
+    ],
+    [() => webhookCallback(bot, { secret: "x" } as never), ConfigError, "secret is .* mean secretToken\\?"],
+    [
+      () => webhookCallback(bot, { path: "/", secretToken: "x" } as never),
+      ConfigError,
+      "only secretToken\\.",
+    ],
+    [() => subscriptions({ storage, botToken } as never), ConfigError, "botToken is not an option here"],
+    [
+      () => new InMemoryChatStorage({ tableName: "x" } as never),
+      ConfigError,
+      "tableName .* the options of the bot",
+    ],
+    [() => new TelegramDynamoDBStorage({ table: "x" } as never), ConfigError, "table .* mean tableName\\?"],
+    [
+      () => drawChart(signal, candles, { colours: "dark" } as never),
+      TypeError,
+      "there are only theme, bands",
+    ],
+  ];
+  for (const [call, kind, words] of refused) {
+    assert.match(await messageOf(call, kind), new RegExp(words, "s"));
+  }
+  validateSignal({ ...signal, stopLoss: 95, takeProfit: 110, side: "buy" } as never);
+});
+
+test("options that are no object are refused", async () => {
+  const { TELEGRAM_WEBHOOK_SECRET: before } = process.env;
+  process.env["TELEGRAM_WEBHOOK_SECRET"] = "fine";
+  try {
+    const constructors: readonly [(options: never) => unknown, string][] = [
+      ...[TelegramDynamoDBStorage, DynamoDBLedger].map((Class) =>
+        [(options: never) => new Class(options), "tableName"] as [(options: never) => unknown, string]
+      ),
+      [(options) => new InMemoryChatStorage(options), "clock"],
+      [(options) => webhookCallback(bot, options), "secretToken"],
+    ];
+    for (const [call, example] of constructors) {
+      assert.is(
+        await messageOf(() => call("chats" as never), ConfigError),
+        `The options must be an object such as { ${example} }: current value is "chats".`,
+      );
+    }
+    assert.match(await messageOf(() => new TelegramDynamoDBStorage(null as never), ConfigError), "is null.");
+  } finally {
+    if (before === undefined) delete process.env["TELEGRAM_WEBHOOK_SECRET"];
+    else process.env["TELEGRAM_WEBHOOK_SECRET"] = before;
+  }
+  const refused: readonly [() => unknown, string][] = [
+    [
+      () => drawChart(signal, candles, "dark" as never),
+      "draw the chart as the options must be an object: current",
+    ],
+    [
+      () => bot.startBot(true as never),
+      "start the bot as the options must be an object: current value is true",
+    ],
+    [
+      () => bot.startBot({ retry: "yes" } as never),
+      'start the bot as "retry" must be true or false: current',
+    ],
+    [
+      () => storage.loadActiveChats("all" as never),
+      "load the chats as the options must be an object: current",
+    ],
+  ];
+  for (const [call, words] of refused) assert.match(await messageOf(call, TypeError), `Cannot ${words}`);
 });
 
 test("no secret is shown that stands where a name is meant", async () => {
