@@ -4,11 +4,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { root, runtime, runWell } from "./child.ts";
-import { entryPoint, importOf } from "./import_time.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { medianOf, ratioOf, takeTurns } from "./sample.ts";
+import { root, runtime, runWell } from "./processes.ts";
+import { entryPoint, importOf } from "./import.ts";
+import { comparison, type Row } from "./report.ts";
+import { takeTurns } from "./sampling.ts";
 
 const rounds = 15;
 
@@ -74,16 +73,8 @@ async function bundledSize({ folder, entry }: Installed, minify: readonly string
   return { raw: code.length / 1000, gzip: gzipSync(code).length / 1000 };
 }
 
-function beside(measure: string, unit: string, ours: number, value: number): Row {
-  const ratio = ours / value;
-  return {
-    measure,
-    unit,
-    ours,
-    other: { name: other, value },
-    ratio: { low: ratio, median: ratio, high: ratio },
-  };
-}
+const beside = (measure: string, unit: string, ours: number, value: number): Row =>
+  comparison(measure, unit, [ours], { name: other, values: [value] });
 
 async function bundleRows(ours: Installed, theirs: Installed): Promise<Row[]> {
   const rows: Row[] = [];
@@ -113,13 +104,7 @@ async function importRow(ours: readonly [string, string], theirs: string): Promi
   });
   const time = (costs: readonly { seconds: number }[]): number[] =>
     costs.map(({ seconds }) => 1000 * seconds);
-  return {
-    measure: "adoption: import",
-    unit: " ms",
-    ours: medianOf(time(turns.ours)),
-    other: { name: other, value: medianOf(time(turns.theirs)) },
-    ratio: ratioOf(time(turns.ours), time(turns.theirs)),
-  };
+  return comparison("adoption: import", " ms", time(turns.ours), { name: other, values: time(turns.theirs) });
 }
 
 async function rowsOnNode(): Promise<Row[]> {
@@ -137,7 +122,7 @@ async function rowsOnNode(): Promise<Row[]> {
   }
 }
 
-await report(async () => {
+export async function measure(): Promise<Row[]> {
   if (runtime === "Node") return await rowsOnNode();
   return [await importRow([entryPoint(), root], root)];
-});
+}

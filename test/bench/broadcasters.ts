@@ -6,9 +6,9 @@ import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import type { BroadcastOptions } from "../../lib/broadcast/options.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
-import { chatIdAt } from "./chat_ids.ts";
-import type { Address } from "./telegram.ts";
-import { inParallel } from "./traffic.ts";
+import { chatIdAt } from "./chats.ts";
+import type { Address } from "./bot_api_servers.ts";
+import { inParallel } from "./sampling.ts";
 
 export type BroadcasterName = "ours" | "grammY + auto-retry" | "grammY + both plugins" | "five senders";
 

@@ -1,5 +1,5 @@
 /** What the runs found, for people to read, and as failures. */
-import { textTable } from "../bench/table.ts";
+import { textTable } from "../support/table.ts";
 import type { KillReport } from "./kills.ts";
 import type { OutageReport } from "./outage_run.ts";
 

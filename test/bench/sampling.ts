@@ -80,3 +80,16 @@ export const collectGarbage: () => void = ((): () => void => {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc") as () => void;
 })();
+
+/** Runs `task` for 0 to `count - 1`, so many of them at a time. */
+export async function inParallel(
+  count: number,
+  atOnce: number,
+  task: (index: number) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await task(next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}

@@ -1,11 +1,11 @@
-/** Rows of words as a table: for the screen, and for Markdown. */
+/** Rows of texts as a table for the terminal. */
 export function textTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
     .join("\n");
 }
 
-/** The first row is the head. Aligned as `deno fmt` would. */
+/** Rows of texts as a Markdown table, aligned as `deno fmt` does; the first row is the head. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(3, ...rows.map((row) => row[column]?.length ?? 0))) ??
     [];

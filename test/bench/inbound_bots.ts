@@ -9,20 +9,20 @@ import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { toIso } from "../../lib/util/clock.ts";
 import { clientAt, testKeys } from "../support/client.ts";
 
-export type ContestantName = "ours" | "plain grammY" | "grammY runner" | "grammY runner, our client";
+export type InboundBotName = "ours" | "plain grammY" | "grammY runner" | "grammY runner, our client";
 
-/** Starts one at the address of a stand-in, and gives what stops it. */
+/** Starts a bot at the address of an inbound server, and gives what stops it. */
 type Start = (endpoint: string) => Promise<() => Promise<unknown>>;
 
-export const contestants: Readonly<Record<ContestantName, Start>> = {
+export const inboundBots: Readonly<Record<InboundBotName, Start>> = {
   "ours": ours,
   "plain grammY": plain,
   "grammY runner": (endpoint) => underRunner(endpoint, "runner", sdkClientAt(endpoint)),
   "grammY runner, our client": (endpoint) => underRunner(endpoint, "runner2", clientAt(endpoint)),
 };
 
-/** What each is called in its token and its table, which hold no spaces. */
-export function laneNameOf(name: ContestantName): string {
+/** The name without spaces, for the token and the table. */
+export function keyOf(name: InboundBotName): string {
   const names = {
     "ours": "ours",
     "plain grammY": "plain",
