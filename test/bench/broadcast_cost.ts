@@ -5,7 +5,7 @@ import { Api as WebApi } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import type { ChatStorage } from "../../lib/chats/storage.ts";
 import { systemClock } from "../../lib/util/clock.ts";
-import { FastClock } from "../support/fast_clock.ts";
+import { FastClock } from "../support/clocks.ts";
 import { paid, storageOf, text } from "./broadcasters.ts";
 import { chatIdAt, GeneratedChats } from "./chats.ts";
 import { type RunningServer, startServer } from "./processes.ts";

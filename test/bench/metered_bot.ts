@@ -5,7 +5,7 @@ import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { startDynamoDB } from "../../lib/local/dynamodb/server.ts";
 import { type BotApiServer, type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
 import type { SignalOptions } from "../../lib/broadcast/options.ts";
-import { FastClock } from "../support/fast_clock.ts";
+import { FastClock } from "../support/clocks.ts";
 import { clientAt } from "../support/client.ts";
 import { type Capacity, Meter, times } from "./capacity.ts";
 import { chatIdAt, seed } from "./chats.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../lib/local/mod.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import type { BotOptions } from "../../lib/bot/options.ts";
-import { clientAt, type RawItem, startTable, type TableFixture, TestClock } from "./storage.ts";
+import { clientAt, type RawItem, startTable, type TableFixture } from "./storage.ts";
 
 export interface LogLine {
   readonly level: "info" | "warn" | "error";
@@ -46,14 +46,7 @@ export class Logs implements Logger {
   }
 }
 
-export { FastClock } from "./fast_clock.ts";
-
-/** A clock that moves by a test's hand, and by whoever sleeps on it. */
-export class HandClock extends TestClock {
-  advance(ms: number): void {
-    this.ms += ms;
-  }
-}
+export { FastClock, HandClock } from "./clocks.ts";
 
 export interface Scene {
   readonly bot: MeanReversionTelegramBot;
