@@ -1,4 +1,4 @@
-/** A stranger with an account and a group, who does at random whatever may keep a signal from the others. */
+/** An adversary with an account and a group, who does at random whatever may keep a signal from the others. */
 import type { BotApiServer, LocalGroup, LocalUser } from "../../lib/local/mod.ts";
 import type { Random } from "../support/histories.ts";
 
@@ -13,13 +13,13 @@ const refusals = [
   { error_code: 403, description: "Forbidden: user is deactivated" },
 ] as const;
 
-export class Stranger {
+export class Adversary {
   readonly #server: BotApiServer;
   readonly #random: Random;
   readonly #user: LocalUser;
   #group: LocalGroup | undefined;
   #isBlocking = false;
-  readonly #deeds: readonly (() => void)[] = [
+  readonly #actions: readonly (() => void)[] = [
     () => this.#say(1 + this.#below(15)),
     () => this.#say(1 + this.#below(15)),
     () => this.#sayInGroup(1 + this.#below(12)),
@@ -38,9 +38,9 @@ export class Stranger {
     this.#user = server.user();
   }
 
-  /** Does something. */
+  /** Does one of these at random. */
   act(): void {
-    this.#pick(this.#deeds)();
+    this.#pick(this.#actions)();
   }
 
   #say(times: number): void {
@@ -70,7 +70,7 @@ export class Stranger {
     else this.#user.unblock();
   }
 
-  /** Now and then the bot is told nothing of it, so that a refusal has to say it. */
+  /** Half the time without an update, so that the bot learns of it by a refusal. */
   #migrate(): void {
     const group = this.#inGroup();
     if (group.chat.type !== "group") return;
@@ -83,7 +83,7 @@ export class Stranger {
     this.#group = undefined;
   }
 
-  /** The group of these days. */
+  /** The present group. */
   #inGroup(): LocalGroup {
     if (this.#group !== undefined) return this.#group;
     const kind = this.#random() < 0.5 ? "group" : "supergroup";

@@ -1,24 +1,24 @@
-/** A second bot on the first one's table, by its own id or by a mistake that no id shows. */
+/** A second bot uses the first one's table: its own id shows that, or only the chats that do not know it. */
 import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
 import { ConfigError } from "../../mod.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
 import { assert } from "../harness.ts";
-import { botOn, type Scene } from "../support/bot.ts";
+import { botOn, type Scene as Fixture } from "../support/bot.ts";
 import { failureOf, TableName } from "../support/storage.ts";
-import { onStage } from "./stage.ts";
-import type { Row } from "./stranger_rows.ts";
+import { withSignalCheck } from "./signal_check.ts";
+import type { Scenario } from "./stranger_scenarios.ts";
 
 const secondToken = "2000000:AAlocal-second-token_00000000000000";
 
 /** How many chats the table has as active ones. */
-async function activeIn({ table }: Scene): Promise<number> {
+async function activeIn({ table }: Fixture): Promise<number> {
   return (await table.storage().getStatistics()).activeChats;
 }
 
 /** A second bot on the first one's table does not start, and says why. */
-const foreignTable: Row = async (size) => {
-  await onStage(size, async (stage) => {
-    const { gate, logs } = stage.scene;
+const foreignTable: Scenario = async (size) => {
+  await withSignalCheck(size, async (check) => {
+    const { gate, logs } = check.fixture;
     const server = await startBotApiServer({ token: secondToken });
     try {
       const second = botOn(server, gate.endpoint, { logger: logs });
@@ -31,10 +31,10 @@ const foreignTable: Row = async (size) => {
       assert.instance(await failureOf(second.broadcast("hello")), ConfigError);
       assert.is(server.countCalls("sendMessage"), 0);
       await second.stopBot();
-      assert.is(await activeIn(stage.scene), size.people);
-      const sent = stage.send();
-      await stage.arrived(sent);
-      stage.assertOnce(sent);
+      assert.is(await activeIn(check.fixture), size.people);
+      const sent = check.send();
+      await check.arrived(sent);
+      check.assertOnce(sent);
     } finally {
       await server.close();
     }
@@ -43,38 +43,38 @@ const foreignTable: Row = async (size) => {
 };
 
 /**
- * A bot that nobody of the table has ever started: the table's item of the first bot is missing, or the new token is of
- * the same bot. The guard halts it before anybody is deactivated, and goes on where it is told to.
+ * No chat of the table has ever started this bot: the first bot's item is missing from the table, or the new token belongs to
+ * the same bot. The mass deactivation guard halts it before any chat is deactivated; told to proceed, it goes on.
  */
-const unopened =
-  (why: "the item is missing" | "the ids are equal", broadcastId?: string): Row => async (size) => {
+const chatsUnknown =
+  (why: "the item is missing" | "the ids are equal", broadcastId?: string): Scenario => async (size) => {
     let line = "";
-    await onStage(size, async (stage) => {
-      const { gate, table, logs } = stage.scene;
+    await withSignalCheck(size, async (check) => {
+      const { gate, table, logs } = check.fixture;
       const Key = { chat_id: { N: "0" } };
       const isMissing = why === "the item is missing";
       if (isMissing) await table.direct.send(new DeleteItemCommand({ TableName, Key }));
       const server = await startBotApiServer({
-        clock: stage.clock,
-        token: isMissing ? secondToken : stage.scene.server.token,
+        clock: check.clock,
+        token: isMissing ? secondToken : check.fixture.server.token,
       });
-      for (const { chatId: id } of stage.people) server.user({ id });
+      for (const { chatId: id } of check.people) server.user({ id });
       const second = botOn(server, gate.endpoint, {
         logger: logs,
-        clock: stage.clock,
+        clock: check.clock,
         messagesPerSecond: 1000,
       });
       try {
         const report = await second.broadcast("hello", { broadcastId });
         assert.match(report.stopped ?? "", "Nobody was deactivated");
         assert.equal([report.sent, report.deactivated], [0, 0]);
-        assert.is(await activeIn(stage.scene), size.people, "somebody was deactivated");
+        assert.is(await activeIn(check.fixture), size.people, "somebody was deactivated");
         const calls = server.countCalls("sendMessage");
         assert.ok(calls <= Math.min(size.people, 50 + 64), `${calls} calls`);
         const next = await second.broadcast("hello", { broadcastId, massDeactivation: "proceed" });
         assert.is(next.deactivated, broadcastId === undefined ? size.people : next.deactivated);
         assert.is(
-          await activeIn(stage.scene),
+          await activeIn(check.fixture),
           broadcastId === undefined ? 0 : size.people - next.deactivated,
         );
         line =
@@ -87,9 +87,9 @@ const unopened =
     return line;
   };
 
-export const tableRows: Readonly<Record<string, Row>> = {
+export const tableScenarios: Readonly<Record<string, Scenario>> = {
   "a second bot on the first one's table": foreignTable,
-  "a new bot on another's table, whose item is missing": unopened("the item is missing"),
-  "a new bot on another's table, with the same id": unopened("the ids are equal"),
-  "a new bot on another's table, with a broadcastId": unopened("the ids are equal", "unopened"),
+  "a new bot on another's table, whose item is missing": chatsUnknown("the item is missing"),
+  "a new bot on another's table, with the same id": chatsUnknown("the ids are equal"),
+  "a new bot on another's table, with a broadcastId": chatsUnknown("the ids are equal", "unopened"),
 };

@@ -1,4 +1,4 @@
-/** Plays a history of two bots on one table, in virtual time, and judges it. */
+/** Simulates a history of two bots on one table, in virtual time, and says what was wrong. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Api, type Transformer } from "grammy/web";
 import { openLedgers } from "../../lib/bot/open_storage.ts";
@@ -22,10 +22,10 @@ import { noon } from "../support/chats.ts";
 import { randomOf } from "../support/histories.ts";
 import { TestLogger } from "../support/storage.ts";
 import { VirtualDynamoDB } from "../support/virtual_dynamodb.ts";
-import type { InstanceHistory, Latency, Word } from "./instance_history.ts";
+import type { ChatCommand, InstanceHistory, Latency } from "./instance_history.ts";
 
-/** What one of the two is made of instead of what it should be. */
-export interface Careless {
+/** What one of the two bots is made of instead of the right part. */
+export interface InstanceMutant {
   /** The first bot confirms a /stop at once. */
   readonly confirmsAtOnce?: boolean;
   /** The second bot's storage. */
@@ -35,27 +35,27 @@ export interface Careless {
 }
 
 /** What became of a history. */
-export interface InstanceVerdict {
+export interface InstanceResult {
   readonly report: BroadcastReport | undefined;
   /** Why the broadcast was not begun. */
   readonly refusal: StorageError | undefined;
   /** Messages that left after their chat's /stop was confirmed. */
   readonly late: readonly string[];
-  /** Messages that left in all, confirmed /stops, and chats that the table's word kept from a message. */
+  /** Messages that left, and confirmed /stops. */
   readonly sent: number;
   readonly confirmed: number;
   readonly problems: readonly string[];
 }
 
-/** Gives the time and order of what leaves; its lines are for a person to read. */
-class Scene {
+/** The table, the time, and what was said and sent. */
+class Simulation {
   readonly history: InstanceHistory;
   readonly dynamodb = new VirtualDynamoDB(noon);
   readonly logger = new TestLogger();
-  /** What was said in each chat, and how much of it is answered. */
-  readonly words = new Map<number, Word["kind"][]>();
+  /** The commands of each chat, and how many of them are answered. */
+  readonly commands = new Map<number, ChatCommand["kind"][]>();
   readonly answers = new Map<number, number>();
-  /** Chats whose last word is a /stop that is confirmed. */
+  /** Chats whose last command is a confirmed /stop. */
   readonly confirmed = new Set<number>();
   readonly sent = new Map<number, number>();
   readonly late: string[] = [];
@@ -70,18 +70,18 @@ class Scene {
     return this.dynamodb.clock.passedMs - noon;
   }
 
-  said({ chatId, kind }: Word): void {
+  said({ chatId, kind }: ChatCommand): void {
     this.confirmed.delete(chatId);
-    this.words.set(chatId, [...this.words.get(chatId) ?? [], kind]);
+    this.commands.set(chatId, [...this.commands.get(chatId) ?? [], kind]);
   }
 
-  /** The first bot's message leaves: each word has one answer, and they come in the words' order. */
+  /** The first bot's message leaves: each command has one answer, and they come in the commands' order. */
   answered(chatId: number, text: string): void {
     const answers = (this.answers.get(chatId) ?? 0) + 1;
     this.answers.set(chatId, answers);
     if (text === "stopped") this.confirmations++;
-    const words = this.words.get(chatId) ?? [];
-    if (answers === words.length && words.at(-1) === "stop") this.confirmed.add(chatId);
+    const commands = this.commands.get(chatId) ?? [];
+    if (answers === commands.length && commands.at(-1) === "stop") this.confirmed.add(chatId);
   }
 
   /** The second bot's message leaves. */
@@ -122,35 +122,35 @@ const sdkEvery = 10;
 const pageMs = 1000;
 const stuckAfterMs = 6 * 60 * 60_000;
 
-export async function playInstances(
+export async function simulateInstances(
   history: InstanceHistory,
-  careless: Careless = {},
-): Promise<InstanceVerdict> {
+  mutant: InstanceMutant = {},
+): Promise<InstanceResult> {
   await loadMarshalling();
-  const scene = new Scene(history);
-  seedTable(scene);
-  const { denies = () => false } = careless;
-  scene.dynamodb.denies = (action, chatId) => denies(action, chatId, scene.ms);
+  const simulation = new Simulation(history);
+  seedTable(simulation);
+  const { denies = () => false } = mutant;
+  simulation.dynamodb.denies = (action, chatId) => denies(action, chatId, simulation.ms);
   const result = Promise.all([
-    listen(scene, careless),
-    broadcast(scene, careless),
+    listen(simulation, mutant),
+    broadcast(simulation, mutant),
   ]);
   let isOver = false;
   const over = (): void => void (isOver = true);
   result.then(over, over);
-  while (!isOver && scene.ms < stuckAfterMs) await scene.dynamodb.clock.pass(pageMs);
-  if (!isOver) throw new Error(`seed ${history.seed} does not end:\n${scene.logger.lines.join("\n")}`);
+  while (!isOver && simulation.ms < stuckAfterMs) await simulation.dynamodb.clock.pass(pageMs);
+  if (!isOver) throw new Error(`seed ${history.seed} does not end:\n${simulation.logger.lines.join("\n")}`);
   const [, outcome] = await result;
   return {
     ...outcome,
-    late: scene.late,
-    sent: sumOf(scene),
-    confirmed: scene.confirmations,
-    problems: judge(scene, outcome),
+    late: simulation.late,
+    sent: sumOf(simulation),
+    confirmed: simulation.confirmations,
+    problems: problemsOf(simulation, outcome),
   };
 }
 
-function sumOf({ sent }: Scene): number {
+function sumOf({ sent }: Simulation): number {
   return [...sent.values()].reduce((sum, count) => sum + count, 0);
 }
 
@@ -158,7 +158,7 @@ function delayOf({ usualMs, slowMs, slowShare }: Latency, random: () => number):
   return 0.5 + random() * (random() < slowShare ? slowMs : usualMs);
 }
 
-function seedTable({ dynamodb, history: { chatIds, loggedBefore } }: Scene): void {
+function seedTable({ dynamodb, history: { chatIds, loggedBefore } }: Simulation): void {
   const at = { S: new Date(noon - 60_000).toISOString() };
   for (const id of chatIds) {
     dynamodb.put({
@@ -171,56 +171,56 @@ function seedTable({ dynamodb, history: { chatIds, loggedBefore } }: Scene): voi
   dynamodb.put({ chat_id: { N: "0" }, bot_id: { N: "1" }, ...log });
 }
 
-/** Each chat's words, one after another, kept and answered as by a bot. */
-async function listen(scene: Scene, { confirmsAtOnce = false }: Careless): Promise<void> {
-  const clock = scene.clockOf(0);
-  const { logger } = scene;
-  const storage = new TelegramDynamoDBStorage({ client: scene.clientOf(0), clock, logger });
+/** Each chat's commands, one after another, stored and answered as by a bot. */
+async function listen(simulation: Simulation, { confirmsAtOnce = false }: InstanceMutant): Promise<void> {
+  const clock = simulation.clockOf(0);
+  const { logger } = simulation;
+  const storage = new TelegramDynamoDBStorage({ client: simulation.clientOf(0), clock, logger });
   const registry = new ChatRegistry(storage, undefined, clock);
   const api = new Api("1:A");
   api.config.use(answerBy((chatId, text) => {
-    scene.answered(chatId, text);
+    simulation.answered(chatId, text);
     return Promise.resolve(undefined);
   }));
-  const words: MessageRenderer = (name) => ({ text: name, entities: [] });
+  const renderMessage: MessageRenderer = (name) => ({ text: name, entities: [] });
   const warn = (message: string): void => logger.warn(message);
-  const outbox = new ReplySender({
+  const replySender = new ReplySender({
     registry,
-    renderMessage: words,
+    renderMessage,
     onGone: () => Promise.resolve(),
     warn,
     clock,
   });
-  const answers = new Replies({ api, replySender: outbox, registry } satisfies RepliesOptions);
-  const storing: WriteTarget = {
+  const replies = new Replies({ api, replySender, registry } satisfies RepliesOptions);
+  const target: WriteTarget = {
     apply: (chatId, events) => registry.apply(chatId, events),
     migrate: (from, to, at) => registry.migrate(from, to, at),
   };
   const inOrder = createKeyedMutex<number>();
-  await Promise.all(scene.history.words.map(async (word, index) => {
-    await scene.until(word.at);
-    scene.said(word);
-    const { chatId, kind } = word;
+  await Promise.all(simulation.history.commands.map(async (command, index) => {
+    await simulation.until(command.at);
+    simulation.said(command);
+    const { chatId, kind } = command;
     await inOrder(chatId, async () => {
-      const at = Math.floor((noon + word.at) / 1000) * 1000;
+      const at = Math.floor((noon + command.at) / 1000) * 1000;
       const event: ChatEvent = { kind, at, updateId: 1000 + index, registers: true };
-      const step = await keep(storing, chatId, event, scene);
-      const { confirmAfterMs: _, ...hasty } = step;
-      const heard = { chatId, intent: kind, write: undefined };
-      void answers.replyToWrite(heard, confirmsAtOnce ? hasty : step);
+      const result = await store(target, chatId, event, simulation);
+      const { confirmAfterMs: _, ...unconfirmed } = result;
+      const parsed = { chatId, intent: kind, write: undefined };
+      void replies.replyToWrite(parsed, confirmsAtOnce ? unconfirmed : result);
     });
   }));
 }
 
-async function keep(
-  storing: WriteTarget,
+async function store(
+  target: WriteTarget,
   chatId: number,
   event: ChatEvent,
-  { dynamodb }: Scene,
+  { dynamodb }: Simulation,
 ): Promise<WriteResult> {
   for (let wasTried = false;; wasTried = true) {
     try {
-      return await writeOne(storing, { kind: "event", chatId, event }, wasTried);
+      return await writeOne(target, { kind: "event", chatId, event }, wasTried);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       await dynamodb.clock.sleep(200);
@@ -228,29 +228,32 @@ async function keep(
   }
 }
 
-type Outcome = Pick<InstanceVerdict, "report" | "refusal">;
+type Outcome = Pick<InstanceResult, "report" | "refusal">;
 
-async function broadcast(scene: Scene, { Storage = TelegramDynamoDBStorage }: Careless): Promise<Outcome> {
-  const { history, logger } = scene;
+async function broadcast(
+  simulation: Simulation,
+  { Storage = TelegramDynamoDBStorage }: InstanceMutant,
+): Promise<Outcome> {
+  const { history, logger } = simulation;
   const { messagesPerSecond, whenUnreadable, broadcastId, broadcastAt, pauses } = history;
-  const clock = scene.clockOf(1);
-  const storage = new Storage({ client: scene.clientOf(1), clock, logger });
+  const clock = simulation.clockOf(1);
+  const storage = new Storage({ client: simulation.clientOf(1), clock, logger });
   const registry = new ChatRegistry(storage, undefined, clock);
   const signal = new AbortController().signal;
   const api = new Api("1:A");
-  const gate = new RateLimiter({ messagesPerSecond, ask: () => api.getMe(), clock, logger, signal });
-  api.config.use(deliverTo(scene), gate.transformer);
+  const rateLimiter = new RateLimiter({ messagesPerSecond, ask: () => api.getMe(), clock, logger, signal });
+  api.config.use(deliverTo(simulation), rateLimiter.transformer);
   const broadcasting = new Broadcaster({
-    ...{ api, rateLimiter: gate, registry, clock, logger, messagesPerSecond },
+    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
     ledgers: await openLedgers({ ledger: new InMemoryLedger() }, registry, clock, logger),
     migrate: (from, to, at) => registry.migrate(from, to, at),
     keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,
   });
   for (let isRead = false; !isRead;) isRead = await registry.refresh().then(() => true, () => false);
-  await scene.until(broadcastAt);
+  await simulation.until(broadcastAt);
   const control = new PauseControl();
   for (const { at, lastsMs } of pauses) {
-    void scene.until(at).then(() => control.isPaused = true).then(() => clock.sleep(lastsMs))
+    void simulation.until(at).then(() => control.isPaused = true).then(() => clock.sleep(lastsMs))
       .then(() => control.isPaused = false);
   }
   try {
@@ -265,14 +268,16 @@ async function broadcast(scene: Scene, { Storage = TelegramDynamoDBStorage }: Ca
   }
 }
 
-/** Telegram, which takes what it is told or, in a flood, asks to wait. */
-function deliverTo(scene: Scene): Transformer {
-  const random = randomOf(scene.history.seed * 8 + 4);
+/** Telegram, which accepts a message or, in a flood, answers 429. */
+function deliverTo(simulation: Simulation): Transformer {
+  const random = randomOf(simulation.history.seed * 8 + 4);
   return answerBy(async (chatId) => {
-    const flood = scene.history.floods.find(({ at, lastsMs }) => scene.ms >= at && scene.ms < at + lastsMs);
-    if (flood === undefined) scene.left(chatId);
-    const seconds = flood && Math.ceil((flood.at + flood.lastsMs - scene.ms) / 1000);
-    await scene.dynamodb.clock.sleep(20 + random() * 300);
+    const flood = simulation.history.floods.find(({ at, lastsMs }) =>
+      simulation.ms >= at && simulation.ms < at + lastsMs
+    );
+    if (flood === undefined) simulation.left(chatId);
+    const seconds = flood && Math.ceil((flood.at + flood.lastsMs - simulation.ms) / 1000);
+    await simulation.dynamodb.clock.sleep(20 + random() * 300);
     return seconds;
   });
 }
@@ -288,9 +293,12 @@ function answerBy(ask: (chatId: number, text: string) => Promise<number | undefi
   };
 }
 
-/** Nobody gets it twice, and whoever never said /stop gets it. */
-function judge({ history, sent, unannounced, logger }: Scene, { report, refusal }: Outcome): string[] {
-  const stoppers = new Set(history.words.map(({ chatId }) => chatId));
+/** No chat gets it twice, and every chat that never said /stop gets it. */
+function problemsOf(
+  { history, sent, unannounced, logger }: Simulation,
+  { report, refusal }: Outcome,
+): string[] {
+  const stoppers = new Set(history.commands.map(({ chatId }) => chatId));
   const problems: string[] = [];
   for (const chatId of history.chatIds) {
     const count = sent.get(chatId) ?? 0;

@@ -1,4 +1,4 @@
-/** A bot in a process of its own, to be killed. */
+/** `bot.ts` in a process of its own, to be killed. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -6,50 +6,53 @@ import type { BotApiServer, FaultGate } from "../../lib/local/mod.ts";
 import { testKeys } from "../support/client.ts";
 import { commandFor } from "../support/runtime.ts";
 import { root } from "../support/script.ts";
+import { TableName } from "../support/storage.ts";
+import type { Answer, BotProgramOptions } from "./bot.ts";
 
-/** What it talks to. */
+/** What a bot is connected to. */
 export interface Surroundings {
   readonly server: Pick<BotApiServer, "token" | "apiRoot">;
   readonly gate: Pick<FaultGate, "endpoint">;
 }
 
-export interface ChildOptions {
-  /** Where the queue is kept on disk. Default: nowhere. */
+export interface BotProcessOptions extends BotProgramOptions {
+  /** Where the write queue is kept on disk. Default: nowhere. */
   readonly spoolFile?: string | undefined;
-  /** What is run: a file of this folder, and its arguments. Default: `bot.ts`. */
-  readonly script?: readonly [string, ...string[]];
 }
 
-export class BotProcess {
+/** How long an answer may take. */
+export const answerTimeoutMs = 60_000;
+
+export class BotProcess implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #waiting = new Set<() => void>();
   #output = "";
   #hasEnded = false;
+  #commands = 0;
   /** Settles when the process is gone. */
   readonly ended: Promise<void>;
 
-  constructor(scene: Surroundings, { spoolFile, script = ["bot.ts"] }: ChildOptions = {}) {
-    const [name, ...parameters] = script;
-    const file = fileURLToPath(new URL(name, import.meta.url));
+  constructor(surroundings: Surroundings, { spoolFile, ...options }: BotProcessOptions) {
+    const file = fileURLToPath(new URL("bot.ts", import.meta.url));
     const [program, ...before] = commandFor(file, "-P=test");
     const env = {
       ...process.env,
-      ...environmentOf(scene),
+      ...environmentOf(surroundings),
       ...spoolFile && { TELEGRAM_SPOOL_FILE: spoolFile },
     };
-    this.#child = spawn(program, [...before, ...parameters], { cwd: root, env });
+    this.#child = spawn(program, [...before, JSON.stringify(options)], { cwd: root, env });
     this.#child.stdin.on("error", () => {});
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.#output += text;
-        this.#tell();
+        this.#check();
       });
     }
     this.ended = new Promise((resolve) => {
       this.#child.once("close", () => {
         this.#hasEnded = true;
         resolve();
-        this.#tell();
+        this.#check();
       });
     });
   }
@@ -74,17 +77,26 @@ export class BotProcess {
     return await this.#awaited(() => this.#output.split("\n").slice(0, -1).find(wanted), withinMs);
   }
 
-  tell(line: string): void {
-    this.#child.stdin.write(`${line}\n`);
+  /** The answer to a command; undefined if the bot dies before, or the time is over. */
+  async ask(command: string, withinMs: number = answerTimeoutMs): Promise<Answer | undefined> {
+    const number = ++this.#commands;
+    this.#child.stdin.write(`${number} ${command}\n`);
+    const beginning = `ANSWER ${number} `;
+    const line = await this.line(beginning, withinMs);
+    return line === undefined ? undefined : JSON.parse(line.slice(beginning.length));
   }
 
-  /** At once, and without a chance to do anything about it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
+  }
+
+  /** With SIGKILL, so that it cannot clean up. */
   async kill(): Promise<void> {
     this.#signal("SIGKILL");
     await this.ended;
   }
 
-  /** Stops it in its tracks, as a machine that is put to sleep, until `wake()`. */
+  /** Suspends it, as a machine that is put to sleep, until `wake()`. */
   suspend(): void {
     this.#signal("SIGSTOP");
   }
@@ -115,7 +127,7 @@ export class BotProcess {
     });
   }
 
-  #tell(): void {
+  #check(): void {
     for (const check of [...this.#waiting]) check();
   }
 }
@@ -124,7 +136,7 @@ function environmentOf({ server, gate }: Surroundings): Record<string, string> {
   return {
     TELEGRAM_BOT_TOKEN: server.token,
     TELEGRAM_API_ROOT: server.apiRoot,
-    TELEGRAM_CHATS_TABLE: "telegram-chats",
+    TELEGRAM_CHATS_TABLE: TableName,
     AWS_REGION: "us-east-1",
     AWS_ENDPOINT_URL_DYNAMODB: gate.endpoint,
     AWS_ACCESS_KEY_ID: testKeys.accessKeyId,

@@ -1,4 +1,4 @@
-/** The people of the test: they say and do things at random, and each word is told to the model as well. */
+/** Users, groups and a channel that do things at random; each update is applied to the model as well. */
 import type { Message } from "grammy/types";
 import type { BotApiServer, LocalChannel, LocalGroup, LocalUser } from "../../lib/local/mod.ts";
 import type { Random } from "../support/histories.ts";
@@ -13,11 +13,12 @@ interface Group {
   readonly member: LocalUser;
 }
 
-export class Town {
+export class SimulatedUsers {
   readonly model: Model = new Model();
-  /** The last word of each chat that said /start or /stop, and when it was said, counted in updates. */
-  readonly words: Map<number, { readonly word: "start" | "stop"; readonly updateId: number }> = new Map();
-  /** While false nobody moves house: a broadcast that is under way would tell of it before Telegram does. */
+  /** The last /start or /stop of each chat, and its update. */
+  readonly commands: Map<number, { readonly command: "start" | "stop"; readonly updateId: number }> =
+    new Map();
+  /** While false no group migrates: a broadcast under way would learn of it before the bot has the update. */
   mayMigrate = true;
   readonly #server: BotApiServer;
   readonly #random: Random;
@@ -27,7 +28,7 @@ export class Town {
   readonly #blocked = new Set<LocalUser>();
   readonly #listeners: ((chat: LocalUser | LocalGroup | LocalChannel) => void)[] = [];
   #updates = 0;
-  #updatesAtLastMove = 0;
+  #updatesAtLastMigration = 0;
 
   constructor(server: BotApiServer, random: Random) {
     this.#server = server;
@@ -42,9 +43,9 @@ export class Town {
     return this.#updates;
   }
 
-  /** How many there were when a group had become a supergroup last. */
-  get updatesAtLastMove(): number {
-    return this.#updatesAtLastMove;
+  /** How many there were when a group last became a supergroup. */
+  get updatesAtLastMigration(): number {
+    return this.#updatesAtLastMigration;
   }
 
   /** Called with every chat there is, and with each new one. */
@@ -79,7 +80,7 @@ export class Town {
     return group;
   }
 
-  /** Somebody does something. */
+  /** One of them does something. */
   act(): void {
     const draw = this.#random();
     if (draw < 0.04) this.say(this.newUser(), this.#pick("/start", "/stop", "hello", "/start"));
@@ -89,19 +90,27 @@ export class Town {
     else this.#actInPrivate(this.#pick(...this.#users));
   }
 
-  /** Several chats at once, or one that floods. */
-  burst(most: number): void {
+  /** One of them does something, several do, or a group migrates. */
+  actAtRandom(): void {
+    const draw = this.#random();
+    if (draw < 0.04) this.#burst(40);
+    else if (draw < 0.05 && this.mayMigrate) this.migrateNewGroup(this.#random() < 0.5 ? "start" : "stop");
+    else this.act();
+  }
+
+  /** Several chats write at once, or one that floods. */
+  #burst(most: number): void {
     const count = 2 + Math.floor(this.#random() * most);
     if (this.#random() < 0.5) return void Array.from({ length: count }, () => this.act());
     const user = this.#pick(...this.#users);
     Array.from({ length: count }, () => this.#actInPrivate(user));
   }
 
-  /** Those who have blocked the bot take it back: only when it is at rest, as a refused reply may still be under way. */
+  /** Users who blocked the bot unblock it: only while it is at rest, as a refused reply may still be under way. */
   unblockAll(): void {
     for (const user of this.#blocked) {
       user.unblock();
-      this.model.unblocked(this.#told(user, now()));
+      this.model.unblocked(this.#next(user, now()));
     }
     this.#blocked.clear();
   }
@@ -109,16 +118,16 @@ export class Town {
   say(user: LocalUser, text: string): void {
     if (this.#blocked.has(user)) return;
     const { date } = user.say(text);
-    this.#heard(user, date, wordOf(text));
+    this.#heard(user, date, commandOf(text));
   }
 
   block(user: LocalUser): void {
     if (this.#blocked.has(user) || this.#blocked.size > 3) return;
-    // One who never wrote has no chat to block the bot in.
+    // A user who never wrote has no chat to block the bot in.
     if (!this.model.entries.has(user.chatId)) return;
     this.#blocked.add(user);
     user.block();
-    this.model.blocked(this.#told(user, now()));
+    this.model.blocked(this.#next(user, now()));
   }
 
   post(text: string): void {
@@ -129,11 +138,11 @@ export class Town {
     const { chat, owner, member } = group;
     const draw = this.#random();
     if (draw < 0.08 && this.mayMigrate) this.migrate(group);
-    else if (draw < 0.25) this.#groupWord(chat, chat.say(owner, this.#pick("/start", "/stop")));
-    else if (draw < 0.32) this.#groupWord(chat, chat.sayAnonymously(this.#pick("/start", "/stop")));
+    else if (draw < 0.25) this.#heardInGroup(chat, chat.say(owner, this.#pick("/start", "/stop")));
+    else if (draw < 0.32) this.#heardInGroup(chat, chat.sayAnonymously(this.#pick("/start", "/stop")));
     else if (draw < 0.42) {
-      this.model.refused(this.#told(chat, chat.say(member, this.#pick("/start", "/stop")).date));
-    } else this.#heard(chat, chat.say(member, "a word among members").date);
+      this.model.refused(this.#next(chat, chat.say(member, this.#pick("/start", "/stop")).date));
+    } else this.#heard(chat, chat.say(member, "a message among members").date);
   }
 
   migrate(group: Group): void {
@@ -141,16 +150,16 @@ export class Town {
     const from = group.chat.chatId;
     group.chat = group.chat.migrate();
     this.#updates += 2;
-    this.#updatesAtLastMove = this.#updates;
+    this.#updatesAtLastMigration = this.#updates;
     this.model.migrated(from, group.chat.chatId);
     for (const listener of this.#listeners) listener(group.chat);
   }
 
-  /** A group that is known, stopped or not, becomes a supergroup and goes on. */
-  moveHouse(word: "start" | "stop"): void {
+  /** A known group, subscribed or stopped, becomes a supergroup and writes on. */
+  migrateNewGroup(command: "start" | "stop"): void {
     const group = this.newGroup();
-    this.#groupWord(group.chat, group.chat.say(group.owner, "/start"));
-    this.#groupWord(group.chat, group.chat.say(group.owner, `/${word}`));
+    this.#heardInGroup(group.chat, group.chat.say(group.owner, "/start"));
+    this.#heardInGroup(group.chat, group.chat.say(group.owner, `/${command}`));
     this.migrate(group);
     this.#heard(group.chat, group.chat.say(group.member, "here we are").date);
   }
@@ -176,17 +185,18 @@ export class Town {
     this.#updates++;
   }
 
-  #groupWord(chat: LocalGroup, { text = "", date }: Message): void {
-    this.#heard(chat, date, wordOf(text));
+  #heardInGroup(chat: LocalGroup, { text = "", date }: Message): void {
+    this.#heard(chat, date, commandOf(text));
   }
 
-  #heard(chat: LocalUser | LocalGroup | LocalChannel, date: number, word?: "start" | "stop"): void {
-    const said = this.#told(chat, date);
-    if (word !== undefined) this.words.set(said.chatId, { word, updateId: said.updateId });
-    this.model.message(said, word);
+  #heard(chat: LocalUser | LocalGroup | LocalChannel, date: number, command?: "start" | "stop"): void {
+    const said = this.#next(chat, date);
+    if (command !== undefined) this.commands.set(said.chatId, { command, updateId: said.updateId });
+    this.model.message(said, command);
   }
 
-  #told(chat: LocalUser | LocalGroup | LocalChannel, date: number): Parameters<Model["message"]>[0] {
+  /** Numbers the next update. */
+  #next(chat: LocalUser | LocalGroup | LocalChannel, date: number): Parameters<Model["message"]>[0] {
     const updateId = firstUpdateId + this.#updates++;
     return { chatId: chat.chatId, updateId, date, userInfo: infoOf(chat) };
   }
@@ -207,7 +217,7 @@ function infoOf({ chat }: LocalUser | LocalGroup | LocalChannel): Record<string,
   return Object.fromEntries(Object.entries(info).filter(([, value]) => value !== undefined));
 }
 
-function wordOf(text: string): "start" | "stop" | undefined {
+function commandOf(text: string): "start" | "stop" | undefined {
   return text === "/start" ? "start" : text === "/stop" ? "stop" : undefined;
 }
 

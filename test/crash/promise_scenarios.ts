@@ -1,29 +1,29 @@
-/** What else is promised of a signal: runs that stay open, orders, rooms that are no chats, deadlines. */
+/** What else is promised of a signal: runs that stay open, orders, direct messages of channels, deadlines. */
 import { assert } from "../harness.ts";
 import { until } from "../support/bot.ts";
-import { onStage, timesIn } from "./stage.ts";
-import type { Row } from "./stranger_rows.ts";
+import { timesIn, withSignalCheck } from "./signal_check.ts";
+import type { Scenario } from "./stranger_scenarios.ts";
 
-const words = {
+const descriptions = {
   "in known words": "Bad Request: message is too long",
   "in unknown words": "Bad Request: THE_MESSAGE_SMELLS",
 };
 
-/** The message is refused by everybody: the run stays open, and the next call of its id finishes it. */
-const refused = (description: string): Row => async (size) => {
+/** Every chat refuses the message: the run stays open, and the next call with its id finishes it. */
+const refused = (description: string): Scenario => async (size) => {
   let line = "";
-  await onStage(size, async (stage) => {
-    const { bot, another } = stage.scene;
-    for (const person of stage.people) person.refuse({ error_code: 400, description });
-    const sent = stage.send({ broadcastId: "refused" });
+  await withSignalCheck(size, async (check) => {
+    const { bot, another } = check.fixture;
+    for (const person of check.people) person.refuse({ error_code: 400, description });
+    const sent = check.send({ broadcastId: "refused" });
     const first = await sent.run;
     assert.match(first.stopped ?? "", "It can be called for again under its broadcastId");
     assert.is(first.sent, 0);
-    const asked = stage.callsOf(sent).length;
+    const asked = check.callsOf(sent).length;
     assert.ok(asked <= 20, `${asked} people were asked`);
-    for (const person of stage.people) person.accept();
-    const again = await stage.repeated(sent, another(), { broadcastId: "refused" }).run;
-    const had = stage.people.filter((person) => timesIn(person, sent.mark) === 1).length;
+    for (const person of check.people) person.accept();
+    const again = await check.repeated(sent, another(), { broadcastId: "refused" }).run;
+    const had = check.people.filter((person) => timesIn(person, sent.mark) === 1).length;
     assert.is(had, again.sent);
     assert.is(again.sent + again.failed, size.people);
     assert.is(had, size.people, `${size.people - had} who were asked first do not have it`);
@@ -47,22 +47,22 @@ function assertOrder(order: readonly number[], expected: readonly number[]): voi
   assert.ok(back <= order.length / 4, `${back} of ${order.length} are written to after one who comes later`);
 }
 
-/** Who is first: each time somebody else, or always the lowest id, or whoever the caller says. */
-const orders: Row = async (size) => {
-  await onStage(size, async (stage) => {
-    const { server, settled } = stage.scene;
+/** The order of recipients: another first one each time, ascending ids, or by the caller's function. */
+const orders: Scenario = async (size) => {
+  await withSignalCheck(size, async (check) => {
+    const { server, settled } = check.fixture;
     const owner = server.user();
     const [group] = server.groupsOf(owner, 1);
     await settled();
-    const ids = stage.people.map(({ chatId }) => chatId);
-    const orderOf = async (order: Parameters<typeof stage.send>[0]): Promise<number[]> => {
-      // A chat that has just had a message waits for its own pace, and others come before it.
-      stage.clock.setFactor(30);
-      await stage.clock.sleep(5000);
-      stage.clock.setFactor(size.factor);
-      const sent = stage.send(order);
+    const ids = check.people.map(({ chatId }) => chatId);
+    const orderOf = async (order: Parameters<typeof check.send>[0]): Promise<number[]> => {
+      // A chat that has just had a message waits for its own rate limit, and others come before it.
+      check.clock.setFactor(30);
+      await check.clock.sleep(5000);
+      check.clock.setFactor(size.factor);
+      const sent = check.send(order);
       await sent.run;
-      return stage.callsOf(sent).map(({ payload }) => Number(payload["chat_id"]));
+      return check.callsOf(sent).map(({ payload }) => Number(payload["chat_id"]));
     };
     const groupId = group?.chatId ?? 0;
     const ascending = await orderOf({ order: "ascending" });
@@ -87,33 +87,33 @@ const orders: Row = async (size) => {
   return "ascending, by a function, and round the circle from another place each time";
 };
 
-/** A channel's direct messages are no chat that could subscribe. */
-const directMessages: Row = async (size) => {
-  await onStage(size, async (stage) => {
-    const { server, settled, item } = stage.scene;
+/** A channel's direct messages cannot subscribe. */
+const directMessages: Scenario = async (size) => {
+  await withSignalCheck(size, async (check) => {
+    const { server, settled, item } = check.fixture;
     const reader = server.user();
     const room = server.channel({ title: "News" }).openDirectMessages();
     for (const text of ["hello", "/start", "/help"]) room.say(reader, text);
     await settled();
     assert.is(await item(room), undefined, "it is registered");
-    const sent = stage.send();
-    await stage.arrived(sent);
-    stage.assertOnce(sent);
+    const sent = check.send();
+    await check.arrived(sent);
+    check.assertOnce(sent);
     await sent.run;
     assert.is(room.attempts, 0);
   }, { bot: { messagesPerSecond: 300 } });
   return "nothing is registered, and nothing sent there";
 };
 
-/** From the pace it is told at the start how many cannot be reached in time, and so it comes. */
-const deadline: Row = async (size) => {
+/** The progress says at the start how many chats will not be reached in time, and that is right. */
+const deadline: Scenario = async (size) => {
   let line = "";
-  await onStage(size, async (stage) => {
-    const { logs } = stage.scene;
+  await withSignalCheck(size, async (check) => {
+    const { logs } = check.fixture;
     const seconds = Math.floor(size.people / 30 / 2);
     const expected = size.people - seconds * 30;
     const told: number[] = [];
-    const sent = stage.send({
+    const sent = check.send({
       maxAgeMs: seconds * 1000,
       onProgress: ({ willExpire }) => void told.push(willExpire),
     });
@@ -136,9 +136,9 @@ const deadline: Row = async (size) => {
   return line;
 };
 
-export const promiseRows: Readonly<Record<string, Row>> = {
+export const promiseScenarios: Readonly<Record<string, Scenario>> = {
   ...Object.fromEntries(
-    Object.entries(words).map((
+    Object.entries(descriptions).map((
       [name, description],
     ) => [`everybody refuses the message ${name}`, refused(description)]),
   ),

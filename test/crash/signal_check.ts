@@ -1,14 +1,21 @@
-/** People who wait for a signal, whoever is in its way, and what the server's record of calls says of it. */
+/** Sends signals to subscribed people and checks, by the server's record of calls, that all have them in time. */
 import type { BroadcastReport, BroadcastRun, MeanReversionTelegramBot, SignalOptions } from "../../mod.ts";
 import type { BotApiCall, BotApiServer, LocalUser } from "../../lib/local/mod.ts";
 import { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { assert } from "../harness.ts";
-import { FastClock, plantActive, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
+import {
+  FastClock,
+  plantActive,
+  type Scene as Fixture,
+  type SceneOptions as FixtureOptions,
+  until,
+  withBot,
+} from "../support/bot.ts";
 
-/** How large a row is played. */
+/** How large a scenario is. */
 export interface Size {
-  /** Who is to have the signal. */
+  /** How many people are to have the signal. */
   readonly people: number;
   /** How many times as fast as real time the clock runs while times are measured. */
   readonly factor: number;
@@ -29,9 +36,9 @@ export function idsOf(count: number): number[] {
   return Array.from({ length: count }, (_, index) => firstPersonId + index * 11);
 }
 
-export interface StageOptions extends Omit<SceneOptions, "bot"> {
-  readonly bot?: SceneOptions["bot"] & { readonly clock?: never };
-  /** Keeps chats in memory, where the row would otherwise measure the table's emulator. */
+export interface SignalCheckOptions extends Omit<FixtureOptions, "bot"> {
+  readonly bot?: FixtureOptions["bot"] & { readonly clock?: never };
+  /** Keeps chats in memory, where the scenario would otherwise measure the table's emulator. */
   readonly isInMemory?: boolean;
   /** Are subscribed besides, and not counted among the people. */
   readonly alsoSubscribed?: (server: BotApiServer) => readonly LocalUser[];
@@ -55,16 +62,16 @@ export interface Sent {
   readonly startedAt: number;
 }
 
-export class Stage {
-  readonly scene: Scene;
+export class SignalCheck {
+  readonly fixture: Fixture;
   readonly clock: FastClock;
   readonly size: Size;
   readonly people: readonly LocalUser[];
   readonly #ids: ReadonlySet<number>;
   #count = 0;
 
-  constructor(scene: Scene, clock: FastClock, size: Size, people: readonly LocalUser[]) {
-    this.scene = scene;
+  constructor(fixture: Fixture, clock: FastClock, size: Size, people: readonly LocalUser[]) {
+    this.fixture = fixture;
     this.clock = clock;
     this.size = size;
     this.people = people;
@@ -73,7 +80,7 @@ export class Stage {
 
   /** Sends a signal that is like no other. */
   send(options: SignalOptions = {}): Sent {
-    return this.#send(this.scene.bot, `signal no. ${++this.#count}.`, options);
+    return this.#send(this.fixture.bot, `signal no. ${++this.#count}.`, options);
   }
 
   /** Sends the same signal once more, perhaps by another bot. */
@@ -81,7 +88,7 @@ export class Stage {
     return this.#send(bot, mark, options);
   }
 
-  /** Does it again and again, until it is stopped. */
+  /** Repeats the task until it is stopped. */
   repeat(everyMs: number, task: () => void): { stop(): Promise<void> } {
     const ending = new AbortController();
     const run = async (): Promise<void> => {
@@ -114,7 +121,7 @@ export class Stage {
     );
   }
 
-  /** What is left of the run may take hours: waits for its end as fast as the machine does. */
+  /** Waits for the run's end with a fast clock, as the rest of it may take hours. */
   async finished({ run }: Sent, factor: number = 300): Promise<BroadcastReport> {
     this.clock.setFactor(factor);
     try {
@@ -126,15 +133,15 @@ export class Stage {
 
   /** Calls that carried the signal, in their order. */
   callsOf({ mark }: Sent): BotApiCall[] {
-    return this.scene.server.calls.filter((call) => textOf(call).includes(mark));
+    return this.fixture.server.calls.filter((call) => textOf(call).includes(mark));
   }
 
-  /** Messages that left for a chat that is none of the people's. */
+  /** Whether it is a message to a chat that is none of the people's. */
   isOthers({ method, payload }: BotApiCall): boolean {
     return method === "sendMessage" && !this.#ids.has(Number(payload["chat_id"]));
   }
 
-  /** Each of the people has it once: no more, and no less. */
+  /** Each of the people has it exactly once. */
   assertOnce({ mark }: Sent, people: readonly LocalUser[] = this.people): void {
     const wrong = people.map((person) => [person.chatId, timesIn(person, mark)] as const)
       .filter(([, times]) => times !== 1);
@@ -153,7 +160,7 @@ export class Stage {
     const calls = this.callsOf(sent);
     const lastIndex = calls.map((call) => !this.isOthers(call)).lastIndexOf(true);
     const [first, last] = [calls[0]?.at ?? NaN, calls[lastIndex]?.at ?? NaN];
-    const others = this.scene.server.calls.filter((call) =>
+    const others = this.fixture.server.calls.filter((call) =>
       this.isOthers(call) && call.at >= first && call.at <= last && !textOf(call).includes(sent.mark)
     );
     return {
@@ -164,8 +171,8 @@ export class Stage {
     };
   }
 
-  /** Waits until everybody has it once, and holds it to the bounds; `share` is the signal's part of the pace. */
-  async judge(sent: Sent, share: number = 1): Promise<Numbers> {
+  /** Waits until all people have it, and holds it to the bounds; `share` is the signal's part of the pace. */
+  async measure(sent: Sent, share: number = 1): Promise<Numbers> {
     await this.arrived(sent);
     this.assertOnce(sent);
     const { ownMs, ...numbers } = this.numbersOf(sent);
@@ -180,7 +187,7 @@ export class Stage {
   }
 }
 
-/** How often the mark stands in what a person got. */
+/** How many messages of a person contain the mark. */
 export function timesIn({ inbox }: Pick<LocalUser, "inbox">, mark: string): number {
   return inbox.filter(({ text = "" }) => text.includes(mark)).length;
 }
@@ -189,29 +196,30 @@ export function textOf({ payload }: BotApiCall): string {
   return String(payload["text"] ?? "");
 }
 
-/** Plays on a stage with people who are subscribed; the bot and Telegram have the same clock. */
-export async function onStage(
+/** Runs the body with subscribed people; the bot and Telegram have the same clock. */
+export async function withSignalCheck(
   size: Size,
-  body: (stage: Stage) => Promise<void>,
-  { before, isInMemory = false, alsoSubscribed, ...options }: StageOptions = {},
+  body: (check: SignalCheck) => Promise<void>,
+  { before, isInMemory = false, alsoSubscribed, ...options }: SignalCheckOptions = {},
 ): Promise<void> {
   const clock = new FastClock(size.factor);
   const storage = isInMemory ? new InMemoryChatStorage() : undefined;
   const people: LocalUser[] = [];
-  const play = async (scene: Scene): Promise<void> => await body(new Stage(scene, clock, size, people));
-  await withBot(play, {
+  const run = async (fixture: Fixture): Promise<void> =>
+    await body(new SignalCheck(fixture, clock, size, people));
+  await withBot(run, {
     ...options,
     bot: { messagesPerSecond: perSecond, clock, storage, ...options.bot },
     server: { clock, ...options.server },
-    async before(scene) {
-      const { server, table } = scene;
+    async before(fixture) {
+      const { server, table } = fixture;
       people.push(...idsOf(size.people).map((id) => server.user({ id, opened: true })));
       const chatIds = [...people, ...alsoSubscribed?.(server) ?? []].map(({ chatId }) => chatId);
       for (const chatId of chatIds) await storage?.apply(chatId, [{ kind: "saved", at: clock.now() }]);
       if (storage === undefined) await plantActive(table, ...chatIds);
-      // The first broadcast of all waits for the ledger's table, a second or more; this is a later one.
+      // The very first broadcast waits a second or more for the ledger's table; the measured one is a later one.
       if (options.hasLedger) await new DynamoDBLedger({ client: table.direct }).writeText(...earlierText);
-      await before?.(scene);
+      await before?.(fixture);
     },
   });
 }

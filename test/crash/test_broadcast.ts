@@ -1,11 +1,11 @@
-/** One broadcast that is put to the test: who is to get it, who got it how often, and whether the report is right. */
+/** One broadcast under test: which chats should get it, and which got it how often. */
 import type { Message } from "grammy/types";
 import type { BotApiFault, LocalUser } from "../../lib/local/mod.ts";
 import type { BroadcastReport, RunRecord } from "../../mod.ts";
 import { indexOf, type Kind, messagesOf, pictureOf } from "./announcement.ts";
-import type { Audience } from "./audience.ts";
+import type { Subscribers } from "./subscribers.ts";
 
-export interface TrialOptions {
+export interface TestBroadcastOptions {
   readonly onUnknown: "skip" | "resend";
   /** By the bots' clock. */
   readonly messagesPerSecond: number;
@@ -19,26 +19,26 @@ export interface TrialOptions {
   readonly expiresAt?: number | undefined;
 }
 
-/** Earlier windows' chats that a record may hold: those under way, or those that a stop has left over. */
+/** Most chats of earlier windows that a record may hold: those under way, or left over by a stop. */
 const pendingAtMost = 30;
 
-export class Trial {
+export class TestBroadcast {
   readonly id: string;
-  readonly options: TrialOptions;
-  /** Whom the ledger left in doubt after a crash. */
+  readonly options: TestBroadcastOptions;
+  /** Chats that the ledger left in doubt after a crash. */
   readonly inDoubt: Set<number> = new Set();
   readonly blocked: ReadonlySet<number>;
-  /** Set by whoever plays it. */
+  /** Set by the scenario. */
   report: BroadcastReport | undefined;
   /** Bots that had no file_id of its photo. */
   uploaders = 0;
   readonly problems: string[] = [];
-  readonly #audience: Audience;
+  readonly #subscribers: Subscribers;
   readonly #messages: ReturnType<typeof messagesOf>;
-  /** By whose message is lost. */
+  /** The fault that loses a message, by its chat. */
   readonly #losses: ReadonlyMap<number, BotApiFault>;
   readonly #faults: BotApiFault[] = [];
-  /** How often each of its messages came to each chat. */
+  /** How often each of its messages arrived in each chat. */
   readonly #arrivals = new Map<number, number[]>();
   readonly #listeners = new Set<() => void>();
   readonly #ends: (() => void)[];
@@ -46,39 +46,38 @@ export class Trial {
   #arrived = 0;
   #reached = 0;
 
-  /** It may begin. */
-  constructor(audience: Audience, options: TrialOptions) {
-    const { random, people, server } = audience;
-    this.id = audience.newBroadcastId(options.kind ?? "text");
+  constructor(subscribers: Subscribers, options: TestBroadcastOptions) {
+    const { random, users, server } = subscribers;
+    this.id = subscribers.newBroadcastId(options.kind ?? "text");
     this.options = options;
-    this.#audience = audience;
+    this.#subscribers = subscribers;
     this.#messages = messagesOf(this.id);
     this.#uploadsBefore = server.uploads;
-    const drawn = (share: number = 0): LocalUser[] => people.filter(() => random() < share);
+    const drawn = (share: number = 0): LocalUser[] => users.filter(() => random() < share);
     const blocked = drawn(options.blocked);
     server.unheard(() => blocked.forEach((person) => person.block()));
     this.blocked = new Set(blocked.map(({ chatId }) => chatId));
     const lost = drawn(options.lost).filter(({ chatId }) => !this.blocked.has(chatId));
     this.#losses = new Map(lost.map(({ chatId }) => [chatId, this.#loseOne(chatId)]));
-    this.#ends = people.map((person) => person.onMessage((message) => this.#arrive(person, message)));
+    this.#ends = users.map((person) => person.onMessage((message) => this.#arrive(person, message)));
   }
 
-  /** Messages that have come so far. */
+  /** Messages that have arrived so far. */
   get arrived(): number {
     return this.#arrived;
   }
 
-  /** Chats that have got it, as a whole, so far. */
+  /** Chats that have all of its messages so far. */
   get reached(): number {
     return this.#reached;
   }
 
   /** Files that were uploaded for it. */
   get uploads(): number {
-    return this.#audience.server.uploads - this.#uploadsBefore;
+    return this.#subscribers.server.uploads - this.#uploadsBefore;
   }
 
-  /** Chats that answers were lost for. */
+  /** Chats for which an answer was lost. */
   get lost(): number[] {
     return [...this.#losses].filter(([, fault]) => fault.hits > 0).map(([chatId]) => chatId);
   }
@@ -91,26 +90,26 @@ export class Trial {
 
   /** Chats that could have got it, and did not, or not to its end. */
   get missed(): number[] {
-    const ids = this.#audience.people.map(({ chatId }) => chatId);
+    const ids = this.#subscribers.users.map(({ chatId }) => chatId);
     return ids.filter((chatId) => !this.blocked.has(chatId) && !this.#isWhole(chatId));
   }
 
-  /** Tells of each message that comes, before the bot hears of it. */
+  /** Calls the listener on each arrival, before the bot has the answer. */
   onArrival(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Notes whom a crash leaves in doubt; gives what the ledger holds by now. To be asked before each bot begins. */
+  /** Notes the chats that a crash leaves in doubt; gives the ledger's record. Call it before each bot begins. */
   async noteCrash(): Promise<RunRecord | undefined> {
-    const record = await this.#audience.record(this.id);
+    const record = await this.#subscribers.record(this.id);
     if (record?.message_name === undefined) this.uploaders++;
     if (record?.state !== "running") return record;
     const { window_after, cursor, pending = [] } = record;
-    const ids = this.#audience.people.map(({ chatId }) => chatId);
-    const place = placeIn(record);
+    const ids = this.#subscribers.users.map(({ chatId }) => chatId);
+    const position = positionIn(record);
     const window = ids.filter((chatId) =>
-      place(chatId) > place(window_after) && place(chatId) <= place(cursor)
+      position(chatId) > position(window_after) && position(chatId) <= position(cursor)
     );
     const atMost = Math.max(100, 2 * this.options.messagesPerSecond);
     if (window.length + pending.length > atMost || pending.length > pendingAtMost) {
@@ -121,23 +120,23 @@ export class Trial {
     return record;
   }
 
-  /** Ends the trouble, and has everybody subscribed again. */
+  /** Ends the faults, and subscribes all users again. */
   async end(): Promise<void> {
-    const { people, server } = this.#audience;
+    const { users, server } = this.#subscribers;
     for (const end of this.#ends) end();
     for (const fault of this.#faults) fault.clear();
-    const blocked = people.filter(({ chatId }) => this.blocked.has(chatId));
+    const blocked = users.filter(({ chatId }) => this.blocked.has(chatId));
     server.unheard(() => blocked.forEach((person) => person.unblock()));
-    await this.#audience.subscribe(blocked);
+    await this.#subscribers.subscribe(blocked);
   }
 
   #isWhole(chatId: number): boolean {
     return this.#arrivals.get(chatId)?.length === this.#messages.length;
   }
 
-  /** The answer to one of its messages to the chat, or the message itself. */
+  /** Loses one of its messages to the chat, or the answer to it. */
   #loseOne(chatId: number): BotApiFault {
-    const { random, server } = this.#audience;
+    const { random, server } = this.#subscribers;
     const methods = this.#messages.map((_, index) =>
       index === 0 && this.options.kind === "photo" ? "sendPhoto" : "sendMessage"
     );
@@ -171,16 +170,16 @@ export class Trial {
     const sent = this.#messages[index];
     const isSame = text === sent?.text && JSON.stringify(entities) === JSON.stringify(sent?.entities);
     if (!isSame) {
-      this.problems.push(`${this.id}: it came to chat ${chatId} in other words: ${JSON.stringify(text)}`);
+      this.problems.push(`${this.id}: chat ${chatId} got another text: ${JSON.stringify(text)}`);
     }
     const isPhoto = index === 0 && this.options.kind === "photo";
-    const bytes = this.#audience.server.file(photo?.at(-1)?.file_id ?? "");
+    const bytes = this.#subscribers.server.file(photo?.at(-1)?.file_id ?? "");
     const isRight = isPhoto ? String(bytes) === String(pictureOf(this.id)) : photo === undefined;
-    if (!isRight) this.problems.push(`${this.id}: it came to chat ${chatId} with another picture`);
+    if (!isRight) this.problems.push(`${this.id}: chat ${chatId} got another picture`);
   }
 }
 
-/** A person's place in the run's order, which goes round from a start of its own; nobody's is before all. */
-export function placeIn({ people_start: start }: RunRecord): (chatId: number | undefined) => number {
+/** A user's position in the run's order, which rotates from its own start; -1 for `undefined`. */
+export function positionIn({ users_start: start }: RunRecord): (chatId: number | undefined) => number {
   return (chatId) => chatId === undefined ? -1 : (chatId - Number(start) + 2 ** 52) % 2 ** 52;
 }

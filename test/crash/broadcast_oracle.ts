@@ -1,29 +1,28 @@
-/** The oracle: what must hold of a broadcast once it is through, whatever befell the bots. */
+/** The test oracle: what must hold of a broadcast once it has ended, whatever happened to the bots. */
 import type { BroadcastReport } from "../../mod.ts";
-import type { Audience } from "./audience.ts";
-import type { Trial } from "./trial.ts";
+import type { TestBroadcast } from "./test_broadcast.ts";
 
-/** What is wrong with it; empty where nothing is. */
-export function verdict(audience: Audience, trial: Trial): string[] {
-  const { report, options: { onUnknown } } = trial;
-  if (report === undefined) return [...trial.problems, `${trial.id}: there is no report`];
+/** What is wrong with it; empty where nothing is. @param chats How many should get it. */
+export function problemsOf(broadcast: TestBroadcast, chats: number): string[] {
+  const { report, options: { onUnknown } } = broadcast;
+  if (report === undefined) return [...broadcast.problems, `${broadcast.id}: there is no report`];
   const problems = [
-    ...countProblems(audience, trial, report),
-    ...onUnknown === "skip" ? skipProblems(trial, report) : resendProblems(trial, report),
+    ...countProblems(broadcast, report, chats),
+    ...onUnknown === "skip" ? skipProblems(broadcast, report) : resendProblems(broadcast, report),
   ];
   return [
-    ...trial.problems,
-    ...problems.map((problem) => `${trial.id}: ${problem}\n  ${JSON.stringify(report)}`),
+    ...broadcast.problems,
+    ...problems.map((problem) => `${broadcast.id}: ${problem}\n  ${JSON.stringify(report)}`),
   ];
 }
 
-/** Every recipient is counted, and once. */
-function countProblems({ people }: Audience, trial: Trial, report: BroadcastReport): string[] {
-  const { reached, uploads, uploaders, lost } = trial;
+/** Every recipient is counted once. */
+function countProblems(broadcast: TestBroadcast, report: BroadcastReport, chats: number): string[] {
+  const { reached, uploads, uploaders, lost } = broadcast;
   const { recipients, sent, deactivated, skipped, failed, unknown } = report;
   const sum = sent + deactivated + skipped + failed + unknown;
   return [
-    ...wrong(recipients !== people.length, `${recipients} recipients of ${people.length}`),
+    ...wrong(recipients !== chats, `${recipients} recipients of ${chats}`),
     ...wrong(uploads > uploaders + lost.length, `${uploads} uploads by ${uploaders} bots`),
     ...wrong(sum !== recipients, `the counts add up to ${sum}`),
     ...wrong(sent > reached || reached > sent + unknown, `it reached ${reached}`),
@@ -31,10 +30,10 @@ function countProblems({ people }: Audience, trial: Trial, report: BroadcastRepo
   ];
 }
 
-/** Nobody twice; who got none was in doubt, and is counted so. */
-function skipProblems(trial: Trial, report: BroadcastReport): string[] {
-  const { doubled, missed, inDoubt, blocked } = trial;
-  const lost = new Set(trial.lost);
+/** No chat twice; a chat that got none was in doubt, and is counted as unknown. */
+function skipProblems(broadcast: TestBroadcast, report: BroadcastReport): string[] {
+  const { doubled, missed, inDoubt, blocked } = broadcast;
+  const lost = new Set(broadcast.lost);
   const forgotten = missed.filter((chatId) => !inDoubt.has(chatId) && !lost.has(chatId));
   const atMost = new Set([...inDoubt, ...lost]).size;
   const { deactivated, unknown, skips: { expired } } = report;
@@ -53,19 +52,25 @@ function skipProblems(trial: Trial, report: BroadcastReport): string[] {
   ];
 }
 
-/** Everybody who could be reached in time; twice only who was in doubt. */
-function resendProblems(trial: Trial, report: BroadcastReport): string[] {
-  const { missed, doubled, inDoubt, blocked } = trial;
-  const lost = new Set(trial.lost);
+/** Every chat that could be reached in time; twice only chats that were in doubt. */
+function resendProblems(broadcast: TestBroadcast, report: BroadcastReport): string[] {
+  const { missed, doubled, inDoubt, blocked } = broadcast;
+  const lost = new Set(broadcast.lost);
   const unfounded = doubled.filter((chatId) => !inDoubt.has(chatId) && !lost.has(chatId));
   const { deactivated, unknown, skips: { unsubscribed, expired } } = report;
   const gone = deactivated + unsubscribed;
   return [
     ...wrong(missed.length > unknown + expired, `${missed.length} chats were forgotten: ${some(missed)}`),
-    ...wrong(unfounded.length > 0, `${unfounded.length} got it twice without a doubt: ${some(unfounded)}`),
-    // Only where there was no time to send it again.
-    ...wrong(unknown > (trial.options.expiresAt === undefined ? 0 : inDoubt.size), `${unknown} are unknown`),
-    // One that was refused before the crash has been unsubscribed by then.
+    ...wrong(
+      unfounded.length > 0,
+      `${unfounded.length} got it twice and were not in doubt: ${some(unfounded)}`,
+    ),
+    // Unknown only where there was no time to send it again.
+    ...wrong(
+      unknown > (broadcast.options.expiresAt === undefined ? 0 : inDoubt.size),
+      `${unknown} are unknown`,
+    ),
+    // A chat that was refused before the crash is unsubscribed by then.
     ...wrong(
       gone > blocked.size || gone + unknown + expired < blocked.size,
       `${blocked.size} had blocked`,
