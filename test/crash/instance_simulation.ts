@@ -120,6 +120,7 @@ class Simulation {
 /** One history of so many has the SDK's own client. */
 const sdkEvery = 10;
 const pageMs = 1000;
+const lastRequestsMs = 20_000;
 const stuckAfterMs = 6 * 60 * 60_000;
 
 export async function simulateInstances(
@@ -141,13 +142,16 @@ export async function simulateInstances(
   while (!isOver && simulation.ms < stuckAfterMs) await simulation.dynamodb.clock.pass(pageMs);
   if (!isOver) throw new Error(`seed ${history.seed} does not end:\n${simulation.logger.lines.join("\n")}`);
   const [, outcome] = await result;
-  return {
+  const played: InstanceResult = {
     ...outcome,
     late: simulation.late,
     sent: sumOf(simulation),
     confirmed: simulation.confirmations,
     problems: problemsOf(simulation, outcome),
   };
+  // Requests under way end, with the library's timers in real time.
+  await simulation.dynamodb.clock.pass(lastRequestsMs);
+  return played;
 }
 
 function sumOf({ sent }: Simulation): number {

@@ -84,14 +84,14 @@ export async function actAt(
   act: () => void,
 ): Promise<boolean> {
   let cancel = (): void => {};
-  const struck = new Promise<true>((resolve) => {
+  const acted = new Promise<true>((resolve) => {
     cancel = triggers[point](subscribers, broadcast, () => {
       act();
       resolve(true);
     });
   });
   try {
-    return await Promise.race([struck, sending.then(() => false)]);
+    return await Promise.race([acted, sending.then(() => false)]);
   } finally {
     cancel();
   }

@@ -55,11 +55,11 @@ export class TestBroadcast {
     this.#uploadsBefore = server.uploads;
     const drawn = (share: number = 0): LocalUser[] => users.filter(() => random() < share);
     const blocked = drawn(options.blocked);
-    server.unheard(() => blocked.forEach((person) => person.block()));
+    server.unheard(() => blocked.forEach((user) => user.block()));
     this.blocked = new Set(blocked.map(({ chatId }) => chatId));
     const lost = drawn(options.lost).filter(({ chatId }) => !this.blocked.has(chatId));
     this.#losses = new Map(lost.map(({ chatId }) => [chatId, this.#loseOne(chatId)]));
-    this.#ends = users.map((person) => person.onMessage((message) => this.#arrive(person, message)));
+    this.#ends = users.map((user) => user.onMessage((message) => this.#arrive(user, message)));
   }
 
   /** Messages that have arrived so far. */
@@ -126,7 +126,7 @@ export class TestBroadcast {
     for (const end of this.#ends) end();
     for (const fault of this.#faults) fault.clear();
     const blocked = users.filter(({ chatId }) => this.blocked.has(chatId));
-    server.unheard(() => blocked.forEach((person) => person.unblock()));
+    server.unheard(() => blocked.forEach((user) => user.unblock()));
     await this.#subscribers.subscribe(blocked);
   }
 
@@ -180,6 +180,6 @@ export class TestBroadcast {
 }
 
 /** A user's position in the run's order, which rotates from its own start; -1 for `undefined`. */
-export function positionIn({ users_start: start }: RunRecord): (chatId: number | undefined) => number {
+export function positionIn({ people_start: start }: RunRecord): (chatId: number | undefined) => number {
   return (chatId) => chatId === undefined ? -1 : (chatId - Number(start) + 2 ** 52) % 2 ** 52;
 }
