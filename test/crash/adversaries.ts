@@ -4,7 +4,7 @@ import { randomOf } from "../support/histories.ts";
 import { createSemaphore } from "../../lib/util/async.ts";
 import { Adversary } from "./adversary.ts";
 import { assertSound, historyLine } from "./report.ts";
-import type { RunOptions, Test } from "./run_options.ts";
+import type { RunOptions, Test } from "./parts.ts";
 import { type Numbers, type SignalCheck, type Size, timesIn, withSignalCheck } from "./signal_check.ts";
 
 export interface HistoryReport extends Numbers {
@@ -27,10 +27,7 @@ export async function playHistory(seed: number, size: Size): Promise<HistoryRepo
   const maxHoldSeconds = random() < 0.3 ? 8 : 0;
   const broadcastId = random() < 0.5 ? `history${seed}` : undefined;
   const leavers: LocalUser[] = [];
-  let report: HistoryReport | undefined;
-  await withSignalCheck(size, async (check) => {
-    report = await playWith(check, { seed, random, leavers, broadcastId });
-  }, {
+  return await withSignalCheck(size, (check) => playWith(check, { seed, random, leavers, broadcastId }), {
     isInMemory,
     hasLedger: broadcastId !== undefined,
     server: { chatMessagesPerSecond: 1, groupMessagesPerMinute: 20, maxHoldSeconds },
@@ -39,10 +36,6 @@ export async function playHistory(seed: number, size: Size): Promise<HistoryRepo
       return leavers;
     },
   });
-  if (report === undefined) {
-    throw new Error("unreachable: a body that ends without an error has set the report");
-  }
-  return report;
 }
 
 interface History {

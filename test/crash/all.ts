@@ -9,8 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parts } from "./parts.ts";
-import { parseRunOptions } from "./run_options.ts";
+import { parseRunOptions, parts } from "./parts.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");

@@ -5,7 +5,7 @@ import type { BroadcastCounters } from "./broadcast_run.ts";
 import { runDoubleStarts, runSuspensions } from "./concurrent_broadcasts.ts";
 import { ledgerOutages, runLedgerOutage } from "./ledger_outages.ts";
 import { assertSound, broadcastKillLine, concurrentLine, expiryLine, ledgerOutageLine } from "./report.ts";
-import type { RunOptions, Test } from "./run_options.ts";
+import type { RunOptions, Test } from "./parts.ts";
 
 const mutants = [
   ["late", "skip", "writes its windows when it has sent them"],

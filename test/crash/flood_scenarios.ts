@@ -12,8 +12,7 @@ const quick = 2400;
 
 /** A 429 of two hours in the middle of a signal: a handful of calls into it, and afterwards all have it. */
 const flood = (broadcastId?: string): Scenario => async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server, logs } = check.fixture;
     const sent = check.send({ broadcastId });
     await until(() => check.callsOf(sent).length > size.people / 3, "it has not begun");
@@ -34,15 +33,13 @@ const flood = (broadcastId?: string): Scenario => async (size) => {
     const report = await check.finished(sent, size.factor);
     assert.equal([report.sent, report.failed, report.stopped], [size.people, 0, undefined]);
     assert.ok(hits > 0 && flooding.hits <= mostCalls(size), `${flooding.hits} calls into the flood`);
-    line = `${flooding.hits} calls into a flood of two hours; all ${size.people} have it afterwards, once`;
+    return `${flooding.hits} calls into a flood of two hours; all ${size.people} have it afterwards, once`;
   }, { hasLedger: broadcastId !== undefined });
-  return line;
 };
 
 /** A signal that expires in a flood counts chats as expired, and none as failed. */
 const expiring: Scenario = async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server } = check.fixture;
     const sent = check.send({ maxAgeMs: 600_000 });
     await until(() => check.callsOf(sent).length > size.people / 3, "it has not begun");
@@ -55,16 +52,13 @@ const expiring: Scenario = async (size) => {
     assert.ok(skipped > 0 && flooding.hits <= mostCalls(size));
     const has = check.people.filter((person) => timesIn(person, sent.mark) > 0).length;
     assert.is(has, count);
-    line =
-      `${flooding.hits} calls into the flood; ${count} have it, ${skips.expired} are counted as expired, none as failed`;
+    return `${flooding.hits} calls into the flood; ${count} have it, ${skips.expired} are counted as expired, none as failed`;
   });
-  return line;
 };
 
 /** The bot ends in a flood: its run with an id stays open, and the next bot finishes it. */
 const leaving: Scenario = async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server, bot, another } = check.fixture;
     const sent = check.send({ broadcastId: "left" });
     await until(() => check.callsOf(sent).length > size.people / 3, "it has not begun");
@@ -82,15 +76,13 @@ const leaving: Scenario = async (size) => {
     await check.arrived(sent);
     check.assertOnce(sent);
     assert.equal([second.sent, second.failed], [size.people, 0]);
-    line = `${first.sent} have it before the bot ends, all ${second.sent} by the next bot, once`;
+    return `${first.sent} have it before the bot ends, all ${second.sent} by the next bot, once`;
   }, { hasLedger: true });
-  return line;
 };
 
 /** Another program polls for ten minutes: signals go out meanwhile, and /stop is heard afterwards. */
 const otherPoller: Scenario = async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server, bot, logs, settled } = check.fixture;
     const [leaver] = check.people;
     await until(() => bot.health.isHearing, "it never hears");
@@ -124,11 +116,10 @@ const otherPoller: Scenario = async (size) => {
     assert.is(logs.of("warn", "Another program polls").length, 1, logs.text);
     const deaf = logs.lines.filter(({ message }) => message.includes("Commands have not been heard for"));
     assert.is(deaf.length, 1, logs.text);
-    line = `${asked} polls in ten minutes; deaf after ${
+    return `${asked} polls in ten minutes; deaf after ${
       Math.round(deafAfterMs / 1000)
     } s; /stop is heard afterwards`;
   });
-  return line;
 };
 
 export const floodScenarios: Readonly<Record<string, Scenario>> = {

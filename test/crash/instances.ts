@@ -4,7 +4,7 @@ import { assert } from "../harness.ts";
 import { type InstanceMutant, simulateInstances } from "./instance_simulation.ts";
 import { instanceMutants } from "./mutants.ts";
 import { assertSound, instancesLine } from "./report.ts";
-import type { RunOptions, Test } from "./run_options.ts";
+import type { RunOptions, Test } from "./parts.ts";
 
 export interface InstancesOptions {
   readonly seed: number;

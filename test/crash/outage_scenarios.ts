@@ -17,8 +17,7 @@ const outages: Readonly<Record<string, DynamoDBFault>> = {
 
 /** The table cannot be read when the signal is due: all chats known to be active have it at once. */
 const unreadable = (fault: DynamoDBFault): Scenario => async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { gate, logs, settled, item } = check.fixture;
     const [early, late] = check.people;
     early?.say("/stop");
@@ -43,9 +42,8 @@ const unreadable = (fault: DynamoDBFault): Scenario => async (size) => {
     check.clock.setFactor(20);
     const isStopped = async (): Promise<boolean> => (await item(late!))?.["removed_reason"]?.S === "stopped";
     await until(isStopped, "the /stop is not kept after the outage");
-    line = numbersLine(others.length, numbers);
+    return numbersLine(others.length, numbers);
   });
-  return line;
 };
 
 /** DynamoDB cannot be reached at the start, no chat is known: the signal waits until it expires, and is an error. */
@@ -66,8 +64,7 @@ const unreachableForever: Scenario = async (size) => {
 
 /** The same, but some have said /start: they have it at once, and once DynamoDB is back in time all have it. */
 const unreachableForAWhile = (broadcastId?: string): Scenario => async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { bot, gate, server } = check.fixture;
     gate.refuse();
     await bot.startBot();
@@ -86,11 +83,10 @@ const unreachableForAWhile = (broadcastId?: string): Scenario => async (size) =>
     check.assertOnce(sent, [...check.people, ...joiners]);
     assert.equal([report.sent, report.failed], [size.people + joiners.length, 0]);
     assert.ok(atOnceMs <= size.bounds.firstMs, `they have it after ${atOnceMs} ms`);
-    line = `two who are known have it after ${
+    return `two who are known have it after ${
       (atOnceMs / 1000).toFixed(2)
     } s, all ${report.sent} once DynamoDB is back`;
   }, { state: "made", hasLedger: broadcastId !== undefined });
-  return line;
 };
 
 /** Known chats have it; it expires before DynamoDB is back. */

@@ -11,8 +11,7 @@ const descriptions = {
 
 /** Every chat refuses the message: the run stays open, and the next call with its id finishes it. */
 const refused = (description: string): Scenario => async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { bot, another } = check.fixture;
     for (const person of check.people) person.refuse({ error_code: 400, description });
     const sent = check.send({ broadcastId: "refused" });
@@ -34,9 +33,8 @@ const refused = (description: string): Scenario => async (size) => {
       )).sent,
       again.sent,
     );
-    line = `${asked} people asked in vain; the next call reaches ${again.sent} of ${size.people}`;
+    return `${asked} people asked in vain; the next call reaches ${again.sent} of ${size.people}`;
   }, { hasLedger: true, bot: { messagesPerSecond: 200 } });
-  return line;
 };
 
 /** Calls that leave one after another may arrive in another order: few go back, even on a busy machine. */
@@ -107,8 +105,7 @@ const directMessages: Scenario = async (size) => {
 
 /** The progress says at the start how many chats will not be reached in time, and that is right. */
 const deadline: Scenario = async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { logs } = check.fixture;
     const seconds = Math.floor(size.people / 30 / 2);
     const expected = size.people - seconds * 30;
@@ -130,10 +127,8 @@ const deadline: Scenario = async (size) => {
       lines[0] ?? "",
       /^At 30 messages a second \d+ of \d+ chats cannot be reached within the [\d.]+ s/,
     );
-    line =
-      `told at the start that ${first} of ${size.people} will not have it in time; ${report.skips.expired} expired`;
+    return `told at the start that ${first} of ${size.people} will not have it in time; ${report.skips.expired} expired`;
   });
-  return line;
 };
 
 export const promiseScenarios: Readonly<Record<string, Scenario>> = {

@@ -6,8 +6,7 @@
 import process from "node:process";
 import { suite } from "../harness.ts";
 import { runtime } from "../support/runtime.ts";
-import { isPart, parts } from "./parts.ts";
-import { parseRunOptions } from "./run_options.ts";
+import { isPart, parseRunOptions, parts } from "./parts.ts";
 
 const [name = ""] = process.argv.slice(2);
 if (!isPart(name)) throw new RangeError(`There is no part "${name}", only ${Object.keys(parts).join(", ")}`);

@@ -197,16 +197,17 @@ export function textOf({ payload }: BotApiCall): string {
 }
 
 /** Runs the body with subscribed people; the bot and Telegram have the same clock. */
-export async function withSignalCheck(
+export async function withSignalCheck<T>(
   size: Size,
-  body: (check: SignalCheck) => Promise<void>,
+  body: (check: SignalCheck) => Promise<T>,
   { before, isInMemory = false, alsoSubscribed, ...options }: SignalCheckOptions = {},
-): Promise<void> {
+): Promise<T> {
   const clock = new FastClock(size.factor);
   const storage = isInMemory ? new InMemoryChatStorage() : undefined;
   const people: LocalUser[] = [];
-  const run = async (fixture: Fixture): Promise<void> =>
-    await body(new SignalCheck(fixture, clock, size, people));
+  const results: T[] = [];
+  const run = async (fixture: Fixture): Promise<unknown> =>
+    results.push(await body(new SignalCheck(fixture, clock, size, people)));
   await withBot(run, {
     ...options,
     bot: { messagesPerSecond: perSecond, clock, storage, ...options.bot },
@@ -222,6 +223,7 @@ export async function withSignalCheck(
       await before?.(fixture);
     },
   });
+  return results[0] as T;
 }
 
 /** `first after 0.03 s, last of 300 after 10.1 s (its own time 10.0 s), 0 messages of others between` */

@@ -11,7 +11,7 @@ import { type Random, randomOf } from "../support/histories.ts";
 import { runOutageKills } from "./outage_kill.ts";
 import { faults } from "./outages.ts";
 import { assertSound, outageKillLine, signalOutagesLine } from "./report.ts";
-import type { RunOptions, Test } from "./run_options.ts";
+import type { RunOptions, Test } from "./parts.ts";
 import { Subscribers } from "./subscribers.ts";
 
 export const outageTimes = ["before", "at", "in the middle of"] as const;

@@ -3,7 +3,7 @@ import { runtime } from "../support/runtime.ts";
 import { floodScenarios } from "./flood_scenarios.ts";
 import { outageScenarios } from "./outage_scenarios.ts";
 import { promiseScenarios } from "./promise_scenarios.ts";
-import type { RunOptions, Test } from "./run_options.ts";
+import type { RunOptions, Test } from "./parts.ts";
 import { type Scenario, strangerScenarios } from "./stranger_scenarios.ts";
 import { tableScenarios } from "./table_scenarios.ts";
 

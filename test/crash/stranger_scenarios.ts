@@ -14,9 +14,8 @@ const unknownDescriptions = [
 
 /** A stranger's two chats are the first recipients, and refuse with an unknown description. */
 const refusing = (kind: "accounts" | "groups", broadcastId?: string): Scenario => async (size) => {
-  let line = "";
   const chatIds: number[] = [];
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const sent = check.send({
       broadcastId,
       order: kind === "accounts" ? "ascending" : ({ chat_id }) => chatIds.includes(chat_id) ? 0 : 1,
@@ -30,7 +29,7 @@ const refusing = (kind: "accounts" | "groups", broadcastId?: string): Scenario =
     assert.not.ok(chatIds.includes(second ?? 0));
     const { logs } = check.fixture;
     for (const text of unknownDescriptions) assert.is(logs.of("warn", text).length, 1, logs.text);
-    line = numbersLine(size.people, numbers);
+    return numbersLine(size.people, numbers);
   }, {
     hasLedger: broadcastId !== undefined,
     async before({ server, table }) {
@@ -45,13 +44,11 @@ const refusing = (kind: "accounts" | "groups", broadcastId?: string): Scenario =
       await plantActive(table, ...chatIds);
     },
   });
-  return line;
 };
 
 /** Three groups in slow mode, twelve /help in each. */
 const slowModes = (seconds: number, server?: SignalCheckOptions["server"]): Scenario => async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server, settled, logs } = check.fixture;
     const stranger = server.user();
     const groups = [1, 2, 3].map((number) =>
@@ -70,15 +67,13 @@ const slowModes = (seconds: number, server?: SignalCheckOptions["server"]): Scen
     assert.equal(logs.of("warn", "limits the rate"), []);
     assert.ok(numbers.others <= 36, `${numbers.others} messages to the groups`);
     await check.finished(sent);
-    line = numbersLine(size.people, numbers);
+    return numbersLine(size.people, numbers);
   }, { server: { groupMessagesPerMinute: 20, ...server } });
-  return line;
 };
 
 /** Fifty accounts send forty commands each: replies have a third of the pace. */
 const commands: Scenario = async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server } = check.fixture;
     const strangers = Array.from({ length: 50 }, () => server.user());
     const all = (): void => strangers.forEach((stranger) => stranger.say("/help"));
@@ -93,15 +88,13 @@ const commands: Scenario = async (size) => {
     const atMost = (size.people + strangers.length) / 2 * size.bounds.times + 10;
     assert.ok(numbers.others <= atMost, `${numbers.others} replies left meanwhile, of ${atMost}`);
     await check.finished(sent);
-    line = `${numbersLine(size.people, numbers)}; the pace less a third for replies`;
+    return `${numbersLine(size.people, numbers)}; the pace less a third for replies`;
   }, { isInMemory: true, server: { chatMessagesPerSecond: 1 } });
-  return line;
 };
 
 /** A hundred strangers send /stop to a private bot, again and again: each is answered once, and costs one read. */
 const privateStops: Scenario = async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server, settled, gate } = check.fixture;
     const strangers = Array.from({ length: 100 }, () => server.user());
     const all = (): void => strangers.forEach((stranger) => stranger.say("/stop"));
@@ -120,15 +113,13 @@ const privateStops: Scenario = async (size) => {
     await settled();
     assert.is(gate.count("GetItem"), 0, "what is known of a stranger is not read again");
     for (const { attempts } of strangers) assert.ok(attempts <= 1, `${attempts} answers to a stranger`);
-    line = `${numbersLine(size.people, numbers)}; the pace less a third for replies`;
+    return `${numbersLine(size.people, numbers)}; the pace less a third for replies`;
   }, { bot: { allowedUsers: idsOf(size.people) } });
-  return line;
 };
 
 /** Twenty accounts whose own chats are flooded for an hour have replies refused, before a signal and beside it. */
 const floodedAccounts: Scenario = async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server } = check.fixture;
     const strangers = Array.from({ length: 20 }, () => server.user());
     for (const stranger of strangers) {
@@ -141,18 +132,16 @@ const floodedAccounts: Scenario = async (size) => {
     }
     const sent = check.send();
     const numbers = await check.measure(sent);
-    line = numbersLine(size.people, numbers);
     check.clock.setFactor(300);
+    return numbersLine(size.people, numbers);
   }, { isInMemory: true });
-  return line;
 };
 
 /** Accounts next to each other in the order, the first of all, are flooded themselves: alike, and for long. */
 const floodedNeighbours =
   (count: number, seconds: number, broadcastId?: string): Scenario => async (size) => {
-    let line = "";
     let accounts: readonly LocalUser[] = [];
-    await withSignalCheck(size, async (check) => {
+    return await withSignalCheck(size, async (check) => {
       for (const account of accounts) account.flood(seconds);
       const sent = check.send({ broadcastId, order: "ascending" });
       const numbers = await check.measure(sent);
@@ -162,7 +151,7 @@ const floodedNeighbours =
       // Ten minutes are waited for at most.
       const { sent: reached, failed } = await check.finished(sent);
       assert.equal([reached, failed], seconds > 600 ? [size.people, count] : [size.people + count, 0]);
-      line = numbersLine(size.people, numbers);
+      return numbersLine(size.people, numbers);
     }, {
       hasLedger: broadcastId !== undefined,
       async before({ server, table }) {
@@ -173,14 +162,12 @@ const floodedNeighbours =
         await plantActive(table, ...accounts.map(({ chatId }) => chatId));
       },
     });
-    return line;
   };
 
 /** The same forty for minutes, and the bot ends meanwhile: the next one goes on with all who had to wait. */
 const leavingFlooded: Scenario = async (size) => {
-  let line = "";
   let accounts: readonly LocalUser[] = [];
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { bot, another } = check.fixture;
     const floods = accounts.map((account) => account.flood(590));
     const sent = check.send({ broadcastId: "left" });
@@ -196,7 +183,7 @@ const leavingFlooded: Scenario = async (size) => {
     const second = await run;
     check.assertOnce(sent, [...check.people, ...accounts]);
     assert.equal([second.sent, second.failed, second.unknown], [size.people + accounts.length, 0, 0]);
-    line = `${first.sent} have it before the bot ends, all ${second.sent} by the next bot, once`;
+    return `${first.sent} have it before the bot ends, all ${second.sent} by the next bot, once`;
   }, {
     hasLedger: true,
     async before({ server, table }) {
@@ -204,13 +191,11 @@ const leavingFlooded: Scenario = async (size) => {
       await plantActive(table, ...accounts.map(({ chatId }) => chatId));
     },
   });
-  return line;
 };
 
 /** One person adds the bot to 150 channels and groups: ten are registered; with no limit people still come first. */
 const manyChats = (chatsPerAdder?: number): Scenario => async (size) => {
-  let line = "";
-  await withSignalCheck(size, async (check) => {
+  return await withSignalCheck(size, async (check) => {
     const { server, settled } = check.fixture;
     const owner = server.user();
     const chats = [...server.channelsOf(owner, 75), ...server.groupsOf(owner, 75, "supergroup")];
@@ -225,9 +210,8 @@ const manyChats = (chatsPerAdder?: number): Scenario => async (size) => {
     const calls = check.callsOf(sent);
     const firstOther = calls.findIndex((call) => check.isOthers(call));
     assert.is(firstOther, size.people, "people come before channels and groups");
-    line = numbersLine(size.people, numbers);
+    return numbersLine(size.people, numbers);
   }, { bot: { chatsPerAdder } });
-  return line;
 };
 
 export const strangerScenarios: Readonly<Record<string, Scenario>> = {

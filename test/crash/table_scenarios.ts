@@ -48,8 +48,7 @@ const foreignTable: Scenario = async (size) => {
  */
 const chatsUnknown =
   (why: "the item is missing" | "the ids are equal", broadcastId?: string): Scenario => async (size) => {
-    let line = "";
-    await withSignalCheck(size, async (check) => {
+    return await withSignalCheck(size, async (check) => {
       const { gate, table, logs } = check.fixture;
       const Key = { chat_id: { N: "0" } };
       const isMissing = why === "the item is missing";
@@ -77,14 +76,12 @@ const chatsUnknown =
           await activeIn(check.fixture),
           broadcastId === undefined ? 0 : size.people - next.deactivated,
         );
-        line =
-          `halted after ${calls} calls, nobody deactivated; told to proceed it goes on (${next.deactivated})`;
+        return `halted after ${calls} calls, nobody deactivated; told to proceed it goes on (${next.deactivated})`;
       } finally {
         await second.stopBot();
         await server.close();
       }
     }, { hasLedger: broadcastId !== undefined });
-    return line;
   };
 
 export const tableScenarios: Readonly<Record<string, Scenario>> = {

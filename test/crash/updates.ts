@@ -5,7 +5,7 @@ import type { UpdateMutant } from "./mutants.ts";
 import { runSpooledKills, runStop } from "./outage_endings.ts";
 import { type Outage, type OutageReport, outages, runOutage, titleOf } from "./outages.ts";
 import { assertSound, killLine, outageTable } from "./report.ts";
-import type { RunOptions, Test } from "./run_options.ts";
+import type { RunOptions, Test } from "./parts.ts";
 import { runTogether } from "./together.ts";
 
 export function register(test: Test, { seed }: RunOptions): void {
