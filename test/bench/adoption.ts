@@ -11,7 +11,7 @@ import { takeTurns } from "./sampling.ts";
 
 const rounds = 15;
 
-/** The adapter itself, a few kilobytes, is not on every registry; all that it depends on is. */
+/** The packages that the adapter depends on; the adapter itself, a few kilobytes, is not on every registry. */
 const dependencies = ["grammy", "@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb"];
 const other = "grammY + its DynamoDB storage's packages";
 
@@ -21,7 +21,7 @@ export { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 export { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 `;
 
-/** As for the bundle, where names stay; or the smallest that there is. */
+/** esbuild's options: those of `npm run bundle`, which keep names, and those for the smallest file. */
 const kept = ["--minify-whitespace", "--minify-syntax"];
 const smallest = ["--minify"];
 
@@ -50,7 +50,7 @@ const filesIn = (folder: string): string[] =>
 const megabytesIn = (folder: string): number =>
   filesIn(join(folder, "node_modules")).reduce((sum, path) => sum + statSync(path).size, 0) / 1e6;
 
-/** Those that npm has installed, as its own list of them says. */
+/** How many packages npm has installed, by its own list. */
 function packagesIn(folder: string): number {
   const list = readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8");
   return Object.keys((JSON.parse(list) as { packages: object }).packages).length;
@@ -95,7 +95,7 @@ async function sizeRows(tarball: string, ours: Installed, theirs: Installed): Pr
   ];
 }
 
-/** On Deno both are the clone's; on Node those that are installed. */
+/** Imports the installed packages on Node, those of this clone on Deno. */
 async function importRow(ours: readonly [string, string], theirs: string): Promise<Row> {
   const [name, folder] = ours;
   const turns = await takeTurns(rounds, {

@@ -1,6 +1,6 @@
 /**
  * How long a broadcast takes to the last chat where Telegram has a limit that the bot does not know, what it costs, and
- * how others fare at the same.
+ * how other broadcasters do under the same limit.
  */
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { systemClock } from "../../lib/util/clock.ts";
@@ -19,7 +19,7 @@ import { storageOf } from "./broadcasters.ts";
 import type { Row } from "./report.ts";
 import { quantileOf } from "./sampling.ts";
 
-/** Telegram's limit is what the bot was told, or half of it. */
+/** The bounds where Telegram's limit is the bot's setting, and where it is half of that. */
 const known = { times: 1.05, refusedPercent: 0.1 };
 const halved = { times: 1.25, refusedPercent: 2 };
 const photoBytes = 150_000;
@@ -77,14 +77,14 @@ export async function measure(): Promise<Row[]> {
 
 // How long a command waits for its answer during a broadcast.
 
-/** More than are written to before the last answer. */
+/** So many that the broadcast lasts until the last answer. */
 const chats = 9000;
 const questions = 60;
 const limit = 30;
 const latencyMs = 80;
 /** Between an answer and the next question. */
 const restMs = 250;
-/** What the answer begins with, and no broadcast says. */
+/** The beginning of the answer, which no broadcast contains. */
 const answer = "This chat is subscribed.";
 
 async function statusRow(servers: RunningServer): Promise<Row> {
@@ -114,7 +114,7 @@ async function statusRow(servers: RunningServer): Promise<Row> {
   };
 }
 
-/** Each question is another chat's, as what is said to one chat has a limit of its own. */
+/** Each question comes from another chat, as each chat has a rate limit of its own. */
 async function p95Seconds(server: OpenServer, first: number): Promise<number> {
   const times: number[] = [];
   for (let index = first; index < first + questions; index++) {

@@ -51,8 +51,8 @@ async function broadcastToAll(bot: MeanReversionTelegramBot, recipients: number)
 }
 
 /**
- * As many bare calls at once as the pace needs at this latency, so that everyone sends at the same pace. Both of grammY's
- * builds, as one is the cheaper on Node and the other on Deno: the cheaper one sets the target.
+ * Compares with as many bare calls at once as the pace needs at this latency. Both of grammY's builds are measured, as one is
+ * the cheaper on Node and the other on Deno: the cheaper one sets the target.
  */
 export async function cpuRows(): Promise<Row[]> {
   await using server = await startCounting(1);
@@ -90,7 +90,7 @@ function rowsOf(turns: Record<Name, Cost[]>): Row[] {
 // Memory: what a broadcast to a million chats keeps.
 
 const million = 1_000_000;
-/** What a machine can still do: beyond that, calls pile up in the server's queue, and it is that which is measured. */
+/** As fast as a machine can be: beyond that, calls would pile up in the server's queue. */
 const timesAsFast = 2;
 const sampleEveryMs = 200;
 const megabyte = 2 ** 20;

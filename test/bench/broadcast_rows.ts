@@ -7,7 +7,7 @@ import { comparison, type Row, type Target } from "./report.ts";
 /** What the server takes to answer a call. */
 const latencyMs = 80;
 
-/** Who sends what to how many, at which pace, and what Telegram's limit is. */
+/** The broadcaster, its recipients and pace, and Telegram's limit in messages a second. */
 export interface Broadcast {
   readonly name: BroadcasterName;
   readonly chats: number;
@@ -41,7 +41,7 @@ export async function measureBroadcast(
   return resultOf(broadcast, await server.arrivals(), startedAt);
 }
 
-/** What the times and counts come to. */
+/** Times and shares from the counts. */
 export function resultOf(broadcast: Broadcast, arrivals: Arrivals, startedAt: number): BroadcastResult {
   const { delivered, refused, reached, lastAt } = arrivals;
   return {
@@ -128,10 +128,10 @@ export function chartRows(chart: BroadcastResult, text: BroadcastResult, uploadi
   ];
 }
 
-/** `broadcast to 3,000 chats at 30/s, told 60/s` */
+/** `broadcast to 3,000 chats at 15/s where 30/s is set` */
 function titleOf({ chats, limit, messagesPerSecond = limit }: BroadcastResult): string {
-  const told = messagesPerSecond === limit ? "" : ` where ${count(messagesPerSecond)}/s is set`;
-  return `broadcast to ${count(chats)} chats at ${count(limit)}/s${told}`;
+  const setting = messagesPerSecond === limit ? "" : ` where ${count(messagesPerSecond)}/s is set`;
+  return `broadcast to ${count(chats)} chats at ${count(limit)}/s${setting}`;
 }
 
 function msAChat({ seconds, chats }: BroadcastResult): number {

@@ -155,7 +155,7 @@ export class Meter {
     try {
       return (await this.#aside.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }))).Item;
     } catch {
-      // The table is yet to be created.
+      // The table does not exist yet.
       return undefined;
     }
   }

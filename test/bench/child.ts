@@ -39,7 +39,7 @@ const roles: Readonly<Record<Role, (...args: string[]) => Promise<void>>> = {
     const { startInboundServer } = await import("./inbound_server.ts");
     serve(await startInboundServer(inboundDelayMs));
   },
-  /** A bot that receives messages. It tells its processor time in seconds to whoever asks. Arguments: name, endpoint. */
+  /** A bot that receives messages. It answers each request with its processor time in seconds. Arguments: name, endpoint. */
   async inbound_bot(name = "", endpoint = "") {
     const { inboundBots } = await import("./inbound_bots.ts");
     const { startHttpServer } = await import("./http_server.ts");

@@ -8,7 +8,7 @@ import { type Cost, takeTurns } from "./sampling.ts";
 
 const rounds = 31;
 
-/** What a bot in DynamoDB cannot do without. */
+/** The packages that any bot with DynamoDB needs. */
 const dependencies = ["grammy/web", "@aws-sdk/client-dynamodb"];
 
 /** As users of the npm package have it; Deno takes the sources. */

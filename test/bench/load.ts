@@ -1,4 +1,4 @@
-/** What it takes to load all active chats at the start, and what they weigh afterwards. */
+/** Time and processor time to load all active chats at the start, and the memory that they keep. */
 import process from "node:process";
 import { type AttributeValue, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
@@ -84,7 +84,7 @@ async function compare(
   return await takeTurns(rounds, Object.fromEntries(turns) as Record<ReaderName, () => Promise<Cost>>);
 }
 
-/** What the set of all chats keeps in memory, after one load for all that is only made once. */
+/** Memory of the set of all chats, after a first load that makes everything that is made only once. */
 async function bytesAChat({ endpoint, tableName }: Table): Promise<number> {
   const reader = readers.ours(endpoint, tableName);
   await reader.load();
@@ -92,7 +92,7 @@ async function bytesAChat({ endpoint, tableName }: Table): Promise<number> {
   while (samples.length < memorySamples) samples.push(await bytesOfOneLoad(reader));
   reader.close();
   const bytes = medianOf(samples);
-  // A number alone has eight.
+  // A number alone takes eight.
   if (bytes < 8) throw new Error(`${bytes} bytes a chat cannot be: the memory was not at rest`);
   return bytes;
 }
@@ -105,7 +105,7 @@ async function bytesOfOneLoad(reader: Reader): Promise<number> {
 }
 
 async function bytesInUse(): Promise<number> {
-  // What has just been answered lets go of its buffers a moment later.
+  // Buffers of the last answers are released a moment later.
   await systemClock.sleep(100);
   collectGarbage();
   collectGarbage();

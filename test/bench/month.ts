@@ -7,7 +7,7 @@ import { chatIdAt } from "./chats.ts";
 import { capacityOfSignal, tableName, withMeteredBot } from "./metered_bot.ts";
 import type { Row } from "./report.ts";
 
-/** How much goes on. */
+/** How busy the bot is. */
 export interface Usage {
   readonly users: number;
   /** Signals a day, each to all users. */
@@ -18,7 +18,7 @@ export interface Usage {
 
 export const defaultUsage: Usage = { users: 1000, signals: 100, messages: 2 };
 
-/** What comes once a day, or more often, and what each of them consumes. */
+/** A kind of event, how often it happens, and what one consumes. */
 export interface Kind {
   readonly name: string;
   readonly perMonth: number;

@@ -11,7 +11,7 @@ import { medianOf } from "./sampling.ts";
 const newcomers = 2;
 const patienceSeconds = 60;
 
-/** A signal as the sandbox shows its coming. */
+/** A signal in the sandbox's output. */
 const signal = /◂ \S+ (LONG|SHORT) /u;
 
 interface Wait {

@@ -70,7 +70,7 @@ function targetText({ of, is, value }: Target, unit: string): string {
   return of === "ratio" ? `${signs[is]}${value} times` : `${signs[is]}${value}${unit}`;
 }
 
-/** Three digits are more than a shared machine is good for. */
+/** With three digits at most, as a shared machine is not more exact. */
 function figure(value: number): string {
   if (Number.isInteger(value)) return value.toLocaleString("en-US");
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;

@@ -1,4 +1,4 @@
-/** Taking turns, so that a machine that slows down slows everyone down, and what may be said of the turns. */
+/** Measures competitors in turns, so that a machine that slows down slows all of them, and summarizes their samples. */
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -27,14 +27,14 @@ export function medianOf(values: readonly number[]): number {
   return spreadOf(values).median;
 }
 
-/** Each turn of ours by the other's of the same round, which ran beside it. */
+/** The ratios of our turns to the other's of the same round. */
 export function ratioOf(ours: readonly number[], other: readonly number[]): Spread {
   return spreadOf(ours.map((value, round) => value / (other[round] ?? NaN)));
 }
 
 /**
- * Everyone's turn in every round, after one round that counts for nothing. Who begins changes, and so does who comes
- * after whom, as a server may still be busy with what the one before has left; garbage of ours is nobody's burden.
+ * Gives every competitor a turn in every round, after a warm-up round that is not counted. The order changes from round to
+ * round, as a server may still be busy with the turn before; our garbage is collected before each turn.
  */
 export async function takeTurns<K extends string, T>(
   rounds: number,
@@ -52,7 +52,7 @@ export async function takeTurns<K extends string, T>(
   return taken;
 }
 
-/** Forwards and backwards by turns, each time from another one on. */
+/** Alternately forwards and backwards, from another one each time. */
 function orderOf<K>(names: readonly K[], round: number): K[] {
   const first = Math.floor(round / 2) % names.length;
   const order = [...names.slice(first), ...names.slice(0, first)];

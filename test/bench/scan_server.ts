@@ -1,5 +1,5 @@
 /**
- * Answers as DynamoDB does for a table of so many active chats that nobody keeps, and for a ledger: seeding a million
+ * Answers as DynamoDB does for a table of so many active chats that it makes up, and for a ledger: seeding a million
  * items in an emulator takes minutes, and then most of a scan's time is the emulator's.
  */
 import { Buffer } from "node:buffer";

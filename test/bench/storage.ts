@@ -1,4 +1,4 @@
-/** How many chats a second are registered and heard, and by how many requests. */
+/** How many registrations and activity updates a second are stored, and by how many requests. */
 import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";

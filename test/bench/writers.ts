@@ -1,4 +1,4 @@
-/** Three ways to keep what a chat says: ours, the one that is written first, and the least that the SDK can do. */
+/** Three ways to store messages of chats: ours, reading and writing back whole items, and the SDK's bare minimum. */
 import { type AttributeValue, DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import type { MessageEvent, UserInfo } from "../../lib/chats/events.ts";
@@ -19,12 +19,12 @@ export class Traffic {
   #chats = 0;
   #messages = 0;
 
-  /** A message of a chat that nobody has heard of. */
+  /** A message of a new chat. */
   fresh(): ChatMessage {
     return this.#message(this.#chats++);
   }
 
-  /** A message of a known chat: of each in its turn. */
+  /** A message of a known chat; each has its turn. */
   known(): ChatMessage {
     return this.#message(this.#messages % this.#chats);
   }

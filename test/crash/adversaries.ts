@@ -99,7 +99,7 @@ function problemsOf(
       problems.push(`person ${chatId} has it after the confirmed /stop`);
     }
   }
-  // On a busy machine a confirmation may wait for too long, and is dropped.
+  // On a busy machine a confirmation may wait too long for its turn, and is dropped.
   if (confirmed < leavers.length / 2) problems.push(`${confirmed} /stops of ${leavers.length} are confirmed`);
   return problems;
 }

@@ -1,4 +1,4 @@
-/** Sends broadcasts one after another to the same subscribers, judges each, and counts. */
+/** Sends broadcasts one after another to the same subscribers, checks each, and counts. */
 import type { Kind } from "./announcement.ts";
 import { problemsOf } from "./broadcast_oracle.ts";
 import { type KillPoint, killPoints } from "./kill_points.ts";
@@ -13,7 +13,7 @@ export interface ScenarioOptions {
   readonly mutant?: LedgerMutant;
 }
 
-/** What a scenario comes to; each counts what it is about. */
+/** What a scenario has counted. Each uses the counters that it is about. */
 export class BroadcastCounters {
   /** Kills of each kind, all of them in a broadcast that was then finished. */
   readonly kills: Record<KillPoint, number> = {
@@ -66,17 +66,17 @@ export class BroadcastRun {
     this.subscribers = subscribers;
   }
 
-  /** A broadcast, by the scenario's `send`, which sets its report. Without `judge` it is held to the oracle. */
+  /** A broadcast, by the scenario's `send`, which sets its report. Problems are found by `check`, by default the oracle. */
   async broadcast(
     options: TestBroadcastOptions & { readonly kind?: Kind | undefined },
     send: (broadcast: TestBroadcast) => Promise<unknown>,
-    judge: (broadcast: TestBroadcast) => string[] | Promise<string[]> = (broadcast) =>
+    check: (broadcast: TestBroadcast) => string[] | Promise<string[]> = (broadcast) =>
       problemsOf(broadcast, this.subscribers.users.length),
   ): Promise<void> {
     const broadcast = new TestBroadcast(this.subscribers, options);
     try {
       await send(broadcast);
-      this.counters.problems.push(...await judge(broadcast));
+      this.counters.problems.push(...await check(broadcast));
       this.counters.add(broadcast);
     } finally {
       await broadcast.end();

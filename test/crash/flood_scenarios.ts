@@ -21,8 +21,8 @@ const flood = (broadcastId?: string): Scenario => async (size) => {
     const { waitingMs, failed } = sent.run.progress;
     assert.ok(waitingMs > (twoHoursS - 300) * 1000, `${waitingMs} ms`);
     assert.is(failed, 0);
-    const [told = "", ...more] = logs.of("warn", "limits the rate");
-    assert.match(told, /it asks to wait for 7[12]\d\d s/);
+    const [warning = "", ...more] = logs.of("warn", "limits the rate");
+    assert.match(warning, /it asks to wait for 7[12]\d\d s/);
     assert.equal(more, []);
     check.clock.setFactor(quick);
     await until(() => check.clock.now() > flooding.endsAtMs - 1000, "the time does not pass");

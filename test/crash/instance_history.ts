@@ -43,7 +43,7 @@ export interface InstanceHistory {
 }
 
 const minuteMs = 60_000;
-/** It outlasts what the second bot has told of itself. */
+/** Longer than the second bot's announcement that it sends is valid. */
 const longestPauseMs = 40 * minuteMs;
 /** A longer one may be the chat's own, and is not waited for. */
 const longestFloodMs = 9 * minuteMs;

@@ -18,7 +18,7 @@ export interface InstancesReport {
   readonly histories: number;
   /** Those in which DynamoDB was too slow for a signal, so that it went by the list in memory. */
   readonly fromMemory: number;
-  /** Those in which the list could not be read, so that nobody was written to. */
+  /** Those in which the list could not be read, so that no chat was written to. */
   readonly refused: number;
   readonly sent: number;
   /** How many /stops of active chats were confirmed. */

@@ -90,7 +90,7 @@ async function playRound(world: World, bots: readonly RestartedBot[], kills: num
   await traffic.stop();
 }
 
-/** How the table differs from the model at the moment when every update is confirmed; a text where that never is. */
+/** How the table differs from the model at the moment when every update is confirmed; a text where that never comes. */
 async function settledDifferences(
   world: World,
   bots: readonly RestartedBot[],

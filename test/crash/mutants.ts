@@ -142,7 +142,7 @@ class Silent extends TelegramDynamoDBStorage {
 
 export const instanceMutants: Readonly<Record<string, InstanceMutant>> = {
   "confirms a /stop at once": { confirmsAtOnce: true },
-  "does not heed the log of /stops": { Storage: Unread },
+  "ignores the log of /stops": { Storage: Unread },
   "relies on a log that is too old": { Storage: Stale },
-  "does not tell that it sends": { Storage: Silent },
+  "does not announce that it sends": { Storage: Silent },
 };

@@ -109,16 +109,16 @@ const deadline: Scenario = async (size) => {
     const { logs } = check.fixture;
     const seconds = Math.floor(size.people / 30 / 2);
     const expected = size.people - seconds * 30;
-    const told: number[] = [];
+    const forecasts: number[] = [];
     const sent = check.send({
       maxAgeMs: seconds * 1000,
-      onProgress: ({ willExpire }) => void told.push(willExpire),
+      onProgress: ({ willExpire }) => void forecasts.push(willExpire),
     });
-    await until(() => told.length > 0, "no progress is told");
+    await until(() => forecasts.length > 0, "no progress is told");
     const report = await sent.run;
-    const first = told[0] ?? 0;
+    const first = forecasts[0] ?? 0;
     assert.ok(Math.abs(first - expected) <= expected / 4, `${first} of ${expected}`);
-    assert.is(told.at(-1), 0, "nobody is left at the end");
+    assert.is(forecasts.at(-1), 0, "nobody is left at the end");
     assert.equal([report.failed, report.sent + report.skips.expired], [0, size.people]);
     assert.ok(report.skips.expired > 0);
     const lines = logs.of("warn", "until the message expires");
