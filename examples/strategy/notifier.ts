@@ -1,6 +1,7 @@
 /** Starts the bot and sends signals through it, while trading goes on even if Telegram is out of reach. */
 import { setTimeout } from "node:timers/promises";
-import { type Candle, type SignalOptions, systemClock, type TradingSignal } from "telegram-signals";
+import type { Candle, SignalOptions, TradingSignal } from "telegram-signals";
+import { systemClock } from "telegram-signals/storage";
 import { showProgress } from "../cli/progress.ts";
 import { sleepUntil } from "./sleep_until.ts";
 

@@ -4,15 +4,14 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { root, runtime, runWell } from "./child.ts";
-import { entryPoint, importOf } from "./import_time.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { medianOf, ratioOf, takeTurns } from "./sample.ts";
+import { root, runtime, runWell } from "./processes.ts";
+import { entryPoint, importOf } from "./import.ts";
+import { comparison, type Row } from "./report.ts";
+import { takeTurns } from "./sampling.ts";
 
 const rounds = 15;
 
-/** The adapter itself, a few kilobytes, is not on every registry; all that it depends on is. */
+/** The packages that the adapter depends on; the adapter itself, a few kilobytes, is not on every registry. */
 const dependencies = ["grammy", "@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb"];
 const other = "grammY + its DynamoDB storage's packages";
 
@@ -22,7 +21,7 @@ export { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 export { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 `;
 
-/** As for the bundle, where names stay; or the smallest that there is. */
+/** esbuild's options: those of `npm run bundle`, which keep names, and those for the smallest file. */
 const kept = ["--minify-whitespace", "--minify-syntax"];
 const smallest = ["--minify"];
 
@@ -51,7 +50,7 @@ const filesIn = (folder: string): string[] =>
 const megabytesIn = (folder: string): number =>
   filesIn(join(folder, "node_modules")).reduce((sum, path) => sum + statSync(path).size, 0) / 1e6;
 
-/** Those that npm has installed, as its own list of them says. */
+/** How many packages npm has installed, by its own list. */
 function packagesIn(folder: string): number {
   const list = readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8");
   return Object.keys((JSON.parse(list) as { packages: object }).packages).length;
@@ -74,16 +73,8 @@ async function bundledSize({ folder, entry }: Installed, minify: readonly string
   return { raw: code.length / 1000, gzip: gzipSync(code).length / 1000 };
 }
 
-function beside(measure: string, unit: string, ours: number, value: number): Row {
-  const ratio = ours / value;
-  return {
-    measure,
-    unit,
-    ours,
-    other: { name: other, value },
-    ratio: { low: ratio, median: ratio, high: ratio },
-  };
-}
+const beside = (measure: string, unit: string, ours: number, value: number): Row =>
+  comparison(measure, unit, [ours], { name: other, values: [value] });
 
 async function bundleRows(ours: Installed, theirs: Installed): Promise<Row[]> {
   const rows: Row[] = [];
@@ -104,7 +95,7 @@ async function sizeRows(tarball: string, ours: Installed, theirs: Installed): Pr
   ];
 }
 
-/** On Deno both are the clone's; on Node those that are installed. */
+/** Imports the installed packages on Node, those of this clone on Deno. */
 async function importRow(ours: readonly [string, string], theirs: string): Promise<Row> {
   const [name, folder] = ours;
   const turns = await takeTurns(rounds, {
@@ -113,13 +104,7 @@ async function importRow(ours: readonly [string, string], theirs: string): Promi
   });
   const time = (costs: readonly { seconds: number }[]): number[] =>
     costs.map(({ seconds }) => 1000 * seconds);
-  return {
-    measure: "adoption: import",
-    unit: " ms",
-    ours: medianOf(time(turns.ours)),
-    other: { name: other, value: medianOf(time(turns.theirs)) },
-    ratio: ratioOf(time(turns.ours), time(turns.theirs)),
-  };
+  return comparison("adoption: import", " ms", time(turns.ours), { name: other, values: time(turns.theirs) });
 }
 
 async function rowsOnNode(): Promise<Row[]> {
@@ -137,7 +122,7 @@ async function rowsOnNode(): Promise<Row[]> {
   }
 }
 
-await report(async () => {
+export async function measure(): Promise<Row[]> {
   if (runtime === "Node") return await rowsOnNode();
   return [await importRow([entryPoint(), root], root)];
-});
+}

@@ -1,33 +1,22 @@
 /**
- * All measurements, or those that are named, on both runtimes, one after another: they would disturb each other.
+ * Takes all measurements, or those that are named, on both runtimes, one after another: they would disturb each other.
  *
  *     npm run bench [-- storage inbound load import newcomer chart broadcast first_message cost adoption broadcast_million]
  *
- * The last of them takes many minutes, and runs only where it is named. A run of all others, or of `all`, writes
+ * The last of them takes many minutes and runs only where it is named. A run of all others, or of `all`, writes
  * RESULTS.md. Exit status: 1 if a target was missed.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { root, runWell } from "./child.ts";
+import { textTable } from "../support/table.ts";
+import { type BenchName, benchNames, longest } from "./benches.ts";
+import { root, runForJson, runWell } from "./processes.ts";
+import { cells, headings, isMet, type Row } from "./report.ts";
 import { resultsPage } from "./results.ts";
-import { cells, headings, isMet, type Row } from "./row.ts";
-import { textTable } from "./table.ts";
 
-const usual = [
-  "storage",
-  "inbound",
-  "load",
-  "import",
-  "newcomer",
-  "chart",
-  "broadcast",
-  "first_message",
-  "cost",
-  "adoption",
-];
-const benches = [...usual, "broadcast_million"];
+const usual = benchNames.filter((name) => name !== longest);
 const bin = join(root, "node_modules", ".bin");
 const deno = join(bin, "deno");
 const runtimes: ReadonlyMap<string, readonly [string, ...string[]]> = new Map([
@@ -35,26 +24,27 @@ const runtimes: ReadonlyMap<string, readonly [string, ...string[]]> = new Map([
   ["Deno", [deno, "run", "--frozen", "--quiet", "-P=test"]],
 ]);
 
-async function rowsOf(bench: string, runtime: string): Promise<Row[]> {
+async function rowsOf(bench: BenchName, runtime: string): Promise<Row[]> {
   const [program, ...args] = runtimes.get(runtime) as readonly [string, ...string[]];
-  const file = fileURLToPath(new URL(`${bench}.ts`, import.meta.url));
+  const file = fileURLToPath(new URL("child.ts", import.meta.url));
   const env = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
   const start = performance.now();
-  const output = await runWell(program, [...args, file, "--json"], { env });
+  const rows = await runForJson<Row[]>(program, [...args, file, "measure", bench, "--json"], { env });
   console.error(`${bench} on ${runtime}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
-  return JSON.parse(output.trim().split("\n").at(-1) ?? "") as Row[];
+  return rows;
 }
 
-/** Those that are named; none are all that are usual. */
-function chosen(names: readonly string[]): readonly string[] {
-  if (names.includes("all")) return benches;
-  return names.length === 0 ? usual : benches.filter((name) => names.includes(name));
+/** The measurements that are named; without a name the usual ones. */
+function chosen(names: readonly string[]): readonly BenchName[] {
+  if (names.includes("all")) return benchNames;
+  return names.length === 0 ? usual : benchNames.filter((name) => names.includes(name));
 }
 
 async function main(names: readonly string[]): Promise<number> {
-  const unknown = names.filter((name) => ![...benches, "all"].includes(name));
+  const unknown = names.filter((name) => ![...benchNames, "all"].includes(name));
   if (unknown.length > 0) {
-    return console.error(`There is no ${unknown.join(" or ")}, only ${benches.join(", ")}, or all.`), 2;
+    console.error(`There is no ${unknown.join(" or ")}, only ${benchNames.join(", ")}, or all.`);
+    return 2;
   }
   const rows = new Map<string, Row[]>([...runtimes.keys()].map((runtime) => [runtime, []]));
   const wanted = chosen(names);

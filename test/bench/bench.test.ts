@@ -1,30 +1,24 @@
-/** The measurements do what they claim; how long it takes is no test's business. */
+/** The measurements measure what they claim to; durations are not tested. */
 import { type AttributeValue, CreateTableCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { ChatEvent } from "../../lib/chats/events.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
-import { type Finish, finishOf } from "./broadcast_race.ts";
-import { besideRows, chartRows, limitRows } from "./broadcast_rows.ts";
-import { type BroadcasterName, broadcasters, type Task } from "./broadcasters.ts";
-import { dollars, indexWrites, type Item, onLine, sum, tableCapacity, times } from "./capacity.ts";
-import { chatIdAt } from "./chat_ids.ts";
-import { type ContestantName, contestants, laneNameOf } from "./contestants.ts";
-import { countsAt, startCountingTelegram } from "./counting_telegram.ts";
-import { startStandIn, type Taken } from "./inbound_stand_in.ts";
-import { ManyChats } from "./many_chats.ts";
-import { Meter } from "./meter.ts";
-import { monthOf } from "./month.ts";
-import { type ReaderName, readers } from "./readers.ts";
-import { cells, isMet, type Row } from "./row.ts";
-import { quantileOf, ratioOf, spreadOf, takeTurns } from "./sample.ts";
-import { pageOf, type Scan } from "./scan_pages.ts";
-import { seed } from "./seed.ts";
-import { markdownTable, textTable } from "./table.ts";
-import { startTelegrams } from "./telegram.ts";
-import { OpenTelegram } from "./telegram_client.ts";
-import { Traffic } from "./traffic.ts";
-import { type WriterName, writers } from "./writers.ts";
 import { assert, suite } from "../harness.ts";
 import { clientAt, type RawItem, sharedTable, TableName } from "../support/storage.ts";
+import { markdownTable, textTable } from "../support/table.ts";
+import { OpenServer, startBotApiServers } from "./bot_api_servers.ts";
+import { besideRows, type BroadcastResult, chartRows, limitRows, resultOf } from "./broadcast_rows.ts";
+import { type BroadcasterName, broadcasters, type Task } from "./broadcasters.ts";
+import { dollars, indexWrites, type Item, Meter, onLine, sum, tableCapacity, times } from "./capacity.ts";
+import { chatIdAt, GeneratedChats, seed } from "./chats.ts";
+import { countsAt, startCountingServer } from "./counting_server.ts";
+import { type InboundBotName, inboundBots, keyOf } from "./inbound_bots.ts";
+import { startInboundServer, type TurnResult } from "./inbound_server.ts";
+import { type ReaderName, readers } from "./load.ts";
+import { monthOf } from "./month.ts";
+import { cells, isMet, type Row } from "./report.ts";
+import { quantileOf, ratioOf, spreadOf, takeTurns } from "./sampling.ts";
+import { pageOf, type Scan } from "./scan_server.ts";
+import { Traffic, type WriterName, writers } from "./writers.ts";
 
 const test = suite("bench");
 const { freshTable, closeTable } = sharedTable();
@@ -91,9 +85,9 @@ test("the table in memory does with our writes what the emulator does", async ()
     { kind: "message", at: at + 6000, updateId: 16, registers: true },
   ];
   const table = await freshTable();
-  await using standIn = await startStandIn(0);
+  await using inbound = await startInboundServer(0);
   const histories = [];
-  for (const [endpoint, tableName] of [[table.db.endpoint, TableName], [standIn.endpoint, "chats-any"]]) {
+  for (const [endpoint, tableName] of [[table.db.endpoint, TableName], [inbound.endpoint, "chats-any"]]) {
     const client = clientAt(endpoint as string);
     const storage = new TelegramDynamoDBStorage({ client, tableName });
     const history = [];
@@ -108,15 +102,15 @@ test("the table in memory does with our writes what the emulator does", async ()
   assert.equal(histories[0]?.map((chat) => chat?.message_count), [1, 2, 2, 3, 4, 5, 5, 6]);
 });
 
-test("every contestant keeps every message; a bot that awaits its writes asks once for each", async () => {
-  await using standIn = await startStandIn(1);
-  const requests: Partial<Record<ContestantName, number>> = {};
-  for (const name of Object.keys(contestants) as ContestantName[]) {
-    const stop = await contestants[name](standIn.endpoint);
-    const turn = { name: laneNameOf(name), pattern: "ten of each chat", messages: 120 };
-    const answer = await fetch(`${standIn.endpoint}/turn`, { method: "POST", body: JSON.stringify(turn) });
+test("every inbound bot keeps every message; a bot that awaits its writes asks once for each", async () => {
+  await using inbound = await startInboundServer(1);
+  const requests: Partial<Record<InboundBotName, number>> = {};
+  for (const name of Object.keys(inboundBots) as InboundBotName[]) {
+    const stop = await inboundBots[name](inbound.endpoint);
+    const turn = { name: keyOf(name), pattern: "ten of each chat", messages: 120 };
+    const answer = await fetch(`${inbound.endpoint}/turn`, { method: "POST", body: JSON.stringify(turn) });
     assert.is(answer.status, 200, name);
-    const taken = await answer.json() as Taken;
+    const taken = await answer.json() as TurnResult;
     assert.ok(taken.seconds > 0);
     requests[name] = taken.requests;
     await stop();
@@ -131,45 +125,45 @@ test("every contestant keeps every message; a bot that awaits its writes asks on
 });
 
 test("a turn fails where a message is not kept", async () => {
-  await using standIn = await startStandIn(0);
+  await using inbound = await startInboundServer(0);
   const ask = (path: string, body: unknown, target = ""): Promise<Response> => {
     const headers = { "x-amz-target": `DynamoDB_20120810.${target}` };
-    return fetch(`${standIn.endpoint}${path}`, { method: "POST", body: JSON.stringify(body), headers });
+    return fetch(`${inbound.endpoint}${path}`, { method: "POST", body: JSON.stringify(body), headers });
   };
-  const turn = ask("/turn", { name: "careless", pattern: "another chat each", messages: 2 });
-  const { result } = await (await ask("/bot1:careless/getUpdates", { timeout: 30 })).json();
+  const turn = ask("/turn", { name: "faulty", pattern: "another chat each", messages: 2 });
+  const { result } = await (await ask("/bot1:faulty/getUpdates", { timeout: 30 })).json();
   // Both are counted as messages of the first chat.
   for (let each = 0; each < 2; each++) {
     await ask("/", {
-      TableName: "chats-careless",
+      TableName: "chats-faulty",
       Key: { chat_id: { N: String(result[0].message.chat.id) } },
       UpdateExpression: "ADD message_count :one",
       ExpressionAttributeValues: { ":one": { N: "1" } },
     }, "UpdateItem");
   }
-  await (await ask("/bot1:careless/getUpdates", { offset: result[1].update_id + 1 })).text();
-  assert.match(await (await turn).text(), /^careless has counted 3 messages of 10000000, not 2$/);
+  await (await ask("/bot1:faulty/getUpdates", { offset: result[1].update_id + 1 })).text();
+  assert.match(await (await turn).text(), /^faulty has counted 3 messages of 10000000, not 2$/);
 });
 
 test("every broadcaster reaches every chat once, and ours uploads once; a limit is felt and counted", async () => {
-  await using place = await startTelegrams();
+  await using servers = await startBotApiServers();
   const options = { chats: 6, messagesPerSecond: 1000, latencyMs: 0 };
   for (const name of Object.keys(broadcasters) as BroadcasterName[]) {
     for (const photoBytes of [0, 10]) {
-      await using telegram = await OpenTelegram.at(place, options);
-      const task: Task = { ...telegram.address, chats: 6, messagesPerSecond: 1000, photoBytes };
+      await using server = await OpenServer.at(servers, options);
+      const task: Task = { ...server.address, chats: 6, messagesPerSecond: 1000, photoBytes };
       const before = Date.now();
       let startedAt = 0;
       await broadcasters[name](task, () => {
         startedAt = Date.now();
       });
-      const { lastAt, ...arrivals } = await telegram.arrivals();
+      const { lastAt, ...arrivals } = await server.arrivals();
       const uploads = photoBytes === 0 ? 0 : name === "ours" ? 1 : 6;
       assert.equal(arrivals, { reached: 6, delivered: 6, refused: 0, uploads }, name);
       assert.ok(before <= startedAt && startedAt <= lastAt, name);
     }
   }
-  await using strict = await OpenTelegram.at(place, { ...options, messagesPerSecond: 2 });
+  await using strict = await OpenServer.at(servers, { ...options, messagesPerSecond: 2 });
   const task: Task = { ...strict.address, chats: 6, messagesPerSecond: 1000, photoBytes: 0 };
   await broadcasters["five senders"](task, () => {});
   const { reached, delivered, refused } = await strict.arrivals();
@@ -177,10 +171,10 @@ test("every broadcaster reaches every chat once, and ours uploads once; a limit 
 });
 
 test("a chat's question is answered, and its time told", async () => {
-  await using place = await startTelegrams();
-  await using telegram = await OpenTelegram.at(place, { chats: 2, messagesPerSecond: 1000, latencyMs: 0 });
-  const { apiRoot, token } = telegram.address;
-  const asked = telegram.ask(1, "/status", "This chat");
+  await using servers = await startBotApiServers();
+  await using server = await OpenServer.at(servers, { chats: 2, messagesPerSecond: 1000, latencyMs: 0 });
+  const { apiRoot, token } = server.address;
+  const asked = server.ask(1, "/status", "This chat");
   const call = async (method: string, body: object): Promise<{ result: { message: { text: string } }[] }> => {
     const headers = { "content-type": "application/json" };
     const url = `${apiRoot}/bot${token}/${method}`;
@@ -194,8 +188,8 @@ test("a chat's question is answered, and its time told", async () => {
   assert.ok(await asked > 0);
 });
 
-test("the counting Telegram counts messages, and calls at the same time", async () => {
-  await using server = await startCountingTelegram(1000);
+test("the counting server counts messages, and calls at the same time", async () => {
+  await using server = await startCountingServer(1000);
   const call = (method: string): Promise<Response> =>
     fetch(`${server.endpoint}/bot1:x/${method}`, { method: "POST", body: "{}" });
   const answers = await Promise.all([call("sendMessage"), call("getMe"), call("sendMessage")]);
@@ -209,15 +203,15 @@ test("the counting Telegram counts messages, and calls at the same time", async 
 
 test("many chats are all active, and there are as many as wanted", async () => {
   for (const chats of [3, 5300, 12_000]) {
-    const active = await new ManyChats(chats).loadActiveChats();
+    const active = await new GeneratedChats(chats).loadActiveChats();
     assert.is(active.size, chats);
     assert.ok(active.has(chatIdAt(chats - 1, chats)));
-    assert.is((await new ManyChats(chats).getStatistics()).activeChats, chats);
+    assert.is((await new GeneratedChats(chats).getStatistics()).activeChats, chats);
   }
 });
 
-const finish = (change: Partial<Finish>): Finish => ({
-  ...finishOf(
+const result = (change: Partial<BroadcastResult>): BroadcastResult => ({
+  ...resultOf(
     { name: "ours", chats: 3000, limit: 30 },
     { reached: 3000, delivered: 3000, refused: 3, uploads: 0, lastAt: 101_000 },
     1000,
@@ -225,37 +219,37 @@ const finish = (change: Partial<Finish>): Finish => ({
   ...change,
 });
 
-test("finishOf() reckons from the start to the last arrival, and by the limit", () => {
-  const { seconds, limitSeconds, refusedPercent, lost } = finish({});
+test("resultOf() counts from the start to the last arrival, and by the limit", () => {
+  const { seconds, limitSeconds, refusedPercent, lost } = result({});
   assert.equal([seconds, limitSeconds, lost], [100, 100, 0]);
   assert.ok(Math.abs(refusedPercent - 0.0999) < 0.0001);
   const arrivals = { reached: 2, delivered: 2, refused: 2, uploads: 0, lastAt: 5 };
-  assert.is(finishOf({ name: "five senders", chats: 3, limit: 30 }, arrivals, 0).lost, 1);
+  assert.is(resultOf({ name: "five senders", chats: 3, limit: 30 }, arrivals, 0).lost, 1);
 });
 
-test("limitRows() asks for the limit's time, few refusals, and every chat", () => {
+test("limitRows() requires the limit's time, few refusals, and every chat", () => {
   const bounds = { times: 1.05, refusedPercent: 0.1 };
-  const met = (change: Partial<Finish>): unknown[] => limitRows(finish(change), bounds).map(isMet);
+  const met = (change: Partial<BroadcastResult>): unknown[] => limitRows(result(change), bounds).map(isMet);
   assert.equal(met({}), [true, true, true]);
   assert.equal(met({ seconds: 105.1 }), [false, true, true]);
   assert.equal(met({ refusedPercent: 0.11 }), [true, false, true]);
   assert.equal(met({ lost: 1 }), [true, true, false]);
-  const [row] = limitRows(finish({ messagesPerSecond: 60 }), bounds);
+  const [row] = limitRows(result({ messagesPerSecond: 60 }), bounds);
   assert.is(row?.measure, "broadcast to 3,000 chats at 30/s where 60/s is set: to the last chat");
 });
 
 test("besideRows() compares by the chat, says who had fewer, and who has lost any", () => {
-  const slow = finish({ name: "five senders", chats: 1000, seconds: 200, refusedPercent: 5, lost: 50 });
-  const rows = besideRows(finish({}), slow);
+  const slow = result({ name: "five senders", chats: 1000, seconds: 200, refusedPercent: 5, lost: 50 });
+  const rows = besideRows(result({}), slow);
   assert.equal(rows.map(({ other }) => other?.name), Array(3).fill("five senders, 1,000 chats"));
   assert.ok(Math.abs((rows[0]?.ratio?.median ?? NaN) - (100 / 3000) / (200 / 1000)) < 1e-9);
   assert.equal(rows.map(({ other }) => other?.value), [200, 5, 50]);
-  assert.is(besideRows(finish({}), finish({ name: "grammY + auto-retry" })).length, 2);
+  assert.is(besideRows(result({}), result({ name: "grammY + auto-retry" })).length, 2);
 });
 
-test("chartRows() asks for one upload and the time of a text", () => {
-  const rows = (change: Partial<Finish>): unknown[] =>
-    chartRows(finish({ photoBytes: 150_000, uploads: 1, ...change }), finish({}), finish({})).map(isMet);
+test("chartRows() requires one upload and the time of a text", () => {
+  const rows = (change: Partial<BroadcastResult>): unknown[] =>
+    chartRows(result({ photoBytes: 150_000, uploads: 1, ...change }), result({}), result({})).map(isMet);
   assert.equal(rows({}), [true, undefined, true]);
   assert.equal(rows({ seconds: 106 }), [false, undefined, true]);
   assert.equal(rows({ uploads: 2 }), [true, undefined, false]);
@@ -338,7 +332,7 @@ test("the meter counts what goes through its client, indexes and refusals too, a
 test("a month is a day's events as often as they come, a write for a message that comes in", async () => {
   const { kinds, original } = await monthOf({ users: 20, signals: 3, messages: 2 });
   assert.equal(kinds.map(({ perMonth }) => perMonth), [90, 1200, 30]);
-  // What a signal has left under way on a slow machine is shared out among fifty messages.
+  // On a slow machine requests of the signal may still be counted here, shared out among fifty messages.
   const { writes = 0, reads = 0 } = kinds[1]?.each ?? {};
   assert.equal([Math.round(writes), Math.round(reads)], [1, 0], `${writes} writes, ${reads} reads`);
   assert.ok((kinds[0]?.each.reads ?? 0) >= 1);

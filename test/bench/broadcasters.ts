@@ -1,4 +1,4 @@
-/** Everyone who sends one message to many chats: ours, grammY's loops, and the way of the Python original. */
+/** Broadcasters of one message to many chats: ours, loops with grammY, and the Python original's way. */
 import { autoRetry } from "@grammyjs/auto-retry";
 import { apiThrottler } from "@grammyjs/transformer-throttler";
 import { Api, InputFile } from "grammy/web";
@@ -6,22 +6,22 @@ import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import type { BroadcastOptions } from "../../lib/broadcast/options.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
-import { chatIdAt } from "./chat_ids.ts";
-import type { Address } from "./telegram.ts";
-import { inParallel } from "./traffic.ts";
+import { chatIdAt } from "./chats.ts";
+import type { Address } from "./bot_api_servers.ts";
+import { inParallel } from "./sampling.ts";
 
 export type BroadcasterName = "ours" | "grammY + auto-retry" | "grammY + both plugins" | "five senders";
 
-/** What is to be done: one message to this many chats. */
+/** One message to so many chats. */
 export interface Task extends Address {
   readonly chats: number;
-  /** The pace that the broadcaster is told, which may be more than Telegram's own. */
+  /** The pace that the broadcaster is set to, which may exceed Telegram's limit. */
   readonly messagesPerSecond: number;
   /** Bytes of a chart that is sent along; 0 for a text alone. */
   readonly photoBytes: number;
 }
 
-/** Resolves when it has done what it does; called between, `start` says that the first call is about to leave. */
+/** Resolves when it has ended; calls `start` just before its first call. */
 type Broadcaster = (task: Task, start: () => void) => Promise<unknown>;
 
 export const broadcasters: Readonly<Record<BroadcasterName, Broadcaster>> = {
@@ -109,7 +109,7 @@ async function send(api: Api, chatId: number, { photoBytes }: Task): Promise<unk
   return await api.sendPhoto(chatId, new InputFile(chart(photoBytes), "chart.png"), { caption: text });
 }
 
-/** Nobody looks at it, but it has a PNG's first bytes. */
+/** Not a picture, but it has the first bytes of a PNG. */
 function chart(bytes: number): Uint8Array {
   const photo = new Uint8Array(bytes);
   photo.set([137, 80, 78, 71, 13, 10, 26, 10]);

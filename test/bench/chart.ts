@@ -2,9 +2,8 @@
 import process from "node:process";
 import { drawChart } from "../../lib/signals/chart/mod.ts";
 import { someCandles, specimens } from "../support/charts.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { medianOf } from "./sample.ts";
+import type { Row } from "./report.ts";
+import { medianOf } from "./sampling.ts";
 
 const rounds = 20;
 
@@ -29,7 +28,7 @@ function row(measure: string, unit: string, ours: number, most?: number): Row {
   return { measure: `chart: ${measure}`, unit, ours, ...target };
 }
 
-await report(async () => {
+export async function measure(): Promise<Row[]> {
   const first = await draw(0);
   const drawn: Drawn[] = [];
   // The first of them warm the compiler up.
@@ -43,4 +42,4 @@ await report(async () => {
     row("the first of a process", " ms", first.ms),
     row("the larger picture", " KB", Math.max(...drawn.map(({ bytes }) => bytes / 1000)), 200),
   ];
-});
+}

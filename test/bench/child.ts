@@ -1,82 +1,72 @@
-/** Programs beside the one that measures, in its runtime: their processor time is theirs. */
-import { spawn } from "node:child_process";
+/**
+ * The program of every process that a measurement starts. Its first argument is its role: a server, which prints its
+ * address and ends with its parent; `broadcaster`, which sends one broadcast; or `measure`, which takes one measurement:
+ *
+ *     npx tsx test/bench/child.ts measure storage [--json]
+ */
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { benches, type BenchName } from "./benches.ts";
+import { type Role, serve } from "./processes.ts";
+import { show } from "./report.ts";
 
-export const root: string = fileURLToPath(new URL("../..", import.meta.url));
-const isDeno = process.versions["deno"] !== undefined;
+/** What a request to DynamoDB takes within its region. */
+const inboundDelayMs = 5;
 
-export const runtime: "Node" | "Deno" = isDeno ? "Deno" : "Node";
+/** A module is loaded only by the role that needs it. */
+const roles: Readonly<Record<Role, (...args: string[]) => Promise<void>>> = {
+  /** An embedded DynamoDB. */
+  async dynamodb() {
+    const { startDynamoDB } = await import("../../lib/local/dynamodb/server.ts");
+    serve(await startDynamoDB());
+  },
+  /** Answers scans of a table that is made up. Arguments: milliseconds that a page takes, and any other request. */
+  async scan_server(pageMs = "0", requestMs = "0") {
+    const { startScanServer } = await import("./scan_server.ts");
+    serve(await startScanServer(Number(pageMs), Number(requestMs)));
+  },
+  /** Bot API servers on demand. */
+  async bot_api_servers() {
+    const { startBotApiServers } = await import("./bot_api_servers.ts");
+    serve(await startBotApiServers());
+  },
+  /** A Bot API server that only counts. Argument: the mean latency in milliseconds. */
+  async counting_server(latencyMs = "0") {
+    const { startCountingServer } = await import("./counting_server.ts");
+    serve(await startCountingServer(Number(latencyMs)));
+  },
+  /** Telegram and DynamoDB for bots that receive messages. */
+  async inbound_server() {
+    const { startInboundServer } = await import("./inbound_server.ts");
+    serve(await startInboundServer(inboundDelayMs));
+  },
+  /** A bot that receives messages. It answers each request with its processor time in seconds. Arguments: name, endpoint. */
+  async inbound_bot(name = "", endpoint = "") {
+    const { inboundBots } = await import("./inbound_bots.ts");
+    const { startHttpServer } = await import("./http_server.ts");
+    await inboundBots[name as keyof typeof inboundBots](endpoint);
+    serve(
+      await startHttpServer((_request, response) => {
+        const { user, system } = process.cpuUsage();
+        response.end(String((user + system) / 1e6));
+      }),
+    );
+  },
+  /** Sends one broadcast and prints when its first call was about to leave. Arguments: name, the task as JSON. */
+  async broadcaster(name = "", task = "") {
+    const { broadcasters } = await import("./broadcasters.ts");
+    let startedAt = NaN;
+    await broadcasters[name as keyof typeof broadcasters](JSON.parse(task), () => {
+      startedAt = Date.now();
+    });
+    console.log(JSON.stringify({ startedAt }));
+    // The throttler's queues would keep the process alive for minutes.
+    process.exit();
+  },
+  async measure(name = "", form = "") {
+    const { measure } = await benches[name as BenchName]();
+    show(await measure(), form === "--json");
+  },
+};
 
-export interface RunningServer {
-  readonly endpoint: string;
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** The command that runs a file of this folder in this runtime. */
-export function own(name: string, ...args: readonly string[]): [string, ...string[]] {
-  const flags = isDeno ? ["run", "--quiet", "-P=test"] : ["--import", "tsx"];
-  return [process.execPath, ...flags, fileURLToPath(new URL(name, import.meta.url)), ...args];
-}
-
-/** Starts a file of this folder that calls `serve`. */
-export async function startServer(name: string, ...args: readonly string[]): Promise<RunningServer> {
-  const [program, ...command] = own(name, ...args);
-  const child = spawn(program, command, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const endpoint = await new Promise<string>((resolve, reject) => {
-    child.stdout.setEncoding("utf8").once("data", (line: string) => resolve(line.trim()));
-    child.once("error", reject);
-    child.once("close", (status) => reject(new Error(`${name} ended with status ${status}`)));
-  });
-  return {
-    endpoint,
-    [Symbol.asyncDispose]() {
-      child.stdin.end();
-      return ended;
-    },
-  };
-}
-
-/** Tells who has started this process where it listens, and ends it with its parent. */
-export function serve(endpoint: string): void {
-  console.log(endpoint);
-  process.stdin.on("end", () => process.exit()).resume();
-}
-
-export interface Ended {
-  readonly status: number | null;
-  readonly output: string;
-}
-
-export interface RunOptions {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Called with all that was printed so far. */
-  readonly onOutput?: (output: string) => void;
-}
-
-/** Runs a program to its end. */
-export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-  const { cwd = root, env = {}, onOutput } = options;
-  return new Promise((resolve, reject) => {
-    const stdio = ["ignore", "pipe", "pipe"] as const;
-    const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: [...stdio] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        output += text;
-        onOutput?.(output);
-      });
-    }
-    child.once("error", reject);
-    child.once("close", (status) => resolve({ status, output }));
-  });
-}
-
-/** As `run`, but only success will do. */
-export async function runWell(...command: Parameters<typeof run>): Promise<string> {
-  const { status, output } = await run(...command);
-  if (status === 0) return output;
-  throw new Error(`${[command[0], ...command[1]].join(" ")} ended with status ${status}:\n${output}`);
-}
+const [role = "", ...args] = process.argv.slice(2);
+await roles[role as Role](...args);

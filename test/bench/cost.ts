@@ -3,41 +3,26 @@
  *
  *     npm run bench:cost [-- --users 1000 --signals 100 --messages 2]
  *
- * Signals are those of a day, to everyone, each with a `broadcastId`; messages are those of a day from each user.
+ * `--signals` are those of a day, to everyone, each with a `broadcastId`; `--messages` are those of a day from each user.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Capacity, dollars, times } from "./capacity.ts";
-import { countedAtMost, dollarsOf, type Kind, type Month, monthOf, totalOf, type Usage } from "./month.ts";
-import type { Row } from "./row.ts";
-import { textTable } from "./table.ts";
-
-const seeds: Usage = { users: 1000, signals: 100, messages: 2 };
+import { countedAtMost, defaultUsage, type Kind, type Month, monthOf, totalOf, type Usage } from "./month.ts";
+import { textTable } from "../support/table.ts";
 
 function usageFrom(args: readonly string[]): Usage {
   const text = { type: "string" } as const;
-  const options = { users: text, signals: text, messages: text, json: { type: "boolean" } } as const;
+  const options = { users: text, signals: text, messages: text } as const;
   const { values } = parseArgs({ args: [...args], options });
   const number = (name: keyof Usage, least: number): number => {
-    const value = Number(values[name] ?? seeds[name]);
+    const value = Number(values[name] ?? defaultUsage[name]);
     if (Number.isInteger(value) && value >= least) return value;
     throw new RangeError(
       `--${name} must be a whole number from ${least} on: current value is ${values[name]}`,
     );
   };
   return { users: number("users", 1), signals: number("signals", 0), messages: number("messages", 0) };
-}
-
-function rowOf({ users, signals, messages }: Usage, { kinds, original }: Month): Row {
-  return {
-    measure: `a month of ${
-      counted(users)
-    } users, ${signals} signals a day, ${messages} messages a day from each`,
-    unit: " ¢",
-    ours: 100 * dollarsOf(kinds),
-    other: { name: original.name, value: 100 * dollarsOf([original]) },
-    target: { of: "ours", is: "at most", value: 10 },
-  };
 }
 
 function pageOf({ users, signals, messages }: Usage, { kinds, original }: Month): string {
@@ -77,6 +62,4 @@ function counted(value: number): string {
 }
 
 const usage = usageFrom(process.argv.slice(2));
-const month = await monthOf(usage);
-if (process.argv.includes("--json")) console.log(JSON.stringify([rowOf(usage, month)]));
-else console.log(pageOf(usage, month));
+console.log(pageOf(usage, await monthOf(usage)));

@@ -8,14 +8,12 @@ import type { SignalOptions } from "../../lib/broadcast/options.ts";
 import type { Update } from "grammy/types";
 import { clientAt } from "../support/client.ts";
 import type { Capacity } from "./capacity.ts";
-import { chatIdAt } from "./chat_ids.ts";
-import { type RunningServer, startServer } from "./child.ts";
-import { capacityOfSignal, withCountedBot } from "./counted_bot.ts";
-import { type Counts, countsAt } from "./counting_telegram.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { medianOf, quantileOf, ratioOf, takeTurns } from "./sample.ts";
-import { inParallel } from "./traffic.ts";
+import { chatIdAt } from "./chats.ts";
+import { type RunningServer, startServer } from "./processes.ts";
+import { capacityOfSignal, withMeteredBot } from "./metered_bot.ts";
+import { type Counts, countsAt } from "./counting_server.ts";
+import { comparison, type Row } from "./report.ts";
+import { inParallel, quantileOf, takeTurns } from "./sampling.ts";
 
 /** What DynamoDB takes for a page of a scan, and for one item; and Telegram for a call. */
 const [pageMs, itemMs, callMs] = [60, 5, 80];
@@ -27,27 +25,32 @@ const signal = { direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980
 type Way = "ours" | typeof readFirst;
 const ways: Readonly<Record<Way, SignalOptions>> = { "ours": {}, [readFirst]: { whenUnreadable: "throw" } };
 
-interface Place {
+interface Servers {
   readonly telegram: RunningServer;
   readonly table: RunningServer;
 }
 
-/** A bot with so many chats that nobody keeps. */
+/** A bot with so many chats, on a table that makes them up. */
 class Signaller {
   readonly #bot: MeanReversionTelegramBot;
-  readonly #place: Place;
+  readonly #servers: Servers;
   readonly #chats: number;
   readonly #client: ReturnType<typeof clientAt>;
   /** How many chats have come so far, and how many have gone. */
   #changed = 0;
 
-  constructor(place: Place, chats: number, messagesPerSecond: number, tableName: string = `chats-${chats}`) {
-    this.#place = place;
+  constructor(
+    servers: Servers,
+    chats: number,
+    messagesPerSecond: number,
+    tableName: string = `chats-${chats}`,
+  ) {
+    this.#servers = servers;
     this.#chats = chats;
-    this.#client = clientAt(place.table.endpoint);
+    this.#client = clientAt(servers.table.endpoint);
     this.#bot = new MeanReversionTelegramBot({
       botToken: "1:counted",
-      apiRoot: place.telegram.endpoint,
+      apiRoot: servers.telegram.endpoint,
       client: this.#client,
       tableName,
       broadcastsTableName: `ledger-${chats}`,
@@ -90,7 +93,7 @@ class Signaller {
   }
 
   async #send(options: SignalOptions): Promise<Counts & { readonly startedAt: number }> {
-    const { endpoint } = this.#place.telegram;
+    const { endpoint } = this.#servers.telegram;
     await countsAt(endpoint);
     const startedAt = Date.now();
     await this.#bot.sendSignal(signal, options);
@@ -124,8 +127,8 @@ function blockOf(id: number, update_id: number): Update {
   return { update_id, my_chat_member } as Update;
 }
 
-/** Both ways by turns. */
-function race(
+/** Measures both ways in turns. */
+function compareWays(
   chats: number,
   turn: (options: SignalOptions) => Promise<number>,
 ): Promise<Record<Way, number[]>> {
@@ -135,16 +138,16 @@ function race(
   });
 }
 
-async function firstRows(place: Place, chats: number): Promise<Row[]> {
-  await using signaller = new Signaller(place, chats, 30);
+async function firstRows(servers: Servers, chats: number): Promise<Row[]> {
+  await using signaller = new Signaller(servers, chats, 30);
   await signaller.open();
   const turn = async (options: SignalOptions): Promise<number> => {
     await signaller.change();
     return await signaller.first(options);
   };
   const title = `signal to ${chats.toLocaleString("en-US")} chats`;
-  const plain = await race(chats, turn);
-  const kept = await race(chats, (options) => turn({ ...options, broadcastId: randomUUID() }));
+  const plain = await compareWays(chats, turn);
+  const kept = await compareWays(chats, (options) => turn({ ...options, broadcastId: randomUUID() }));
   return [
     ...timeRows(`${title}: first message`, plain),
     ...timeRows(`${title}, with an id: first message`, kept),
@@ -159,33 +162,35 @@ function timeRows(measure: string, turns: Record<Way, number[]>): Row[] {
     other: { name: readFirst, value: figure(turns[readFirst]) },
   });
   return [
-    {
-      ...row("", medianOf),
-      ratio: ratioOf(turns.ours, turns[readFirst]),
-      target: { of: "ours", is: "at most", value: 50 },
-    },
+    comparison(measure, " ms", turns.ours, { name: readFirst, values: turns[readFirst] }, {
+      of: "ours",
+      is: "at most",
+      value: 50,
+    }),
     row(", lower quartile", (times) => quantileOf(times, 1 / 4)),
     row(", upper quartile", (times) => quantileOf(times, 3 / 4)),
   ];
 }
 
-async function lastRow(place: Place, chats: number): Promise<Row> {
-  // A table that nobody has left.
-  await using signaller = new Signaller(place, chats, 1000, `unchanged-${chats}`);
+async function lastRow(servers: Servers, chats: number): Promise<Row> {
+  // A table of its own, from which no chat has gone.
+  await using signaller = new Signaller(servers, chats, 1000, `unchanged-${chats}`);
   await signaller.open();
-  const turns = await race(chats, (options) => signaller.last({ ...options, allowPaidBroadcast: true }));
-  return {
-    measure: `signal to ${chats.toLocaleString("en-US")} chats at 1,000/s: to the last chat`,
-    unit: " ms",
-    ours: medianOf(turns.ours),
-    other: { name: readFirst, value: medianOf(turns[readFirst]) },
-    ratio: ratioOf(turns.ours, turns[readFirst]),
-    target: { of: "ratio", is: "at most", value: 1 },
-  };
+  const turns = await compareWays(
+    chats,
+    (options) => signaller.last({ ...options, allowPaidBroadcast: true }),
+  );
+  return comparison(
+    `signal to ${chats.toLocaleString("en-US")} chats at 1,000/s: to the last chat`,
+    " ms",
+    turns.ours,
+    { name: readFirst, values: turns[readFirst] },
+    { of: "ratio", is: "at most", value: 1 },
+  );
 }
 
 function unitRows(chats: number): Promise<Row[]> {
-  return withCountedBot(chats, async (counted) => {
+  return withMeteredBot(chats, async (counted) => {
     await counted.bot.initialize();
     const [ours, other] = [
       await capacityOfSignal(counted, ways.ours),
@@ -200,15 +205,15 @@ function unitRows(chats: number): Promise<Row[]> {
   });
 }
 
-await report(async () => {
-  await using telegram = await startServer("counting_server.ts", String(callMs));
-  await using table = await startServer("scan_server.ts", String(pageMs), String(itemMs));
-  const place: Place = { telegram, table };
+export async function measure(): Promise<Row[]> {
+  await using telegram = await startServer("counting_server", String(callMs));
+  await using table = await startServer("scan_server", String(pageMs), String(itemMs));
+  const servers: Servers = { telegram, table };
   return [
-    ...await firstRows(place, 1000),
-    ...await firstRows(place, 100_000),
-    ...await firstRows(place, many),
-    await lastRow(place, 1000),
+    ...await firstRows(servers, 1000),
+    ...await firstRows(servers, 100_000),
+    ...await firstRows(servers, many),
+    await lastRow(servers, 1000),
     ...await unitRows(1000),
   ];
-});
+}

@@ -1,15 +1,13 @@
 /** How many messages a second a bot keeps where DynamoDB takes 5 ms to answer, and by how many requests. */
-import { type RunningServer, startServer } from "./child.ts";
-import { type ContestantName, laneNameOf } from "./contestants.ts";
-import type { Taken } from "./inbound_stand_in.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { medianOf, ratioOf, takeTurns } from "./sample.ts";
-import type { Pattern } from "./update_queue.ts";
+import { type RunningServer, startServer } from "./processes.ts";
+import { type InboundBotName, keyOf } from "./inbound_bots.ts";
+import type { Pattern, TurnResult } from "./inbound_server.ts";
+import { comparison, type Row, type Target } from "./report.ts";
+import { takeTurns } from "./sampling.ts";
 
 const rounds = 5;
 /** About as long for each; one that awaits every write is slow. */
-const messagesATurn: Readonly<Record<ContestantName, number>> = {
+const messagesATurn: Readonly<Record<InboundBotName, number>> = {
   "ours": 3000,
   "plain grammY": 400,
   "grammY runner": 3000,
@@ -22,30 +20,30 @@ interface Figures {
   readonly cpuMicroseconds: number;
   readonly requests: number;
 }
-type Turns = Record<ContestantName, Figures[]>;
+type Turns = Record<InboundBotName, Figures[]>;
 
-/** A bot that is running, and where its messages come from. */
-class Contestant {
-  readonly #name: ContestantName;
-  readonly #standIn: RunningServer;
+/** A bot in a process of its own, and the server that its messages come from. */
+class MeasuredBot {
+  readonly #name: InboundBotName;
+  readonly #server: RunningServer;
   readonly #process: RunningServer;
 
-  constructor(name: ContestantName, standIn: RunningServer, process: RunningServer) {
+  constructor(name: InboundBotName, server: RunningServer, process: RunningServer) {
     this.#name = name;
-    this.#standIn = standIn;
+    this.#server = server;
     this.#process = process;
   }
 
-  /** Everything is for one message, except messages a second. */
-  async keep(pattern: Pattern, messages: number): Promise<Figures> {
+  /** Hands the bot so many messages. All figures but `perSecond` are per message. */
+  async receive(pattern: Pattern, messages: number): Promise<Figures> {
     const cpuSeconds = await this.#cpuSeconds();
-    const turn = { name: laneNameOf(this.#name), pattern, messages };
-    const answer = await fetch(`${this.#standIn.endpoint}/turn`, {
+    const turn = { name: keyOf(this.#name), pattern, messages };
+    const answer = await fetch(`${this.#server.endpoint}/turn`, {
       method: "POST",
       body: JSON.stringify(turn),
     });
     if (!answer.ok) throw new Error(await answer.text());
-    const { seconds, requests } = await answer.json() as Taken;
+    const { seconds, requests } = await answer.json() as TurnResult;
     return {
       perSecond: messages / seconds,
       cpuMicroseconds: 1e6 * (await this.#cpuSeconds() - cpuSeconds) / messages,
@@ -58,9 +56,9 @@ class Contestant {
   }
 }
 
-async function race(all: Record<ContestantName, Contestant>, pattern: Pattern): Promise<Turns> {
-  const turnOf = (name: ContestantName) => (): Promise<Figures> =>
-    all[name].keep(pattern, messagesATurn[name]);
+async function compare(all: Record<InboundBotName, MeasuredBot>, pattern: Pattern): Promise<Turns> {
+  const turnOf = (name: InboundBotName) => (): Promise<Figures> =>
+    all[name].receive(pattern, messagesATurn[name]);
   return await takeTurns(rounds, {
     "ours": turnOf("ours"),
     "plain grammY": turnOf("plain grammY"),
@@ -69,28 +67,25 @@ async function race(all: Record<ContestantName, Contestant>, pattern: Pattern): 
   });
 }
 
-function speed(pattern: Pattern, turns: Turns, other: ContestantName, atLeast?: number): Row {
-  const of = (name: ContestantName): number[] => turns[name].map(({ perSecond }) => perSecond);
-  return {
-    measure: `inbound, ${pattern}`,
-    unit: "/s",
-    ours: medianOf(of("ours")),
-    other: { name: other, value: medianOf(of(other)) },
-    ratio: ratioOf(of("ours"), of(other)),
-    ...(atLeast !== undefined && { target: { of: "ratio", is: "at least", value: atLeast } }),
-  };
+function compareBy(
+  figure: "perSecond" | "cpuMicroseconds",
+  pattern: Pattern,
+  turns: Turns,
+  other: InboundBotName,
+  target?: Target,
+): Row {
+  const of = (name: InboundBotName): number[] => turns[name].map((figures) => figures[figure]);
+  const [what, unit] = figure === "perSecond" ? ["", "/s"] as const : [": CPU a message", " µs"] as const;
+  return comparison(
+    `inbound, ${pattern}${what}`,
+    unit,
+    of("ours"),
+    { name: other, values: of(other) },
+    target,
+  );
 }
 
-function cpu(pattern: Pattern, turns: Turns, other: ContestantName): Row {
-  const of = (name: ContestantName): number[] => turns[name].map(({ cpuMicroseconds }) => cpuMicroseconds);
-  return {
-    measure: `inbound, ${pattern}: CPU a message`,
-    unit: " µs",
-    ours: medianOf(of("ours")),
-    other: { name: other, value: medianOf(of(other)) },
-    ratio: ratioOf(of("ours"), of(other)),
-  };
-}
+const atLeast = (value: number): Target => ({ of: "ratio", is: "at least", value });
 
 function requestsRow({ requests }: Figures, other: Figures): Row {
   return {
@@ -102,32 +97,32 @@ function requestsRow({ requests }: Figures, other: Figures): Row {
   };
 }
 
-await report(async () => {
-  await using standIn = await startServer("inbound_server.ts");
-  const start = (name: ContestantName) => startServer("contestant.ts", name, standIn.endpoint);
+export async function measure(): Promise<Row[]> {
+  await using server = await startServer("inbound_server");
+  const start = (name: InboundBotName) => startServer("inbound_bot", name, server.endpoint);
   await using ours = await start("ours");
   await using plain = await start("plain grammY");
   await using runner = await start("grammY runner");
   await using runnerOurs = await start("grammY runner, our client");
   const all = {
-    "ours": new Contestant("ours", standIn, ours),
-    "plain grammY": new Contestant("plain grammY", standIn, plain),
-    "grammY runner": new Contestant("grammY runner", standIn, runner),
-    "grammY runner, our client": new Contestant("grammY runner, our client", standIn, runnerOurs),
+    "ours": new MeasuredBot("ours", server, ours),
+    "plain grammY": new MeasuredBot("plain grammY", server, plain),
+    "grammY runner": new MeasuredBot("grammY runner", server, runner),
+    "grammY runner, our client": new MeasuredBot("grammY runner, our client", server, runnerOurs),
   };
-  const apart = await race(all, "another chat each");
-  const tens = await race(all, "ten of each chat");
+  const apart = await compare(all, "another chat each");
+  const tens = await compare(all, "ten of each chat");
   return [
-    speed("another chat each", apart, "plain grammY", 10),
-    speed("another chat each", apart, "grammY runner", 0.8),
-    speed("another chat each", apart, "grammY runner, our client"),
-    cpu("another chat each", apart, "grammY runner"),
-    speed("ten of each chat", tens, "plain grammY", 30),
-    speed("ten of each chat", tens, "grammY runner"),
-    cpu("ten of each chat", tens, "grammY runner"),
+    compareBy("perSecond", "another chat each", apart, "plain grammY", atLeast(10)),
+    compareBy("perSecond", "another chat each", apart, "grammY runner", atLeast(0.8)),
+    compareBy("perSecond", "another chat each", apart, "grammY runner, our client"),
+    compareBy("cpuMicroseconds", "another chat each", apart, "grammY runner"),
+    compareBy("perSecond", "ten of each chat", tens, "plain grammY", atLeast(30)),
+    compareBy("perSecond", "ten of each chat", tens, "grammY runner"),
+    compareBy("cpuMicroseconds", "ten of each chat", tens, "grammY runner"),
     requestsRow(
-      await all.ours.keep("one chat", burst),
-      await all["plain grammY"].keep("one chat", burst / 10),
+      await all.ours.receive("one chat", burst),
+      await all["plain grammY"].receive("one chat", burst / 10),
     ),
   ];
-});
+}

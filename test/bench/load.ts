@@ -1,12 +1,62 @@
-/** What it takes to load all active chats at the start, and what they weigh afterwards. */
+/** Time and processor time to load all active chats at the start, and the memory that they keep. */
 import process from "node:process";
+import { type AttributeValue, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { systemClock } from "../../lib/util/clock.ts";
-import { startServer } from "./child.ts";
-import { type Reader, type ReaderName, readers } from "./readers.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { collectGarbage, type Cost, costOf, medianOf, ratioOf, takeTurns } from "./sample.ts";
-import { seed } from "./seed.ts";
+import { clientAt } from "../support/client.ts";
+import { startServer } from "./processes.ts";
+import { comparison, type Row, type Target } from "./report.ts";
+import { collectGarbage, type Cost, costOf, medianOf, takeTurns } from "./sampling.ts";
+import { seed } from "./chats.ts";
+
+/** Two ways to load the active chats: ours, and the same scan with nothing around it. */
+export type ReaderName = "ours" | "bare scan";
+
+export interface Reader {
+  load(): Promise<Set<number>>;
+  close(): void;
+}
+
+export const readers: Readonly<Record<ReaderName, (endpoint: string, tableName: string) => Reader>> = {
+  "ours": ours,
+  "bare scan": bareScan,
+};
+
+function ours(endpoint: string, tableName: string): Reader {
+  const client = clientAt(endpoint);
+  const storage = new TelegramDynamoDBStorage({ client, tableName });
+  return { load: () => storage.loadActiveChats(), close: () => client.destroy() };
+}
+
+const segments = 4;
+
+/** Our client, so also without the SDK's logger; no time limit, no queue, no explanation of errors. */
+function bareScan(endpoint: string, TableName: string): Reader {
+  const client = clientAt(endpoint);
+  const loadSegment = async (Segment: number, active: Set<number>): Promise<void> => {
+    let ExclusiveStartKey: Record<string, AttributeValue> | undefined;
+    do {
+      const { Items = [], LastEvaluatedKey } = await client.send(
+        new ScanCommand({ TableName, Segment, TotalSegments: segments, ExclusiveStartKey, ...activeOnly }),
+      );
+      for (const item of Items) active.add(Number(item["chat_id"]?.N));
+      ExclusiveStartKey = LastEvaluatedKey;
+    } while (ExclusiveStartKey !== undefined);
+  };
+  const load = async (): Promise<Set<number>> => {
+    const active = new Set<number>();
+    await Promise.all(Array.from({ length: segments }, (_, segment) => loadSegment(segment, active)));
+    return active;
+  };
+  return { load, close: () => client.destroy() };
+}
+
+const activeOnly = {
+  FilterExpression: "is_active = :true",
+  ProjectionExpression: "chat_id",
+  ExpressionAttributeValues: { ":true": { BOOL: true } },
+  ConsistentRead: true,
+};
 
 interface Table {
   readonly endpoint: string;
@@ -18,7 +68,7 @@ interface Table {
 const memorySamples = 3;
 const names = Object.keys(readers) as ReaderName[];
 
-async function race(
+async function compare(
   { endpoint, tableName, chats }: Table,
   rounds: number,
 ): Promise<Record<ReaderName, Cost[]>> {
@@ -34,7 +84,7 @@ async function race(
   return await takeTurns(rounds, Object.fromEntries(turns) as Record<ReaderName, () => Promise<Cost>>);
 }
 
-/** What the set of all chats keeps in memory, after one load for all that is only made once. */
+/** Memory of the set of all chats, after a first load that makes everything that is made only once. */
 async function bytesAChat({ endpoint, tableName }: Table): Promise<number> {
   const reader = readers.ours(endpoint, tableName);
   await reader.load();
@@ -42,7 +92,7 @@ async function bytesAChat({ endpoint, tableName }: Table): Promise<number> {
   while (samples.length < memorySamples) samples.push(await bytesOfOneLoad(reader));
   reader.close();
   const bytes = medianOf(samples);
-  // A number alone has eight.
+  // A number alone takes eight.
   if (bytes < 8) throw new Error(`${bytes} bytes a chat cannot be: the memory was not at rest`);
   return bytes;
 }
@@ -55,7 +105,7 @@ async function bytesOfOneLoad(reader: Reader): Promise<number> {
 }
 
 async function bytesInUse(): Promise<number> {
-  // What has just been answered lets go of its buffers a moment later.
+  // Buffers of the last answers are released a moment later.
   await systemClock.sleep(100);
   collectGarbage();
   collectGarbage();
@@ -63,52 +113,49 @@ async function bytesInUse(): Promise<number> {
   return heapUsed + external;
 }
 
-function cpuRow({ title, chats }: Table, turns: Record<ReaderName, Cost[]>): Row {
-  const microseconds = (name: ReaderName): number[] =>
-    turns[name].map(({ cpuSeconds }) => 1e6 * cpuSeconds / chats);
-  const [ours, bare] = [microseconds("ours"), microseconds("bare scan")];
-  return {
-    measure: `loading ${title}: client CPU a chat`,
-    unit: " µs",
-    ours: medianOf(ours),
-    other: { name: "bare scan", value: medianOf(bare) },
-    ratio: ratioOf(ours, bare),
-    target: { of: "ratio", is: "at most", value: 1.3 },
-  };
+function compareBy(
+  measure: string,
+  unit: string,
+  figure: (cost: Cost) => number,
+  turns: Record<ReaderName, Cost[]>,
+  target?: Target,
+): Row {
+  const bare = { name: "bare scan", values: turns["bare scan"].map(figure) };
+  return comparison(measure, unit, turns.ours.map(figure), bare, target);
 }
 
-function timeRow({ title }: Table, turns: Record<ReaderName, Cost[]>): Row {
-  const seconds = (name: ReaderName): number[] => turns[name].map((cost) => cost.seconds);
-  return {
-    measure: `loading ${title}`,
-    unit: " s",
-    ours: medianOf(seconds("ours")),
-    other: { name: "bare scan", value: medianOf(seconds("bare scan")) },
-    ratio: ratioOf(seconds("ours"), seconds("bare scan")),
-  };
+function rowsOf({ title, chats }: Table, turns: Record<ReaderName, Cost[]>): Row[] {
+  const microseconds = ({ cpuSeconds }: Cost): number => 1e6 * cpuSeconds / chats;
+  return [
+    compareBy(`loading ${title}`, " s", ({ seconds }) => seconds, turns),
+    compareBy(`loading ${title}: client CPU a chat`, " µs", microseconds, turns, {
+      of: "ratio",
+      is: "at most",
+      value: 1.3,
+    }),
+  ];
 }
 
-async function measure(table: Table, rounds: number): Promise<Row[]> {
+async function rowsFor(table: Table, rounds: number): Promise<Row[]> {
   const ours = await bytesAChat(table);
-  const turns = await race(table, rounds);
+  const turns = await compare(table, rounds);
   const target = { of: "ours", is: "at most", value: 40 } as const;
   return [
-    timeRow(table, turns),
-    cpuRow(table, turns),
+    ...rowsOf(table, turns),
     { measure: `${table.title}, loaded: memory a chat`, unit: " bytes", ours, target },
   ];
 }
 
 async function fromEmulator(chats: number, rounds: number): Promise<Row[]> {
-  await using emulator = await startServer("emulator.ts");
+  await using emulator = await startServer("dynamodb");
   const table = { ...emulator, tableName: "chats", chats, title: `${chats / 1000},000 chats from dynalite` };
   await seed(table.endpoint, table.tableName, chats);
-  const turns = await race(table, rounds);
-  return [timeRow(table, turns), cpuRow(table, turns)];
+  const turns = await compare(table, rounds);
+  return rowsOf(table, turns);
 }
 
-await report(async () => {
-  await using server = await startServer("scan_server.ts");
+export async function measure(): Promise<Row[]> {
+  await using server = await startServer("scan_server");
   const table = (chats: number, title: string): Table => ({
     endpoint: server.endpoint,
     tableName: `chats-${chats}`,
@@ -116,8 +163,8 @@ await report(async () => {
     title,
   });
   return [
-    ...await measure(table(1_000_000, "1,000,000 chats"), 5),
-    ...await measure(table(100_000, "100,000 chats"), 15),
+    ...await rowsFor(table(1_000_000, "1,000,000 chats"), 5),
+    ...await rowsFor(table(100_000, "100,000 chats"), 15),
     ...await fromEmulator(100_000, 4),
   ];
-});
+}

@@ -2,12 +2,12 @@
 import { type DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { systemClock } from "../../lib/util/clock.ts";
 import type { BotApiServer } from "../../lib/local/mod.ts";
-import { type Capacity, dollars, onLine, sum, times } from "./capacity.ts";
-import { chatIdAt } from "./chat_ids.ts";
-import { capacityOfSignal, tableName, withCountedBot } from "./counted_bot.ts";
-import type { Meter } from "./meter.ts";
+import { type Capacity, dollars, type Meter, onLine, sum, times } from "./capacity.ts";
+import { chatIdAt } from "./chats.ts";
+import { capacityOfSignal, tableName, withMeteredBot } from "./metered_bot.ts";
+import type { Row } from "./report.ts";
 
-/** How much goes on. */
+/** How busy the bot is. */
 export interface Usage {
   readonly users: number;
   /** Signals a day, each to all users. */
@@ -16,7 +16,9 @@ export interface Usage {
   readonly messages: number;
 }
 
-/** What comes once a day, or more often, and what each of them consumes. */
+export const defaultUsage: Usage = { users: 1000, signals: 100, messages: 2 };
+
+/** A kind of event, how often it happens, and what one consumes. */
 export interface Kind {
   readonly name: string;
   readonly perMonth: number;
@@ -38,7 +40,7 @@ interface Counted {
 }
 
 const days = 30;
-/** More users are not put into the emulator: what a signal takes grows in step with them. */
+/** With more users the figures are extrapolated: what a signal consumes grows in step with them. */
 export const countedAtMost = 2000;
 const messagesCounted = 50;
 
@@ -59,35 +61,35 @@ export function totalOf(kinds: readonly Kind[]): Capacity {
   return sum(...kinds.map(({ perMonth, each }) => times(perMonth, each)));
 }
 
-export function dollarsOf(kinds: readonly Kind[]): number {
+function dollarsOf(kinds: readonly Kind[]): number {
   return dollars(totalOf(kinds));
 }
 
 async function countedFor(users: number): Promise<Counted> {
-  if (users <= countedAtMost) return await count(users);
-  const [half, whole] = [await count(countedAtMost / 2), await count(countedAtMost)];
+  if (users <= countedAtMost) return await countOneOfEach(users);
+  const [half, whole] = [await countOneOfEach(countedAtMost / 2), await countOneOfEach(countedAtMost)];
   const grown = (kind: keyof Counted): Capacity =>
     onLine([countedAtMost / 2, half[kind]], [countedAtMost, whole[kind]], users);
   return { ...whole, signal: grown("signal"), start: grown("start") };
 }
 
-/** One day in small, with so many users. */
-function count(users: number): Promise<Counted> {
-  return withCountedBot(users, async (counted) => {
-    const { bot, server, client, meter, people } = counted;
+/** One event of each kind, with so many users. */
+function countOneOfEach(users: number): Promise<Counted> {
+  return withMeteredBot(users, async (counted) => {
+    const { bot, server, client, meter, users: all } = counted;
     await bot.startBot();
     const start = meter.take();
     const signal = await capacityOfSignal(counted);
-    const spoken = people.slice(0, messagesCounted);
+    const senders = all.slice(0, messagesCounted);
     const message = await messageOf(
       server,
       meter,
-      () => spoken.forEach((person) => person.say("How is it?")),
+      () => senders.forEach((person) => person.say("How is it?")),
     );
     return {
       start,
       signal,
-      message: times(1 / spoken.length, message),
+      message: times(1 / senders.length, message),
       update: await updateOf(client, meter),
     };
   });
@@ -110,4 +112,19 @@ async function updateOf(client: DynamoDBClient, meter: Meter): Promise<Capacity>
     }),
   );
   return meter.take();
+}
+
+/** The row of the usual month. */
+export async function measure(): Promise<Row[]> {
+  const { users, signals, messages } = defaultUsage;
+  const { kinds, original } = await monthOf(defaultUsage);
+  return [{
+    measure: `a month of ${
+      users.toLocaleString("en-US")
+    } users, ${signals} signals a day, ${messages} messages a day from each`,
+    unit: " ¢",
+    ours: 100 * dollarsOf(kinds),
+    other: { name: original.name, value: 100 * dollarsOf([original]) },
+    target: { of: "ours", is: "at most", value: 10 },
+  }];
 }

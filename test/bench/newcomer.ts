@@ -4,15 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { root, run, runtime, runWell } from "./child.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { medianOf } from "./sample.ts";
+import { root, run, runtime, runWell } from "./processes.ts";
+import type { Row } from "./report.ts";
+import { medianOf } from "./sampling.ts";
 
 const newcomers = 2;
 const patienceSeconds = 60;
 
-/** A signal as the sandbox shows its coming. */
+/** A signal in the sandbox's output. */
 const signal = /◂ \S+ (LONG|SHORT) /u;
 
 interface Wait {
@@ -74,7 +73,7 @@ function row(measure: string, seconds: readonly number[]): Row {
   return { measure: `newcomer: ${measure}`, unit: " s", ours: medianOf(seconds) };
 }
 
-await report(async () => {
+export async function measure(): Promise<Row[]> {
   const waits: Wait[] = [];
   for (let newcomer = 0; newcomer < newcomers; newcomer++) waits.push(await beNewcomer());
   const totals = waits.map(({ clone, install, start }) => clone + install + start);
@@ -90,4 +89,4 @@ await report(async () => {
     },
     ...parts.filter(({ ours }) => ours > 0),
   ];
-});
+}

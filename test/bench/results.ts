@@ -1,7 +1,9 @@
 /** RESULTS.md: what a run has measured, where, and how to read it. */
-import { machine } from "./machine.ts";
-import { cells, headings, type Row } from "./row.ts";
-import { markdownTable } from "./table.ts";
+import { execFileSync } from "node:child_process";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import process from "node:process";
+import { markdownTable } from "../support/table.ts";
+import { cells, headings, type Row } from "./report.ts";
 
 const meaning = `## How to read them
 
@@ -52,8 +54,8 @@ machine.
   \`api.sendMessage\` calls, eighty at once, which at the 40 to 120 ms of an answer is the same pace; of both builds: \`grammy\` has a way
   of its own to the network on Node, \`grammy/web\` takes the runtime's. The cheaper one sets the target. The server only
   counts.
-- **1,000,000 chats**: \`npm run bench -- broadcast_million\`, or \`all\`. The server only counts, and the bot's clock is ten
-  times as fast, so that the process sends as fast as it can.
+- **1,000,000 chats**: \`npm run bench -- broadcast_million\`, or \`all\`. The server only counts, and the bot's clock is
+  twice as fast: beyond that, calls would pile up in the server's queue.
 - **A month**: \`npm run bench:cost\` says how it comes about. An emulator counts the capacity units of each kind of event;
   what it leaves out (writes of an index, writes that a condition refuses, consistent scans) is added.
 - **Chart**: the two pictures of \`test/signals/chart/golden\`, by turns, 1200 × 800; the median of twenty. The first of a process loads
@@ -74,4 +76,22 @@ export function resultsPage(rowsOf: ReadonlyMap<string, readonly Row[]>, denoPro
   );
   const head = `# Measurements\n\n\`npm run bench\` on ${date}: ${hardware}; ${runtimes}.\n`;
   return [head, ...tables, meaning].join("\n");
+}
+
+interface Machine {
+  readonly date: string;
+  /** Cores, processor and memory. */
+  readonly hardware: string;
+  readonly runtimes: string;
+}
+
+function machine(denoProgram: string): Machine {
+  const gigabytes = Math.round(totalmem() / 2 ** 30);
+  const [, deno = "?"] = /^deno (\S+)/.exec(execFileSync(denoProgram, ["--version"], { encoding: "utf8" })) ??
+    [];
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    hardware: `${availableParallelism()} cores, ${cpus()[0]?.model ?? "processor unknown"}, ${gigabytes} GB`,
+    runtimes: `Node ${process.versions.node}, Deno ${deno}, ${process.platform} ${process.arch}`,
+  };
 }

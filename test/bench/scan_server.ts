@@ -1,66 +1,74 @@
 /**
- * Answers as DynamoDB does for a table of so many active chats that nobody keeps, and for a ledger: seeding a million
- * items in an emulator takes minutes, and then most of a scan is the emulator's. Its arguments are the milliseconds that
- * a page of a scan takes, and any other request. Default: none.
+ * Answers as DynamoDB does for a table of so many active chats that it makes up, and for a ledger: seeding a million
+ * items in an emulator takes minutes, and then most of a scan's time is the emulator's.
  */
 import { Buffer } from "node:buffer";
-import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
-import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { serve } from "./child.ts";
-import type { Item } from "./expressions.ts";
-import { type Input, MemoryTable } from "./memory_table.ts";
-import { pageOf, type Scan } from "./scan_pages.ts";
-import { itemOf } from "./seed.ts";
+import type { Item } from "../support/expressions.ts";
+import { type Input, MemoryTable } from "../support/memory_table.ts";
+import { chatIdAt, chatsAPage, indexOfChatId, itemOf } from "./chats.ts";
+import { actionOf, sendJson, startHttpServer, textOf } from "./http_server.ts";
+import type { RunningServer } from "./processes.ts";
 
-interface Answer {
-  readonly status: number;
-  readonly body: Uint8Array;
+/** @param pageMs What a page of a scan takes. @param requestMs What any other request takes. */
+export async function startScanServer(pageMs: number, requestMs: number): Promise<RunningServer> {
+  /** By the request's body; each is made once, as it is not the server that is measured. */
+  const pages = new Map<string, Uint8Array>();
+  /** What was written, by the table's name. */
+  const tables = new Map<string, MemoryTable>();
+  return await startHttpServer(async (request, response) => {
+    const action = actionOf(request);
+    const body = await textOf(request);
+    if (action === "Scan") {
+      const page = pages.get(body) ?? Buffer.from(JSON.stringify(pageOf(JSON.parse(body) as Scan)));
+      pages.set(body, page);
+      if (pageMs > 0) await setTimeout(pageMs);
+      return sendJson(response, 200, page);
+    }
+    const input = JSON.parse(body) as Input;
+    const table = tables.get(input.TableName ?? "") ?? new MemoryTable(activeChat);
+    tables.set(input.TableName ?? "", table);
+    if (requestMs > 0) await setTimeout(requestMs);
+    const answer = table.ask(action, input);
+    sendJson(response, answer.status, JSON.stringify(answer.body));
+  });
 }
 
-const [pageMs = 0, requestMs = 0] = process.argv.slice(2).map(Number);
-
-/** By what was asked; made once, as it is not the server that is measured. */
-const pages = new Map<string, Uint8Array>();
-/** What was written, by the table's name. */
-const tables = new Map<string, MemoryTable>();
-
-async function answerTo(action: string, body: string): Promise<Answer> {
-  if (action === "Scan") {
-    const page = pages.get(body) ?? Buffer.from(JSON.stringify(pageOf(JSON.parse(body) as Scan)));
-    pages.set(body, page);
-    if (pageMs > 0) await setTimeout(pageMs);
-    return { status: 200, body: page };
-  }
-  const input = JSON.parse(body) as Input;
-  const table = tables.get(input.TableName ?? "") ?? new MemoryTable(activeChat);
-  tables.set(input.TableName ?? "", table);
-  if (requestMs > 0) await setTimeout(requestMs);
-  const { status, body: found } = table.ask(action, input);
-  return { status, body: Buffer.from(JSON.stringify(found)) };
-}
-
-/** Each chat that nobody has written of is active; the table's own item, and a ledger's, are not there. */
+/** A chat that was never written is active; the table's own item and a ledger's items do not exist until written. */
 function activeChat({ chat_id }: Item): Item | undefined {
   const chatId = Number(chat_id?.N ?? 0);
   return chatId === 0 ? undefined : itemOf(chatId);
 }
 
-async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of request) chunks.push(chunk as Uint8Array);
-  return Buffer.concat(chunks).toString();
+interface Key {
+  readonly chat_id: { readonly N: string };
 }
 
-const server = createServer((request, response) => {
-  const action = String(request.headers["x-amz-target"]).split(".")[1] ?? "";
-  textOf(request).then(async (text) => {
-    const { status, body } = await answerTo(action, text);
-    const head = { "content-type": "application/x-amz-json-1.0", "content-length": body.length };
-    response.writeHead(status, head).end(body);
-  }).catch(() => request.socket.destroy());
-});
-// A bot keeps its connections while others have their turn.
-server.keepAliveTimeout = 0;
-server.listen(0, "127.0.0.1", () => serve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+export interface ScanPage {
+  readonly Count: number;
+  readonly ScannedCount: number;
+  readonly Items: readonly Key[];
+  readonly LastEvaluatedKey?: Key | undefined;
+}
+
+export interface Scan {
+  /** Its last number is how many chats there are: `chats-1000000`. */
+  readonly TableName: string;
+  readonly Segment: number;
+  readonly TotalSegments: number;
+  readonly ExclusiveStartKey?: Key | undefined;
+}
+
+/** What DynamoDB would answer, projected to `chat_id` as loads ask for it. */
+export function pageOf({ TableName, Segment, TotalSegments, ExclusiveStartKey }: Scan): ScanPage {
+  const chats = Number(TableName.split("-").at(-1));
+  const boundary = (segment: number): number => Math.floor(chats * segment / TotalSegments);
+  const start = ExclusiveStartKey
+    ? indexOfChatId(Number(ExclusiveStartKey.chat_id.N), chats) + 1
+    : boundary(Segment);
+  const end = Math.min(start + chatsAPage, boundary(Segment + 1));
+  const keyAt = (index: number): Key => ({ chat_id: { N: String(chatIdAt(index, chats)) } });
+  const Items = Array.from({ length: end - start }, (_, index) => keyAt(start + index));
+  const page = { Count: Items.length, ScannedCount: Items.length, Items };
+  return end < boundary(Segment + 1) ? { ...page, LastEvaluatedKey: Items.at(-1) } : page;
+}

@@ -1,20 +1,18 @@
-/** How many chats a second are registered and heard, and by how many requests. */
+/** How many registrations and activity updates a second are stored, and by how many requests. */
 import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";
-import { startServer } from "./child.ts";
-import { report } from "./report.ts";
-import type { Row } from "./row.ts";
-import { type Cost, costOf, medianOf, ratioOf, takeTurns } from "./sample.ts";
-import { inParallel, Traffic } from "./traffic.ts";
-import { type Writer, type WriterName, writers } from "./writers.ts";
+import { startServer } from "./processes.ts";
+import { comparison, type Row, type Target } from "./report.ts";
+import { type Cost, costOf, inParallel, takeTurns } from "./sampling.ts";
+import { Traffic, type Writer, type WriterName, writers } from "./writers.ts";
 
 const rounds = 24;
 const messagesATurn = 192;
 const atOnce = 16;
 const counted = 100;
 
-type Deed = "register" | "hear";
+type Task = "register" | "hear";
 type Turns = Record<WriterName, Cost[]>;
 
 const names = Object.keys(writers) as WriterName[];
@@ -23,7 +21,7 @@ const cpuMicroseconds = (costs: readonly Cost[]): number[] =>
   costs.map(({ cpuSeconds }) => 1e6 * cpuSeconds / messagesATurn);
 
 /** A writer at work on a table of its own. */
-class Contestant {
+class MeasuredWriter {
   readonly name: WriterName;
   readonly #traffic = new Traffic();
   #writer: Writer;
@@ -33,12 +31,12 @@ class Contestant {
     this.#writer = writer;
   }
 
-  async work(deed: Deed, messages: number): Promise<void> {
-    const source = deed === "register" ? "fresh" : "known";
-    await inParallel(messages, atOnce, () => this.#writer[deed](this.#traffic[source]()));
+  async work(task: Task, messages: number): Promise<void> {
+    const source = task === "register" ? "fresh" : "known";
+    await inParallel(messages, atOnce, () => this.#writer[task](this.#traffic[source]()));
   }
 
-  /** The same table by another way. */
+  /** Continues on the same table with another client. */
   use(writer: Writer): void {
     this.#writer.close();
     this.#writer = writer;
@@ -55,56 +53,49 @@ async function createTables(endpoint: string): Promise<void> {
   client.destroy();
 }
 
-async function race(contestants: readonly Contestant[], deed: Deed): Promise<Turns> {
-  const turns = contestants.map((each) =>
-    [each.name, () => costOf(() => each.work(deed, messagesATurn))] as const
-  );
+async function compare(all: readonly MeasuredWriter[], task: Task): Promise<Turns> {
+  const turns = all.map((each) => [each.name, () => costOf(() => each.work(task, messagesATurn))] as const);
   return await takeTurns(rounds, Object.fromEntries(turns) as Record<WriterName, () => Promise<Cost>>);
 }
 
-/** Requests a message, counted between the client and the emulator; apart from the race, which the gate would slow. */
+/** Requests a message, counted between the client and the emulator; apart from the timed turns, which the proxy would slow. */
 async function requestsOf(
-  contestants: readonly Contestant[],
+  all: readonly MeasuredWriter[],
   endpoint: string,
-  deed: Deed,
+  task: Task,
 ): Promise<Record<WriterName, number>> {
   await using gate = await startFaultGate({ target: endpoint });
   const requests = {} as Record<WriterName, number>;
-  for (const contestant of contestants) {
-    contestant.use(writers[contestant.name](gate.endpoint, tableOf(contestant.name)));
+  for (const measured of all) {
+    measured.use(writers[measured.name](gate.endpoint, tableOf(measured.name)));
     gate.resetCounts();
-    await contestant.work(deed, counted);
-    requests[contestant.name] = gate.requests / counted;
-    contestant.use(writers[contestant.name](endpoint, tableOf(contestant.name)));
+    await measured.work(task, counted);
+    requests[measured.name] = gate.requests / counted;
+    measured.use(writers[measured.name](endpoint, tableOf(measured.name)));
   }
   return requests;
 }
 
-function speed(what: string, turns: Turns, other: WriterName, atLeast?: number): Row {
-  const [mine, theirs] = [perSecond(turns.ours), perSecond(turns[other])];
-  return {
-    measure: what,
-    unit: "/s",
-    ours: medianOf(mine),
-    other: { name: other, value: medianOf(theirs) },
-    ratio: ratioOf(mine, theirs),
-    ...(atLeast !== undefined && { target: { of: "ratio", is: "at least", value: atLeast } }),
-  };
+function speed(what: string, turns: Turns, other: WriterName, target?: Target): Row {
+  return comparison(
+    what,
+    "/s",
+    perSecond(turns.ours),
+    { name: other, values: perSecond(turns[other]) },
+    target,
+  );
 }
 
 function rowsOf(what: string, turns: Turns, requests: Record<WriterName, number>): Row[] {
-  const [mine, bare] = [cpuMicroseconds(turns.ours), cpuMicroseconds(turns["bare SDK loop"])];
+  const bare = { name: "bare SDK loop", values: cpuMicroseconds(turns["bare SDK loop"]) };
   return [
-    speed(what, turns, "bare SDK loop", 0.85),
+    speed(what, turns, "bare SDK loop", { of: "ratio", is: "at least", value: 0.85 }),
     speed(what, turns, "get, then put"),
-    {
-      measure: `${what}: client CPU`,
-      unit: " µs",
-      ours: medianOf(mine),
-      other: { name: "bare SDK loop", value: medianOf(bare) },
-      ratio: ratioOf(mine, bare),
-      target: { of: "ratio", is: "at most", value: 1.3 },
-    },
+    comparison(`${what}: client CPU`, " µs", cpuMicroseconds(turns.ours), bare, {
+      of: "ratio",
+      is: "at most",
+      value: 1.3,
+    }),
     {
       measure: `${what}: requests`,
       unit: "",
@@ -115,16 +106,14 @@ function rowsOf(what: string, turns: Turns, requests: Record<WriterName, number>
   ];
 }
 
-await report(async () => {
-  await using emulator = await startServer("emulator.ts");
+export async function measure(): Promise<Row[]> {
+  await using emulator = await startServer("dynamodb");
   await createTables(emulator.endpoint);
-  const contestants = names.map((name) =>
-    new Contestant(name, writers[name](emulator.endpoint, tableOf(name)))
-  );
+  const all = names.map((name) => new MeasuredWriter(name, writers[name](emulator.endpoint, tableOf(name))));
   const rows: Row[] = [];
-  for (const [deed, what] of [["register", "registrations"], ["hear", "activity updates"]] as const) {
-    const turns = await race(contestants, deed);
-    rows.push(...rowsOf(what, turns, await requestsOf(contestants, emulator.endpoint, deed)));
+  for (const [task, what] of [["register", "registrations"], ["hear", "activity updates"]] as const) {
+    const turns = await compare(all, task);
+    rows.push(...rowsOf(what, turns, await requestsOf(all, emulator.endpoint, task)));
   }
   return rows;
-});
+}

@@ -1,15 +1,39 @@
-/** Three ways to keep what a chat says: ours, the one that is written first, and the least that the SDK can do. */
+/** Three ways to store messages of chats: ours, reading and writing back whole items, and the SDK's bare minimum. */
 import { type AttributeValue, DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import type { MessageEvent, UserInfo } from "../../lib/chats/events.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { toIso } from "../../lib/util/clock.ts";
 import { clientAt, testKeys } from "../support/client.ts";
+import { chatIdAt } from "./chats.ts";
 
 export interface ChatMessage {
   readonly chatId: number;
   readonly updateId: number;
   readonly at: number;
+}
+
+/** The messages of a run: update ids ascend and time goes on, as with Telegram. */
+export class Traffic {
+  static readonly #chatsAtMost = 1_000_000;
+  #chats = 0;
+  #messages = 0;
+
+  /** A message of a new chat. */
+  fresh(): ChatMessage {
+    return this.#message(this.#chats++);
+  }
+
+  /** A message of a known chat; each has its turn. */
+  known(): ChatMessage {
+    return this.#message(this.#messages % this.#chats);
+  }
+
+  #message(index: number): ChatMessage {
+    const number = this.#messages++;
+    const chatId = chatIdAt(index, Traffic.#chatsAtMost);
+    return { chatId, updateId: 800_000_000 + number, at: Date.UTC(2026, 10, 20) + number * 100 };
+  }
 }
 
 export interface Writer {

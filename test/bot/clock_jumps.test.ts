@@ -4,7 +4,7 @@ import { type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { pause, said, type Scene, subscribers, until, withBot } from "../support/bot.ts";
 import { clientAt } from "../support/client.ts";
-import { JumpClock } from "../support/jump_clock.ts";
+import { JumpClock } from "../support/clocks.ts";
 import { Nat } from "../support/nat.ts";
 import { startScript } from "../support/script.ts";
 import { VirtualTelegram } from "../support/virtual_telegram.ts";

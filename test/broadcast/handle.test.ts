@@ -4,7 +4,7 @@ import type { BotApiFaultAnswer } from "../../lib/local/mod.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { assert, suite } from "../harness.ts";
 import { pause, type Scene, type SceneOptions, subscribers, until, withBot } from "../support/bot.ts";
-import { FastClock } from "../support/fast_clock.ts";
+import { FastClock } from "../support/clocks.ts";
 
 const flood = (retry_after: number): BotApiFaultAnswer => ({
   error_code: 429,

@@ -11,7 +11,7 @@ import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { assert, suite } from "../harness.ts";
 import { noon, secondMs } from "../support/chats.ts";
 import { type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";
-import { StepClock } from "../support/step_clock.ts";
+import { StepClock } from "../support/clocks.ts";
 import { failureOf, TestClock, TestLogger } from "../support/storage.ts";
 
 const send: Patient = { whenLedgerDown: "send", leftMs: () => Infinity };

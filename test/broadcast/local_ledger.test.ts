@@ -13,7 +13,7 @@ import { ledgerContract } from "../contracts/ledger.ts";
 import { noon, secondMs } from "../support/chats.ts";
 import { randomOf } from "../support/histories.ts";
 import { type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";
-import { StepClock } from "../support/step_clock.ts";
+import { StepClock } from "../support/clocks.ts";
 import { failureOf, TestClock, TestLogger } from "../support/storage.ts";
 
 const problems = JSON.stringify({ errors: [{ chatId: 5, message: "x".repeat(2000) }], migrations: [] });

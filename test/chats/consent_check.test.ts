@@ -12,7 +12,7 @@ import {
   StorageError,
 } from "../../lib/chats/storage.ts";
 import { assert, suite } from "../harness.ts";
-import { StepClock } from "../support/step_clock.ts";
+import { StepClock } from "../support/clocks.ts";
 import { TestLogger } from "../support/storage.ts";
 
 const test = suite("consent while somebody sends");

@@ -11,7 +11,7 @@ import {
   stopsAtMost,
   stopsOf,
 } from "../../lib/dynamodb/table_record.ts";
-import { type Input, MemoryTable } from "../bench/memory_table.ts";
+import { type Input, MemoryTable } from "../support/memory_table.ts";
 import { assert, suite } from "../harness.ts";
 import { dayMs, noon } from "../support/chats.ts";
 import {

@@ -4,7 +4,7 @@ import { StorageError } from "../../lib/chats/storage.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, pause, said, type Scene, soon, subscribers, until, withBot } from "../support/bot.ts";
-import { JumpClock } from "../support/jump_clock.ts";
+import { JumpClock } from "../support/clocks.ts";
 import { failureOf } from "../support/storage.ts";
 
 const test = suite("an outage of DynamoDB", {}, 120_000);

@@ -1,21 +1,24 @@
-/** A random history: a hundred strangers around a signal to three hundred people, some of whom leave meanwhile. */
+/** Random histories: a hundred adversaries around a signal to three hundred people, some of whom leave meanwhile. */
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { randomOf } from "../support/histories.ts";
-import { type Numbers, onStage, type Size, type Stage, timesIn } from "./stage.ts";
-import { Stranger } from "./stranger.ts";
+import { createSemaphore } from "../../lib/util/async.ts";
+import { Adversary } from "./adversary.ts";
+import { assertSound, historyLine } from "./report.ts";
+import type { RunOptions, Test } from "./parts.ts";
+import { type Numbers, type SignalCheck, type Size, timesIn, withSignalCheck } from "./signal_check.ts";
 
 export interface HistoryReport extends Numbers {
   readonly seed: number;
-  /** What strangers did. */
-  readonly deeds: number;
+  /** What adversaries did. */
+  readonly actions: number;
   /** People who said /stop, and those of them who had the signal before that was confirmed. */
   readonly leavers: number;
   readonly inTime: number;
   readonly problems: readonly string[];
 }
 
-const [strangersCount, leaversCount] = [100, 20];
-/** Strangers begin so long before the signal, and go on for so long. */
+const [adversariesCount, leaversCount] = [100, 20];
+/** Adversaries begin so long before the signal; people leave within so long. */
 const [beforeMs, lastsMs] = [3000, 15_000];
 
 export async function playHistory(seed: number, size: Size): Promise<HistoryReport> {
@@ -24,10 +27,7 @@ export async function playHistory(seed: number, size: Size): Promise<HistoryRepo
   const maxHoldSeconds = random() < 0.3 ? 8 : 0;
   const broadcastId = random() < 0.5 ? `history${seed}` : undefined;
   const leavers: LocalUser[] = [];
-  let report: HistoryReport | undefined;
-  await onStage(size, async (stage) => {
-    report = await playOn(stage, { seed, random, leavers, broadcastId });
-  }, {
+  return await withSignalCheck(size, (check) => playWith(check, { seed, random, leavers, broadcastId }), {
     isInMemory,
     hasLedger: broadcastId !== undefined,
     server: { chatMessagesPerSecond: 1, groupMessagesPerMinute: 20, maxHoldSeconds },
@@ -36,10 +36,6 @@ export async function playHistory(seed: number, size: Size): Promise<HistoryRepo
       return leavers;
     },
   });
-  if (report === undefined) {
-    throw new Error("unreachable: a stage that is left without an error has a report");
-  }
-  return report;
 }
 
 interface History {
@@ -49,37 +45,40 @@ interface History {
   readonly broadcastId: string | undefined;
 }
 
-async function playOn(stage: Stage, { seed, random, leavers, broadcastId }: History): Promise<HistoryReport> {
-  const { server } = stage.scene;
-  const strangers = Array.from({ length: strangersCount }, () => new Stranger(server, random));
-  let deeds = 0;
+async function playWith(
+  check: SignalCheck,
+  { seed, random, leavers, broadcastId }: History,
+): Promise<HistoryReport> {
+  const { server } = check.fixture;
+  const adversaries = Array.from({ length: adversariesCount }, () => new Adversary(server, random));
+  let actions = 0;
   const act = (): void => {
     for (let count = Math.floor(random() * 4); count > 0; count--) {
-      strangers[Math.floor(random() * strangers.length)]?.act();
-      deeds++;
+      adversaries[Math.floor(random() * adversaries.length)]?.act();
+      actions++;
     }
   };
-  const traffic = stage.repeat(100, act);
+  const traffic = check.repeat(100, act);
   const leaving = leavers.map(async (leaver) => {
-    await stage.clock.sleep(random() * lastsMs);
+    await check.clock.sleep(random() * lastsMs);
     leaver.say("/stop");
   });
-  await stage.clock.sleep(beforeMs);
-  const sent = stage.send({ broadcastId });
+  await check.clock.sleep(beforeMs);
+  const sent = check.send({ broadcastId });
   const problems: string[] = [];
-  await stage.arrived(sent).catch((error: Error) => void problems.push(error.message));
-  const numbers = stage.numbersOf(sent);
+  await check.arrived(sent).catch((error: Error) => void problems.push(error.message));
+  const numbers = check.numbersOf(sent);
   await Promise.all(leaving);
   await traffic.stop();
-  await stage.scene.settled();
-  await stage.finished(sent);
-  problems.push(...problemsOf(stage, sent.mark, numbers, leavers));
+  await check.fixture.settled();
+  await check.finished(sent);
+  problems.push(...problemsOf(check, sent.mark, numbers, leavers));
   const inTime = leavers.filter((leaver) => timesIn(leaver, sent.mark) > 0).length;
-  return { seed, deeds, leavers: leavers.length, inTime, ...numbers, problems };
+  return { seed, actions, leavers: leavers.length, inTime, ...numbers, problems };
 }
 
 function problemsOf(
-  { people, size: { bounds } }: Stage,
+  { people, size: { bounds } }: SignalCheck,
   mark: string,
   { lastMs, ownMs }: Numbers,
   leavers: readonly LocalUser[],
@@ -100,16 +99,35 @@ function problemsOf(
       problems.push(`person ${chatId} has it after the confirmed /stop`);
     }
   }
-  // On a busy machine a confirmation may wait for too long, and is dropped.
+  // On a busy machine a confirmation may wait too long for its turn, and is dropped.
   if (confirmed < leavers.length / 2) problems.push(`${confirmed} /stops of ${leavers.length} are confirmed`);
   return problems;
 }
 
-/** `history 5: 120 deeds; first after …` */
-export function historyLine({ seed, deeds, lastMs, ownMs, others, leavers, inTime }: HistoryReport): string {
-  const seconds = (ms: number): string => (ms / 1000).toFixed(1);
-  return `history ${seed}: ${deeds} deeds of strangers, ${others} messages to them meanwhile; all have it after ` +
-    `${seconds(lastMs)} s (the pace's own time: ${
-      seconds(ownMs)
-    } s); ${inTime} of ${leavers} who left had it before`;
+/** The full form: `count` histories, `atOnce` at a time. History number n has the seed plus n. */
+export function register(test: Test, { seed, count = 200, atOnce = 1 }: RunOptions): void {
+  const size = { people: 300, factor: 3, bounds: { times: 2, slackMs: 0, firstMs: 1000 } };
+  const limit = createSemaphore(atOnce);
+
+  test(`${count} histories`, async () => {
+    const reports = await Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        limit(async () => {
+          const report = await playHistory(seed + index, size);
+          console.log(`${historyLine(report)}${report.problems.map((problem) => `\n  ${problem}`).join("")}`);
+          return report;
+        })),
+    );
+    const share = Math.max(...reports.map(({ lastMs, ownMs }) => lastMs / ownMs));
+    const actions = reports.reduce((sum, report) => sum + report.actions, 0);
+    console.log(
+      `${count} histories, ${actions} actions; the slowest took ${
+        share.toFixed(2)
+      } times the pace's own time`,
+    );
+    assertSound(
+      "adversaries",
+      reports.flatMap(({ seed, problems }) => problems.map((each) => `${seed}: ${each}`)),
+    );
+  });
 }

@@ -1,28 +1,19 @@
 /**
  * The full proof that nothing is lost, nothing sent twice, and that a signal gets out, on both runtimes at once. `npm run
  * test:crash -- --seed=N` repeats a run; `--only=updates` (or `broadcasts`, `instances`, `signals`, `adversaries`,
- * `outages`) runs one part. The last line is `N passed, N failed`.
+ * `outages`) runs one part; `--count=N`, `--at-once=N` and `--row=TEXT` are those of `run.ts`. The last line is
+ * `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseRunOptions, parts } from "./parts.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
-const { values } = parseArgs({ options: { seed: { type: "string" }, only: { type: "string" } } });
-const seed = `--seed=${values.seed ?? Date.now() % 1_000_000}`;
-
-const parts: Readonly<Record<string, string>> = {
-  updates: "test/crash/run.ts",
-  broadcasts: "test/crash/broadcast_run.ts",
-  instances: "test/crash/instances_run.ts",
-  signals: "test/crash/signal_run.ts",
-  adversaries: "test/crash/adversary_run.ts",
-  outages: "test/crash/signal_outages_run.ts",
-};
+const { only, seed, args } = parseRunOptions();
 
 const runtimes: Readonly<Record<string, readonly [string, ...string[]]>> = {
   Node: [join(bin, "tsx")],
@@ -52,13 +43,15 @@ function run(runtime: string, [program, ...args]: readonly [string, ...string[]]
 
 const started = performance.now();
 const counts: [number, number][] = [];
-for (const [name, file] of Object.entries(parts)) {
-  if (values.only !== undefined && values.only !== name) continue;
-  const both = Object.entries(runtimes).map(([runtime, command]) => run(runtime, [...command, file, seed]));
+for (const name of Object.keys(parts)) {
+  if (only !== undefined && only !== name) continue;
+  const both = Object.entries(runtimes).map(([runtime, command]) =>
+    run(runtime, [...command, "test/crash/run.ts", name, ...args])
+  );
   counts.push(...await Promise.all(both));
 }
 const passed = counts.reduce((sum, [count]) => sum + count, 0);
 const failed = counts.reduce((sum, [, count]) => sum + count, counts.length > 0 ? 0 : 1);
-console.log(`\n${((performance.now() - started) / 60_000).toFixed(1)} minutes, ${seed}`);
+console.log(`\n${((performance.now() - started) / 60_000).toFixed(1)} minutes, --seed=${seed}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

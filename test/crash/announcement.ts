@@ -1,11 +1,11 @@
-/** What is broadcast under an id: whoever knows the id knows what has to arrive, to the last letter. */
+/** The content of a broadcast, derived from its id, so that a check knows exactly what has to arrive. */
 import type { BroadcastMessage, FormattedText } from "../../mod.ts";
 
 /** In one message; in several, as it is too long for one; or a photo by its bytes, with a caption that may be too long. */
 export type Kind = "text" | "parts" | "photo";
 
 const filling: Readonly<Record<string, (number: number) => readonly number[]>> = {
-  // Every third is a long one, which no single item of the ledger would hold.
+  // Every third is too long for a single item of the ledger.
   text: (number) => [number % 3 === 0 ? 90 : 1],
   // Two of these paragraphs are too long for one message, so each is one of its own.
   parts: () => [80, 90, 70],
@@ -25,7 +25,7 @@ export function messagesOf(broadcastId: string): FormattedText[] {
   });
 }
 
-/** What the bot is given to broadcast: all of it as one text, and perhaps a photo. */
+/** The argument of `broadcast()`: all messages as one text, and perhaps a photo. */
 export function announcement(broadcastId: string): BroadcastMessage {
   const messages = messagesOf(broadcastId);
   const text = messages.map((message) => message.text).join(between);

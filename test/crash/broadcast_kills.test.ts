@@ -1,11 +1,8 @@
-/**
- * A broadcast with an id is never sent twice and forgets nobody: the short form of `test/crash/broadcast_run.ts`,
- * which `npm run test:crash` runs.
- */
-import { runBroadcastKills } from "./broadcast_kills.ts";
-import { runDoubleStarts } from "./broadcast_rivals.ts";
-import { assertSound } from "./report.ts";
+/** A broadcast with an id is never sent twice and forgets no chat: the short form of `broadcasts.ts`. */
 import { assert, suite } from "../harness.ts";
+import { runBroadcastKills } from "./broadcast_kills.ts";
+import { runDoubleStarts } from "./concurrent_broadcasts.ts";
+import { assertSound } from "./report.ts";
 
 const test = suite("broadcast kills", undefined, 120_000);
 const short = { seed: 1, kills: 2, chats: 250 };

@@ -2,172 +2,168 @@
  * A bot is killed in the middle of a broadcast, and another one finishes it, or is killed in turn. In the end the
  * chats' inboxes are compared with the report, and with what the ledger had in doubt after each kill.
  */
-import type { BroadcastReport } from "../../mod.ts";
+import { FastClock } from "../support/clocks.ts";
 import type { Kind } from "./announcement.ts";
-import { type Audience, gatherAudience } from "./audience.ts";
-import { killSometime, type Moment, moments } from "./moments.ts";
-import { Trial } from "./trial.ts";
-import { verdict } from "./verdict.ts";
-import { differenceOf, type Script, Victim, type Way, ways, waysOfAPicture } from "./victim.ts";
+import { problemsOf } from "./broadcast_oracle.ts";
+import {
+  type BroadcastCounters,
+  type BroadcastRun,
+  runBroadcasts,
+  type ScenarioOptions,
+} from "./broadcast_run.ts";
+import { BroadcasterProcess, differenceOf, type Way, ways, waysWithoutPhoto } from "./broadcaster_process.ts";
+import { killAtRandomPoint } from "./kill_points.ts";
+import type { LedgerMutant } from "./mutants.ts";
+import { positionIn, type TestBroadcast } from "./test_broadcast.ts";
 
-export interface BroadcastKillOptions {
-  readonly seed: number;
+export interface BroadcastKillOptions extends ScenarioOptions {
   readonly kills: number;
   readonly onUnknown: "skip" | "resend";
-  /** @default 1000 */
-  readonly chats?: number;
   /** What is broadcast. @default "text" */
   readonly kind?: Kind | undefined;
   /** The share of DynamoDB's answers that are lost after it has done what it was asked. @default 0 */
   readonly lostAnswers?: number;
-  readonly script?: Script;
-  /** Whether it goes on when something was wrong, to see all that is. @default false */
-  readonly goesOn?: boolean;
 }
 
-export interface BroadcastKillReport {
-  /** How many of each kind, all of them in a broadcast that was then finished. */
-  readonly kills: Readonly<Record<Moment, number>>;
-  readonly broadcasts: number;
-  /** Chats that were to get one, over all broadcasts. */
-  readonly recipients: number;
-  readonly arrived: number;
-  readonly unknown: number;
-  /** Answers of Telegram's that were lost. */
-  readonly lost: number;
-  /** Chats that got one twice, or none though they should have, over all broadcasts. */
-  readonly doubled: number;
-  readonly missed: number;
-  /** What was wrong, for a person to read; empty where nothing was. */
-  readonly problems: readonly string[];
-}
-
-const killsABroadcast = 8;
-const clockFactor = 20;
+const mostKillsOfABroadcast = 8;
 const paces = [30, 50, 100] as const;
 
-export async function runBroadcastKills(options: BroadcastKillOptions): Promise<BroadcastKillReport> {
-  const { seed, kills, onUnknown, chats = 1000, kind, lostAnswers = 0, script, goesOn = false } = options;
-  const audience = await gatherAudience({ seed, chats, clockFactor });
-  const tally = new Tally();
-  try {
-    if (lostAnswers > 0) audience.gate.loseAnswers({ share: lostAnswers });
-    while (tally.killed < kills && (goesOn || tally.problems.length === 0)) {
-      const { random } = audience;
-      const messagesPerSecond = paces[Math.floor(random() * paces.length)] as number;
-      const trial = new Trial(audience, { onUnknown, kind, messagesPerSecond, blocked: 0.1, lost: 0.02 });
-      const most = Math.min(kills - tally.killed, 1 + Math.floor(random() * killsABroadcast));
-      const play = new Play(audience, trial, script);
-      tally.add(await play.killed(most), trial);
-      tally.problems.push(...verdict(audience, trial));
-      await trial.end();
+export function runBroadcastKills(options: BroadcastKillOptions): Promise<BroadcastCounters> {
+  const { seed, kills, onUnknown, chats = 1000, kind, lostAnswers = 0, mutant } = options;
+  return runBroadcasts({ seed, chats, clockFactor: 20 }, async (run) => {
+    const { counters, subscribers: { gate, random } } = run;
+    if (lostAnswers > 0) gate.loseAnswers({ share: lostAnswers });
+    while (counters.killed < kills && counters.problems.length === 0) {
+      const messagesPerSecond = run.draw(paces);
+      await run.broadcast(
+        { onUnknown, kind, messagesPerSecond, blocked: 0.1, lost: 0.02 },
+        async (broadcast) => {
+          const most = Math.min(kills - counters.killed, 1 + Math.floor(random() * mostKillsOfABroadcast));
+          await new KilledBroadcast(run, broadcast, mutant).send(most);
+        },
+      );
     }
-  } finally {
-    await audience.close();
-  }
-  if (tally.problems.length > 0) tally.problems.push(`(seed ${seed})`);
-  return tally;
+  });
 }
 
 /** One broadcast, from the first bot to the last. */
-class Play {
-  readonly #audience: Audience;
-  readonly #trial: Trial;
-  readonly #script: Script | undefined;
+class KilledBroadcast {
+  readonly #run: BroadcastRun;
+  readonly #broadcast: TestBroadcast;
+  readonly #mutant: LedgerMutant | undefined;
 
-  constructor(audience: Audience, trial: Trial, script: Script | undefined) {
-    this.#audience = audience;
-    this.#trial = trial;
-    this.#script = script;
+  constructor(run: BroadcastRun, broadcast: TestBroadcast, mutant: LedgerMutant | undefined) {
+    this.#run = run;
+    this.#broadcast = broadcast;
+    this.#mutant = mutant;
   }
 
   /** Kills up to so many bots in the middle, and has another one finish it. */
-  async killed(most: number): Promise<Moment[]> {
-    const { id } = this.#trial;
-    const struck: Moment[] = [];
-    let victim = await this.#next();
+  async send(mostKills: number): Promise<void> {
+    const { id } = this.#broadcast;
+    const { counters, subscribers } = this.#run;
+    let bot = await this.#nextBot();
     try {
-      let playing = victim.play(id, await this.#way());
-      while (struck.length < most) {
-        const moment = await killSometime(this.#audience, this.#trial, victim, playing);
-        if (moment === undefined) break;
-        struck.push(moment);
-        victim = await this.#next();
-        playing = victim.play(id, await this.#way());
+      let sending = bot.send(id, await this.#drawWay());
+      for (let killed = 0; killed < mostKills; killed++) {
+        const point = await killAtRandomPoint(subscribers, this.#broadcast, bot, sending);
+        if (point === undefined) break;
+        counters.kills[point]++;
+        bot = await this.#nextBot();
+        sending = bot.send(id, await this.#drawWay());
       }
-      const answer = await playing;
-      this.#trial.report = answer?.report;
-      if (answer?.report === undefined) this.#complain(JSON.stringify(answer) ?? victim.output);
-      await this.#askAgain(victim);
+      const answer = await sending;
+      this.#broadcast.report = answer?.report;
+      if (answer?.report === undefined) this.#complain(JSON.stringify(answer) ?? bot.output);
+      await this.#callAgain(bot);
     } finally {
-      await victim.kill();
+      await bot.kill();
     }
-    return struck;
   }
 
-  async #next(): Promise<Victim> {
-    const victim = new Victim(this.#audience, this.#trial.options, this.#script);
-    if (!await victim.printed("READY")) this.#complain(victim.output);
-    return victim;
+  async #nextBot(): Promise<BroadcasterProcess> {
+    const bot = new BroadcasterProcess(this.#run.subscribers, this.#broadcast.options, {
+      mutant: this.#mutant,
+    });
+    if (!await bot.printed("READY")) this.#complain(bot.output);
+    return bot;
   }
 
-  /** Looks into the ledger first: whatever the last one had sent off has come by now, and what it had in doubt counts. */
-  async #way(): Promise<Way> {
-    const record = await this.#trial.noteCrash();
-    // Nobody else knows of it yet.
+  /** Reads the ledger first: whatever the last bot had sent off has arrived by now, and what it had in doubt counts. */
+  async #drawWay(): Promise<Way> {
+    const record = await this.#broadcast.noteCrash();
+    // No other bot can know of it yet.
     if (record === undefined) return "broadcast";
-    const isWithoutPicture = record.state === "running" && record.message_name === undefined;
-    const possible = isWithoutPicture ? waysOfAPicture : ways;
-    return possible[Math.floor(this.#audience.random() * possible.length)] as Way;
+    const isWithoutPhoto = record.state === "running" && record.message_name === undefined;
+    return this.#run.draw<Way>(isWithoutPhoto ? waysWithoutPhoto : ways);
   }
 
   /** A further call with the same id, by this bot or by another one, sends nothing and gives the same report. */
-  async #askAgain(victim: Victim): Promise<void> {
-    const { id, arrived } = this.#trial;
-    const isOther = this.#audience.random() < 0.2;
-    const asked = isOther ? await this.#next() : victim;
-    const answer = await asked.play(id, "broadcast");
-    if (isOther) await asked.kill();
+  async #callAgain(bot: BroadcasterProcess): Promise<void> {
+    const { id, arrived } = this.#broadcast;
+    const isOther = this.#run.subscribers.random() < 0.2;
+    const called = isOther ? await this.#nextBot() : bot;
+    const answer = await called.send(id, "broadcast");
+    if (isOther) await called.kill();
     if (answer?.error !== undefined) this.#complain(answer.error);
-    this.#trial.problems.push(...differenceOf(this.#trial.report, answer?.report));
-    const more = this.#trial.arrived - arrived;
+    this.#broadcast.problems.push(...differenceOf(this.#broadcast.report, answer?.report));
+    const more = this.#broadcast.arrived - arrived;
     if (more > 0) this.#complain(`a further call has sent it to ${more} chats`);
   }
 
   #complain(problem: string): void {
-    this.#trial.problems.push(`${this.#trial.id}: ${problem}`);
+    this.#broadcast.problems.push(`${this.#broadcast.id}: ${problem}`);
   }
 }
 
-class Tally implements BroadcastKillReport {
-  readonly kills: Record<Moment, number> = {
-    "at random": 0,
-    "before a write": 0,
-    "after a write": 0,
-    "after a send": 0,
-  };
-  readonly problems: string[] = [];
-  broadcasts = 0;
-  recipients = 0;
-  arrived = 0;
-  unknown = 0;
-  lost = 0;
-  doubled = 0;
-  missed = 0;
+const expiresAfterMs = 40_000;
 
-  get killed(): number {
-    return moments.reduce((sum, moment) => sum + this.kills[moment], 0);
-  }
+/** The broadcast expires after the kill and before another bot takes it over: no further chat may get it then. */
+export function runExpiries(options: BroadcastKillOptions): Promise<BroadcastCounters> {
+  const { seed, kills, onUnknown, chats = 600 } = options;
+  return runBroadcasts({ seed, chats, clockFactor: 20 }, async (run) => {
+    const { counters, subscribers: { clock: origin } } = run;
+    const clock = new FastClock(origin.factor, origin);
+    while (counters.killed < kills && counters.endedBefore < kills && counters.problems.length === 0) {
+      const expiresAt = clock.now() + expiresAfterMs;
+      let isKilled = false;
+      await run.broadcast(
+        { onUnknown, messagesPerSecond: 30, blocked: 0.1, expiresAt },
+        async (broadcast) => isKilled = await sendUntilExpired(run, broadcast, clock, expiresAt),
+        (broadcast) => isKilled ? problemsOf(broadcast, chats) : [],
+      );
+    }
+  });
+}
 
-  add(struck: readonly Moment[], trial: Trial): void {
-    const report: Partial<BroadcastReport> = trial.report ?? {};
-    for (const moment of struck) this.kills[moment]++;
-    this.broadcasts++;
-    this.recipients += report.recipients ?? 0;
-    this.arrived += trial.arrived;
-    this.unknown += report.unknown ?? 0;
-    this.lost += trial.lost.length;
-    this.doubled += trial.doubled.length;
-    this.missed += trial.missed.length;
+/** False where it had ended, or had expired by itself, before the kill. */
+async function sendUntilExpired(
+  run: BroadcastRun,
+  broadcast: TestBroadcast,
+  clock: FastClock,
+  expiresAt: number,
+): Promise<boolean> {
+  const { subscribers, counters } = run;
+  await using first = new BroadcasterProcess(subscribers, broadcast.options);
+  await using second = new BroadcasterProcess(subscribers, broadcast.options);
+  await Promise.all([first.printed("READY"), second.printed("READY")]);
+  await broadcast.noteCrash();
+  const sending = first.send(broadcast.id, "broadcast");
+  const point = await killAtRandomPoint(subscribers, broadcast, first, sending);
+  const record = await broadcast.noteCrash();
+  if (point === undefined || record?.state !== "running") {
+    counters.endedBefore++;
+    return false;
   }
+  const position = positionIn(record);
+  const left = subscribers.users.filter(({ chatId }) => position(chatId) > position(record.cursor)).length;
+  await clock.sleep(expiresAt + 1 - clock.now());
+  const { arrived } = broadcast;
+  broadcast.report = (await second.send(broadcast.id, run.draw(ways)))?.report;
+  const late = broadcast.arrived - arrived;
+  if (late > 0) broadcast.problems.push(`${broadcast.id}: ${late} got it too late`);
+  const { expired } = broadcast.report?.skips ?? {};
+  if (expired !== left) broadcast.problems.push(`${broadcast.id}: ${left} were left, but ${expired} expired`);
+  counters.kills[point]++;
+  return true;
 }

@@ -1,97 +1,103 @@
-/**
- * The full proof that a broadcast with an id is never sent twice and forgets nobody, on the runtime that runs it: see
- * `all.ts`. Everything is drawn from one seed, as in `run.ts`.
- */
-import { parseArgs } from "node:util";
-import { assert, suite } from "../harness.ts";
-import { type BroadcastKillOptions, runBroadcastKills } from "./broadcast_kills.ts";
-import { ledgerOutages, runLedgerOutage } from "./broadcast_outages.ts";
-import { runExpiries } from "./broadcast_expiry.ts";
-import { broadcastKillLine, expiryLine, ledgerOutageLine, rivalLine } from "./broadcast_report.ts";
-import { runDoubleStarts, runSuspensions } from "./broadcast_rivals.ts";
-import { runtime } from "../support/runtime.ts";
-import { assertSound } from "./report.ts";
+/** Sends broadcasts one after another to the same subscribers, checks each, and counts. */
+import type { Kind } from "./announcement.ts";
+import { problemsOf } from "./broadcast_oracle.ts";
+import { type KillPoint, killPoints } from "./kill_points.ts";
+import type { LedgerMutant } from "./mutants.ts";
+import { Subscribers, type SubscribersOptions } from "./subscribers.ts";
+import { TestBroadcast, type TestBroadcastOptions } from "./test_broadcast.ts";
 
-const { values } = parseArgs({ options: { seed: { type: "string" } } });
-const seed = Number(values.seed ?? Date.now() % 1_000_000);
-if (!Number.isSafeInteger(seed)) throw new RangeError(`--seed must be a whole number: it is ${values.seed}`);
-console.log(`${runtime}, seed ${seed}`);
-
-const test = suite(`broadcasts (seed ${seed})`, undefined, 20 * 60_000);
-
-function kills(title: string, options: Omit<BroadcastKillOptions, "seed">, add: number): void {
-  test(title, async () => {
-    const report = await runBroadcastKills({ ...options, seed: seed + add });
-    console.log(broadcastKillLine(title, report));
-    assertSound(title, report.problems);
-    assert.ok(report.unknown > 0 || options.onUnknown === "resend", "no kill left anybody in doubt");
-    assert.ok(report.doubled > 0 || options.onUnknown === "skip", "no kill left anybody in doubt");
-  });
+/** What a scenario of broadcasts is given. */
+export interface ScenarioOptions {
+  readonly seed: number;
+  readonly chats?: number;
+  readonly mutant?: LedgerMutant;
 }
 
-kills('killed in a broadcast, "skip"', { kills: 100, onUnknown: "skip" }, 0);
-kills('killed in a broadcast, "resend"', { kills: 100, onUnknown: "resend" }, 1);
-const lossy = { kills: 30, onUnknown: "skip", lostAnswers: 0.1 } as const;
-kills('killed in a broadcast, "skip", 10 % of DynamoDB\'s answers lost', lossy, 2);
-for (const onUnknown of ["skip", "resend"] as const) {
-  for (const kind of ["parts", "photo"] as const) {
-    kills(`killed in a broadcast of ${kind}, "${onUnknown}"`, { kills: 40, chats: 500, kind, onUnknown }, 3);
+/** What a scenario has counted. Each uses the counters that it is about. */
+export class BroadcastCounters {
+  /** Kills of each kind, all of them in a broadcast that was then finished. */
+  readonly kills: Record<KillPoint, number> = {
+    "at random": 0,
+    "before a write": 0,
+    "after a write": 0,
+    "after a send": 0,
+  };
+  broadcasts = 0;
+  /** Broadcasts that ended before the bot was killed. */
+  endedBefore = 0;
+  /** Chats that should get one, over all broadcasts. */
+  recipients = 0;
+  /** Messages. */
+  arrived = 0;
+  /** Messages that had arrived when the outage began or the bot was killed, and those of the outage. */
+  arrivedBefore = 0;
+  arrivedMeanwhile = 0;
+  unknown = 0;
+  expired = 0;
+  /** Telegram's answers that were lost. */
+  lost = 0;
+  /** Chats that got one twice, or none though they should have, over all broadcasts. */
+  doubled = 0;
+  missed = 0;
+  /** What was wrong, for a person to read; empty where nothing was. */
+  readonly problems: string[] = [];
+
+  get killed(): number {
+    return killPoints.reduce((sum, point) => sum + this.kills[point], 0);
   }
-  const title = `its time is over when it goes on, "${onUnknown}"`;
-  test(title, async () => {
-    const report = await runExpiries({ seed, kills: 10, onUnknown });
-    console.log(expiryLine(title, report));
-    assertSound(title, report.problems);
-    assert.ok(report.kills > 0 && report.expired > 0, "no kill came in time");
-  });
-}
 
-const mutants = [
-  ["late", "skip", "writes its windows when it has sent them"],
-  ["again", "skip", "sends again what another has left in doubt"],
-  ["forgets", "resend", "forgets whom another has left in doubt"],
-] as const;
-
-for (const [mutant, onUnknown, does] of mutants) {
-  test(`a bot that ${does} is caught`, async () => {
-    const script = ["careless_broadcaster.ts", mutant] as const;
-    const { doubled, missed, problems } = await runBroadcastKills({ kills: 30, seed, onUnknown, script });
-    console.log(`${mutant}: ${problems[0]?.split("\n")[0] ?? "not caught"}`);
-    assert.ok(onUnknown === "skip" ? doubled > 0 : missed > 0);
-  });
-}
-
-test("a bot that writes what is another's is caught, begun twice or suspended", async () => {
-  const script = ["careless_broadcaster.ts", "unfenced"] as const;
-  const twice = await runDoubleStarts({ seed, times: 20, script });
-  const suspended = await runSuspensions({ seed, times: 10, script });
-  for (const { problems } of [twice, suspended]) {
-    console.log(`unfenced: ${problems[0]?.split("\n")[0] ?? "not caught"}`);
+  add({ report, arrived, lost, doubled, missed }: TestBroadcast): void {
+    this.broadcasts++;
+    this.recipients += report?.recipients ?? 0;
+    this.arrived += arrived;
+    this.unknown += report?.unknown ?? 0;
+    this.expired += report?.skips.expired ?? 0;
+    this.lost += lost.length;
+    this.doubled += doubled.length;
+    this.missed += missed.length;
   }
-  assert.ok(twice.doubled > 0 && suspended.doubled > 0);
-});
-
-test("begun by two at once", async () => {
-  const report = await runDoubleStarts({ seed, times: 100 });
-  console.log(rivalLine("begun by two at once", report));
-  assertSound("begun by two at once", report.problems);
-  assert.is(report.missed, 0);
-});
-
-test("suspended for longer than its lease", async () => {
-  const report = await runSuspensions({ seed, times: 20 });
-  console.log(rivalLine("suspended for longer than its lease", report));
-  assertSound("suspended for longer than its lease", report.problems);
-});
-
-for (const [index, outage] of ledgerOutages.entries()) {
-  const title = `DynamoDB in the middle of a broadcast: ${outage.name}`;
-  test(title, async () => {
-    const report = await runLedgerOutage(outage, { seed: seed + index, lastsMs: 5000 });
-    console.log(ledgerOutageLine(title, report));
-    assertSound(title, report.problems);
-    assert.ok(report.arrivedAfter > 0, "nothing was left to send after it");
-  });
 }
 
-test.run();
+export class BroadcastRun {
+  readonly subscribers: Subscribers;
+  readonly counters: BroadcastCounters = new BroadcastCounters();
+
+  constructor(subscribers: Subscribers) {
+    this.subscribers = subscribers;
+  }
+
+  /** A broadcast, by the scenario's `send`, which sets its report. Problems are found by `check`, by default the oracle. */
+  async broadcast(
+    options: TestBroadcastOptions & { readonly kind?: Kind | undefined },
+    send: (broadcast: TestBroadcast) => Promise<unknown>,
+    check: (broadcast: TestBroadcast) => string[] | Promise<string[]> = (broadcast) =>
+      problemsOf(broadcast, this.subscribers.users.length),
+  ): Promise<void> {
+    const broadcast = new TestBroadcast(this.subscribers, options);
+    try {
+      await send(broadcast);
+      this.counters.problems.push(...await check(broadcast));
+      this.counters.add(broadcast);
+    } finally {
+      await broadcast.end();
+    }
+  }
+
+  /** One of them, at random. */
+  draw<T>(items: readonly T[]): T {
+    return items[Math.floor(this.subscribers.random() * items.length)] as T;
+  }
+}
+
+/** Runs a scenario with subscribers of its own; gives what it counted. */
+export async function runBroadcasts(
+  options: SubscribersOptions,
+  scenario: (run: BroadcastRun) => Promise<void>,
+): Promise<BroadcastCounters> {
+  await using subscribers = await Subscribers.start(options);
+  const run = new BroadcastRun(subscribers);
+  await scenario(run);
+  const { problems } = run.counters;
+  if (problems.length > 0) problems.push(`(seed ${options.seed})`);
+  return run.counters;
+}

@@ -1,8 +1,8 @@
-/** Random histories of two bots on one table: /stop and /start at one, a broadcast at the other. Pure. */
+/** Random histories of two bots on one table: /stop and /start at one, a broadcast at the other. */
 import { type Random, randomOf } from "../support/histories.ts";
 
-/** What somebody says to the first bot, at a time in milliseconds since the second was started. */
-export interface Word {
+/** A command to the first bot, at a time in milliseconds since the start of the second one. */
+export interface ChatCommand {
   readonly at: number;
   readonly chatId: number;
   readonly kind: "start" | "stop";
@@ -25,7 +25,7 @@ export interface InstanceHistory {
   readonly seed: number;
   readonly chatIds: readonly number[];
   /** By their time. */
-  readonly words: readonly Word[];
+  readonly commands: readonly ChatCommand[];
   readonly messagesPerSecond: number;
   readonly broadcastAt: number;
   readonly pauses: readonly Span[];
@@ -43,7 +43,7 @@ export interface InstanceHistory {
 }
 
 const minuteMs = 60_000;
-/** It outlasts what the second bot has told of itself. */
+/** Longer than the second bot's announcement that it sends is valid. */
 const longestPauseMs = 40 * minuteMs;
 /** A longer one may be the chat's own, and is not waited for. */
 const longestFloodMs = 9 * minuteMs;
@@ -60,13 +60,13 @@ export function instanceHistoryOf(seed: number): InstanceHistory {
   const restsMs = [...pauses, ...floods].reduce((sum, { lastsMs }) => sum + lastsMs, 0);
   const endAt = broadcastAt + chats / messagesPerSecond * 1000 + restsMs + 2000;
   const share = pick(random, 0.1, 0.3, 0.6, 1);
-  const words = chatIds.flatMap((id) =>
-    random() < share ? wordsOf(random, id, { broadcastAt, endAt, pauses, floods }) : []
+  const commands = chatIds.flatMap((id) =>
+    random() < share ? commandsOf(random, id, { broadcastAt, endAt, pauses, floods }) : []
   );
   const whenUnreadable = pick(random, "send", "throw");
   return {
     ...{ seed, chatIds, messagesPerSecond, broadcastAt, pauses, floods },
-    words: words.sort((a, b) => a.at - b.at),
+    commands: commands.sort((a, b) => a.at - b.at),
     whenUnreadable,
     broadcastId: random() < 0.4 ? "signal" : undefined,
     skewsMs: [skewOf(random), skewOf(random)],
@@ -109,8 +109,8 @@ function latencyOf(random: Random, butLast: number = 0): Latency {
   return latencies[Math.floor(random() * (latencies.length - butLast))] as Latency;
 }
 
-/** A /stop at any time, or near one that matters; perhaps a /start later, and another /stop. */
-function wordsOf(
+/** A /stop at any time, or near a critical one; perhaps a /start later, and another /stop. */
+function commandsOf(
   random: Random,
   chatId: number,
   { broadcastAt, endAt, pauses, floods }: {
@@ -119,19 +119,19 @@ function wordsOf(
     readonly pauses: readonly Span[];
     readonly floods: readonly Span[];
   },
-): Word[] {
-  const moments = [
+): ChatCommand[] {
+  const criticalTimes = [
     broadcastAt,
     broadcastAt,
     ...[...pauses, ...floods].map(({ at, lastsMs }) => at + lastsMs),
   ];
   let at = random() < 0.5
     ? random() * endAt
-    : Math.max(0, pick(random, ...moments) + (random() - 0.6) * 4000);
-  const words: Word[] = [{ at, chatId, kind: "stop" }];
+    : Math.max(0, pick(random, ...criticalTimes) + (random() - 0.6) * 4000);
+  const commands: ChatCommand[] = [{ at, chatId, kind: "stop" }];
   while (random() < 0.3) {
     at += random() * pick(random, 500, 5000, 30_000);
-    words.push({ at, chatId, kind: words.at(-1)?.kind === "stop" ? "start" : "stop" });
+    commands.push({ at, chatId, kind: commands.at(-1)?.kind === "stop" ? "start" : "stop" });
   }
-  return words;
+  return commands;
 }

@@ -1,8 +1,8 @@
-/** A confirmed /stop holds for every process on a table: the short form of `test/crash/instances_run.ts`. */
-import { carelessInstances } from "./careless_instances.ts";
-import { runInstances } from "./instances.ts";
-import { assertSound } from "./report.ts";
+/** A confirmed /stop holds for every process on a table: the short form of `instances.ts`. */
 import { assert, suite } from "../harness.ts";
+import { runInstances } from "./instances.ts";
+import { instanceMutants } from "./mutants.ts";
+import { assertSound } from "./report.ts";
 
 const test = suite("a /stop at one process, a broadcast at another", undefined, 120_000);
 
@@ -23,9 +23,9 @@ test("it holds where the clocks of two machines are almost eight minutes apart",
   }
 });
 
-for (const [does, careless] of Object.entries(carelessInstances)) {
+for (const [does, mutant] of Object.entries(instanceMutants)) {
   test(`a pair that ${does} is caught`, async () => {
-    const { late } = await runInstances({ seed: 1, histories: 100, careless, endsAtFirst: true });
+    const { late } = await runInstances({ seed: 1, histories: 100, mutant, endsAtFirst: true });
     assert.ok(late.length > 0);
   });
 }

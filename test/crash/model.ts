@@ -1,8 +1,13 @@
 /**
- * What the table has to hold, by a second hand: the consent table written anew, in its own words, and sharing no code
- * with the rule that it judges. Updates are told to it once each, in Telegram's order, as if nothing ever failed.
+ * The expected content of the table, by a second implementation of the consent rules that shares no code with the first; and
+ * how the actual table differs from it. Each update is applied once, in Telegram's order, as if nothing ever failed.
  */
+import { isDeepStrictEqual } from "node:util";
 
+/** An item of the table without its key, as the SDK's `unmarshall` gives it. */
+export type Item = Record<string, unknown>;
+
+/** The expected item of a chat. */
 export interface Entry {
   is_active: boolean;
   added_at: string;
@@ -20,11 +25,12 @@ export interface Entry {
   [foreign: string]: unknown;
 }
 
-/** Stands for a time that the bot's own clock chose, which nobody else can know. */
+/** Stands for any time: the bot's own clock chooses it. */
 export const sometime = "<sometime>";
-/** Stands for an attribute that may be there or not: the rule leaves it open. */
+/** Stands for an attribute that may be missing or have any value. */
 export const open = "<open>";
 
+/** What every update says. */
 export interface Said {
   readonly chatId: number;
   readonly updateId: number;
@@ -36,20 +42,20 @@ export interface Said {
 export class Model {
   readonly entries: Map<number, Entry> = new Map();
 
-  /** A message of any kind, from someone who may speak for the chat; `word` is its command, if it is one of the two. */
-  message(said: Said, word?: "start" | "stop"): void {
+  /** A message of any kind from somebody who may act for the chat; `command` is set for /start and /stop. */
+  message(said: Said, command?: "start" | "stop"): void {
     const entry = this.entries.get(said.chatId);
     if (entry === undefined) {
-      if (word !== "stop") this.#register(said, { message_count: 1, last_update_id: said.updateId });
+      if (command !== "stop") this.#register(said, { message_count: 1, last_update_id: said.updateId });
       return;
     }
     this.#count(entry, said);
-    if (word !== undefined) entry.last_word_update_id = said.updateId;
-    if (word === "stop") stop(entry, iso(said.date));
-    else if (word === "start" || !hasStopped(entry)) activate(entry);
+    if (command !== undefined) entry.last_word_update_id = said.updateId;
+    if (command === "stop") stop(entry, iso(said.date));
+    else if (command === "start" || !hasStopped(entry)) activate(entry);
   }
 
-  /** A command of somebody who may not give it: it counts, where the chat is known. */
+  /** A command of somebody who may not give it: it counts as a message where the chat is known. */
   refused(said: Said): void {
     const entry = this.entries.get(said.chatId);
     if (entry !== undefined) this.#count(entry, said);
@@ -59,7 +65,7 @@ export class Model {
     const entry = this.entries.get(chatId);
     if (entry === undefined) return;
     entry.last_member_update_id = updateId;
-    // A reply that was refused before the update came tells the same, at a time of its own.
+    // A refused reply before the update says the same, at a time of its own.
     if (entry.is_active) deactivate(entry, "blocked", sometime);
   }
 
@@ -100,10 +106,10 @@ export class Model {
     { chatId, updateId, date, userInfo }: Said,
     more: Partial<Entry> & { message_count: number },
   ): void {
-    // Who brought it in is no matter of consent.
+    // Who added the bot is not part of the consent rules.
     const adder = chatId < 0 ? { added_by: open } : {};
-    const word = { last_word_update_id: updateId };
-    this.entries.set(chatId, { ...blank(userInfo, iso(date)), ...adder, ...word, ...more });
+    const command = { last_word_update_id: updateId };
+    this.entries.set(chatId, { ...blank(userInfo, iso(date)), ...adder, ...command, ...more });
   }
 
   #count(entry: Entry, { updateId, date, userInfo }: Said): void {
@@ -167,4 +173,78 @@ function deactivate(entry: Entry, reason: string, at: string): void {
 
 function iso(date: number): string {
   return new Date(date * 1000).toISOString();
+}
+
+/** One attribute that is not as it has to be. */
+export interface Difference {
+  readonly chatId: number;
+  readonly attribute: string;
+  readonly expected: unknown;
+  readonly actual: unknown;
+}
+
+/** Attributes that do not depend on what the chat did. */
+const ignored: ReadonlySet<string> = new Set(["strikes"]);
+
+/** Where the table is not as the model has it. */
+export function differencesOf(
+  expected: ReadonlyMap<number, Entry>,
+  actual: ReadonlyMap<number, Item>,
+): Difference[] {
+  const ids = new Set([...expected.keys(), ...actual.keys()]);
+  return [...ids].flatMap((chatId) => differencesIn(chatId, expected.get(chatId), actual.get(chatId)));
+}
+
+function differencesIn(chatId: number, expected: Entry | undefined, actual: Item | undefined): Difference[] {
+  if (expected === undefined || actual === undefined) {
+    return [{ chatId, attribute: "(item)", expected, actual }];
+  }
+  const names = new Set([...Object.keys(expected), ...Object.keys(actual)]);
+  return [...names]
+    .filter((name) => !ignored.has(name) && !isAsExpected(expected[name], actual[name]))
+    .map((attribute) => ({ chatId, attribute, expected: expected[attribute], actual: actual[attribute] }));
+}
+
+function isAsExpected(expected: unknown, actual: unknown): boolean {
+  if (expected === open) return true;
+  if (expected === sometime) return typeof actual === "string" && !Number.isNaN(Date.parse(actual));
+  return isDeepStrictEqual(expected, actual);
+}
+
+/** What was lost, by kind. */
+export interface Losses {
+  /** Chats that should be in the table, and are not. */
+  readonly registrations: number;
+  /** Chats that should be stopped, and are active. */
+  readonly stops: number;
+  /** Messages that were not counted. */
+  readonly messages: number;
+  /** Messages that were counted once too often. */
+  readonly repeated: number;
+  /** All other differences. */
+  readonly others: number;
+}
+
+export function lossesOf(differences: readonly Difference[]): Losses {
+  const losses = { registrations: 0, stops: 0, messages: 0, repeated: 0, others: 0 };
+  for (const { attribute, expected, actual } of differences) {
+    const missing = Number(expected) - Number(actual);
+    if (attribute === "(item)" && actual === undefined) {
+      losses.registrations++;
+      losses.messages += (expected as Entry).message_count;
+    } else if (attribute === "is_active" && actual === true) losses.stops++;
+    else if (attribute === "message_count" && missing > 0) losses.messages += missing;
+    else if (attribute === "message_count") losses.repeated -= missing;
+    else losses.others++;
+  }
+  return losses;
+}
+
+/** A few of the differences as text. */
+export function describe(differences: readonly Difference[]): string {
+  const lines = differences.slice(0, 8).map(({ chatId, attribute, expected, actual }) =>
+    `  chat ${chatId}, ${attribute}: ${JSON.stringify(actual)}, but expected is ${JSON.stringify(expected)}`
+  );
+  const more = differences.length > lines.length ? [`  and ${differences.length - lines.length} more`] : [];
+  return [...lines, ...more].join("\n");
 }

@@ -1,149 +1,129 @@
-/** A bot is killed in an outage in which it sends a signal: with a spool file, nobody who had it gets it again. */
+/** A bot is killed while it sends a signal in an outage: with a spool file, no chat that has it gets it again. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BroadcastReport } from "../../mod.ts";
-import { until } from "../support/bot.ts";
-import { type Audience, gatherAudience } from "./audience.ts";
-import { pause } from "./traffic.ts";
-import { Trial } from "./trial.ts";
-import { differenceOf, Victim } from "./victim.ts";
+import { pause, until } from "../support/bot.ts";
+import { type BroadcastCounters, runBroadcasts, type ScenarioOptions } from "./broadcast_run.ts";
+import { BroadcasterProcess, differenceOf } from "./broadcaster_process.ts";
+import type { Subscribers } from "./subscribers.ts";
+import type { TestBroadcast } from "./test_broadcast.ts";
 
-export interface OutageKillOptions {
-  readonly seed: number;
+export interface OutageKillOptions extends ScenarioOptions {
   readonly kills: number;
-  readonly chats?: number;
-}
-
-export interface OutageKillReport {
-  readonly kills: number;
-  /** Messages that had arrived when a bot was killed, and those that came later. */
-  readonly arrivedBefore: number;
-  readonly arrivedAfter: number;
-  /** Chats that were counted as unknown, as the kill left them in doubt. */
-  readonly unknown: number;
-  readonly problems: readonly string[];
 }
 
 const signal = { whenUnreadable: "send", whenLedgerDown: "send" } as const;
 /** By the bots' clock. */
 const messagesPerSecond = 30;
-/** A window, and those under way when it is written. */
-const inDoubtAtMost = 130;
+/** A window, and the messages under way when it is written. */
+const mostInDoubt = 130;
 
-export async function runOutageKills(
-  { seed, kills, chats = 300 }: OutageKillOptions,
-): Promise<OutageKillReport> {
-  const audience = await gatherAudience({ seed, chats, clockFactor: 5 });
+export async function runOutageKills(options: OutageKillOptions): Promise<BroadcastCounters> {
+  const { seed, kills, chats = 300 } = options;
   const folder = await mkdtemp(join(tmpdir(), "outage-"));
-  const sum = { kills: 0, arrivedBefore: 0, arrivedAfter: 0, unknown: 0 };
-  const problems: string[] = [];
   try {
-    for (let kill = 0; kill < kills; kill++) {
-      const trial = new Trial(audience, { onUnknown: "skip", messagesPerSecond });
-      const arrivedBefore = await killOne(audience, trial, join(folder, `spool${kill}`), kill % 2 === 0);
-      problems.push(...await judge(audience, trial));
-      sum.kills++;
-      sum.arrivedBefore += arrivedBefore;
-      sum.arrivedAfter += trial.arrived - arrivedBefore;
-      sum.unknown += trial.report?.unknown ?? 0;
-      await trial.end();
-    }
+    return await runBroadcasts({ seed, chats, clockFactor: 5 }, async (run) => {
+      const { subscribers, counters } = run;
+      for (let kill = 0; kill < kills; kill++) {
+        await run.broadcast({ onUnknown: "skip", messagesPerSecond }, async (broadcast) => {
+          counters.arrivedBefore += await killOne(
+            subscribers,
+            broadcast,
+            join(folder, `spool${kill}`),
+            kill % 2 === 0,
+          );
+        }, (broadcast) => problemsAfter(subscribers, broadcast));
+      }
+    });
   } finally {
-    await audience.close();
     await rm(folder, { recursive: true });
   }
-  return { ...sum, problems };
 }
 
-/** Gives how many had it when the bot was killed. @param isBack Whether DynamoDB is back before the next bot begins. */
+/** Gives how many chats had it when the bot was killed. @param isBack Whether DynamoDB is back before the next bot begins. */
 async function killOne(
-  audience: Audience,
-  trial: Trial,
+  subscribers: Subscribers,
+  broadcast: TestBroadcast,
   spoolFile: string,
   isBack: boolean,
 ): Promise<number> {
-  const { gate, random } = audience;
-  const begin = (): Victim => new Victim(audience, trial.options, undefined, { ...signal, spoolFile });
-  const victim = begin();
-  let next: Victim | undefined;
+  const { gate, random } = subscribers;
+  const start = (): BroadcasterProcess =>
+    new BroadcasterProcess(subscribers, broadcast.options, { ...signal, spoolFile });
+  await using bot = start();
+  let next: BroadcasterProcess | undefined;
   try {
-    await victim.printed("READY");
-    await victim.ask("initialize");
+    await bot.printed("READY");
+    await bot.ask("initialize");
     if (random() < 0.7) gate.refuse();
     else gate.deny();
     const share = random() * 0.9;
-    const playing = victim.play(trial.id, "broadcast");
-    await until(() => trial.arrived > share * audience.people.length, "nobody gets it in the outage");
-    await victim.kill();
-    await playing;
-    // What is on its way arrives.
+    const sending = bot.send(broadcast.id, "broadcast");
+    await until(
+      () => broadcast.arrived > share * subscribers.users.length,
+      "nobody gets it in the outage",
+    );
+    await bot.kill();
+    await sending;
+    // Messages on their way arrive.
     await pause(100);
-    const { arrived } = trial;
+    const { arrived } = broadcast;
     if (isBack) gate.clear();
-    next = begin();
+    next = start();
     await next.printed("READY");
-    const answer = next.play(trial.id, "broadcast");
+    const answer = next.send(broadcast.id, "broadcast");
     if (!isBack) await pause(random() * 2000);
     gate.clear();
-    trial.report = (await answer)?.report;
-    const hasProblems = trial.report !== undefined && trial.report.errors.length > 0;
+    broadcast.report = (await answer)?.report;
+    const hasErrors = broadcast.report !== undefined && broadcast.report.errors.length > 0;
     const isFinished = async (): Promise<boolean> => {
-      const { state, problem_parts } = await audience.record(trial.id) ?? {};
-      // What went wrong is written last.
-      return state === "finished" && hasProblems === (problem_parts !== undefined);
+      const { state, problem_parts } = await subscribers.record(broadcast.id) ?? {};
+      // The errors are written last.
+      return state === "finished" && hasErrors === (problem_parts !== undefined);
     };
     await until(isFinished, "the ledger does not have it", 30_000);
     return arrived;
   } finally {
     gate.clear();
-    await victim.kill();
     await next?.kill();
   }
 }
 
 /** What is wrong; empty where nothing is. */
-async function judge(audience: Audience, trial: Trial): Promise<string[]> {
-  const { report, doubled, missed, id } = trial;
+async function problemsAfter(subscribers: Subscribers, broadcast: TestBroadcast): Promise<string[]> {
+  const { report, doubled, missed, id } = broadcast;
   if (report === undefined) return [`${id}: there is no report`];
-  const { people } = audience;
-  const problems = [...trial.problems];
+  const { length: chats } = subscribers.users;
+  const problems = [...broadcast.problems];
   const check = (isRight: boolean, problem: string): void =>
     void (isRight || problems.push(`${id}: ${problem}`));
   check(doubled.length === 0, `${doubled.length} chats got it twice`);
-  check(report.recipients === people.length, `${report.recipients} recipients of ${people.length}`);
+  check(report.recipients === chats, `${report.recipients} recipients of ${chats}`);
   check(
-    report.sent + report.unknown === people.length,
-    `not everybody is sent to or unknown: ${JSON.stringify(report)}`,
+    report.sent + report.unknown === chats,
+    `some are neither sent to nor unknown: ${JSON.stringify(report)}`,
   );
   check(
     missed.length <= report.unknown,
     `${missed.length} did not get it, and ${report.unknown} are unknown`,
   );
-  check(report.unknown <= inDoubtAtMost, `${report.unknown} are unknown`);
-  problems.push(...await later(audience, trial, report));
-  return problems;
+  check(report.unknown <= mostInDoubt, `${report.unknown} are unknown`);
+  return [...problems, ...await problemsOfFurtherCall(subscribers, broadcast, report)];
 }
 
-/** Whoever calls with its id finds its report, without the file. */
-async function later(audience: Audience, trial: Trial, report: BroadcastReport): Promise<string[]> {
-  const { arrived } = trial;
-  const another = new Victim(audience, trial.options);
-  try {
-    await another.printed("READY");
-    const answer = await another.play(trial.id, "broadcast");
-    return [
-      ...differenceOf(report, answer?.report),
-      ...trial.arrived === arrived ? [] : [`${trial.id}: a later call sends it again`],
-    ];
-  } finally {
-    await another.kill();
-  }
-}
-
-export function outageKillLine(
-  { kills, arrivedBefore, arrivedAfter, unknown, problems }: OutageKillReport,
-): string {
-  return `${kills} bots killed in an outage: ${arrivedBefore} messages before, ${arrivedAfter} after, ${unknown} in doubt; ` +
-    `${problems.length} problems`;
+/** A further call with its id gives its report, without the spool file. */
+async function problemsOfFurtherCall(
+  subscribers: Subscribers,
+  broadcast: TestBroadcast,
+  report: BroadcastReport,
+): Promise<string[]> {
+  const { arrived } = broadcast;
+  await using another = new BroadcasterProcess(subscribers, broadcast.options);
+  await another.printed("READY");
+  const answer = await another.send(broadcast.id, "broadcast");
+  return [
+    ...differenceOf(report, answer?.report),
+    ...broadcast.arrived === arrived ? [] : [`${broadcast.id}: a further call sends it again`],
+  ];
 }

@@ -1,7 +1,11 @@
-/** What the runs found, for people to read, and as failures. */
-import { textTable } from "../bench/table.ts";
+/** What the runs found: a line or a table for people to read, and an error. */
+import { textTable } from "../support/table.ts";
+import type { HistoryReport } from "./adversaries.ts";
+import type { BroadcastCounters } from "./broadcast_run.ts";
+import type { InstancesReport } from "./instances.ts";
 import type { KillReport } from "./kills.ts";
-import type { OutageReport } from "./outage_run.ts";
+import type { OutageReport } from "./outages.ts";
+import type { SignalOutagesReport } from "./signal_outages.ts";
 
 /** @throws {Error} With everything that was wrong. */
 export function assertSound(title: string, problems: readonly string[]): void {
@@ -9,11 +13,11 @@ export function assertSound(title: string, problems: readonly string[]): void {
 }
 
 export function killLine(title: string, report: KillReport): string {
-  const { kills, updates, chats, signals, silences, losses } = report;
+  const { kills, updates, chats, signals, excluded, losses } = report;
   const { registrations, stops, messages, repeated } = losses;
   return `${title}: ${kills} kills, ${updates} updates of ${chats} chats; ${registrations} registrations lost, ` +
     `${stops} stops forgotten, ${messages} messages not counted, ${repeated} counted twice; ` +
-    `${signals} signals arrived, ${silences} were not to`;
+    `${signals} signals arrived, ${excluded} were not to`;
 }
 
 export function outageTable(reports: readonly OutageReport[]): string {
@@ -21,4 +25,60 @@ export function outageTable(reports: readonly OutageReport[]): string {
     [title, updates, queued, replayed, lost].map(String)
   );
   return textTable([["outage", "updates", "queued", "replayed", "lost"], ...rows]);
+}
+
+export function broadcastKillLine(title: string, report: BroadcastCounters): string {
+  const { kills, killed, broadcasts, recipients, arrived, unknown, lost, doubled, missed } = report;
+  const kinds = Object.entries(kills).map(([point, count]) => `${count} ${point}`).join(", ");
+  return `${title}: ${killed} kills (${kinds}), ${lost} answers lost; ${broadcasts} broadcasts to ${recipients} chats, ` +
+    `${arrived} messages; ${doubled} chats got one twice, ${missed} none; ${unknown} counted as unknown`;
+}
+
+export function concurrentLine(title: string, report: BroadcastCounters): string {
+  const { broadcasts, arrived, doubled, missed, unknown } = report;
+  return `${title}: ${broadcasts} broadcasts, ${arrived} messages; ${doubled} chats got one twice, ${missed} none; ` +
+    `${unknown} counted as unknown`;
+}
+
+export function ledgerOutageLine(title: string, report: BroadcastCounters): string {
+  const { arrived, arrivedBefore, arrivedMeanwhile, doubled, missed } = report;
+  const after = arrived - arrivedBefore - arrivedMeanwhile;
+  return `${title}: ${arrivedBefore} messages before, ${arrivedMeanwhile} meanwhile, ${after} after; ` +
+    `${doubled} chats got it twice, ${missed} did not`;
+}
+
+export function expiryLine(title: string, { killed, arrived, expired, unknown }: BroadcastCounters): string {
+  return `${title}: ${killed} kills, ${arrived} messages in time; ${expired} chats too late, ` +
+    `${unknown} counted as unknown`;
+}
+
+export function outageKillLine(report: BroadcastCounters): string {
+  const { broadcasts: kills, arrived, arrivedBefore, unknown, problems } = report;
+  return `${kills} bots killed in an outage: ${arrivedBefore} messages before, ${
+    arrived - arrivedBefore
+  } after, ${unknown} in doubt; ${problems.length} problems`;
+}
+
+export function signalOutagesLine(
+  title: string,
+  { times, sent, arrivedBefore, fromMemory, kinds, problems }: SignalOutagesReport,
+): string {
+  const how = Object.entries(kinds).map(([kind, count]) => `${count} ${kind}`).join(", ");
+  return `${title}: ${times} times (${how}), ${sent} messages, ${arrivedBefore} of them before it; ` +
+    `${fromMemory} went by the list in memory; ${problems.length} problems`;
+}
+
+export function instancesLine({ late, problems: _, ...counts }: InstancesReport): string {
+  const { histories, fromMemory, refused, sent, confirmed, lateFromMemory } = counts;
+  return `${histories} histories, ${confirmed} /stops confirmed, ${sent} messages: ${late.length} after a confirmed ` +
+    `/stop; ${fromMemory} went by the list in memory (${lateFromMemory} after one), ${refused} to nobody`;
+}
+
+/** `history 5: 120 actions of adversaries, …` */
+export function historyLine(report: HistoryReport): string {
+  const { seed, actions, lastMs, ownMs, others, leavers, inTime } = report;
+  const seconds = (ms: number): string => (ms / 1000).toFixed(1);
+  return `history ${seed}: ${actions} actions of adversaries, ${others} messages to them meanwhile; ` +
+    `all have it after ${seconds(lastMs)} s (the pace's own time: ${seconds(ownMs)} s); ` +
+    `${inTime} of ${leavers} who left had it before`;
 }

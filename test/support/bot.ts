@@ -12,7 +12,7 @@ import {
 } from "../../lib/local/mod.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import type { BotOptions } from "../../lib/bot/options.ts";
-import { clientAt, type RawItem, startTable, type TableFixture, TestClock } from "./storage.ts";
+import { clientAt, type RawItem, startTable, type TableFixture } from "./storage.ts";
 
 export interface LogLine {
   readonly level: "info" | "warn" | "error";
@@ -46,14 +46,7 @@ export class Logs implements Logger {
   }
 }
 
-export { FastClock } from "./fast_clock.ts";
-
-/** A clock that moves by a test's hand, and by whoever sleeps on it. */
-export class HandClock extends TestClock {
-  advance(ms: number): void {
-    this.ms += ms;
-  }
-}
+export { FastClock, HandClock } from "./clocks.ts";
 
 export interface Scene {
   readonly bot: MeanReversionTelegramBot;
@@ -156,11 +149,21 @@ export async function until(
   for (;;) {
     if (await condition()) return;
     const waitedMs = performance.now() - start;
-    if (waitedMs > limitMs) throw new Error(`${otherwise} within ${limitMs} ms`);
+    if (waitedMs > limitMs) throw new TooLate(`${otherwise} within ${limitMs} ms`);
     // What takes its time is asked for less often, as a look at the table costs more than the wait.
     await pause(Math.min(25, 2 + waitedMs / 20));
   }
 }
+
+/** Resolves to true once the condition holds, to false if it does not in time. */
+export async function within(limitMs: number, condition: () => boolean | Promise<boolean>): Promise<boolean> {
+  return await until(condition, "", limitMs).then(() => true, (error: Error) => {
+    if (error instanceof TooLate) return false;
+    throw error;
+  });
+}
+
+class TooLate extends Error {}
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
@@ -185,10 +188,10 @@ export function said(chat: LocalChat): string[] {
   return chat.inbox.map(({ text, caption }) => (text ?? caption ?? "").split("\n")[0] ?? "");
 }
 
-/** Registers a chat in the table as an active one, with nothing said to it. */
-export async function plantActive(table: TableFixture, ...chatIds: number[]): Promise<void> {
+/** An active chat that wrote an hour ago. */
+export function activeItem(chatId: number): RawItem {
   const ago = new Date(Date.now() - 3_600_000).toISOString();
-  await table.plant(chatIds.map((chatId) => ({
+  return {
     chat_id: { N: String(chatId) },
     is_active: { BOOL: true },
     added_at: { S: ago },
@@ -196,7 +199,12 @@ export async function plantActive(table: TableFixture, ...chatIds: number[]): Pr
     message_count: { N: "1" },
     user_info: { M: {} },
     removed_at: { NULL: true },
-  })));
+  };
+}
+
+/** Puts active chats into the table; the bot has heard nothing from them. */
+export async function plantActive(table: TableFixture, ...chatIds: number[]): Promise<void> {
+  await table.plant(chatIds.map(activeItem));
 }
 
 /** People whose chats with the bot are open and who are active in the table; the bot has heard nothing of it. */

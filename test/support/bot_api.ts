@@ -1,8 +1,8 @@
 /** A local Bot API server for one test, and calls to it as a client makes them. */
 import type { Update } from "grammy/types";
-import type { Clock } from "../../lib/util/clock.ts";
 import { type BotApiServer, type BotApiServerOptions, startBotApiServer } from "../../lib/local/mod.ts";
 import { assert } from "../harness.ts";
+import { StepClock } from "./clocks.ts";
 
 // deno-lint-ignore no-explicit-any -- the wire's shapes are what is tested
 export type Wire = any;
@@ -64,27 +64,9 @@ export function updates(server: BotApiServer, payload: object = {}): Promise<Upd
   return result(server, "getUpdates", payload);
 }
 
-/** A clock that a test moves by hand. */
-export function manualClock(): Clock & { advance(ms: number): void } {
-  let now = Date.UTC(2026, 0, 1);
-  const sleepers = new Set<{ until: number; wake: () => void }>();
-  return {
-    now: () => now,
-    random: () => 0.5,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        const sleeper = { until: now + ms, wake: resolve };
-        sleepers.add(sleeper);
-        signal?.addEventListener("abort", () => {
-          sleepers.delete(sleeper);
-          reject(signal.reason);
-        });
-      }),
-    advance: (ms) => {
-      now += ms;
-      for (const sleeper of sleepers) if (sleeper.until <= now && sleepers.delete(sleeper)) sleeper.wake();
-    },
-  };
+/** Virtual time that a test moves by `advance()`. */
+export function manualClock(): StepClock {
+  return new StepClock(Date.UTC(2026, 0, 1));
 }
 
 export async function until(condition: () => boolean): Promise<void> {

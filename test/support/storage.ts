@@ -14,10 +14,10 @@ import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/
 import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { iamActions, ledgerActions } from "../../lib/local/dynamodb/iam.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
-import type { Clock } from "../../lib/util/clock.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import { assert } from "../harness.ts";
 import { clientAt, type Keys, testKeys } from "./client.ts";
+import { SleepyClock, TestClock } from "./clocks.ts";
 import { engineVariable } from "./dynamodb_local.ts";
 
 export type RawItem = Record<string, AttributeValue>;
@@ -25,37 +25,7 @@ export type RawItem = Record<string, AttributeValue>;
 export const TableName = "telegram-chats";
 export const LedgerName = "telegram-broadcasts";
 
-export { clientAt, type Keys, testKeys };
-
-/** A clock that a test sets; sleeping takes no time and moves it on. */
-export class TestClock implements Clock {
-  ms: number;
-
-  constructor(ms: number) {
-    this.ms = ms;
-  }
-
-  now(): number {
-    return this.ms;
-  }
-
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    this.ms += ms;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-
-  random(): number {
-    return 0.5;
-  }
-}
-
-/** Each sleep takes ten times as long: a minute of looks at a table is over before a slow machine has it active. */
-export class SleepyClock extends TestClock {
-  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return super.sleep(10 * ms, signal);
-  }
-}
+export { clientAt, type Keys, SleepyClock, TestClock, testKeys };
 
 /** Keeps what was logged. */
 export class TestLogger implements Logger {

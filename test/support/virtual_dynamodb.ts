@@ -4,10 +4,10 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
-import type { Item } from "../bench/expressions.ts";
-import { type Answer, type Input, MemoryTable } from "../bench/memory_table.ts";
+import type { Item } from "./expressions.ts";
+import { type Answer, type Input, MemoryTable } from "./memory_table.ts";
 import type { Random } from "./histories.ts";
-import { StepClock } from "./step_clock.ts";
+import { StepClock } from "./clocks.ts";
 
 /** What a process's requests meet on their way. */
 export interface Network {

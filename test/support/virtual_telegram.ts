@@ -8,7 +8,7 @@ import { ReplySender } from "../../lib/chats/replies.ts";
 import { outcomeOf } from "../../lib/telegram/outcome.ts";
 import { RateLimiter } from "../../lib/telegram/rate_limit/rate_limiter.ts";
 import type { SendPriority } from "../../lib/telegram/rate_limit/send_request.ts";
-import { StepClock } from "./step_clock.ts";
+import { StepClock } from "./clocks.ts";
 import { TestLogger } from "./storage.ts";
 
 export interface VirtualCall {

@@ -1,80 +1,117 @@
 /**
- * Counts the files of `lib/` that one update and one signal pass through, by V8's precise coverage of a real run on
- * Node: a file is entered where one of its functions is called between the first byte and the last.
+ * Counts the files of `lib/` that one update and one signal pass through: what a reader has to open to follow them. Fails if
+ * there are more than the limits. V8's precise coverage of a real run on Node says which functions are called.
  *
  *     npx tsx test/tools/walks.ts [--files]
+ *
+ * `--files` lists the files by folder.
  */
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Session } from "node:inspector/promises";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { setTimeout as pause } from "node:timers/promises";
 import { MeanReversionTelegramBot } from "../../mod.ts";
 import { startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
+import { clientAt } from "../support/client.ts";
+import { textTable } from "../support/table.ts";
 
 const lib = new URL("../../lib/", import.meta.url).href;
-const local = `${lib}local/`;
-const quiet = { info() {}, warn() {}, error: console.error };
+const isListing = process.argv.includes("--files");
 
-const session = new Session();
-session.connect();
-await session.post("Profiler.enable");
-await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+/** The coverage of this process. */
+class Coverage {
+  readonly #session = new Session();
 
-/** The files whose functions were called since it was last asked. */
-async function entered(): Promise<string[]> {
-  const { result } = await session.post("Profiler.takePreciseCoverage");
-  return result
-    .filter(({ url }) => url.startsWith(lib) && !url.startsWith(local))
-    // The first function is the module itself.
-    .filter(({ functions }) =>
-      functions.some(({ functionName, ranges: [range] }, index) =>
-        range!.count > 0 && !(index === 0 && functionName === "")
+  async start(): Promise<void> {
+    this.#session.connect();
+    await this.#session.post("Profiler.enable");
+    await this.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+  }
+
+  /** The files of `lib/`, without the local servers, in which a function was called since the last call. */
+  async take(): Promise<string[]> {
+    const { result } = await this.#session.post("Profiler.takePreciseCoverage");
+    return result
+      .filter(({ url }) => url.startsWith(lib) && !url.startsWith(`${lib}local/`))
+      .filter(({ functions }) =>
+        functions.some(({ functionName, ranges: [range] }, index) => {
+          const isModule = index === 0 && functionName === "";
+          return !isModule && (range?.count ?? 0) > 0;
+        })
       )
-    )
-    .map(({ url }) => fileURLToPath(url).slice(fileURLToPath(lib).length))
-    .sort();
+      .map(({ url }) => url.slice(lib.length))
+      .sort();
+  }
+}
+
+interface Walk {
+  readonly title: string;
+  /** The limit for its files. */
+  readonly most: number;
+  readonly take: () => Promise<unknown>;
 }
 
 async function until(isDone: () => boolean): Promise<void> {
-  while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!isDone()) await pause(5);
 }
 
+function byFolder(files: readonly string[]): ReadonlyMap<string, string[]> {
+  const folders = new Map<string, string[]>();
+  for (const file of files) {
+    const [folder = ""] = file.split("/");
+    folders.set(folder, [...folders.get(folder) ?? [], file.slice(folder.length + 1)]);
+  }
+  return folders;
+}
+
+const coverage = new Coverage();
+await coverage.start();
 await using server = await startBotApiServer();
 await using dynamodb = await startDynamoDB();
 await using bot = new MeanReversionTelegramBot({
   botToken: server.token,
   apiRoot: server.apiRoot,
-  client: new DynamoDBClient({
-    region: "eu-central-1",
-    endpoint: dynamodb.endpoint,
-    credentials: { accessKeyId: "local", secretAccessKey: "local" },
-  }),
-  logger: quiet,
+  client: clientAt(dynamodb.endpoint),
+  logger: { info() {}, warn() {}, error: console.error },
 });
 await bot.startBot();
-const users = Array.from({ length: 5 }, (_, index) => server.user({ id: 1001 + index }));
+const users = Array.from({ length: 5 }, () => server.user());
 for (const user of users) user.say("/start");
-await until(() => users.every((user) => user.inbox.length > 0));
-// A second of quiet: what the starts left behind is done.
-await new Promise((resolve) => setTimeout(resolve, 1000));
+await Promise.all(users.map((user) => user.received("subscribed")));
+// Until the requests that follow a start have ended.
+await pause(1000);
 
-/** What runs while nothing is asked is no part of a walk. */
-async function walk(title: string, most: number, take: () => Promise<void>): Promise<void> {
-  await entered();
+const [leaver] = users;
+const signal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 99, target: 102 } as const;
+const walks: readonly Walk[] = [
+  {
+    title: "/stop from a private chat",
+    most: 34,
+    async take() {
+      leaver?.say("/stop");
+      await leaver?.received("unsubscribed");
+      await until(() => server.pendingUpdates === 0);
+    },
+  },
+  {
+    title: "sendSignal() with a broadcastId",
+    most: 42,
+    take: () => bot.sendSignal(signal, { broadcastId: "walk" }),
+  },
+];
+
+const rows: string[][] = [["", "files", "at most", "", "folders"]];
+for (const { title, most, take } of walks) {
+  await coverage.take();
   await take();
-  const files = await entered();
-  const folders = new Set(files.map((file) => file.split("/")[0]));
-  console.log(`${title}: ${files.length} files in ${folders.size} folders (at most ${most})`);
-  if (process.argv.includes("--files")) { for (const file of files) console.log(`  ${file}`); }
-  if (files.length > most) process.exitCode = 1;
+  const files = await coverage.take();
+  const folders = byFolder(files);
+  const counts = [...folders].map(([folder, { length }]) => `${folder} ${length}`).join(", ");
+  const isTooMany = files.length > most;
+  rows.push([title, String(files.length), String(most), isTooMany ? "TOO MANY" : "ok", counts]);
+  if (isTooMany) process.exitCode = 1;
+  if (!isListing) continue;
+  console.log(title);
+  for (const [folder, names] of folders) console.log(`  ${folder}/\n    ${names.join("\n    ")}`);
+  console.log();
 }
-
-await walk("/stop from a private chat", 34, async () => {
-  users[0]!.say("/stop");
-  await until(() => users[0]!.inbox.length === 2 && server.pendingUpdates === 0);
-});
-await walk("sendSignal with a broadcastId", 42, async () => {
-  await bot.sendSignal({ direction: "long", symbol: "BTC-USD", entry: 100, stop: 99, target: 102 }, {
-    broadcastId: "walk",
-  });
-});
+console.log(textTable(rows));

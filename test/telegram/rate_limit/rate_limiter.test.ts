@@ -7,7 +7,7 @@ import { StorageError } from "../../../lib/chats/storage.ts";
 import type { BotApiFaultAnswer, LocalUser } from "../../../lib/local/mod.ts";
 import { assert, suite } from "../../harness.ts";
 import { said, type Scene, type SceneOptions, soon, subscribers, until, withBot } from "../../support/bot.ts";
-import { FastClock } from "../../support/fast_clock.ts";
+import { FastClock } from "../../support/clocks.ts";
 
 /** Time on both sides of the wire, so many times as fast. */
 function hasty(factor: number, messagesPerSecond: number = 1000): SceneOptions {

@@ -9,7 +9,7 @@ import type {
 } from "../../../lib/telegram/rate_limit/send_request.ts";
 import { SendScheduler } from "../../../lib/telegram/rate_limit/scheduler.ts";
 import { assert, suite } from "../../harness.ts";
-import { StepClock } from "../../support/step_clock.ts";
+import { StepClock } from "../../support/clocks.ts";
 
 const aBit = 1e-6;
 const catchUpSeconds = 0.1;

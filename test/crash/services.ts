@@ -1,0 +1,63 @@
+/** What survives the bots that are killed: Telegram, and DynamoDB behind a fault proxy. */
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  type BotApiServer,
+  type BotApiServerOptions,
+  type FaultGate,
+  type FaultGateOptions,
+  type LocalDynamoDB,
+  startBotApiServer,
+  startDynamoDB,
+  startFaultGate,
+} from "../../lib/local/mod.ts";
+import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
+import { clientAt } from "../support/client.ts";
+import { type Random, randomOf } from "../support/histories.ts";
+import { TableName } from "../support/storage.ts";
+
+export interface StartedServices {
+  readonly seed: number;
+  readonly db: LocalDynamoDB;
+  readonly gate: FaultGate;
+  readonly server: BotApiServer;
+}
+
+export class Services implements AsyncDisposable {
+  readonly server: BotApiServer;
+  /** The bots' way to DynamoDB. */
+  readonly gate: FaultGate;
+  /** Past the gate, where no fault happens: for other programs, and to look at the tables. */
+  readonly direct: DynamoDBClient;
+  /** A storage past the gate. */
+  readonly storage: TelegramDynamoDBStorage;
+  readonly random: Random;
+  readonly #db: LocalDynamoDB;
+
+  constructor({ seed, db, gate, server }: StartedServices) {
+    this.#db = db;
+    this.gate = gate;
+    this.server = server;
+    this.random = randomOf(seed);
+    this.direct = clientAt(db.endpoint);
+    this.storage = new TelegramDynamoDBStorage({ tableName: TableName, client: this.direct });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.direct.destroy();
+    await this.server.close();
+    await this.gate.close();
+    await this.#db.close();
+  }
+}
+
+/** @param allow What the gate lets pass. Default: everything. */
+export async function startServices(
+  seed: number,
+  server: BotApiServerOptions = {},
+  allow?: FaultGateOptions["allow"],
+): Promise<StartedServices> {
+  const db = await startDynamoDB();
+  const random = randomOf(seed + 1);
+  const gate = await startFaultGate({ target: db.endpoint, random, ...allow && { allow } });
+  return { seed, db, gate, server: await startBotApiServer(server) };
+}
