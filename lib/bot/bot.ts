@@ -1,3 +1,7 @@
+/**
+ * The bot room: the toolkit as one bot (`MeanReversionTelegramBot`), as a plugin for another grammY bot (`subscriptions()`),
+ * and the wiring of both. This file is the bot itself: its public methods and its life from start to stop.
+ */
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
@@ -9,62 +13,14 @@ import { displayStatistics } from "../chats/statistics.ts";
 import type { CleanupOptions } from "../chats/storage.ts";
 import { createChartRenderer } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
-import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
-import { consoleLogger, type Logger } from "../util/log.ts";
-import { assertNoMistakes } from "../util/validate.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
-import { createFailures, createHandlerRunner, type Failures, type HandlerRunner } from "./handlers.ts";
+import { createFailureLogs, createHandlerRunner, type FailureLogs, type HandlerRunner } from "./handlers.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./health.ts";
 import { stopPreviousPoller } from "./notebook.ts";
-import { type BotOptions, validateOptions } from "./options.ts";
+import { type BotOptions, type ResolvedBotOptions, resolveOptions } from "./options.ts";
 import type { BotRuntime } from "./wiring.ts";
-
-/** How a bot's polling ends: with an error, or because it was stopped. */
-export class Finished {
-  readonly #promise: Promise<void>;
-  #resolve = (): void => {};
-  #reject = (_error: unknown): void => {};
-  #isAwaited = false;
-  #hasFailed = false;
-
-  /** `onUnheard` is told of an error that nobody has asked for. */
-  constructor(onUnheard: (error: Error) => void) {
-    this.#promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.#promise.catch((error: Error) => {
-      if (!this.#isAwaited) onUnheard(error);
-    });
-  }
-
-  get promise(): Promise<void> {
-    this.#isAwaited = true;
-    return this.#promise;
-  }
-
-  get hasFailed(): boolean {
-    return this.#hasFailed;
-  }
-
-  /** It ends as the task does. */
-  follow(task: Promise<void>): void {
-    task.then(this.#resolve, (error) => {
-      this.#hasFailed = true;
-      this.#reject(error);
-    });
-  }
-
-  /** It ends well, unless it has ended. */
-  end(): void {
-    this.#resolve();
-  }
-}
-
-// The bot: wiring and lifecycle.
 
 /**
  * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
@@ -77,19 +33,16 @@ export class Finished {
  * ```
  */
 export class MeanReversionTelegramBot {
-  readonly #options: BotOptions;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #grammy: Bot;
-  readonly #openRateLimiter: GrammyBot["openRateLimiter"];
+  /** All but the token. */
+  readonly #options: Omit<ResolvedBotOptions, "botToken">;
+  readonly #grammyBot: GrammyBot;
   readonly #renderMessage: MessageRenderer;
   readonly #sending: Sending;
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
-  readonly #failures: Failures;
-  readonly #handling: HandlerRunner;
-  readonly #ending: Finished;
-  #hasHandlers = false;
+  readonly #failureLogs: FailureLogs;
+  readonly #handlerRunner: HandlerRunner;
+  readonly #finished: Finished;
   #runtime: BotRuntime | undefined;
   readonly #initialized = new Lazy(() => this.#initialize());
   readonly #started = new Lazy(() => this.#start());
@@ -101,28 +54,24 @@ export class MeanReversionTelegramBot {
    * @throws {ConfigError} Naming every option that is missing or malformed, and its rule.
    */
   constructor(options: BotOptions) {
-    assertNoMistakes(validateOptions(options));
-    const { botToken, apiRoot, fetch, clock = systemClock, logger = consoleLogger } = options;
-    const { messagesPerSecond = defaultMessagesPerSecond } = options;
-    this.#options = options;
-    this.#clock = clock;
-    this.#logger = logger;
+    const { botToken, ...rest } = resolveOptions(options);
+    const { apiRoot, fetch, messagesPerSecond, messages, clock, logger } = this.#options = rest;
     const { signal } = this.#closing;
-    const failures = this.#failures = createFailures(logger, clock, botToken);
-    const parts = { botToken, apiRoot, fetch, messagesPerSecond, failures, clock, logger, signal };
-    const { grammy, openRateLimiter } = createGrammyBot(parts);
-    [this.#grammy, this.#openRateLimiter] = [grammy, openRateLimiter];
-    const words = this.#renderMessage = createMessageRenderer(options.messages, logger);
-    const broadcaster = async (): Promise<Broadcaster> => (await this.#opened()).broadcaster;
+    setMaxListeners(0, this.#stopping.signal, signal);
+    const { onFailure } = this.#failureLogs = createFailureLogs(logger, clock, botToken);
+    const { grammy } = this.#grammyBot = createGrammyBot({
+      ...{ botToken, apiRoot, fetch, messagesPerSecond, onFailure, clock, logger, signal },
+    });
+    const renderMessage = this.#renderMessage = createMessageRenderer(messages, logger);
+    const broadcaster = async (): Promise<Broadcaster> => (await this.#open()).broadcaster;
     this.#sending = new Sending({
-      renderMessage: words,
+      renderMessage,
       charting: createChartRenderer({ clock, logger }),
       clock,
       broadcaster,
     });
-    this.#handling = createHandlerRunner((update) => grammy.handleUpdate(update), failures.onFailure);
-    setMaxListeners(0, this.#stopping.signal, signal);
-    this.#ending = new Finished(({ message }) =>
+    this.#handlerRunner = createHandlerRunner((update) => grammy.handleUpdate(update), onFailure);
+    this.#finished = new Finished(({ message }) =>
       logger.error(`The bot hears no commands any more. ${message}`)
     );
   }
@@ -132,23 +81,22 @@ export class MeanReversionTelegramBot {
    * kept, one chat's in their order. One that has not ended holds its update back for up to five seconds.
    */
   get grammy(): Bot {
-    this.#hasHandlers = true;
-    return this.#grammy;
+    return this.#grammyBot.grammy;
   }
 
   /** Settles when polling ends: rejects where the token is refused, resolves after `stopBot()`. Logged if nobody asks. */
   get finished(): Promise<void> {
-    return this.#ending.promise;
+    return this.#finished.promise;
   }
 
   /**
    * Checks the token, creates the table if there is none, loads the active chats, and sets the command menu.
-   * Where DynamoDB cannot be used it says why, once, and goes on in memory. Harmless when called again.
+   * If DynamoDB cannot be used, logs why, once, and goes on in memory. Harmless when called again.
    * @throws {ConfigError} If the table of chats is another bot's.
    * @throws {TelegramError} If Telegram refuses the token, or cannot be reached; with `retry` the former only.
    */
   async initialize(options: StartOptions = {}): Promise<Initialized> {
-    return await this.#patiently(options, () => this.#initialized.get());
+    return await this.#retrying(options, () => this.#initialized.get());
   }
 
   /**
@@ -157,8 +105,8 @@ export class MeanReversionTelegramBot {
    * @throws {ConfigError | TelegramError} As `initialize()`; with `retry` not because Telegram cannot be reached.
    */
   async startBot(options: StartOptions = {}): Promise<void> {
-    await this.#patiently(options, async () => {
-      await (this.#ending.hasFailed ? this.#ending.promise : this.#started.get());
+    await this.#retrying(options, async () => {
+      await (this.#finished.hasFailed ? this.#finished.promise : this.#started.get());
     });
   }
 
@@ -167,7 +115,7 @@ export class MeanReversionTelegramBot {
    * storage is closed, if it is not one of your own. A handler may call it too.
    */
   stopBot(): Promise<void> {
-    this.#handling.leave();
+    this.#handlerRunner.leave();
     return this.#stopped ??= this.#stop();
   }
 
@@ -195,27 +143,27 @@ export class MeanReversionTelegramBot {
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */
   async resumeBroadcasts(): Promise<ResumedBroadcasts> {
-    return await (await this.#opened()).broadcaster.resume();
+    return await (await this.#open()).broadcaster.resume();
   }
 
-  /** How the bot is, without a request: for a health check. */
+  /** The bot's state, which takes no request: for a health check. */
   get health(): BotHealth {
-    const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#ending.hasFailed;
-    return healthOf(this.#runtime, { isPolling, isRefusing: this.#failures.watch.isTrouble });
+    const isPolling = this.#polling !== undefined && this.#stopped === undefined && !this.#finished.hasFailed;
+    return healthOf(this.#runtime, { isPolling, isRefusing: this.#failureLogs.watch.isFailing });
   }
 
   /** Figures of the storage, counted now, and of the bot. */
   async getStatistics(): Promise<BotStatistics> {
-    const { username } = await this.initialize();
-    const { storage } = this.#ready().registry;
+    const { username } = await this.#initialized.get();
+    const { storage } = this.#openedRuntime().registry;
     const figures = await storage.getStatistics();
     return displayStatistics({ ...figures, storage: storage.kind, username, ...this.health });
   }
 
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
-    await this.initialize();
-    return await this.#ready().registry.cleanup(options);
+    await this.#initialized.get();
+    return await this.#openedRuntime().registry.cleanup(options);
   }
 
   /**
@@ -225,7 +173,7 @@ export class MeanReversionTelegramBot {
    */
   async handleUpdate(update: Update): Promise<void> {
     this.#assertNotStopped();
-    await this.#failures.watch(async () => await (await this.#opened()).updateProcessor.handle(update));
+    await this.#failureLogs.watch(async () => await (await this.#open()).updateProcessor.handle(update));
   }
 
   /** `stopBot()`. */
@@ -233,60 +181,54 @@ export class MeanReversionTelegramBot {
     return this.stopBot();
   }
 
-  async #patiently<T>(options: StartOptions, start: () => Promise<T>): Promise<T> {
+  async #retrying<T>(options: StartOptions, start: () => Promise<T>): Promise<T> {
     const { retry = false } = checkStartOptions(options);
     if (!retry) return await start();
-    return await startWithRetry(start, {
-      clock: this.#clock,
-      logger: this.#logger,
-      signal: this.#stopping.signal,
-    });
+    const { clock, logger } = this.#options;
+    return await startWithRetry(start, { clock, logger, signal: this.#stopping.signal });
   }
 
-  async #opened(): Promise<BotRuntime> {
+  async #open(): Promise<BotRuntime> {
     this.#assertNotStopped();
-    await this.initialize();
-    return this.#ready();
+    await this.#initialized.get();
+    return this.#openedRuntime();
   }
 
   async #start(): Promise<void> {
     this.#assertNotStopped();
-    await stopPreviousPoller({
-      ...this.#options,
-      bot: this,
-      signal: this.#stopping.signal,
-      logger: this.#logger,
-    });
-    await this.initialize();
-    await this.#ask((signal) => this.#grammy.api.deleteWebhook({}, signal));
+    const { apiRoot, logger } = this.#options;
+    const { token, api } = this.#grammyBot.grammy;
+    await stopPreviousPoller({ botToken: token, apiRoot, bot: this, signal: this.#stopping.signal, logger });
+    await this.#initialized.get();
+    await this.#callAtStartup((signal) => api.deleteWebhook({}, signal));
     this.#assertNotStopped();
-    this.#polling = this.#ready().poll();
-    this.#ending.follow(this.#polling);
+    this.#polling = this.#openedRuntime().poll();
+    this.#finished.settle(this.#polling);
   }
 
   async #initialize(): Promise<Initialized> {
-    const { api } = this.#grammy;
-    const botInfo = this.#grammy.botInfo = await this.#ask((signal) => api.getMe(signal));
-    const { createRuntime: openReception } = await import("./wiring.ts");
-    this.#runtime = await openReception({
+    const { grammy, hasHandlers, openRateLimiter } = this.#grammyBot;
+    const { api } = grammy;
+    const botInfo = grammy.botInfo = await this.#callAtStartup((signal) => api.getMe(signal));
+    const { createRuntime } = await import("./wiring.ts");
+    this.#runtime = await createRuntime({
       options: this.#options,
       api,
-      rateLimiter: await this.#openRateLimiter(),
+      rateLimiter: await openRateLimiter(),
       botInfo,
-      handle: this.#handling.handle,
-      hasHandlers: () => this.#hasHandlers,
-      onFailure: this.#failures.onFailure,
+      handle: this.#handlerRunner.handle,
+      hasHandlers,
+      onFailure: this.#failureLogs.onFailure,
       renderMessage: this.#renderMessage,
-      clock: this.#clock,
-      logger: this.#logger,
       signal: this.#stopping.signal,
     });
     const { registry } = this.#runtime;
     return { storage: registry.storage.kind, chats: registry.size, username: botInfo.username };
   }
 
-  #ask<T>(call: Parameters<typeof callAtStartup<T>>[0]): Promise<T> {
-    return callAtStartup(call, { ...this.#options, clock: this.#clock, signal: this.#stopping.signal });
+  #callAtStartup<T>(call: Parameters<typeof callAtStartup<T>>[0]): Promise<T> {
+    const { apiRoot, clock } = this.#options;
+    return callAtStartup(call, { apiRoot, clock, signal: this.#stopping.signal });
   }
 
   #assertNotStopped(): void {
@@ -294,8 +236,8 @@ export class MeanReversionTelegramBot {
     throw new Error("This bot was stopped. Make a new one to start again.");
   }
 
-  #ready(): BotRuntime {
-    if (this.#runtime === undefined) throw new Error("unreachable: an initialized bot has a reception");
+  #openedRuntime(): BotRuntime {
+    if (this.#runtime === undefined) throw new Error("unreachable: an initialized bot has a runtime");
     return this.#runtime;
   }
 
@@ -305,6 +247,37 @@ export class MeanReversionTelegramBot {
     await Promise.all([this.#polling?.catch(() => {}), this.#runtime?.writeQueue.close()]);
     await this.#runtime?.close();
     this.#closing.abort(new Error("The bot was stopped."));
-    this.#ending.end();
+    this.#finished.settle();
+  }
+}
+
+/** A deferred promise of the end of polling. */
+class Finished {
+  readonly #promise: Promise<void>;
+  #resolve: (end?: Promise<void>) => void = () => {};
+  #isAwaited = false;
+  #hasFailed = false;
+
+  /** @param onUnhandled Called with an error that nobody waits for. */
+  constructor(onUnhandled: (error: Error) => void) {
+    this.#promise = new Promise((resolve) => this.#resolve = resolve);
+    this.#promise.catch((error: Error) => {
+      this.#hasFailed = true;
+      if (!this.#isAwaited) onUnhandled(error);
+    });
+  }
+
+  get promise(): Promise<void> {
+    this.#isAwaited = true;
+    return this.#promise;
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** Settles it as the polling settles; without polling, resolves it. Only the first call counts. */
+  settle(polling?: Promise<void>): void {
+    this.#resolve(polling);
   }
 }

@@ -1,10 +1,10 @@
-/** Makes a bot from environment variables and a file `.env`, and reports all mistakes in them at once. */
+/** Makes a bot of environment variables and a file `.env`, and reports every mistake in them at once. */
 import process from "node:process";
 import { config } from "dotenv";
 import type { ChatType } from "../chats/events.ts";
 import { assertNoMistakes, lettersBetween, mistakesInNames } from "../util/validate.ts";
 import { MeanReversionTelegramBot } from "./bot.ts";
-import { botNames, type BotOptions, chatTypes, validateOptions } from "./options.ts";
+import { botNames, type BotOptions, chatTypes, givenOptions, validateOptions } from "./options.ts";
 
 const variables = {
   botToken: "TELEGRAM_BOT_TOKEN",
@@ -18,8 +18,9 @@ const variables = {
   chatsPerAdder: "TELEGRAM_CHATS_PER_ADDER",
   autoRegisterChats: "TELEGRAM_AUTO_REGISTER",
 } as const;
+type Variable = keyof typeof variables;
 
-const truths: ReadonlyMap<string, boolean> = new Map([
+const booleans: ReadonlyMap<string, boolean> = new Map([
   ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
   ...["false", "0", "no", "off"].map((word) => [word, false] as const),
 ]);
@@ -35,44 +36,43 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): MeanReversionTelegramBot {
   if (typeof options !== "object" || options === null) assertNoMistakes(validateOptions(options));
   const { parsed = {} } = config({ quiet: true });
-  const given = givenIn(options);
-  const fromEnv = Object.fromEntries(
-    Object.entries(variables).map(([option, name]) => [option, process.env[name] || undefined]),
-  );
-  const listed = {
-    allowedUsers: allowedIn(process.env[variables.allowedUsers]),
-    chatTypes: chatTypesIn(process.env[variables.chatTypes]),
-    chatsPerAdder: numberIn(process.env[variables.chatsPerAdder]),
-    autoRegisterChats: truthIn(process.env[variables.autoRegisterChats]),
-  };
-  const merged: Partial<BotOptions> = { ...fromEnv, ...listed, ...given };
-  const nameOf = (option: keyof BotOptions): string => {
-    const isGiven = option in given || !(option in variables);
-    return isGiven ? option : variables[option as keyof typeof variables];
-  };
+  const given = givenOptions(options);
+  const merged: Partial<BotOptions> = { ...environmentOptions(), ...given };
+  const nameOf = (option: keyof BotOptions): string =>
+    option in given || !(option in variables) ? option : variables[option as Variable];
   assertNoMistakes([
     ...mistakesInNames(options, botNames),
-    ...misspeltVariables(parsed, unset(merged)),
+    ...misspeltVariables(parsed, unsetVariables(merged)),
     ...validateOptions(merged, { nameOf }),
   ]);
   return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "" });
 }
 
-/** The options that are not undefined; unknown names have been reported by then. */
-function givenIn(options: Partial<BotOptions>): Partial<BotOptions> {
-  const entries = (botNames.known as (keyof BotOptions)[]).map((name) => [name, options[name]] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+/** The options that the environment sets. */
+function environmentOptions(): Partial<BotOptions> {
+  const texts = Object.fromEntries(
+    Object.entries(variables).map(([option, name]) => [option, process.env[name] || undefined]),
+  ) as Partial<Record<Variable, string>>;
+  return {
+    ...texts,
+    // A blank list is a mistake: it must not let everyone in.
+    allowedUsers: chatIdsIn(process.env[variables.allowedUsers]),
+    chatTypes: chatTypesIn(texts.chatTypes),
+    chatsPerAdder: numberIn(texts.chatsPerAdder),
+    autoRegisterChats: booleanIn(texts.autoRegisterChats),
+  };
 }
 
-/** Variables that have neither a value nor an option in their place. */
-function unset(merged: Partial<BotOptions>): string[] {
-  return Object.entries(variables).filter(([option, name]) =>
-    merged[option as keyof BotOptions] === undefined && !process.env[name]
-  ).map(([, name]) => name);
+/** Variables of options that are set nowhere. */
+function unsetVariables(merged: Partial<BotOptions>): string[] {
+  return Object.entries(variables)
+    .filter(([option, name]) => merged[option as Variable] === undefined && !process.env[name])
+    .map(([, name]) => name);
 }
 
-/** A text that is no list of ids, such as a blank one, stays as it is, for the rule to refuse it. */
-function allowedIn(text: string | undefined): readonly number[] | undefined {
+// The texts of variables as values. A text that is no such value stays as it is, for the option's rule to show it.
+
+function chatIdsIn(text: string | undefined): readonly number[] | undefined {
   if (text === undefined || text.trim() === "everyone") return undefined;
   const words = wordsIn(text);
   return words?.every((word) => /^-?\d+$/.test(word)) ? words.map(Number) : text as never;
@@ -83,41 +83,39 @@ function chatTypesIn(text: string = ""): readonly ChatType[] | undefined {
   return words?.every((word) => chatTypes.includes(word)) === false ? text as never : words;
 }
 
-function wordsIn(text: string = ""): readonly string[] | undefined {
+function wordsIn(text: string): readonly string[] | undefined {
   const words = text.split(/[\s,;]+/).filter((word) => word !== "");
   return words.length === 0 ? undefined : words;
 }
 
-/** A text that is no number stays as it is, for the rule to refuse it. */
 function numberIn(text: string = ""): number | undefined {
   if (text.trim() === "") return undefined;
   return Number.isNaN(Number(text)) ? text as never : Number(text);
 }
 
-/** A text that is neither true nor false stays as it is, too. */
-function truthIn(text: string = ""): boolean | undefined {
-  return text === "" ? undefined : truths.get(text.trim().toLowerCase()) ?? text as never;
+function booleanIn(text: string | undefined): boolean | undefined {
+  return text === undefined ? undefined : booleans.get(text.trim().toLowerCase()) ?? text as never;
 }
 
 // Misspelt variables.
 
 const prefix = "TELEGRAM_";
-const maxDifferentLetters = 2;
+const lettersAtMost = 2;
 
 /**
- * A sentence for each variable whose name nearly is one of `unset`. Others that begin alike are another program's.
+ * A sentence for each variable that is spelt nearly as one of `unset`. Others that begin alike are another program's.
  * @param inFile The variables in the file `.env`.
  */
 function misspeltVariables(
   inFile: Readonly<Record<string, string>>,
   unset: readonly string[],
 ): string[] {
-  const variables = Object.entries({ ...inFile, ...canListVariables() ? process.env : {} });
+  const variables = Object.entries({ ...inFile, ...mayListEnvironment() ? process.env : {} });
   const ours = unset.filter((name) => name.startsWith(prefix));
   const given = variables.filter(([name, value]) => name.startsWith(prefix) && value);
   return given.flatMap(([name]) => {
     const [meant] = ours.map((each) => ({ each, letters: lettersBetween(name, each) }))
-      .filter(({ each, letters }) => name !== each && letters <= maxDifferentLetters)
+      .filter(({ each, letters }) => name !== each && letters <= lettersAtMost)
       .sort((one, other) => one.letters - other.letters);
     return meant === undefined ? [] : [`${name} is not a variable of the bot: did you mean ${meant.each}?`];
   });
@@ -127,8 +125,8 @@ interface Deno {
   readonly permissions: { querySync(descriptor: { name: "env" }): { readonly state: string } };
 }
 
-/** Deno asks the user, or refuses, if the program may read some variables and not all. */
-function canListVariables(): boolean {
+/** Where only some variables may be read, Deno refuses to list them, or asks the user. */
+function mayListEnvironment(): boolean {
   const { Deno } = globalThis as { Deno?: Deno };
   return Deno === undefined || Deno.permissions.querySync({ name: "env" }).state === "granted";
 }

@@ -1,43 +1,53 @@
-/** The grammY bot within: its way to Telegram, and the user's handlers behind the toolkit's. */
-import { Bot, type Transformer } from "grammy/web";
+/** The grammY bot inside the toolkit's: its route to Telegram, and the user's handlers. */
+import { Bot, type Composer, type Context, type Middleware, type Transformer } from "grammy/web";
 import { asGrammySignal, clientOptions, nameNetworkCause, redactToken } from "../telegram/client.ts";
 import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { Lazy } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
-import { boundHandlers, type Failures } from "./handlers.ts";
+import { type HandlerLimitOptions, limitHandlers } from "./handlers.ts";
 
-export interface GrammyBotOptions {
+/** A grammY bot that notices when the user adds middleware. */
+class HandlerBot extends Bot {
+  hasHandlers = false;
+
+  /** `on`, `command`, `filter` and all other ways to add a handler end here. */
+  override use(...middleware: Middleware<Context>[]): Composer<Context> {
+    this.hasHandlers = true;
+    return super.use(...middleware);
+  }
+
+  /** Adds middleware of the toolkit's. */
+  useOwn(middleware: Middleware<Context>): void {
+    super.use(middleware);
+  }
+}
+
+export interface GrammyBotOptions extends HandlerLimitOptions {
   readonly botToken: string;
   readonly apiRoot: string | undefined;
   /** A fetch of the user's. */
   readonly fetch: typeof fetch | undefined;
   readonly messagesPerSecond: number;
-  readonly failures: Failures;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Ends every wait for a turn. */
-  readonly signal: AbortSignal;
 }
 
-/** The bot, and the gate that all its calls pass; its code is loaded with the first call. */
 export interface GrammyBot {
   readonly grammy: Bot;
+  /** Whether the user has added handlers. */
+  readonly hasHandlers: () => boolean;
+  /** Gives the rate limiter of all calls, whose code is loaded with the first one. */
   readonly openRateLimiter: () => Promise<RateLimiter>;
 }
 
 export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
-  const { botToken, apiRoot, fetch } = options;
-  const grammy = new Bot(botToken, {
-    client: clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } }),
-  });
+  const { botToken, apiRoot, fetch, messagesPerSecond, clock, logger, signal } = options;
+  const client = clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } });
+  const grammy = new HandlerBot(botToken, { client });
   const rateLimiter = new Lazy(async () => {
     const { RateLimiter } = await import("../telegram/rate_limit/rate_limiter.ts");
-    return new RateLimiter({ ...options, ask: (signal) => grammy.api.getMe(asGrammySignal(signal)) });
+    const ask = (ending: AbortSignal): Promise<unknown> => grammy.api.getMe(asGrammySignal(ending));
+    return new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
   });
-  const throughRateLimiter: Transformer = async (...call) =>
-    await (await rateLimiter.get()).transformer(...call);
-  grammy.api.config.use(throughRateLimiter, redactToken(botToken), nameNetworkCause);
-  grammy.use(boundHandlers(options));
-  return { grammy, openRateLimiter: () => rateLimiter.get() };
+  const limitRate: Transformer = async (...call) => await (await rateLimiter.get()).transformer(...call);
+  grammy.api.config.use(limitRate, redactToken(botToken), nameNetworkCause);
+  grammy.useOwn(limitHandlers(options));
+  return { grammy, hasHandlers: () => grammy.hasHandlers, openRateLimiter: () => rateLimiter.get() };
 }

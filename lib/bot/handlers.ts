@@ -1,140 +1,94 @@
-/** What may happen a thousand times is said once, or a few times a minute. */
+/** Runs the user's own grammY handlers behind the toolkit: they may fail or hang without delaying anything else. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
+import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { createRateLimitedLog, type Logger } from "../util/log.ts";
+import { messageOf } from "../util/errors.ts";
+import { createRateLimitedLog, createTransitionLog, type Logger, type TransitionLog } from "../util/log.ts";
 import { redactSecret } from "../util/redact.ts";
 
-/** How a bot speaks of what fails, without its token. */
-export interface Failures {
-  /** A handler, or an update that makes no sense. */
+/** The logs of updates that fail, without the bot's token. */
+export interface FailureLogs {
+  /** Logs an update that failed in a handler, or that makes no sense. */
   readonly onFailure: (updateId: number, error: unknown) => void;
-  /** Runs what handles an update that comes by another way than polling. */
-  readonly watch: TroubleLog;
+  /** Runs the handling of an update that comes by another way than polling. */
+  readonly watch: TransitionLog;
 }
 
-interface TroubleLog {
-  <T>(task: () => Promise<T>): Promise<T>;
-  /** Whether the last task has failed. */
-  isTrouble: boolean;
-}
-
-export function createFailures(logger: Logger, clock: Clock, secret: string): Failures {
+export function createFailureLogs(logger: Logger, clock: Clock, botToken: string): FailureLogs {
   const logError = createRateLimitedLog((message) => logger.error(message), clock);
   return {
     onFailure(updateId, error) {
-      logError(`Update ${updateId} failed in a handler: ${redactSecret(textOf(error), secret)}`);
+      logError(
+        `Update ${updateId} failed in a handler: ${redactSecret(messageOf(error, "stack"), botToken)}`,
+      );
     },
-    watch: createTroubleLog(
+    watch: createTransitionLog({
       logger,
-      ({ message }) =>
-        `${redactSecret(message, secret)}\nUpdates are refused until that is mended, and come again.`,
-      "Updates are kept again.",
-    ),
+      failureText: (error) =>
+        `${
+          redactSecret(messageOf(error), botToken)
+        }\nUpdates are refused until that is mended, and come again.`,
+      recoveryText: "Updates are kept again.",
+    }),
   };
 }
-
-/** Runs tasks, and says once when they begin to fail and once when they succeed again. */
-function createTroubleLog(logger: Logger, textOf: (error: Error) => string, over: string): TroubleLog {
-  const watch = async <T>(task: () => Promise<T>): Promise<T> => {
-    try {
-      const result = await task();
-      if (watch.isTrouble) logger.info(over);
-      watch.isTrouble = false;
-      return result;
-    } catch (error) {
-      if (!watch.isTrouble) logger.error(textOf(error as Error));
-      watch.isTrouble = true;
-      throw error;
-    }
-  };
-  watch.isTrouble = false;
-  return watch;
-}
-
-/** Anything may be thrown, and some of it does not even turn into a text. */
-function textOf(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.stack ?? error.message) : String(error);
-  } catch {
-    return "something was thrown that cannot be shown";
-  }
-}
-
-// Handlers of the user's own, behind the toolkit's: they may fail or hang without holding anybody back.
 
 const handlersWithinMs = 30_000;
 
-export interface BoundOptions {
+export interface HandlerLimitOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly failures: Failures;
-  /** The bot is closed: nobody waits for handlers any more. */
+  readonly onFailure: FailureLogs["onFailure"];
+  /** Aborts when the bot is closed: nothing waits for handlers any more. */
   readonly signal: AbortSignal;
 }
 
-/** What the toolkit had to keep is kept by now, so a handler that does not end is left behind after a while. */
-export function boundHandlers(options: BoundOptions): MiddlewareFn<Context> {
-  const { clock, logger, signal, failures: { onFailure } } = options;
+/** Middleware in front of the handlers, which goes on without them after a while: the toolkit's own work is done by then. */
+export function limitHandlers(options: HandlerLimitOptions): MiddlewareFn<Context> {
+  const { clock, logger, signal, onFailure } = options;
   return async ({ update: { update_id } }, next) => {
     const handlers = next();
-    const wait = (ended: AbortSignal): Promise<void> =>
-      clock.sleep(handlersWithinMs, AbortSignal.any([ended, signal]));
-    if (await isDoneWithin(handlers, wait)) return;
+    const settled = handlers.then(() => true, () => true);
+    if (await deadline(settled, { ms: handlersWithinMs, clock, signal }).catch(() => false)) {
+      return await handlers;
+    }
     if (!signal.aborted) {
-      logger.warn(
-        `A handler of update ${update_id} takes longer than ${
-          handlersWithinMs / 1000
-        } s; going on without it.`,
-      );
+      const seconds = handlersWithinMs / 1000;
+      logger.warn(`A handler of update ${update_id} takes longer than ${seconds} s; going on without it.`);
     }
     handlers.catch((error) => onFailure(update_id, error));
   };
 }
 
-/** Rejects as the task does; most are done before there is anything to wait for. */
-async function isDoneWithin(
-  task: Promise<void>,
-  wait: (ended: AbortSignal) => Promise<void>,
-): Promise<boolean> {
-  const done = task.then(() => true);
-  const soon = new Promise<false>((resolve) => setTimeout(resolve, 0, false));
-  if (await Promise.race([done, soon])) return true;
-  const ended = new AbortController();
-  try {
-    return await Promise.race([done, wait(ended.signal).then(() => false, () => false)]);
-  } finally {
-    ended.abort();
-  }
-}
-
-/** The way of one update after another through all handlers. */
+/** Runs all handlers on one update after another. */
 export interface HandlerRunner {
-  /** Never rejects: a handler that fails has had its chance. */
+  /** Resolves once the handlers are done, or have called `leave()`. Never rejects: failures are logged. */
   handle(update: Update): Promise<void>;
-  /** Called from within a handler, ends the wait for it: it is about to wait for whoever waits for it. */
+  /** Called within a handler, ends the wait for it: a handler that stops the bot waits for the bot, which waits for it. */
   leave(): void;
 }
 
 export function createHandlerRunner(
   handleUpdate: (update: Update) => Promise<void>,
-  onFailure: (updateId: number, error: unknown) => void,
+  onFailure: FailureLogs["onFailure"],
 ): HandlerRunner {
-  const within = new AsyncLocalStorage<() => void>();
-  const handleWhole = async (update: Update): Promise<void> => {
+  const leaveCurrent = new AsyncLocalStorage<() => void>();
+  const handleLogged = async (update: Update): Promise<void> => {
     try {
       await handleUpdate(update);
-    } catch (wrapped) {
-      onFailure(update.update_id, (wrapped as { error?: unknown }).error ?? wrapped);
+    } catch (error) {
+      // grammY wraps what a handler has thrown.
+      onFailure(update.update_id, (error as { error?: unknown }).error ?? error);
     }
   };
   return {
     async handle(update) {
       let leave = (): void => {};
       const left = new Promise<void>((resolve) => leave = resolve);
-      await Promise.race([within.run(leave, () => handleWhole(update)), left]);
+      await Promise.race([leaveCurrent.run(leave, () => handleLogged(update)), left]);
     },
-    leave: () => within.getStore()?.(),
+    leave: () => leaveCurrent.getStore()?.(),
   };
 }

@@ -1,17 +1,17 @@
-/** What a bot tells of itself. */
+/** The state of a bot, for health checks and statistics. */
 import type { ChatStatistics } from "../chats/statistics.ts";
 
-/** What `initialize()` found. */
+/** The result of `initialize()`. */
 export interface Initialized {
-  /** Where chats are kept; `memory` also when DynamoDB could not be used, which a warning has explained. */
+  /** Where chats are kept; `memory` also if DynamoDB could not be used, which an error in the log explains. */
   readonly storage: string;
-  /** Active chats that were loaded. */
+  /** The number of active chats. */
   readonly chats: number;
   /** The bot's own name on Telegram, without the @. */
   readonly username: string;
 }
 
-/** How the bot is, told at once and without a request: for a health check. */
+/** The bot's state, which takes no request: for a health check. */
 export interface BotHealth {
   /** Whether the bot polls: since `startBot()`, until it is stopped or Telegram refuses its token. */
   readonly isPolling: boolean;
@@ -40,19 +40,19 @@ export interface BotStatistics extends ChatStatistics, BotHealth {
   readonly username: string;
 }
 
-/** What a bot's health is read from. */
-interface Parts {
+/** The parts of an open bot that know its state. */
+interface HealthSources {
   readonly writeQueue: { readonly isDegraded: boolean; readonly queued: number };
   readonly replySender: { readonly pending: number; readonly dropped: number };
   readonly pollWatch: { readonly isHearing: boolean; readonly lastHeardAt: string | undefined };
 }
 
-/** How a bot is, as far as it is open. */
+/** @param sources `undefined` before the bot is open. */
 export function healthOf(
-  parts: Parts | undefined,
+  sources: HealthSources | undefined,
   { isPolling, isRefusing }: { readonly isPolling: boolean; readonly isRefusing: boolean },
 ): BotHealth {
-  const { writeQueue, replySender, pollWatch } = parts ?? {};
+  const { writeQueue, replySender, pollWatch } = sources ?? {};
   return {
     isPolling,
     isHearing: isPolling && (pollWatch?.isHearing ?? false),

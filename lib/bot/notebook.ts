@@ -1,42 +1,43 @@
 /**
- * In a notebook a cell is run again and again, and each run makes a bot anew. Telegram lets only one poll: there, the
- * one that begins takes over from the one before. Other programs may have as many as they like.
+ * Stops a notebook's previous bot. There a cell is run again and again, and each run makes a new bot, but Telegram lets only
+ * one poll. Other programs may have as many bots as they like.
  */
 import type { Logger } from "../util/log.ts";
 
-/** Who polls, and for which bot. */
+/** A bot that is about to poll. */
 export interface Poller {
   readonly botToken: string;
-  readonly apiRoot?: string | undefined;
+  readonly apiRoot: string | undefined;
   readonly bot: { stopBot(): Promise<void> };
-  /** Aborts when it is stopped. */
+  /** Aborts when the bot is stopped. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
 }
 
-const place = Symbol.for("telegram-signals.pollers");
+const registryKey = Symbol.for("telegram-signals.pollers");
 
-/** The process's, not the module's: a notebook may load a changed module beside the one that it has. */
+/** One registry for the process, not for the module: a notebook may load a changed module beside the one that it has. */
 function pollers(): Map<string, Poller["bot"]> {
-  const world = globalThis as { [place]?: Map<string, Poller["bot"]> };
-  return world[place] ??= new Map();
+  const holder = globalThis as { [registryKey]?: Map<string, Poller["bot"]> };
+  return holder[registryKey] ??= new Map();
 }
 
-/** Resolves when nobody else in this notebook polls for the bot; at once where there is no notebook. */
+/** Resolves when no other bot of this notebook polls with the token; at once where there is no notebook. */
 export async function stopPreviousPoller({ botToken, apiRoot, bot, signal, logger }: Poller): Promise<void> {
   if (!isNotebook()) return;
   const all = pollers();
-  // The part of the token that is no secret, and stays when the token is renewed.
-  const key = `${apiRoot ?? "https://api.telegram.org"} ${botToken.split(":")[0]}`;
-  const former = all.get(key);
+  // The bot's id, which is no secret and stays when the token is renewed.
+  const [botId] = botToken.split(":");
+  const key = `${apiRoot ?? "https://api.telegram.org"} ${botId}`;
+  const previous = all.get(key);
   all.set(key, bot);
   signal.addEventListener("abort", () => all.get(key) === bot && all.delete(key), { once: true });
-  if (former === undefined || former === bot) return;
+  if (previous === undefined || previous === bot) return;
   logger.info("The bot that this notebook started before is stopped, and this one takes over.");
-  await former.stopBot();
+  await previous.stopBot();
 }
 
-/** Elsewhere Deno throws when it is asked. */
+/** Outside of a notebook Deno throws when the property is read. */
 function isNotebook(): boolean {
   const { Deno } = globalThis as { Deno?: { readonly jupyter?: unknown } };
   try {

@@ -1,5 +1,4 @@
-/** What a bot opens before its first update: its list of chats, and the menu of its commands. */
-import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+/** Opens the storages that the options choose: the chats with their registry, and the ledgers of broadcasts. */
 import type { Api } from "grammy/web";
 import type { Ledger } from "../broadcast/ledger.ts";
 import { LedgerFailover } from "../broadcast/ledger_failover.ts";
@@ -13,48 +12,34 @@ import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
 import { DynamoDBLedger } from "../dynamodb/ledger.ts";
 import { asGrammySignal } from "../telegram/client.ts";
 import { startWithinMs } from "../telegram/startup.ts";
-import type { Clock } from "../util/clock.ts";
+import { deadline } from "../util/async.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { ConfigError } from "../util/validate.ts";
-import type { BotOptions } from "./options.ts";
+import type { BotOptions, ResolvedBotOptions } from "./options.ts";
 
-/** Sets the command menu; the bot is as good without it. */
-export async function setMenu(api: Api, logger: Logger): Promise<void> {
-  try {
-    await api.setMyCommands(menu, undefined, asGrammySignal(AbortSignal.timeout(startWithinMs)));
-  } catch (error) {
-    logger.warn(`The command menu could not be set: ${(error as Error).message}`);
-  }
-}
+type StorageOptions = Omit<ResolvedBotOptions, "botToken">;
 
-/** The list of chats, and the way to it where it could not be read at the start. */
-export interface Opened {
+export interface OpenStorage {
   readonly registry: ChatRegistry;
-  /** What the storage speaks to DynamoDB with, which has its connections and keys already. */
-  readonly client: DynamoDBClient | undefined;
-  /** Resolves once the list is read; rejects where it cannot be yet. */
+  /** The ledgers of a bot, opened when a broadcast first needs them; `signal` ends their work in the background. */
+  readonly ledgers: (signal: AbortSignal) => LedgerFailover;
+  /** Resolves once the chats are read; rejects while they cannot be. */
   open(): Promise<void>;
 }
 
 /**
- * Reads the list of chats whole. Where DynamoDB cannot be used, it says why, once, and has a list in memory stand in.
- * @throws {ConfigError} If the list is another bot's.
+ * Reads all active chats. If DynamoDB cannot be used, logs why, once, and goes on with a storage in memory in its place.
+ * @throws {ConfigError} If the table of chats is another bot's.
  */
-export async function openRegistry(
-  options: BotOptions,
-  botId: number,
-  clock: Clock,
-  logger: Logger,
-): Promise<Opened> {
-  const storage = options.storage ?? createStorage(options, clock, logger);
-  const client = options.client ??
-    (options.storage === undefined && storage instanceof TelegramDynamoDBStorage
-      ? storage.client
-      : undefined);
+export async function openStorage(options: StorageOptions, botId: number): Promise<OpenStorage> {
+  const { clock, logger } = options;
+  const storage = options.storage ?? createStorage(options);
   const registry = new ChatRegistry(storage, new InMemoryChatStorage({ clock, logger }));
   let opening: Promise<void> | undefined;
   const open = async (): Promise<void> => {
-    if (registry.isUnread) await (opening ??= openWithin(registry, botId).finally(() => opening = undefined));
+    if (registry.isUnread) await (opening ??= openInTime(registry, botId).finally(() => opening = undefined));
   };
   try {
     await open();
@@ -67,54 +52,112 @@ export async function openRegistry(
       `${error.message}\nGoing on in memory until that is mended: only /start subscribes, and what chats say waits.`,
     );
   }
-  return { registry, client, open: asOutage(open, registry, logger) };
+  // The ledger shares the client of the toolkit's own storage, which has connections and credentials already.
+  const ownClient = storage instanceof TelegramDynamoDBStorage && storage !== options.storage &&
+    storage.client;
+  const client = options.client ?? (ownClient || undefined);
+  const ledgers = await openLedgers({ ...options, client }, registry, clock, logger);
+  return { registry, ledgers, open: refusalAsOutage(open, registry, logger) };
+}
+
+function createStorage(
+  { useDynamoDB, tableName, regionName, client, fetch, clock, logger }: StorageOptions,
+): ChatStorage {
+  if (!useDynamoDB) return new InMemoryChatStorage({ clock, logger });
+  return new TelegramDynamoDBStorage({ tableName, regionName, client, fetch, clock, logger });
+}
+
+/** Reads the chats, or fails if the storage does not answer in time; one that answers gets all the time that it needs. */
+async function openInTime(registry: ChatRegistry, botId: number, clock: Clock = systemClock): Promise<void> {
+  const late = new AbortController();
+  const answered = new AbortController();
+  const reason = new StorageError(
+    "unreachable",
+    `DynamoDB cannot be reached: it took longer than ${
+      startWithinMs / 1000
+    } s to answer. Check the network, ` +
+      `proxy and firewall, and AWS_ENDPOINT_URL_DYNAMODB if it is set.`,
+  );
+  clock.sleep(startWithinMs, answered.signal).then(() => late.abort(reason), () => {});
+  try {
+    await registry.open(botId, { signal: late.signal, onProgress: () => answered.abort() });
+  } finally {
+    answered.abort();
+  }
 }
 
 /**
- * A bot that has begun goes on as in an outage, should the list turn out to be another bot's: nothing is written to it,
- * what is queued waits until that is mended, and the log says once what to do.
+ * Treats another bot's table as an outage once the bot has started: nothing is written to the table, the queue waits until
+ * that is mended, and the log says once what to do.
  */
-function asOutage(open: () => Promise<void>, registry: ChatRegistry, logger: Logger): () => Promise<void> {
-  let isTold = false;
+function refusalAsOutage(
+  open: () => Promise<void>,
+  registry: ChatRegistry,
+  logger: Logger,
+): () => Promise<void> {
+  let isLogged = false;
   return async () => {
     try {
       await open();
       registry.refusal = undefined;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      if (!isTold) {
+      if (!isLogged) {
         logger.error(`${error.message}\nUntil then nothing is read or kept there, and what chats say waits.`);
       }
-      isTold = true;
+      isLogged = true;
       registry.refusal = error;
       throw new StorageError("table", error.message, { cause: error });
     }
   };
 }
 
-/** Opens the list, or fails in time; a storage that is at work gets all the time that it needs. */
-async function openWithin(registry: ChatRegistry, botId: number): Promise<void> {
-  const late = new AbortController();
-  const reason = new StorageError(
-    "unreachable",
-    `DynamoDB cannot be reached: it took longer than ${
-      startWithinMs / 1000
-    } s to answer. Check the network, proxy ` +
-      `and firewall, and AWS_ENDPOINT_URL_DYNAMODB if it is set.`,
-  );
-  const timer = setTimeout(() => late.abort(reason), startWithinMs);
+/** The options that choose where broadcasts with an id are kept. */
+export type LedgerOptions =
+  & Pick<BotOptions, "broadcastsTableName" | "regionName" | "client" | "fetch" | "ledger" | "spoolFile">
+  & Pick<ResolvedBotOptions, "useDynamoDB">;
+
+/** The ledgers of a bot: its own, and a local one for outages, in memory or in a file. */
+export async function openLedgers(
+  options: LedgerOptions,
+  registry: ChatRegistry,
+  clock: Clock,
+  logger: Logger,
+): Promise<OpenStorage["ledgers"]> {
+  const path = options.spoolFile === undefined ? undefined : `${options.spoolFile}.broadcasts`;
+  const local = await openLocalLedger({ path, clock, logger });
+  const askChats = async (): Promise<unknown> => {
+    if (registry.isUnread) throw new Error("the list of chats has never been read");
+    return await registry.storage.readStopLog();
+  };
+  const ledger = (): Ledger => createLedger(options, clock);
+  return (signal) => new LedgerFailover({ ledger, local, askChats, clock, logger, signal });
+}
+
+function createLedger(options: LedgerOptions, clock: Clock): Ledger {
+  const { useDynamoDB, broadcastsTableName: tableName, regionName, client, fetch, ledger } = options;
+  if (ledger !== undefined) return ledger;
+  return useDynamoDB
+    ? new DynamoDBLedger({ tableName, regionName, client, fetch, clock })
+    : new InMemoryLedger();
+}
+
+/** Sets the command menu; the bot works without it, too. */
+export async function setMenu(api: Api, logger: Logger, clock: Clock = systemClock): Promise<void> {
+  const set = (signal: AbortSignal): Promise<unknown> =>
+    api.setMyCommands(menu, undefined, asGrammySignal(signal));
   try {
-    await registry.open(botId, { signal: late.signal, onProgress: () => clearTimeout(timer) });
-  } finally {
-    clearTimeout(timer);
+    await deadline(set, { ms: startWithinMs, clock });
+  } catch (error) {
+    logger.warn(`The command menu could not be set: ${messageOf(error)}`);
   }
 }
 
-/** What a start found, in words. */
+/** The log line of a bot that has started. */
 export function readyText(
   username: string,
   { size, storage }: ChatRegistry,
-  { allowedUsers, authorize }: Pick<BotOptions, "allowedUsers" | "authorize"> = {},
+  { allowedUsers, authorize }: Pick<BotOptions, "allowedUsers" | "authorize">,
 ): string {
   const chats = size === 1 ? "1 active chat" : `${size} active chats`;
   const where = storage instanceof TelegramDynamoDBStorage
@@ -126,41 +169,4 @@ export function readyText(
     authorize && (listed ? "as far as authorize agrees" : "authorize says who may use it"),
   ].filter((part) => part !== undefined);
   return `@${username} is ready: ${[`${chats}, kept in ${where}`, ...who].join(", ")}.`;
-}
-
-function createStorage(options: BotOptions, clock: Clock, logger: Logger): ChatStorage {
-  const { useDynamoDB = true, tableName, regionName, client, fetch } = options;
-  if (!useDynamoDB) return new InMemoryChatStorage({ clock, logger });
-  return new TelegramDynamoDBStorage({ tableName, regionName, client, fetch, clock, logger });
-}
-
-/** What of a bot's options tells where broadcasts with an id are kept. */
-export type LedgerOptions = Pick<
-  BotOptions,
-  "useDynamoDB" | "broadcastsTableName" | "regionName" | "client" | "fetch" | "ledger"
->;
-
-/** Where broadcasts with an id are kept. */
-export function openLedger(options: LedgerOptions, clock: Clock): Ledger {
-  const { useDynamoDB = true, broadcastsTableName: tableName, regionName, client, fetch } = options;
-  if (options.ledger !== undefined) return options.ledger;
-  if (!useDynamoDB) return new InMemoryLedger();
-  return new DynamoDBLedger({ tableName, regionName, client, fetch, clock });
-}
-
-/** The ledgers of a bot: its own, and one for outages, in memory and on disk where there is a file. */
-export async function openLedgers(
-  options: LedgerOptions & Pick<BotOptions, "spoolFile">,
-  registry: ChatRegistry,
-  clock: Clock,
-  logger: Logger,
-): Promise<(signal: AbortSignal) => LedgerFailover> {
-  const path = options.spoolFile === undefined ? undefined : `${options.spoolFile}.broadcasts`;
-  const local = await openLocalLedger({ path, clock, logger });
-  const ledger = (): Ledger => openLedger(options, clock);
-  const askChats = async (): Promise<unknown> => {
-    if (registry.isUnread) throw new Error("the list of chats has never been read");
-    return await registry.storage.readStopLog();
-  };
-  return (signal) => new LedgerFailover({ ledger, local, askChats, clock, logger, signal });
 }

@@ -1,4 +1,4 @@
-/** A bot's options, their defaults, and the rules by which they are validated. */
+/** The bot's options: their types, their rules, and their defaults. */
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Ledger } from "../broadcast/ledger.ts";
@@ -8,11 +8,13 @@ import type { ChatType } from "../chats/events.ts";
 import { type BotMessages, defaultMessages } from "../chats/messages.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import { isChatId } from "../telegram/chat_id.ts";
-import type { Clock } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
+import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { consoleLogger, type Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
 import { redactTokens } from "../util/redact.ts";
 import {
+  assertNoMistakes,
   configMistakes,
   functionRule,
   type ListRule,
@@ -214,4 +216,47 @@ export function mistakesInRuntime({ node = "", bun }: Versions): string[] {
   return [
     `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
   ];
+}
+
+// Resolving.
+
+/** The options whose default does not depend on the environment. */
+export interface OptionsWithDefaults {
+  readonly useDynamoDB: boolean;
+  readonly autoRegisterChats: boolean;
+  readonly messagesPerSecond: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** A bot's options with their defaults. */
+export type ResolvedBotOptions = BotOptions & OptionsWithDefaults;
+
+const defaults: OptionsWithDefaults = {
+  useDynamoDB: true,
+  autoRegisterChats: true,
+  messagesPerSecond: defaultMessagesPerSecond,
+  logger: consoleLogger,
+  clock: systemClock,
+};
+
+/**
+ * The options with their defaults.
+ * @throws {ConfigError} Naming every option that is missing, malformed or unknown, and its rule.
+ */
+export function resolveOptions<Options extends Partial<BotOptions>>(
+  options: Options,
+  target: ValidationOptions = {},
+): Options & OptionsWithDefaults {
+  assertNoMistakes(validateOptions(options, target));
+  return { ...defaults, ...givenOptions(options, target.names) } as Options & OptionsWithDefaults;
+}
+
+/** The options that are not undefined, without other names. They may be getters of a class. */
+export function givenOptions<Options extends Partial<BotOptions>>(
+  options: Options,
+  { known }: Names = botNames,
+): Partial<Options> {
+  const entries = (known as (keyof Options)[]).map((name) => [name, options[name]] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Partial<Options>;
 }

@@ -1,4 +1,4 @@
-/** The toolkit on a grammY bot that somebody has already: its subscribers, kept and written to. */
+/** The toolkit as a plugin of another grammY bot: registers that bot's chats and sends broadcasts to them. */
 import type { Api } from "grammy/web";
 import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
 import type { BroadcastRun } from "../broadcast/handle.ts";
@@ -11,12 +11,11 @@ import type { ChatRegistry } from "../chats/registry.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import { type ChartRenderer, createChartRenderer } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
-import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import { Lazy } from "../util/async.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
-import { consoleLogger, type Logger } from "../util/log.ts";
-import { assertNoMistakes, type Names, namesOf } from "../util/validate.ts";
-import { botNames, validateOptions } from "./options.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import { type Names, namesOf } from "../util/validate.ts";
+import { botNames, type OptionsWithDefaults, resolveOptions } from "./options.ts";
 
 /** Where the chats are, and how the commands behave. */
 export interface SubscriptionsOptions {
@@ -54,7 +53,7 @@ const subscriptionsNames: Names = {
   elsewhere: { ...botNames.elsewhere, "a bot of the toolkit's own": botNames.known },
 };
 
-/** A bot's way to Telegram, as far as it is used here: of `grammy` or of `grammy/web`. */
+/** The part of a bot's `api` that is used here: of `grammy` or of `grammy/web`. */
 export type BotApi = Pick<Api, "token" | "options">;
 
 /**
@@ -62,41 +61,37 @@ export type BotApi = Pick<Api, "token" | "options">;
  * /help and /status. See {@link subscriptions}.
  */
 export class Subscriptions {
-  readonly #options: SubscriptionsOptions;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #options: SubscriptionsOptions & OptionsWithDefaults;
   readonly #renderMessage: MessageRenderer;
   readonly #charting: ChartRenderer;
-  /** Loaded with the first update. */
-  readonly #commands = new Lazy(() => this.#openCommands());
+  /** Handles an update; its code is loaded with the first one. */
+  readonly #handler = new Lazy(() => this.#createHandler());
   readonly #closing = new AbortController();
   readonly #closed = new AbortController();
-  /** The list of chats, read once; one that could not be read is read again for the next update. */
-  readonly #opening = new Lazy(() => this.#open());
-  /** The same list, once the storage has taken the bot of this id for its own. */
-  readonly #openings = new Map<number, Lazy<ChatRegistry>>();
+  /** The chats, read once; where that has failed, they are read again for the next update. */
+  readonly #registry = new Lazy(() => this.#openRegistry());
+  /** The same registry for each bot's id, once the table serves that bot. */
+  readonly #claimed = new Map<number, Lazy<ChatRegistry>>();
+  /** The bot that broadcasts, as a registry serves one bot. */
   #bot: { readonly token: string; readonly broadcaster: Promise<Broadcaster> } | undefined;
 
   /** @ignore Made by `subscriptions()`. */
   constructor(options: SubscriptionsOptions) {
-    assertNoMistakes(validateOptions(options, { required: "storage", names: subscriptionsNames }));
-    const { clock = systemClock, logger = consoleLogger } = options;
-    this.#options = options;
-    this.#clock = clock;
-    this.#logger = logger;
+    this.#options = resolveOptions(options, { required: "storage", names: subscriptionsNames });
+    const { messages, clock, logger } = this.#options;
     this.#charting = createChartRenderer({ clock, logger });
-    this.#renderMessage = createMessageRenderer(options.messages, logger);
+    this.#renderMessage = createMessageRenderer(messages, logger);
   }
 
   /**
    * What `bot.use()` asks for. It awaits its own writes and replies, and then calls the middleware behind it, for every
-   * update. A write that fails rejects with a `StorageError`, for the bot's error handler: whether Telegram then tells
-   * the update again is the bot's own affair. A runner that confirms updates before they are handled loses those that a
-   * crash meets.
+   * update. A write that fails rejects with a `StorageError`, for the bot's error handler: whether Telegram then sends
+   * the update again depends on the bot. A runner that confirms updates before they are handled loses those that are under
+   * way in a crash.
    */
   middleware(): (ctx: CommandContext, next: () => Promise<void>) => Promise<void> {
     return async (ctx, next) => {
-      await (await this.#commands.get())(ctx);
+      await (await this.#handler.get())(ctx);
       await next();
     };
   }
@@ -107,7 +102,7 @@ export class Subscriptions {
    * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
    */
   sendSignal(api: BotApi, signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
-    return this.#sendingOf(api).signal(signal, options);
+    return this.#createSending(api).signal(signal, options);
   }
 
   /**
@@ -115,12 +110,12 @@ export class Subscriptions {
    * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
    */
   broadcast(api: BotApi, message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
-    return this.#sendingOf(api).message(message, options);
+    return this.#createSending(api).message(message, options);
   }
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). */
   async resumeBroadcasts(api: BotApi): Promise<ResumedBroadcasts> {
-    return await (await this.#broadcastingOf(api)).resume();
+    return await (await this.#broadcasterOf(api)).resume();
   }
 
   /** Waits for broadcasts that are under way, up to half a minute, and ends them. The storage stays open. */
@@ -136,16 +131,16 @@ export class Subscriptions {
     return this.close();
   }
 
-  #sendingOf(api: BotApi): Sending {
+  #createSending(api: BotApi): Sending {
     return new Sending({
       renderMessage: this.#renderMessage,
       charting: this.#charting,
-      clock: this.#clock,
-      broadcaster: () => this.#broadcastingOf(api),
+      clock: this.#options.clock,
+      broadcaster: () => this.#broadcasterOf(api),
     });
   }
 
-  async #open(): Promise<ChatRegistry> {
+  async #openRegistry(): Promise<ChatRegistry> {
     const { storage } = this.#options;
     const { ChatRegistry } = await import("../chats/registry.ts");
     const registry = new ChatRegistry(storage);
@@ -154,51 +149,51 @@ export class Subscriptions {
     return registry;
   }
 
-  #openFor(botId: number): Promise<ChatRegistry> {
-    const opening = this.#openings.get(botId) ?? new Lazy(async () => {
-      const registry = await this.#opening.get();
+  #registryFor(botId: number): Promise<ChatRegistry> {
+    const claimed = this.#claimed.get(botId) ?? new Lazy(async () => {
+      const registry = await this.#registry.get();
       await this.#options.storage.claim(botId);
       return registry;
     });
-    this.#openings.set(botId, opening);
-    return opening.get();
+    this.#claimed.set(botId, claimed);
+    return claimed.get();
   }
 
-  async #openCommands(): Promise<(ctx: CommandContext) => Promise<void>> {
-    const { createSubscriptionMiddleware: createCommands } = await import("../chats/middleware.ts");
+  async #createHandler(): Promise<(ctx: CommandContext) => Promise<void>> {
+    const { createSubscriptionMiddleware } = await import("../chats/middleware.ts");
     const { Registration } = await import("../chats/registration.ts");
-    const { autoRegisterChats = true, chatTypes, chatsPerAdder } = this.#options;
-    return createCommands({
-      registry: (botId) => this.#openFor(botId),
+    const { autoRegisterChats, chatTypes, chatsPerAdder, clock, logger } = this.#options;
+    return createSubscriptionMiddleware({
+      registry: (botId) => this.#registryFor(botId),
       renderMessage: this.#renderMessage,
       registers: autoRegisterChats,
       registration: new Registration({ chatTypes, chatsPerAdder }),
-      ...{ clock: this.#clock, logger: this.#logger },
+      ...{ clock, logger },
     });
   }
 
-  async #broadcastingOf(api: BotApi): Promise<Broadcaster> {
+  async #broadcasterOf(api: BotApi): Promise<Broadcaster> {
     const { token, options } = api ?? {};
     this.#closing.signal.throwIfAborted();
     if (typeof token !== "string" || token === "") {
       throw new TypeError("A broadcast needs the bot's api first, as in broadcast(bot.api, message).");
     }
-    const registry = await this.#openFor(Number(token.split(":")[0]));
-    // Closed, or claimed by another bot, it may have been meanwhile.
+    const registry = await this.#registryFor(Number(token.split(":")[0]));
+    // Meanwhile it may have been closed, or claimed by another bot.
     this.#closing.signal.throwIfAborted();
     if (this.#bot !== undefined && this.#bot.token !== token) {
       throw new TypeError("These subscriptions are another bot's: a list of chats serves one bot.");
     }
-    this.#bot ??= { token, broadcaster: this.#openBroadcasting({ token, options }, registry) };
+    this.#bot ??= { token, broadcaster: this.#createBroadcaster({ token, options }, registry) };
     return await this.#bot.broadcaster;
   }
 
-  async #openBroadcasting({ token, options }: BotApi, registry: ChatRegistry): Promise<Broadcaster> {
-    const { openBroadcasting } = await import("./wiring.ts");
-    const { storage, ledger, messagesPerSecond = defaultMessagesPerSecond } = this.#options;
-    return openBroadcasting({
-      ...{ token, client: options, storage, ledger, messagesPerSecond },
-      ...{ registry, clock: this.#clock, logger: this.#logger, signal: this.#closed.signal },
+  async #createBroadcaster({ token, options: client }: BotApi, registry: ChatRegistry): Promise<Broadcaster> {
+    const { createPluginBroadcaster } = await import("./wiring.ts");
+    const { storage, ledger, messagesPerSecond, clock, logger } = this.#options;
+    const { signal } = this.#closed;
+    return createPluginBroadcaster({
+      ...{ token, client, storage, ledger, registry, messagesPerSecond, clock, logger, signal },
     });
   }
 }

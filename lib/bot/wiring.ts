@@ -1,10 +1,10 @@
-/** Broadcasts for a user's own grammY bot. They have a client and a gate of their own: none of its plugins sends them twice. */
+/** Builds a bot's parts and connects them: the only file that does, loaded when a bot or a plugin first needs it. */
 import type { Update, UserFromGetMe } from "grammy/types";
 import { Api, type ApiClientOptions } from "grammy/web";
 import { Broadcaster } from "../broadcast/broadcaster.ts";
 import type { Ledger } from "../broadcast/ledger.ts";
 import type { BroadcastDeps } from "../broadcast/request.ts";
-import { createAccessControl, createMigrationReader } from "../chats/access.ts";
+import { type AccessControl, createAccessControl, createMigrationReader } from "../chats/access.ts";
 import type { MessageRenderer } from "../chats/messages.ts";
 import { Registration } from "../chats/registration.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
@@ -20,66 +20,29 @@ import { asGrammySignal, clientOptions, nameNetworkCause, redactToken } from "..
 import { poll } from "../telegram/polling.ts";
 import { PollMonitor } from "../telegram/polling_retry.ts";
 import { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
-import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
+import { deadline, DeadlineError } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { createRateLimitedLog, type Logger } from "../util/log.ts";
 import { createTokenBuckets } from "../util/token_bucket.ts";
-import { type LedgerOptions, openLedgers, openRegistry, readyText, setMenu } from "./open_storage.ts";
-import type { BotOptions } from "./options.ts";
+import { type LedgerOptions, openLedgers, openStorage, readyText, setMenu } from "./open_storage.ts";
+import type { ResolvedBotOptions } from "./options.ts";
 
-export interface OwnBroadcastingOptions {
-  readonly token: string;
-  /** That bot's options, which name its server and its way there. */
-  readonly client: ApiClientOptions | undefined;
-  readonly storage: ChatStorage;
-  readonly ledger: Ledger | undefined;
-  readonly registry: ChatRegistry;
-  readonly messagesPerSecond: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Ends every wait for a turn. */
-  readonly signal: AbortSignal;
-}
-
-export async function openBroadcasting(options: OwnBroadcastingOptions): Promise<Broadcaster> {
-  const { token, client, storage, ledger, registry, messagesPerSecond, clock, logger, signal } = options;
-  const api = new Api(token, clientOptions(client));
-  const ask = (ending: AbortSignal): Promise<unknown> => api.getMe(asGrammySignal(ending));
-  const rateLimiter = new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
-  api.config.use(rateLimiter.transformer, redactToken(token), nameNetworkCause);
-  return new Broadcaster({
-    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
-    ledgers: await openLedgers({ ...beside(storage), ledger }, registry, clock, logger),
-    migrate: (from, to, at) => registry.migrate(from, to, at),
-    keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,
-  });
-}
-
-/** Where the chats are, broadcasts are kept too. */
-function beside(storage: ChatStorage): LedgerOptions {
-  if (!(storage instanceof TelegramDynamoDBStorage)) return { useDynamoDB: storage.kind !== "memory" };
-  const { client, regionName } = storage;
-  return { client, regionName };
-}
-
-// Everything between Telegram's updates and the chats' storage, put together.
-
-export interface BotRuntimeOptions {
-  readonly options: BotOptions;
+/** What the parts need of the bot; its token is not among it. */
+export interface RuntimeDeps {
+  readonly options: Omit<ResolvedBotOptions, "botToken">;
   readonly api: Api;
   readonly rateLimiter: RateLimiter;
   readonly botInfo: UserFromGetMe;
-  /** The user's own handlers, if there are any. */
+  /** Runs the user's own handlers. */
   readonly handle: (update: Update) => Promise<void>;
   readonly hasHandlers: () => boolean;
   readonly onFailure: (updateId: number, error: unknown) => void;
   readonly renderMessage: MessageRenderer;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** Aborts when the bot is stopped. */
   readonly signal: AbortSignal;
 }
 
+/** The parts of an open bot. */
 export interface BotRuntime {
   readonly registry: ChatRegistry;
   readonly updateProcessor: UpdateProcessor;
@@ -87,129 +50,56 @@ export interface BotRuntime {
   readonly writeQueue: WriteQueue;
   readonly broadcaster: Broadcaster;
   readonly pollWatch: PollMonitor;
-  /** Hears updates until the bot is stopped; rejects with what else ends it. */
+  /** Receives updates until the bot is stopped; rejects if polling ends by itself. */
   poll(): Promise<void>;
-  /** Sends, keeps and answers what is under way, each for a while. */
+  /** Sends, writes and replies what is under way, each for a while. */
   close(): Promise<void>;
 }
 
-/** A chat that has been heard in so many polls gets one a second; nobody types so fast, and each costs a write. */
-const polls = { atOnce: 60, perSecond: 1 };
-const restAtMostMs = 1000;
-const answerWithinMs = 5000;
-
 /** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
-export async function createRuntime(given: BotRuntimeOptions): Promise<BotRuntime> {
-  const {
-    options,
-    api,
-    rateLimiter,
-    botInfo,
-    handle,
-    hasHandlers,
-    onFailure,
-    renderMessage: words,
-    clock,
-    logger,
-    signal,
-  } = given;
-  const { autoRegisterChats = true, allowedUsers, authorize, spoolFile, chatTypes, chatsPerAdder } = options;
-  const menu = setMenu(api, logger);
-  const spool = spoolFile === undefined ? undefined : await openSpool(spoolFile);
-  const closeSpool = async (error: unknown): Promise<never> => {
+export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
+  const { options, api, rateLimiter, botInfo, signal } = deps;
+  const { messagesPerSecond, clock, logger } = options;
+  const menuSet = setMenu(api, logger);
+  const spool = options.spoolFile === undefined ? undefined : await openSpool(options.spoolFile);
+  const storage = await openStorage(options, botInfo.id).catch(async (error) => {
     await spool?.close();
     throw error;
-  };
-  const { registry, client, open: openList } = await openRegistry(options, botInfo.id, clock, logger)
-    .catch(closeSpool);
-  const ledgers = await openLedgers({ ...options, client }, registry, clock, logger).catch(closeSpool);
-  const access = createAccessControl({ allowedUsers, authorize, api, botInfo, onFailure, clock });
-  const readMoves = createMigrationReader({
-    allowedUsers,
-    getChat: (chatId) => registry.getChat(chatId),
-    moved: access.onMigration,
   });
-  const open = async (): Promise<void> => {
-    await openList();
-    await readMoves();
-  };
-  // What cannot be read now is read before the next update is kept.
-  if (!registry.isUnread) await readMoves().catch(() => {});
-  const inTime = options.storage === undefined
-    ? <T>(answer: Promise<T>): Promise<T> => answer
-    : createInTime(clock);
-  const storing: WriteTarget = {
-    async apply(chatId, events) {
-      await open();
-      return await inTime(registry.apply(chatId, events));
-    },
-    async migrate(from, to, at) {
-      await open();
-      await inTime(registry.migrate(from, to, at));
-      access.onMigration(from, to);
-    },
-  };
-  const onlyCounts = (entry: ChatWrite): boolean =>
-    entry.kind === "event" && entry.event.kind === "message" &&
-    (!entry.event.registers || registry.isActive(entry.chatId));
-  const writeQueue = new WriteQueue({ storing, clock, logger, spool, onlyCounts });
-  const replySender = new ReplySender({
-    registry,
-    renderMessage: words,
-    onGone: (chatId, event) => writeQueue.enqueue({ kind: "event", chatId, event }).acknowledged,
-    warn: createRateLimitedLog((message) => logger.warn(message), clock),
+  const { registry, ledgers } = storage;
+  const access = createAccess(deps);
+  const open = await createOpening(storage, options.allowedUsers, access);
+  const target = createWriteTarget(registry, { open, access, isOwn: options.storage === undefined, clock });
+  const writeQueue = new WriteQueue({
+    storing: target,
     clock,
+    logger,
+    spool,
+    onlyCounts: countsOnly(registry),
   });
+  const replySender = createReplySender(registry, writeQueue, deps);
   const replies = new Replies({ api, replySender, registry });
-  const updateProcessor = new UpdateProcessor({
-    api,
-    botUsername: botInfo.username,
-    registry,
-    parser: new UpdateParser({ registers: autoRegisterChats, clock }),
-    isAllowed: access.isAllowed,
-    registration: new Registration({ chatTypes, chatsPerAdder, isExempt: access.isListed }),
-    enqueue: (write) => writeQueue.enqueue(write),
-    write: (write, wasTried) => writeOne(storing, write, wasTried),
-    replies,
-    handle,
-    hasHandlers,
-    onFailure,
-    clock,
-    signal,
-  });
-  const left = await leftIn(spool, logger);
-  const resumed = writeQueue.resume(left);
-  overlayRestored(registry, left, resumed);
-  replies.resume(left, resumed);
+  const updateProcessor = createUpdateProcessor({ registry, access, target, writeQueue, replies }, deps);
+  await restoreSpool(spool, { registry, writeQueue, replies, logger });
   if (registry.isUnread) void writeQueue.startDegraded(open);
   const broadcaster = new Broadcaster({
-    ...{ api, rateLimiter, registry, clock, logger, broadcastAccess: access.broadcastAccess },
-    messagesPerSecond: options.messagesPerSecond ?? defaultMessagesPerSecond,
-    ledgers,
-    ...createKeep(writeQueue, registry),
+    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers },
+    broadcastAccess: access.broadcastAccess,
+    ...queuedWrites(writeQueue, registry),
   });
   const pollWatch = new PollMonitor(clock);
-  await menu;
+  await menuSet;
   logger.info(readyText(botInfo.username, registry, options));
-  // Whoever keeps chats elsewhere may have no DynamoDB at all.
+  // A bot with a storage of the user's own may have no DynamoDB for the ledger.
   if (options.storage === undefined || options.ledger !== undefined) void broadcaster.resumeQuietly();
+  const restMsAfter = createFloodRest(clock);
   return {
-    registry,
-    updateProcessor,
-    replySender,
-    writeQueue,
-    broadcaster,
-    pollWatch,
+    ...{ registry, updateProcessor, replySender, writeQueue, broadcaster, pollWatch },
     poll: () =>
       poll({
-        api,
+        ...{ api, restMsAfter, watch: pollWatch, clock, logger, signal },
         receive: (updates) => updateProcessor.accept(updates),
-        restMsAfter: createFloodRest(clock),
         flush: () => writeQueue.close(),
-        watch: pollWatch,
-        clock,
-        logger,
-        signal,
       }),
     async close() {
       await broadcaster.close();
@@ -220,61 +110,206 @@ export async function createRuntime(given: BotRuntimeOptions): Promise<BotRuntim
   };
 }
 
-/** What a broadcast learns of chats goes the way of what they say: behind that, and through an outage's queue. */
-function createKeep(writeQueue: WriteQueue, registry: ChatRegistry): Pick<BroadcastDeps, "migrate" | "keep"> {
+function createAccess({ options, api, botInfo, onFailure }: RuntimeDeps): AccessControl {
+  const { allowedUsers, authorize, clock } = options;
+  return createAccessControl({ allowedUsers, authorize, api, botInfo, onFailure, clock });
+}
+
+/** Gives the function that reads what could not be read at the start; every write waits for it. */
+async function createOpening(
+  { registry, open }: { readonly registry: ChatRegistry; readonly open: () => Promise<void> },
+  allowedUsers: readonly number[] | undefined,
+  access: AccessControl,
+): Promise<() => Promise<void>> {
+  const readMoves = createMigrationReader({
+    allowedUsers,
+    getChat: (chatId) => registry.getChat(chatId),
+    moved: access.onMigration,
+  });
+  if (!registry.isUnread) await readMoves().catch(() => {});
+  return async () => {
+    if (registry.isUnread) await open();
+    await readMoves();
+  };
+}
+
+interface WriteTargetDeps {
+  readonly open: () => Promise<void>;
+  readonly access: AccessControl;
+  /** Whether the storage is the toolkit's own, which has limits of its own; another one may hang. */
+  readonly isOwn: boolean;
+  readonly clock: Clock;
+}
+
+function createWriteTarget(
+  registry: ChatRegistry,
+  { open, access, isOwn, clock }: WriteTargetDeps,
+): WriteTarget {
+  const limited = <T>(answer: Promise<T>): Promise<T> => isOwn ? answer : withinLimit(answer, clock);
+  return {
+    async apply(chatId, events) {
+      await open();
+      return await limited(registry.apply(chatId, events));
+    },
+    async migrate(from, to, at) {
+      await open();
+      await limited(registry.migrate(from, to, at));
+      access.onMigration(from, to);
+    },
+  };
+}
+
+const storageWithinMs = 5000;
+
+async function withinLimit<T>(answer: Promise<T>, clock: Clock): Promise<T> {
+  try {
+    return await deadline(answer, { ms: storageWithinMs, clock });
+  } catch (cause) {
+    if (!(cause instanceof DeadlineError)) throw cause;
+    const message = `The storage has not answered within ${storageWithinMs / 1000} s.`;
+    throw new StorageError("unreachable", message, { cause });
+  }
+}
+
+/** Tells whether a write may be dropped by a full queue: it is a message that only counts, and registers nobody. */
+function countsOnly(registry: ChatRegistry): (write: ChatWrite) => boolean {
+  return (write) =>
+    write.kind === "event" && write.event.kind === "message" &&
+    (!write.event.registers || registry.isActive(write.chatId));
+}
+
+function createReplySender(
+  registry: ChatRegistry,
+  writeQueue: WriteQueue,
+  { options: { clock, logger }, renderMessage }: RuntimeDeps,
+): ReplySender {
+  return new ReplySender({
+    registry,
+    renderMessage,
+    onGone: (chatId, event) => writeQueue.enqueue({ kind: "event", chatId, event }).acknowledged,
+    warn: createRateLimitedLog((message) => logger.warn(message), clock),
+    clock,
+  });
+}
+
+interface ProcessorParts {
+  readonly registry: ChatRegistry;
+  readonly access: AccessControl;
+  readonly target: WriteTarget;
+  readonly writeQueue: WriteQueue;
+  readonly replies: Replies;
+}
+
+function createUpdateProcessor(
+  { registry, access, target, writeQueue, replies }: ProcessorParts,
+  { options, api, botInfo, handle, hasHandlers, onFailure, signal }: RuntimeDeps,
+): UpdateProcessor {
+  const { autoRegisterChats, chatTypes, chatsPerAdder, clock } = options;
+  return new UpdateProcessor({
+    ...{ api, registry, replies, handle, hasHandlers, onFailure, clock, signal },
+    botUsername: botInfo.username,
+    parser: new UpdateParser({ registers: autoRegisterChats, clock }),
+    isAllowed: access.isAllowed,
+    registration: new Registration({ chatTypes, chatsPerAdder, isExempt: access.isListed }),
+    enqueue: (write) => writeQueue.enqueue(write),
+    write: (write, wasTried) => writeOne(target, write, wasTried),
+  });
+}
+
+interface RestoreDeps {
+  readonly registry: ChatRegistry;
+  readonly writeQueue: WriteQueue;
+  readonly replies: Replies;
+  readonly logger: Logger;
+}
+
+/** Queues the writes that an earlier process has left in the spool file, ahead of all others. */
+async function restoreSpool(
+  spool: Spool | undefined,
+  { registry, writeQueue, replies, logger }: RestoreDeps,
+): Promise<void> {
+  if (spool === undefined) return;
+  const { entries, unreadable } = await spool.read();
+  if (unreadable > 0) {
+    logger.warn(`${unreadable} lines of the spool file ${spool.path} cannot be read, and are left out.`);
+  }
+  const written = writeQueue.resume(entries);
+  overlayRestored(registry, entries, written);
+  replies.resume(entries, written);
+}
+
+/** Sends a broadcast's findings through the write queue: behind the chat's own updates, and safe in an outage. */
+function queuedWrites(
+  writeQueue: WriteQueue,
+  registry: ChatRegistry,
+): Pick<BroadcastDeps, "migrate" | "keep"> {
   return {
     async migrate(from, to, at) {
-      const { acknowledged, written: kept } = writeQueue.enqueue({ kind: "migration", from, to, at });
+      const { acknowledged, written } = writeQueue.enqueue({ kind: "migration", from, to, at });
       if (await acknowledged !== "queued") return;
       const forget = registry.expectMove(from, to);
-      kept.then(forget, forget);
+      written.then(forget, forget);
     },
     async keep(chatId, event) {
       const order = registry.nextOrder();
-      const { acknowledged, written: kept } = writeQueue.enqueue({ kind: "event", chatId, event });
-      const step = await acknowledged;
-      if (step !== "queued") return step.after?.is_active !== true;
+      const { acknowledged, written } = writeQueue.enqueue({ kind: "event", chatId, event });
+      const result = await acknowledged;
+      if (result !== "queued") return result.after?.is_active !== true;
       const forget = registry.overlayConsent(chatId, false, { order });
-      kept.then(forget, forget);
+      written.then(forget, forget);
       return true;
     },
   };
 }
 
-/** A storage of the user's own may hang; ours has limits of its own. */
-function createInTime(clock: Clock): <T>(answer: Promise<T>) => Promise<T> {
-  return async (answer) => {
-    const ended = new AbortController();
-    const late = clock.sleep(answerWithinMs, ended.signal).then(() => {
-      throw new StorageError(
-        "unreachable",
-        `The storage has not answered within ${answerWithinMs / 1000} s.`,
-      );
-    });
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      ended.abort();
-    }
-  };
-}
+/** A chat with updates in so many polls gets one poll a second: nobody types faster, and each poll costs a write. */
+const polls = { atOnce: 60, perSecond: 1 };
+const restAtMostMs = 1000;
 
-/** What a process before this one has left on disk comes first. */
-async function leftIn(spool: Spool | undefined, logger: Logger): Promise<readonly ChatWrite[]> {
-  if (spool === undefined) return [];
-  const { entries, unreadable } = await spool.read();
-  if (unreadable > 0) {
-    logger.warn(`${unreadable} lines of the spool file ${spool.path} cannot be read, and are left out.`);
-  }
-  return entries;
-}
-
-/** How long the next poll is put off where a chat floods the bot: what it says is then heard in lumps. */
+/** Gives how long the next poll is put off where a chat floods the bot, so that its messages come in batches. */
 function createFloodRest(clock: Clock): (updates: readonly Update[]) => number {
-  const allowance = createTokenBuckets(polls);
+  const buckets = createTokenBuckets(polls);
   return (updates) => {
     const chats = new Set(updates.map(chatKeyOf));
-    const earlyMs = [...chats].map((chatId) => allowance.takeOnCredit(chatId, clock.now()));
+    const earlyMs = [...chats].map((chatId) => buckets.takeOnCredit(chatId, clock.now()));
     return Math.min(Math.max(0, ...earlyMs), restAtMostMs);
   };
+}
+
+// The plugin's broadcasts. They have a client and a rate limiter of their own, so that no plugin of the user's bot sends
+// anything twice.
+
+export interface PluginBroadcasterOptions {
+  readonly token: string;
+  /** The client options of the user's bot, which name its server and the route there. */
+  readonly client: ApiClientOptions | undefined;
+  readonly storage: ChatStorage;
+  readonly ledger: Ledger | undefined;
+  readonly registry: ChatRegistry;
+  readonly messagesPerSecond: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends every wait of the rate limiter. */
+  readonly signal: AbortSignal;
+}
+
+export async function createPluginBroadcaster(options: PluginBroadcasterOptions): Promise<Broadcaster> {
+  const { token, client, storage, ledger, registry, messagesPerSecond, clock, logger, signal } = options;
+  const api = new Api(token, clientOptions(client));
+  const ask = (ending: AbortSignal): Promise<unknown> => api.getMe(asGrammySignal(ending));
+  const rateLimiter = new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
+  api.config.use(rateLimiter.transformer, redactToken(token), nameNetworkCause);
+  return new Broadcaster({
+    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
+    ledgers: await openLedgers({ ...ledgerOptionsOf(storage), ledger }, registry, clock, logger),
+    migrate: (from, to, at) => registry.migrate(from, to, at),
+    keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,
+  });
+}
+
+/** The options of a ledger that is kept where the chats are. */
+function ledgerOptionsOf(storage: ChatStorage): LedgerOptions {
+  if (!(storage instanceof TelegramDynamoDBStorage)) return { useDynamoDB: storage.kind !== "memory" };
+  const { client, regionName } = storage;
+  return { useDynamoDB: true, client, regionName };
 }

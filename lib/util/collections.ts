@@ -1,12 +1,12 @@
-/** Maps and sets of a bounded size, which drop their oldest entry when they are full. */
+/** Collections: maps and sets of bounded size, a heap, and a list of ids that stays sorted. */
 
-/** A map of bounded size. */
+/** A map of bounded size, which drops the key that was set longest ago when it is full. */
 export class BoundedMap<K, V> {
-  readonly #most: number;
+  readonly #sizeAtMost: number;
   readonly #values = new Map<K, V>();
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(sizeAtMost: number) {
+    this.#sizeAtMost = sizeAtMost;
   }
 
   get size(): number {
@@ -21,11 +21,11 @@ export class BoundedMap<K, V> {
     return this.#values.get(key);
   }
 
-  /** Sets the value; the key is the youngest from then on. */
+  /** Sets the value, and makes the key the newest. */
   set(key: K, value: V): void {
     this.#values.delete(key);
     this.#values.set(key, value);
-    if (this.#values.size <= this.#most) return;
+    if (this.#values.size <= this.#sizeAtMost) return;
     for (const oldest of this.#values.keys()) {
       this.#values.delete(oldest);
       return;
@@ -37,12 +37,12 @@ export class BoundedMap<K, V> {
   }
 }
 
-/** A set of bounded size. */
+/** A set of bounded size, which drops the value that was added longest ago when it is full. */
 export class BoundedSet<T> {
   readonly #values: BoundedMap<T, true>;
 
-  constructor(most: number) {
-    this.#values = new BoundedMap(most);
+  constructor(sizeAtMost: number) {
+    this.#values = new BoundedMap(sizeAtMost);
   }
 
   get size(): number {
@@ -53,7 +53,7 @@ export class BoundedSet<T> {
     return this.#values.has(value);
   }
 
-  /** Adds the value, or makes it the youngest; true if it is new. */
+  /** Adds the value, or makes it the newest; true if it was not in the set. */
   add(value: T): boolean {
     const isNew = !this.#values.has(value);
     this.#values.set(value, true);
@@ -65,7 +65,7 @@ export class BoundedSet<T> {
   }
 }
 
-/** A binary heap: its least item is at hand, and adding or removing one takes a few comparisons. */
+/** A binary heap, which gives its least item first. An item is over when nobody waits for it any more. */
 export class Heap<T extends { readonly isOver: boolean }> {
   readonly #compare: (one: T, other: T) => number;
   #items: T[] = [];
@@ -79,7 +79,7 @@ export class Heap<T extends { readonly isOver: boolean }> {
   get first(): T | undefined {
     while (this.#items[0]?.isOver) {
       this.#over--;
-      this.#takeOut();
+      this.#removeFirst();
     }
     return this.#items[0];
   }
@@ -97,10 +97,10 @@ export class Heap<T extends { readonly isOver: boolean }> {
   }
 
   shift(): T | undefined {
-    return this.first === undefined ? undefined : this.#takeOut();
+    return this.first === undefined ? undefined : this.#removeFirst();
   }
 
-  /** To be called when an item is over: such items are removed before they make up half of the heap. */
+  /** Counts an item that is over: such items are removed before they make up half of the heap. */
   forget(): void {
     if (++this.#over * 2 <= this.#items.length) return;
     this.#over = 0;
@@ -108,14 +108,14 @@ export class Heap<T extends { readonly isOver: boolean }> {
     this.#items = this.#items.filter(({ isOver }) => !isOver).sort(this.#compare);
   }
 
-  #takeOut(): T | undefined {
+  #removeFirst(): T | undefined {
     const [first] = this.#items;
     const last = this.#items.pop();
     if (last !== undefined && this.#items.length > 0) this.#sink(last);
     return first;
   }
 
-  /** Puts the item where the first one was, or as far below as it belongs. */
+  /** Puts the item into the place of the first one, or below it. */
   #sink(item: T): void {
     const items = this.#items;
     let index = 0;
@@ -134,15 +134,15 @@ export class Heap<T extends { readonly isOver: boolean }> {
 }
 
 /**
- * The ids of a set in ascending order. To sort a million takes 0.1 s, which no signal has to wait for: they are sorted
- * once, and what has changed since is merged in.
+ * The ids of a set in ascending order. They are sorted once, and later changes are merged in: sorting a million takes 0.1 s,
+ * which would delay a signal.
  */
 export class SortedIds {
   #sorted: Float64Array = new Float64Array();
   #added = new Set<number>();
   #removed = new Set<number>();
 
-  /** Begins anew with the ids of the set. */
+  /** Replaces all ids by those of the set. */
   reset(ids: ReadonlySet<number>): void {
     this.#sorted = Float64Array.from(ids).sort();
     this.#added = new Set();
@@ -157,13 +157,13 @@ export class SortedIds {
     if (!this.#added.delete(id)) this.#removed.add(id);
   }
 
-  /** The ids, and some more that are not among them. The list is not to be changed. */
+  /** The ids, and further ones that are not among them. The list must not be changed. */
   merged(more: readonly number[]): Float64Array {
-    if (this.#added.size + this.#removed.size > 0) this.#sorted = this.#settled();
+    if (this.#added.size + this.#removed.size > 0) this.#sorted = this.#mergeChanges();
     return more.length === 0 ? this.#sorted : merge(this.#sorted, Float64Array.from(more).sort(), noIds);
   }
 
-  #settled(): Float64Array {
+  #mergeChanges(): Float64Array {
     const sorted = merge(
       this.#sorted,
       Float64Array.from(this.#added).sort(),
@@ -177,7 +177,7 @@ export class SortedIds {
 
 const noIds: Float64Array = new Float64Array();
 
-/** Two ascending lists as one, without the ids of a third, which are all in the first. */
+/** Merges two ascending lists, without the ids of a third, which are all in the first. */
 function merge(one: Float64Array, other: Float64Array, without: Float64Array): Float64Array {
   const merged = new Float64Array(one.length + other.length - without.length);
   let [end, next, skipped] = [0, 0, 0];

@@ -1,11 +1,11 @@
-/** HTML and SVG in which every text stands for itself, whatever it contains. */
+/** HTML and SVG with every text escaped, and the parts of which the views in notebooks are made. */
 import type { MimeBundle } from "./display.ts";
 
-/** What is markup already. */
+/** Markup, which is not escaped again. */
 export class SafeHtml {
   readonly text: string;
 
-  /** `text` is taken as it is. */
+  /** @param text Markup, which is taken as it is. */
   constructor(text: string) {
     this.text = text;
   }
@@ -16,7 +16,7 @@ export class SafeHtml {
   }
 }
 
-/** What may stand in a template: texts and numbers are escaped, markup is not. */
+/** A value in a template: texts and numbers are escaped, markup is not. */
 export type Content = string | number | SafeHtml | readonly SafeHtml[];
 
 const entities: Readonly<Record<string, string>> = {
@@ -27,8 +27,8 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** A tag for template literals. */
-export function html(template: TemplateStringsArray, ...contents: readonly Content[]): SafeHtml {
+/** A tag for template literals, which gives markup. (`deno fmt` would lay out templates of a tag `html` anew.) */
+export function safeHtml(template: TemplateStringsArray, ...contents: readonly Content[]): SafeHtml {
   const [first = "", ...rest] = template;
   return new SafeHtml(
     rest.reduce((text, part, index) => text + escaped(contents[index] ?? "") + part, first),
@@ -41,7 +41,7 @@ function escaped(content: Content): string {
   return String(content).replace(/[&<>"']/g, (letter) => entities[letter] ?? "");
 }
 
-// The parts of what notebooks show: in the notebook's own text colour, so that they read on light and on dark.
+// The parts of a view, in the notebook's own text colour, so that they are legible on light and on dark.
 
 /** A name and its value. */
 export type Fact = readonly [name: string, value: string];
@@ -53,25 +53,23 @@ export interface Share {
   readonly colour: string;
 }
 
-/** A line in bold, and whatever explains it. */
+/** A line in bold, and an explanation behind it. */
 export function heading(text: string, more: string = ""): SafeHtml {
-  const rest = more === "" ? [] : [html`
-    <span style="opacity: 0.65">${more}</span>
-  `];
-  return html`<div style="margin: 4px 0"><strong>${text}</strong>${rest}</div>`;
+  const rest = more === "" ? [] : [safeHtml` <span style="opacity: 0.65">${more}</span>`];
+  return safeHtml`<div style="margin: 4px 0"><strong>${text}</strong>${rest}</div>`;
 }
 
-/** A line in small print; nothing where there is nothing to say. */
+/** A line in small print; nothing for an empty text. */
 export function small(text: string): SafeHtml {
-  return text === "" ? html`` : html`<div style="font-size: 85%; opacity: 0.65">${text}</div>`;
+  return text === "" ? safeHtml`` : safeHtml`<div style="font-size: 85%; opacity: 0.65">${text}</div>`;
 }
 
 const side = "display: flex; flex-wrap: wrap; gap: 12px 40px; align-items: flex-start";
 
-/** Side by side where there is room, else below each other. */
+/** The parts side by side where there is room, else below each other. */
 export function columns(...parts: readonly SafeHtml[]): SafeHtml {
-  const boxes = parts.map((part) => html`<div>${part}</div>`);
-  return html`<div style="${side}">${boxes}</div>`;
+  const boxes = parts.map((part) => safeHtml`<div>${part}</div>`);
+  return safeHtml`<div style="${side}">${boxes}</div>`;
 }
 
 const line = "border: 0; border-bottom: 1px solid rgba(128, 128, 128, 0.3); padding: 3px 12px 3px 0";
@@ -80,71 +78,64 @@ const nameCell = `${cell}; font-weight: normal; opacity: 0.65`;
 const whole = "border-collapse: collapse; margin: 4px 0; background: none";
 const row = "background: none";
 
-/** A row for each fact. */
+/** A table with a row for each fact. */
 export function factsTable(facts: readonly Fact[]): SafeHtml {
-  if (facts.length === 0) return html``;
+  if (facts.length === 0) return safeHtml``;
   const rows = facts.map(([name, value]) => {
     const cells = [
-      html`<th scope="row" style="${nameCell}">${name}</th>`,
-      html`<td style="${cell}">${value}</td>`,
+      safeHtml`<th scope="row" style="${nameCell}">${name}</th>`,
+      safeHtml`<td style="${cell}">${value}</td>`,
     ];
-    return html`<tr style="${row}">${cells}</tr>`;
+    return safeHtml`<tr style="${row}">${cells}</tr>`;
   });
-  return html`<table style="${whole}">${rows}</table>`;
+  return safeHtml`<table style="${whole}">${rows}</table>`;
 }
 
-/** A row for each list of texts. */
+/** A table with a row for each list of texts. */
 export function table(names: readonly string[], rows: readonly (readonly string[])[]): SafeHtml {
-  const head = names.map((name) => html`<th scope="col" style="${nameCell}">${name}</th>`);
+  const head = names.map((name) => safeHtml`<th scope="col" style="${nameCell}">${name}</th>`);
   const body = rows.map((texts) => {
-    const cells = texts.map((text) => html`<td style="${cell}">${text}</td>`);
-    return html`<tr style="${row}">${cells}</tr>`;
+    const cells = texts.map((text) => safeHtml`<td style="${cell}">${text}</td>`);
+    return safeHtml`<tr style="${row}">${cells}</tr>`;
   });
-  return html`
-    <table style="${whole}">
-      <thead>
-        <tr>${head}</tr>
-      </thead>
-      <tbody>${body}</tbody>
-    </table>
-  `;
+  return safeHtml`<table style="${whole}"><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
 }
 
 const track = "display: flex; height: 10px; margin: 6px 0; border-radius: 5px; overflow: hidden; " +
   "background: rgba(128, 128, 128, 0.25)";
 
-/** A bar that fills up: each share as long as its part of all. */
+/** A progress bar: each share as long as its part of all. */
 export function shareBar(shares: readonly Share[], all: number): SafeHtml {
   const parts = shares.filter(({ count }) => count > 0 && all > 0).map(({ count, colour }) => {
     const style = `width: ${(count / all * 100).toFixed(2)}%; background: ${colour}`;
-    return html`<span style="${style}"></span>`;
+    return safeHtml`<span style="${style}"></span>`;
   });
-  const words = shares.map(({ name, count }) => `${count} ${name}`).join(", ");
-  return html`<div role="img" aria-label="${words}; of ${all}" style="${track}">${parts}</div>`;
+  const label = shares.map(({ name, count }) => `${count} ${name}`).join(", ");
+  return safeHtml`<div role="img" aria-label="${label}; of ${all}" style="${track}">${parts}</div>`;
 }
 
-/** What the bar's colours are, and how much each is. */
+/** The colours of the bar, with their names and counts. */
 export function legend(shares: readonly Share[]): SafeHtml {
   const parts = shares.map(({ name, count, colour }) => {
-    const dot = html`<span style="color: ${colour}">●</span>`;
-    return html`<span>${dot} ${count.toLocaleString("en")} ${name}</span>`;
+    const dot = safeHtml`<span style="color: ${colour}">●</span>`;
+    return safeHtml`<span>${dot} ${count.toLocaleString("en")} ${name}</span>`;
   });
-  return html`<div style="display: flex; flex-wrap: wrap; gap: 2px 20px">${parts}</div>`;
+  return safeHtml`<div style="display: flex; flex-wrap: wrap; gap: 2px 20px">${parts}</div>`;
 }
 
-/** What a bar chart says besides its bars. */
+/** The texts of a bar chart. */
 export interface BarChartOptions {
   readonly title: string;
-  /** What stands below the first bar. */
+  /** The text below the first bar. */
   readonly first: string;
-  /** What stands below the last bar. */
+  /** The text below the last bar. */
   readonly last: string;
-  /** What is said of a bar under the pointer. */
+  /** The text of a bar under the pointer. */
   readonly label: (value: number, index: number) => string;
 }
 
 const chart = { step: 13, gap: 3, height: 90, top: 38, foot: 20 };
-/** As a picture of its own it does not know the notebook's colours. */
+/** An SVG does not inherit the notebook's colours. */
 const [ink, fill] = ["#8a919e", "#4c8dd6"];
 
 /** A bar for each value, as SVG. */
@@ -159,9 +150,7 @@ export function barChart(
     note(title, 12),
     note(`highest: ${highest.toLocaleString("en")}`, top - 6, width),
     ...values.map((value, index) => bar(index, value / highest, label(value, index))),
-    html`
-      <path d="M0 ${base}.5H${width}" stroke="${ink}" stroke-opacity="0.5" />
-    `,
+    safeHtml`<path d="M0 ${base}.5H${width}" stroke="${ink}" stroke-opacity="0.5"/>`,
     note(first, base + 15),
     note(last, base + 15, width),
   ];
@@ -169,43 +158,39 @@ export function barChart(
 }
 
 function drawing(title: string, width: number, height: number, parts: readonly SafeHtml[]): SafeHtml {
-  const size = html`viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
-  const type = html`font-family="sans-serif" font-size="11" fill="${ink}"`;
+  const size = safeHtml`viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
+  const type = safeHtml`font-family="sans-serif" font-size="11" fill="${ink}"`;
   const space = "http://www.w3.org/2000/svg";
-  return html`<svg xmlns="${space}" ${size} role="img" aria-label="${title}" ${type}>${parts}</svg>`;
+  return safeHtml`<svg xmlns="${space}" ${size} role="img" aria-label="${title}" ${type}>${parts}</svg>`;
 }
 
 /** A text from the left edge on, or up to `end`. */
 function note(text: string, y: number, end?: number): SafeHtml {
-  const place = end === undefined ? html`x="0"` : html`x="${end}" text-anchor="end"`;
-  return html`<text ${place} y="${y}">${text}</text>`;
+  const place = end === undefined ? safeHtml`x="0"` : safeHtml`x="${end}" text-anchor="end"`;
+  return safeHtml`<text ${place} y="${y}">${text}</text>`;
 }
 
-/** `share` is its part of the whole height. What is little is seen all the same. */
+/** @param share The bar's part of the whole height; a small one is still drawn 2 pixels high. */
 function bar(index: number, share: number, label: string): SafeHtml {
   const { step, gap, height, top } = chart;
   const tall = share === 0 ? 0 : Math.max(2, Math.round(share * height));
-  const place = html`x="${index * step + gap / 2}" y="${top + height - tall}" width="${step - gap}"`;
-  return html`
-    <rect ${place} height="${tall}" rx="1.5" fill="${fill}">
-      <title>${label}</title>
-    </rect>
-  `;
+  const place = safeHtml`x="${index * step + gap / 2}" y="${top + height - tall}" width="${step - gap}"`;
+  return safeHtml`<rect ${place} height="${tall}" rx="1.5" fill="${fill}"><title>${label}</title></rect>`;
 }
 
-/** A value in both forms: what it is called and its facts as text, and its parts as HTML. */
+/** The view of a value: its title and facts as plain text, and its parts as HTML. */
 export function bundle(title: string, facts: readonly Fact[], parts: readonly SafeHtml[]): MimeBundle {
   const width = Math.max(0, ...facts.map(([name]) => name.length));
   const lines = facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
   return { "text/plain": [title, ...lines].join("\n"), "text/html": block(parts) };
 }
 
-/** The parts as one piece of HTML, in the notebook's own width. */
+/** The parts as one block of HTML, as wide as the notebook. */
 export function block(parts: readonly SafeHtml[]): string {
-  return String(html`<div style="line-height: 1.5; max-width: 860px; overflow-x: auto">${parts}</div>`);
+  return String(safeHtml`<div style="line-height: 1.5; max-width: 860px; overflow-x: auto">${parts}</div>`);
 }
 
-/** A whole number with its thousands apart. */
+/** A whole number with separators between its thousands. */
 export function count(value: number): string {
   return value.toLocaleString("en");
 }

@@ -1,15 +1,15 @@
-/** An append-only file of JSON lines: what has to outlive the process. */
+/** An append-only file of JSON lines, for data that has to outlive the process. */
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ConfigError } from "./validate.ts";
 
 export interface Lines<T> {
   readonly entries: readonly T[];
-  /** Lines that cannot be read, other than one that was cut off at the end. */
+  /** The number of unreadable lines, without one that was cut off at the end. */
   readonly unreadable: number;
 }
 
-/** What goes to the disk in one write. */
+/** Lines that go to the disk in one write. */
 interface Batch {
   readonly lines: string[];
   readonly written: Promise<void>;
@@ -18,10 +18,12 @@ interface Batch {
 export class LineFile {
   readonly path: string;
   readonly #file: FileHandle;
-  /** What is to be on disk next. */
+  /** The batch that is written next. */
   #next: Batch | undefined;
   #last: Promise<void> = Promise.resolve();
+  /** The size up to which the content is known. */
   #size = 0;
+  /** Whether the file may end within a line. */
   #isTorn = false;
 
   constructor(path: string, file: FileHandle) {
@@ -29,13 +31,13 @@ export class LineFile {
     this.#file = file;
   }
 
-  /** All entries that are left from before. `isEntry` may throw where the line says something else altogether. */
+  /** All entries of the file. `isEntry` may throw for a line that holds something else altogether. */
   async read<T>(isEntry: (value: T) => boolean): Promise<Lines<T>> {
     const bytes = await this.#file.readFile();
     this.#size = bytes.length;
     const lines = bytes.toString("utf8").split("\n");
     const last = lines.pop() ?? "";
-    // What comes next must not be torn along with it.
+    // The next line must not continue one that was cut off.
     if (last !== "") await this.#write("\n");
     const entries = [...lines, last].map((line) => entryOf(line, isEntry));
     return {
@@ -44,18 +46,18 @@ export class LineFile {
     };
   }
 
-  /** Resolves once they are on disk; what comes while the disk is busy goes there together. */
+  /** Resolves once the entries are on disk; entries that come while the disk is busy are written together. */
   append(entries: readonly unknown[]): Promise<void> {
     const batch = this.#next ??= this.#begin();
     batch.lines.push(...entries.map((entry) => `${JSON.stringify(entry)}\n`));
     return batch.written;
   }
 
-  /** Forgets everything, as it is kept elsewhere; leaves the file alone where another process has added to it. */
+  /** Empties the file, whose entries are kept elsewhere by now; not if another process has added to it. */
   clear(): Promise<void> {
-    // What is appended from now on must not be in a write that goes before.
+    // Entries that are appended from now on must not go into a write that precedes this one.
     this.#next = undefined;
-    return this.#inTurn(async () => {
+    return this.#enqueue(async () => {
       const { size } = await this.#file.stat();
       if (size === 0 || size !== this.#size) return;
       await this.#file.truncate(0);
@@ -65,12 +67,12 @@ export class LineFile {
   }
 
   async close(): Promise<void> {
-    await this.#inTurn(() => this.#file.close());
+    await this.#enqueue(() => this.#file.close());
   }
 
   #begin(): Batch {
     const lines: string[] = [];
-    const written = this.#inTurn(() => {
+    const written = this.#enqueue(() => {
       if (this.#next === batch) this.#next = undefined;
       return this.#flush(lines);
     });
@@ -78,14 +80,14 @@ export class LineFile {
     return batch;
   }
 
-  #inTurn(task: () => Promise<void>): Promise<void> {
+  #enqueue(task: () => Promise<void>): Promise<void> {
     const done = this.#last.then(task);
     this.#last = done.catch(() => {});
     return done;
   }
 
   async #flush(lines: readonly string[]): Promise<void> {
-    // Lines that a full disk has cut off are ended; whoever could not append them does so again.
+    // A line that a full disk has cut off is ended; the caller, whose append has failed, appends it again.
     const start = this.#isTorn ? "\n" : "";
     try {
       await this.#write(start + lines.join(""));
@@ -106,7 +108,8 @@ export class LineFile {
 }
 
 /**
- * Opens the file, which only its owner may read, in a folder that is made where there is none. `name` says what it is.
+ * Opens the file, which only its owner may read; creates it and its folder if there are none.
+ * @param name What the file is, for the error.
  * @throws {ConfigError} If the file cannot be written.
  */
 export async function openLineFile(path: string, name: string): Promise<FileHandle> {

@@ -1,12 +1,13 @@
+/** The logger, and ways to log what happens often: a few times a minute, or once at its beginning and once at its end. */
 import { type Clock, monotonic } from "./clock.ts";
 
-/** Where the toolkit speaks: one line for what a person would want to know, nothing for the rest. */
+/** Where the toolkit logs: one line for what a person wants to know, and none for the rest. */
 export interface Logger {
-  /** What a person may want to know. */
+  /** An event that a person may want to know of. */
   info(message: string): void;
-  /** What went wrong and mends itself. */
+  /** A failure that the toolkit recovers from by itself. */
   warn(message: string): void;
-  /** What somebody has to look at. */
+  /** A failure that needs a person. */
   error(message: string): void;
 }
 
@@ -18,25 +19,57 @@ export const consoleLogger: Logger = {
 };
 
 const linesPerMinute = 10;
-
 const minuteMs = 60_000;
 
-/** The first lines of a minute go out, the others are counted. @param say Where the lines go. */
+/** Passes the first lines of each minute on to `write`, and counts the others. */
 export function createRateLimitedLog(
-  say: (message: string) => void,
+  write: (message: string) => void,
   clock: Clock,
 ): (message: string) => void {
   const now = monotonic(clock);
   let since = -Infinity;
-  let said = 0;
-  let unsaid = 0;
+  let written = 0;
+  let suppressed = 0;
   return (message) => {
     if (now() - since >= minuteMs) {
-      if (unsaid > 0) say(`The same happened ${unsaid} more times.`);
+      if (suppressed > 0) write(`The same happened ${suppressed} more times.`);
       since = now();
-      said = unsaid = 0;
+      written = suppressed = 0;
     }
-    if (said++ < linesPerMinute) say(message);
-    else unsaid++;
+    if (written++ < linesPerMinute) write(message);
+    else suppressed++;
   };
+}
+
+/** Runs tasks, and logs when they begin to fail and when they succeed again. */
+export interface TransitionLog {
+  <T>(task: () => Promise<T>): Promise<T>;
+  /** Whether the last task has failed. */
+  isFailing: boolean;
+}
+
+export interface TransitionLogOptions {
+  readonly logger: Logger;
+  /** The error to log for the first task that fails. */
+  readonly failureText: (error: unknown) => string;
+  /** The information to log for the first task that succeeds again. */
+  readonly recoveryText: string;
+}
+
+export function createTransitionLog(options: TransitionLogOptions): TransitionLog {
+  const { logger, failureText, recoveryText } = options;
+  const run = async <T>(task: () => Promise<T>): Promise<T> => {
+    try {
+      const result = await task();
+      if (run.isFailing) logger.info(recoveryText);
+      run.isFailing = false;
+      return result;
+    } catch (error) {
+      if (!run.isFailing) logger.error(failureText(error));
+      run.isFailing = true;
+      throw error;
+    }
+  };
+  run.isFailing = false;
+  return run;
 }

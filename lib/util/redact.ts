@@ -1,9 +1,9 @@
-/** Keeps the bot's token out of errors: fetch puts the URL into its messages, and the URL holds the token. */
+/** Keeps tokens out of texts and errors: fetch puts the URL into its messages, and the URL holds the bot's token. */
 
-/** Anything of a token's shape, whoever's it is and wherever it was put by mistake. */
+/** Any bot's token. */
 const tokenShape = /\d+(:|%3A)[A-Za-z0-9_-]{20,}/gi;
 
-/** The text without tokens, for what a user may have put into the wrong place. */
+/** The text without any token, for a value that a user may have put into the wrong place. */
 export function redactTokens(text: string): string {
   return text.replace(tokenShape, "<token>");
 }
@@ -13,7 +13,7 @@ export function redactSecret(text: string, secret: string): string {
   return text.replaceAll(secret, "<token>").replaceAll(encodeURIComponent(secret), "<token>");
 }
 
-/** Takes the secret out of an error and of every error that it stands for, in place. */
+/** Removes the secret from an error and from every error that it wraps, in place. */
 export function redactError(error: unknown, secret: string, seen: Set<unknown> = new Set()): void {
   if (typeof error !== "object" || error === null || seen.has(error)) return;
   seen.add(error);
@@ -21,18 +21,14 @@ export function redactError(error: unknown, secret: string, seen: Set<unknown> =
     const value = valueOf(error, key);
     if (typeof value !== "string") redactError(value, secret, seen);
     else if (redactSecret(value, secret) !== value) {
-      const isShown = key !== "message" && key !== "stack";
-      const clean = {
-        value: redactSecret(value, secret),
-        writable: true,
-        configurable: true,
-        enumerable: isShown,
-      };
+      const enumerable = key !== "message" && key !== "stack";
+      const clean = { value: redactSecret(value, secret), writable: true, configurable: true, enumerable };
       Reflect.defineProperty(error, key, clean);
     }
   }
 }
 
+/** A getter may throw. */
 function valueOf(error: object, key: string): unknown {
   try {
     return (error as Record<string, unknown>)[key];

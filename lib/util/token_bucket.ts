@@ -1,4 +1,5 @@
-/** How often something may be done for one chat: so many times at once, then at a steady rate. Pure. */
+/** A token bucket for each chat: a task may run so many times at once, and then at a steady rate. Pure. */
+import { BoundedMap } from "./collections.ts";
 
 export interface TokenBucketOptions {
   readonly atOnce: number;
@@ -6,37 +7,33 @@ export interface TokenBucketOptions {
 }
 
 export interface TokenBuckets {
-  /** Does it once more, if that is allowed now. Times are in milliseconds. */
+  /** Takes a token if there is one. Times are in milliseconds. */
   tryTake(chatId: number, now: number): boolean;
-  /** Does it once more in any case; gives how many milliseconds too early that was. */
+  /** Takes a token in any case; gives how many milliseconds too early it was taken. */
   takeOnCredit(chatId: number, now: number): number;
 }
 
-/** Chats that are looked after; a flood comes from few. */
-const chatsAtMost = 10_000;
+/** A bucket that is forgotten is full again; a flood comes from few chats. */
+const bucketsAtMost = 10_000;
 
 export function createTokenBuckets({ atOnce, perSecond }: TokenBucketOptions): TokenBuckets {
-  const chats = new Map<number, { left: number; at: number }>();
+  const buckets = new BoundedMap<number, { readonly tokens: number; readonly at: number }>(bucketsAtMost);
 
-  const leftFor = (chatId: number, now: number): number => {
-    const { left, at } = chats.get(chatId) ?? { left: atOnce, at: now };
-    return Math.min(atOnce, left + Math.max(0, now - at) / 1000 * perSecond);
-  };
-  const set = (chatId: number, left: number, at: number): void => {
-    if (chats.size >= chatsAtMost && !chats.has(chatId)) chats.clear();
-    chats.set(chatId, { left, at });
+  const tokensOf = (chatId: number, now: number): number => {
+    const { tokens, at } = buckets.get(chatId) ?? { tokens: atOnce, at: now };
+    return Math.min(atOnce, tokens + Math.max(0, now - at) / 1000 * perSecond);
   };
 
   return {
     tryTake(chatId, now) {
-      const left = leftFor(chatId, now);
-      set(chatId, left < 1 ? left : left - 1, now);
-      return left >= 1;
+      const tokens = tokensOf(chatId, now);
+      buckets.set(chatId, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
+      return tokens >= 1;
     },
     takeOnCredit(chatId, now) {
-      const left = leftFor(chatId, now) - 1;
-      set(chatId, left, now);
-      return Math.max(0, -left / perSecond * 1000);
+      const tokens = tokensOf(chatId, now) - 1;
+      buckets.set(chatId, { tokens, at: now });
+      return Math.max(0, -tokens / perSecond * 1000);
     },
   };
 }

@@ -8,7 +8,7 @@ import { BroadcastReport } from "../../lib/broadcast/report.ts";
 import type { Chat } from "../../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
-import { html } from "../../lib/util/html.ts";
+import { safeHtml } from "../../lib/util/html.ts";
 import { assert, suite } from "../harness.ts";
 import { Logs } from "../support/bot.ts";
 import { noon } from "../support/chats.ts";
@@ -61,12 +61,12 @@ const ada: Chat = {
   removed_at: null,
 };
 
-test("markup`` escapes whatever is no markup, also in lists and attributes", () => {
+test("safeHtml`` escapes whatever is no markup, also in lists and attributes", () => {
   assert.is(
-    String(html`<b title="${script}">${script}</b>`),
+    String(safeHtml`<b title="${script}">${script}</b>`),
     `<b title="${escapedScript}">${escapedScript}</b>`,
   );
-  assert.is(String(html`${[html`<i>`, html`${"<"}`]}${1}`), "<i>&lt;1");
+  assert.is(String(safeHtml`${[safeHtml`<i>`, safeHtml`${"<"}`]}${1}`), "<i>&lt;1");
 });
 
 test("a chat shows its facts, and its name does no harm", () => {

@@ -249,7 +249,7 @@ async function broadcast(
   api.config.use(deliverTo(simulation), rateLimiter.transformer);
   const broadcasting = new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
-    ledgers: await openLedgers({ ledger: new InMemoryLedger() }, registry, clock, logger),
+    ledgers: await openLedgers({ useDynamoDB: false, ledger: new InMemoryLedger() }, registry, clock, logger),
     migrate: (from, to, at) => registry.migrate(from, to, at),
     keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,
   });
