@@ -152,7 +152,7 @@ export async function createRuntime(given: BotRuntimeOptions): Promise<BotRuntim
   const onlyCounts = (entry: ChatWrite): boolean =>
     entry.kind === "event" && entry.event.kind === "message" &&
     (!entry.event.registers || registry.isActive(entry.chatId));
-  const writeQueue = new WriteQueue({ storing, clock, logger, spool, onlyCounts });
+  const writeQueue = new WriteQueue({ target: storing, clock, logger, spool, onlyCounts });
   const replySender = new ReplySender({
     registry,
     renderMessage: words,
