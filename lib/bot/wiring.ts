@@ -71,7 +71,7 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   const open = await createOpening(storage, options.allowedUsers, access);
   const target = createWriteTarget(registry, { open, access, isOwn: options.storage === undefined, clock });
   const writeQueue = new WriteQueue({
-    storing: target,
+    target,
     clock,
     logger,
     spool,

@@ -90,7 +90,7 @@ export class ChatRegistry {
   /** Why the storage cannot be used, if it serves another bot. */
   refusal: Error | undefined;
 
-  /** When the storage was last read whole, in milliseconds since 1970; `undefined` where it never was. */
+  /** When the storage was last read whole, in milliseconds since 1970; `undefined` if it never was. */
   get readAt(): number | undefined {
     return this.#readAt;
   }
@@ -115,7 +115,7 @@ export class ChatRegistry {
     return this.#pending.get(chatId)?.isActive ?? this.isActive(chatId);
   }
 
-  /** The topic to which a message is to go now; `undefined` where it goes to the chat itself. */
+  /** The topic to which a message is to go now; `undefined` if it goes to the chat itself. */
   threadOf(chatId: number): number | undefined {
     const pending = this.#pending.get(chatId);
     return pending?.isActive ? pending.threadId : this.#threads.get(chatId);

@@ -29,11 +29,11 @@ export function repliesTo(intent: Intent, result: WriteResult): Reply[] {
   if (isRepeated) return [];
   switch (intent) {
     case "start":
-      // A later /stop is in the same batch.
+      // A later /stop has been written, too.
       if (!after?.is_active) return ["alreadyStopped"];
       return [before?.is_active ? "alreadyActive" : welcome(before)];
     case "stop":
-      // A later /start is in the same batch.
+      // A later /start has been written, too.
       if (after?.is_active) return ["alreadyActive"];
       return [before?.is_active ? "stopped" : "alreadyStopped"];
     case "refused":

@@ -26,7 +26,7 @@ export const displayStatistics: <T extends ChatStatistics>(figures: T) => T = cr
 
 const days = 30;
 
-/** Counts chats, in no more room for a million of them than for one. */
+/** Counts chats one by one, in constant memory. */
 export class StatisticsCounter {
   readonly #today: number;
   readonly #lastActiveByDay: number[] = new Array<number>(days).fill(0);
@@ -44,7 +44,7 @@ export class StatisticsCounter {
     if (is_active) this.#active++;
     this.#messages += message_count;
     const day = days - 1 - this.#today + Math.floor((parseTime(last_active) ?? -Infinity) / dayMs);
-    // What is longer ago, or is said to be still to come, has no place.
+    // Days before these, and days in the future, are not counted.
     if (day >= 0 && day < days) this.#lastActiveByDay[day] = (this.#lastActiveByDay[day] ?? 0) + 1;
   }
 

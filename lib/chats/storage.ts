@@ -26,7 +26,7 @@ export interface ApplyResult {
   readonly after: ChatState | undefined;
   /**
    * How long the confirmation of a /stop among the events has to wait, in milliseconds: until then another process may
-   * still write to the chat. Absent where it need not wait.
+   * still write to the chat. Absent if it need not wait.
    */
   readonly confirmAfterMs?: number;
 }
@@ -68,7 +68,7 @@ export interface StopLog {
   readonly count: number;
   /** The count at which `chats` was emptied last: a reader who last saw a lower count has missed some. */
   readonly since: number;
-  /** The chats of the /stops since then. One of them may have said /start again: only a look at the chat tells. */
+  /** The chats of the /stops since then. One of them may have sent /start again: only a reading of the chat tells. */
   readonly chats: ReadonlySet<number>;
 }
 
@@ -118,7 +118,7 @@ const cleanupsAtOnce = 8;
 
 /**
  * Where chats are kept. To bring a storage of your own, extend this class with its abstract methods.
- * Every method that cannot read or write throws: "unknown" is never said of a chat that could not be read.
+ * Every method that cannot read or write throws: a chat that could not be read is never reported as unknown.
  */
 export abstract class ChatStorage {
   /** Gives the time of events. */
@@ -140,7 +140,7 @@ export abstract class ChatStorage {
   /** Whether other processes may write to it, too. Default: true. */
   readonly isShared: boolean = true;
 
-  /** Makes the storage ready; harmless where it is. */
+  /** Makes the storage ready; does nothing if it is. */
   abstract createTableIfNotExists(work?: LoadOptions): Promise<void>;
 
   /**
@@ -210,7 +210,7 @@ export abstract class ChatStorage {
 
   /**
    * Registers a chat by hand, with a message count of 0, and keeps all that is known of one that exists.
-   * It is the operator's word: it also brings back a chat that said /stop.
+   * As a call of the operator, it also activates a chat that has sent /stop.
    * @throws {TypeError} If a value can be none of a chat's, or a name is spelt nearly as a known one.
    */
   async saveChat(chatId: number, userInfo: UserInfo = {}): Promise<"created" | "reactivated" | "unchanged"> {
@@ -228,7 +228,7 @@ export abstract class ChatStorage {
     return before?.is_active === true;
   }
 
-  /** The operator's way back for a known chat, even one that said /stop; true if it was inactive. */
+  /** Activates a known chat, even one that has sent /stop; true if it was inactive. */
   async reactivateChat(chatId: number): Promise<boolean> {
     const { before } = await this.apply(chatId, [{ kind: "reactivated", at: this.clock.now() }]);
     return before?.is_active === false;
@@ -276,7 +276,7 @@ export abstract class ChatStorage {
   close(): void {}
 }
 
-/** Hands a supergroup its group's standing, then closes the group; harmless when said again, or resumed half-way. */
+/** Gives a supergroup the state of its group, then closes the group. May be repeated, and resumed half-way. */
 export async function migrateChat(
   storage: ChatStorage,
   from: number,
@@ -288,7 +288,7 @@ export async function migrateChat(
   if (old === undefined || old.removed_reason === "migrated") return undefined;
   const inherited = await storage.apply(to, [{ kind: "inherited", from: old, at }], "absent");
   const { before } = await storage.apply(from, [{ kind: "migrated", to, at }]);
-  // What the group said between the two: a /stop is not lost.
+  // A /stop of the group between the two events is not lost.
   const wasStopped = before !== undefined && isStopped(before) && !isStopped(old);
   return wasStopped ? await storage.apply(to, [{ kind: "deactivated", at }], "active") : inherited;
 }

@@ -42,7 +42,7 @@ export interface ParsedUpdate {
   readonly intent: Intent;
   /** What is to be written; `undefined` if nothing is. */
   readonly write: ChatWrite | undefined;
-  /** Absent where it is not known, as of a group's move. */
+  /** Absent if it is not known, as of a group's move. */
   readonly chatType?: ChatType;
   /** The language of the person who has written, by Telegram. */
   readonly languageCode?: string | undefined;

@@ -17,7 +17,7 @@ import {
 } from "./writer.ts";
 
 export interface WriteQueueOptions {
-  readonly storing: WriteTarget;
+  readonly target: WriteTarget;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The queue on disk, if there is one. */
@@ -58,7 +58,7 @@ export class WriteQueue {
     this.#pending = new PendingWrites(options.spool);
     this.#limiter = new AdaptiveLimiter(options.clock);
     this.#writer = new BatchingWriter(
-      options.storing,
+      options.target,
       this.#limiter,
       (error) => this.#onOutage(error as StorageError),
     );

@@ -1,4 +1,4 @@
-/** Who has strikes, as far as the roster knows: it keeps up with the storage and with what it writes itself. */
+/** The registry keeps up with the storage, and with what it writes itself. */
 import fc from "fast-check";
 import type { ChatEvent } from "../../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
@@ -8,7 +8,7 @@ import { assert, suite } from "../harness.ts";
 import { noon } from "../support/chats.ts";
 import { TestClock } from "../support/storage.ts";
 
-const test = suite("Roster: strikes");
+const test = suite("ChatRegistry");
 
 const unreached: ChatEvent = { kind: "unreached", at: noon };
 const reached: ChatEvent = { kind: "reached", at: noon };
@@ -28,7 +28,7 @@ async function storageOf(chats: number): Promise<InMemoryChatStorage> {
 const struckOf = (registry: ChatRegistry, chats: number): number[] =>
   Array.from({ length: chats }, (_, index) => index + 1).filter((id) => registry.hasStrikes(id));
 
-test("isStruck() knows from load() whom other processes struck, and forgets whom they found", async () => {
+test("hasStrikes() knows from load() whom other processes struck, and forgets whom they found", async () => {
   const storage = await storageOf(4);
   const registry = new ChatRegistry(storage);
   await storage.apply(2, [unreached]);
@@ -42,7 +42,7 @@ test("isStruck() knows from load() whom other processes struck, and forgets whom
   assert.equal(struckOf(registry, 4), [2]);
 });
 
-test("isStruck() keeps up with what the roster writes", async () => {
+test("hasStrikes() keeps up with what the registry writes", async () => {
   const registry = new ChatRegistry(await storageOf(6));
   await registry.load();
   for (let id = 1; id <= 6; id++) await registry.apply(id, [unreached]);
@@ -69,7 +69,7 @@ class Interrupted extends InMemoryChatStorage {
   }
 }
 
-test("isStruck() holds what is written while a load is under way against what that has read", async () => {
+test("hasStrikes() holds what is written while a load is under way against what that has read", async () => {
   const storage = new Interrupted({ clock: new TestClock(noon) });
   for (let id = 1; id <= 3; id++) await storage.saveChat(id);
   await storage.apply(1, [unreached]);

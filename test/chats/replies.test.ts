@@ -2,7 +2,7 @@
 import { assert, suite } from "../harness.ts";
 import { VirtualTelegram } from "../support/virtual_telegram.ts";
 
-const test = suite("Outbox");
+const test = suite("ReplySender");
 
 function repliesTo({ taken }: VirtualTelegram, chatId: number): string[] {
   return taken.filter((call) => call.chatId === chatId).map(({ text }) => text.split("\n")[0] ?? "");

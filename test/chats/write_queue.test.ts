@@ -1,4 +1,4 @@
-/** The keeper by itself: order, exactness, bounds, whatever its storage does. */
+/** The write queue by itself: order, exactness, bounds, whatever its storage does. */
 import fc from "fast-check";
 import type { ChatEvent } from "../../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
@@ -39,37 +39,37 @@ class Moody implements WriteTarget {
 }
 
 interface Scene {
-  readonly storing: Moody;
-  readonly keeper: WriteQueue;
+  readonly target: Moody;
+  readonly queue: WriteQueue;
   readonly logs: Logs;
 }
 
-async function withKeeper(body: (scene: Scene) => Promise<void>, factor: number = 100): Promise<void> {
-  const storing = new Moody();
+async function withQueue(body: (scene: Scene) => Promise<void>, factor: number = 100): Promise<void> {
+  const target = new Moody();
   const logs = new Logs();
-  const keeper = new WriteQueue({
-    storing,
+  const queue = new WriteQueue({
+    target,
     clock: new FastClock(factor),
     logger: logs,
     spool: undefined,
-    onlyCounts: (entry) => entry.kind === "event" && entry.event.kind === "message",
+    onlyCounts: (write) => write.kind === "event" && write.event.kind === "message",
   });
   try {
-    await body({ storing, keeper, logs });
+    await body({ target, queue, logs });
   } finally {
-    storing.before = storing.after = (): void => {};
-    await keeper.close();
+    target.before = target.after = (): void => {};
+    await queue.close();
   }
 }
 
-const test = suite("keeper");
+const test = suite("WriteQueue");
 
-test("what comes at once for one chat is one write, and each entry hears what it did", () =>
-  withKeeper(async ({ storing, keeper }) => {
-    const kept = [1, 2, 3].map((id) => keeper.enqueue(said(7, id)).written);
-    const steps = await Promise.all(kept);
-    assert.equal(storing.writes, [3]);
-    assert.equal(steps.map(({ before, after }) => [before?.message_count, after?.message_count]), [
+test("what comes at once for one chat is one write, and each write hears what it did", () =>
+  withQueue(async ({ target, queue }) => {
+    const kept = [1, 2, 3].map((id) => queue.enqueue(said(7, id)).written);
+    const results = await Promise.all(kept);
+    assert.equal(target.writes, [3]);
+    assert.equal(results.map(({ before, after }) => [before?.message_count, after?.message_count]), [
       [undefined, 1],
       [1, 2],
       [2, 3],
@@ -77,48 +77,48 @@ test("what comes at once for one chat is one write, and each entry hears what it
   }));
 
 test("what is told again is kept once, and says so", () =>
-  withKeeper(async ({ keeper }) => {
-    assert.is((await keeper.enqueue(said(7, 1)).written).isRepeated, false);
-    assert.is((await keeper.enqueue(said(7, 1)).written).isRepeated, true);
-    assert.is((await keeper.enqueue(said(7, 2)).written).isRepeated, false);
+  withQueue(async ({ queue }) => {
+    assert.is((await queue.enqueue(said(7, 1)).written).isRepeated, false);
+    assert.is((await queue.enqueue(said(7, 1)).written).isRepeated, true);
+    assert.is((await queue.enqueue(said(7, 2)).written).isRepeated, false);
   }));
 
-test("one entry that is at fault rejects, and those around it are kept", () =>
-  withKeeper(async ({ storing, keeper }) => {
+test("one write that is at fault rejects, and those around it are kept", () =>
+  withQueue(async ({ target, queue }) => {
     const bad: ChatWrite = {
       kind: "event",
       chatId: 7,
       event: { kind: "message", at: NaN, updateId: 2, registers: true },
     };
-    const [first, second, third] = [said(7, 1), bad, said(7, 3)].map((entry) => keeper.enqueue(entry));
+    const [first, second, third] = [said(7, 1), bad, said(7, 3)].map((write) => queue.enqueue(write));
     await first?.written;
     assert.instance(await failureOf(second?.written ?? Promise.resolve()), RangeError);
     await third?.written;
-    assert.is((await storing.chats.getChat(7))?.message_count, 2);
+    assert.is((await target.chats.getChat(7))?.message_count, 2);
   }));
 
-test("any entries, written through any failures, are kept once, in each chat's order", async () => {
-  const entry = fc.record({
+test("any writes, made through any failures, are kept once, in each chat's order", async () => {
+  const write = fc.record({
     chat: fc.integer({ min: 1, max: 3 }),
     kind: fc.constantFrom("start", "stop", "message"),
   });
   const failures = fc.array(fc.constantFrom("none", "before", "after"), { minLength: 1, maxLength: 20 });
   await fc.assert(
-    fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 25 }), failures, async (all, moods) => {
-      await withKeeper(async ({ storing, keeper }) => {
+    fc.asyncProperty(fc.array(write, { minLength: 1, maxLength: 25 }), failures, async (all, moods) => {
+      await withQueue(async ({ target, queue }) => {
         const next = (mood: string) => (): void => {
           if (moods[0] !== mood) return void (moods[0] === "none" && moods.shift());
           moods.shift();
           throw down;
         };
-        storing.before = next("before");
-        storing.after = next("after");
-        const entries = all.map(({ chat, kind }, index) => said(chat, index + 1, kind as "start"));
-        await Promise.all(entries.map((each) => keeper.enqueue(each).written));
+        target.before = next("before");
+        target.after = next("after");
+        const writes = all.map(({ chat, kind }, index) => said(chat, index + 1, kind as "start"));
+        await Promise.all(writes.map((each) => queue.enqueue(each).written));
         const plain = new InMemoryChatStorage();
-        for (const each of entries) if (each.kind === "event") await plain.apply(each.chatId, [each.event]);
+        for (const each of writes) if (each.kind === "event") await plain.apply(each.chatId, [each.event]);
         for (const chat of [1, 2, 3]) {
-          assert.equal(await storing.chats.getChat(chat), await plain.getChat(chat));
+          assert.equal(await target.chats.getChat(chat), await plain.getChat(chat));
         }
       }, 2000);
     }),
@@ -127,48 +127,48 @@ test("any entries, written through any failures, are kept once, in each chat's o
 });
 
 test("a queue that is full gives up counts, says how many, and keeps the rest", () =>
-  withKeeper(async ({ storing, keeper, logs }) => {
-    storing.before = () => {
+  withQueue(async ({ target, queue, logs }) => {
+    target.before = () => {
       throw down;
     };
-    await keeper.enqueue(said(7, 1, "start")).acknowledged;
-    for (let id = 2; id <= 50_000; id++) keeper.enqueue(said(7, id));
-    await until(() => keeper.queued === 50_000, "it does not fill");
-    await keeper.enqueue(said(7, 50_001)).acknowledged;
-    assert.is(await keeper.enqueue(said(7, 50_002, "stop")).acknowledged, "queued");
-    assert.is(keeper.queued, 50_001);
-    storing.before = (): void => {};
-    await until(() => !keeper.isDegraded, "it does not recover");
-    const chat = await storing.chats.getChat(7);
+    await queue.enqueue(said(7, 1, "start")).acknowledged;
+    for (let id = 2; id <= 50_000; id++) queue.enqueue(said(7, id));
+    await until(() => queue.queued === 50_000, "it does not fill");
+    await queue.enqueue(said(7, 50_001)).acknowledged;
+    assert.is(await queue.enqueue(said(7, 50_002, "stop")).acknowledged, "queued");
+    assert.is(queue.queued, 50_001);
+    target.before = (): void => {};
+    await until(() => !queue.isDegraded, "it does not recover");
+    const chat = await target.chats.getChat(7);
     assert.equal([chat?.message_count, chat?.removed_reason], [50_001, "stopped"]);
     assert.match(logs.of("info")[0] ?? "", "1 message found no room in the queue, and was not counted.");
     assert.is(logs.of("error").length, 1);
   }));
 
 test("a queue with no room left acknowledges nothing more, until there is", () =>
-  withKeeper(async ({ storing, keeper }) => {
-    storing.before = () => {
+  withQueue(async ({ target, queue }) => {
+    target.before = () => {
       throw down;
     };
-    for (let id = 1; id <= 100_000; id++) keeper.enqueue(said(7, id, "start"));
-    await until(() => keeper.queued === 100_000, "it does not fill");
-    const { acknowledged } = keeper.enqueue(said(7, 100_001, "stop"));
+    for (let id = 1; id <= 100_000; id++) queue.enqueue(said(7, id, "start"));
+    await until(() => queue.queued === 100_000, "it does not fill");
+    const { acknowledged } = queue.enqueue(said(7, 100_001, "stop"));
     assert.not.ok(await soon(acknowledged, 200), "there is no room for it");
-    storing.before = (): void => {};
+    target.before = (): void => {};
     await acknowledged;
   }));
 
 test("close() keeps what it can, and rejects what it cannot", () =>
-  withKeeper(async ({ storing, keeper, logs }) => {
+  withQueue(async ({ target, queue, logs }) => {
     let failures = 1;
-    storing.before = () => {
+    target.before = () => {
       if (failures-- > 0) throw down;
     };
-    const { written: kept } = keeper.enqueue(said(7, 1));
+    const { written: kept } = queue.enqueue(said(7, 1));
     await pause(5);
-    await keeper.close();
+    await queue.close();
     await kept;
-    assert.instance(await failureOf(keeper.enqueue(said(7, 2)).written), NotWrittenError);
+    assert.instance(await failureOf(queue.enqueue(said(7, 2)).written), NotWrittenError);
     assert.equal(logs.lines, []);
   }, 2));
 
