@@ -11,17 +11,19 @@
  */
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import {
   type BroadcastMessage,
   type BroadcastOptions,
   type BroadcastReport,
   ConfigError,
   createTelegramBotFromEnv,
-} from "../mod.ts";
-import { showProgress } from "./progress.ts";
-import { stopOnSignals } from "./strategy/stop_on_signals.ts";
-import { UsageError } from "./strategy/usage_error.ts";
+} from "telegram-signals";
+import { parseArguments, UsageError } from "./cli/arguments.ts";
+import { showProgress } from "./cli/progress.ts";
+import { stopOnSignals } from "./cli/stop_on_signals.ts";
+
+const text = { type: "string" } as const;
+const options = { photo: text, id: text, help: { type: "boolean" } } as const;
 
 const usage = `Sends a text to everyone who is subscribed.
 
@@ -32,7 +34,7 @@ const usage = `Sends a text to everyone who is subscribed.
                 call goes on where it was
   --help
 
-Ctrl-C ends it: who has not been sent it by then is not. Settings may also stand in .env.`;
+Ctrl-C ends it: chats that it has not reached by then get nothing. Settings may also stand in .env.`;
 
 interface Settings {
   readonly message: BroadcastMessage;
@@ -55,7 +57,7 @@ async function main(): Promise<number> {
   return print(report);
 }
 
-/** Gives the exit status. */
+/** Returns the exit status. */
 function print(report: BroadcastReport): number {
   console.log(String(report));
   for (const { chat_id, outcome, message } of report.errors) {
@@ -65,24 +67,16 @@ function print(report: BroadcastReport): number {
 }
 
 async function parse(): Promise<Settings | undefined> {
-  const { values: { photo, id, help }, positionals: [text, ...more] } = parsed();
+  const { values, positionals } = parseArguments({ options, allowPositionals: true }, "");
+  const { photo, id, help } = values;
   if (help) return undefined;
+  const [text, ...more] = positionals;
   if (text === undefined || more.length > 0) throw new UsageError("One text is needed, in quotation marks");
-  const message = photo === undefined ? { text } : { text, photo: await picture(photo) };
+  const message = photo === undefined ? { text } : { text, photo: await readPicture(photo) };
   return { message, options: { broadcastId: id } };
 }
 
-function parsed(): { values: { photo?: string; id?: string; help?: boolean }; positionals: string[] } {
-  const text = { type: "string" } as const;
-  try {
-    const options = { photo: text, id: text, help: { type: "boolean" } } as const;
-    return parseArgs({ options, allowPositionals: true });
-  } catch (cause) {
-    throw new UsageError((cause as Error).message.split(/\.? To specify|\.?\n/)[0], { cause });
-  }
-}
-
-async function picture(path: string): Promise<Uint8Array> {
+async function readPicture(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {

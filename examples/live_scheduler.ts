@@ -12,29 +12,29 @@
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */
 import process from "node:process";
-import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "../mod.ts";
-import { help, readArguments, type Settings } from "./strategy/arguments.ts";
-import { createDelivery, tooOldLine, utc } from "./strategy/delivery.ts";
+import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "telegram-signals";
+import { UsageError } from "./cli/arguments.ts";
+import { stopOnSignals } from "./cli/stop_on_signals.ts";
+import { chooseFeed, type ChosenFeed, resumeFeed } from "./strategy/choose_feed.ts";
 import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";
 import { createNotifier } from "./strategy/notifier.ts";
-import { openSentSignals, type SentSignals } from "./strategy/sent_signals.ts";
-import { chooseSeries, resumed, type Series } from "./strategy/series.ts";
-import { stopOnSignals } from "./strategy/stop_on_signals.ts";
+import { createSignalSender, formatUtc, tooOldLine } from "./strategy/send_signal.ts";
+import { openSentLog, type SentLog } from "./strategy/sent_log.ts";
+import { help, readSettings, type Settings } from "./strategy/settings.ts";
 import { trade } from "./strategy/trade.ts";
-import { UsageError } from "./strategy/usage_error.ts";
 
 const say = (line: string): void => console.log(line);
 
 async function main(): Promise<void> {
-  const settings = readArguments(process.argv.slice(2));
+  const settings = readSettings(process.argv.slice(2));
   if (!settings) return say(help);
-  const series = chooseSeries(settings, { say });
-  const sent = await openSentSignals(settings.state, series.feed.name);
-  introduce(settings, series, sent);
+  const chosen = chooseFeed(settings, { say });
+  const sent = await openSentLog(settings.state, chosen.feed.name);
+  introduce(settings, chosen, sent);
   const signal = stopOnSignals(say);
   const notifier = createNotifier({
     createBot: () => createTelegramBotFromEnv({ useDynamoDB: true }),
-    isFatal: isSettings,
+    isFatal: isMistakeInSettings,
     isBeforeSending: (error) => error instanceof StorageError || error instanceof TelegramError,
     hasCharts: settings.hasCharts,
     say,
@@ -42,12 +42,12 @@ async function main(): Promise<void> {
   });
   try {
     await notifier.start();
-    const deliver = createDelivery({ sent, notifier, say, marketNow: series.feed.now });
+    const send = createSignalSender({ sent, notifier, say, marketNow: chosen.feed.now });
     const strategy = createMeanReversion(settings);
     const count = await trade({
-      ...resumed(series, sent.last),
+      ...resumeFeed(chosen, sent.last),
       strategy,
-      deliver,
+      send,
       tooOld: (found) => say(tooOldLine(found)),
       limit: settings.signals,
       signal,
@@ -58,7 +58,7 @@ async function main(): Promise<void> {
   }
 }
 
-function introduce(settings: Settings, { feed, liveFrom }: Series, { last }: SentSignals): void {
+function introduce(settings: Settings, { feed, liveFrom }: ChosenFeed, { last }: SentLog): void {
   const { symbol, state, replay, seed, intervalSeconds } = settings;
   const { opensAtHour, closesAtHour } = tradingHours;
   say(
@@ -68,16 +68,16 @@ function introduce(settings: Settings, { feed, liveFrom }: Series, { last }: Sen
   if (replay === undefined && intervalSeconds === undefined) {
     say(`For a day in minutes${seed === undefined ? ", of synthetic candles" : ""}: --interval 0.5`);
   }
-  if (last > liveFrom) say(`Going on after the signal of ${utc(new Date(last))} (${state}).`);
+  if (last > liveFrom) say(`Going on after the signal of ${formatUtc(new Date(last))} (${state}).`);
 }
 
-/** What no second attempt mends: a setting that is missing or malformed, or a token that Telegram refuses. */
-function isSettings(error: unknown): boolean {
+/** Errors that a retry does not solve: a setting that is missing or malformed, or a token that Telegram refuses. */
+function isMistakeInSettings(error: unknown): boolean {
   return error instanceof ConfigError || (error instanceof TelegramError && error.reason === "token");
 }
 
 main().catch((error) => {
-  const expected = error instanceof UsageError || isSettings(error);
+  const expected = error instanceof UsageError || isMistakeInSettings(error);
   console.error(expected ? error.message : error);
   process.exitCode = expected ? 2 : 1;
 });

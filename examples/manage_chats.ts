@@ -7,12 +7,13 @@
  *
  * Exit status: 0; 1 where there is no such chat, or DynamoDB cannot be used; 2 for a mistake in the arguments.
  */
-import { config } from "dotenv";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { type Chat, TelegramDynamoDBStorage } from "../mod.ts";
-import { isConfirmed } from "./confirm.ts";
-import { printFact, printJson, words } from "./terminal.ts";
+import type { parseArgs } from "node:util";
+import { config } from "dotenv";
+import { type Chat, TelegramDynamoDBStorage } from "telegram-signals";
+import { parseArguments, UsageError } from "./cli/arguments.ts";
+import { isConfirmed } from "./cli/confirm.ts";
+import { printField, printJson, safeText } from "./cli/safe_print.ts";
 
 const usage = `Looks after the table of chats.
 
@@ -51,14 +52,11 @@ interface Call {
 
 interface Command {
   readonly needsChat: boolean;
-  /** The options of its own. */
+  /** Its options, beside those of all commands. */
   readonly options: readonly (keyof Values)[];
-  /** Gives the exit status. */
+  /** Returns the exit status. */
   run(call: Call): Promise<number>;
 }
-
-/** A mistake at the keyboard; its message is one line. */
-class UsageError extends Error {}
 
 const commands: Readonly<Record<string, Command>> = {
   list: { needsChat: false, options: ["active", "inactive"], run: list },
@@ -84,17 +82,17 @@ async function show({ storage, values, chatId }: Call): Promise<number> {
   const chat = await storage.getChat(chatId);
   if (chat === undefined) return unknown(chatId);
   if (values.json) printJson(chat);
-  else for (const [name, value] of Object.entries(chat)) printFact(name, value);
+  else for (const [name, value] of Object.entries(chat)) printField(name, value);
   return 0;
 }
 
 async function stats({ storage, values }: Call): Promise<number> {
   const figures = await storage.getStatistics();
   if (values.json) return printJson(figures);
-  printFact("Chats", figures.totalChats);
-  printFact("Active", figures.activeChats);
-  printFact("Inactive", figures.inactiveChats);
-  printFact("Messages", `${figures.totalMessages}, ${figures.averageMessagesPerChat.toFixed(1)} a chat`);
+  printField("Chats", figures.totalChats);
+  printField("Active", figures.activeChats);
+  printField("Inactive", figures.inactiveChats);
+  printField("Messages", `${figures.totalMessages}, ${figures.averageMessagesPerChat.toFixed(1)} a chat`);
   return 0;
 }
 
@@ -126,8 +124,9 @@ async function cleanup({ storage, values }: Call): Promise<number> {
   const stale: Chat[] = [];
   for await (const page of storage.scanStaleChats({ daysThreshold })) stale.push(...page);
   if (!values.json) showStale(stale, daysThreshold);
-  const isWanted = stale.length > 0 && (values.yes || (!values.json && await isMeant(stale.length)));
-  // Whoever wrote meanwhile stays.
+  const isWanted = stale.length > 0 &&
+    (values.yes || (!values.json && await isCleanupConfirmed(stale.length)));
+  // Chats that have written meanwhile stay active.
   const deactivated = isWanted ? await storage.cleanupInactiveChats({ daysThreshold }) : 0;
   const words = isWanted ? `Deactivated ${deactivated}.` : "Nothing was changed.";
   return say(values, { days: daysThreshold, stale, deactivated }, words);
@@ -139,7 +138,7 @@ function showStale(stale: readonly Chat[], days: number): void {
   for (const chat of stale) console.log(`${lineOf(chat)}  silent for ${silentDays(chat)} days`);
 }
 
-async function isMeant(count: number): Promise<boolean> {
+async function isCleanupConfirmed(count: number): Promise<boolean> {
   return await isConfirmed(`Deactivate ${count === 1 ? "it" : `all ${count}`}?`, "deactivates them");
 }
 
@@ -150,9 +149,9 @@ function silentDays({ last_active = "" }: Chat): number {
 /** `123456789  active    42 messages  2026-11-20T11:16:54.000Z  John Doe @johndoe` */
 function lineOf(chat: Chat): string {
   const { chat_id, is_active, message_count, removed_reason = "inactive" } = chat;
-  const last_active = words(chat.last_active ?? "-");
+  const last_active = safeText(chat.last_active ?? "-");
   const { title, first_name, last_name, username } = chat.user_info;
-  const names = [title, first_name, last_name, username && `@${username}`].map(words).filter(Boolean).join(
+  const names = [title, first_name, last_name, username && `@${username}`].map(safeText).filter(Boolean).join(
     " ",
   );
   const standing = is_active ? "active" : removed_reason;
@@ -178,9 +177,10 @@ function wrong(name: string, rule: string, value: unknown): UsageError {
 
 /** @throws {UsageError} At the first mistake. */
 function parse(argv: readonly string[]): { command: Command; values: Values; chatId: number } | undefined {
-  // A group's id looks like an option.
+  // A group's id begins with a minus and looks like an option.
   const isNegative = (word: string): boolean => /^-\d+$/.test(word);
-  const { values, positionals } = parsed(argv.filter((word) => !isNegative(word)));
+  const args = argv.filter((word) => !isNegative(word));
+  const { values, positionals } = parseArguments({ args, options, allowPositionals: true }, "");
   if (values.help || argv.length === 0) return undefined;
   const [name = "", ...ids] = [...positionals, ...argv.filter(isNegative)];
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -200,14 +200,6 @@ function parse(argv: readonly string[]): { command: Command; values: Values; cha
   return { command, values, chatId };
 }
 
-function parsed(argv: string[]): { values: Values; positionals: string[] } {
-  try {
-    return parseArgs({ args: argv, options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(/\.? To specify|\.?\n/)[0]);
-  }
-}
-
 async function main(): Promise<number> {
   config({ quiet: true });
   const call = parse(process.argv.slice(2));
@@ -221,7 +213,7 @@ async function main(): Promise<number> {
   }
 }
 
-// Whoever pipes into head or less may leave early.
+// A reader such as head or less may close the pipe early.
 process.stdout.on("error", (error: Error & { code?: string }) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(0);

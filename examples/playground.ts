@@ -1,21 +1,22 @@
 #!/usr/bin/env -S deno run -P=sandbox
 /**
- * A page on which you are a subscriber of a bot, and all that can go wrong is a switch. The bot is a real one, in a
- * process of its own; its Telegram and its DynamoDB are on this machine, and nothing leaves it.
+ * A page on which you are a subscriber of a bot, with switches for its failures. The bot is a real one, in a process of
+ * its own; its Telegram and its DynamoDB are on this machine, and nothing leaves it.
  *
  *     npm run playground
  *     deno run -P=sandbox examples/playground.ts
  *
  * Exit status: 0 after SIGINT or SIGTERM; 1 if the port is taken; 2 for a mistake in the arguments.
  */
+import { once } from "node:events";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { Playground } from "./playground/playground.ts";
-import { onStage } from "./playground/stage.ts";
-import { startWebServer } from "./playground/web_server.ts";
+import { parseArguments, UsageError, wholeNumber } from "./cli/arguments.ts";
+import { stopOnSignals } from "./cli/stop_on_signals.ts";
+import { withEnvironment } from "./playground/server/environment.ts";
+import { Playground } from "./playground/server/playground.ts";
+import { startWebServer } from "./playground/server/web_server.ts";
 
-const usage =
-  `A page in your browser on which you are a subscriber of a bot, and all that can go wrong is a switch.
+const usage = `A page in your browser on which you are a subscriber of a bot, with switches for its failures.
 
   playground.ts [--port N] [--every SECONDS]
 
@@ -33,57 +34,34 @@ interface Settings {
 async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2));
   if (settings === undefined) return console.log(usage);
-  const interrupted = interruption();
-  // The AWS SDK's word on Node 20 is for those who choose the Node.
+  const stopping = stopOnSignals(() => console.log("\nClosing the playground."));
+  // The AWS SDK's warning about Node 20 is of no use here.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  await onStage(async (stage) => {
-    await using playground = await Playground.open(stage, settings.everySeconds);
+  await withEnvironment(async (environment) => {
+    await using playground = await Playground.open(environment, settings.everySeconds);
     await using server = await startWebServer(settings.port, playground);
     console.log(`The playground is open: ${server.address}\nCtrl-C ends it.`);
-    await interrupted;
-    console.log("\nClosing the playground.");
+    if (!stopping.aborted) await once(stopping, "abort");
   });
 }
 
-/** Settles at the first SIGINT or SIGTERM; the second ends the process at once. */
-function interruption(): Promise<void> {
-  return new Promise((resolve) => {
-    let isAsked = false;
-    const ask = (): void => {
-      if (isAsked) process.exit(130);
-      isAsked = true;
-      resolve();
-    };
-    process.on("SIGINT", ask);
-    process.on("SIGTERM", ask);
-  });
-}
+const options = {
+  port: { type: "string", default: "0" },
+  every: { type: "string", default: "60" },
+  help: { type: "boolean", default: false },
+} as const;
 
-/** Undefined where help was asked for. */
+/** Undefined for `--help`. */
 function readSettings(args: readonly string[]): Settings | undefined {
-  const options = {
-    port: { type: "string", default: "0" },
-    every: { type: "string", default: "60" },
-    help: { type: "boolean", default: false },
-  } as const;
-  try {
-    const { port, every, help } = parseArgs({ args: [...args], options }).values;
-    if (help) return undefined;
-    return { port: whole("--port", port, 65_535), everySeconds: whole("--every", every, 86_400) };
-  } catch (error) {
-    console.error(`${(error as Error).message.split(/\.? To specify/)[0]}; --help lists the options`);
-    process.exit(2);
-  }
-}
-
-function whole(name: string, text: string, most: number): number {
-  if (/^\d+$/.test(text) && Number(text) <= most) return Number(text);
-  throw new Error(
-    `${name} must be a whole number from 0 to ${most}: current value is ${JSON.stringify(text)}`,
-  );
+  const { port, every, help } = parseArguments({ args: [...args], options }).values;
+  if (help) return undefined;
+  return {
+    port: wholeNumber("port", port, 0, 65_535),
+    everySeconds: wholeNumber("every", every, 0, 86_400),
+  };
 }
 
 main().catch((error: Error) => {
   console.error(error.message);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 });

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S deno run -P=sandbox
 /**
- * A Telegram and a DynamoDB of its own, and a few people on them: everything as in earnest. Without a script it tells
- * the whole story, and nothing leaves this machine; with one, the script runs unchanged.
+ * Runs a script unchanged against a Telegram and a DynamoDB on this machine, with a few simulated people. Without a
+ * script it runs the live scheduler twice, with a restart between. Nothing leaves this machine.
  *
  *     npx tsx examples/sandbox.ts [--fresh] [--data FOLDER] [SCRIPT [ARGS]]
  *     deno run -P=sandbox examples/sandbox.ts [--fresh] [--data FOLDER] [SCRIPT [ARGS]]
@@ -14,15 +14,17 @@ import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { startBotApiServer, startDynamoDB } from "../lib/local/mod.ts";
-import { Cast } from "./sandbox/cast.ts";
-import { runScript } from "./sandbox/run_script.ts";
+import { startBotApiServer, startDynamoDB } from "telegram-signals/local";
+import { parseArguments, UsageError } from "./cli/arguments.ts";
+import { runScript } from "./cli/child_script.ts";
+import { environmentVariables } from "./sandbox/environment_variables.ts";
+import { People } from "./sandbox/people.ts";
 
 const usage = `Runs a script against a Telegram and a DynamoDB of its own, with a few people subscribed.
 
   sandbox.ts [--fresh] [--data FOLDER] [SCRIPT [ARGS]]
 
-  SCRIPT         any script that reads its settings from the environment (default: the whole story)
+  SCRIPT         any script that reads its settings from the environment (default: the live scheduler, twice)
   --fresh        forgets the chats of earlier runs
   --data FOLDER  where the table is kept (default: .sandbox)
   --help`;
@@ -44,30 +46,28 @@ async function main(): Promise<number> {
     firstUpdateId: Date.now(),
     messagesPerSecond: 30,
   });
-  const cast = await Cast.enter(telegram, `${folder}/people.json`);
+  const people = await People.load(telegram, `${folder}/people.json`);
   const settings = {
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_API_ROOT: telegram.apiRoot,
+    ...environmentVariables(telegram, database),
     TELEGRAM_CHATS_TABLE: "telegram-chats",
     TELEGRAM_AUTO_REGISTER: "true",
-    AWS_ENDPOINT_URL_DYNAMODB: database.endpoint,
-    AWS_REGION: database.region,
-    AWS_ACCESS_KEY_ID: database.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: database.credentials.secretAccessKey,
-    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
   try {
     if (script !== undefined) return await runScript(script, args, settings);
-    return await tell(cast, settings, stateFile);
+    return await demonstrate(people, settings, stateFile);
   } finally {
-    await cast.leave();
+    await people.save();
   }
 }
 
-/** The main job from beginning to end: register, signal, lose some, restart, find the rest again. */
-async function tell(cast: Cast, settings: Record<string, string>, stateFile: string): Promise<number> {
+/** The whole job: people register, get signals, leave; the bot restarts and finds those who stayed. */
+async function demonstrate(
+  people: People,
+  settings: Record<string, string>,
+  stateFile: string,
+): Promise<number> {
   console.log(
-    "A Telegram and a DynamoDB of their own, on this machine. ▸ is what people do, ◂ what they get.",
+    "Telegram and DynamoDB run on this machine. ▸ is what people do, ◂ what they get.",
   );
   const scheduler = "examples/live_scheduler.ts";
   const args = ["--interval", "0.25", "--state", stateFile, "--signals"];
@@ -78,7 +78,7 @@ async function tell(cast: Cast, settings: Record<string, string>, stateFile: str
   const second = await runScript(scheduler, [...args, "1"], settings);
   if (second !== 0 || isInterrupted) return second || 130;
   heading("What everyone got in this run:");
-  for (const line of cast.summary()) console.log(line);
+  for (const line of people.summary()) console.log(line);
   console.log(
     "\nThe table is kept: run this again and the bot finds its chats, or with --fresh and it forgets them.",
   );
@@ -97,7 +97,7 @@ interface Arguments {
   readonly args: readonly string[];
 }
 
-/** Options of the sandbox stand before the script; what follows it is the script's own. */
+/** The sandbox's options come before the script; what follows it are the script's arguments. */
 function parse(argv: readonly string[]): Arguments {
   const options = {
     fresh: { type: "boolean", default: false },
@@ -107,18 +107,15 @@ function parse(argv: readonly string[]): Arguments {
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   const at = tokens.find(({ kind }) => kind === "positional")?.index ?? argv.length;
   const [script, ...args] = argv.slice(at);
-  try {
-    const { fresh, help, data } = parseArgs({ args: argv.slice(0, at), options }).values;
-    if (data.trim() === "") throw new Error("--data must name a folder");
-    if (script !== undefined && !existsSync(script)) throw new Error(`There is no script ${script}`);
-    return { fresh, help, data, script, args };
-  } catch (error) {
-    console.error(`${(error as Error).message.split(/\.? To specify/)[0]}; --help lists the options`);
-    process.exit(2);
+  const { fresh, help, data } = parseArguments({ args: argv.slice(0, at), options }).values;
+  if (data.trim() === "") throw new UsageError("--data must name a folder; --help lists the options");
+  if (script !== undefined && !existsSync(script)) {
+    throw new UsageError(`There is no script ${script}; --help lists the options`);
   }
+  return { fresh, help, data, script, args };
 }
 
-// The script hears these too, and ends in its own way; the sandbox ends after it.
+// The script gets these signals, too; the sandbox ends after it.
 let isInterrupted = false;
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {
@@ -130,5 +127,5 @@ main().then((status) => {
   process.exitCode = status;
 }, (error: Error) => {
   console.error(error.message);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 });

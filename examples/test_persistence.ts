@@ -8,9 +8,9 @@
  * Exit status: 0; 1 where chats are kept in memory only, or the bot cannot start; 2 for a mistake in the arguments.
  */
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "../mod.ts";
-import { isConfirmed } from "./confirm.ts";
+import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "telegram-signals";
+import { parseArguments, UsageError } from "./cli/arguments.ts";
+import { isConfirmed } from "./cli/confirm.ts";
 
 const usage = `Loads the bot's chats from DynamoDB, shows their statistics, and sends them a test message.
 
@@ -18,10 +18,13 @@ const usage = `Loads the bot's chats from DynamoDB, shows their statistics, and 
   --no-send  only looks
   --help`;
 
+const flag = { type: "boolean" } as const;
+const options = { yes: flag, "no-send": flag, help: flag } as const;
+
 const text = "This is a test message: your subscription to trading signals is kept safely.";
 
 async function main(): Promise<void> {
-  const { yes, "no-send": noSend, help } = parse();
+  const { yes, "no-send": noSend, help } = parseArguments({ options }).values;
   if (help) return console.log(usage);
   await using bot = createTelegramBotFromEnv({ useDynamoDB: true });
   const { storage, chats } = await bot.initialize();
@@ -32,11 +35,9 @@ async function main(): Promise<void> {
   console.log(`Loaded ${count(chats)} from DynamoDB.`);
   await showStatistics(bot);
   if (chats === 0) return console.log("Nobody to write to yet: send /start to the bot while it runs.");
-  if (
-    noSend || !(yes || await isConfirmed(`Send a test message to ${count(chats)}?`, "sends without asking"))
-  ) {
-    return console.log("Nothing was sent.");
-  }
+  const question = `Send a test message to ${count(chats)}?`;
+  const isWanted = !noSend && (yes || await isConfirmed(question, "sends without asking"));
+  if (!isWanted) return console.log("Nothing was sent.");
   const report = await bot.broadcast(text);
   console.log(String(report));
   for (const { chat_id, outcome, message } of report.errors) {
@@ -56,17 +57,7 @@ function count(chats: number): string {
   return chats === 1 ? "1 active chat" : `${chats} active chats`;
 }
 
-function parse(): { yes?: boolean; "no-send"?: boolean; help?: boolean } {
-  const flag = { type: "boolean" } as const;
-  try {
-    return parseArgs({ options: { yes: flag, "no-send": flag, help: flag } }).values;
-  } catch (error) {
-    console.error(`${(error as Error).message.split(/\.? To specify/)[0]}; --help lists the options`);
-    process.exit(2);
-  }
-}
-
 main().catch((error: Error) => {
   console.error(error.message);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 });

@@ -1,22 +1,17 @@
 /**
- * Where no token is set, a notebook is rehearsed: with a Telegram and a DynamoDB of its own, in this process, and a few
- * dozen people who have talked to the bot in the last month. Nothing leaves the machine.
+ * A rehearsal of the notebook, for when no token is set: a Bot API server and a DynamoDB in this process, with sixty
+ * simulated people who have talked to the bot in the last month. Nothing leaves the machine.
  */
 import process from "node:process";
-import {
-  type BotApiServer,
-  type LocalDynamoDB,
-  type LocalUser,
-  startBotApiServer,
-  startDynamoDB,
-} from "telegram-signals/local";
 import { TelegramDynamoDBStorage } from "telegram-signals";
+import { type BotApiServer, type LocalUser, startBotApiServer, startDynamoDB } from "telegram-signals/local";
+import { environmentVariables } from "../sandbox/environment_variables.ts";
 
 export interface Rehearsal {
   readonly telegram: BotApiServer;
-  /** Has not talked to the bot yet. */
+  /** A user who has not talked to the bot yet. */
   readonly ada: LocalUser;
-  /** Forgets everything, and puts the environment back as it was. */
+  /** Ends both servers, and restores the environment variables. */
   close(): Promise<void>;
 }
 
@@ -26,8 +21,8 @@ const dayMs = 24 * 60 * 60 * 1000;
 let running: Promise<Rehearsal> | undefined;
 
 /**
- * Sets the environment so that every bot of this process is in the rehearsal. Where a token is set it does nothing, and
- * gives `undefined`. A cell that is run again finds the rehearsal that is running.
+ * Sets the environment variables so that every bot of this process takes part in the rehearsal. Returns `undefined`, and
+ * does nothing, where a token is set. A cell that is run again gets the rehearsal that is running.
  */
 export async function rehearse(): Promise<Rehearsal | undefined> {
   if (running === undefined && process.env["TELEGRAM_BOT_TOKEN"]) return undefined;
@@ -37,8 +32,8 @@ export async function rehearse(): Promise<Rehearsal | undefined> {
 async function begin(): Promise<Rehearsal> {
   const database = await startDynamoDB();
   const telegram = await startBotApiServer({ username: "rehearsal_bot" });
-  const restore = setEnvironment(settingsOf(telegram, database));
-  await remember(telegram);
+  const restore = setEnvironment(environmentVariables(telegram, database));
+  await fillTable(telegram);
   const ada = telegram.user({ id: 7001, first_name: "Ada", username: "ada" });
   return {
     telegram,
@@ -52,21 +47,7 @@ async function begin(): Promise<Rehearsal> {
   };
 }
 
-function settingsOf(
-  { token, apiRoot }: BotApiServer,
-  { endpoint, region, credentials }: LocalDynamoDB,
-): Record<string, string> {
-  return {
-    TELEGRAM_BOT_TOKEN: token,
-    TELEGRAM_API_ROOT: apiRoot,
-    AWS_ENDPOINT_URL_DYNAMODB: endpoint,
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-  };
-}
-
-/** Gives what puts it back. */
+/** Returns a function that restores the former values. */
 function setEnvironment(settings: Readonly<Record<string, string>>): () => void {
   const former = Object.keys(settings).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, settings);
@@ -78,8 +59,8 @@ function setEnvironment(settings: Readonly<Record<string, string>>): () => void 
   };
 }
 
-/** The table as a month has left it: more people came lately than before, some left, and two have just gone silently. */
-async function remember(telegram: BotApiServer): Promise<void> {
+/** Fills the table with a month of chats: more came lately than before, some left, and two have just blocked the bot. */
+async function fillTable(telegram: BotApiServer): Promise<void> {
   const storage = new TelegramDynamoDBStorage();
   await storage.createTableIfNotExists();
   for (let index = 0; index < people; index++) {

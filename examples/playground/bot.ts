@@ -1,25 +1,25 @@
 /**
- * The playground's bot, as you would write yours: it lives in a process of its own, and may be killed at any moment.
- * Its settings come from the environment; each line on standard input asks for a signal, its end ends the bot.
+ * The playground's bot, as you would write yours. It runs in a process of its own and may be killed at any moment. Its
+ * settings come from the environment. A line on standard input asks for a signal; the end of the input ends the bot.
  */
 import { once } from "node:events";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTelegramBotFromEnv } from "telegram-signals";
-import { openSentSignals } from "../strategy/sent_signals.ts";
-import { findSignals, type Found, seriesName } from "./market.ts";
+import { openSentLog } from "../strategy/sent_log.ts";
+import { feedName, findSignals, type SignalWithCandles } from "./signal_source.ts";
 
 const [stateFile = ".signals/playground.jsonl"] = process.argv.slice(2);
-const againAfterMs = 3000;
+const retryAfterMs = 3000;
 
 const bot = createTelegramBotFromEnv();
 const lines = createInterface({ input: process.stdin });
 const ending = new AbortController();
 const { signal } = ending;
 
-/** Sends it once under its name: whoever has it already, before a kill maybe, does not get it again. */
-async function send({ signal: found, candles }: Found): Promise<void> {
+/** Sends a signal once: after a kill, chats that have it already do not get it again. */
+async function send({ signal: found, candles }: SignalWithCandles): Promise<void> {
   const broadcastId = `${found.symbol} ${found.time.toISOString()}`;
   console.log(`Sending ${found.direction.toUpperCase()} ${broadcastId}`);
   let isFirst = true;
@@ -29,19 +29,19 @@ async function send({ signal: found, candles }: Found): Promise<void> {
     } catch (error) {
       if (isFirst) console.error(`Not sent yet. ${(error as Error).message}`);
       isFirst = false;
-      await sleep(againAfterMs, undefined, { signal });
+      await sleep(retryAfterMs, undefined, { signal });
     }
   }
 }
 
 async function run(): Promise<void> {
-  const sent = await openSentSignals(stateFile, seriesName);
+  const sent = await openSentLog(stateFile, feedName);
   await bot.startBot();
   console.log("Listening to Telegram.");
   for await (const found of findSignals()) {
     const time = found.signal.time.getTime();
     if (time < sent.last) continue;
-    // The last one may have been cut short; it is sent again, and reaches only those who lack it.
+    // A kill may have interrupted the last one: it is sent again, and reaches only the chats that lack it.
     if (time > sent.last) {
       await once(lines, "line", { signal });
       await sent.record(time);

@@ -1,9 +1,10 @@
-/** Candles of a market as they close, from Coinbase Exchange or whoever answers as it does. */
-import { type Clock, systemClock } from "../../mod.ts";
-import { type Answer, ask, coinbase, mostRows, type Range } from "./exchange.ts";
+/** A feed of live candles from Coinbase Exchange, or from a server with the same API. */
+import type { Clock } from "telegram-signals";
+import { systemClock } from "telegram-signals/storage";
+import { type CandlesResponse, coinbase, fetchCandles, maxRows, type TimeRange } from "./exchange_client.ts";
 import { type CandleFeed, timeframeMs } from "./feed.ts";
-import { createPatience } from "./patience.ts";
-import { createTape } from "./tape.ts";
+import { createGapFiller } from "./gap_filler.ts";
+import { createRetry } from "./retry.ts";
 
 export interface ExchangeFeedOptions {
   /** The instrument's name at the exchange, such as "BTC-USD". */
@@ -16,17 +17,18 @@ export interface ExchangeFeedOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** An exchange needs a moment to publish a candle. */
+/** An exchange publishes a candle a moment after its close. */
 const publishedAfterMs = 2000;
-const askAgainMs = 5000;
-/** Now and then an answer is empty where there are candles (coinbase/coinbase-pro-node#348). */
-const believedEmptyAfter = 3;
-const napMs = 15_000;
+const pollAgainMs = 5000;
+/** Now and then an answer is empty although there are candles (coinbase/coinbase-pro-node#348). */
+const emptyAnswersBelieved = 3;
+const maxSleepMs = 15_000;
 const dayMs = 86_400_000;
 
 /**
- * Endless; begins with yesterday's midnight in UTC, so that every indicator and the day's VWAP are warm. Time is the
- * exchange's: a machine whose clock is wrong trades right. What it misses, asleep or cut off, it fetches afterwards.
+ * Never ends. It begins with yesterday's midnight in UTC, so that every indicator and the day's VWAP have enough
+ * candles. Time is the exchange's, so that a wrong clock of this machine does not matter. Candles that it misses while
+ * the machine sleeps or has no network are fetched afterwards.
  */
 export function exchangeFeed(options: ExchangeFeedOptions): CandleFeed {
   const { product, endpoint = coinbase, clock = systemClock } = options;
@@ -35,46 +37,46 @@ export function exchangeFeed(options: ExchangeFeedOptions): CandleFeed {
     name: `${endpoint === coinbase ? "coinbase" : new URL(endpoint).host} ${product}`,
     now: market.now,
     async *candles(signal) {
-      const { asOf } = await market.ask(() => undefined, signal);
-      const tape = createTape((Math.floor(asOf / dayMs) - 1) * dayMs);
+      const { asOf } = await market.fetch(() => undefined, signal);
+      const gapFiller = createGapFiller((Math.floor(asOf / dayMs) - 1) * dayMs);
       for (let empty = 0;;) {
-        const from = tape.next;
-        await until(from + timeframeMs + publishedAfterMs, market.now, clock, signal);
-        const answer = await market.ask(() => rangeFrom(from, market.now()), signal);
+        const from = gapFiller.next;
+        await sleepUntil(from + timeframeMs + publishedAfterMs, market.now, clock, signal);
+        const answer = await market.fetch(() => rangeFrom(from, market.now()), signal);
         empty = answer.candles.length === 0 ? empty + 1 : 0;
-        const isBelieved = empty === 0 || empty >= believedEmptyAfter;
-        for (const candle of isBelieved ? tape.settle(answer) : []) {
+        const isBelieved = empty === 0 || empty >= emptyAnswersBelieved;
+        for (const candle of isBelieved ? gapFiller.add(answer) : []) {
           signal?.throwIfAborted();
           yield candle;
         }
-        if (tape.next === from) await clock.sleep(askAgainMs, signal);
+        if (gapFiller.next === from) await clock.sleep(pollAgainMs, signal);
       }
     },
   };
 }
 
-/** The end is no round time: no two requests are alike, so none is answered from a cache. */
-function rangeFrom(from: number, now: number): Range {
-  return { from, to: Math.max(from, Math.min(from + (mostRows - 1) * timeframeMs, now)) };
+/** The end is not rounded: no two requests are alike, so that no cache answers one. */
+function rangeFrom(from: number, now: number): TimeRange {
+  return { from, to: Math.max(from, Math.min(from + (maxRows - 1) * timeframeMs, now)) };
 }
 
 interface Market {
   /** The exchange's clock, as of its last answer. */
   now(): number;
-  /** The range is that of the moment: a question that is asked again must not be an old one. */
-  ask(range: () => Range | undefined, signal: AbortSignal | undefined): Promise<Answer>;
+  /** `range` is called before every attempt, so that a repeated request asks up to the present. */
+  fetch(range: () => TimeRange | undefined, signal: AbortSignal | undefined): Promise<CandlesResponse>;
 }
 
 function createMarket(options: ExchangeFeedOptions): Market {
   const { product, say, endpoint = coinbase, clock = systemClock, fetch = globalThis.fetch } = options;
   const exchange = { endpoint, product, clock, fetch };
-  const patiently = createPatience({ clock, say });
+  const retry = createRetry({ clock, say });
   let aheadMs = 0;
   let isMistaken = false;
   return {
     now: () => clock.now() + aheadMs,
-    async ask(range, signal) {
-      const answer = await patiently(() => ask(exchange, range(), signal), signal);
+    async fetch(range, signal) {
+      const answer = await retry(() => fetchCandles(exchange, range(), signal), signal);
       aheadMs = answer.asOf - clock.now();
       if (answer.mistake !== undefined && !isMistaken) {
         say(`What the exchange sent is not all candles (${answer.mistake}); the rest is used.`);
@@ -85,9 +87,17 @@ function createMarket(options: ExchangeFeedOptions): Market {
   };
 }
 
-/** In naps, as timers stand still while a machine sleeps; and no longer than it seemed, as a clock may be set back. */
-async function until(time: number, now: () => number, clock: Clock, signal?: AbortSignal): Promise<void> {
-  for (let leftMs = time - now(); leftMs > 0; leftMs = Math.min(leftMs - napMs, time - now())) {
-    await clock.sleep(Math.min(leftMs, napMs), signal);
+/**
+ * In short sleeps, as timers stand still while a machine sleeps; and no longer in all than it seemed at first, as a clock
+ * may be set back.
+ */
+async function sleepUntil(
+  time: number,
+  now: () => number,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let leftMs = time - now(); leftMs > 0; leftMs = Math.min(leftMs - maxSleepMs, time - now())) {
+    await clock.sleep(Math.min(leftMs, maxSleepMs), signal);
   }
 }

@@ -1,6 +1,6 @@
-/** Candles and the port they come through: an exchange, replay, synthetic, or a feed of your own. */
+/** The interface of candle feeds: of an exchange, a file, synthetic candles, or one of your own. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Candle as ChartCandle } from "../../mod.ts";
+import type { Candle as ChartCandle } from "telegram-signals";
 
 export const timeframe = "5m";
 export const timeframeMs: number = 5 * 60_000;
@@ -13,9 +13,9 @@ export interface Candle extends ChartCandle {
 
 /** Ascending candles of one instrument, first whatever history there is, then each as it closes. */
 export interface CandleFeed {
-  /** Names the series among others of the same symbol: what was sent is remembered under it. */
+  /** Unique among the feeds of a symbol: the sent log records signals under it. */
   readonly name: string;
-  /** What a reader of its signals must know, such as that they come from no market. */
+  /** A warning for readers of its signals, such as that the candles are synthetic. */
   readonly caution?: string;
   /** The market's own clock, where candles come in real time: by it a signal is too old to be sent. */
   now?(): number;
@@ -45,7 +45,7 @@ export function paced(feed: CandleFeed, { liveFrom, pace }: { liveFrom: number; 
   };
 }
 
-/** One candle every `intervalSeconds`, whatever the time is: for demonstrations. */
+/** One candle every `intervalSeconds`, whatever its time: for demonstrations. */
 export function every(intervalSeconds: number): Pace {
   return async (_candle, signal) => {
     await sleep(intervalSeconds * 1000, undefined, signal ? { signal } : {});

@@ -7,11 +7,11 @@
  * Only one trade at a time: the next waits until a candle has touched the stop or the target, or until the trading
  * hours are over. Everything is known at the candle's close; no later candle can change a signal.
  */
+import type { TradingSignal } from "telegram-signals";
+import { createVwapBands } from "telegram-signals/chart";
 import { ATR, type BandsResult, BollingerBands } from "trading-signals";
-import type { TradingSignal } from "../../mod.ts";
 import { type Candle, closeTime, timeframe, timeframeMs } from "./feed.ts";
 import { positionSize, toTick } from "./position_size.ts";
-import { createVwapBands } from "../../lib/signals/chart/indicators.ts";
 
 export interface MeanReversionParameters {
   readonly symbol: string;

@@ -1,7 +1,7 @@
-/** The bot as a scheduler needs it: trading goes on, whatever becomes of Telegram. */
+/** Starts the bot and sends signals through it, while trading goes on even if Telegram is out of reach. */
 import { setTimeout } from "node:timers/promises";
-import type { Candle, SignalOptions, TradingSignal } from "../../mod.ts";
-import { showProgress } from "../progress.ts";
+import type { Candle, SignalOptions, TradingSignal } from "telegram-signals";
+import { showProgress } from "../cli/progress.ts";
 
 /** What is used of a broadcast's report; it prints as a line. */
 export interface SignalReport {
@@ -46,11 +46,11 @@ export interface NotifierOptions {
 /** What became of a signal. */
 export interface SignalOutcome {
   /**
-   * `"unsent"`: surely nobody has got it, though somebody should; `"unknown"`: somebody may have got it. Where nobody is
-   * subscribed, it is sent to all of them.
+   * `"unsent"`: certainly no subscriber has got it; `"unknown"`: a subscriber may have got it. `"sent"`, too, where nobody
+   * is subscribed.
    */
   readonly kind: "sent" | "unsent" | "unknown";
-  /** The same for the person at the screen. */
+  /** The outcome as a line of text. */
   readonly line: string;
 }
 
@@ -69,7 +69,7 @@ export interface Notifier {
 }
 
 const longestWaitMs = 30_000;
-const napMs = 5000;
+const maxSleepMs = 5000;
 
 export function createNotifier(options: NotifierOptions): Notifier {
   const { isBeforeSending, hasCharts, stopping } = options;
@@ -168,21 +168,21 @@ class Starter {
   }
 }
 
-/** In naps, as timers stand still while a machine sleeps. Never rejects. */
+/** In short sleeps, as timers stand still while a machine sleeps. Never rejects. */
 async function sleepUntil(time: number, signal: AbortSignal): Promise<void> {
   for (let leftMs; (leftMs = time - Date.now()) > 0 && !signal.aborted;) {
-    await setTimeout(Math.min(leftMs, napMs), undefined, { signal }).catch(() => {});
+    await setTimeout(Math.min(leftMs, maxSleepMs), undefined, { signal }).catch(() => {});
   }
 }
 
 /** Ends the run as soon as it only waits for the list of chats. */
 async function abandon(run: SignalRun, abandoned: AbortController): Promise<void> {
-  while (isBegun(run)) await setTimeout(50, undefined, { ref: false });
+  while (hasPendingChats(run)) await setTimeout(50, undefined, { ref: false });
   abandoned.abort(new Error("stopped meanwhile"));
 }
 
-/** Whether somebody is to be written to still; a run that only waits for the list of chats is not waited for. */
-function isBegun({ progress: { recipients, done } }: SignalRun): boolean {
+/** Whether chats are still to be written to; a run that waits for the list of chats has none. */
+function hasPendingChats({ progress: { recipients, done } }: SignalRun): boolean {
   return done < recipients;
 }
 
@@ -197,7 +197,7 @@ function outcomeOf(report: SignalReport): SignalOutcome {
   const { sent, failed, unknown, skips } = report;
   if (sent > 0) return { kind: "sent", line: String(report) };
   if (unknown > 0) return { kind: "unknown", line: String(report) };
-  // Whoever has blocked the bot or said /stop is no subscriber any more.
+  // Chats that have blocked the bot or said /stop are no longer subscribed.
   const missed = failed + skips.expired + skips.stopped;
   return missed === 0
     ? { kind: "sent", line: String(report) }
@@ -217,11 +217,11 @@ function uncertain(error: unknown): SignalOutcome {
 
 async function started(bot: SignalBot, say: (line: string) => void): Promise<SignalBot> {
   try {
-    // The bot itself says who it is and how many chats it has loaded from where.
+    // The bot logs its name and how many chats it has loaded.
     await bot.initialize();
     await bot.startBot();
   } catch (error) {
-    // What had begun must not go on beside the next attempt; the first error is the one to tell.
+    // A half-started bot must not go on beside the next attempt; the first error is the one to report.
     await bot.stopBot().catch(() => {});
     throw error;
   }

@@ -1,6 +1,6 @@
-/** How much to buy or sell so that the stop costs what you meant it to cost. */
+/** The position size with which a trade loses a given part of the account at its stop. */
 
-export interface SizeQuestion {
+export interface PositionSizeOptions {
   /** The account's value, in the currency that the instrument is priced in. */
   readonly account: number;
   /** The part of the account to lose at the stop, in percent. */
@@ -23,11 +23,11 @@ export interface Position {
  * The position's value may exceed the account: leverage is not limited here, nor are fees and slippage counted.
  */
 export function positionSize(
-  { account, riskPercent, entry, stop, sizeStep }: SizeQuestion,
+  { account, riskPercent, entry, stop, sizeStep }: PositionSizeOptions,
 ): Position | undefined {
   const lossPerUnit = Math.abs(entry - stop);
   const affordable = (account * riskPercent) / 100 / lossPerUnit;
-  // The hair lets 0.3 hold three steps of 0.1, which binary fractions deny.
+  // 1e-9 makes up for binary fractions: 0.3 / 0.1 is below 3.
   const steps = Math.floor(affordable / Number(sizeStep) + 1e-9);
   const size = steps * Number(sizeStep);
   const risk = (size * lossPerUnit).toFixed(2);

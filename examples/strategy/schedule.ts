@@ -1,4 +1,4 @@
-/** The live pace: each candle shortly after its close, by the clock on the wall. */
+/** The pace of real time: each candle comes shortly after its close. */
 import { Cron } from "croner";
 import { closeTime, type Pace } from "./feed.ts";
 

@@ -6,7 +6,7 @@ import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import { type CleanupOptions, displayStatistics } from "../chats/storage.ts";
-import { createCharting } from "../signals/chart_loader.ts";
+import { createChartRenderer } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
@@ -115,7 +115,7 @@ export class MeanReversionTelegramBot {
     const broadcaster = async (): Promise<Broadcaster> => (await this.#opened()).broadcaster;
     this.#sending = new Sending({
       renderMessage: words,
-      charting: createCharting({ clock, logger }),
+      charting: createChartRenderer({ clock, logger }),
       clock,
       broadcaster,
     });

@@ -1,4 +1,4 @@
-/** What a bot is told: its options, their defaults, and what is wrong with them, all at once. */
+/** A bot's options, their defaults, and the rules by which they are validated. */
 import process from "node:process";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { Ledger } from "../broadcast/ledger.ts";
@@ -7,11 +7,22 @@ import type { Authorize } from "../chats/access.ts";
 import type { ChatType } from "../chats/events.ts";
 import { type BotMessages, defaultMessages } from "../chats/messages.ts";
 import type { ChatStorage } from "../chats/storage.ts";
+import { isChatId } from "../telegram/chat_id.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
 import { redactTokens } from "../util/redact.ts";
-import { currentValue, type ListRule, mistakesInNames, type Names, shown } from "../util/validate.ts";
+import {
+  configMistakes,
+  functionRule,
+  type ListRule,
+  methodsRule,
+  mistakesInNames,
+  type Names,
+  type Rule,
+  type Rules,
+  trueOrFalse,
+} from "../util/validate.ts";
 
 /** What a bot is told; only the token is required. */
 export interface BotOptions {
@@ -80,135 +91,112 @@ export interface BotOptions {
   readonly clock?: Clock | undefined;
 }
 
-const isBoolean = (value: unknown): boolean => typeof value === "boolean";
-const isText = (value: unknown, form: RegExp): value is string =>
-  typeof value === "string" && form.test(value);
-const isChatId = (value: unknown): boolean => Number.isSafeInteger(value) && value !== 0;
-const has = (value: unknown, ...methods: readonly string[]): boolean =>
-  methods.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === "function");
-
-const isWordings = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && !Array.isArray(value) &&
-  Object.values(value).every((wording) => wording === undefined || typeof wording === "function");
-
 export const chatTypes: readonly ChatType[] = ["private", "group", "supergroup", "channel"];
 
-const tableNames = {
-  isGood: (value: unknown) => isText(value, /^[A-Za-z0-9_.-]{3,255}$/),
-  rule: "3 to 255 letters, digits, _, . and -",
-};
+const textRule = (form: RegExp, rule: string): Rule => ({
+  isGood: (value) => typeof value === "string" && form.test(value),
+  rule,
+});
 
-type Option = keyof BotOptions;
+/** What each element of a list must be, and how many there must be at least. */
+const listRule = (list: ListRule, rule: string, least: number): Rule => ({
+  isGood: (value) => Array.isArray(value) && value.length >= least && value.every(list.isGood),
+  ...{ rule, list },
+});
 
-interface Rule {
-  readonly isGood: (value: never) => boolean;
-  readonly rule: string;
-  readonly isSecret?: true;
-  /** What each element must be, where the option is a list. */
-  readonly list?: ListRule;
-}
+const tableRule = textRule(/^[A-Za-z0-9_.-]{3,255}$/, "3 to 255 letters, digits, _, . and -");
+const messageNames: Names = { known: Object.keys(defaultMessages), what: "a name in messages" };
 
-const rules: Record<(typeof botOptionNames)[number], Rule> = {
+const rules: Rules<BotOptions> = {
   botToken: {
-    isGood: (value: unknown) => isText(value, /^\d+:[A-Za-z0-9_-]+$/),
-    rule:
+    ...textRule(
+      /^\d+:[A-Za-z0-9_-]+$/,
       "the token from @BotFather: digits, a colon, then letters, digits, - and _, without spaces or quotes",
+    ),
     isSecret: true,
   },
-  tableName: tableNames,
-  broadcastsTableName: tableNames,
-  regionName: {
-    isGood: (value: unknown) => isText(value, /^[a-z]{2,}(-[a-z0-9]+)+$/),
-    rule: "an AWS region such as us-east-1",
-  },
+  tableName: tableRule,
+  broadcastsTableName: tableRule,
+  regionName: textRule(/^[a-z]{2,}(-[a-z0-9]+)+$/, "an AWS region such as us-east-1"),
   messagesPerSecond: {
-    isGood: (value: number) => typeof value === "number" && value > 0 && value <= 1000,
+    isGood: (value) => typeof value === "number" && value > 0 && value <= 1000,
     rule: "a number above 0 and up to 1000",
   },
-  fetch: { isGood: (value: unknown) => typeof value === "function", rule: "a fetch function" },
-  logger: { isGood: (value: unknown) => has(value, "info", "warn", "error"), rule: "{ info, warn, error }" },
-  storage: { isGood: (value: unknown) => has(value, "apply", "scan"), rule: "a ChatStorage" },
-  ledger: { isGood: (value: unknown) => has(value, "begin", "save"), rule: "a Ledger" },
-  client: { isGood: (value: unknown) => has(value, "send"), rule: "a DynamoDBClient" },
-  clock: { isGood: (value: unknown) => has(value, "now", "sleep", "random"), rule: "{ now, sleep, random }" },
-  useDynamoDB: { isGood: isBoolean, rule: "true or false" },
-  autoRegisterChats: { isGood: isBoolean, rule: "true or false" },
-  allowedUsers: {
-    isGood: (value: unknown) => Array.isArray(value) && value.every(isChatId),
-    rule:
-      "a list of chat ids, which are whole numbers such as 123 or -100456 (the bot tells its id to a chat that it " +
+  fetch: functionRule("a fetch function"),
+  logger: methodsRule("{ info, warn, error }", "info", "warn", "error"),
+  storage: methodsRule("a ChatStorage", "apply", "scan"),
+  ledger: methodsRule("a Ledger", "begin", "save"),
+  client: methodsRule("a DynamoDBClient", "send"),
+  clock: methodsRule("{ now, sleep, random }", "now", "sleep", "random"),
+  useDynamoDB: trueOrFalse,
+  autoRegisterChats: trueOrFalse,
+  allowedUsers: listRule(
+    { isGood: isChatId },
+    "a list of chat ids, which are whole numbers such as 123 or -100456 (the bot tells its id to a chat that it " +
       "refuses), or unset, which lets everyone in",
-    list: { isGood: isChatId },
-  },
-  authorize: {
-    isGood: (value: unknown) => typeof value === "function",
-    rule: "a function of an update's context",
-  },
-  chatTypes: {
-    isGood: (value: unknown) =>
-      Array.isArray(value) && value.length > 0 && value.every((type) => chatTypes.includes(type)),
-    rule: `a list of one or more of ${chatTypes.join(", ")}`,
-    list: { isGood: (value) => chatTypes.includes(value as ChatType), known: chatTypes },
-  },
+    0,
+  ),
+  authorize: functionRule("a function of an update's context"),
+  chatTypes: listRule(
+    { isGood: (value) => chatTypes.includes(value as ChatType), known: chatTypes },
+    `a list of one or more of ${chatTypes.join(", ")}`,
+    1,
+  ),
   chatsPerAdder: {
-    isGood: (value: unknown) => value === Infinity || (Number.isSafeInteger(value) && value as number > 0),
+    isGood: (value) => value === Infinity || (Number.isSafeInteger(value) && value as number > 0),
     rule: "a whole number above 0, or Infinity",
   },
-  spoolFile: { isGood: (value: unknown) => isText(value, /^[^\0]*[^\0/\\]$/), rule: "the path of a file" },
+  spoolFile: textRule(/^[^\0]*[^\0/\\]$/, "the path of a file"),
   messages: {
-    isGood: (value: unknown) => isWordings(value),
-    rule: `functions by the messages' names, which are ${Object.keys(defaultMessages).join(", ")}`,
+    isGood: (value) =>
+      typeof value === "object" && value !== null && !Array.isArray(value) &&
+      Object.values(value).every((wording) => wording === undefined || typeof wording === "function"),
+    rule: `functions by the messages' names, which are ${messageNames.known.join(", ")}`,
   },
   apiRoot: {
-    isGood: (value: unknown) =>
-      isText(value, /^https?:\/\/[^\s?#]*[^\s?#/]$/) && URL.canParse(value) && redactTokens(value) === value,
+    isGood: (value) =>
+      typeof value === "string" && /^https?:\/\/[^\s?#]*[^\s?#/]$/.test(value) && URL.canParse(value) &&
+      redactTokens(value) === value,
     rule: "an http or https address, as a text, without a / or the token at its end",
   },
 };
 
-/** What a bot may be told. */
+type Option = keyof BotOptions;
+
+/** The names of a bot's options. */
 export const botNames: Names = {
   known: botOptionNames satisfies readonly Option[],
   elsewhere: { "the options of sendSignal() and broadcast()": broadcastNames },
 };
-const wordingNames: Names = { known: Object.keys(defaultMessages), what: "a name in messages" };
 
-/** Who is told the options. */
-export interface Told {
+/** How the options are validated. */
+export interface ValidationOptions {
   /** What the user calls an option. Default: by its name. */
   readonly nameOf?: (option: Option) => string;
-  /** What nobody can do without. Default: `"botToken"`. */
+  /** The one option that must be set. Default: `"botToken"`. */
   readonly required?: Option;
-  /** Default: a bot's. */
+  /** The options that there are. Default: a bot's. */
   readonly names?: Names;
 }
 
-/** What is wrong, a sentence for each mistake. */
+/** A sentence for each mistake. */
 export function validateOptions(
   options: Partial<Record<Option, unknown>>,
-  { nameOf = (option) => option, required = "botToken", names = botNames }: Told = {},
+  { nameOf = (option) => option, required = "botToken", names = botNames }: ValidationOptions = {},
 ): string[] {
-  if (typeof options !== "object" || options === null) {
-    return [`The options must be an object such as { ${required} }: current value is ${shown(options)}.`];
-  }
+  if (typeof options !== "object" || options === null) return mistakesInNames(options, names, required);
   const known = (Object.keys(rules) as Option[]).filter((option) => names.known.includes(option));
   return [
     ...mistakesInRuntime(process.versions),
     ...mistakesInNames(options, names),
-    ...mistakesInNames(options.messages, wordingNames),
-    ...known.flatMap((option) => mistakeIn(option, options[option], nameOf(option), option === required)),
+    ...mistakesInNames(options.messages, messageNames),
+    ...known.flatMap((option) => {
+      const name = nameOf(option);
+      const remedy = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
+      const rule = { ...rules[option], isRequired: option === required };
+      return configMistakes(name, options[option], rule, remedy);
+    }),
   ];
-}
-
-function mistakeIn(option: Option, value: unknown, name: string, isRequired: boolean): string[] {
-  const { isGood, rule, isSecret, list } = rules[option];
-  if (isRequired && (value === undefined || value === "")) {
-    const where = name === option ? "" : " Set it in the environment, or in a file .env in this folder.";
-    return [`${name} is not set: it must be ${rule}.${where}`];
-  }
-  if (value === undefined || isGood(value as never)) return [];
-  const current = isSecret ? "" : `: ${currentValue(value, list)}`;
-  return [`${name} must be ${rule}${current}${isSecret ? " (its value is not shown)" : ""}.`];
 }
 
 interface Versions {

@@ -9,7 +9,7 @@ import { type BotMessages, createMessageRenderer, type MessageRenderer } from ".
 import type { CommandContext } from "../chats/middleware.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
 import type { ChatStorage } from "../chats/storage.ts";
-import { type Charting, createCharting } from "../signals/chart_loader.ts";
+import { type ChartRenderer, createChartRenderer } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
 import { Lazy } from "../util/async.ts";
@@ -66,7 +66,7 @@ export class Subscriptions {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #renderMessage: MessageRenderer;
-  readonly #charting: Charting;
+  readonly #charting: ChartRenderer;
   /** Loaded with the first update. */
   readonly #commands = new Lazy(() => this.#openCommands());
   readonly #closing = new AbortController();
@@ -84,7 +84,7 @@ export class Subscriptions {
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
-    this.#charting = createCharting({ clock, logger });
+    this.#charting = createChartRenderer({ clock, logger });
     this.#renderMessage = createMessageRenderer(options.messages, logger);
   }
 

@@ -1,27 +1,26 @@
 /** A bot's broadcasts: what is under way, what is joined, and how all of it ends with the bot. */
 import { setMaxListeners } from "node:events";
-import { botOptionNames } from "../util/option_owners.ts";
 import type { MessageRenderer } from "../chats/messages.ts";
 import { StorageError } from "../chats/storage_error.ts";
-import { assertChartOptions } from "../signals/chart/options.ts";
-import type { Charting } from "../signals/chart_loader.ts";
+import { resolveChartOptions } from "../signals/chart/options.ts";
+import type { ChartRenderer } from "../signals/chart_loader.ts";
 import { signalTime, type TradingSignal, validateSignal } from "../signals/signal.ts";
 import { settleWithin } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { type Names, unknownNames } from "../util/validate.ts";
+import { unknownNames } from "../util/validate.ts";
 import { runBroadcast } from "./conduct.ts";
 import { type BroadcastRun, createRunHandle, type PauseControl } from "./handle.ts";
 import { type FollowResult, IdempotentBroadcasts } from "./idempotent.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import {
   assertBroadcast,
+  broadcastChecks,
   type BroadcastMessage,
-  broadcastNames,
   type BroadcastOptions,
   expiryOf,
   messageNames,
-  signalOnlyNames,
+  signalChecks,
   type SignalOptions,
 } from "./options.ts";
 import { openRecipients, startOf } from "./recipients.ts";
@@ -222,26 +221,11 @@ function stopped(): Error {
 
 export interface SendingOptions {
   readonly renderMessage: MessageRenderer;
-  readonly charting: Charting;
+  readonly charting: ChartRenderer;
   readonly clock: Clock;
   /** Ready to send; rejects where nothing can be sent. */
   readonly broadcaster: () => Promise<Broadcaster>;
 }
-
-const partNames: Names = {
-  known: messageNames,
-  what: "a part of a message",
-  elsewhere: { "the options, which are the next argument": broadcastNames },
-};
-const optionNames: Names = {
-  known: broadcastNames,
-  elsewhere: {
-    "the message": messageNames,
-    "the options of sendSignal()": signalOnlyNames,
-    "the options of the bot, or of subscriptions()": botOptionNames,
-  },
-};
-const signalOptionNames: Names = { ...optionNames, known: [...signalOnlyNames, ...broadcastNames] };
 
 export class Sending {
   readonly #options: SendingOptions;
@@ -264,9 +248,9 @@ export class Sending {
       validateSignal(signal);
       const time = signalTime(signal, clock.now());
       const ticket = words("signal", { signal, time });
-      assertBroadcast(ticket, broadcast, unknownNames(options, signalOptionNames));
-      assertChartOptions({ theme, bands });
-      const chart = { signal: { ...signal, time }, theme, bands, leaving: broadcast.signal };
+      assertBroadcast(ticket, options ?? {}, signalChecks);
+      if (theme !== undefined || bands !== undefined) resolveChartOptions({ theme, bands });
+      const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
       const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
       const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
       return await this.#send(message, broadcast, time.getTime(), control);
@@ -278,8 +262,7 @@ export class Sending {
     const outgoing = typeof message === "string" ? { text: message } : plain(message);
     const now = this.#options.clock.now();
     return createRunHandle(async (control) => {
-      const unknown = [...unknownNames(message, partNames), ...unknownNames(options, optionNames)];
-      assertBroadcast(outgoing, options, unknown);
+      assertBroadcast(outgoing, options, broadcastChecks, unknownNames(message, messageNames));
       return await this.#send(outgoing, options, now, control);
     });
   }

@@ -6,8 +6,22 @@ import type { ChartOptions } from "../signals/chart/options.ts";
 import { maxBroadcastLength } from "../telegram/split.ts";
 import { isEntityOf, type TextPart } from "../telegram/text.ts";
 import { secondsHint } from "../util/clock.ts";
+import { botOptionNames } from "../util/option_owners.ts";
 import { redactTokens } from "../util/redact.ts";
-import { namesOf } from "../util/validate.ts";
+import {
+  anything,
+  assertOptions,
+  assertValue,
+  type Checks,
+  functionRule,
+  methodsRule,
+  type Names,
+  namesOf,
+  oneOfRule,
+  type Rule,
+  type Rules,
+  trueOrFalse,
+} from "../util/validate.ts";
 import type { BroadcastProgress } from "./handle.ts";
 
 /** What is sent: a text, or a photo with its caption. */
@@ -23,20 +37,24 @@ export interface BroadcastMessage {
   readonly photo?: Uint8Array | string;
 }
 
-/** Its parts. */
-export const messageNames: readonly string[] = namesOf<BroadcastMessage>({
-  text: true,
-  entities: true,
-  photo: true,
-});
+const messageParts = namesOf<BroadcastMessage>({ text: true, entities: true, photo: true });
 
 /** A message whose photo only adds to it: where that is lost, as with a process that dies, the text goes out alone. */
 export interface IllustratedMessage extends BroadcastMessage {
   readonly isPhotoOptional?: boolean;
 }
 
+const photoRule: Rule = {
+  isGood: (photo) => (typeof photo === "string" || photo instanceof Uint8Array) && photo.length > 0,
+  rule: "the bytes of a picture, a file_id or a URL",
+};
+const entitiesRule = (text: string): Rule => ({
+  isGood: (entities) => Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity)),
+  rule: "a list of { type, offset, length } within the text, as format() gives them",
+});
+
 /**
- * Refuses what can be no message, before anything is asked of anybody.
+ * Refuses what can be no message, before any request.
  * @throws {TypeError | RangeError} Naming the part, and its rule.
  */
 export function assertMessage(message: BroadcastMessage): void {
@@ -46,21 +64,10 @@ export function assertMessage(message: BroadcastMessage): void {
     );
   }
   const { text, photo, entities } = message;
-  if (
-    photo !== undefined && !((typeof photo === "string" || photo instanceof Uint8Array) && photo.length > 0)
-  ) {
-    throw new TypeError(`Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL`);
-  }
+  assertValue("broadcast", "photo", photo, photoRule);
   assertNoFileName(photo);
   if (typeof text !== "string") throw new TypeError(notText(text, photo !== undefined));
-  const areEntities = entities === undefined ||
-    (Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity)));
-  if (!areEntities) {
-    throw new TypeError(
-      `Cannot broadcast as "entities" must be a list of { type, offset, length } within the text, ` +
-        `as format() gives them`,
-    );
-  }
+  assertValue("broadcast", "entities", entities, entitiesRule(text));
   if (text.length <= maxBroadcastLength && (text.trim() !== "" || photo !== undefined)) return;
   const length = text.trim() === "" ? 0 : text.length;
   throw new RangeError(
@@ -164,75 +171,87 @@ export interface BroadcastOptions {
 /** What `perChat` gives. */
 export type ChatText = TextPart | undefined;
 
-const isOneOf = (...values: readonly string[]) => (value: unknown): boolean =>
-  values.includes(value as string);
-const isFunction = (value: unknown): boolean => typeof value === "function";
+const positive = (value: unknown): boolean => typeof value === "number" && value > 0;
 const byteLength = (text: string): number => new TextEncoder().encode(text).length;
-const isPositive = (value: unknown): boolean => typeof value === "number" && value > 0;
+const chatFunction = functionRule("a function of a chat");
+const orders = oneOfRule("rotating", "ascending");
 
-const rules: {
-  readonly [option in keyof BroadcastOptions]-?: readonly [(value: unknown) => boolean, string];
-} = {
-  signal: [(value) => isFunction((value as AbortSignal | null)?.throwIfAborted), "an AbortSignal"],
-  broadcastId: [
-    (value) => typeof value === "string" && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && byteLength(value) <= 128,
-    "1 to 128 characters (bytes, in UTF-8), none of them a control character",
-  ],
-  onUnknown: [isOneOf("skip", "resend"), `"skip" or "resend"`],
-  expiresAt: [
-    (value) => timeOf(value) !== undefined,
-    `a Date, milliseconds, or ISO 8601 with its zone ("…Z")`,
-  ],
-  maxAgeMs: [isPositive, "a number of milliseconds above 0"],
-  priority: [isOneOf("urgent", "bulk"), `"urgent" or "bulk"`],
-  allowPaidBroadcast: [(value) => typeof value === "boolean", "true or false"],
-  starBudget: [(value) => typeof value === "number" && value >= 0, "a number of Stars, 0 or more"],
-  perChat: [isFunction, "a function of a chat"],
-  filter: [isFunction, "a function of a chat"],
-  order: [
-    (value) => isOneOf("rotating", "ascending")(value) || isFunction(value),
-    `"rotating", "ascending" or a function of a chat`,
-  ],
-  whenUnreadable: [isOneOf("send", "throw"), `"send" or "throw"`],
-  whenLedgerDown: [isOneOf("send", "wait"), `"send" or "wait"`],
-  massDeactivation: [isOneOf("stop", "proceed"), `"stop" or "proceed"`],
-  onProgress: [isFunction, "a function"],
+const rules: Rules<BroadcastOptions> = {
+  signal: methodsRule("an AbortSignal", "throwIfAborted"),
+  broadcastId: {
+    isGood: (value) =>
+      typeof value === "string" && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && byteLength(value) <= 128,
+    rule: "1 to 128 characters (bytes, in UTF-8), none of them a control character",
+  },
+  onUnknown: oneOfRule("skip", "resend"),
+  expiresAt: {
+    isGood: (value) => timeOf(value) !== undefined,
+    rule: `a Date, milliseconds, or ISO 8601 with its zone ("…Z")`,
+    hint: secondsHint,
+  },
+  maxAgeMs: { isGood: positive, rule: "a number of milliseconds above 0" },
+  priority: oneOfRule("urgent", "bulk"),
+  allowPaidBroadcast: trueOrFalse,
+  starBudget: {
+    isGood: (value) => typeof value === "number" && value >= 0,
+    rule: "a number of Stars, 0 or more",
+  },
+  perChat: chatFunction,
+  filter: chatFunction,
+  order: {
+    ...orders,
+    isGood: (value) => orders.isGood(value) || chatFunction.isGood(value),
+    rule: `"rotating", "ascending" or a function of a chat`,
+  },
+  whenUnreadable: oneOfRule("send", "throw"),
+  whenLedgerDown: oneOfRule("send", "wait"),
+  massDeactivation: oneOfRule("stop", "proceed"),
+  onProgress: functionRule(),
 };
 
-/** What `broadcast` may be told. */
+/** The names of the options of `broadcast`. */
 export const broadcastNames: readonly string[] = Object.keys(rules);
 
+const chartNames = { candles: anything, theme: anything, bands: anything } satisfies Partial<
+  Rules<SignalOptions>
+>;
+const elsewhere = {
+  "the message": messageParts,
+  "the options of the bot, or of subscriptions()": botOptionNames,
+};
+
+/** The names of a message's parts. */
+export const messageNames: Names = {
+  known: messageParts,
+  what: "a part of a message",
+  elsewhere: { "the options, which are the next argument": broadcastNames },
+};
+
+/** What is checked of the options of `broadcast`. */
+export const broadcastChecks: Checks<BroadcastOptions> = {
+  rules,
+  elsewhere: { ...elsewhere, "the options of sendSignal()": Object.keys(chartNames) },
+};
+
+/** What is checked of the options of `sendSignal`; the chart's have their rules beside the chart. */
+export const signalChecks: Checks<SignalOptions> = { rules: { ...chartNames, ...rules }, elsewhere };
+
 /**
- * Refuses what can be no message, and no options, before anything is asked of anybody.
- * @param unknown What is wrong with the names that were given.
+ * Refuses what can be no message, and no options, before any request.
+ * @param unknown Names that no message has, each as a mistake.
  * @throws {TypeError | RangeError} Naming the part or the options, and their rules.
  */
-export function assertBroadcast(
+export function assertBroadcast<Options extends BroadcastOptions>(
   message: BroadcastMessage,
-  options: BroadcastOptions,
+  options: Options,
+  checks: Checks<Options>,
   unknown: readonly string[] = [],
 ): void {
   if (unknown.length === 0) assertMessage(message);
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot broadcast as the options must be an object: they are ${String(options)}`);
-  }
-  const mistakes = [...unknown, ...mistakesIn(options)];
-  if (mistakes.length === 0) return;
-  throw new TypeError(mistakes.map((mistake) => `Cannot broadcast as ${mistake}`).join("\n"));
-}
-
-function mistakesIn(options: BroadcastOptions): string[] {
-  const mistakes = Object.entries(rules).flatMap(([option, [isGood, rule]]) => {
-    const value = options[option as keyof BroadcastOptions];
-    if (value === undefined || isGood(value)) return [];
-    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-    const hint = option === "expiresAt" ? secondsHint(value) : "";
-    return [`"${option}" must be ${rule}: current value is ${shown.slice(0, 200)}${hint}`];
-  });
-  const isFree = options.starBudget !== undefined && options.allowPaidBroadcast !== true;
-  return isFree
-    ? [...mistakes, `"starBudget" is for a paid broadcast: set allowPaidBroadcast, too`]
-    : mistakes;
+  const { starBudget, allowPaidBroadcast } = options ?? {};
+  const isFree = starBudget !== undefined && allowPaidBroadcast !== true;
+  const freeBudget = isFree ? [`"starBudget" is for a paid broadcast: set allowPaidBroadcast, too`] : [];
+  assertOptions("broadcast", options, checks, [...unknown, ...freeBudget]);
 }
 
 /** When the message is too old, in milliseconds since 1970; `Infinity` where it never is. */
@@ -258,10 +277,3 @@ export interface SignalOptions extends BroadcastOptions, ChartOptions {
    */
   readonly candles?: readonly Candle[] | undefined;
 }
-
-/** What `sendSignal` may be told besides what `broadcast` is. */
-export const signalOnlyNames: readonly string[] = namesOf<Omit<SignalOptions, keyof BroadcastOptions>>({
-  candles: true,
-  theme: true,
-  bands: true,
-});

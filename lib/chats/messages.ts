@@ -1,15 +1,11 @@
-/** All that the bot says, a function for each message. Pure. */
+/**
+ * Every message of the bot: a function for each makes the text, a bot's owner may replace it, and the renderer picks. The
+ * words of a signal's ticket are in `signals/ticket.ts`.
+ */
 import type { BotCommand } from "grammy/types";
-import {
-  decimalText,
-  numberText,
-  priceText,
-  riskReward,
-  signalTime,
-  type TradingSignal,
-  validateSignal,
-} from "../signals/signal.ts";
-import { maxBroadcastLength as longestBroadcast } from "../telegram/split.ts";
+import type { TradingSignal } from "../signals/signal.ts";
+import { signalMessage } from "../signals/ticket.ts";
+import { maxBroadcastLength } from "../telegram/split.ts";
 import {
   bold,
   code,
@@ -26,17 +22,17 @@ import type { Logger } from "../util/log.ts";
 import { assertNames } from "../util/validate.ts";
 import type { Chat } from "./events.ts";
 
-/** Who is answered. */
+/** The chat that is answered. */
 export interface Addressee {
   /** A person's id, or a group's or channel's. */
   readonly chatId: number;
-  /** The language of whoever has written, as Telegram tells it: `"de"`, `"pt-br"`. It is not always known. */
+  /** The language of the message's author, as Telegram tells it: `"de"`, `"pt-br"`. It is not always known. */
   readonly languageCode: string | undefined;
   /** The topic of the chat in which is answered, by its `message_thread_id`; absent in General, and where there are no topics. */
   readonly threadId?: number | undefined;
 }
 
-/** The answer to /status. */
+/** What the answer to /status is about. */
 export interface AboutStatus extends Addressee {
   /** The chat as the storage has it; `undefined` where it has none. */
   readonly chat: Chat | undefined;
@@ -44,13 +40,13 @@ export interface AboutStatus extends Addressee {
   readonly isDurable: boolean;
 }
 
-/** The answer to /status where the storage cannot be asked. */
+/** What the answer to /status is about while the storage cannot be read. */
 export interface AboutStatusUnread extends Addressee {
-  /** Whether signals go to the chat, as far as is known. */
+  /** Whether signals go to the chat, by what the bot has in memory. */
   readonly isActive: boolean;
 }
 
-/** A signal that is sent to everyone. */
+/** What the message of a signal is about. */
 export interface AboutSignal {
   /** As it was given; it has been checked. */
   readonly signal: TradingSignal;
@@ -72,7 +68,7 @@ export interface BotMessages {
   readonly returned: Wording;
   /**
    * To a channel that is registered, or subscribed again, as the bot is added to it or by a post that is no command: all
-   * its subscribers read it. The bot's own words are none, and then nothing is said.
+   * its subscribers read it. By default it is empty, and nothing is sent.
    */
   readonly channelGreeting: Wording;
   /** /start of a chat that is subscribed. */
@@ -113,42 +109,6 @@ export type MessageName = keyof BotMessages;
 /** What a message is about. */
 export type About<Name extends MessageName> = Parameters<BotMessages[Name]>[0];
 
-/**
- * A signal as a trader's ticket.
- * @param now Milliseconds since 1970: the ticket's time where the signal has none.
- * @throws {TypeError | RangeError} If the signal is not one; see `validateSignal`.
- */
-export function signalMessage(signal: TradingSignal, now: number): FormattedText {
-  validateSignal(signal);
-  const { direction, symbol, timeframe, currency, strategy, parameters = {}, note } = signal;
-  const price = (name: "entry" | "stop" | "target"): FormattedText => code(priceText(signal, name));
-  const amount = (name: "size" | "risk"): FormattedText => code(decimalText(signal[name] ?? "", name));
-  const heading = `${direction === "long" ? "🟢 LONG" : "🔴 SHORT"} ${symbol}`;
-  const parameterTexts = Object.entries(parameters).map(([name, value]) =>
-    `${name}: ${typeof value === "number" ? numberText(value) : value}`
-  );
-  const ticket = lines(
-    format(bold(heading), timeframe === undefined ? "" : ` · ${timeframe}`),
-    "",
-    format("Entry: ", price("entry")),
-    format("Stop: ", price("stop")),
-    format("Target: ", price("target")),
-    `Risk/reward: 1 : ${riskReward(signal).toFixed(2)}`,
-    signal.size === undefined ? undefined : format("Size: ", amount("size")),
-    signal.risk === undefined ? undefined : format("Risk: ", amount("risk"), currency ? ` ${currency}` : ""),
-    strategy === undefined ? undefined : `\n${strategy}`,
-    parameterTexts.length === 0 ? undefined : parameterTexts.join(" · "),
-    note === undefined ? undefined : `\n${note}`,
-    `\n${utc(signalTime(signal, now))}`,
-  );
-  return { ...ticket, text: wellFormed(ticket.text) };
-}
-
-/** `2026-11-23 16:05:00 UTC` */
-function utc(time: Date): string {
-  return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
-}
-
 const commandList = "/stop ends this, /status shows your subscription, /help explains.";
 const everySignal = "Every trading signal will arrive in this chat.";
 const enteredLater =
@@ -156,7 +116,7 @@ const enteredLater =
 const notSubscribed = "This chat is not subscribed.";
 const startSubscribes = " /start subscribes it.";
 
-/** What the bot says by itself. */
+/** The texts by default. */
 export const defaultMessages: { readonly [Name in MessageName]: (about: About<Name>) => FormattedText } = {
   registered: () => lines(bold("Welcome! You are subscribed."), everySignal, commandList),
   returned: () => lines(bold("Welcome back! You are subscribed again."), everySignal, commandList),
@@ -215,7 +175,7 @@ export const defaultMessages: { readonly [Name in MessageName]: (about: About<Na
   signal: ({ signal, time }) => signalMessage(signal, time.getTime()),
 };
 
-/** The command menu, as BotFather would have it. */
+/** The command menu, which the bot sets at its start. */
 export const menu: readonly BotCommand[] = [
   { command: "start", description: "Subscribe to trading signals" },
   { command: "stop", description: "Unsubscribe" },
@@ -228,43 +188,43 @@ function day(time: string): string {
   return /^\d{4}-\d\d-\d\d/.exec(time)?.[0] ?? time;
 }
 
-// What the bot says in its owner's words, as far as there are any and they can be sent.
+// Rendering: the owner's text for a message if there is one that can be sent, else the default.
 
 /** Gives the message of that name. */
 export type MessageRenderer = <Name extends MessageName>(name: Name, about: About<Name>) => FormattedText;
 
-const longest = 4096;
+const longestReply = 4096;
 
-/** A wording that fails costs nobody an answer: the bot's own stands in, and the log says so, once for each message. */
+/** If the owner's function fails, the default text is sent, and the log says so once for each message. */
 export function createMessageRenderer(
   messages: Partial<BotMessages> | undefined,
   logger: Logger,
 ): MessageRenderer {
-  const told = new Set<MessageName>();
+  const reported = new Set<MessageName>();
   return (name, about) => {
     const own = defaultMessages[name](about);
     const wording = messages?.[name] as Wording<typeof about> | undefined;
     if (wording === undefined) return own;
     try {
       const text = wording(about, own);
-      // What is no text must not end the process either, if it rejects.
+      // A promise is no text; one that rejects must not end the process.
       if (text instanceof Promise) text.catch(() => {});
       return text === undefined ? own : sendable(text, name);
     } catch (error) {
-      if (!told.has(name)) {
+      if (!reported.has(name)) {
         logger.error(`messages.${name} fails, so the bot's own words are used: ${messageOf(error)}`);
       }
-      told.add(name);
+      reported.add(name);
       return own;
     }
   };
 }
 
-/** @throws {TypeError} If it is no text that Telegram takes. */
+/** @throws {TypeError} If it is no text that Telegram accepts. */
 function sendable(given: TextPart, name: MessageName): FormattedText {
   const { text, entities = [] } = typeof given === "string" ? { text: given } : given;
-  // What is broadcast may go out in several messages.
-  const atMost = name === "signal" ? longestBroadcast : longest;
+  // A broadcast may go out in several messages.
+  const atMost = name === "signal" ? maxBroadcastLength : longestReply;
   const isSendable = typeof text === "string" && text.trim() !== "" && text.length <= atMost &&
     Array.isArray(entities) && entities.every((entity) => isEntityOf(text, entity));
   assertNames("use what it gives", given, textNames);

@@ -3,7 +3,15 @@ import { createSemaphore } from "../util/async.ts";
 import { type Clock, dayMs, parseTime, systemClock } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
-import { assertNames, type Names, namesOf, shown } from "../util/validate.ts";
+import {
+  assertNames,
+  assertOptions,
+  assertValue,
+  type Checks,
+  type Names,
+  namesOf,
+  type Rule,
+} from "../util/validate.ts";
 import { isStopped } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState, UserInfo } from "./events.ts";
 
@@ -144,7 +152,9 @@ export abstract class ChatStorage {
   protected readonly logger: Logger;
 
   /** For storages of your own, which call it first. */
-  constructor({ clock = systemClock, logger = consoleLogger }: ChatStorageOptions = {}) {
+  constructor(options: ChatStorageOptions = {}) {
+    // Options that are no object are refused by the class that extends this one.
+    const { clock = systemClock, logger = consoleLogger } = options ?? {};
     this.clock = clock;
     this.logger = logger;
   }
@@ -263,7 +273,7 @@ export abstract class ChatStorage {
 
   /** Whom `cleanupInactiveChats` would deactivate, a page at a time: to look before. Pages may be empty. */
   async *scanStaleChats(options: CleanupOptions): AsyncGenerator<Chat[]> {
-    assertCleanup(options);
+    assertOptions("clean up", options, cleanupChecks);
     const { daysThreshold } = options;
     const before = this.clock.now() - daysThreshold * dayMs;
     let unreadable = 0;
@@ -304,64 +314,54 @@ export async function migrateChat(
   return wasStopped ? await storage.apply(to, [{ kind: "deactivated", at }], "active") : inherited;
 }
 
-// What an operator may say of a chat that is saved by hand.
+// Checks of what the storage's methods are given.
 
-/** Whatever another program keeps besides is its own affair. */
+/** Another program may keep further fields in it. */
 const userInfoNames: Names = {
   known: ["username", "first_name", "last_name", "user_id", "title", "type"],
   what: "a name in userInfo",
   isOpen: true,
 };
+const userInfoRule: Rule = {
+  isGood: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  rule: 'an object such as { username: "ada" }',
+};
+const fieldRule: Rule = {
+  isGood: (value) =>
+    value === null || typeof value === "string" || typeof value === "boolean" ||
+    (Number.isFinite(value) && Math.abs(value as number) <= Number.MAX_SAFE_INTEGER),
+  rule: "a text, a number up to 2^53, true or false",
+};
 
-/** @throws {TypeError} Naming the value that can be none, or the name that is misspelt. */
+/** @throws {TypeError} Naming the field that no chat can have, or whose name is misspelt. */
 export function assertUserInfo(userInfo: UserInfo): void {
-  assertNames("save the chat", userInfo, userInfoNames);
-  const isMap = typeof userInfo === "object" && userInfo !== null && !Array.isArray(userInfo);
-  const odd = isMap && Object.entries(userInfo).find(([, value]) => !isPlain(value));
-  if (isMap && odd === undefined) return;
-  const name = odd ? `userInfo.${odd[0]}` : "userInfo";
-  const rule = odd ? "a text, a number up to 2^53, true or false" : 'an object such as { username: "ada" }';
-  throw new TypeError(
-    `Cannot save the chat as "${name}" must be ${rule}: current value is ${String(odd ? odd[1] : userInfo)}`,
-  );
+  const action = "save the chat";
+  assertNames(action, userInfo, userInfoNames);
+  assertValue(action, "userInfo", userInfo, userInfoRule);
+  for (const [name, value] of Object.entries(userInfo)) {
+    assertValue(action, `userInfo.${name}`, value, fieldRule);
+  }
 }
 
-function isPlain(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
-  return value === undefined || value === null || typeof value === "string" || typeof value === "boolean";
-}
+const cleanupChecks: Checks<CleanupOptions> = {
+  rules: {
+    daysThreshold: {
+      isGood: (value) => Number.isFinite(value) && value as number > 0,
+      rule: "a finite number above 0",
+      isRequired: true,
+    },
+  },
+  example: "{ daysThreshold: 30 }",
+  Refusal: RangeError,
+};
 
-const cleanupNames = { known: namesOf<CleanupOptions>({ daysThreshold: true }) };
-const workNames = {
+const loadNames = {
   known: namesOf<LoadOptions>({
-    signal: true,
-    onProgress: true,
-    onStrikes: true,
-    onAdder: true,
-    onThread: true,
+    ...{ signal: true, onProgress: true, onStrikes: true, onAdder: true, onThread: true },
   }),
 };
 
-/** @throws {RangeError} If an option is unknown, or out of range. */
-function assertCleanup(options: CleanupOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new RangeError(
-      `Cannot clean up as the options must be an object such as { daysThreshold: 30 }: current value is ${
-        shown(options)
-      }`,
-    );
-  }
-  assertNames("clean up", options, cleanupNames, RangeError);
-  const { daysThreshold } = options;
-  if (Number.isFinite(daysThreshold) && daysThreshold > 0) return;
-  throw new RangeError(
-    `Cannot clean up as "daysThreshold" must be a finite number above 0: current value is ${
-      shown(daysThreshold)
-    }`,
-  );
-}
-
 /** @throws {TypeError} If an option is unknown. */
 export function assertWork(action: string, work: LoadOptions): void {
-  assertNames(action, work, workNames);
+  assertNames(action, work, loadNames);
 }

@@ -1,4 +1,4 @@
-/** Telling of items that refuse what is to be kept: each once, and no more of them than one can look after. */
+/** Chats in DynamoDB, through the raw client: every change of a chat is one conditional UpdateItem. */
 import process from "node:process";
 import {
   type AttributeValue,
@@ -22,7 +22,7 @@ import {
   StatisticsCounter,
   type StopLog,
 } from "../chats/storage.ts";
-import { errorName, StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage_error.ts";
 import { assertChatId } from "../telegram/chat_id.ts";
 import type { Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
@@ -31,92 +31,34 @@ import {
   adderOf,
   chatIdOf,
   chatsOf,
-  type ConditionError,
-  getItem,
-  itemToState,
-  strikesOf,
-  threadOf,
-  updateItem,
-} from "./chat_item.ts";
-import {
-  beforeLostAnswer,
-  believed,
   type ExpectedItem,
   expectedItemOf,
+  guessFor,
   isWritten,
+  itemToState,
+  keyOf,
   minimalUpdateOf,
+  resultOfLostAnswer,
+  strikesOf,
+  threadOf,
   updateOf,
-} from "./chat_update.ts";
-import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
-import type { UpdateExpression } from "./expressions.ts";
-import { ensureChatTable } from "./table.ts";
-import { isToldToOthers, TableRecord } from "./table_record.ts";
+} from "./chat_item.ts";
+import {
+  type ConditionError,
+  createDynamoDBClient,
+  getItem,
+  type Item,
+  loadMarshalling,
+  openTable,
+  type Table,
+  type UpdateExpression,
+  updateItem,
+} from "./client.ts";
+import { causeName } from "./errors.ts";
+import { chatSchema, ensureTable } from "./table.ts";
+import { isLoggedStop, TableRecord } from "./table_record.ts";
 
-const toldAtMost = 10;
-
-/** Says of a chat that its item refused a write, and why. */
-export function createOddItemLog(logger: Logger): (chatId: number, refusal: Error) => void {
-  const told = new Set<number>();
-  return (chatId, { message }) => {
-    if (told.has(chatId) || told.size >= toldAtMost) return;
-    told.add(chatId);
-    const others = told.size === toldAtMost ? " More such chats are not told of." : "";
-    logger.warn(
-      `Of chat ${chatId} nothing is kept but whether it is active: ${message} Look at its item, which may be too large.${others}`,
-    );
-  };
-}
-
-// Reading the whole table: a page after another, or all segments of it at once.
-
-type Scan = Omit<ScanCommandInput, "TableName">;
-
-/** A million chats are 0.2 GB: more segments would buy no time. */
-const segments = 4;
-
-/** All pages, one after another. */
-export async function* pages(
-  { tableName, send }: Table,
-  input: Scan,
-  signal?: AbortSignal,
-): AsyncGenerator<ScanCommandOutput> {
-  let from: Record<string, AttributeValue> | undefined;
-  do {
-    const command = new ScanCommand({ TableName: tableName, ...input, ExclusiveStartKey: from });
-    const page: ScanCommandOutput = await send(
-      "Scan",
-      (client, options) => client.send(command, options as undefined),
-      signal,
-    );
-    yield page;
-    // A page may be empty and not be the last: only the key tells.
-    from = page.LastEvaluatedKey;
-  } while (from !== undefined);
-}
-
-/** All pages of all segments, or the first error, after which no further page is asked for. */
-export async function scanInParallel(
-  table: Table,
-  input: Scan,
-  onPage: (page: ScanCommandOutput) => void,
-  signal?: AbortSignal,
-): Promise<void> {
-  const failed = new AbortController();
-  const stop = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]);
-  const segment = async (Segment: number): Promise<void> => {
-    for await (const page of pages(table, { ...input, Segment, TotalSegments: segments }, stop)) onPage(page);
-  };
-  try {
-    await Promise.all(Array.from({ length: segments }, (_, index) => segment(index)));
-  } catch (error) {
-    failed.abort(error);
-    throw error;
-  }
-}
-
-// Chats in DynamoDB, through the raw client: one conditional UpdateItem for whatever happens to a chat.
-
-/** Which table, and how to reach it. */
+/** The table, and the way to it. */
 export interface DynamoDBStorageOptions extends ChatStorageOptions {
   /** Default: TELEGRAM_CHATS_TABLE, or `telegram-chats`. */
   readonly tableName?: string | undefined;
@@ -132,7 +74,7 @@ export interface DynamoDBStorageOptions extends ChatStorageOptions {
   readonly fetch?: typeof fetch | undefined;
 }
 
-/** Rounds of compare and set on one chat; each lost round means that another writer got its own in. */
+/** Rounds of compare and set on one chat; each lost round means that another writer was faster. */
 const maxRounds = 100;
 const activeNames = {
   ...{ "#active": "is_active", "#id": "chat_id", "#strikes": "strikes" },
@@ -162,9 +104,9 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   readonly #ownsClient: boolean;
   readonly #table: Table;
   readonly #record: TableRecord;
-  readonly #tellOdd: (chatId: number, refusal: Error) => void;
+  readonly #logRefusal: (chatId: number, refusal: Error) => void;
 
-  /** What it speaks to DynamoDB with; of its own, it ends with `close()`. */
+  /** The client of its requests; one of its own ends with `close()`. */
   get client(): DynamoDBClient {
     return this.#client;
   }
@@ -182,7 +124,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     this.#client = options.client ?? createDynamoDBClient(this.regionName, options.fetch);
     this.#table = openTable(this.#client, this.tableName, this.regionName);
     this.#record = new TableRecord(this.#table, this.clock);
-    this.#tellOdd = createOddItemLog(this.logger);
+    this.#logRefusal = createRefusalLog(this.logger);
   }
 
   /**
@@ -192,7 +134,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
    */
   async createTableIfNotExists(work: LoadOptions = {}): Promise<void> {
     assertWork("create the table", work);
-    await ensureChatTable(this.#table, this.clock, work);
+    await ensureTable(this.#table, chatSchema, this.clock, work);
   }
 
   /**
@@ -205,15 +147,15 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   }
 
   /**
-   * Compare and set: one UpdateItem where the belief is right, else one more for each surprise. A /stop costs one more: it
+   * Compare and set: one UpdateItem if the chat is as expected, else one more for each surprise. A /stop costs one more: it
    * is entered in the log of the table's own item before this resolves.
    */
-  async apply(chatId: number, events: readonly ChatEvent[], belief?: ExpectedState): Promise<ApplyResult> {
+  async apply(chatId: number, events: readonly ChatEvent[], expected?: ExpectedState): Promise<ApplyResult> {
     assertChatId(chatId);
-    await this.#record.tellWhatIsLeft();
-    const applied = await this.#apply(chatId, events, belief);
-    if (!isToldToOthers(applied, events)) return applied;
-    const confirmAfterMs = await this.#record.tell(chatId);
+    await this.#record.logPendingStops();
+    const applied = await this.#apply(chatId, events, expected);
+    if (!isLoggedStop(applied, events)) return applied;
+    const confirmAfterMs = await this.#record.logStop(chatId);
     return confirmAfterMs === undefined ? applied : { ...applied, confirmAfterMs };
   }
 
@@ -230,7 +172,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
   /** One chat, read consistently; `undefined` if there is none. */
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
-    const item = await getItem(this.#table, chatId);
+    const item = await this.#read(chatId);
     return item && displayChat(chatOf(chatId, itemToState(item)));
   }
 
@@ -288,21 +230,29 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     if (this.#ownsClient) this.#client.destroy();
   }
 
-  async #apply(chatId: number, events: readonly ChatEvent[], belief?: ExpectedState): Promise<ApplyResult> {
+  #read(chatId: number): Promise<Item | undefined> {
+    return getItem(this.#table, keyOf(chatId));
+  }
+
+  async #apply(
+    chatId: number,
+    events: readonly ChatEvent[],
+    expectedState?: ExpectedState,
+  ): Promise<ApplyResult> {
     await loadMarshalling();
-    let ground = believed(belief, events) ?? expectedItemOf(await getItem(this.#table, chatId));
+    let expected = guessFor(expectedState, events) ?? expectedItemOf(await this.#read(chatId));
     for (let round = 0; round < maxRounds; round++) {
-      const before = ground.state;
+      const before = expected.state;
       const after = fold(before, events);
-      const update = after === before || after === undefined ? undefined : updateOf(ground, after, events);
+      const update = after === before || after === undefined ? undefined : updateOf(expected, after, events);
       if (update !== undefined && after !== undefined) {
-        const written = await this.#write(chatId, update, ground, after, events);
+        const written = await this.#write(chatId, update, { expected, after, events });
         if ("old" in written) return { before: written.old, after: fold(written.old, events) };
         if ("kept" in written) return { before, after: written.kept };
-        if (written.isOurs) return beforeLostAnswer(written.ground.state, after, ground);
-        ground = written.ground;
-      } else if (ground.isRead) return { before, after };
-      else ground = expectedItemOf(await getItem(this.#table, chatId));
+        if (written.isOurs) return resultOfLostAnswer(written.found.state, after, expected);
+        expected = written.found;
+      } else if (expected.isRead) return { before, after };
+      else expected = expectedItemOf(await this.#read(chatId));
     }
     throw new StorageError(
       "throttled",
@@ -310,53 +260,114 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     );
   }
 
-  /** What an item refuses even as it was read is kept as far as it takes it: whether the chat is active. */
+  /** Of a change that the item refuses even though it is as it was read, writes whether the chat is active. */
   async #write(
     chatId: number,
     update: UpdateExpression,
-    ground: ExpectedItem,
-    after: ChatState,
-    events: readonly ChatEvent[],
+    { expected, after, events }: Change & { readonly events: readonly ChatEvent[] },
   ): Promise<Written> {
     try {
-      return await this.#update(chatId, update, ground, after);
+      return await this.#update(chatId, update, { expected, after });
     } catch (error) {
-      const refusal = (error as Error).cause as Error | undefined;
-      const lean = errorName(refusal) === "ValidationException" && minimalUpdateOf(ground, after, events);
-      // An item that is full loses counts; any other refusal of nothing but counts is somebody's to see.
-      if (!lean || (lean.update === undefined && !/item size/i.test(refusal?.message ?? ""))) throw error;
-      const written = lean.update && await this.#update(chatId, lean.update, ground, lean.after);
-      this.#tellOdd(chatId, error as Error);
-      return written === undefined || "old" in written ? { kept: lean.after } : written;
+      const minimal = causeName(error) === "ValidationException" && minimalUpdateOf(expected, after, events);
+      const isFull = /item size/i.test(((error as Error).cause as Error | undefined)?.message ?? "");
+      // A full item loses counts. If any other item refuses nothing but counts, that is an error to be seen.
+      if (!minimal || (minimal.update === undefined && !isFull)) throw error;
+      const written = minimal.update &&
+        await this.#update(chatId, minimal.update, { expected, after: minimal.after });
+      this.#logRefusal(chatId, error as Error);
+      return written === undefined || "old" in written ? { kept: minimal.after } : written;
     }
   }
 
   /**
-   * One conditional write. An item whose own attributes make DynamoDB refuse the expression is read, so that the
-   * next round repairs it; so is one that comes without the item that made the condition fail.
+   * One conditional write. If the condition fails, the item that is there is found in the error, or read. An item whose
+   * own attributes make DynamoDB refuse the expression is read, too, so that the next round repairs it.
    */
-  async #update(
-    chatId: number,
-    update: UpdateExpression,
-    ground: ExpectedItem,
-    after: ChatState,
-  ): Promise<Written> {
+  async #update(chatId: number, update: UpdateExpression, { expected, after }: Change): Promise<Written> {
     try {
-      const old = await updateItem(this.#table, chatId, update);
+      const old = await updateItem(this.#table, keyOf(chatId), update);
       return { old: old && itemToState(old) };
     } catch (error) {
-      const cause = (error as Error).cause as ConditionError | undefined;
-      const isItemsFault = errorName(cause) === "ValidationException" && !ground.isRead;
-      if (errorName(cause) !== "ConditionalCheckFailedException" && !isItemsFault) throw error;
-      const now = cause?.Item
-        ? expectedItemOf(cause.Item)
-        : expectedItemOf(await getItem(this.#table, chatId));
+      const name = causeName(error);
+      const isItemsFault = name === "ValidationException" && !expected.isRead;
+      if (name !== "ConditionalCheckFailedException" && !isItemsFault) throw error;
+      const { Item, $metadata } = (error as Error).cause as ConditionError;
+      const found = expectedItemOf(Item ?? await this.#read(chatId));
       // An earlier attempt may have landed and its answer been lost: then the item is what was to be written.
-      const isOurs = (cause?.$metadata?.attempts ?? 1) > 1 && isWritten(now.state, after, ground);
-      return { isOurs, ground: now };
+      const isOurs = ($metadata?.attempts ?? 1) > 1 && isWritten(found.state, after, expected);
+      return { isOurs, found };
     }
   }
 }
 
-type Written = { readonly old: ChatState | undefined } | { readonly kept: ChatState } | Refused;
-type Refused = { readonly isOurs: boolean; readonly ground: ExpectedItem };
+/** A change of the item that is expected, and the chat after it. */
+interface Change {
+  readonly expected: ExpectedItem;
+  readonly after: ChatState;
+}
+
+/** The result of a write: done, done in part, or refused by the item that was found. */
+type Written =
+  | { readonly old: ChatState | undefined }
+  | { readonly kept: ChatState }
+  | { readonly isOurs: boolean; readonly found: ExpectedItem };
+
+// Reading the whole table.
+
+type Scan = Omit<ScanCommandInput, "TableName">;
+
+/** A million chats are 0.2 GB: more segments would save no time. */
+const segments = 4;
+
+/** All pages of the table, one after another. */
+async function* pages(
+  { tableName, send }: Table,
+  input: Scan,
+  signal?: AbortSignal,
+): AsyncGenerator<ScanCommandOutput> {
+  let from: Record<string, AttributeValue> | undefined;
+  do {
+    const command = new ScanCommand({ TableName: tableName, ...input, ExclusiveStartKey: from });
+    const page: ScanCommandOutput = await send("Scan", command, signal);
+    yield page;
+    // An empty page may have others behind it: only the key tells.
+    from = page.LastEvaluatedKey;
+  } while (from !== undefined);
+}
+
+/** All pages of all segments, or the first error, after which no further page is asked for. */
+async function scanInParallel(
+  table: Table,
+  input: Scan,
+  onPage: (page: ScanCommandOutput) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]);
+  const segment = async (Segment: number): Promise<void> => {
+    for await (const page of pages(table, { ...input, Segment, TotalSegments: segments }, stop)) onPage(page);
+  };
+  try {
+    await Promise.all(Array.from({ length: segments }, (_, index) => segment(index)));
+  } catch (error) {
+    failed.abort(error);
+    throw error;
+  }
+}
+
+const namedAtMost = 10;
+
+/** Logs of each chat once, and of ten chats at most, that its item refuses a write, and why. */
+function createRefusalLog(logger: Logger): (chatId: number, refusal: Error) => void {
+  const named = new Set<number>();
+  return (chatId, { message }) => {
+    if (named.has(chatId) || named.size >= namedAtMost) return;
+    named.add(chatId);
+    const others = named.size === namedAtMost ? " Further such chats are not logged." : "";
+    logger.warn(
+      `Of chat ${chatId} nothing is kept but whether it is active: ${message} Look at its item, which may be too ` +
+        `large.${others}`,
+    );
+  };
+}

@@ -1,12 +1,10 @@
-/** An UpdateItem's expressions. */
-import type { AttributeValue, UpdateItemCommandInput } from "@aws-sdk/client-dynamodb";
-import { marshalling } from "./client.ts";
-
-export type UpdateExpression = Omit<UpdateItemCommandInput, "TableName" | "Key">;
+/** Builds the expressions of a conditional UpdateItem. */
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import { marshalling, type UpdateExpression } from "./client.ts";
 
 const options = { removeUndefinedValues: true, convertTopLevelContainer: true };
 
-/** An UpdateItem's expressions while they grow. Every name and value gets an alias, as many names are reserved. */
+/** Collects clauses and conditions. Every name and value gets an alias, as many names are reserved. */
 export class UpdateExpressionBuilder {
   readonly #names = new Map<string, string>();
   readonly #values: Record<string, AttributeValue> = {};
@@ -26,7 +24,7 @@ export class UpdateExpressionBuilder {
     this.#clauses.REMOVE.push(this.#name(attribute));
   }
 
-  /** Counts on, or puts members into a set. */
+  /** Adds to a number, or adds members to a set. */
   add(attribute: string, value: number | ReadonlySet<number>): void {
     this.#clauses.ADD.push(`${this.#name(attribute)} ${this.#value(value)}`);
   }
@@ -36,7 +34,7 @@ export class UpdateExpressionBuilder {
   }
 
   requireValue(attribute: string, value: AttributeValue): void {
-    // Nothing is known of what a map or a list may hold where none belongs, and it decides nothing.
+    // A map or a list in this place is another program's, with unknown content that decides nothing.
     const type = value.NULL ? "NULL" : value.M ? "M" : value.L ? "L" : undefined;
     if (type !== undefined) this.requireType(attribute, type);
     else this.#conditions.push(`${this.#name(attribute)} = ${this.#raw(value)}`);
@@ -46,21 +44,23 @@ export class UpdateExpressionBuilder {
     this.#conditions.push(`attribute_type(${this.#name(attribute)}, ${this.#value(type)})`);
   }
 
+  /** Also holds where there is no attribute. */
   requireTypeIfAny(attribute: string, type: string): void {
     const name = this.#name(attribute);
     this.#conditions.push(`(attribute_not_exists(${name}) OR attribute_type(${name}, ${this.#value(type)}))`);
   }
 
-  /** An attribute that is missing is of no type. */
+  /** Also holds where there is no attribute. */
   requireNotType(attribute: string, type: string): void {
     this.#conditions.push(`NOT attribute_type(${this.#name(attribute)}, ${this.#value(type)})`);
   }
 
-  /** Holds, too, where there is nothing to compare with: no attribute, or one of another type. */
+  /** Also holds where there is no attribute, or one of another type. */
   requireNotAtLeast(attribute: string, value: unknown): void {
     this.#conditions.push(`NOT ${this.#name(attribute)} >= ${this.#value(value)}`);
   }
 
+  /** Also holds where there is no attribute. */
   requireBelowIfAny(attribute: string, operator: "<" | "<=", value: unknown): void {
     const name = this.#name(attribute);
     this.#conditions.push(`(attribute_not_exists(${name}) OR ${name} ${operator} ${this.#value(value)})`);

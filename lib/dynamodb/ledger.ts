@@ -1,14 +1,6 @@
-/** An item of the ledger's table as a run, and a run's writes as expressions. */
+/** The ledger of broadcasts in DynamoDB, through the raw client: every change of a run is one conditional UpdateItem. */
 import process from "node:process";
-import {
-  type AttributeValue,
-  type DynamoDBClient,
-  GetItemCommand,
-  QueryCommand,
-  type QueryCommandOutput,
-  UpdateItemCommand,
-  type UpdateItemCommandOutput,
-} from "@aws-sdk/client-dynamodb";
+import { type DynamoDBClient, QueryCommand, type QueryCommandOutput } from "@aws-sdk/client-dynamodb";
 import {
   changesOf,
   isRun,
@@ -21,123 +13,23 @@ import {
   type RunValue,
   textOf,
 } from "../broadcast/ledger.ts";
-import { errorName, StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage_error.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
-import type { Item } from "./chat_item.ts";
-import { createDynamoDBClient, loadMarshalling, openTable, type Table } from "./client.ts";
-import { type UpdateExpression as Update, UpdateExpressionBuilder } from "./expressions.ts";
-import { ensureTable, ledgerSchema, ledgerWords, misfitOf } from "./table.ts";
-
-/**
- * What the item says of its run. What else is in it (a map, say) is none of ours, but an item that is no run is an
- * error: to take it for "no run" would be to send a broadcast twice.
- */
-export function runOf(item: Item): RunRecord {
-  const run: Record<string, RunValue> = {};
-  for (const [name, value] of Object.entries(item)) {
-    if (!reservedAttributes.includes(name)) {
-      run[name] = packedAttributes.has(name) ? unpacked(value) : valueOf(value);
-    }
-    if (run[name] === undefined) delete run[name];
-  }
-  if (isRun(run)) return run;
-  const id = String(run["broadcast_id"]);
-  throw new StorageError(
-    "failed",
-    `The ledger's item "run" of the broadcast "${id}" is no run that this version can read. Look at the item, or ` +
-      `choose another broadcastId.`,
-  );
-}
-
-function valueOf(value: Item[string]): RunValue {
-  if (value.S !== undefined) return value.S;
-  if (value.BOOL !== undefined) return value.BOOL;
-  if (value.N !== undefined) return Number(value.N);
-  return value.L?.every((each) => each.N !== undefined) ? value.L.map((each) => Number(each.N)) : undefined;
-}
-
-/** Lists of chats. */
-const packedAttributes: ReadonlySet<string> = new Set(["pending", "unsent", "sampled"]);
-
-/** A full list of numbers would not leave room for the counts in an item of 1 KB: as doubles it is a fifth smaller. */
-function packed(numbers: readonly number[]): Uint8Array | readonly number[] {
-  // Not every engine takes empty bytes.
-  if (numbers.length === 0) return numbers;
-  const view = new DataView(new ArrayBuffer(8 * numbers.length));
-  numbers.forEach((number, index) => view.setFloat64(8 * index, number));
-  return new Uint8Array(view.buffer);
-}
-
-function unpacked(value: Item[string]): RunValue {
-  if (value.B === undefined) return valueOf(value);
-  const view = new DataView(value.B.buffer, value.B.byteOffset, value.B.byteLength);
-  return Array.from({ length: Math.floor(value.B.byteLength / 8) }, (_, index) => view.getFloat64(8 * index));
-}
-
-/** When the item was saved last, by its owner's count: milliseconds since 1970 that never go back. */
-export function savedAt(item: Item): number {
-  return Number(item["saved_at"]?.N ?? 0);
-}
-
-/** Creates the run where there is none. */
-export function beginUpdate(run: RunRecord): Update {
-  const update = new UpdateExpressionBuilder();
-  write(update, run);
-  update.requireAbsent("broadcast_id");
-  return update.build();
-}
-
-/** Changes the owner of a run that is as it was read. A new owner counts its saves from its own clock. */
-export function claimUpdate(run: RunRecord, owner: string, leaseUntil: number): Update {
-  const update = new UpdateExpressionBuilder();
-  update.set(["owner"], owner);
-  update.set(["fence"], run.fence + 1);
-  update.set(["lease_until"], leaseUntil);
-  update.remove("saved_at");
-  requireOwned(update, run);
-  update.requireValue("lease_until", { N: String(run.lease_until) });
-  update.requireValue("state", { S: "running" });
-  return { ...update.build(), ReturnValues: "ALL_NEW" };
-}
-
-/** Writes the whole run where it is its owner's still, and nothing later of the owner's is there. */
-export function saveUpdate(run: RunRecord, savedAt: number): Update {
-  const update = new UpdateExpressionBuilder();
-  write(update, run);
-  update.set(["saved_at"], savedAt);
-  requireOwned(update, run);
-  // Only its owner can have finished it with this fence, and may say so again.
-  if (run.state === "running") update.requireValue("state", { S: "running" });
-  update.requireBelowIfAny("saved_at", "<", savedAt);
-  return { ...update.build(), ReturnValues: "NONE" };
-}
-
-/** Keeps a part of a text, whatever was there. */
-export function partUpdate(text: string): Update {
-  const update = new UpdateExpressionBuilder();
-  update.set(["text"], text);
-  const { ConditionExpression: _none, ReturnValuesOnConditionCheckFailure: _never, ...rest } = update.build();
-  return { ...rest, ReturnValues: "NONE" };
-}
-
-function requireOwned(update: UpdateExpressionBuilder, run: RunRecord): void {
-  update.requireValue("owner", { S: run.owner });
-  update.requireValue("fence", { N: String(run.fence) });
-}
-
-/** The attribute `open` keeps a run in the index of that name for as long as it is not finished. */
-function write(update: UpdateExpressionBuilder, run: RunRecord): void {
-  const { set, remove } = changesOf(run);
-  for (const [name, value] of set) {
-    update.set([name], packedAttributes.has(name) ? packed(value as number[]) : value);
-  }
-  for (const name of remove) update.remove(name);
-  if (run.state === "running") update.set(["open"], "open");
-  else update.remove("open");
-}
-
-// The ledger in DynamoDB, through the raw client: one conditional UpdateItem for whatever happens to a run.
+import {
+  type ConditionError,
+  createDynamoDBClient,
+  getItem,
+  type Item,
+  loadMarshalling,
+  openTable,
+  type Table,
+  type UpdateExpression,
+  updateItem,
+} from "./client.ts";
+import { causeName } from "./errors.ts";
+import { UpdateExpressionBuilder } from "./expressions.ts";
+import { ensureTable, ledgerHints, ledgerSchema, schemaMismatch } from "./table.ts";
 
 /** Which table, and how to reach it. */
 export interface DynamoDBLedgerOptions {
@@ -153,7 +45,7 @@ export interface DynamoDBLedgerOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** Times that a write finds no table, or one that takes no writes yet, before that is an error. */
+/** How often one write may have to create the table, or to wait for it. */
 const creationsAtMost = 3;
 
 const optionNames: Names = {
@@ -188,12 +80,12 @@ export class DynamoDBLedger implements Ledger {
     this.#clock = options.clock ?? systemClock;
     this.#ownsClient = options.client === undefined;
     this.#client = options.client ?? createDynamoDBClient(regionName, options.fetch);
-    this.#table = openTable(this.#client, this.tableName, regionName, ledgerWords(this.tableName));
+    this.#table = openTable(this.#client, this.tableName, regionName, ledgerHints(this.tableName));
   }
 
   /** One GetItem. */
   async get(broadcastId: string): Promise<RunRecord | undefined> {
-    const item = await orWithoutTable(this.#read(broadcastId, "run"), undefined);
+    const item = await undefinedWithoutTable(this.#read(broadcastId, "run"));
     return item && runOf(item);
   }
 
@@ -202,7 +94,7 @@ export class DynamoDBLedger implements Ledger {
     await loadMarshalling();
     const refused = await this.#create(run.broadcast_id, "run", beginUpdate(run));
     if (refused === undefined) return run;
-    // Where an earlier attempt landed and its answer was lost, this is the run as it was to be.
+    // After an attempt that landed and whose answer was lost, this is our own run.
     return refused.item === undefined ? await this.begin(run) : runOf(refused.item);
   }
 
@@ -210,7 +102,7 @@ export class DynamoDBLedger implements Ledger {
   async claim(run: RunRecord, owner: string, leaseUntil: number): Promise<RunRecord | undefined> {
     await loadMarshalling();
     const written = await this.#update(run.broadcast_id, "run", claimUpdate(run, owner, leaseUntil));
-    if ("answer" in written) return runOf(written.answer.Attributes ?? {});
+    if ("attributes" in written) return runOf(written.attributes ?? {});
     const now = written.item && runOf(written.item);
     const isOurs = now?.owner === owner && now.fence === run.fence + 1;
     return isOurs ? now : undefined;
@@ -219,13 +111,13 @@ export class DynamoDBLedger implements Ledger {
   /** One UpdateItem. */
   async save(run: RunRecord): Promise<boolean> {
     await loadMarshalling();
-    // DynamoDB may carry out a request long after its time-out; later saves must be told from it.
+    // DynamoDB may carry out a request long after its time-out: such a save must not undo a later one.
     const at = this.#savedAt = Math.max(this.#savedAt + 1, this.#clock.now());
     const written = await this.#update(run.broadcast_id, "run", saveUpdate(run, at));
-    if ("answer" in written) return true;
+    if ("attributes" in written) return true;
     if (written.item === undefined) return false;
     const now = runOf(written.item);
-    // Ours with a lost answer, or overtaken by a later one of ours.
+    // This save, whose answer was lost, or a later one of ours.
     return now.owner === run.owner && now.fence === run.fence && savedAt(written.item) >= at;
   }
 
@@ -234,7 +126,7 @@ export class DynamoDBLedger implements Ledger {
     const ids: string[] = [];
     let from: Item | undefined;
     do {
-      const page: QueryCommandOutput | undefined = await orWithoutTable(this.#openPage(from), undefined);
+      const page: QueryCommandOutput | undefined = await undefinedWithoutTable(this.#openPage(from));
       ids.push(...(page?.Items ?? []).flatMap(({ broadcast_id }) => broadcast_id?.S ?? []));
       from = page?.LastEvaluatedKey;
     } while (from !== undefined);
@@ -265,13 +157,8 @@ export class DynamoDBLedger implements Ledger {
     if (this.#ownsClient) this.#client.destroy();
   }
 
-  async #read(broadcastId: string, record: string): Promise<Item | undefined> {
-    const command = new GetItemCommand({ ...this.#key(broadcastId, record), ConsistentRead: true });
-    const answer = this.#table.send(
-      "GetItem",
-      (client, options) => client.send(command, options as undefined),
-    );
-    return (await this.#explained(answer)).Item;
+  #read(broadcastId: string, record: string): Promise<Item | undefined> {
+    return this.#explained(getItem(this.#table, keyOf(broadcastId, record)));
   }
 
   #openPage(from: Item | undefined): Promise<QueryCommandOutput> {
@@ -283,18 +170,17 @@ export class DynamoDBLedger implements Ledger {
       ExpressionAttributeValues: { ":open": { S: "open" } },
       ExclusiveStartKey: from,
     });
-    const answer = this.#table.send("Query", (client, options) => client.send(command, options as undefined));
-    return this.#explained(answer);
+    return this.#explained(this.#table.send("Query", command));
   }
 
-  /** Writes, and creates the table where that is missing. */
-  async #create(broadcastId: string, record: string, update: Update): Promise<Refused | undefined> {
+  /** Writes, and first creates the table if there is none. */
+  async #create(broadcastId: string, record: string, update: UpdateExpression): Promise<Refused | undefined> {
     for (let round = 1;; round++) {
       try {
         const written = await this.#update(broadcastId, record, update);
-        return "answer" in written ? undefined : written;
+        return "attributes" in written ? undefined : written;
       } catch (error) {
-        if (!isWithoutTable(error) || round > creationsAtMost) throw error;
+        if (!isTableMissing(error) || round > creationsAtMost) throw error;
         this.#creation ??= ensureTable(this.#table, ledgerSchema, this.#clock).finally(() => {
           this.#creation = undefined;
         });
@@ -303,54 +189,160 @@ export class DynamoDBLedger implements Ledger {
     }
   }
 
-  /** What a condition refused comes with the item that is there, or it is read. */
-  async #update(broadcastId: string, record: string, update: Update): Promise<Written> {
-    const command = new UpdateItemCommand({ ...this.#key(broadcastId, record), ...update });
-    const answer = this.#table.send(
-      "UpdateItem",
-      (client, options) => client.send(command, options as undefined),
-    );
+  /** If the condition does not hold, gives the item that is there: from the error, or read. */
+  async #update(broadcastId: string, record: string, update: UpdateExpression): Promise<Written> {
+    const key = keyOf(broadcastId, record);
     try {
-      return { answer: await this.#explained(answer) };
+      return { attributes: await this.#explained(updateItem(this.#table, key, update)) };
     } catch (error) {
-      const cause = (error as Error).cause as { readonly Item?: Item } | undefined;
-      if (errorName(cause) !== "ConditionalCheckFailedException") throw error;
-      return { item: cause?.Item ?? await this.#read(broadcastId, record) };
+      if (causeName(error) !== "ConditionalCheckFailedException") throw error;
+      const cause = (error as Error).cause as ConditionError;
+      return { item: cause.Item ?? await this.#read(broadcastId, record) };
     }
   }
 
-  /** DynamoDB's words about another key, or an index that is not there, do not say what to do. */
+  /** DynamoDB's message about another key, or a missing index, does not say what to do. */
   async #explained<T>(answer: Promise<T>): Promise<T> {
     try {
       return await answer;
     } catch (error) {
-      const isRefused = errorName((error as Error).cause) === "ValidationException";
-      const misfit = isRefused && await misfitOf(this.#table, ledgerSchema).catch(() => undefined);
-      throw misfit || error;
+      const isRefused = causeName(error) === "ValidationException";
+      const mismatch = isRefused && await schemaMismatch(this.#table, ledgerSchema).catch(() => undefined);
+      throw mismatch || error;
     }
-  }
-
-  #key(broadcastId: string, record: string): { TableName: string; Key: Record<string, AttributeValue> } {
-    return { TableName: this.tableName, Key: { broadcast_id: { S: broadcastId }, record: { S: record } } };
   }
 }
 
-type Written = { readonly answer: UpdateItemCommandOutput } | Refused;
+function keyOf(broadcastId: string, record: string): Item {
+  return { broadcast_id: { S: broadcastId }, record: { S: record } };
+}
 
-/** What is there in place of what the condition asked for. */
+type Written = { readonly attributes: Item | undefined } | Refused;
+
+/** The item that did not meet the condition. */
 interface Refused {
   readonly item: Item | undefined;
 }
 
-function isWithoutTable(error: unknown): boolean {
-  return errorName((error as Error).cause) === "ResourceNotFoundException";
+function isTableMissing(error: unknown): boolean {
+  return causeName(error) === "ResourceNotFoundException";
 }
 
-async function orWithoutTable<T, U>(answer: Promise<T>, nothing: U): Promise<T | U> {
+async function undefinedWithoutTable<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (isWithoutTable(error)) return nothing;
+    if (isTableMissing(error)) return undefined;
     throw error;
   }
+}
+
+// A run as an item of the table, and its writes as conditional updates.
+
+/**
+ * The run of an item; attributes of other types (a map, say) are ignored. An item that is no run is an error: to take it
+ * for "no run" would be to send a broadcast twice.
+ */
+export function runOf(item: Item): RunRecord {
+  const run: Record<string, RunValue> = {};
+  for (const [name, value] of Object.entries(item)) {
+    if (!reservedAttributes.includes(name)) {
+      run[name] = packedAttributes.has(name) ? unpacked(value) : valueOf(value);
+    }
+    if (run[name] === undefined) delete run[name];
+  }
+  if (isRun(run)) return run;
+  const id = String(run["broadcast_id"]);
+  throw new StorageError(
+    "failed",
+    `The ledger's item "run" of the broadcast "${id}" is no run that this version can read. Look at the item, or ` +
+      `choose another broadcastId.`,
+  );
+}
+
+function valueOf(value: Item[string]): RunValue {
+  if (value.S !== undefined) return value.S;
+  if (value.BOOL !== undefined) return value.BOOL;
+  if (value.N !== undefined) return Number(value.N);
+  return value.L?.every((each) => each.N !== undefined) ? value.L.map((each) => Number(each.N)) : undefined;
+}
+
+/** Attributes that are lists of chats. */
+const packedAttributes: ReadonlySet<string> = new Set(["pending", "unsent", "sampled"]);
+
+/** The numbers as doubles, which take a fifth less room: a full list would not fit into an item of 1 KB with the counts. */
+function packed(numbers: readonly number[]): Uint8Array | readonly number[] {
+  // Not every engine takes empty bytes.
+  if (numbers.length === 0) return numbers;
+  const view = new DataView(new ArrayBuffer(8 * numbers.length));
+  numbers.forEach((number, index) => view.setFloat64(8 * index, number));
+  return new Uint8Array(view.buffer);
+}
+
+function unpacked(value: Item[string]): RunValue {
+  if (value.B === undefined) return valueOf(value);
+  const view = new DataView(value.B.buffer, value.B.byteOffset, value.B.byteLength);
+  return Array.from({ length: Math.floor(value.B.byteLength / 8) }, (_, index) => view.getFloat64(8 * index));
+}
+
+/** When the item was last saved, by its owner's clock: milliseconds since 1970 that never go back. */
+export function savedAt(item: Item): number {
+  return Number(item["saved_at"]?.N ?? 0);
+}
+
+/** Creates the run where there is none. */
+export function beginUpdate(run: RunRecord): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
+  write(update, run);
+  update.requireAbsent("broadcast_id");
+  return update.build();
+}
+
+/** Changes the owner of a run, if the run is still as it was read. A new owner dates its saves by its own clock. */
+export function claimUpdate(run: RunRecord, owner: string, leaseUntil: number): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
+  update.set(["owner"], owner);
+  update.set(["fence"], run.fence + 1);
+  update.set(["lease_until"], leaseUntil);
+  update.remove("saved_at");
+  requireOwned(update, run);
+  update.requireValue("lease_until", { N: String(run.lease_until) });
+  update.requireValue("state", { S: "running" });
+  return { ...update.build(), ReturnValues: "ALL_NEW" };
+}
+
+/** Writes the whole run, if it is still its owner's and the owner has saved nothing later. */
+export function saveUpdate(run: RunRecord, savedAt: number): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
+  write(update, run);
+  update.set(["saved_at"], savedAt);
+  requireOwned(update, run);
+  // With this fence only the owner can have finished it, and it may write that again.
+  if (run.state === "running") update.requireValue("state", { S: "running" });
+  update.requireBelowIfAny("saved_at", "<", savedAt);
+  return { ...update.build(), ReturnValues: "NONE" };
+}
+
+/** Writes a part of a text over whatever is there. */
+export function partUpdate(text: string): UpdateExpression {
+  const update = new UpdateExpressionBuilder();
+  update.set(["text"], text);
+  const { ConditionExpression: _none, ReturnValuesOnConditionCheckFailure: _never, ...rest } = update.build();
+  return { ...rest, ReturnValues: "NONE" };
+}
+
+function requireOwned(update: UpdateExpressionBuilder, run: RunRecord): void {
+  update.requireValue("owner", { S: run.owner });
+  update.requireValue("fence", { N: String(run.fence) });
+}
+
+/** The attribute `open` keeps a run in the index of that name until it is finished. */
+function write(update: UpdateExpressionBuilder, run: RunRecord): void {
+  const { set, remove } = changesOf(run);
+  for (const [name, value] of set) {
+    update.set([name], packedAttributes.has(name) ? packed(value as number[]) : value);
+  }
+  for (const name of remove) update.remove(name);
+  if (run.state === "running") update.set(["open"], "open");
+  else update.remove("open");
 }

@@ -1,4 +1,4 @@
-/** A table: found, or created and awaited. */
+/** The tables: their schemas, and how one is found, or created and waited for. */
 import {
   CreateTableCommand,
   type CreateTableCommandInput,
@@ -6,23 +6,59 @@ import {
   type TableDescription,
 } from "@aws-sdk/client-dynamodb";
 import type { LoadOptions } from "../chats/storage.ts";
-import { errorName, StorageError } from "../chats/storage_error.ts";
+import { StorageError } from "../chats/storage_error.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import type { Table, TableHints } from "./client.ts";
-
-const pollMs = 1000;
-const createWithinMs = 60_000;
+import { causeName } from "./errors.ts";
 
 /** What makes a table ours. */
 export interface Schema {
   readonly AttributeDefinitions: NonNullable<CreateTableCommandInput["AttributeDefinitions"]>;
   readonly KeySchema: NonNullable<CreateTableCommandInput["KeySchema"]>;
   readonly GlobalSecondaryIndexes?: NonNullable<CreateTableCommandInput["GlobalSecondaryIndexes"]>;
-  /** The key in words, and who needs it: `chats need chat_id (N, HASH) alone`. */
+  /** The key in words, for errors: `chats need chat_id (N, HASH) alone`. */
   readonly need: string;
   /** The variable or option that chooses another table. */
   readonly setting: string;
 }
+
+export const chatSchema: Schema = {
+  AttributeDefinitions: [{ AttributeName: "chat_id", AttributeType: "N" }],
+  KeySchema: [{ AttributeName: "chat_id", KeyType: "HASH" }],
+  need: "chats need chat_id (N, HASH) alone",
+  setting: "TELEGRAM_CHATS_TABLE",
+};
+
+const ledgerSetting = "TELEGRAM_BROADCASTS_TABLE (or broadcastsTableName)";
+
+export const ledgerSchema: Schema = {
+  AttributeDefinitions: [
+    { AttributeName: "broadcast_id", AttributeType: "S" },
+    { AttributeName: "record", AttributeType: "S" },
+    { AttributeName: "open", AttributeType: "S" },
+  ],
+  KeySchema: [
+    { AttributeName: "broadcast_id", KeyType: "HASH" },
+    { AttributeName: "record", KeyType: "RANGE" },
+  ],
+  GlobalSecondaryIndexes: [{
+    IndexName: "open",
+    KeySchema: [{ AttributeName: "open", KeyType: "HASH" }],
+    Projection: { ProjectionType: "KEYS_ONLY" },
+  }],
+  need: 'broadcasts need broadcast_id (S, HASH) + record (S, RANGE), and an index "open" on open (S, HASH)',
+  setting: ledgerSetting,
+};
+
+/** What errors say of the ledger's table. */
+export function ledgerHints(tableName: string): TableHints {
+  const advice =
+    `Check ${ledgerSetting} and AWS_REGION: the first broadcast with a broadcastId creates the table.`;
+  return { advice, resources: { Query: `${tableName}/index/*` } };
+}
+
+const pollMs = 1000;
+const createWithinMs = 60_000;
 
 /** Resolves once the table is there, is ours by its key, and takes writes. */
 export async function ensureTable(
@@ -35,10 +71,10 @@ export async function ensureTable(
   await untilActive(found, table, schema, clock, work);
 }
 
-/** Why the table that is there is not ours; undefined where it is, or there is none. */
-export async function misfitOf(table: Table, schema: Schema): Promise<StorageError | undefined> {
+/** Why the table has not our schema; `undefined` if it has, or there is no table. */
+export async function schemaMismatch(table: Table, schema: Schema): Promise<StorageError | undefined> {
   const found = await describe(table);
-  return found && misfit(found, table.tableName, schema);
+  return found && mismatchIn(found, table.tableName, schema);
 }
 
 async function describe(
@@ -47,19 +83,14 @@ async function describe(
 ): Promise<TableDescription | undefined> {
   try {
     const command = new DescribeTableCommand({ TableName: tableName });
-    const { Table } = await send(
-      "DescribeTable",
-      (client, options) => client.send(command, options as undefined),
-      signal,
-    );
-    return Table;
+    return (await send("DescribeTable", command, signal)).Table;
   } catch (error) {
-    if (errorName((error as Error).cause) === "ResourceNotFoundException") return undefined;
+    if (causeName(error) === "ResourceNotFoundException") return undefined;
     throw error;
   }
 }
 
-/** Somebody else's creation at the same moment, or our own whose answer was lost, is as good as this one. */
+/** A creation by another process at the same moment, or our own whose answer was lost, counts as success. */
 async function create(
   { tableName, send }: Table,
   schema: Schema,
@@ -67,20 +98,16 @@ async function create(
 ): Promise<TableDescription> {
   try {
     const command = new CreateTableCommand(creationOf(tableName, schema));
-    const { TableDescription } = await send(
-      "CreateTable",
-      (client, options) => client.send(command, options as undefined),
-      signal,
-    );
+    const { TableDescription } = await send("CreateTable", command, signal);
     onProgress?.();
     return TableDescription ?? schema;
   } catch (error) {
-    if (errorName((error as Error).cause) === "ResourceInUseException") return schema;
+    if (causeName(error) === "ResourceInUseException") return schema;
     throw error;
   }
 }
 
-/** No tags, no encryption key, no time-to-live: each of them would need an IAM action more. */
+/** Without tags, encryption key and time-to-live: each of them would need a further IAM action. */
 function creationOf(TableName: string, schema: Schema): CreateTableCommandInput {
   const { AttributeDefinitions, KeySchema, GlobalSecondaryIndexes } = schema;
   const indexes = GlobalSecondaryIndexes && { GlobalSecondaryIndexes };
@@ -96,14 +123,14 @@ async function untilActive(
   { signal, onProgress }: LoadOptions,
 ): Promise<void> {
   const elapsed = steady(clock);
-  const deadline = elapsed() + createWithinMs;
+  const endsAt = elapsed() + createWithinMs;
   for (let now = found;; now = await describe(table, signal)) {
-    const unfit = now && misfit(now, table.tableName, schema);
-    if (unfit !== undefined) throw unfit;
-    // A table that was just made may not be seen yet, and has no status then.
+    const mismatch = now && mismatchIn(now, table.tableName, schema);
+    if (mismatch !== undefined) throw mismatch;
+    // A table that was just created may not be visible yet: then it has no status.
     const status = now?.TableStatus ?? "CREATING";
     if (status === "ACTIVE" || status === "UPDATING") return;
-    if (status !== "CREATING" || elapsed() >= deadline) throw takesNoWrites(table, now?.TableStatus);
+    if (status !== "CREATING" || elapsed() >= endsAt) throw takesNoWrites(table, now?.TableStatus);
     onProgress?.();
     await clock.sleep(pollMs, signal);
   }
@@ -114,7 +141,7 @@ function takesNoWrites({ tableName }: Table, status: string = "not there"): Stor
   return new StorageError("table", message);
 }
 
-function misfit(found: TableDescription, tableName: string, schema: Schema): StorageError | undefined {
+function mismatchIn(found: TableDescription, tableName: string, schema: Schema): StorageError | undefined {
   const key = keyOf(found);
   const names = (found.GlobalSecondaryIndexes ?? []).map(({ IndexName }) => IndexName);
   const missing = schema.GlobalSecondaryIndexes?.find(({ IndexName }) => !names.includes(IndexName));
@@ -134,47 +161,4 @@ function keyOf({ KeySchema = [], AttributeDefinitions = [] }: TableDescription):
     `${AttributeName} (${typeOf(AttributeName)}, ${KeyType})`
   )
     .join(" + ");
-}
-
-// The table of chats.
-
-export const chatSchema: Schema = {
-  AttributeDefinitions: [{ AttributeName: "chat_id", AttributeType: "N" }],
-  KeySchema: [{ AttributeName: "chat_id", KeyType: "HASH" }],
-  need: "chats need chat_id (N, HASH) alone",
-  setting: "TELEGRAM_CHATS_TABLE",
-};
-
-/** Resolves once the table is there, is ours by its key, and takes writes. */
-export async function ensureChatTable(table: Table, clock: Clock, work: LoadOptions): Promise<void> {
-  await ensureTable(table, chatSchema, clock, work);
-}
-
-// The ledger's table.
-
-const setting = "TELEGRAM_BROADCASTS_TABLE (or broadcastsTableName)";
-
-export const ledgerSchema: Schema = {
-  AttributeDefinitions: [
-    { AttributeName: "broadcast_id", AttributeType: "S" },
-    { AttributeName: "record", AttributeType: "S" },
-    { AttributeName: "open", AttributeType: "S" },
-  ],
-  KeySchema: [
-    { AttributeName: "broadcast_id", KeyType: "HASH" },
-    { AttributeName: "record", KeyType: "RANGE" },
-  ],
-  GlobalSecondaryIndexes: [{
-    IndexName: "open",
-    KeySchema: [{ AttributeName: "open", KeyType: "HASH" }],
-    Projection: { ProjectionType: "KEYS_ONLY" },
-  }],
-  need: 'broadcasts need broadcast_id (S, HASH) + record (S, RANGE), and an index "open" on open (S, HASH)',
-  setting,
-};
-
-/** What errors say of the table. */
-export function ledgerWords(tableName: string): TableHints {
-  const advice = `Check ${setting} and AWS_REGION: the first broadcast with a broadcastId creates the table.`;
-  return { advice, resources: { Query: `${tableName}/index/*` } };
 }

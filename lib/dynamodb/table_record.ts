@@ -1,18 +1,28 @@
-/** The one item of the table that is no chat: which bot the table serves, and the latest /stops. Pure. */
+/**
+ * The one item of the table of chats that is no chat: which bot the table serves, and the log of the latest /stops for all
+ * processes that share the table.
+ */
 import { isStopped } from "../chats/chat.ts";
 import type { ChatEvent } from "../chats/events.ts";
 import type { ApplyResult, StopLog } from "../chats/storage.ts";
-import { errorName } from "../chats/storage_error.ts";
 import type { Clock } from "../util/clock.ts";
 import { ConfigError } from "../util/validate.ts";
-import { type ConditionError, getItem, type Item, updateItem } from "./chat_item.ts";
-import { loadMarshalling, type Table } from "./client.ts";
-import { type UpdateExpression, UpdateExpressionBuilder } from "./expressions.ts";
+import {
+  type ConditionError,
+  getItem,
+  type Item,
+  loadMarshalling,
+  type Table,
+  type UpdateExpression,
+  updateItem,
+} from "./client.ts";
+import { causeName } from "./errors.ts";
+import { UpdateExpressionBuilder } from "./expressions.ts";
 
-/** The item's key: no chat has this id, and whatever reads chats passes it over. */
-export const tableItemId = 0;
+/** The item's key: no chat has this id, and code that reads chats skips it. */
+const tableItemKey: Item = { chat_id: { N: "0" } };
 
-/** The log is emptied when it holds more chats than this: with them the item still costs few units to write. */
+/** The log is emptied when it holds more chats than this, so that the item costs few units to write. */
 export const stopsAtMost = 200;
 
 /** Clocks of two machines differ by less: each may be wrong by four minutes, and there is a minute to spare. */
@@ -23,7 +33,7 @@ export function servedBotOf(item: Item | undefined): string | undefined {
   return item?.["bot_id"]?.N;
 }
 
-/** What the item says of the latest /stops; of none, where there is no item yet. */
+/** The item's log of the latest /stops; an empty one, where there is no item yet. */
 export function stopLogOf(item: Item | undefined): StopLog {
   return {
     count: numberOf(item, "stops") ?? 0,
@@ -32,7 +42,7 @@ export function stopLogOf(item: Item | undefined): StopLog {
   };
 }
 
-/** Whether some process may be sending by the log, without reading each chat. */
+/** Whether some process may be sending on the strength of the log, without reading each chat. */
 export function isSending(item: Item, now: number): boolean {
   return (numberOf(item, "sending_until") ?? -Infinity) + clockSkewMs > now;
 }
@@ -54,8 +64,8 @@ export function stopsOf(chatIds: ReadonlySet<number>): UpdateExpression {
 }
 
 /**
- * The same where an attribute is of a type that cannot be added to: the log begins anew. Its count is the time, which is
- * above all counts before, so that every reader sees that /stops are missing.
+ * The same where an attribute has a type that nothing can be added to: the log begins anew. Its count is the time, which
+ * is above all counts before, so that every reader sees that /stops are missing.
  */
 export function newStopsOf(chatIds: ReadonlySet<number>, now: number): UpdateExpression {
   const update = new UpdateExpressionBuilder();
@@ -74,7 +84,7 @@ export function emptyStopsOf(count: number): UpdateExpression {
   return update.build();
 }
 
-/** Announces that a process sends by the log until then; a later time that is there already stays. */
+/** Announces that a process sends on the strength of the log until then; a later time stays. */
 export function sendingOf(untilMs: number): UpdateExpression {
   const update = new UpdateExpressionBuilder();
   update.set(["sending_until"], untilMs);
@@ -87,32 +97,32 @@ function numberOf(item: Item | undefined, name: string): number | undefined {
   return Number.isFinite(number) ? number : undefined;
 }
 
-// Reads and writes the table's own item: which bot the table serves, and the log of /stops for all that share it.
+// The table's own item, read and written.
 
 /**
- * How long the confirmation of a /stop waits: a quarter of a second longer than any sender relies on a reading of the log,
- * for the way of its message.
+ * How long the confirmation of a /stop waits: as long as any sender relies on one reading of the log, and a quarter of a
+ * second for its message to arrive.
  */
 const confirmAfterMs = 3000;
 
-const ending: readonly ChatEvent["kind"][] = ["stop", "deactivated", "inherited"];
+const endingKinds: readonly ChatEvent["kind"][] = ["stop", "deactivated", "inherited"];
 
 /**
  * Whether the change is to be entered in the log. A /stop of a chat that is stopped already is entered, too: the process
- * that kept the /stop before may have ended before it could enter it.
+ * that wrote the /stop before may have ended before it could enter it.
  */
-export function isToldToOthers({ before, after }: ApplyResult, events: readonly ChatEvent[]): boolean {
+export function isLoggedStop({ before, after }: ApplyResult, events: readonly ChatEvent[]): boolean {
   if (after === undefined || !isStopped(after)) return false;
-  return before?.is_active === true || events.some(({ kind }) => ending.includes(kind));
+  return before?.is_active === true || events.some(({ kind }) => endingKinds.includes(kind));
 }
 
 /** The table's own item. Every method rejects with a `StorageError` when DynamoDB does not do its part. */
 export class TableRecord {
   readonly #table: Table;
   readonly #clock: Clock;
-  /** Chats that could not be entered yet, and the number of the last try. */
-  readonly #untold = new Map<number, number>();
-  #tries = 0;
+  /** Stopped chats that are not in the log yet, each with the number of its last attempt. */
+  readonly #pending = new Map<number, number>();
+  #attempts = 0;
 
   constructor(table: Table, clock: Clock) {
     this.#table = table;
@@ -127,7 +137,7 @@ export class TableRecord {
       item = await this.#change(claimOf(botId), signal);
     }
     const served = servedBotOf(item);
-    if (served !== String(botId)) throw foreign(this.#table.tableName, String(served), botId);
+    if (served !== String(botId)) throw servesOther(this.#table.tableName, String(served), botId);
   }
 
   /** The latest /stops. */
@@ -135,31 +145,33 @@ export class TableRecord {
     return stopLogOf(await this.#read());
   }
 
-  /** Announces that this process sends by the log until then; gives the log as it is now. */
+  /** Announces that this process sends on the strength of the log until then; gives the log as it is now. */
   async beginSending(untilMs: number): Promise<StopLog> {
     await loadMarshalling();
     return stopLogOf(await this.#change(sendingOf(untilMs)));
   }
 
-  /** Enters the /stops of which an earlier write has failed. */
-  async tellWhatIsLeft(): Promise<void> {
-    if (this.#untold.size > 0) await this.#tell();
+  /** Enters the /stops that an earlier attempt has failed to enter. */
+  async logPendingStops(): Promise<void> {
+    if (this.#pending.size > 0) await this.#writePending();
   }
 
-  /** Enters a /stop in the log; gives how long its confirmation has to wait, where it has to. */
-  async tell(chatId: number): Promise<number | undefined> {
+  /** Enters a /stop in the log; gives how many milliseconds its confirmation has to wait, if it has to. */
+  async logStop(chatId: number): Promise<number | undefined> {
     await loadMarshalling();
-    this.#untold.set(chatId, ++this.#tries);
-    const item = await this.#tell();
+    this.#pending.set(chatId, ++this.#attempts);
+    const item = await this.#writePending();
     return isSending(item, this.#clock.now()) ? confirmAfterMs : undefined;
   }
 
-  async #tell(): Promise<Item> {
-    const told = [...this.#untold];
-    const item = await this.#addStops(new Set(this.#untold.keys()));
-    for (const [chatId, tried] of told) if (this.#untold.get(chatId) === tried) this.#untold.delete(chatId);
+  async #writePending(): Promise<Item> {
+    const written = [...this.#pending];
+    const item = await this.#addStops(new Set(this.#pending.keys()));
+    for (const [chatId, attempt] of written) {
+      if (this.#pending.get(chatId) === attempt) this.#pending.delete(chatId);
+    }
     const { count, chats } = stopLogOf(item);
-    // Where it fails, the next /stop empties the log.
+    // If that fails, the next /stop empties the log.
     if (chats.size > stopsAtMost) await this.#change(emptyStopsOf(count)).catch(() => {});
     return item;
   }
@@ -168,23 +180,22 @@ export class TableRecord {
     try {
       return await this.#change(stopsOf(chatIds)) as Item;
     } catch (error) {
-      if (errorName((error as Error).cause) !== "ValidationException") throw error;
+      if (causeName(error) !== "ValidationException") throw error;
       return await this.#change(newStopsOf(chatIds, this.#clock.now())) as Item;
     }
   }
 
   #read(signal?: AbortSignal): Promise<Item | undefined> {
-    return getItem(this.#table, tableItemId, signal);
+    return getItem(this.#table, tableItemKey, signal);
   }
 
   /** The item after the write or, where its condition does not hold, as it is. */
   async #change(update: UpdateExpression, signal?: AbortSignal): Promise<Item | undefined> {
     try {
-      return await updateItem(this.#table, tableItemId, { ...update, ReturnValues: "ALL_NEW" }, signal);
+      return await updateItem(this.#table, tableItemKey, { ...update, ReturnValues: "ALL_NEW" }, signal);
     } catch (error) {
-      const cause = (error as Error).cause as ConditionError | undefined;
-      if (errorName(cause) !== "ConditionalCheckFailedException") throw error;
-      return cause?.Item ?? await this.#read(signal);
+      if (causeName(error) !== "ConditionalCheckFailedException") throw error;
+      return ((error as Error).cause as ConditionError).Item ?? await this.#read(signal);
     }
   }
 }
@@ -196,7 +207,7 @@ function assertBotId(botId: number): void {
   );
 }
 
-function foreign(tableName: string, served: string, botId: number): ConfigError {
+function servesOther(tableName: string, served: string, botId: number): ConfigError {
   return new ConfigError(
     `The table "${tableName}" serves the bot ${served}, and this is the bot ${botId}. One table serves one bot: the ` +
       `first broadcast of this one would deactivate all people of the other, as they have never started it. Choose ` +

@@ -1,40 +1,45 @@
-/** Loopback stand-ins for the services that the toolkit talks to: for its sandbox, its tests and yours. */
-export { type BotApiServer, startBotApiServer } from "./telegram/server.ts";
-export type {
-  BotApiServerOptions,
-  LocalChannelOptions,
-  LocalForumOptions,
-  LocalGroupOptions,
-  LocalUserOptions,
-} from "./telegram/server_options.ts";
+/**
+ * The test kit: a Telegram Bot API server and a DynamoDB on loopback, with faults on demand, for the sandbox, for our
+ * tests and for yours. telegram/ holds the Bot API server, dynamodb/ the emulator and its fault gate.
+ */
+export { type BotApiServer, type BotApiServerOptions, startBotApiServer } from "./telegram/server.ts";
 export type { BotApiCall } from "./telegram/dispatch.ts";
-export type { ButtonPress, CallbackAnswer } from "./telegram/keyboards.ts";
-export type { LocalChat, MessageFields } from "./telegram/actors.ts";
-export type { LocalDirectMessages } from "./telegram/groups.ts";
 export type { ApiErrorParameters } from "./telegram/errors.ts";
 export type {
   BotApiFault,
   BotApiFaultAnswer,
   BotApiFaultOptions,
-  BotApiRawAnswer,
   BotApiRedirect,
   BotApiRefusal,
 } from "./telegram/faults.ts";
+export type { BotApiRawAnswer } from "./telegram/http.ts";
+export type { ButtonPress, CallbackAnswer } from "./telegram/keyboards.ts";
+export type { LocalChat, MessageFields } from "./telegram/local_chat.ts";
+export type {
+  LocalChannel,
+  LocalChannelOptions,
+  LocalDirectMessages,
+  LocalForum,
+  LocalForumOptions,
+  LocalGroup,
+  LocalGroupOptions,
+  RemoveOptions,
+  SharedChat,
+} from "./telegram/local_groups.ts";
+export type { LocalTopic, LocalUser, LocalUserOptions } from "./telegram/local_user.ts";
 export type { BotApiFlood, BotApiFloodOptions } from "./telegram/rate_limit.ts";
-export type { Payload } from "./telegram/request.ts";
-export type { LocalForum } from "./telegram/groups.ts";
-export type { LocalTopic } from "./telegram/people.ts";
-export type { LocalChannel, LocalGroup, RemoveOptions, SharedChat } from "./telegram/groups.ts";
-export type { LocalUser } from "./telegram/people.ts";
-export type { SecondPoller } from "./telegram/second_poller.ts";
+export type { Payload } from "./telegram/request_body.ts";
+export type { SecondPoller } from "./telegram/updates.ts";
 export type { WebhookDelivery } from "./telegram/webhook.ts";
-export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb/server.ts";
+
 export {
+  type Allowed,
   type BeforeForward,
   type FaultGate,
+  type FaultGateOptions,
   type GateEntry,
   startFaultGate,
 } from "./dynamodb/fault_proxy.ts";
-export type { Allowed, FaultGateOptions } from "./dynamodb/fault_proxy.ts";
 export type { Call, Fault, FaultOptions, ServiceError, ThrottlingType } from "./dynamodb/faults.ts";
 export { iamActions, type IamPolicy, iamPolicy, ledgerActions } from "./dynamodb/iam.ts";
+export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb/server.ts";

@@ -1,6 +1,6 @@
-/** Candles: what they are, and what is wrong with those that are none. */
-import { inspect } from "node:util";
+/** Candles, and their validation. */
 import { secondsHint } from "../util/clock.ts";
+import { assertSubject, assertValue, isObject, type Rule } from "../util/validate.ts";
 
 /** What an instrument did in an interval of time. */
 export interface Candle {
@@ -18,21 +18,37 @@ export interface Candle {
   readonly volume: number;
 }
 
-const names = ["time", "open", "high", "low", "close", "volume"] as const;
-
-const inBraces = `{ ${names.join(", ")} }`;
-const fromArrays =
-  `, which is an array: candles.map(([${names.join(", ")}]) => (${inBraces})) makes objects of ` +
+const fields = "{ time, open, high, low, close, volume }";
+const arrayHint =
+  `, which is an array: candles.map(([${fields.slice(2, -2)}]) => (${fields})) makes objects of ` +
   "ccxt's arrays";
+
+const listRule: Rule = { isGood: Array.isArray, rule: "a list", isRequired: true, isData: true };
+const objectRule: Rule = { isGood: isObject, rule: "an object", isRequired: true };
+const fieldsRule: Rule = {
+  isGood: (candle) => !Array.isArray(candle),
+  ...{ rule: fields, isData: true, hint: () => arrayHint },
+};
+const numberRule: Rule = {
+  ...{ isGood: Number.isFinite, rule: "a finite number", isRequired: true, isData: true },
+};
+const numberRules = Object.entries({
+  time: { ...numberRule, hint: dateHint },
+  ...{ open: numberRule, high: numberRule, low: numberRule, close: numberRule, volume: numberRule },
+});
+const timeRule: Rule = {
+  isGood: (time) => secondsHint(time) === "",
+  rule: "in milliseconds since 1970",
+  hint: secondsHint,
+  Refusal: RangeError,
+};
 
 /**
  * Checks candles before anything is made of them: at least two, in ascending order, each of them possible.
  * @throws {TypeError | RangeError} Naming the candle by its index, the field, and the rule.
  */
 export function validateCandles(candles: readonly Candle[]): void {
-  if (!Array.isArray(candles)) {
-    throw new TypeError(`Cannot use the candles as they must be a list: current value is ${show(candles)}`);
-  }
+  assertSubject("use the candles", "they", candles, listRule);
   if (candles.length < 2) {
     throw new RangeError(`Cannot use the candles as there must be two or more: here are ${candles.length}`);
   }
@@ -50,32 +66,17 @@ export function validateCandles(candles: readonly Candle[]): void {
 }
 
 function validateCandle(candle: Candle, index: number): void {
-  if (typeof candle !== "object" || candle === null) {
-    throw new TypeError(refusal(index, "it", "an object", candle));
-  }
-  if (Array.isArray(candle)) throw new TypeError(refusal(index, "it", inBraces, candle) + fromArrays);
-  for (const name of names) {
-    if (!Number.isFinite(candle[name])) {
-      const hint = name === "time" ? dateHint(candle.time) : "";
-      throw new TypeError(refusal(index, `"${name}"`, "a finite number", candle[name]) + hint);
-    }
-  }
+  const action = `use the candle at index ${index}`;
+  assertSubject(action, "it", candle, objectRule);
+  assertSubject(action, "it", candle, fieldsRule);
+  for (const [name, rule] of numberRules) assertValue(action, name, candle[name as keyof Candle], rule);
   const { time, open, high, low, close, volume } = candle;
-  const hint = secondsHint(time);
-  if (hint !== "") throw new RangeError(refusal(index, '"time"', "in milliseconds since 1970", time) + hint);
-  if (high < Math.max(open, close)) {
-    throw new RangeError(refusal(index, '"high"', `at least "open" and "close"`, high));
-  }
-  if (low > Math.min(open, close)) {
-    throw new RangeError(refusal(index, '"low"', `at most "open" and "close"`, low));
-  }
-  if (volume < 0) throw new RangeError(refusal(index, '"volume"', "0 or more", volume));
-}
-
-function refusal(index: number, name: string, rule: string, value: unknown): string {
-  return `Cannot use the candle at index ${index} as ${name} must be ${rule}: current value is ${
-    show(value)
-  }`;
+  const assertRange = (name: string, value: number, rule: string, isGood: boolean): void =>
+    assertValue(action, name, value, { isGood: () => isGood, rule, Refusal: RangeError });
+  assertValue(action, "time", time, timeRule);
+  assertRange("high", high, 'at least "open" and "close"', high >= Math.max(open, close));
+  assertRange("low", low, 'at most "open" and "close"', low <= Math.min(open, close));
+  assertRange("volume", volume, "0 or more", volume >= 0);
 }
 
 /** What makes milliseconds of a time in another form. */
@@ -83,8 +84,4 @@ function dateHint(time: unknown): string {
   if (time instanceof Date) return ": time.getTime() gives its milliseconds";
   const isDate = typeof time === "string" && !Number.isNaN(Date.parse(time));
   return isDate ? ": Date.parse(time) gives its milliseconds" : "";
-}
-
-function show(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Infinity }).slice(0, 100);
 }

@@ -1,61 +1,62 @@
-/** Charts of signals, for those who have what it takes to draw them; a signal never waits for its chart in vain. */
+/** Draws the charts of signals, for bots that have the packages for it; the packages are loaded with the first chart. */
 import process from "node:process";
 import { createKeyedMutex, deadline } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, nextTurn } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Candle } from "./candle.ts";
 import type { ChartOptions } from "./chart/options.ts";
 import type { TradingSignal } from "./signal.ts";
 
-export interface ChartingOptions {
+export interface ChartRendererOptions {
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export interface ChartOrder extends ChartOptions {
+export interface ChartRequest extends ChartOptions {
   readonly signal: TradingSignal;
   readonly candles: readonly Candle[];
-  /** Whoever is waiting for it may go. */
-  readonly leaving?: AbortSignal | undefined;
+  /** Ends the wait for the chart. */
+  readonly abortSignal?: AbortSignal | undefined;
 }
 
-/** The first one of a process loads packages and compiles WebAssembly, on a small machine. */
-const patienceMs = 10_000;
+/** The first chart of a process loads packages and compiles WebAssembly, perhaps on a small machine. */
+const drawWithinMs = 10_000;
 
-/** A PNG; `undefined` where none could be drawn in time, which is logged, though not the same twice in a row. */
-export type Charting = (order: ChartOrder) => Promise<Uint8Array | undefined>;
+/** Gives a PNG; `undefined` if none could be drawn in time, which is logged, though not the same twice in a row. */
+export type ChartRenderer = (request: ChartRequest) => Promise<Uint8Array | undefined>;
 
-export function createCharting({ clock, logger }: ChartingOptions): Charting {
-  let told: string | undefined;
-  const inOrder = createKeyedMutex();
-  // Others have their turn between two charts, each of which holds the processor for a while.
-  const drawNext = (order: ChartOrder): Promise<Uint8Array> =>
-    inOrder(0, async () => {
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      return await draw(order);
+export function createChartRenderer({ clock, logger }: ChartRendererOptions): ChartRenderer {
+  let lastFailure: string | undefined;
+  const oneAtATime = createKeyedMutex();
+  // A chart holds the processor for a while: other work has its turn before the next one.
+  const drawNext = (request: ChartRequest): Promise<Uint8Array> =>
+    oneAtATime(0, async () => {
+      await nextTurn();
+      return await draw(request);
     });
-  return async (order) => {
+  return async (request) => {
+    const { abortSignal } = request;
     try {
-      const png = await deadline(drawNext(order), { ms: patienceMs, clock, signal: order.leaving });
-      told = undefined;
+      const png = await deadline(drawNext(request), { ms: drawWithinMs, clock, signal: abortSignal });
+      lastFailure = undefined;
       return png;
     } catch (error) {
-      if (order.leaving?.aborted) return undefined;
+      if (abortSignal?.aborted) return undefined;
       const reason = messageOf(error);
-      if (reason !== told) logger.warn(`A signal goes out without its chart. ${reason}`);
-      told = reason;
+      if (reason !== lastFailure) logger.warn(`A signal goes out without its chart. ${reason}`);
+      lastFailure = reason;
       return undefined;
     }
   };
 }
 
-async function draw({ signal, candles, theme, bands }: ChartOrder): Promise<Uint8Array> {
+async function draw({ signal, candles, theme, bands }: ChartRequest): Promise<Uint8Array> {
   const { drawChart } = await load();
   return await drawChart(signal, candles, { theme, bands });
 }
 
-/** Named only now, so that Deno does not download its packages for those who draw nothing. */
+/** The module's name is no literal: otherwise Deno would download the chart's packages for bots that draw none. */
 async function load(): Promise<typeof import("./chart/mod.ts")> {
   const isSource = import.meta.url.endsWith(".ts");
   const name = isSource ? new URL("./chart/mod.ts", import.meta.url).href : "telegram-signals/chart";

@@ -11,5 +11,5 @@
  */
 export { decimalText, riskReward, validateSignal } from "./signal.ts";
 export type { Decimal, TradingSignal } from "./signal.ts";
-export { signalMessage } from "../chats/messages.ts";
+export { signalMessage } from "./ticket.ts";
 export type { FormattedText } from "../telegram/text.ts";

@@ -1,7 +1,9 @@
-/** What a strategy found: the facts of a trader's ticket. */
-import { inspect } from "node:util";
-import { assertNames, type Names, namesOf } from "../util/validate.ts";
+/**
+ * Trading signals: facts of a trade, how they are validated, and how prices and amounts are written. This room knows a
+ * signal's data (here), its text (ticket.ts), candles (candle.ts) and its picture (chart/, loaded by chart_loader.ts).
+ */
 import { secondsHint } from "../util/clock.ts";
+import { assertOptions, assertValue, type Checks, oneOfRule, type Rule, shown } from "../util/validate.ts";
 
 /**
  * A price or an amount. A string keeps its digits exactly (`"1.0850"`); a number is printed in full, without an exponent,
@@ -47,68 +49,69 @@ export interface TradingSignal {
   readonly time?: Date | string;
 }
 
-/** A strategy may carry facts of its own beside these. */
-const facts: Names = {
-  known: namesOf<TradingSignal>({
-    ...{ direction: true, symbol: true, entry: true, stop: true, target: true, tickSize: true, size: true },
-    ...{
-      risk: true,
-      currency: true,
-      timeframe: true,
-      strategy: true,
-      parameters: true,
-      note: true,
-      time: true,
-    },
-  }),
-  what: "a fact of a signal",
-  isOpen: true,
-};
-
-/** What a price has at most; a sum of two in floating point differs from theirs behind these. */
+/** Of a price, at most: noise of floating point is behind these. */
 const significantDigits = 12;
 const plainDecimal = /^-?\d+(\.\d+)?$/;
 
-/**
- * A decimal in full, with the digits that it was given: `"1.0850"` stays, `1e-7` becomes `0.0000001`.
- * @throws {TypeError} If it is no finite decimal number; `name` says which one.
- */
-export function decimalText(value: Decimal, name: string): string {
-  const text = typeof value === "number" ? numberText(value) : value;
-  if (typeof text === "string" && plainDecimal.test(text) && Number.isFinite(Number(text))) return text;
-  throw new TypeError(
-    `Cannot use the signal as "${name}" must be a finite number, or a string of plain digits such as "1.0850": ` +
-      `current value is ${show(value)}`,
-  );
-}
+// Validation.
 
-/** Entry, stop or target as it is shown. */
-export function priceText(signal: TradingSignal, name: "entry" | "stop" | "target"): string {
-  const { [name]: price, tickSize } = signal;
-  const text = decimalText(price, name);
-  if (tickSize === undefined || typeof price !== "number") return text;
-  const tick = decimalText(tickSize, "tickSize");
-  const decimals = tick.split(".")[1]?.length ?? 0;
-  const rounded = Math.round(price / Number(tick)) * Number(tick);
-  // From there on JavaScript writes an exponent, and no step is to be seen.
-  return Math.abs(rounded) < 1e21 ? rounded.toFixed(Math.min(decimals, 100)) : text;
-}
+const action = "use the signal";
 
-/** A number without float noise, in full. */
-export function numberText(value: number): string {
-  const isWhole = Number.isInteger(value) || !Number.isFinite(value);
-  return withoutExponent(isWhole ? value : Number(value.toPrecision(significantDigits)));
-}
+const amountRule: Rule = {
+  isGood: (value) => isDecimal(typeof value === "number" ? numberText(value) : value),
+  rule: 'a finite number, or a string of plain digits such as "1.0850"',
+  isData: true,
+};
+const priceRule: Rule = { ...amountRule, isRequired: true };
+const textRule: Rule = { isGood: (value) => typeof value === "string", rule: "a text" };
+const aboveZero: Rule = { isGood: (value) => Number(value) > 0, rule: "above 0", Refusal: RangeError };
 
-/** JavaScript prints numbers below 1e-6 and from 1e21 on with an exponent; a trader's ticket does not. */
-function withoutExponent(value: number): string {
-  const [mantissa = "", exponent] = String(value).split("e");
-  if (exponent === undefined || !Number.isFinite(value)) return mantissa;
-  const [, sign = "", whole = "", fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(mantissa) ?? [];
-  const shift = Number(exponent);
-  if (shift < 0) return `${sign}0.${"0".repeat(-shift - 1)}${whole}${fraction}`;
-  return sign + whole + fraction.padEnd(shift, "0");
-}
+const timeRule: Rule = {
+  isGood: (value) => {
+    const hasZone = typeof value === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(value);
+    if (!hasZone && !(value instanceof Date)) return false;
+    return !Number.isNaN(new Date(value).getTime()) && dateHint(value) === "";
+  },
+  rule: 'a Date, or an ISO 8601 string with its zone ("…Z")',
+  hint: dateHint,
+};
+
+const parametersRule: Rule = {
+  isGood: (value) =>
+    typeof value === "object" && value !== null && !(Symbol.iterator in value) &&
+    Object.values(value).every((each) =>
+      typeof each === "string" || typeof each === "boolean" || Number.isFinite(each)
+    ),
+  rule: "texts, numbers and booleans by name",
+  isData: true,
+};
+
+/** A strategy may carry facts of its own beside these. */
+const checks: Checks<TradingSignal> = {
+  rules: {
+    direction: { ...oneOfRule("long", "short"), isRequired: true },
+    symbol: {
+      isGood: (value) => typeof value === "string" && value.trim() !== "",
+      rule: 'a name such as "BTC-USD"',
+      isRequired: true,
+    },
+    ...{ entry: priceRule, stop: priceRule, target: priceRule },
+    ...{ tickSize: amountRule, size: amountRule, risk: amountRule },
+    ...{ currency: textRule, timeframe: textRule, strategy: textRule, note: textRule },
+    parameters: parametersRule,
+    time: timeRule,
+  },
+  what: "a fact of a signal",
+  synonyms: {
+    direction: ["side"],
+    symbol: ["ticker", "pair", "instrument", "market"],
+    entry: ["price", "entryprice"],
+    stop: ["stoploss", "stopprice", "sl"],
+    target: ["takeprofit", "targetprice", "tp"],
+  },
+  isOpen: true,
+  subject: "it",
+};
 
 /**
  * Checks a signal before anyone is written to. It may have facts of your own besides.
@@ -116,75 +119,52 @@ function withoutExponent(value: number): string {
  * @throws {RangeError} If the stop or the target is on the wrong side of the entry, or a size is not above 0.
  */
 export function validateSignal(signal: TradingSignal): void {
-  if (typeof signal !== "object" || signal === null) {
-    throw new TypeError(`Cannot use the signal as it must be an object: current value is ${show(signal)}`);
-  }
-  assertNames("use the signal", signal, facts);
-  const { direction, symbol } = signal;
-  if (direction !== "long" && direction !== "short") {
-    throw new TypeError(refusal("direction", '"long" or "short"', direction));
-  }
-  if (typeof symbol !== "string" || symbol.trim() === "") {
-    throw new TypeError(refusal("symbol", 'a name such as "BTC-USD"', symbol));
-  }
+  assertOptions(action, signal, checks);
   for (const name of ["tickSize", "size", "risk"] as const) {
-    const value = signal[name];
-    if (value !== undefined && Number(decimalText(value, name)) <= 0) {
-      throw new RangeError(refusal(name, "above 0", value));
-    }
+    assertValue(action, name, signal[name], aboveZero);
   }
   validateSides(signal);
-  validateWords(signal);
-  signalTime(signal, 0);
 }
 
 /** Prices are compared as they are shown. */
 function validateSides(signal: TradingSignal): void {
   const { direction, tickSize } = signal;
   const step = tickSize === undefined ? `${significantDigits} significant digits` : `tickSize ${tickSize}`;
-  const shownEntry = priceText(signal, "entry");
-  if (Number(shownEntry) <= 0) {
-    const hint = Number(signal.entry) > 0 ? `, which rounding to ${step} makes ${shownEntry}` : "";
-    throw new RangeError(refusal("entry", "above 0", signal.entry) + hint);
-  }
+  const entry = priceText(signal, "entry");
+  assertValue(action, "entry", signal.entry, {
+    ...aboveZero,
+    isGood: () => Number(entry) > 0,
+    hint: () => Number(signal.entry) > 0 ? `, which rounding to ${step} makes ${entry}` : "",
+  });
   for (const name of ["stop", "target"] as const) {
     const isBelow = (direction === "long") === (name === "stop");
-    const isRight = (price: Decimal, entry: Decimal): boolean =>
-      isBelow ? Number(price) < Number(entry) : Number(price) > Number(entry);
-    const shownPrice = priceText(signal, name);
-    if (isRight(shownPrice, shownEntry)) continue;
-    const rule = `${isBelow ? "below" : "above"} "entry" (${show(signal.entry)}) for a ${direction}`;
-    const hint = isRight(signal[name], signal.entry)
-      ? `, and after rounding to ${step} "${name}" is ${shownPrice} and "entry" ${shownEntry}`
-      : "";
-    throw new RangeError(refusal(name, rule, signal[name]) + hint);
+    const isRight = (one: Decimal, other: Decimal): boolean =>
+      isBelow ? Number(one) < Number(other) : Number(one) > Number(other);
+    const price = priceText(signal, name);
+    const rounded = `, and after rounding to ${step} "${name}" is ${price} and "entry" ${entry}`;
+    assertValue(action, name, signal[name], {
+      isGood: () => isRight(price, entry),
+      rule: `${isBelow ? "below" : "above"} "entry" (${shown(signal.entry)}) for a ${direction}`,
+      hint: () => isRight(signal[name], signal.entry) ? rounded : "",
+      Refusal: RangeError,
+    });
   }
 }
 
-/** What stands on the ticket as it is. */
-function validateWords(signal: TradingSignal): void {
-  for (const name of ["currency", "timeframe", "strategy", "note"] as const) {
-    const value = signal[name];
-    if (value !== undefined && typeof value !== "string") throw new TypeError(refusal(name, "a text", value));
-  }
-  const { parameters = {} } = signal;
-  const isPlain = (value: unknown): boolean =>
-    ["string", "boolean"].includes(typeof value) || Number.isFinite(value);
-  const isRecord = typeof parameters === "object" && parameters !== null && !(Symbol.iterator in parameters);
-  if (isRecord && Object.values(parameters).every(isPlain)) return;
-  throw new TypeError(refusal("parameters", "texts, numbers and booleans by name", parameters));
+function isDecimal(text: unknown): boolean {
+  return typeof text === "string" && plainDecimal.test(text) && Number.isFinite(Number(text));
 }
+
+function dateHint(time: unknown): string {
+  return time instanceof Date ? secondsHint(time) : "";
+}
+
+// Values derived from a signal, and how they are written.
 
 /** When the signal was found; `now` (milliseconds) where it does not say. */
 export function signalTime(signal: TradingSignal, now: number): Date {
-  const time = signal.time === undefined ? new Date(now) : new Date(signal.time);
-  const hasZone = typeof signal.time === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(signal.time);
-  const isKnown = signal.time === undefined || signal.time instanceof Date || hasZone;
-  const hint = signal.time instanceof Date ? secondsHint(time) : "";
-  if (isKnown && !Number.isNaN(time.getTime()) && hint === "") return time;
-  throw new TypeError(
-    refusal("time", 'a Date, or an ISO 8601 string with its zone ("…Z")', signal.time) + hint,
-  );
+  assertValue(action, "time", signal.time, timeRule);
+  return new Date(signal.time ?? now);
 }
 
 /** What is gained for each unit risked: |target − entry| / |entry − stop|. */
@@ -194,11 +174,39 @@ export function riskReward(signal: TradingSignal): number {
   return Math.abs(target - entry) / Math.abs(entry - stop);
 }
 
-function refusal(name: string, rule: string, value: unknown): string {
-  return `Cannot use the signal as "${name}" must be ${rule}: current value is ${show(value)}`;
+/**
+ * A decimal in full, with the digits that it was given: `"1.0850"` stays, `1e-7` becomes `0.0000001`.
+ * @throws {TypeError} If it is no finite decimal number; `name` says which one.
+ */
+export function decimalText(value: Decimal, name: string): string {
+  assertValue(action, name, value, priceRule);
+  return typeof value === "number" ? numberText(value) : value;
 }
 
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  return value instanceof Date ? String(value) : inspect(value, { depth: 1, breakLength: Infinity });
+/** Entry, stop or target as it is shown: rounded to the tick size, if it is a number. */
+export function priceText(signal: TradingSignal, name: "entry" | "stop" | "target"): string {
+  const { [name]: price, tickSize } = signal;
+  const text = decimalText(price, name);
+  if (tickSize === undefined || typeof price !== "number") return text;
+  const tick = decimalText(tickSize, "tickSize");
+  const decimals = tick.split(".")[1]?.length ?? 0;
+  const rounded = Math.round(price / Number(tick)) * Number(tick);
+  // From 1e21 on JavaScript writes an exponent, and the step is too small to matter.
+  return Math.abs(rounded) < 1e21 ? rounded.toFixed(Math.min(decimals, 100)) : text;
+}
+
+/** A number without float noise, in full. */
+export function numberText(value: number): string {
+  const isWhole = Number.isInteger(value) || !Number.isFinite(value);
+  return withoutExponent(isWhole ? value : Number(value.toPrecision(significantDigits)));
+}
+
+/** JavaScript writes numbers below 1e-6 and from 1e21 on with an exponent; a trader's ticket does not. */
+function withoutExponent(value: number): string {
+  const [mantissa = "", exponent] = String(value).split("e");
+  if (exponent === undefined || !Number.isFinite(value)) return mantissa;
+  const [, sign = "", whole = "", fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(mantissa) ?? [];
+  const shift = Number(exponent);
+  if (shift < 0) return `${sign}0.${"0".repeat(-shift - 1)}${whole}${fraction}`;
+  return sign + whole + fraction.padEnd(shift, "0");
 }

@@ -2,7 +2,7 @@
 import { deadline, DeadlineError, retry } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { assertNames, namesOf } from "../util/validate.ts";
+import { assertOptions, type Checks, trueOrFalse } from "../util/validate.ts";
 import { asGrammySignal } from "./client.ts";
 import { isTokenRefused, TelegramError, tokenRefused, unreachable } from "./errors.ts";
 
@@ -55,14 +55,12 @@ export interface StartOptions {
   readonly retry?: boolean | undefined;
 }
 
-const names = { known: namesOf<StartOptions>({ retry: true }) };
+const checks: Checks<StartOptions> = { rules: { retry: trueOrFalse } };
 
 /** @throws {TypeError} If an option is unknown, or has a wrong value. */
 export function checkStartOptions(options: StartOptions): StartOptions {
-  assertNames("start the bot", options, names);
-  const { retry } = options;
-  if (retry === undefined || typeof retry === "boolean") return options;
-  throw new TypeError(`retry must be true or false: current value is ${typeof retry}.`);
+  assertOptions("start the bot", options, checks);
+  return options;
 }
 
 interface StartRetryOptions {

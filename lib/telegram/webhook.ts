@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
-import { assertNoMistakes, mistakesInNames, namesOf } from "../util/validate.ts";
+import { assertNoMistakes, configMistakes, mistakesInNames, namesOf, type Rule } from "../util/validate.ts";
 import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adapters.ts";
 
 export type { LambdaAnswer, LambdaEvent };
@@ -27,6 +27,11 @@ export interface WebhookOptions {
 }
 
 const webhookNames = { known: namesOf<WebhookOptions>({ secretToken: true }) };
+const secretRule: Rule = {
+  isGood: (value) => typeof value === "string" && /^[A-Za-z0-9_-]{1,256}$/.test(value),
+  rule: "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token",
+  isSecret: true,
+};
 
 /** Handles a request in whichever form it comes. It never throws, and never rejects. */
 export interface WebhookCallback {
@@ -116,19 +121,15 @@ function isEqual(given: unknown, secret: string): boolean {
 }
 
 function readSecret(bot: unknown, options: WebhookOptions): string {
-  const given = options?.secretToken ?? undefined;
-  const name = given === undefined ? secretVariable : "secretToken";
-  const secret = given ?? process.env[secretVariable];
-  const rule = "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token";
-  const mistakes = mistakesInNames(options, webhookNames);
+  const mistakes = mistakesInNames(options ?? {}, webhookNames, "secretToken");
   if (typeof (bot as UpdateHandler | null | undefined)?.handleUpdate !== "function") {
     mistakes.push("The first argument must be a bot: something with a method handleUpdate.");
   }
-  if (given === undefined && !secret) {
-    mistakes.push(`secretToken is not set: it must be ${rule}. Give it here, or set ${secretVariable}.`);
-  } else if (typeof secret !== "string" || !/^[A-Za-z0-9_-]{1,256}$/.test(secret)) {
-    mistakes.push(`${name} must be ${rule} (its value is not shown).`);
-  }
+  const given = options?.secretToken ?? undefined;
+  const secret = given ?? (process.env[secretVariable] || undefined);
+  const name = given === undefined && secret !== undefined ? secretVariable : "secretToken";
+  const rule = { ...secretRule, isRequired: secret === undefined };
+  mistakes.push(...configMistakes(name, secret, rule, ` Give it here, or set ${secretVariable}.`));
   assertNoMistakes(mistakes);
   return secret ?? "";
 }

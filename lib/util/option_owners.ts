@@ -1,6 +1,6 @@
 /**
- * The bot's options by name, for those who are given one of them by mistake: the refusal says where it belongs.
- * `bot/options.ts` holds the list to the type.
+ * The names of the bot's options: a refusal of one that was given to a storage or a broadcast says that it belongs to the
+ * bot. `bot/options.ts` has the type and the rules; the compiler holds this list to them.
  */
 export const botOptionNames = [
   "botToken",

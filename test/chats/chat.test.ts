@@ -481,15 +481,18 @@ guards("transition() registers with what is told of the user, and nothing empty"
 
 guards("assertChatId() takes whole numbers of up to 52 bits and refuses the rest by its value", () => {
   for (const id of [1, -1, 123456789, -1001234567890, 2 ** 52 - 1, 1 - 2 ** 52]) assertChatId(id);
-  const refused = [0, -0, NaN, Infinity, 1.5, 2 ** 52, -(2 ** 52), 2 ** 53, "123", 5n, null, undefined, {}, [
-    1,
-  ]];
-  for (const id of refused) {
+  const numbers = [0, -0, NaN, Infinity, 1.5, 2 ** 52, -(2 ** 52), 2 ** 53];
+  const others = [5n, null, undefined];
+  const refused: [unknown, string][] = [
+    ...[...numbers, ...others].map((id) => [id, String(id)] as [unknown, string]),
+    ...[["123", '"123"'], [{}, "an object (Object)"], [[1], "an object (Array)"]] as [unknown, string][],
+  ];
+  for (const [id, shown] of refused) {
     assert.throws(
       () => assertChatId(id as number),
       (error: Error) =>
         error instanceof TypeError && error.message.includes('"chatId" must be') &&
-        error.message.includes(typeof id === "string" ? '"123"' : String(id)),
+        error.message.endsWith(`: current value is ${shown}`),
       String(id),
     );
   }

@@ -1,8 +1,9 @@
 /** What the bot says: every fact in it, digits as they were given, and formatting that no text can break. */
 import fc from "fast-check";
 import type { MessageEntity } from "grammy/types";
-import { type AboutStatus, defaultMessages, menu, signalMessage } from "../../lib/chats/messages.ts";
+import { type AboutStatus, defaultMessages, menu } from "../../lib/chats/messages.ts";
 import type { TradingSignal } from "../../lib/signals/signal.ts";
+import { signalMessage } from "../../lib/signals/ticket.ts";
 import { bold, code, format, type FormattedText, lines } from "../../lib/telegram/text.ts";
 import { assert, suite } from "../harness.ts";
 

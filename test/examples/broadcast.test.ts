@@ -12,7 +12,7 @@ import { startTable, type TableFixture } from "../support/storage.ts";
 
 const test = suite("broadcast example", {}, 120_000);
 
-interface Stage {
+interface Environment {
   readonly users: readonly LocalUser[];
   readonly table: TableFixture;
   readonly env: Readonly<Record<string, string>>;
@@ -24,7 +24,7 @@ interface Stage {
 async function withSubscribers(
   count: number,
   latencyMs: number,
-  body: (stage: Stage) => Promise<void>,
+  body: (stage: Environment) => Promise<void>,
 ): Promise<void> {
   await using telegram = await startBotApiServer({ latencyMs });
   const table = await startTable();

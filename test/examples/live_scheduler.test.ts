@@ -1,45 +1,21 @@
-/** The scheduler's parts together: never a signal twice, and never an end because of Telegram. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** The scheduler's parts together: it sends no signal twice, and goes on while Telegram is out of reach. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readArguments } from "../../examples/strategy/arguments.ts";
-import { createDelivery } from "../../examples/strategy/delivery.ts";
+import { chooseFeed, resumeFeed } from "../../examples/strategy/choose_feed.ts";
 import { type Candle, closeTime, timeframeMs } from "../../examples/strategy/feed.ts";
 import { createMeanReversion } from "../../examples/strategy/mean_reversion.ts";
-import {
-  createNotifier,
-  type Notifier,
-  type SignalBot,
-  type SignalOutcome,
-  type SignalReport,
-  type SignalRun,
-} from "../../examples/strategy/notifier.ts";
-import { openSentSignals } from "../../examples/strategy/sent_signals.ts";
-import { chooseSeries, resumed, type Series } from "../../examples/strategy/series.ts";
-import { stopOnSignals } from "../../examples/strategy/stop_on_signals.ts";
+import { createNotifier, type Notifier, type SignalOutcome } from "../../examples/strategy/notifier.ts";
+import { createSignalSender } from "../../examples/strategy/send_signal.ts";
+import { openSentLog } from "../../examples/strategy/sent_log.ts";
+import { readSettings } from "../../examples/strategy/settings.ts";
 import { trade } from "../../examples/strategy/trade.ts";
-import { UsageError } from "../../examples/strategy/usage_error.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
-import {
-  MeanReversionTelegramBot,
-  type SignalOptions,
-  StorageError,
-  TelegramError,
-  type TradingSignal,
-} from "../../mod.ts";
+import { MeanReversionTelegramBot, StorageError, TelegramError, type TradingSignal } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import { deadAddress, Logs, said } from "../support/bot.ts";
+import { found, inFolder } from "../support/examples.ts";
 
 const test = suite("live_scheduler");
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "scheduler-"));
-  try {
-    await body(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 interface RunOptions {
   readonly onCandles?: (candles: readonly Candle[]) => void;
@@ -50,20 +26,26 @@ interface RunOptions {
 
 /** What the script does between its arguments and its bot, at one candle a millisecond. */
 async function run(state: string, { argv = [], send, signal, onCandles }: RunOptions): Promise<string[]> {
-  const settings = readArguments(["--interval", "0.001", "--state", state, ...argv]);
+  const settings = readSettings(["--interval", "0.001", "--state", state, ...argv]);
   if (!settings) throw new Error("asked for help");
-  const series = chooseSeries(settings, { say: () => {} });
-  const sent = await openSentSignals(state, series.feed.name);
+  const series = chooseFeed(settings, { say: () => {} });
+  const sent = await openSentLog(state, series.feed.name);
   const handedOn: string[] = [];
   const notifier = createNotifierOf(async (found, { candles }) => {
     onCandles?.(candles);
     handedOn.push(String((found.time as Date).toISOString()));
     return await send?.(found) ?? sentOne;
   });
-  const deliver = createDelivery({ sent, notifier, say: () => {} });
+  const deliver = createSignalSender({ sent, notifier, say: () => {} });
   const strategy = createMeanReversion(settings);
   const stopping = signal ? { signal } : {};
-  await trade({ ...resumed(series, sent.last), strategy, deliver, limit: settings.signals, ...stopping });
+  await trade({
+    ...resumeFeed(series, sent.last),
+    strategy,
+    send: deliver,
+    limit: settings.signals,
+    ...stopping,
+  });
   return handedOn;
 }
 
@@ -147,50 +129,6 @@ test("trade() signals carry the feed's caution, and none is found in history", (
     assert.ok(first > "2026-01-05T06:00:00.000Z", first);
   }));
 
-test("chooseSeries() a demonstration waits in trading hours only", async () => {
-  const settings = readArguments(["--interval", "3600"]);
-  if (!settings) throw new Error("asked for help");
-  const { pace } = chooseSeries(settings, { say: () => {} });
-  const controller = new AbortController();
-  const candle = { open: 1, high: 1, low: 1, close: 1, volume: 1 };
-  await pace({ ...candle, time: Date.UTC(2026, 0, 5, 16, 55) }, controller.signal);
-  const waiting = pace({ ...candle, time: Date.UTC(2026, 0, 5, 16, 50) }, controller.signal);
-  controller.abort();
-  assert.is(await waiting.then(() => "at once", (error) => error.name), "AbortError");
-});
-
-test("chooseSeries() in real time: history up to now, made up the same after a restart on the same day", async () => {
-  const settings = readArguments(["--seed", "3547"]);
-  if (!settings) throw new Error("asked for help");
-  const say = (): void => {};
-  const noon = Date.UTC(2026, 10, 23, 12);
-  const firstOf = async (now: number): Promise<unknown> => {
-    const { value } = await chooseSeries(settings, { say, now }).feed.candles()[Symbol.asyncIterator]()
-      .next();
-    return value;
-  };
-  assert.is(chooseSeries(settings, { say, now: noon }).liveFrom, noon);
-  assert.equal(await firstOf(noon), await firstOf(noon + 3_600_000));
-  assert.is((await firstOf(noon) as { time: number }).time, Date.UTC(2026, 10, 22));
-});
-
-test("chooseSeries() an exchange's candles, unless something else is asked for", () => {
-  const seriesOf = (argv: string[]): Series => {
-    const settings = readArguments(argv);
-    if (!settings) throw new Error("asked for help");
-    return chooseSeries(settings, { say: () => {}, now: 0 });
-  };
-  const nameOf = (...argv: string[]): string => seriesOf(argv).feed.name;
-  assert.is(seriesOf([]).liveFrom, -Infinity, "the exchange's clock tells, not ours");
-  assert.is(nameOf(), "coinbase BTC-USD");
-  assert.is(nameOf("--symbol", "BTC-USD", "--exchange", "https://api.exchange.coinbase.com"), nameOf());
-  assert.is(nameOf("--symbol", "ETH-EUR"), "coinbase ETH-EUR");
-  assert.is(nameOf("--exchange", "http://127.0.0.1:8080"), "127.0.0.1:8080 BTC-USD");
-  assert.is(nameOf("--seed", "7"), "synthetic, seed 7, in real time");
-  assert.is(nameOf("--interval", "1"), "synthetic, seed 3547");
-  assert.is(nameOf("--interval", "1", "--seed", "7"), "synthetic, seed 7");
-});
-
 test("trade() rejects with what went wrong in the feed", async () => {
   const broken = new Error("feed");
   const feed = {
@@ -200,17 +138,17 @@ test("trade() rejects with what went wrong in the feed", async () => {
     }),
   };
   const strategy = createMeanReversion({ symbol: "X", account: 1 });
-  const error = await trade({ feed, strategy, deliver: () => Promise.resolve(true), liveFrom: 0 }).catch((
+  const error = await trade({ feed, strategy, send: () => Promise.resolve(true), liveFrom: 0 }).catch((
     e,
   ) => e);
   assert.is(error, broken);
 });
 
-test("createDelivery() does not send what it cannot remember, and says so", async () => {
+test("createSignalSender() does not send a signal that it cannot record, and says so", async () => {
   const lines: string[] = [];
   const sent = { last: -Infinity, record: () => Promise.reject(new Error("disk full")) };
   const notifier = createNotifierOf(() => Promise.resolve(assert.unreachable("it was sent") as never));
-  const deliver = createDelivery({ sent, notifier, say: (line) => lines.push(line) });
+  const deliver = createSignalSender({ sent, notifier, say: (line) => lines.push(line) });
   const prices = { entry: "1.0850", stop: "1.0800", target: "1.1", size: "3" };
   await deliver(
     { direction: "long", symbol: "EURUSD", ...prices, time: new Date("2026-01-05T06:15:00Z") },
@@ -221,17 +159,17 @@ test("createDelivery() does not send what it cannot remember, and says so", asyn
   ]);
 });
 
-test("createDelivery() gives a signal until the next candle's close, by the market's clock where there is one", async () => {
+test("createSignalSender() gives a signal until the next candle's close, by the market's clock where there is one", async () => {
   const time = new Date("2026-01-05T06:15:00Z");
   const leftMs: number[] = [];
   const send: Notifier["send"] = (_, { expiresAt }) => {
     leftMs.push(expiresAt - Date.now());
     return Promise.resolve(sentOne);
   };
-  const sent = { last: -Infinity, record: () => Promise.resolve({ takeBack: () => Promise.resolve() }) };
+  const sent = { last: -Infinity, record: () => Promise.resolve({ undo: () => Promise.resolve() }) };
   const parts = { sent, notifier: createNotifierOf(send), say: () => {} };
-  await createDelivery(parts)({ ...found, time }, []);
-  await createDelivery({ ...parts, marketNow: () => time.getTime() + 60_000 })({ ...found, time }, []);
+  await createSignalSender(parts)({ ...found, time }, []);
+  await createSignalSender({ ...parts, marketNow: () => time.getTime() + 60_000 })({ ...found, time }, []);
   const [demonstration = NaN, live = NaN] = leftMs;
   assert.ok(demonstration <= timeframeMs && demonstration > timeframeMs - 30_000, `${demonstration} ms`);
   assert.ok(live <= timeframeMs - 60_000 && live > timeframeMs - 90_000, `${live} ms`);
@@ -276,373 +214,14 @@ test("trade() a signal that somebody may have got does not count, and is not sen
     assert.ok(doubtful < next, `${doubtful}, then ${next}`);
   }));
 
-test("createDelivery() says so where what was not sent cannot be forgotten", async () => {
+test("createSignalSender() says so where the record of an unsent signal cannot be undone", async () => {
   const lines: string[] = [];
-  const record = { takeBack: () => Promise.reject(new Error("disk full")) };
+  const record = { undo: () => Promise.reject(new Error("disk full")) };
   const sent = { last: -Infinity, record: () => Promise.resolve(record) };
   const notifier = createNotifierOf(() => Promise.resolve(unsent));
-  const deliver = createDelivery({ sent, notifier, say: (line) => lines.push(line) });
+  const deliver = createSignalSender({ sent, notifier, say: (line) => lines.push(line) });
   assert.is(await deliver({ ...found, time: new Date("2026-01-05T06:15:00Z") }, []), false);
   assert.match(lines[0] ?? "", /Not sent: no list \(Remembered as sent all the same: disk full\)$/);
-});
-
-test("openSentSignals() what is taken back may be sent by whoever comes next, by one of them", () =>
-  inFolder(async (folder) => {
-    const state = join(folder, "state.json");
-    const at = Date.UTC(2026, 0, 5);
-    const one = await openSentSignals(state, "one");
-    await one.record(at - 1);
-    const record = await one.record(at);
-    const twin = await openSentSignals(state, "one");
-    assert.instance(await twin.record(at).catch((reason) => reason), UsageError);
-    await record.takeBack();
-    assert.is((await openSentSignals(state, "one")).last, at - 1, "the twin's try is forgotten, too");
-    await twin.record(at);
-    assert.instance(await one.record(at).catch((reason) => reason), UsageError);
-    assert.is((await openSentSignals(state, "one")).last, at);
-  }));
-
-test("openSentSignals() half a line that takes back is none: that signal may have been sent", () =>
-  inFolder(async (folder) => {
-    const state = join(folder, "state.json");
-    const at = Date.UTC(2026, 0, 5);
-    const record = await (await openSentSignals(state, "one")).record(at);
-    const before = readFileSync(state, "utf8");
-    await record.takeBack();
-    const line = readFileSync(state, "utf8").slice(before.length);
-    for (let length = 1; length < line.length - 1; length++) {
-      writeFileSync(state, before + line.slice(0, length));
-      assert.is((await openSentSignals(state, "one")).last, at, `torn at ${length}`);
-    }
-  }));
-
-test("openSentSignals() keeps the other feeds of the symbol, and leaves no other file", () =>
-  inFolder(async (folder) => {
-    const state = join(folder, "deep", "state.json");
-    await (await openSentSignals(state, "one")).record(Date.UTC(2026, 0, 5));
-    await (await openSentSignals(state, "two")).record(Date.UTC(2026, 0, 6));
-    assert.is((await openSentSignals(state, "one")).last, Date.UTC(2026, 0, 5));
-    assert.is((await openSentSignals(state, "two")).last, Date.UTC(2026, 0, 6));
-    assert.is((await openSentSignals(state, "three")).last, -Infinity);
-    assert.equal(readdirSync(join(folder, "deep")), ["state.json"]);
-  }));
-
-test("openSentSignals() loses nothing of another scheduler that shares the file, nor sends what that one sent", () =>
-  inFolder(async (folder) => {
-    const state = join(folder, "state.json");
-    const [one, two] = [await openSentSignals(state, "one"), await openSentSignals(state, "two")];
-    const twin = await openSentSignals(state, "one");
-    const at = Date.UTC(2026, 0, 5);
-    await one.record(at);
-    await two.record(at + 1);
-    await one.record(at + 2);
-    assert.is((await openSentSignals(state, "two")).last, at + 1);
-    const error = await twin.record(at + 2).catch((reason) => reason);
-    assert.instance(error, UsageError);
-    assert.match(error.message, /is sent already; does another scheduler trade "one"\?/);
-    assert.is((await openSentSignals(state, "one")).last, at + 2);
-  }));
-
-test("openSentSignals() takes half a line for a signal that was not sent, wherever it was torn", () =>
-  inFolder(async (folder) => {
-    const state = join(folder, "state.json");
-    const at = Date.UTC(2026, 0, 5);
-    await (await openSentSignals(state, "one")).record(at);
-    const whole = readFileSync(state, "utf8");
-    for (let length = 1; length < whole.length - 1; length++) {
-      writeFileSync(state, whole + whole.slice(0, length));
-      const sent = await openSentSignals(state, "one");
-      assert.is(sent.last, at);
-      await sent.record(at + 1);
-      assert.is((await openSentSignals(state, "one")).last, at + 1, `torn at ${length}`);
-    }
-  }));
-
-test("openSentSignals() lets one of several schedulers send a signal, however close they are", () =>
-  inFolder(async (folder) => {
-    const state = join(folder, "state.json");
-    const all = await Promise.all(Array.from({ length: 5 }, () => openSentSignals(state, "one")));
-    const other = await openSentSignals(state, "other");
-    for (let minute = 0; minute < 20; minute++) {
-      const at = Date.UTC(2026, 0, 5, 0, minute);
-      const [, ...outcomes] = await Promise.allSettled([other, ...all].map((sent) => sent.record(at)));
-      assert.is(outcomes.filter(({ status }) => status === "fulfilled").length, 1, `minute ${minute}`);
-    }
-    assert.is((await openSentSignals(state, "other")).last, Date.UTC(2026, 0, 5, 0, 19));
-  }));
-
-test("openSentSignals() refuses a file that it cannot understand, instead of sending again", () =>
-  inFolder(async (folder) => {
-    const state = join(folder, "state.json");
-    const line = '{"feed":"one","time":"2026-01-05T00:00:00.000Z","id":"1"}\n';
-    const wrong = [
-      "[]",
-      "null",
-      '{"one": "yesterday"}',
-      '{"feed":"one","time":"yesterday"}',
-      "five",
-      `${line}x\n`,
-    ];
-    for (const text of wrong) {
-      writeFileSync(state, text);
-      const error = await openSentSignals(state, "one").catch((reason) => reason);
-      assert.instance(error, UsageError, text);
-      assert.match(error.message, /^Cannot tell from .*state\.json/);
-      assert.is(readFileSync(state, "utf8"), text, "it is left as it was");
-    }
-    assert.instance(await openSentSignals(folder, "one").catch((reason) => reason), UsageError);
-  }));
-
-test("readArguments() defaults, and what was asked for", () => {
-  const plain = readArguments([]);
-  assert.equal([plain?.symbol, plain?.state, plain?.signals], [
-    "BTC-USD",
-    ".signals/BTC-USD.jsonl",
-    Infinity,
-  ]);
-  assert.equal([plain?.intervalSeconds, plain?.seed], [undefined, undefined]);
-  assert.is(plain?.exchange, "https://api.exchange.coinbase.com");
-  const argv = [
-    "--symbol",
-    "BTC/USD",
-    "--interval",
-    "0.5",
-    "--signals",
-    "3",
-    "--risk-percent",
-    "0.5",
-    "--seed",
-    "7",
-  ];
-  const asked = readArguments(argv);
-  assert.equal([asked?.state, asked?.intervalSeconds, asked?.signals], [".signals/BTC-USD.jsonl", 0.5, 3]);
-  assert.equal([asked?.riskPercent, asked?.seed], [0.5, 7]);
-  assert.is(readArguments(["--help"]), undefined);
-});
-
-test("readArguments() refuses a mistake in one line that names it", () => {
-  const mistakes = [
-    ["--interval", "0"],
-    ["--interval", "soon"],
-    ["--interval=-1"],
-    ["--signals", "0"],
-    ["--signals", "1.5"],
-    ["--seed", "x"],
-    ["--account", ""],
-    ["--risk-percent", "101"],
-    ["--tick-size", "0"],
-    ["--symbol", " "],
-    ["--exchange", "api.exchange.coinbase.com"],
-    ["--exchange", "ftp://127.0.0.1"],
-    ["--exchange", "http://127.0.0.1/"],
-    ["--signal", "3"],
-    ["--seed"],
-  ];
-  for (const argv of mistakes) {
-    try {
-      readArguments(argv);
-      assert.unreachable(`${argv} was accepted`);
-    } catch (error) {
-      assert.instance(error, UsageError);
-      const name = /^--[a-z-]+/.exec(argv[0] ?? "")?.[0] ?? "";
-      assert.ok((error as Error).message.includes(name) && !(error as Error).message.includes("\n"), name);
-    }
-  }
-  assert.throws(() => readArguments(["file.csv"]), (error: Error) => !error.message.includes("\n"));
-});
-
-const found: TradingSignal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
-
-const options = {
-  candles: [],
-  get expiresAt(): number {
-    return Date.now() + timeframeMs;
-  },
-};
-
-/** A report of these counts; it prints as `sent 2`. */
-function reportOf(counts: Partial<SignalReport>): SignalReport {
-  const { sent = 0, failed = 0, unknown = 0, skips = { expired: 0, stopped: 0 } } = counts;
-  return { sent, failed, unknown, skips, toString: () => `sent ${sent}` };
-}
-
-/** A broadcast to so many; `recipients` is 0 where they are not read. */
-function runOf(report: SignalReport | Promise<SignalReport>, recipients: number = 2): SignalRun {
-  return Object.assign(Promise.resolve(report), { progress: { recipients, done: 0 } });
-}
-
-/** A bot that starts, sends and stops; `changes` say what it does otherwise. */
-function botOf(changes: Partial<SignalBot> = {}): SignalBot {
-  return {
-    initialize: () => Promise.resolve(),
-    startBot: () => Promise.resolve(),
-    finished: new Promise(() => {}),
-    sendSignal: () => runOf(reportOf({ sent: 2 })),
-    stopBot: () => Promise.resolve(),
-    ...changes,
-  };
-}
-
-function notifierOf(
-  bots: SignalBot[],
-  fatal?: Error,
-  stopping: AbortSignal = new AbortController().signal,
-): { notifier: Notifier; lines: string[] } {
-  const lines: string[] = [];
-  const createBot = (): SignalBot => bots.shift() ?? assert.unreachable("one bot too many") as never;
-  const isFatal = (error: unknown): boolean => error === fatal;
-  return {
-    notifier: createNotifier({
-      ...{ createBot, isFatal, hasCharts: true, stopping, retryAfterMs: 1 },
-      isBeforeSending: (error) => error instanceof StorageError,
-      say: (line) => lines.push(line),
-    }),
-    lines,
-  };
-}
-
-const sentTwo: SignalOutcome = { kind: "sent", line: "sent 2" };
-
-test("createNotifier() starts the bot once and sends through it", async () => {
-  const { notifier, lines } = notifierOf([botOf()]);
-  await notifier.start();
-  assert.equal(await notifier.send(found, options), sentTwo);
-  assert.equal(await notifier.send(found, options), sentTwo);
-  await notifier.stop();
-  assert.equal(lines, []);
-});
-
-test("createNotifier() sends the candles, or none where no charts are wanted", async () => {
-  const asked: SignalOptions[] = [];
-  const sendSignal: SignalBot["sendSignal"] = (_, options) => runOf(reportOf({ sent: asked.push(options) }));
-  const candles = [{ time: 0, open: 1, high: 1, low: 1, close: 1, volume: 1 }];
-  for (const argv of [[], ["--no-chart"]]) {
-    const { hasCharts = true } = readArguments(argv) ?? {};
-    const parts = { isFatal: () => false, isBeforeSending: () => false, hasCharts, say: () => {} };
-    const notifier = createNotifier({ createBot: () => botOf({ sendSignal }), ...parts });
-    await notifier.send(found, { ...options, candles });
-  }
-  assert.equal(asked.map((options) => options.candles), [candles, undefined]);
-});
-
-test("createNotifier() start() rejects with a fatal error and survives every other", async () => {
-  const refused = new Error("token refused");
-  const down = (error: Error): SignalBot => botOf({ initialize: () => Promise.reject(error) });
-  assert.is(await notifierOf([down(refused)], refused).notifier.start().catch((error) => error), refused);
-  const { notifier, lines } = notifierOf([
-    down(new Error("no route")),
-    down(new Error("still not")),
-    botOf(),
-  ]);
-  await notifier.start();
-  assert.equal(lines, ["no route. The bot tries again until it is up."]);
-  assert.equal(await notifier.send(found, options), sentTwo, "the signal waits for the bot");
-  assert.equal(await notifier.send(found, options), sentTwo);
-  await notifier.stop();
-});
-
-test("createNotifier() a signal waits for the bot no longer than until it is over, or the scheduler ends", async () => {
-  const down = (): SignalBot => botOf({ initialize: () => Promise.reject(new Error("no route")) });
-  const stopping = new AbortController();
-  const { notifier } = notifierOf(Array.from({ length: 100 }, down), undefined, stopping.signal);
-  await notifier.start();
-  const unsent = { kind: "unsent", line: "Not sent: no route" } as const;
-  assert.equal(await notifier.send(found, { ...options, expiresAt: Date.now() - 1 }), unsent);
-  const waiting = notifier.send(found, options);
-  stopping.abort();
-  assert.equal(await waiting, unsent);
-  await notifier.stop();
-});
-
-test("createNotifier() stops a bot that did not come up, before the next attempt", async () => {
-  const events: string[] = [];
-  const half = botOf({
-    startBot: () => Promise.reject(new Error("no route")),
-    stopBot: () => Promise.reject(new Error(String(events.push("stopped")))),
-  });
-  const { notifier } = notifierOf([half, botOf()]);
-  await notifier.start();
-  assert.equal(events, ["stopped"]);
-  assert.equal(await notifier.send(found, options), sentTwo);
-});
-
-test("createNotifier() a failed send and a failed stop are lines, not ends", async () => {
-  const failing = botOf({
-    sendSignal: () => runOf(Promise.reject(new Error("no such luck"))),
-    stopBot: () => Promise.reject(new Error("slow")),
-  });
-  const { notifier, lines } = notifierOf([failing]);
-  await notifier.start();
-  assert.equal(await notifier.send(found, options), {
-    kind: "unknown",
-    line: "Failed: no such luck. Somebody may have got it, so it is not sent again.",
-  });
-  await notifier.stop();
-  assert.match(lines.at(-1) ?? "", /did not stop cleanly: slow/);
-});
-
-test("createNotifier() tells what was not sent from what somebody may have", async () => {
-  const skips = (expired: number, stopped: number): Partial<SignalReport> => ({
-    skips: { expired, stopped },
-  });
-  const kinds = new Map<Partial<SignalReport>, SignalOutcome["kind"]>([
-    [{ sent: 1, failed: 5 }, "sent"],
-    [{}, "sent"],
-    [{ failed: 3 }, "unsent"],
-    [skips(3, 0), "unsent"],
-    [skips(0, 3), "unsent"],
-    [{ unknown: 1, failed: 2 }, "unknown"],
-    [{ unknown: 1, ...skips(0, 3) }, "unknown"],
-    [{ sent: 1, ...skips(0, 3) }, "sent"],
-  ]);
-  for (const [counts, kind] of kinds) {
-    const { notifier } = notifierOf([botOf({ sendSignal: () => runOf(reportOf(counts)) })]);
-    const outcome = await notifier.send(found, options);
-    assert.is(outcome.kind, kind, JSON.stringify(counts));
-    assert.is(outcome.line.startsWith("Not sent"), kind === "unsent");
-  }
-});
-
-test("createNotifier() a list of chats that cannot be read is a signal that is not sent", async () => {
-  const unread = new StorageError("unreachable", "DynamoDB cannot be reached.");
-  const { notifier } = notifierOf([botOf({ sendSignal: () => runOf(Promise.reject(unread), 0) })]);
-  assert.equal(await notifier.send(found, options), {
-    kind: "unsent",
-    line: "Not sent: DynamoDB cannot be reached.",
-  });
-});
-
-test("createNotifier() a stop ends a signal that waits for the list of chats, and no other", async () => {
-  for (const recipients of [0, 2]) {
-    const stopping = new AbortController();
-    const sendSignal: SignalBot["sendSignal"] = (_, { signal }) => {
-      const report = new Promise<SignalReport>((resolve, reject) => {
-        signal?.addEventListener("abort", () => reject(signal.reason));
-        setTimeout(() => resolve(reportOf({ sent: recipients })), 20);
-      });
-      setTimeout(() => stopping.abort());
-      return runOf(report, recipients);
-    };
-    const { notifier } = notifierOf([botOf({ sendSignal })], undefined, stopping.signal);
-    const outcome = await notifier.send(found, options);
-    if (recipients === 0) assert.equal(outcome, { kind: "unsent", line: "Not sent: stopped meanwhile" });
-    else assert.equal(outcome, sentTwo);
-  }
-});
-
-test("createNotifier() a stop while a message is on its way ends the signal as soon as it waits for the list", async () => {
-  const stopping = new AbortController();
-  const progress = { recipients: 1, done: 0 };
-  const sendSignal: SignalBot["sendSignal"] = (_, { signal }) => {
-    const report = new Promise<SignalReport>((resolve) =>
-      signal?.addEventListener("abort", () => resolve(reportOf({ sent: progress.done })))
-    );
-    setTimeout(() => stopping.abort());
-    setTimeout(() => progress.done = 1, 20);
-    return Object.assign(report, { progress });
-  };
-  const { notifier } = notifierOf([botOf({ sendSignal })], undefined, stopping.signal);
-  assert.equal(await notifier.send(found, options), { kind: "sent", line: "sent 1" });
 });
 
 test("a signal that finds Telegram out of reach is sent by the next run, to all and once", () =>
@@ -669,9 +248,9 @@ test("a signal that finds Telegram out of reach is sent by the next run, to all 
       });
       await notifier.start();
       await inTheMeantime();
-      const sent = await openSentSignals(state, "one");
+      const sent = await openSentLog(state, "one");
       const isNew = sent.last < time.getTime();
-      const isSent = isNew && await createDelivery({ sent, notifier, say: (line) => lines.push(line) })(
+      const isSent = isNew && await createSignalSender({ sent, notifier, say: (line) => lines.push(line) })(
         { ...found, time },
         [],
       );
@@ -688,28 +267,5 @@ test("a signal that finds Telegram out of reach is sent by the next run, to all 
     assert.is(await deliver(telegram.apiRoot, () => Promise.resolve()), false, "it is remembered");
     assert.is(said(user).filter((line) => line.includes("LONG X")).length, 1);
   }));
-
-test("createNotifier() says once that polling ended, and goes on sending", async () => {
-  const { notifier, lines } = notifierOf([botOf({ finished: Promise.reject(new Error("token refused")) })]);
-  await notifier.start();
-  assert.equal(await notifier.send(found, options), sentTwo);
-  assert.equal(await notifier.send(found, options), sentTwo);
-  assert.equal(lines, ["No longer listening to Telegram (token refused); signals are still sent."]);
-});
-
-test("stopOnSignals() aborts at the first signal and exits with 130 at the second", () => {
-  const listeners = new Map<string, () => void>();
-  const codes: number[] = [];
-  const source = {
-    on: (event: string, listener: () => void) => listeners.set(event, listener),
-    exit: (code: number) => codes.push(code),
-  };
-  const signal = stopOnSignals(() => {}, source);
-  assert.is(signal.aborted, false);
-  listeners.get("SIGINT")?.();
-  assert.equal([signal.aborted, codes.length], [true, 0]);
-  listeners.get("SIGTERM")?.();
-  assert.equal(codes, [130]);
-});
 
 test.run();

@@ -136,13 +136,28 @@ test("serves a page that may load nothing from elsewhere, and be framed nowhere"
   assert.is(status, 200);
   assert.match(body, /^<!doctype html>/);
   const policy = String(headers["content-security-policy"]);
-  assert.match(policy, /default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; /);
+  assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self'; /);
   assert.match(policy, /connect-src 'self';.* frame-ancestors 'none'$/);
   assert.not.match(policy, /unsafe|\*|https?:/);
   assert.is(headers["x-content-type-options"], "nosniff");
 });
 
-const routes = ["/", "/events", "/photos/x", "/actions/signal", "/nothing"];
+test("serves the page's style and script as what they are, and nothing that stands in the page", async ({ port }) => {
+  const { body } = await ask(port, "/");
+  assert.not.match(body, /<style|<script(?! type="module" src="page\.js"><)| style=| on\w+=/);
+  for (const [path, type] of [["/page.css", /^text\/css/], ["/page.js", /^text\/javascript/]] as const) {
+    const { status, headers, body } = await ask(port, path);
+    assert.is(status, 200, path);
+    assert.match(String(headers["content-type"]), type);
+    assert.match(String(headers["content-security-policy"]), /default-src 'none'/);
+    assert.ok(body.length > 1000, path);
+  }
+  for (const path of ["/index.html", "/page.html", "/bot.ts", "/page/page.js", "/../bot.ts"]) {
+    assert.is((await ask(port, path)).status, 404, path);
+  }
+});
+
+const routes = ["/", "/page.css", "/page.js", "/events", "/photos/x", "/actions/signal", "/nothing"];
 
 test("refuses another Host, on every route", async ({ port }) => {
   for (const path of routes) {

@@ -5,7 +5,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import { drawChart } from "../../lib/signals/chart/mod.ts";
-import { createCharting } from "../../lib/signals/chart_loader.ts";
+import { createChartRenderer } from "../../lib/signals/chart_loader.ts";
 import { type Clock, systemClock } from "../../lib/util/clock.ts";
 import type { LocalChat, LocalUser } from "../../lib/local/mod.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
@@ -213,10 +213,13 @@ test("a chart that takes too long is given up, and one for whoever has left is n
   const logs = new Logs();
   const hurried = { ...systemClock, sleep: () => Promise.resolve() };
   const order = { signal: ticket, candles };
-  assert.is(await createCharting({ clock: hurried, logger: logs })(order), undefined);
+  assert.is(await createChartRenderer({ clock: hurried, logger: logs })(order), undefined);
   assert.match(logs.text, /^warn: A signal goes out without its chart\. it has taken longer than 10 s$/);
   const leaving = AbortSignal.abort(new Error("left"));
-  assert.is(await createCharting({ clock: systemClock, logger: logs })({ ...order, leaving }), undefined);
+  assert.is(
+    await createChartRenderer({ clock: systemClock, logger: logs })({ ...order, abortSignal: leaving }),
+    undefined,
+  );
   assert.is(logs.lines.length, 1);
 });
 

@@ -1,8 +1,9 @@
 /** Charts of any kind, and what is wrong with the words in them. */
 import fc from "fast-check";
-import type { Scene } from "../../lib/signals/chart/layout.ts";
+import type { ChartInput } from "../../lib/signals/chart/layout.ts";
 import { widthOf } from "../../lib/signals/chart/svg.ts";
-import { type Candle, type TradingSignal, validateSignal } from "../../mod.ts";
+import { validateSignal } from "../../lib/signals/signal.ts";
+import type { Candle, TradingSignal } from "../../mod.ts";
 
 export const bands = { bollingerPeriod: 20, bollingerDeviations: 2, vwapDeviations: 2 };
 
@@ -94,7 +95,7 @@ const series = fc.record({
   });
 });
 
-export const scenes: fc.Arbitrary<Scene> = fc.record({
+export const scenes: fc.Arbitrary<ChartInput> = fc.record({
   candles: series,
   symbol: symbols,
   timeframe: fc.constantFrom(undefined, "5m", "one day and a half"),

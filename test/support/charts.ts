@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import pixelmatch from "pixelmatch";
 import { PNG } from "pngjs";
-import { syntheticFeed } from "../../examples/strategy/synthetic.ts";
+import { syntheticFeed } from "../../examples/strategy/synthetic_feed.ts";
 import type { Candle, TradingSignal } from "../../mod.ts";
 
 const midnight = Date.UTC(2026, 0, 5);

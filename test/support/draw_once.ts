@@ -1,6 +1,6 @@
 /** Draws a chart as sendSignal() does it, and says what came of it: for whoever runs it with permissions of its own. */
-import { createCharting } from "../../lib/signals/chart_loader.ts";
 import { consoleLogger, systemClock } from "../../lib/bot/storage.ts";
+import { createChartRenderer } from "../../lib/signals/chart_loader.ts";
 
 const candles = [1, 2, 3].map((index) => ({
   ...{ time: 300_000 * index, volume: 1 },
@@ -9,6 +9,6 @@ const candles = [1, 2, 3].map((index) => ({
 const signal = { direction: "long", symbol: "X", entry: 3, stop: 2, target: 5 } as const;
 // Whatever else the machine does.
 const sleep = (ms: number, aborting?: AbortSignal): Promise<void> => systemClock.sleep(5 * ms, aborting);
-const charting = createCharting({ clock: { ...systemClock, sleep }, logger: consoleLogger });
+const charting = createChartRenderer({ clock: { ...systemClock, sleep }, logger: consoleLogger });
 const png = await charting({ signal, candles });
 console.log(png === undefined ? "no chart" : "a chart");

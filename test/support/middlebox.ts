@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { readAll } from "../../lib/local/dynamodb/fault_proxy.ts";
+import { readBody } from "../../lib/local/loopback.ts";
 
 /** What happens to a request. Of the first two, one ends before the server has it, the other after. */
 export type Mishap =
@@ -62,7 +62,7 @@ export class Middlebox implements AsyncDisposable {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await readAll(request);
+    const body = await readBody(request);
     const isHit = this.#left > 0 && this.#isMet(request);
     if (isHit) {
       this.#left--;
@@ -98,7 +98,7 @@ export class Middlebox implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const onward = httpRequest(new URL(url, this.#to), { method, headers }, (answer) => {
         const { statusCode: status = 502, headers: { "transfer-encoding": _, ...rest } } = answer;
-        readAll(answer).then((content) => resolve({ status, headers: rest, content }), reject);
+        readBody(answer).then((content) => resolve({ status, headers: rest, content }), reject);
       });
       onward.on("error", reject);
       onward.end(body);

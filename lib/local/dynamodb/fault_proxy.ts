@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+/** `FaultGate`: an HTTP proxy in front of a DynamoDB emulator that refuses, throttles, delays and loses requests. */
 import {
   Agent,
   createServer,
@@ -10,13 +10,12 @@ import {
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../../util/clock.ts";
 import { assertNames, namesOf } from "../../util/validate.ts";
-import { wrongValue } from "../wrong_value.ts";
+import { closeAtOnce, listen, readBody } from "../loopback.ts";
+import { isMilliseconds, millisecondsRule, wrongValue } from "../validate.ts";
 import {
   accessDenied,
   assertAction,
-  assertMilliseconds,
   assertServiceError,
-  assertThrottlingType,
   type Call,
   errorBody,
   type Fault,
@@ -28,58 +27,6 @@ import {
   type ThrottlingType,
 } from "./faults.ts";
 
-/** What stands behind the gate said, all of it. */
-export interface Answer {
-  readonly head: IncomingMessage;
-  readonly content: Uint8Array;
-}
-
-/** Sends a request on as it came, and resolves once the whole answer is there. */
-export function forward(
-  target: URL,
-  agent: Agent,
-  request: IncomingMessage,
-  body: Uint8Array,
-): Promise<Answer> {
-  const { method = "POST", url = "/", headers } = request;
-  return new Promise((resolve, reject) => {
-    const forwarded = httpRequest(
-      new URL(url, target),
-      { method, headers, agent },
-      (answer) => readAll(answer).then((content) => resolve({ head: answer, content }), reject),
-    );
-    forwarded.on("error", reject);
-    forwarded.end(body);
-  });
-}
-
-export async function readAll(message: IncomingMessage): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of message) chunks.push(chunk as Uint8Array);
-  return Buffer.concat(chunks);
-}
-
-/** The action stands in a header (`DynamoDB_20120810.UpdateItem`), the table in the body. */
-export function parse(
-  request: IncomingMessage,
-  body: Uint8Array,
-): { call: Call; parameters: Record<string, unknown> } {
-  const [, action = ""] = String(request.headers["x-amz-target"] ?? "").split(".");
-  const parameters = parseObject(new TextDecoder().decode(body));
-  const table = parameters["TableName"];
-  return { call: { action, table: typeof table === "string" ? table : "" }, parameters };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(text)) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
-}
-
-// What a fault gate is told.
-
 /** These actions on this table, and on its indexes. */
 export interface Allowed {
   /** As IAM names them, without `dynamodb:`. */
@@ -88,29 +35,47 @@ export interface Allowed {
   readonly table: string;
 }
 
-/** What stands behind the gate, and who may pass. */
+/** Where a gate forwards requests to, and which it lets pass. */
 export interface FaultGateOptions {
   /** The DynamoDB behind the gate: an `http://` endpoint, such as `startDynamoDB` gives. */
   readonly target: string;
-  /** As an IAM policy would: whatever none of these allows is refused. Default: all may pass. */
+  /** As in an IAM policy: a request that none of these allows is refused. Default: every request passes. */
   readonly allow?: Allowed | readonly Allowed[];
   /** TCP port on 127.0.0.1. Default: 0, the system chooses. */
   readonly port?: number;
-  /** Decides about shares; a number in [0, 1). Default: `Math.random`. */
+  /** Decides which share of the requests a fault hits; a number in [0, 1). Default: the machine's own. */
   readonly random?: () => number;
 }
 
-const optionNames = {
+/** One request that the gate saw. */
+export interface GateEntry extends Call {
+  /** The HTTP status that the client got, or why it got none. */
+  readonly status: number | "hung" | "lost" | "refused";
+}
+
+/** Called with a request's parsed body before it is forwarded; the request waits for it. */
+export type BeforeForward = (requestBody: Record<string, unknown>) => void | Promise<void>;
+
+/**
+ * Starts an HTTP proxy on loopback in front of a DynamoDB emulator, which shows what no emulator shows: refused
+ * access, throttling, lost answers, silence. Give its `endpoint` to the client in place of the emulator's.
+ * @throws {TypeError} If an option is unknown, or an action misspelt; so do the gate's methods.
+ * @throws {RangeError} If the target is no `http://` endpoint.
+ */
+export async function startFaultGate(options: FaultGateOptions): Promise<FaultGate> {
+  assertGateOptions(options);
+  const gate = new FaultGate(options);
+  await gate.listen(options.port ?? 0);
+  return gate;
+}
+
+const gateNames = {
   known: namesOf<FaultGateOptions>({ target: true, allow: true, port: true, random: true }),
 };
 const allowedNames = { known: namesOf<Allowed>({ actions: true, table: true }), what: "a name in allow" };
 
-/**
- * @throws {TypeError} If an option is unknown, or a value of the wrong type.
- * @throws {RangeError} If the target is no `http://` endpoint.
- */
-export function assertGateOptions(options: FaultGateOptions): void {
-  assertNames("start the gate", options, optionNames);
+function assertGateOptions(options: FaultGateOptions): void {
+  assertNames("start the gate", options, gateNames);
   const target: unknown = (options as FaultGateOptions | undefined)?.target;
   if (!isEndpoint(target)) {
     const rule = "an http:// endpoint, such as the endpoint of startDynamoDB()";
@@ -138,30 +103,9 @@ function assertAllowed(allowed: Allowed): void {
   }
 }
 
-/** One request that the gate saw. */
-export interface GateEntry extends Call {
-  /** The HTTP status that the client was sent, or why it was sent none. */
-  readonly status: number | "hung" | "lost" | "refused";
-}
-
-/** Called with a request's parsed body before it is forwarded; the request waits for it. */
-export type BeforeForward = (requestBody: Record<string, unknown>) => void | Promise<void>;
 const logLimit = 1000;
 
-/**
- * Starts an HTTP proxy on loopback in front of a DynamoDB emulator, to play what no emulator shows: refused access,
- * throttling, lost answers, silence. Give its `endpoint` to the client in place of the emulator's.
- * @throws {TypeError} If an option is unknown, or an action misspelt; so do the gate's methods.
- * @throws {RangeError} If the target is no `http://` endpoint.
- */
-export async function startFaultGate(options: FaultGateOptions): Promise<FaultGate> {
-  assertGateOptions(options);
-  const gate = new FaultGate(options);
-  await gate.listen(options.port ?? 0);
-  return gate;
-}
-
-/** The proxy that `startFaultGate` starts. Where several faults fit a request, the one set first befalls it. */
+/** The proxy that `startFaultGate` starts. Where several faults fit a request, the one that was set first applies. */
 export class FaultGate {
   readonly #target: URL;
   readonly #allow: readonly Allowed[] | undefined;
@@ -174,24 +118,21 @@ export class FaultGate {
   readonly #server: Server;
 
   /** @ignore Gates are started by `startFaultGate`. */
-  constructor({ target, allow, random = Math.random }: FaultGateOptions) {
+  constructor({ target, allow, random = systemClock.random }: FaultGateOptions) {
     this.#target = new URL(target);
     this.#allow = allow && [allow].flat();
     this.#faults = new FaultList(random);
     this.#server = createServer((request, response) => {
-      // A client that leaves is no error of ours; unheard, it would end the process.
+      // Without a listener the error of a client that leaves would end the process.
       request.on("error", () => {});
-      // Whatever breaks behind the gate reaches the client as a broken connection, as it would without the gate.
+      // What breaks behind the gate reaches the client as a broken connection, as it would without the gate.
       this.#handle(request, response).catch(() => request.socket.destroy());
     });
   }
 
   /** Called by `startFaultGate`. */
-  listen(port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(port, "127.0.0.1", () => resolve());
-    });
+  async listen(port: number): Promise<void> {
+    await listen(this.#server, port);
   }
 
   /** `http://127.0.0.1:PORT` */
@@ -225,14 +166,12 @@ export class FaultGate {
     return this.#faults.add({ kind: "answer", error: accessDenied }, action === undefined ? {} : { action });
   }
 
-  /** Says that it is too much. `type` defaults to `"ThrottlingException"`, an on-demand table's way. */
+  /** Throttles. `type` defaults to `"ThrottlingException"`, which on-demand tables give. */
   throttle(options: FaultOptions & { readonly type?: ThrottlingType } = {}): Fault {
-    const { type = "ThrottlingException" } = options;
-    assertThrottlingType(type);
-    return this.fail({ ...options, ...throttled(type) });
+    return this.fail({ ...options, ...throttled(options.type ?? "ThrottlingException") });
   }
 
-  /** Answers with any error of the service's. */
+  /** Answers with any error of the service. */
   fail(options: FaultOptions & ServiceError): Fault {
     const effect = { kind: "answer", error: () => options } as const;
     return this.#faults.add(effect, options, serviceErrorNames, () => assertServiceError(options));
@@ -256,7 +195,9 @@ export class FaultGate {
   /** Holds the request for `ms` milliseconds first; another fault may follow. */
   delay(options: FaultOptions & { readonly ms: number }): Fault {
     const { ms } = options;
-    return this.#faults.add({ kind: "delay", ms }, options, ["ms"], () => assertMilliseconds("ms", ms));
+    return this.#faults.add({ kind: "delay", ms }, options, ["ms"], () => {
+      if (!isMilliseconds(ms)) throw new RangeError(wrongValue("set a fault", "ms", millisecondsRule, ms));
+    });
   }
 
   /** Ends all faults and hooks. `allow` stays. */
@@ -266,9 +207,9 @@ export class FaultGate {
   }
 
   /**
-   * Calls `hook` before each request of `action` that is forwarded, so that a test can let another writer go first.
-   * If the hook itself writes through the gate, it has to `clear()` its handle before, or it waits for itself.
-   * A hook that throws is answered by a 400 `HookFailed` with its message, which the SDK does not retry.
+   * Calls `hook` before each request of `action` is forwarded, so that a test can let another writer go first.
+   * A hook that itself writes through the gate has to `clear()` its handle before, or it waits for itself.
+   * Where a hook throws, the client gets a 400 `HookFailed` with its message, which the SDK does not retry.
    */
   before(action: string, hook: BeforeForward): Fault {
     assertAction("set a hook", action);
@@ -283,11 +224,10 @@ export class FaultGate {
     };
   }
 
-  /** Stops at once; whatever is under way or hanging is cut off. */
+  /** Stops at once, and cuts off requests that are under way or hang. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
+    const closed = closeAtOnce(this.#server);
     this.#agent.destroy();
     await closed;
   }
@@ -298,8 +238,8 @@ export class FaultGate {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await readAll(request);
-    const { call, parameters } = parse(request, body);
+    const body = await readBody(request);
+    const { call, parameters } = parseCall(request, body);
     this.#counts.set(call.action, this.count(call.action) + 1);
     const { delayMs, effect } = this.#decide(call);
     if (delayMs > 0) await systemClock.sleep(delayMs, this.#closing.signal);
@@ -337,7 +277,7 @@ export class FaultGate {
     request.socket.destroy();
   }
 
-  #answer(call: Call, response: ServerResponse, { head, content }: Answer): void {
+  #answer(call: Call, response: ServerResponse, { head, content }: ForwardedAnswer): void {
     const { connection: _connection, "transfer-encoding": _encoding, ...headers } = head.headers;
     const status = head.statusCode ?? 500;
     this.#note(call, status);
@@ -355,5 +295,49 @@ export class FaultGate {
   #note(call: Call, status: GateEntry["status"]): void {
     this.#log.push({ ...call, status });
     if (this.#log.length > logLimit) this.#log.shift();
+  }
+}
+
+/** The whole answer of the DynamoDB behind the gate. */
+interface ForwardedAnswer {
+  readonly head: IncomingMessage;
+  readonly content: Uint8Array;
+}
+
+/** Forwards a request as it came, and resolves once the whole answer is there. */
+function forward(
+  target: URL,
+  agent: Agent,
+  request: IncomingMessage,
+  body: Uint8Array,
+): Promise<ForwardedAnswer> {
+  const { method = "POST", url = "/", headers } = request;
+  return new Promise((resolve, reject) => {
+    const forwarded = httpRequest(
+      new URL(url, target),
+      { method, headers, agent },
+      (answer) => readBody(answer).then((content) => resolve({ head: answer, content }), reject),
+    );
+    forwarded.on("error", reject);
+    forwarded.end(body);
+  });
+}
+
+/** The action stands in a header (`DynamoDB_20120810.UpdateItem`), the table in the body. */
+function parseCall(
+  request: IncomingMessage,
+  body: Uint8Array,
+): { call: Call; parameters: Record<string, unknown> } {
+  const [, action = ""] = String(request.headers["x-amz-target"] ?? "").split(".");
+  const parameters = parseObject(new TextDecoder().decode(body));
+  const table = parameters["TableName"];
+  return { call: { action, table: typeof table === "string" ? table : "" }, parameters };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    return {};
   }
 }

@@ -1,89 +1,14 @@
-/** What is wrong with the values of a gate's faults, and with the names of DynamoDB's actions. */
-import { assertNames, lettersBetween, namesOf, nearest } from "../../util/validate.ts";
-import { wrongValue } from "../wrong_value.ts";
+/** The faults of a `FaultGate`: which requests they hit, what they do to them, and the service's own error texts. */
+import { assertNames, namesOf } from "../../util/validate.ts";
+import { assertTimes, isTypoOf, oneOf, wrongValue } from "../validate.ts";
 
-/** Those that clients ask for. Others may be named, too, where they are not spelt nearly as one of these. */
-const knownActions: readonly string[] = [
-  ...["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"],
-  ...["BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems"],
-  ...["ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"],
-  ...["CreateTable", "DeleteTable", "DescribeTable", "ListTables", "UpdateTable"],
-  ...["DescribeTimeToLive", "UpdateTimeToLive", "TagResource", "UntagResource", "ListTagsOfResource"],
-];
-
-const throttlingTypes: readonly ThrottlingType[] = [
-  "ThrottlingException",
-  "ProvisionedThroughputExceededException",
-];
-
-/**
- * The name of an action, as requests have it; empty for those that name none.
- * @throws {TypeError} If it is misspelt, or no name of an action.
- */
-export function assertAction(doing: string, action: unknown, name: string = "action"): void {
-  if (typeof action === "string" && /^[A-Za-z]*$/.test(action) && !isMisspelt(action)) return;
-  const rule = 'the name of a DynamoDB action such as "UpdateItem", in its own spelling, without "dynamodb:"';
-  throw new TypeError(wrongValue(doing, name, rule, action, knownActions));
-}
-
-function isMisspelt(action: string): boolean {
-  if (knownActions.includes(action)) return false;
-  const meant = nearest(action, knownActions);
-  return meant !== undefined && lettersBetween(action, meant) <= (meant.length < 8 ? 1 : 2);
-}
-
-/**
- * @throws {TypeError} If an action is misspelt, or a value of the wrong type.
- * @throws {RangeError} If the share is outside 0 to 1, or the times are no whole number above 0.
- */
-export function assertFaultValues({ action, share = 1, times = Infinity }: FaultOptions): void {
-  if (action !== undefined) assertAction("set a fault", action);
-  if (!(typeof share === "number" && share >= 0 && share <= 1)) {
-    throw new RangeError(wrongValue("set a fault", "share", "a number between 0 and 1", share));
-  }
-  assertTimes(times);
-}
-
-/** @throws {RangeError} If it is no whole number above 0. */
-export function assertTimes(times: unknown): void {
-  if (times === Infinity || (Number.isInteger(times) && times as number > 0)) return;
-  throw new RangeError(wrongValue("set a fault", "times", "a whole number above 0, or Infinity", times));
-}
-
-/** @throws {RangeError} If it is no number of milliseconds. */
-export function assertMilliseconds(name: string, ms: unknown): void {
-  if (typeof ms === "number" && Number.isFinite(ms) && ms >= 0) return;
-  throw new RangeError(wrongValue("set a fault", name, "a number of milliseconds from 0 on", ms));
-}
-
-/** @throws {TypeError | RangeError} If the service could not answer so. */
-export function assertServiceError({ status, type, message }: ServiceError): void {
-  if (!(Number.isInteger(status) && status >= 400 && status < 600)) {
-    throw new RangeError(
-      wrongValue("set a fault", "status", "an HTTP status of an error, 400 to 599", status),
-    );
-  }
-  for (const [name, text] of Object.entries({ type, message })) {
-    if (typeof text !== "string") throw new TypeError(wrongValue("set a fault", name, "a text", text));
-  }
-}
-
-/** @throws {TypeError} If the service does not throttle so. */
-export function assertThrottlingType(type: unknown): void {
-  if (throttlingTypes.includes(type as ThrottlingType)) return;
-  const rule = throttlingTypes.map((each) => JSON.stringify(each)).join(" or ");
-  throw new TypeError(wrongValue("set a fault", "type", rule, type, throttlingTypes));
-}
-
-// What a fault gate can do to a request, and to which requests it does it.
-
-/** Which requests a fault befalls: by default every one, until it is cleared. */
+/** Which requests a fault hits: by default every one, until it is cleared. */
 export interface FaultOptions {
   /** One action only, such as `"UpdateItem"`. Default: all. */
   readonly action?: string;
   /** The share of those requests, 0 to 1. Default: 1. */
   readonly share?: number;
-  /** How often it happens before the fault is spent. Default: without end. */
+  /** How many requests it hits before it ends. Default: without end. */
   readonly times?: number;
 }
 
@@ -95,7 +20,7 @@ export interface Fault {
   clear(): void;
 }
 
-/** An answer of the service's that is an error. */
+/** An error that the service answers with. */
 export interface ServiceError {
   /** HTTP status: 400 for the caller's mistakes, throttling among them; 500 and above for the service's own. */
   readonly status: number;
@@ -105,7 +30,7 @@ export interface ServiceError {
   readonly message: string;
 }
 
-/** A request as far as faults are concerned. */
+/** What a fault knows of a request. */
 export interface Call {
   /** `"UpdateItem"`; empty where the request names none. */
   readonly action: string;
@@ -113,19 +38,15 @@ export interface Call {
   readonly table: string;
 }
 
-const optionNames = namesOf<FaultOptions>({ action: true, share: true, times: true });
-export const serviceErrorNames: readonly string[] = namesOf<ServiceError>({
-  status: true,
-  type: true,
-  message: true,
-});
-
+/** What a fault does to a request. */
 export type Effect =
   | { readonly kind: "answer"; readonly error: (call: Call) => ServiceError }
   | { readonly kind: "hang" | "lose" | "refuse" }
   | { readonly kind: "delay"; readonly ms: number };
 
-/** The faults that are set, in the order in which they were. */
+const faultNames = namesOf<FaultOptions>({ action: true, share: true, times: true });
+
+/** The faults that are set, oldest first. */
 export class FaultList {
   readonly #random: () => number;
   readonly #faults = new Set<{ effect: Effect; options: FaultOptions; fired: number }>();
@@ -145,7 +66,7 @@ export class FaultList {
     further: readonly string[] = [],
     check: () => void = () => {},
   ): Fault {
-    assertNames("set a fault", options, { known: [...optionNames, ...further] });
+    assertNames("set a fault", options, { known: [...faultNames, ...further] });
     assertFaultValues(options);
     check();
     const fault = { effect, options: { ...options }, fired: 0 };
@@ -162,7 +83,7 @@ export class FaultList {
     this.#faults.clear();
   }
 
-  /** What befalls this call: the delays before it summed up, and at most one other effect, the first that applies. */
+  /** What happens to this call: the sum of the delays before it, and at most one other effect, the first that applies. */
   next(call: Call): { delayMs: number; effect: Effect | undefined } {
     let delayMs = 0;
     for (const fault of this.#faults) {
@@ -175,6 +96,76 @@ export class FaultList {
     }
     return { delayMs, effect: undefined };
   }
+}
+
+function assertFaultValues({ action, share = 1, times = Infinity }: FaultOptions): void {
+  if (action !== undefined) assertAction("set a fault", action);
+  if (!(typeof share === "number" && share >= 0 && share <= 1)) {
+    throw new RangeError(wrongValue("set a fault", "share", "a number between 0 and 1", share));
+  }
+  assertTimes(times);
+}
+
+/** Actions that clients send. Other names are taken, too, unless they look like a misspelt one of these. */
+const knownActions: readonly string[] = [
+  ...["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"],
+  ...["BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems"],
+  ...["ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"],
+  ...["CreateTable", "DeleteTable", "DescribeTable", "ListTables", "UpdateTable"],
+  ...["DescribeTimeToLive", "UpdateTimeToLive", "TagResource", "UntagResource", "ListTagsOfResource"],
+];
+
+/**
+ * Checks the name of an action, which is empty for requests that name none.
+ * @throws {TypeError} If it is misspelt, or no name of an action.
+ */
+export function assertAction(doing: string, action: unknown, name: string = "action"): void {
+  const isGood = typeof action === "string" && /^[A-Za-z]*$/.test(action) &&
+    (knownActions.includes(action) || !isTypoOf(action, knownActions));
+  if (isGood) return;
+  const rule = 'the name of a DynamoDB action such as "UpdateItem", in its own spelling, without "dynamodb:"';
+  throw new TypeError(wrongValue(doing, name, rule, action, knownActions));
+}
+
+export const serviceErrorNames: readonly string[] = namesOf<ServiceError>({
+  status: true,
+  type: true,
+  message: true,
+});
+
+/**
+ * @throws {RangeError} If the status is no HTTP status of an error.
+ * @throws {TypeError} If the type or the message is no text.
+ */
+export function assertServiceError({ status, type, message }: ServiceError): void {
+  if (!(Number.isInteger(status) && status >= 400 && status < 600)) {
+    const rule = "an HTTP status of an error, 400 to 599";
+    throw new RangeError(wrongValue("set a fault", "status", rule, status));
+  }
+  for (const [name, text] of Object.entries({ type, message })) {
+    if (typeof text !== "string") throw new TypeError(wrongValue("set a fault", name, "a text", text));
+  }
+}
+
+/** The two errors by which the service throttles: on-demand tables give the first, provisioned ones the second. */
+export type ThrottlingType = "ThrottlingException" | "ProvisionedThroughputExceededException";
+
+const throttlingMessages: Readonly<Record<ThrottlingType, string>> = {
+  ThrottlingException:
+    "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table " +
+    "or index so please try again shortly. If exceptions persist, check if you have a hot key.",
+  ProvisionedThroughputExceededException:
+    "The level of configured provisioned throughput for the table was exceeded. Consider increasing your " +
+    "provisioning level with the UpdateTable API.",
+};
+
+/** @throws {TypeError} If the service has no such error. */
+export function throttled(type: ThrottlingType): ServiceError {
+  if (Object.hasOwn(throttlingMessages, type)) {
+    return { status: 400, type, message: throttlingMessages[type] };
+  }
+  const types = Object.keys(throttlingMessages);
+  throw new TypeError(wrongValue("set a fault", "type", oneOf(types), type, types));
 }
 
 /** The service's refusal of a call that no IAM policy allows, in its own words. */
@@ -190,18 +181,6 @@ export function accessDenied({ action, table }: Call): ServiceError {
   };
 }
 
-/** The two ways in which the service says "too much": for on-demand tables the first, for provisioned the second. */
-export type ThrottlingType = "ThrottlingException" | "ProvisionedThroughputExceededException";
-
-export function throttled(type: ThrottlingType): ServiceError {
-  const message = type === "ThrottlingException"
-    ? "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table " +
-      "or index so please try again shortly. If exceptions persist, check if you have a hot key."
-    : "The level of configured provisioned throughput for the table was exceeded. Consider increasing your " +
-      "provisioning level with the UpdateTable API.";
-  return { status: 400, type, message };
-}
-
 const namespaces: Readonly<Record<string, string>> = {
   AccessDeniedException: "com.amazon.coral.service",
   InvalidSignatureException: "com.amazon.coral.service",
@@ -212,7 +191,7 @@ const namespaces: Readonly<Record<string, string>> = {
   ValidationException: "com.amazon.coral.validate",
 };
 
-/** The body in which the service sends an error. Access is refused with a capital `Message`, as by the service. */
+/** The body in which the service sends an error. Refused access has a capital `Message`, as from the service. */
 export function errorBody({ type, message }: ServiceError): string {
   const namespace = namespaces[type] ?? "com.amazonaws.dynamodb.v20120810";
   const key = type === "AccessDeniedException" ? "Message" : "message";

@@ -1,4 +1,9 @@
-/** Everything that the toolkit asks of DynamoDB for the table of chats: the actions that its IAM policy has to allow. */
+/**
+ * The IAM policy that the toolkit needs in production. It is in the test kit for `startFaultGate({ allow })`, which lets
+ * a test run under exactly this policy.
+ */
+
+/** The actions that the toolkit needs on the table of chats. */
 export const iamActions: readonly string[] = [
   "CreateTable",
   "DescribeTable",
@@ -9,7 +14,7 @@ export const iamActions: readonly string[] = [
   "Query",
 ];
 
-/** Everything that the toolkit asks of DynamoDB for the ledger of broadcasts, and of the ledger's index (`Query`). */
+/** The actions that the toolkit needs on the table of the broadcast ledger and on its index (`Query`). */
 export const ledgerActions: readonly string[] = [
   "CreateTable",
   "DescribeTable",
@@ -32,8 +37,8 @@ export interface IamPolicy {
 
 /**
  * The policy that a user or role needs for `table`, in any region and account: print it with `JSON.stringify`.
- * @param ledgerTable Where broadcasts are given a `broadcastId`: their table, `"telegram-broadcasts"` by default of the
- * bot. It adds a second statement.
+ * @param ledgerTable The table of the ledger, for bots that use a `broadcastId`; the bot's default is
+ * `"telegram-broadcasts"`. It adds a second statement.
  */
 export function iamPolicy(table: string = "telegram-chats", ledgerTable?: string): IamPolicy {
   const chats = statement(iamActions, [table]);

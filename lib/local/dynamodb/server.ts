@@ -1,10 +1,11 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+/** `startDynamoDB`: a DynamoDB inside this process, which is the package dynalite. */
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { join } from "node:path";
+import { deadline } from "../../util/async.ts";
 import { systemClock } from "../../util/clock.ts";
 import { assertNames, namesOf } from "../../util/validate.ts";
-import { isFromWebPage } from "../loopback.ts";
+import { isFromWebPage, listen } from "../loopback.ts";
 
 /** Where the embedded DynamoDB keeps its tables, and how it behaves. */
 export interface LocalDynamoDBOptions {
@@ -16,17 +17,13 @@ export interface LocalDynamoDBOptions {
   readonly createTableMs?: number;
 }
 
-const optionNames = {
-  known: namesOf<LocalDynamoDBOptions>({ path: true, port: true, createTableMs: true }),
-};
-
 /** An embedded DynamoDB; its fields are those that a `DynamoDBClient` takes. */
 export interface LocalDynamoDB {
   /** `http://127.0.0.1:PORT` */
   readonly endpoint: string;
-  /** Any would do, as none is checked. */
+  /** It is not checked, so that any would do. */
   readonly region: string;
-  /** Any would do, as none are checked. */
+  /** They are not checked, so that any would do. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** Finishes the requests that it has begun, then closes. Tables in a folder are there at the next start. */
   close(): Promise<void>;
@@ -34,17 +31,17 @@ export interface LocalDynamoDB {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-type Dynalite = (
-  options: { path?: string; createTableMs: number; deleteTableMs: number; updateTableMs: number },
-) => Server;
+const optionNames = {
+  known: namesOf<LocalDynamoDBOptions>({ path: true, port: true, createTableMs: true }),
+};
 
 /**
  * Starts a DynamoDB inside this process (the package `dynalite`, which has to be installed).
  *
- * It answers as the service does, with these differences: a refused condition never carries the item, nothing is
- * throttled, nobody is refused access (see `startFaultGate`), and there are no transactions.
+ * It answers as the service does, with these differences: a failed condition never carries the item, no request is
+ * throttled or refused access (`startFaultGate` can do that), and there are no transactions.
  * @throws {TypeError} If an option is unknown.
- * @throws {Error} If dynalite is missing or may not be loaded, or the port or the folder cannot be had.
+ * @throws {Error} If dynalite is missing or may not be loaded, or the port or the folder cannot be used.
  */
 export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise<LocalDynamoDB> {
   assertNames("start the DynamoDB", options, optionNames);
@@ -56,9 +53,9 @@ export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise
   const running = new Set<ServerResponse>();
   refuseBrowsers(server);
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-    // A client that leaves is no error of ours; dynalite's own listener throws it, which ends the process.
+    // dynalite's own listener throws the error of a client that leaves, which ends the process.
     request.removeAllListeners("error").on("error", () => {});
-    for (const earlier of running) if (settled(earlier)) running.delete(earlier);
+    for (const earlier of running) if (isSettled(earlier)) running.delete(earlier);
     running.add(response);
   });
   const chosen = await listenOrClose(server, port);
@@ -74,7 +71,7 @@ export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise
   };
 }
 
-/** dynalite answers every web page; but whoever reads a page is not to have his tables changed by it. */
+/** dynalite answers web pages too; a page that somebody reads must not change their tables. */
 function refuseBrowsers(server: Server): void {
   const listeners = server.listeners("request") as ((...call: [IncomingMessage, ServerResponse]) => void)[];
   server.removeAllListeners("request").on("request", (request: IncomingMessage, response: ServerResponse) => {
@@ -83,7 +80,11 @@ function refuseBrowsers(server: Server): void {
   });
 }
 
-/** Imports dynalite only now, so that whoever does not use it need not have it. `load` is for tests. */
+type Dynalite = (
+  options: { path?: string; createTableMs: number; deleteTableMs: number; updateTableMs: number },
+) => Server;
+
+/** Imports dynalite only now, as programs that do not use it need not have it. `load` is for tests. */
 export async function loadDynalite(load: () => Promise<unknown> = importDynalite): Promise<Dynalite> {
   try {
     return (await load() as { default: Dynalite }).default;
@@ -101,19 +102,20 @@ function importDynalite(): Promise<unknown> {
   return import("dynalite");
 }
 
-/** Where a running database leaves its port, for the next one that wants the folder. */
+/** The file in which a running database leaves its port, for the next one that is given the folder. */
 const portFile = "port";
 
-/** A second database on a folder would end the process at its first request, so the first one is looked for. */
+/** Looks for a database that uses the folder: a second one would end the process at its first request. */
 async function refuseFolderInUse(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   const port = Number(await readFile(join(path, portFile), "utf8").catch(() => NaN));
   if (!Number.isInteger(port)) return;
   const endpoint = `http://127.0.0.1:${port}`;
-  const answer = await fetch(endpoint, { signal: AbortSignal.timeout(1000) }).then((it) => it.text()).catch(
-    () => "",
-  );
-  if (!answer.startsWith("healthy: dynamodb")) return;
+  const silence = new AbortController();
+  const answer = fetch(endpoint, { signal: silence.signal }).then((response) => response.text());
+  const text = await deadline(answer, { ms: 1000, clock: systemClock }).catch(() => "");
+  silence.abort();
+  if (!text.startsWith("healthy: dynamodb")) return;
   throw new Error(
     `Cannot use the folder ${path} as the DynamoDB at ${endpoint} has it open: stop that one, or choose another folder`,
   );
@@ -131,19 +133,9 @@ async function listenOrClose(server: Server, port: number): Promise<number> {
   }
 }
 
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", () => {
-      server.off("error", reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-}
-
 /**
- * dynalite throws where nobody can catch it when a request meets a closed database, and a client's hanging up does
- * not end the request: so the handlers finish first, and only then the connections are cut.
+ * Lets the handlers finish and only then cuts the connections: a request that meets a closed database makes dynalite
+ * throw where nobody can catch it, and a client that hangs up does not end its request.
  */
 async function closeServer(
   server: Server,
@@ -155,10 +147,10 @@ async function closeServer(
     request.on("error", () => {});
     response.destroy();
   });
-  for (let waitedMs = 0; waitedMs < 2000 && ![...running].every(settled); waitedMs += 5) {
+  for (let waitedMs = 0; waitedMs < 2000 && ![...running].every(isSettled); waitedMs += 5) {
     await systemClock.sleep(5);
   }
-  // It closes the database as soon as no connection is left, whatever still runs.
+  // dynalite closes the database as soon as no connection is left, even where a handler still runs.
   const closed = new Promise<void>((resolve, reject) => {
     server.close((error) => error ? reject(error) : resolve());
   });
@@ -167,8 +159,8 @@ async function closeServer(
   if (path !== undefined) await rm(join(path, portFile), { force: true });
 }
 
-/** Answered to the last byte, or abandoned by the client before (nothing runs) or after the request was complete. */
-function settled(response: ServerResponse): boolean {
+/** Whether no handler runs: the answer is complete, or the client has left before or after its request was complete. */
+function isSettled(response: ServerResponse): boolean {
   if (!response.req.complete) return response.req.destroyed;
   return response.writableFinished || (response.writableEnded && response.destroyed);
 }

@@ -1,24 +1,24 @@
-/** The way of a call through the server: token, record, latency, faults, limits, method. */
+/** The steps of a call through the server: token, log, latency, faults, limits, method. */
 import type { Clock } from "../../util/clock.ts";
 import { ApiError } from "./errors.ts";
-import { type BotApiFaultAnswer, type Faults, rawAnswerOf, refusalOf } from "./faults.ts";
+import { apiErrorOf, type BotApiFaultAnswer, type BotApiFaults, rawAnswerOf } from "./faults.ts";
 import {
-  type ApiAnswer,
   type ApiCall,
+  type BodyWriter,
   breakConnection,
   cutBody,
-  type Delivery,
-  Raw,
+  type Dispatch,
+  RawAnswer,
   slowBody,
 } from "./http.ts";
-import { isFlooded, isMessageMethod, methods } from "./methods.ts";
-import { FloodGate, type FloodWaits, UploadGate } from "./rate_limit.ts";
-import type { Payload } from "./request.ts";
-import type { World } from "./state.ts";
+import { countsAsMessage, isStoppedByFlood, methods } from "./methods.ts";
+import { type FloodList, TokenBucket429, UploadLimit } from "./rate_limit.ts";
+import type { Payload } from "./request_body.ts";
+import type { ServerState } from "./server_state.ts";
 
-const maxCalls = 10_000;
+const maxLoggedCalls = 10_000;
 
-/** A call that came in with the right token, whatever became of it. */
+/** A call that came in with the right token, whatever it was answered. */
 export interface BotApiCall {
   /** As the client wrote it; `file` for a download. */
   readonly method: string;
@@ -28,15 +28,15 @@ export interface BotApiCall {
   readonly at: number;
 }
 
-/** The latest calls, oldest first, and how many there were at all. */
-export class CallRecord {
-  readonly calls: BotApiCall[] = [];
+/** The latest calls, oldest first, and the number of all calls. */
+export class CallLog {
+  readonly latest: BotApiCall[] = [];
   readonly #counts: Map<string, number> = new Map();
 
   add(call: BotApiCall): void {
-    this.calls.push(call);
+    this.latest.push(call);
     this.#counts.set(call.method.toLowerCase(), this.count(call.method) + 1);
-    if (this.calls.length > maxCalls) this.calls.shift();
+    if (this.latest.length > maxLoggedCalls) this.latest.shift();
   }
 
   count(method: string): number {
@@ -44,33 +44,33 @@ export class CallRecord {
   }
 }
 
-export interface AnswerOptions {
+export interface DispatchOptions {
   readonly token: string;
   readonly clock: Clock;
   readonly latencyMs: number;
   readonly maxHoldSeconds: number;
   readonly messagesPerSecond: number | undefined;
-  readonly record: CallRecord;
-  readonly faults: Faults;
+  readonly calls: CallLog;
+  readonly faults: BotApiFaults;
   /** Of the whole bot. */
-  readonly floods: FloodWaits;
+  readonly floods: FloodList;
 }
 
-export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
-  const { token, clock, latencyMs, maxHoldSeconds, messagesPerSecond, record, faults, floods } = options;
+export function createDispatch(server: ServerState, options: DispatchOptions): Dispatch {
+  const { token, clock, latencyMs, maxHoldSeconds, messagesPerSecond, calls, faults, floods } = options;
   const limits: Limits = {
-    uploads: new UploadGate(clock),
+    uploads: new UploadLimit(clock),
     floods,
     messages: messagesPerSecond === undefined
       ? undefined
-      : new FloodGate(messagesPerSecond, () => clock.now()),
+      : new TokenBucket429(messagesPerSecond, () => clock.now()),
   };
 
   return async (call) => {
-    requireToken(call.token, token);
-    const { method, form: { payload }, connection, signal } = call;
-    record.add({ method, payload, at: clock.now() });
-    countAttempt(world, method, payload);
+    assertToken(call.token, token);
+    const { method, body: { payload }, connection, signal } = call;
+    calls.add({ method, payload, at: clock.now() });
+    countAttempt(server, method, payload);
     if (latencyMs > 0) await clock.sleep(latencyMs, signal);
     if (connection.isDead) await aborted(signal);
     const target = { method, chatId: payload["chat_id"], connection };
@@ -78,9 +78,9 @@ export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
     const instead = await answerInstead(fault, call);
     if (instead !== undefined) return instead;
     if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);
-    call.delivery = deliveryOf(fault, clock, signal);
+    call.writeBody = bodyWriterOf(fault, clock, signal);
     try {
-      const result = await held(() => handle(world, call, limits), { clock, maxHoldSeconds, signal });
+      const result = await withHold(() => run(server, call, limits), { clock, maxHoldSeconds, signal });
       return fault === "lose" ? breakConnection : result;
     } finally {
       if (faults.takeDeath(target)) connection.isDead = true;
@@ -89,30 +89,30 @@ export function createAnswer(world: World, options: AnswerOptions): ApiAnswer {
   };
 }
 
-/** What a fault answers to a call that it keeps from taking effect; undefined if it takes effect. */
+/** The answer of a fault that keeps the call from taking effect; undefined if the call takes effect. */
 async function answerInstead(fault: BotApiFaultAnswer | undefined, call: ApiCall): Promise<unknown> {
-  const refusal = refusalOf(fault);
+  const refusal = apiErrorOf(fault);
   if (refusal) throw refusal;
   const raw = rawAnswerOf(fault, call.path);
-  if (raw) return new Raw(raw);
+  if (raw) return new RawAnswer(raw);
   if (fault === "reset" || fault === "stale") return breakConnection;
   if (fault === "half-open") call.connection.isDead = true;
   return fault === "hang" || fault === "half-open" ? await aborted(call.signal) : undefined;
 }
 
-function deliveryOf(
+function bodyWriterOf(
   fault: BotApiFaultAnswer | undefined,
   clock: Clock,
   signal: AbortSignal,
-): Delivery | undefined {
+): BodyWriter | undefined {
   if (fault === "cut") return cutBody;
   if (typeof fault !== "object" || !("slowBodyMs" in fault)) return undefined;
   return slowBody(fault.slowBodyMs, clock, signal);
 }
 
-function countAttempt(world: World, method: string, payload: Payload): void {
-  const room = isMessageMethod(method.toLowerCase()) ? world.find(payload["chat_id"]) : undefined;
-  if (room) room.attempts += 1;
+function countAttempt(server: ServerState, method: string, payload: Payload): void {
+  const chat = countsAsMessage(method.toLowerCase()) ? server.findChat(payload["chat_id"]) : undefined;
+  if (chat) chat.attempts += 1;
 }
 
 interface Hold {
@@ -121,8 +121,11 @@ interface Hold {
   readonly signal: AbortSignal;
 }
 
-/** Waits where the task is told to, and tries it again, as long as its waits are no longer than that in all. */
-async function held(task: () => Promise<unknown>, { clock, maxHoldSeconds, signal }: Hold): Promise<unknown> {
+/** Repeats a task that is refused with a 429 after its `retry_after`, for `maxHoldSeconds` of waiting in all. */
+async function withHold(
+  task: () => Promise<unknown>,
+  { clock, maxHoldSeconds, signal }: Hold,
+): Promise<unknown> {
   let seconds = 0;
   for (;;) {
     try {
@@ -137,30 +140,34 @@ async function held(task: () => Promise<unknown>, { clock, maxHoldSeconds, signa
 }
 
 interface Limits {
-  readonly uploads: UploadGate;
-  readonly floods: FloodWaits;
-  readonly messages: FloodGate | undefined;
+  readonly uploads: UploadLimit;
+  readonly floods: FloodList;
+  readonly messages: TokenBucket429 | undefined;
 }
 
-async function handle(world: World, { method, form, signal }: ApiCall, limits: Limits): Promise<unknown> {
+async function run(
+  server: ServerState,
+  { method, body, signal }: ApiCall,
+  limits: Limits,
+): Promise<unknown> {
   const name = method.toLowerCase();
-  const run = methods.get(name);
-  if (name === "file") return download(world, form.payload);
-  if (run === undefined) throw lackingMethod(method);
-  await limits.uploads.pass(form.files, signal);
-  if (isFlooded(name)) limits.floods.pass(world.clock.now());
-  if (isMessageMethod(name)) limits.messages?.pass();
-  return await run(world, form, signal);
+  const runMethod = methods.get(name);
+  if (name === "file") return download(server, body.payload);
+  if (runMethod === undefined) throw missingMethod(method);
+  await limits.uploads.wait(body.files, signal);
+  if (isStoppedByFlood(name)) limits.floods.check(server.clock.now());
+  if (countsAsMessage(name)) limits.messages?.take();
+  return await runMethod(server, body, signal);
 }
 
-function download({ files }: World, { file_path: path }: Payload): Raw {
+function download({ files }: ServerState, { file_path: path }: Payload): RawAnswer {
   const body = files.download(String(path));
   if (body === undefined) throw new ApiError(404, "Not Found");
-  return new Raw({ body, contentType: "application/octet-stream" });
+  return new RawAnswer({ body, contentType: "application/octet-stream" });
 }
 
-/** Apart from Telegram's own 404, so that nobody looks for a mistake in the bot. */
-function lackingMethod(method: string): ApiError {
+/** Differs from Telegram's own 404, so that nobody looks for a mistake in the bot. */
+function missingMethod(method: string): ApiError {
   const name = JSON.stringify(method.slice(0, 64));
   return new ApiError(
     404,
@@ -169,12 +176,13 @@ function lackingMethod(method: string): ApiError {
   );
 }
 
-/** Never says the token, neither the right one nor the wrong one. */
-function requireToken(given: string, token: string): void {
+/** The error holds neither the right token nor the wrong one. */
+function assertToken(given: string, token: string): void {
   if (given === token) return;
   throw new ApiError(401, given.includes(":") ? "Unauthorized" : "Unauthorized: invalid token specified");
 }
 
+/** Rejects once the signal aborts. */
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);

@@ -1,6 +1,6 @@
-/** The refusals of the Bot API, in its own words. */
+/** The errors that the Bot API answers with, in its own words. */
 
-/** What a refusal may carry besides its description. */
+/** What an error may carry besides its description. */
 export interface ApiErrorParameters {
   /** How long to wait before the next call. */
   readonly retry_after?: number;
@@ -8,7 +8,7 @@ export interface ApiErrorParameters {
   readonly migrate_to_chat_id?: number;
 }
 
-/** A refusal: becomes `{ ok: false, error_code, description, parameters? }` with the code as HTTP status. */
+/** Goes out as `{ ok: false, error_code, description, parameters? }`, with the code as HTTP status. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly errorCode: number;

@@ -1,143 +1,37 @@
-/** What is wrong with the answer that a fault, or a chat that refuses, is to give. */
-import { assertNames, lettersBetween, namesOf, nearest } from "../../util/validate.ts";
-import { assertTimes } from "../dynamodb/faults.ts";
-import { oneOf, wrongValue } from "../wrong_value.ts";
+/** Faults that a test sets for the calls of its bot: which calls they hit, what they answer, and how options are checked. */
+import { assertNames, namesOf, nearest } from "../../util/validate.ts";
+import {
+  assertTimes,
+  isMilliseconds,
+  isObject,
+  isTypoOf,
+  millisecondsRule,
+  oneOf,
+  wrongValue,
+} from "../validate.ts";
 import { ApiError, type ApiErrorParameters } from "./errors.ts";
+import type { BotApiRawAnswer, ClientConnection, ClientConnections } from "./http.ts";
 import { methodNames } from "./methods.ts";
-import type { Connection, Connections } from "./request.ts";
 
-/** The names of all forms of an answer. */
-type AnswerNames<T = BotApiFaultAnswer> = T extends object ? keyof T : never;
-type Rule = readonly [isGood: (value: unknown) => boolean, rule: string];
-
-const words: readonly string[] = namesOf<Record<Extract<BotApiFaultAnswer, string>, unknown>>({
-  ...{ reset: true, lose: true, hang: true, "half-open": true, stale: true, cut: true },
-});
-const refusalNames = namesOf<BotApiRefusal>({ error_code: true, description: true, parameters: true });
-const parameterNames = {
-  known: namesOf<ApiErrorParameters>({ retry_after: true, migrate_to_chat_id: true }),
-  what: "a name in parameters",
-};
-
-const isText = (value: unknown): boolean => typeof value === "string";
-const isObject = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isWithin = (from: number, to: number) => (value: unknown): boolean =>
-  Number.isInteger(value) && value as number >= from && value as number <= to;
-const milliseconds: Rule = [
-  (value) => Number.isFinite(value) && value as number >= 0,
-  "a number of milliseconds from 0 on",
-];
-const redirects: readonly unknown[] = [301, 302, 303, 307, 308];
-
-const rules: Readonly<Record<AnswerNames, Rule>> = {
-  error_code: [isWithin(400, 599), "a whole number, 400 to 599"],
-  description: [
-    (value) => isText(value) && value !== "",
-    'a text with its prefix, such as "Bad Request: chat not found"',
-  ],
-  parameters: [isObject, "an object such as { retry_after: 5 }"],
-  delayMs: milliseconds,
-  slowBodyMs: milliseconds,
-  result: [() => true, "any value"],
-  page: [isWithin(200, 599), "an HTTP status, 200 to 599"],
-  redirect: [(value) => redirects.includes(value), `one of ${redirects.join(", ")}`],
-  location: [isText, "a text"],
-  body: [(value) => isText(value) || value instanceof Uint8Array, "a text or bytes"],
-  status: [isWithin(200, 599), "an HTTP status, 200 to 599"],
-  contentType: [isText, "a text"],
-  headers: [(value) => isObject(value) && Object.values(Object(value)).every(isText), "texts by name"],
-  isTorn: [(value) => typeof value === "boolean", "true or false"],
-};
-
-/** What makes an object an answer, and what may stand beside it. */
-const forms: Readonly<Record<string, readonly string[]>> = {
-  error_code: ["description", "parameters"],
-  result: [],
-  delayMs: ["slowBodyMs"],
-  slowBodyMs: ["delayMs"],
-  page: [],
-  redirect: ["location"],
-  body: ["status", "contentType", "headers", "isTorn"],
-};
-
-const answerNames = { known: Object.keys(rules), what: "a name in answer" };
-
-/** What an answer may have, for whoever writes it a level too high. */
-export const namesInAnswer: readonly string[] = answerNames.known;
-
-/** @throws {TypeError} If a fault cannot answer so. */
-export function assertAnswer(answer: unknown): void {
-  const action = "set a fault";
-  if (answer === undefined) {
-    throw new TypeError(
-      `Cannot ${action} as "answer" is missing, which says what becomes of the calls: "reset", for example, or ` +
-        `{ delayMs: 1000 }`,
-    );
-  }
-  if (words.includes(answer as string)) return;
-  if (!isObject(answer)) {
-    const rule = `${oneOf(words)}, or an object such as { error_code, description }`;
-    throw new TypeError(wrongValue(action, "answer", rule, answer, words));
-  }
-  assertNames(action, answer, answerNames);
-  const given = Object.entries(Object(answer)).filter(([, value]) => value !== undefined);
-  assertForm(action, given.map(([name]) => name));
-  assertFields(action, answer as Partial<BotApiRefusal>);
+/** Which calls a fault hits, and what they get. */
+export interface BotApiFaultOptions {
+  /** Only calls of this method, whether or not the server has it; `"file"` for downloads. Default: all methods. */
+  readonly method?: string;
+  /** Only calls that address this chat. Default: all chats, and calls that address none. */
+  readonly chatId?: number;
+  /** How many calls are hit; `Infinity` is allowed. @default 1 */
+  readonly times?: number;
+  /** What the calls get in place of Telegram's answer. */
+  readonly answer: BotApiFaultAnswer;
 }
 
-/** @throws {TypeError} If Telegram could not refuse in these words. */
-export function assertRefusal(refusal: unknown): void {
-  const action = "refuse messages";
-  if (!isObject(refusal)) {
-    const rule = "an object { error_code, description }";
-    throw new TypeError(wrongValue(action, "refusal", rule, refusal));
-  }
-  assertNames(action, refusal, { known: refusalNames, what: "a name in a refusal" });
-  const { error_code, description, parameters } = refusal as Partial<BotApiRefusal>;
-  assertFields(action, { error_code, description, ...parameters === undefined ? {} : { parameters } });
+/** A fault that was set. */
+export interface BotApiFault {
+  /** How many calls were hit so far. */
+  readonly hits: number;
+  /** Ends it; a connection that is dead stays so. */
+  clear(): void;
 }
-
-/** Exactly one form, and nothing that belongs to another one. */
-function assertForm(action: string, given: readonly string[]): void {
-  const [form, ...others] = given.filter((name) => name in forms);
-  if (form === undefined) {
-    const owner = Object.keys(forms).find((name) => forms[name]?.some((detail) => given.includes(detail)));
-    const hint = owner === undefined ? "" : `: with ${given.join(", ")} it needs ${owner}, too`;
-    throw new TypeError(
-      `Cannot ${action} as "answer" must have one of ${Object.keys(forms).join(", ")}${hint}`,
-    );
-  }
-  const allowed = forms[form] ?? [];
-  const odd = [...others, ...given].find((name) => name !== form && !allowed.includes(name));
-  if (odd === undefined) return;
-  throw new TypeError(
-    `Cannot ${action} as "answer" has ${form}, beside which ${odd} has no effect: leave one out`,
-  );
-}
-
-function assertFields(action: string, fields: Partial<Record<AnswerNames, unknown>>): void {
-  // A refusal without its words is none.
-  const whole = "error_code" in fields ? { description: undefined, ...fields } : fields;
-  for (const [name, value] of Object.entries(whole)) {
-    const [isGood, rule] = rules[name as AnswerNames];
-    const isRequired = name === "description" || name in forms;
-    if ((value !== undefined || isRequired) && !isGood(value)) {
-      throw new TypeError(wrongValue(action, name, rule, value));
-    }
-  }
-  assertParameters(action, fields.parameters);
-}
-
-function assertParameters(action: string, parameters: unknown): void {
-  assertNames(action, parameters, parameterNames);
-  for (const [name, value] of Object.entries(Object(parameters))) {
-    if (value === undefined || Number.isFinite(value)) continue;
-    throw new TypeError(wrongValue(action, name, "a number", value));
-  }
-}
-
-// What a test can ask a server to do to the calls of its bot.
 
 /** A refusal in Telegram's form. */
 export interface BotApiRefusal {
@@ -150,7 +44,7 @@ export interface BotApiRefusal {
 }
 
 /**
- * What happens to a matching call. Answers of Telegram's:
+ * What happens to a matching call. Answers of Telegram:
  * - `{ error_code, description, parameters? }`: it is refused with this answer and has no effect;
  * - `{ result }`: it has no effect and is answered by `ok` with this result, also where the server lacks the method;
  * - `{ delayMs }`: it takes effect, later.
@@ -166,10 +60,10 @@ export interface BotApiRefusal {
  * - `"cut"`: it takes effect, and its connection ends in the middle of the answer's body;
  * - `{ slowBodyMs }`: it takes effect; the head of the answer comes at once, its body in pieces over so many milliseconds.
  *
- * Answers of somebody between the bot and Telegram; the call has no effect:
+ * Answers of a proxy between the bot and Telegram; the call has no effect:
  * - `{ page: 502 }`: an HTML page with this HTTP status, which may be 200, in place of JSON;
  * - `{ redirect: 302, location? }`: a redirect; where no location is given, to the call's own address;
- * - `{ body, ... }`: these bytes, whatever they are.
+ * - `{ body, ... }`: any bytes.
  *
  * Deno's `fetch` repeats a request by itself, once, if its connection breaks without an answer and its body is
  * neither a Blob nor a stream. Such a call arrives twice, here as at Telegram: after `"lose"` it takes effect twice.
@@ -197,145 +91,72 @@ export interface BotApiRedirect {
   readonly location?: string;
 }
 
-/** An answer that need not be one of the Bot API's: of a proxy, or torn. */
-export interface BotApiRawAnswer {
-  /** Sent as it is. */
-  readonly body: string | Uint8Array;
-  /** The HTTP status. @default 200 */
-  readonly status?: number;
-  /** What it says the body is. @default "application/json" */
-  readonly contentType?: string;
-  /** Further headers. Default: none. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Promises one byte more, and breaks the connection in its place. @default false */
-  readonly isTorn?: boolean;
-}
-
-/** Which calls a fault befalls, and what they get. */
-export interface BotApiFaultOptions {
-  /** Only calls of this method, whether or not the server has it; `"file"` for downloads. Default: all methods. */
-  readonly method?: string;
-  /** Only calls that address this chat. Default: all chats, and calls that address none. */
-  readonly chatId?: number;
-  /** How many calls are hit; `Infinity` is allowed. @default 1 */
-  readonly times?: number;
-  /** What the calls get in place of Telegram's answer. */
-  readonly answer: BotApiFaultAnswer;
-}
-
-/** A fault that was set. */
-export interface BotApiFault {
-  /** How many calls were hit so far. */
-  readonly hits: number;
-  /** Ends the trouble; a connection that is dead stays so. */
-  clear(): void;
-}
-
-const optionNames = {
-  known: namesOf<BotApiFaultOptions>({ method: true, chatId: true, times: true, answer: true }),
-  elsewhere: { answer: namesInAnswer },
-};
-
-/** Methods of Telegram's that the server lacks, and that are spelt nearly as one that it has. */
-const alike: readonly string[] = ["sendInvoice", "getChatMembersCount"];
-
-/**
- * @param methods Those that the server has.
- * @throws {TypeError} If an option is unknown, or its value none.
- * @throws {RangeError} If the times are no whole number above 0.
- */
-export function assertFaultOptions(options: BotApiFaultOptions, methods: readonly string[]): void {
-  assertNames("set a fault", options, optionNames);
-  const { answer, method, chatId, times = 1 } = Object(options) as Partial<BotApiFaultOptions>;
-  assertAnswer(answer);
-  if (method !== undefined) assertMethod(method, [...methods, "file"]);
-  if (chatId !== undefined && !Number.isSafeInteger(chatId)) {
-    throw new TypeError(wrongValue("set a fault", "chatId", "the number of a chat", chatId));
-  }
-  assertTimes(times);
-}
-
-/** Neither case nor what the server lacks matters: methods that are newer than it may be answered by a test. */
-function assertMethod(method: unknown, methods: readonly string[]): void {
-  if (typeof method === "string" && /^\w+$/.test(method) && !isMisspelt(method, methods)) return;
-  const rule = `a method of the Bot API, by its name, or "file"`;
-  throw new TypeError(wrongValue("set a fault", "method", rule, method, methods));
-}
-
-function isMisspelt(method: string, methods: readonly string[]): boolean {
-  const isNamed = (name: string): boolean => name.toLowerCase() === method.toLowerCase();
-  if ([...methods, ...alike].some(isNamed)) return false;
-  const meant = nearest(method, methods);
-  // Of one property, there may be a method that gets it where another one sets it.
-  const isPair = /^[gs]et/i.test(method) && method.slice(0, 3) !== meant?.slice(0, 3);
-  return meant !== undefined && !isPair && lettersBetween(method, meant) <= (meant.length < 8 ? 1 : 2);
-}
-
-// Trouble on demand: the answers that a real server gives rarely and a test wants now.
-
-interface Entry {
+interface ActiveFault {
   readonly options: BotApiFaultOptions;
   /** The number of the latest connection when the fault was set. */
   readonly latestConnection: number;
   hits: number;
 }
 
-/** What a fault is chosen by. */
+/** What decides which fault a call meets. */
 export interface FaultTarget {
   readonly method: string;
   readonly chatId: unknown;
-  readonly connection: Connection;
+  readonly connection: ClientConnection;
 }
 
-/** The faults in force, oldest first; a call meets the first one that matches. */
-export class Faults {
-  readonly #connections: Connections;
-  #entries: Entry[] = [];
+/** The faults that are set, oldest first; a call meets the first one that matches. */
+export class BotApiFaults {
+  readonly #connections: ClientConnections;
+  #faults: ActiveFault[] = [];
 
-  constructor(connections: Connections) {
+  constructor(connections: ClientConnections) {
     this.#connections = connections;
   }
 
   /**
-   * @throws {TypeError} If an option is unknown, or its value none.
+   * @throws {TypeError} If an option is unknown or has a wrong value.
    * @throws {RangeError} If the times are no whole number above 0.
    */
   add(options: BotApiFaultOptions): BotApiFault {
-    assertFaultOptions(options, methodNames);
-    const entry: Entry = { options, latestConnection: this.#connections.latest, hits: 0 };
-    this.#entries.push(entry);
+    assertFaultOptions(options);
+    const fault: ActiveFault = { options, latestConnection: this.#connections.latest, hits: 0 };
+    this.#faults.push(fault);
     return {
       get hits(): number {
-        return entry.hits;
+        return fault.hits;
       },
-      clear: () => this.#remove(entry),
+      clear: () => this.#remove(fault),
     };
   }
 
-  /** The answer for this call, if a fault is waiting for it; counts as a hit. */
+  /** The answer of the fault that this call meets, if there is one; counts as a hit. */
   take(target: FaultTarget): BotApiFaultAnswer | undefined {
-    return this.#hit(this.#entries.find((entry) => matches(entry, target)));
+    return this.#hit(this.#faults.find((fault) => matches(fault, target)));
   }
 
   /** Whether the connection of a call that is under way has died meanwhile; counts as a hit. */
   takeDeath(target: FaultTarget): boolean {
-    const entry = this.#entries.find((each) => each.options.answer === "half-open" && matches(each, target));
-    return this.#hit(entry) !== undefined;
+    const fault = this.#faults.find((each) => each.options.answer === "half-open" && matches(each, target));
+    return this.#hit(fault) !== undefined;
   }
 
-  #hit(entry: Entry | undefined): BotApiFaultAnswer | undefined {
-    if (entry === undefined) return undefined;
-    entry.hits += 1;
-    if (entry.hits >= (entry.options.times ?? 1)) this.#remove(entry);
-    return entry.options.answer;
+  #hit(fault: ActiveFault | undefined): BotApiFaultAnswer | undefined {
+    if (fault === undefined) return undefined;
+    fault.hits += 1;
+    if (fault.hits >= (fault.options.times ?? 1)) this.#remove(fault);
+    return fault.options.answer;
   }
 
-  #remove(entry: Entry): void {
-    this.#entries = this.#entries.filter((other) => other !== entry);
+  #remove(fault: ActiveFault): void {
+    this.#faults = this.#faults.filter((other) => other !== fault);
   }
 }
 
-function matches({ options, latestConnection }: Entry, { method, chatId, connection }: FaultTarget): boolean {
+function matches(
+  { options, latestConnection }: ActiveFault,
+  { method, chatId, connection }: FaultTarget,
+): boolean {
   if (options.method !== undefined && options.method.toLowerCase() !== method.toLowerCase()) return false;
   if (options.chatId !== undefined && options.chatId !== Number(chatId)) return false;
   const isOfConnections = options.answer === "half-open" || options.answer === "stale";
@@ -343,7 +164,7 @@ function matches({ options, latestConnection }: Entry, { method, chatId, connect
 }
 
 /** The refusal that a fault asks for, or undefined if it asks for something else. */
-export function refusalOf(answer: BotApiFaultAnswer | undefined): ApiError | undefined {
+export function apiErrorOf(answer: BotApiFaultAnswer | undefined): ApiError | undefined {
   if (typeof answer !== "object" || !("error_code" in answer)) return undefined;
   return new ApiError(answer.error_code, answer.description, answer.parameters);
 }
@@ -362,7 +183,167 @@ export function rawAnswerOf(
   return { status: redirect, contentType: "text/html", body: pageOf(redirect), headers: { location } };
 }
 
-/** What a proxy or a hotel's network puts in the place of an answer. */
+/** The page that a proxy or a hotel's network sends in place of an answer. */
 function pageOf(status: number): string {
   return `<html>\n<head><title>${status}</title></head>\n<body><h1>${status}</h1><hr>proxy</body>\n</html>\n`;
+}
+
+// Checks of an answer.
+
+/** The names of the fields of all forms. */
+type AnswerNames<T = BotApiFaultAnswer> = T extends object ? keyof T : never;
+type FieldRule = readonly [isGood: (value: unknown) => boolean, rule: string];
+
+const answerWords: readonly string[] = namesOf<Record<Extract<BotApiFaultAnswer, string>, unknown>>({
+  ...{ reset: true, lose: true, hang: true, "half-open": true, stale: true, cut: true },
+});
+const refusalNames = namesOf<BotApiRefusal>({ error_code: true, description: true, parameters: true });
+const parameterNames = {
+  known: namesOf<ApiErrorParameters>({ retry_after: true, migrate_to_chat_id: true }),
+  what: "a name in parameters",
+};
+
+const isText = (value: unknown): boolean => typeof value === "string";
+const isWithin = (from: number, to: number) => (value: unknown): boolean =>
+  Number.isInteger(value) && value as number >= from && value as number <= to;
+const milliseconds: FieldRule = [isMilliseconds, millisecondsRule];
+const redirects: readonly unknown[] = [301, 302, 303, 307, 308];
+
+const fieldRules: Readonly<Record<AnswerNames, FieldRule>> = {
+  error_code: [isWithin(400, 599), "a whole number, 400 to 599"],
+  description: [
+    (value) => isText(value) && value !== "",
+    'a text with its prefix, such as "Bad Request: chat not found"',
+  ],
+  parameters: [isObject, "an object such as { retry_after: 5 }"],
+  delayMs: milliseconds,
+  slowBodyMs: milliseconds,
+  result: [() => true, "any value"],
+  page: [isWithin(200, 599), "an HTTP status, 200 to 599"],
+  redirect: [(value) => redirects.includes(value), `one of ${redirects.join(", ")}`],
+  location: [isText, "a text"],
+  body: [(value) => isText(value) || value instanceof Uint8Array, "a text or bytes"],
+  status: [isWithin(200, 599), "an HTTP status, 200 to 599"],
+  contentType: [isText, "a text"],
+  headers: [(value) => isObject(value) && Object.values(Object(value)).every(isText), "texts by name"],
+  isTorn: [(value) => typeof value === "boolean", "true or false"],
+};
+
+/** The field that makes each form of an answer, and the fields that may stand beside it. */
+const forms: Readonly<Record<string, readonly string[]>> = {
+  error_code: ["description", "parameters"],
+  result: [],
+  delayMs: ["slowBodyMs"],
+  slowBodyMs: ["delayMs"],
+  page: [],
+  redirect: ["location"],
+  body: ["status", "contentType", "headers", "isTorn"],
+};
+
+const answerNames = { known: Object.keys(fieldRules), what: "a name in answer" };
+
+function assertFaultAnswer(answer: unknown): void {
+  const action = "set a fault";
+  if (answer === undefined) {
+    throw new TypeError(
+      `Cannot ${action} as "answer" is missing, which says what becomes of the calls: "reset", for example, or ` +
+        `{ delayMs: 1000 }`,
+    );
+  }
+  if (answerWords.includes(answer as string)) return;
+  if (!isObject(answer)) {
+    const rule = `${oneOf(answerWords)}, or an object such as { error_code, description }`;
+    throw new TypeError(wrongValue(action, "answer", rule, answer, answerWords));
+  }
+  assertNames(action, answer, answerNames);
+  const given = Object.entries(Object(answer)).filter(([, value]) => value !== undefined);
+  assertForm(action, given.map(([name]) => name));
+  assertFields(action, answer as Partial<BotApiRefusal>);
+}
+
+/** @throws {TypeError} If it is no refusal in Telegram's form. */
+export function assertRefusal(refusal: unknown): void {
+  const action = "refuse messages";
+  if (!isObject(refusal)) {
+    const rule = "an object { error_code, description }";
+    throw new TypeError(wrongValue(action, "refusal", rule, refusal));
+  }
+  assertNames(action, refusal, { known: refusalNames, what: "a name in a refusal" });
+  const { error_code, description, parameters } = refusal as Partial<BotApiRefusal>;
+  assertFields(action, { error_code, description, ...parameters === undefined ? {} : { parameters } });
+}
+
+/** An answer has exactly one form, and no field of another one. */
+function assertForm(action: string, given: readonly string[]): void {
+  const [form, ...others] = given.filter((name) => name in forms);
+  if (form === undefined) {
+    const owner = Object.keys(forms).find((name) => forms[name]?.some((detail) => given.includes(detail)));
+    const hint = owner === undefined ? "" : `: with ${given.join(", ")} it needs ${owner}, too`;
+    throw new TypeError(
+      `Cannot ${action} as "answer" must have one of ${Object.keys(forms).join(", ")}${hint}`,
+    );
+  }
+  const allowed = forms[form] ?? [];
+  const odd = [...others, ...given].find((name) => name !== form && !allowed.includes(name));
+  if (odd === undefined) return;
+  throw new TypeError(
+    `Cannot ${action} as "answer" has ${form}, beside which ${odd} has no effect: leave one out`,
+  );
+}
+
+function assertFields(action: string, fields: Partial<Record<AnswerNames, unknown>>): void {
+  // A refusal needs its description.
+  const whole = "error_code" in fields ? { description: undefined, ...fields } : fields;
+  for (const [name, value] of Object.entries(whole)) {
+    const [isGood, rule] = fieldRules[name as AnswerNames];
+    const isRequired = name === "description" || name in forms;
+    if ((value !== undefined || isRequired) && !isGood(value)) {
+      throw new TypeError(wrongValue(action, name, rule, value));
+    }
+  }
+  assertParameters(action, fields.parameters);
+}
+
+function assertParameters(action: string, parameters: unknown): void {
+  assertNames(action, parameters, parameterNames);
+  for (const [name, value] of Object.entries(Object(parameters))) {
+    if (value === undefined || Number.isFinite(value)) continue;
+    throw new TypeError(wrongValue(action, name, "a number", value));
+  }
+}
+
+// Checks of the other options.
+
+const faultOptionNames = {
+  known: namesOf<BotApiFaultOptions>({ method: true, chatId: true, times: true, answer: true }),
+  elsewhere: { answer: answerNames.known },
+};
+
+/** Methods of Telegram that the server lacks and that look like a misspelt name of one that it has. */
+const similarMethods: readonly string[] = ["sendInvoice", "getChatMembersCount"];
+
+function assertFaultOptions(options: BotApiFaultOptions): void {
+  assertNames("set a fault", options, faultOptionNames);
+  const { answer, method, chatId, times = 1 } = Object(options) as Partial<BotApiFaultOptions>;
+  assertFaultAnswer(answer);
+  if (method !== undefined) assertMethod(method, [...methodNames, "file"]);
+  if (chatId !== undefined && !Number.isSafeInteger(chatId)) {
+    throw new TypeError(wrongValue("set a fault", "chatId", "the number of a chat", chatId));
+  }
+  assertTimes(times);
+}
+
+/** A test may set the answer of a method that the server lacks; the case of a name does not matter. */
+function assertMethod(method: unknown, methods: readonly string[]): void {
+  if (typeof method === "string" && /^\w+$/.test(method) && !isMisspelt(method, methods)) return;
+  const rule = `a method of the Bot API, by its name, or "file"`;
+  throw new TypeError(wrongValue("set a fault", "method", rule, method, methods));
+}
+
+function isMisspelt(method: string, methods: readonly string[]): boolean {
+  const isNamed = (name: string): boolean => name.toLowerCase() === method.toLowerCase();
+  if ([...methods, ...similarMethods].some(isNamed)) return false;
+  // There may be a getter that the server lacks beside a setter that it has.
+  const isPair = /^[gs]et/i.test(method) && method.slice(0, 3) !== nearest(method, methods)?.slice(0, 3);
+  return !isPair && isTypoOf(method, methods);
 }

@@ -1,7 +1,7 @@
-/** The files of a server: what the bot has uploaded, what people send, and what would come from the web. */
+/** The files of a server: those that the bot uploads or names by URL, and those that people send. */
 import type { PhotoSize } from "grammy/types";
 import { badRequest } from "./errors.ts";
-import type { Upload } from "./request.ts";
+import type { Payload, RequestBody, Upload } from "./request_body.ts";
 
 /** The kinds of media, as the fields of a message name them. */
 export type MediaKind =
@@ -30,7 +30,7 @@ interface StoredFile {
 /** Telegram keeps a photo in several widths. */
 const photoSides = [90, 320, 1280];
 
-/** What a file is without anything to tell by: the folder of its path, and its end. */
+/** The folder of a kind's paths, and the extension of a file whose name has none. */
 const paths: Readonly<Record<MediaKind, readonly [folder: string, extension: string]>> = {
   animation: ["animations", "mp4"],
   audio: ["music", "mp3"],
@@ -42,14 +42,16 @@ const paths: Readonly<Record<MediaKind, readonly [folder: string, extension: str
   voice: ["voice", "oga"],
 };
 
+/** The size of a file whose bytes are made up. */
 const madeUpSize = 1000;
-/** Bots may download files up to here. */
+/** Bots cannot download larger files. */
 const largestDownload = 20 * 1024 * 1024;
 
+/** Keeps the files by file_id and by path. */
 export class FileStore {
   readonly #byId = new Map<string, StoredFile>();
   readonly #byPath = new Map<string, StoredFile>();
-  /** Each upload once, as a call that is held is tried again. */
+  /** Counts each upload once, as a call that is held is tried again. */
   readonly #counted = new WeakSet<Uint8Array>();
   #photos = 0;
   /** How many files the bot has uploaded, those of refused messages included. */
@@ -60,7 +62,7 @@ export class FileStore {
     this.#counted.add(bytes);
   }
 
-  /** Makes a photo's sizes, smallest first, each with a file_id of its own. */
+  /** Adds a photo in its sizes, smallest first, each with a file_id of its own. */
   addPhoto(bytes?: Uint8Array): PhotoSize[] {
     const number = (this.#photos++).toString(36).padStart(8, "0");
     const sizes = photoSides.map((side) => ({
@@ -76,7 +78,7 @@ export class FileStore {
     return sizes;
   }
 
-  /** Makes a file of any kind but a photo; `details` come before its ids, as with Telegram. */
+  /** Adds a file of any kind but a photo; `details` come before its ids, as with Telegram. */
   add(kind: Exclude<MediaKind, "photo">, details: object, upload?: Partial<Upload>): Media {
     const number = this.#byId.size.toString(36).padStart(8, "0");
     const file_id = `BQACAgIAAxkBAAMC${number}${kind.slice(0, 5)}`;
@@ -90,17 +92,19 @@ export class FileStore {
   }
 
   /**
-   * A file of this kind that is there already.
+   * The file of this id.
    * @throws {ApiError} 400, if there is none, or if it is of another kind.
    */
   known(kind: MediaKind, fileId: string): Media {
     const file = this.#byId.get(fileId);
     if (file === undefined) throw badRequest("wrong file identifier/HTTP URL specified");
-    if (file.kind !== kind) throw badRequest(`can't use file of type ${title(file.kind)} as ${title(kind)}`);
+    if (file.kind !== kind) {
+      throw badRequest(`can't use file of type ${kindTitle(file.kind)} as ${kindTitle(kind)}`);
+    }
     return file.media;
   }
 
-  /** The bytes of an upload or of what a person sent; undefined for what was made up. */
+  /** The bytes of a file that was uploaded or that a person sent; undefined where they are made up. */
   bytes(fileId: string): Uint8Array | undefined {
     return this.#byId.get(fileId)?.bytes;
   }
@@ -118,7 +122,7 @@ export class FileStore {
     return { file_id: fileId, file_unique_id: uniqueId, file_size: size, file_path: path };
   }
 
-  /** What is downloaded from a path; a file that was made up consists of zeros. */
+  /** The bytes to download from a path; made-up bytes are zeros. */
   download(path: string): Uint8Array | undefined {
     const file = this.#byPath.get(path);
     return file && (file.bytes ?? new Uint8Array(file.size));
@@ -132,7 +136,86 @@ export class FileStore {
   }
 }
 
-/** `video_note` as Telegram calls it in its refusals: `VideoNote`. */
-function title(kind: MediaKind): string {
+/** `video_note` as Telegram writes it in its errors: `VideoNote`. */
+function kindTitle(kind: MediaKind): string {
   return kind.replace(/(?:^|_)(\w)/g, (_all, letter: string) => letter.toUpperCase());
+}
+
+// Media in a call and in a message.
+
+/** The upload of a parameter: the part of its own name, or the one that `attach://` names. */
+export function uploadOf(value: unknown, field: string, files: RequestBody["files"]): Upload | undefined {
+  return files.get(typeof value === "string" && value.startsWith("attach://") ? value.slice(9) : field);
+}
+
+export interface MediaSource {
+  readonly kind: MediaKind;
+  /** A file_id or an address, where nothing is uploaded. */
+  readonly source: unknown;
+  readonly upload: Upload | undefined;
+  /** May hold width, height, duration and the like. */
+  readonly details: Payload;
+}
+
+/**
+ * The fields of a message with this file. The function that is returned adds the file: call it once the message cannot be
+ * refused any more.
+ * @throws {ApiError} 400, if there is no file, or none of this kind.
+ */
+export function readMedia(
+  files: FileStore,
+  { kind, source, upload, details }: MediaSource,
+): () => object {
+  if (upload?.bytes.length === 0) throw badRequest("file must be non-empty");
+  const name = String(source ?? "");
+  if (upload === undefined && name === "") {
+    throw badRequest(`there is no ${kind.replace("_", " ")} in the request`);
+  }
+  const isMadeUp = upload === undefined && /^https?:\/\//.test(name);
+  const known = upload === undefined && !isMadeUp ? files.known(kind, name) : undefined;
+  const file = upload ?? { fileName: name.split("/").at(-1) ?? "" };
+  return () => {
+    if (known !== undefined) return mediaContent(kind, known);
+    if (kind === "photo") return { photo: files.addPhoto(upload?.bytes) };
+    return mediaContent(kind, files.add(kind, detailsOf(kind, details, file), file));
+  };
+}
+
+/** An animation is a document, too, for apps that cannot show animations. */
+function mediaContent(kind: MediaKind, media: Media): object {
+  return kind === "animation" ? { animation: media, document: media } : { [kind]: media };
+}
+
+/** The fields of a file besides its ids, in the Bot API's order. */
+export function detailsOf(kind: MediaKind, given: Payload, file: Partial<Upload>): object {
+  const number = (name: string, otherwise = 0): number => Number(given[name] ?? otherwise) || otherwise;
+  const text = (name: string): object => given[name] === undefined ? {} : { [name]: String(given[name]) };
+  const duration = { duration: number("duration") };
+  const size = { width: number("width", 320), height: number("height", 240) };
+  const named = {
+    ...file.fileName && { file_name: file.fileName },
+    ...file.contentType && { mime_type: file.contentType },
+  };
+  switch (kind) {
+    case "animation":
+    case "video":
+      return { ...duration, ...size, ...named };
+    case "audio":
+      return { ...duration, ...named, ...text("title"), ...text("performer") };
+    case "sticker":
+      return {
+        width: 512,
+        height: 512,
+        ...text("emoji"),
+        is_animated: false,
+        is_video: false,
+        type: "regular",
+      };
+    case "video_note":
+      return { ...duration, length: number("length", 240) };
+    case "voice":
+      return { ...duration, mime_type: file.contentType || "audio/ogg" };
+    default:
+      return named;
+  }
 }

@@ -1,26 +1,19 @@
-/** Keyboards: what Telegram refuses, and what becomes part of a message. */
+/** Keyboards, the presses of their buttons, and the answers of the bot to them. */
 import type { InlineKeyboardButton } from "grammy/types";
-import type { Clock } from "../../util/clock.ts";
+import { deadline, DeadlineError } from "../../util/async.ts";
+import { type Clock, systemClock } from "../../util/clock.ts";
+import { isObject } from "../validate.ts";
 import { badRequest } from "./errors.ts";
-import type { Payload } from "./request.ts";
+import type { Payload } from "./request_body.ts";
 
+/** An inline button with none of these is refused. */
+const buttonActions = [
+  ...["callback_data", "callback_game", "copy_text", "login_url", "pay", "switch_inline_query"],
+  ...["switch_inline_query_chosen_chat", "switch_inline_query_current_chat", "url", "web_app"],
+];
 const maxDataBytes = 64;
 
-/** What an inline button can do; one that does nothing is refused. */
-const buttonActions = [
-  "callback_data",
-  "callback_game",
-  "copy_text",
-  "login_url",
-  "pay",
-  "switch_inline_query",
-  "switch_inline_query_chosen_chat",
-  "switch_inline_query_current_chat",
-  "url",
-  "web_app",
-];
-
-/** @throws {ApiError} 400, if the keyboard is none, or has a button that Telegram refuses. */
+/** @throws {ApiError} 400, if the reply markup is malformed, or has a button that Telegram refuses. */
 export function checkReplyMarkup({ reply_markup: markup }: Payload): void {
   if (markup === undefined || markup === null || markup === "") return;
   if (typeof markup === "string") throw badRequest("can't parse reply keyboard markup JSON object");
@@ -58,7 +51,7 @@ function checkInlineButton(button: unknown): void {
   }
 }
 
-/** Only inline keyboards are part of a message; the other reply markups go to the app. */
+/** The keyboard as a field of a message: only inline keyboards are part of one, other reply markups go to the app. */
 export function inlineKeyboard({ reply_markup: markup }: Payload): object {
   if (!isObject(markup) || !isRows(markup["inline_keyboard"])) return {};
   const isEmpty = markup["inline_keyboard"].flat().length === 0;
@@ -75,25 +68,20 @@ function isRows(value: unknown): value is unknown[][] {
   return Array.isArray(value) && value.every(Array.isArray);
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+// Presses of buttons, and the answers of the bot.
 
-// Buttons that people press, and what the bot answers.
-
-/** Telegram takes an answer for so long. */
-const answerWithinMs = 15_000;
-export const maxTextLength = 200;
+/** How long Telegram takes an answer to a press. */
+const pressExpiresMs = 15_000;
 
 /** What the bot answered to a press. */
 export interface CallbackAnswer {
-  /** What the person reads; empty where the bot only ended the waiting. */
+  /** What the person reads; empty where the bot only ends the button's progress bar. */
   readonly text: string;
-  /** Whether it is shown in a window that has to be closed. */
+  /** Whether it is shown as an alert, which has to be closed. */
   readonly show_alert: boolean;
   /** What is opened; empty for nothing. */
   readonly url: string;
-  /** For how many seconds apps may answer the same press by themselves. */
+  /** For how many seconds apps may show the same answer again without asking the bot. */
   readonly cache_time: number;
 }
 
@@ -123,35 +111,29 @@ export class ButtonPress {
   }
 
   /**
-   * The bot's answer, once it is there.
+   * The bot's answer, once it is there. The time-out is the machine's, whatever clock the server has.
    * @throws {Error} If none comes in time. @default timeoutMs 10000
    */
-  answered(timeoutMs: number = 10_000): Promise<CallbackAnswer> {
-    if (this.#answer !== undefined) return Promise.resolve(this.#answer);
-    return new Promise((resolve, reject) => {
-      const waiter = (answer: CallbackAnswer): void => {
-        clearTimeout(timer);
-        resolve(answer);
-      };
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter);
-        const data = JSON.stringify(this.data);
-        reject(
-          new Error(`The press of the button with the data ${data} was not answered in ${timeoutMs} ms`),
-        );
-      }, timeoutMs);
-      this.#waiters.add(waiter);
-    });
+  async answered(timeoutMs: number = 10_000): Promise<CallbackAnswer> {
+    if (this.#answer !== undefined) return this.#answer;
+    const answer = new Promise<CallbackAnswer>((resolve) => this.#waiters.add(resolve));
+    try {
+      return await deadline(answer, { ms: timeoutMs, clock: systemClock });
+    } catch (error) {
+      if (!(error instanceof DeadlineError)) throw error;
+      const data = JSON.stringify(this.data);
+      throw new Error(`The press of the button with the data ${data} was not answered in ${timeoutMs} ms`);
+    }
   }
 
-  /** Makes it too old to be answered, as it is by itself after 15 seconds. */
+  /** Makes it too old to be answered, as Telegram does after 15 seconds. */
   expire(): void {
     this.#isExpired = true;
   }
 
   /** @ignore Whether Telegram takes an answer: the first one, in time. */
   get isOpen(): boolean {
-    const isLate = this.#clock.now() - this.#pressedAtMs > answerWithinMs;
+    const isLate = this.#clock.now() - this.#pressedAtMs > pressExpiresMs;
     return !this.#isExpired && !isLate && this.#answer === undefined;
   }
 
@@ -163,7 +145,7 @@ export class ButtonPress {
   }
 }
 
-/** The presses of a server, by the ids of their callback queries. */
+/** The presses that the bot may still answer, by the ids of their callback queries. */
 export class CallbackQueries {
   readonly #clock: Clock;
   readonly #open = new Map<string, ButtonPress>();

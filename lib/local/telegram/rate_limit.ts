@@ -1,17 +1,18 @@
-/** Telegram's answer to haste: a bucket of messages that refills with time, and a pause once it is empty. */
+/** What the server answers with 429: too many messages, too many to one chat, too many uploads, and floods that a test starts. */
 import type { Clock } from "../../util/clock.ts";
 import { assertNames, namesOf } from "../../util/validate.ts";
-import { wrongValue } from "../wrong_value.ts";
+import { wrongValue } from "../validate.ts";
 import { tooManyRequests } from "./errors.ts";
-import type { Form } from "./request.ts";
+import type { RequestBody } from "./request_body.ts";
 
-export class FloodGate {
+/** A token bucket that is closed for whole seconds once it is empty, as Telegram's is. */
+export class TokenBucket429 {
   readonly #perSecond: number;
   readonly #capacity: number;
   readonly #now: () => number;
   #tokens: number;
   #filledAtMs: number;
-  #pausedUntilMs = 0;
+  #closedUntilMs = 0;
 
   /** `perSecond` messages each second, of which `burst` may come at once: one second's worth, at least one message. */
   constructor(perSecond: number, now: () => number, burst: number = Math.max(1, perSecond)) {
@@ -23,144 +24,69 @@ export class FloodGate {
   }
 
   /**
-   * Counts one message.
-   * @throws {ApiError} 429, if there are too many; so is every further call until the pause has passed.
+   * Takes a token for one message.
+   * @throws {ApiError} 429, if the bucket is empty; so does every further call until the bucket opens again.
    */
-  pass(): void {
+  take(): void {
     const now = this.#now();
-    if (now < this.#pausedUntilMs) throw tooManyRequests(Math.ceil((this.#pausedUntilMs - now) / 1000));
-    this.#refill(now);
-    if (this.#tokens < 1) throw tooManyRequests(this.#pause(now));
-    this.#tokens -= 1;
-  }
-
-  #refill(now: number): void {
+    if (now < this.#closedUntilMs) throw tooManyRequests(Math.ceil((this.#closedUntilMs - now) / 1000));
     const gained = (now - this.#filledAtMs) / 1000 * this.#perSecond;
     this.#tokens = Math.min(this.#capacity, this.#tokens + gained);
     this.#filledAtMs = now;
+    if (this.#tokens < 1) throw tooManyRequests(this.#close(now));
+    this.#tokens -= 1;
   }
 
-  #pause(now: number): number {
+  /** Returns for how many seconds. */
+  #close(now: number): number {
     const seconds = Math.max(1, Math.ceil((1 - this.#tokens) / this.#perSecond));
-    this.#pausedUntilMs = now + seconds * 1000;
+    this.#closedUntilMs = now + seconds * 1000;
     return seconds;
   }
 }
 
-// Floods on demand: until one ends every call is refused with 429, and each answer says how much of it is left.
-
-/** How a flood goes. */
-export interface BotApiFloodOptions {
-  /** By how many seconds each call during the flood lengthens it, except the first, which is told of it. @default 0 */
-  readonly lengthenSeconds?: number;
-}
-
-const optionNames = { known: namesOf<BotApiFloodOptions>({ lengthenSeconds: true }) };
-
-/** A flood that was started. */
-export interface BotApiFlood {
-  /** How many calls it has refused. */
-  readonly hits: number;
-  /** When it ends, in milliseconds since 1970 by the server's clock. */
-  readonly endsAtMs: number;
-  /** Ends it now. */
-  clear(): void;
-}
-
-interface Flood {
-  readonly lengthenMs: number;
-  endsAtMs: number;
-  hits: number;
-}
-
-/** The floods in force in one place: a chat, or the whole bot. */
-export class FloodWaits {
-  #floods: Flood[] = [];
-
-  /** @throws {RangeError} If a length is too short, or no number. */
-  start(seconds: number, options: BotApiFloodOptions, now: number): BotApiFlood {
-    assertNames("start the flood", options, optionNames);
-    const { lengthenSeconds = 0 } = options;
-    requireSeconds("retryAfterSeconds", seconds, 1);
-    requireSeconds("lengthenSeconds", lengthenSeconds, 0);
-    const flood: Flood = { lengthenMs: lengthenSeconds * 1000, endsAtMs: now + seconds * 1000, hits: 0 };
-    this.#floods.push(flood);
-    return {
-      get hits(): number {
-        return flood.hits;
-      },
-      get endsAtMs(): number {
-        return flood.endsAtMs;
-      },
-      clear: () => this.#keep((other) => other !== flood),
-    };
-  }
-
-  /** @throws {ApiError} 429 with what is left of the longest flood, if there is any. */
-  pass(now: number): void {
-    if (this.#floods.length === 0) return;
-    this.#keep(({ endsAtMs }) => endsAtMs > now);
-    for (const flood of this.#floods) {
-      if (flood.hits > 0) flood.endsAtMs += flood.lengthenMs;
-      flood.hits += 1;
-    }
-    const end = this.#floods.reduce((latest, { endsAtMs }) => Math.max(latest, endsAtMs), 0);
-    if (end > now) throw tooManyRequests(Math.ceil((end - now) / 1000));
-  }
-
-  #keep(condition: (flood: Flood) => boolean): void {
-    this.#floods = this.#floods.filter(condition);
-  }
-}
-
-function requireSeconds(name: string, seconds: number, least: number): void {
-  if (Number.isFinite(seconds) && seconds >= least) return;
-  const rule = `a number of seconds, at least ${least}`;
-  throw new RangeError(wrongValue("start the flood", name, rule, seconds));
-}
-
-// How often the bot may write to one chat: its slow mode, and Telegram's own limits for a chat and for a group.
+// The limits of one chat.
 
 const minuteMs = 60_000;
 const defaultBurst = 3;
 
-export interface ChatLimitOptions {
+export interface ChatQuotaOptions {
   readonly chatMessagesPerSecond?: number;
   readonly chatBurst?: number;
   readonly groupMessagesPerMinute?: number;
 }
 
-export class ChatLimits {
-  /** 0: none. */
+/** How often the bot may write to one chat: its slow mode, and Telegram's limits for a chat and for a group. */
+export class ChatQuota {
+  /** 0 without slow mode. */
   slowModeSeconds = 0;
-  readonly #second: FloodGate | undefined;
+  readonly #bucket: TokenBucket429 | undefined;
   readonly #perMinute: number;
-  /** When the latest of a minute's worth of messages were taken, oldest first. */
+  /** When the messages of the latest minute were taken, oldest first. */
   readonly #takenAtMs: number[] = [];
   #lastAtMs = -Infinity;
 
-  constructor(options: ChatLimitOptions, isGroup: boolean, now: () => number) {
+  constructor(options: ChatQuotaOptions, isGroup: boolean, now: () => number) {
     const { chatMessagesPerSecond, chatBurst = defaultBurst, groupMessagesPerMinute = Infinity } = options;
     this.#perMinute = isGroup ? groupMessagesPerMinute : Infinity;
     if (chatMessagesPerSecond !== undefined) {
-      this.#second = new FloodGate(chatMessagesPerSecond, now, chatBurst);
+      this.#bucket = new TokenBucket429(chatMessagesPerSecond, now, chatBurst);
     }
   }
 
   /**
-   * Counts messages that nothing else keeps from the chat, those of an album together. A slow mode holds everybody but
-   * administrators.
+   * Counts messages that the chat takes otherwise; an album takes one token. Slow mode does not apply to administrators.
    * @throws {ApiError} 429 with what is left of the wait; nothing is counted.
    */
   take(now: number, isAdministrator: boolean, messages: number = 1): void {
     const slowUntilMs = isAdministrator ? now : this.#lastAtMs + this.slowModeSeconds * 1000;
     const waitMs = Math.max(slowUntilMs, this.#minuteEndsAtMs(now)) - now;
     if (waitMs > 0) throw tooManyRequests(Math.ceil(waitMs / 1000));
-    this.#second?.pass();
+    this.#bucket?.take();
     for (let each = 0; each < messages; each++) this.#note(now);
   }
 
-  /** When the minute is over of which all messages are used; now if there are some left. */
+  /** When a minute has passed since the oldest message; now if the minute has messages left. */
   #minuteEndsAtMs(now: number): number {
     const [oldest] = this.#takenAtMs;
     return oldest !== undefined && this.#takenAtMs.length >= this.#perMinute ? oldest + minuteMs : now;
@@ -174,24 +100,24 @@ export class ChatLimits {
   }
 }
 
-// Telegram's answer to the same upload over and over: files of one size have to wait for each other.
+// Uploads.
 
-/** Up to here, all files of a call together, uploads are free. */
+/** Smaller uploads, all files of a call together, are not limited. */
 const freeBytes = 100_000;
-const secondsAByte = 1e-7;
-const [leastMs, mostMs] = [200, 900];
-/** What may come at once after a rest, in time; and the longest queue. */
-const restMs = 1000;
-const longestWaitMs = 5000;
+const secondsPerByte = 1e-7;
+const [leastDelayMs, mostDelayMs] = [200, 900];
+/** How many milliseconds' worth of uploads may come at once after a rest; and the longest queue. */
+const burstMs = 1000;
+const longestQueueMs = 5000;
 const retryAfterSeconds = 60;
 
 /**
- * As Telegram's own Bot API server does it: uploads are told apart by their size alone, and each of a size delays the
- * next. A photo of 150 KB that is uploaded again for every chat goes out to five chats a second, and no faster.
+ * Delays each large upload after the one of the same size, as Telegram's own Bot API server does, which tells uploads
+ * apart by their size alone. A photo of 150 KB that is uploaded again for every chat reaches five chats a second.
  */
-export class UploadGate {
+export class UploadLimit {
   readonly #clock: Clock;
-  /** When the latest of each size was let through, or will be. */
+  /** When the latest upload of each size was let through, or will be. */
   readonly #latestMs = new Map<number, number>();
 
   constructor(clock: Clock) {
@@ -199,10 +125,10 @@ export class UploadGate {
   }
 
   /**
-   * Waits for the call's turn, if it uploads anything large.
-   * @throws {ApiError} 429, if too many wait already.
+   * Waits for the turn of a call's upload.
+   * @throws {ApiError} 429, if the queue is too long.
    */
-  async pass(files: Form["files"], signal: AbortSignal): Promise<void> {
+  async wait(files: RequestBody["files"], signal: AbortSignal): Promise<void> {
     const total = [...files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
     if (total <= freeBytes) return;
     const waitMs = this.#take(total, this.#clock.now());
@@ -211,10 +137,82 @@ export class UploadGate {
 
   #take(bytes: number, now: number): number {
     const latest = this.#latestMs.get(bytes) ?? 0;
-    if (latest > now + longestWaitMs) throw tooManyRequests(retryAfterSeconds);
-    const delayMs = Math.min(mostMs, Math.max(leastMs, bytes * secondsAByte * 1000));
-    const turn = Math.max(latest + delayMs, now - restMs);
+    if (latest > now + longestQueueMs) throw tooManyRequests(retryAfterSeconds);
+    const delayMs = Math.min(mostDelayMs, Math.max(leastDelayMs, bytes * secondsPerByte * 1000));
+    const turn = Math.max(latest + delayMs, now - burstMs);
     this.#latestMs.set(bytes, turn);
     return turn - now;
   }
+}
+
+// Floods that a test starts.
+
+/** How a flood goes. */
+export interface BotApiFloodOptions {
+  /** By how many seconds each call during the flood lengthens it, except the first, which is told of it. @default 0 */
+  readonly lengthenSeconds?: number;
+}
+
+const floodNames = { known: namesOf<BotApiFloodOptions>({ lengthenSeconds: true }) };
+
+/** A flood that was started. */
+export interface BotApiFlood {
+  /** How many calls it has refused. */
+  readonly hits: number;
+  /** When it ends, in milliseconds since 1970 by the server's clock. */
+  readonly endsAtMs: number;
+  /** Ends it now. */
+  clear(): void;
+}
+
+interface ActiveFlood {
+  readonly lengthenMs: number;
+  endsAtMs: number;
+  hits: number;
+}
+
+/** The floods of one chat, or of the whole bot. Until they end, each answer says how many seconds are left. */
+export class FloodList {
+  #floods: ActiveFlood[] = [];
+
+  /** @throws {RangeError} If a length is too short, or no number. */
+  start(seconds: number, options: BotApiFloodOptions, now: number): BotApiFlood {
+    assertNames("start the flood", options, floodNames);
+    const { lengthenSeconds = 0 } = options;
+    assertSeconds("retryAfterSeconds", seconds, 1);
+    assertSeconds("lengthenSeconds", lengthenSeconds, 0);
+    const flood = { lengthenMs: lengthenSeconds * 1000, endsAtMs: now + seconds * 1000, hits: 0 };
+    this.#floods.push(flood);
+    return {
+      get hits(): number {
+        return flood.hits;
+      },
+      get endsAtMs(): number {
+        return flood.endsAtMs;
+      },
+      clear: () => this.#keep((other) => other !== flood),
+    };
+  }
+
+  /** @throws {ApiError} 429 with what is left of the longest flood, if there is any. */
+  check(now: number): void {
+    if (this.#floods.length === 0) return;
+    this.#keep(({ endsAtMs }) => endsAtMs > now);
+    for (const flood of this.#floods) {
+      if (flood.hits > 0) flood.endsAtMs += flood.lengthenMs;
+      flood.hits += 1;
+    }
+    const end = this.#floods.reduce((latest, { endsAtMs }) => Math.max(latest, endsAtMs), 0);
+    if (end > now) throw tooManyRequests(Math.ceil((end - now) / 1000));
+  }
+
+  #keep(condition: (flood: ActiveFlood) => boolean): void {
+    this.#floods = this.#floods.filter(condition);
+  }
+}
+
+function assertSeconds(name: string, seconds: number, least: number): void {
+  if (Number.isFinite(seconds) && seconds >= least) return;
+  const rule = `a number of seconds, at least ${least}`;
+  throw new RangeError(wrongValue("start the flood", name, rule, seconds));
 }

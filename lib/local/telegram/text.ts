@@ -1,7 +1,7 @@
-/** The rules for texts: what Telegram finds in those of people, and refuses in those of bots. */
+/** Texts and captions: their limits, the commands in them, and the three parse modes. */
 import type { MessageEntity } from "grammy/types";
 import { badRequest } from "./errors.ts";
-import type { Payload } from "./request.ts";
+import type { Payload } from "./request_body.ts";
 
 const maxTextLength = 4096;
 const maxCaptionLength = 1024;
@@ -9,53 +9,54 @@ const maxCaptionLength = 1024;
 /** A command stands alone: no letter, digit, `_`, `/`, `<` or `>` touches it. */
 const command = /(?<![\p{L}\p{N}_/<>])\/[a-zA-Z0-9_]{1,64}(?:@[a-zA-Z0-9_]{3,32})?(?![\p{L}\p{N}_/<>])/gu;
 
-/** The `bot_command` entities of a person's text. */
-export function commandEntities(text: string): MessageEntity[] {
-  return [...text.matchAll(command)].map((match) => ({
+/** The fields of a message in which a person writes this text: the text, and the entities of its commands. */
+export function textFields(text: string): object {
+  const entities = [...text.matchAll(command)].map((match): MessageEntity => ({
     type: "bot_command",
     offset: match.index,
     length: match[0].length,
   }));
+  return textContent({ text, entities });
 }
 
-export interface FormattedText {
+export interface ParsedText {
   readonly text: string;
   readonly entities: MessageEntity[];
 }
 
-/** The text of a message as the bot gave it, with its markup turned into entities. */
-export function readText(payload: Payload): FormattedText {
+/** The text that a call gives, with its markup turned into entities. */
+export function readText(payload: Payload): ParsedText {
   const raw = payload["text"];
   if (raw === undefined || raw === "") throw badRequest("message text is empty");
   return formatted(String(raw), payload["parse_mode"], payload["entities"]);
 }
 
-/** The caption of a photo or a file; undefined if the call has none. */
-export function readCaption(payload: Payload): FormattedText | undefined {
+/** The caption that a call gives; undefined if it gives none. */
+export function readCaption(payload: Payload): ParsedText | undefined {
   const raw = payload["caption"];
   if (raw === undefined || raw === "") return undefined;
   return formatted(String(raw), payload["parse_mode"], payload["caption_entities"]);
 }
 
 /** The fields of a message of this text. */
-export function textContent({ text, entities }: FormattedText): object {
+export function textContent({ text, entities }: ParsedText): object {
   return entities.length > 0 ? { text, entities } : { text };
 }
 
 /** The fields of a message with this caption. */
-export function captionContent(caption: FormattedText | undefined): object {
+export function captionContent(caption: ParsedText | undefined): object {
   if (caption === undefined) return {};
   const { text, entities } = caption;
   return entities.length > 0 ? { caption: text, caption_entities: entities } : { caption: text };
 }
 
-export function checkText(content: FormattedText): void {
+export function checkText(content: ParsedText): void {
   if (content.text.trim() === "") throw badRequest("text must be non-empty");
   if (lengthOf(content.text) > maxTextLength) throw badRequest("message is too long");
   checkEntities(content);
 }
 
-export function checkCaption(content: FormattedText | undefined): void {
+export function checkCaption(content: ParsedText | undefined): void {
   if (content === undefined) return;
   if (lengthOf(content.text) > maxCaptionLength) throw badRequest("message caption is too long");
   checkEntities(content);
@@ -66,12 +67,12 @@ function lengthOf(text: string): number {
   return [...text].length;
 }
 
-function formatted(text: string, parseMode: unknown, entities: unknown): FormattedText {
+function formatted(text: string, parseMode: unknown, entities: unknown): ParsedText {
   if (parseMode !== undefined && parseMode !== "") return parseMarkup(text, String(parseMode));
   return { text, entities: Array.isArray(entities) ? entities as MessageEntity[] : [] };
 }
 
-function checkEntities({ text, entities }: FormattedText): void {
+function checkEntities({ text, entities }: ParsedText): void {
   for (const { offset, length } of entities) {
     const inside = Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length > 0 &&
       offset + length <= text.length;
@@ -79,25 +80,24 @@ function checkEntities({ text, entities }: FormattedText): void {
   }
 }
 
-// The three parse modes, turned into text with entities the way a client would see it.
+// The parse modes HTML, Markdown and MarkdownV2.
 
-/**
- * @throws {ApiError} 400 "can't parse entities" if the markup is not balanced or not escaped.
- */
-export function parseMarkup(text: string, parseMode: string): FormattedText {
+/** @throws {ApiError} 400 "can't parse entities" if the markup is not balanced or not escaped. */
+function parseMarkup(text: string, parseMode: string): ParsedText {
   switch (parseMode.toLowerCase()) {
     case "html":
       return parseHtml(text);
     case "markdown":
       return parseMarkdown(text, { markers: legacyMarkers, reserved: "", nests: false });
     case "markdownv2":
-      return parseMarkdown(text, { markers: markers, reserved: "_*[]()~`>#+-=|{}.!", nests: true });
+      return parseMarkdown(text, { markers: version2Markers, reserved: "_*[]()~`>#+-=|{}.!", nests: true });
     default:
       throw badRequest("unsupported parse_mode");
   }
 }
 
-interface Open {
+/** An entity whose end has not come yet. */
+interface OpenEntity {
   readonly marker: string;
   readonly type: string;
   readonly start: number;
@@ -125,8 +125,8 @@ const tags: Readonly<Record<string, string>> = {
 
 const characters: Readonly<Record<string, string>> = { amp: "&", gt: ">", lt: "<", quot: '"' };
 
-function parseHtml(source: string): FormattedText {
-  const open: Open[] = [];
+function parseHtml(source: string): ParsedText {
+  const open: OpenEntity[] = [];
   const entities: MessageEntity[] = [];
   let text = "";
   for (const match of source.matchAll(/<(\/?)([^\s>]*)([^>]*)>|&(\w+|#\d+);|[^<&]+|[<&]/g)) {
@@ -147,7 +147,13 @@ function htmlCharacter(name: string): string | undefined {
   return name.startsWith("#") ? String.fromCodePoint(Number(name.slice(1))) : characters[name];
 }
 
-function openTag(tag: string, attributes: string, start: number, sourceOffset: number, at: string): Open {
+function openTag(
+  tag: string,
+  attributes: string,
+  start: number,
+  sourceOffset: number,
+  at: string,
+): OpenEntity {
   const marker = tag.toLowerCase();
   const type = tags[marker];
   if (type === undefined) throw cannotParse(`Unsupported start tag "${marker}" ${at}`);
@@ -156,7 +162,7 @@ function openTag(tag: string, attributes: string, start: number, sourceOffset: n
 }
 
 function closeTag(
-  opened: Open | undefined,
+  opened: OpenEntity | undefined,
   tag: string,
   at: string,
   text: string,
@@ -169,15 +175,15 @@ function closeTag(
   close(opened, text, entities);
 }
 
-interface Dialect {
-  /** What begins and ends an entity; longer markers first. */
+interface MarkdownDialect {
+  /** The entity that each marker begins and ends; longer markers first. */
   readonly markers: Readonly<Record<string, string>>;
   readonly reserved: string;
   readonly nests: boolean;
 }
 
 const legacyMarkers = { "```": "pre", "`": "code", "*": "bold", "_": "italic" };
-const markers = {
+const version2Markers = {
   "```": "pre",
   "`": "code",
   "||": "spoiler",
@@ -187,8 +193,8 @@ const markers = {
   "~": "strikethrough",
 };
 
-function parseMarkdown(source: string, dialect: Dialect): FormattedText {
-  const open: Open[] = [];
+function parseMarkdown(source: string, dialect: MarkdownDialect): ParsedText {
+  const open: OpenEntity[] = [];
   const entities: MessageEntity[] = [];
   let text = "";
   for (let index = 0; index < source.length;) {
@@ -218,42 +224,42 @@ function parseMarkdown(source: string, dialect: Dialect): FormattedText {
   throw cannotParse(`Can't find end of the entity starting at byte offset ${offset}`);
 }
 
-/** The marker that stands here and means something here: code holds none but its own end. */
-function markerAt(rest: string, top: Open | undefined, dialect: Dialect): string | undefined {
+/** The marker at this place, if it is one here: within code only the end of the code is. */
+function markerAt(rest: string, top: OpenEntity | undefined, dialect: MarkdownDialect): string | undefined {
   if (top !== undefined && rest.startsWith(top.marker)) return top.marker;
   if (top !== undefined && (!dialect.nests || isCode(top))) return undefined;
   if (rest.startsWith("[")) return "[";
   return Object.keys(dialect.markers).find((marker) => rest.startsWith(marker));
 }
 
-function opening(marker: string, dialect: Dialect): { marker: string; type: string } {
+function opening(marker: string, dialect: MarkdownDialect): { marker: string; type: string } {
   return marker === "["
     ? { marker: "]", type: "text_link" }
     : { marker, type: dialect.markers[marker] ?? "bold" };
 }
 
-/** The address behind the `]` of a link, and how many characters the end of the entity takes. */
+/** The URL behind the `]` of a link, and how many characters the end of the entity takes. */
 function linkAfter(source: string, index: number, marker: string): [url: string | undefined, length: number] {
   if (marker !== "]") return [undefined, marker.length];
   const [target, url] = /^\]\(([^)]*)\)/.exec(source.slice(index)) ?? ["]"];
   return [url, target.length];
 }
 
-function isEscapable(character: string, { reserved, nests }: Dialect): boolean {
+function isEscapable(character: string, { reserved, nests }: MarkdownDialect): boolean {
   return nests ? reserved.includes(character) || character === "\\" : "_*`[".includes(character);
 }
 
-function refuseReserved(rest: string, top: Open | undefined, { reserved }: Dialect): void {
+function refuseReserved(rest: string, top: OpenEntity | undefined, { reserved }: MarkdownDialect): void {
   const character = rest[0] ?? "";
   if (!reserved.includes(character) || (top !== undefined && isCode(top))) return;
   throw cannotParse(`Character '${character}' is reserved and must be escaped with the preceding '\\'`);
 }
 
-function isCode({ type }: Open): boolean {
+function isCode({ type }: OpenEntity): boolean {
   return type === "code" || type === "pre";
 }
 
-function close({ type, start, url }: Open, text: string, entities: MessageEntity[]): void {
+function close({ type, start, url }: OpenEntity, text: string, entities: MessageEntity[]): void {
   const length = text.length - start;
   if (length === 0 || (type === "text_link" && url === undefined)) return;
   const entity = { type, offset: start, length, ...(type === "text_link" ? { url } : {}) };

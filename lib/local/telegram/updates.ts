@@ -1,17 +1,19 @@
-/** The queue of updates, and the long polling or the webhook that empties it. */
+/** The queue of updates: the bot empties it by long polling or by a webhook; a second poller can compete for it. */
 import type { Update } from "grammy/types";
-import type { Clock } from "../../util/clock.ts";
-import { conflict } from "./errors.ts";
-import { updateInOrder } from "./field_order.ts";
-import { Webhook, type WebhookDelivery, type WebhookSettings } from "./webhook.ts";
+import { type Clock, systemClock } from "../../util/clock.ts";
+import { ApiError, conflict } from "./errors.ts";
+import { type WebhookDelivery, WebhookSender, type WebhookSettings } from "./webhook.ts";
 
-/** The kinds of updates that a bot gets only if it asks for them by name. */
+/** A bot gets these kinds of updates only if it names them in `allowed_updates`. */
 const onRequest: ReadonlySet<string> = new Set(["chat_member", "message_reaction", "message_reaction_count"]);
 
-/** Telegram takes an offset further ahead than this for one from before a restart of the ids. */
+/** An offset further ahead than this counts as one from before a restart of the ids, as at Telegram. */
 const offsetSlack = 10;
 
 const maxDeliveries = 10_000;
+
+/** Telegram, too, waits a moment, so that updates which come together leave together. */
+const gatherMs = 1;
 
 export interface PollOptions {
   readonly offset: number;
@@ -25,14 +27,15 @@ interface Poll {
   finish(error?: Error): void;
 }
 
+/** The updates that the bot has not confirmed yet. */
 export class UpdateQueue {
   readonly #clock: Clock;
   #updates: Update[] = [];
   #nextId: number;
   #allowed: ReadonlySet<string> | undefined;
-  #webhook: Webhook | undefined;
+  #webhook: WebhookSender | undefined;
   #poll: Poll | undefined;
-  #wakeUp: ReturnType<typeof setTimeout> | undefined;
+  #isGathering = false;
   #isUnheard = false;
 
   /** The latest deliveries to webhooks, in the order in which they ended. */
@@ -48,7 +51,7 @@ export class UpdateQueue {
     return this.#updates.length;
   }
 
-  get webhook(): Webhook | undefined {
+  get webhook(): WebhookSender | undefined {
     return this.#webhook;
   }
 
@@ -57,7 +60,7 @@ export class UpdateQueue {
     return this.#allowed && [...this.#allowed];
   }
 
-  /** Runs the task without an update of anything that happens in it. */
+  /** Runs the task, and emits no update about what happens in it. */
   unheard<T>(task: () => T): T {
     const before = this.#isUnheard;
     this.#isUnheard = true;
@@ -77,34 +80,34 @@ export class UpdateQueue {
 
   /** Adds an update of any shape; one without an `update_id` gets the next. Returns the id. */
   push(update: object): number {
-    const copy = updateInOrder({ update_id: this.#nextId, ...structuredClone(update) } as Update);
-    if (typeof copy.update_id !== "number") copy.update_id = this.#nextId;
+    const { update_id: given, ...content } = structuredClone(update) as Partial<Update>;
+    const update_id = typeof given === "number" ? given : this.#nextId;
+    const copy = { update_id, ...content } as Update;
     const restarts = this.#updates.length === 0;
-    this.#nextId = restarts ? copy.update_id + 1 : Math.max(this.#nextId, copy.update_id + 1);
+    this.#nextId = restarts ? update_id + 1 : Math.max(this.#nextId, update_id + 1);
     this.#updates.push(copy);
     this.#webhook?.add(copy);
-    // Telegram too waits a moment, so that updates which come together leave together.
-    if (this.#poll) this.#wakeUp ??= setTimeout(() => this.#answerPoll(), 1);
-    return copy.update_id;
+    if (this.#poll && !this.#isGathering) void this.#answerPollSoon();
+    return update_id;
   }
 
-  /** Remembers which kinds the bot wants: an empty list is the default set, anything but a list changes nothing. */
+  /** Sets which kinds the bot wants: an empty list is the default set, anything but a list changes nothing. */
   allow(kinds: unknown): void {
     if (!Array.isArray(kinds)) return;
     this.#allowed = kinds.length === 0 ? undefined : new Set(kinds.map(String));
   }
 
-  /** Sends all updates there from now on, or to nobody; what waits is sent too, if it is not dropped. */
+  /** Sets the webhook, or deletes it; the updates that wait are sent to it unless they are dropped. */
   setWebhook(settings: WebhookSettings | undefined, drop: boolean): void {
     if (!drop && isSame(settings, this.#webhook?.settings)) return;
     this.close();
     if (drop) this.#updates = [];
     if (settings === undefined) return;
     this.#poll?.finish(conflict("terminated by setWebhook request"));
-    this.#webhook = new Webhook(settings, {
+    this.#webhook = new WebhookSender(settings, {
       clock: this.#clock,
-      onAttempt: (delivery) => this.#record(delivery),
-      onTaken: (update) => this.#forget(update),
+      onAttempt: (delivery) => this.#recordDelivery(delivery),
+      onTaken: (update) => this.#remove(update),
     });
     for (const update of this.#updates) this.#webhook.add(update);
   }
@@ -115,7 +118,7 @@ export class UpdateQueue {
     this.#webhook = undefined;
   }
 
-  /** Confirms what is below the offset and gives what follows, waiting for it as long as was asked. */
+  /** Confirms the updates below the offset and returns those that follow, waiting for the first as long as asked. */
   async poll(options: PollOptions): Promise<Update[]> {
     if (this.#webhook !== undefined) {
       throw conflict(
@@ -133,13 +136,15 @@ export class UpdateQueue {
     return this.#take(offset, options.limit);
   }
 
-  /** A poll is answered when there is something to say; updates that were dropped meanwhile are not. */
-  #answerPoll(): void {
-    this.#wakeUp = undefined;
+  /** By the machine's clock, as a test may hold the server's. Updates may have been dropped meanwhile. */
+  async #answerPollSoon(): Promise<void> {
+    this.#isGathering = true;
+    await systemClock.sleep(gatherMs);
+    this.#isGathering = false;
     if (this.#updates.length > 0) this.#poll?.finish();
   }
 
-  /** Forgets the updates below the offset; returns the first id to hand out. */
+  /** Removes the updates below the offset; returns the first id to hand out. */
   #confirm(offset: number): number {
     if (offset < 0) this.#updates = this.#updates.slice(offset);
     if (offset <= 0 || offset > this.#nextId + offsetSlack) return 0;
@@ -151,17 +156,17 @@ export class UpdateQueue {
     return this.#updates.filter(({ update_id }) => update_id >= offset).slice(0, limit);
   }
 
-  #record(delivery: WebhookDelivery): void {
+  #recordDelivery(delivery: WebhookDelivery): void {
     this.deliveries.push(delivery);
     if (this.deliveries.length > maxDeliveries) this.deliveries.shift();
   }
 
-  #forget(update: Update): void {
+  #remove(update: Update): void {
     const index = this.#updates.indexOf(update);
     if (index >= 0) this.#updates.splice(index, 1);
   }
 
-  /** Until an update comes, the time is over, the client leaves, or another poll takes its place. */
+  /** Waits until an update comes, the time is over, the client leaves, or another poll takes its place. */
   #wait(options: PollOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       const timeout = new AbortController();
@@ -170,8 +175,6 @@ export class UpdateQueue {
         finish: (error) => {
           if (this.#poll !== poll) return;
           this.#poll = undefined;
-          clearTimeout(this.#wakeUp);
-          this.#wakeUp = undefined;
           options.signal.removeEventListener("abort", leave);
           timeout.abort();
           if (error === undefined) resolve();
@@ -189,4 +192,72 @@ export class UpdateQueue {
 function isSame(one: WebhookSettings | undefined, other: WebhookSettings | undefined): boolean {
   return one?.url === other?.url && one?.secretToken === other?.secretToken &&
     one?.maxConnections === other?.maxConnections;
+}
+
+/** How long the second poller waits while a webhook is set. */
+const webhookRetryMs = 1000;
+
+/**
+ * Polls as a second instance of the bot would, inside the server. It polls again at once, so that each long poll of the bot
+ * ends with a 409. It confirms the updates that it takes, so that the bot does not get them.
+ */
+export class SecondPoller implements AsyncDisposable {
+  readonly #queue: UpdateQueue;
+  readonly #clock: Clock;
+  readonly #stopping: AbortController = new AbortController();
+  readonly #taken: Update[] = [];
+  readonly #ended: Promise<void>;
+  #conflicts = 0;
+
+  /** @ignore Pollers are started by `server.secondPoller()`. */
+  constructor(queue: UpdateQueue, clock: Clock) {
+    this.#queue = queue;
+    this.#clock = clock;
+    this.#ended = this.#run();
+  }
+
+  /** The updates that it has taken in place of the bot, oldest first. */
+  get taken(): readonly Update[] {
+    return this.#taken;
+  }
+
+  /** How many of its own polls ended with a 409. */
+  get conflicts(): number {
+    return this.#conflicts;
+  }
+
+  /** Ends it; the bot is alone again. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#ended;
+  }
+
+  /** As `stop()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    let offset = 0;
+    while (!signal.aborted) {
+      const updates = await this.#poll(offset, signal);
+      if (signal.aborted) return;
+      this.#taken.push(...updates);
+      offset = (updates.at(-1)?.update_id ?? offset - 1) + 1;
+    }
+  }
+
+  async #poll(offset: number, signal: AbortSignal): Promise<Update[]> {
+    try {
+      return await this.#queue.poll({ offset, limit: 100, timeoutSeconds: 50, signal });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#conflicts += 1;
+      // Two pollers of this kind would otherwise never give the event loop a turn.
+      if (this.#queue.webhook === undefined) await systemClock.sleep(0);
+      else await this.#clock.sleep(webhookRetryMs, signal).catch(() => {});
+      return [];
+    }
+  }
 }

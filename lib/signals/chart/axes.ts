@@ -1,47 +1,43 @@
-/** The grid, with prices at the right and times below. */
+/** Draws the grid, prices at its right and times below it. */
 import { scaleUtc } from "d3-scale";
-import { type Frame, sizes } from "./layout.ts";
-import { line, text, widthOf } from "./svg.ts";
+import { dayMs } from "../../util/clock.ts";
+import { type Layout, sizes } from "./layout.ts";
+import { line, type Span, text, widthOf } from "./svg.ts";
 
-export interface Span {
-  readonly top: number;
-  readonly bottom: number;
+/** `taken` are the heights of the price levels' labels, which hide the axis's own. */
+export function axes(layout: Layout, taken: readonly Span[]): string {
+  return priceAxis(layout, taken) + timeAxis(layout);
 }
 
-/** `taken` is where the levels' labels are. */
-export function axes(frame: Frame, taken: readonly Span[]): string {
-  return priceAxis(frame, taken) + timeAxis(frame);
-}
-
-function priceAxis({ y, ticks, plot, labels, colours }: Frame, taken: readonly Span[]): string {
-  return ticks.map(({ price, words }) => {
+function priceAxis({ y, ticks, plot, labels, colours }: Layout, taken: readonly Span[]): string {
+  return ticks.map(({ price, label }) => {
     const middle = y(price);
     const grid = line([plot.left, middle], [plot.right, middle], { stroke: colours.grid, "stroke-width": 2 });
     const [top, bottom] = [middle - 20, middle + 20];
     const isHidden = top < plot.top - 4 || taken.some((span) => top < span.bottom && bottom > span.top) ||
-      widthOf(words, sizes.small) > labels.right - labels.left;
+      widthOf(label, sizes.small) > labels.right - labels.left;
     if (isHidden) return grid;
     const style = { size: sizes.small, fill: colours.muted, anchor: "end" } as const;
-    return grid + text(words, { x: labels.right - 14, y: middle + 10, ...style });
+    return grid + text(label, { x: labels.right - 14, y: middle + 10, ...style });
   }).join("");
 }
 
-function timeAxis({ candles, x, plot, volume, colours }: Frame): string {
+function timeAxis({ candles, x, plot, volume, colours }: Layout): string {
   const bottom = (volume ?? plot).bottom;
   const style = { size: sizes.small, fill: colours.muted, anchor: "middle" } as const;
-  return timeTicks(candles.map(({ time }) => time), x, plot.left, plot.right).map(({ at, words }) =>
+  return timeTicks(candles.map(({ time }) => time), x, plot.left, plot.right).map(({ at, label }) =>
     line([at, plot.top], [at, bottom], { stroke: colours.grid, "stroke-width": 2 }) +
-    text(words, { x: at, y: bottom + 40, ...style })
+    text(label, { x: at, y: bottom + 40, ...style })
   ).join("");
 }
 
 interface Tick {
   readonly at: number;
   readonly half: number;
-  readonly words: string;
+  readonly label: string;
 }
 
-/** At the candles that open at a round time, or next after it; days before hours, and as many as have room. */
+/** Labels candles that open at a round time, or next after it: days first, then hours, as many as have room. */
 function timeTicks(
   times: readonly number[],
   x: (index: number) => number,
@@ -52,23 +48,23 @@ function timeTicks(
   const rounds: readonly Date[] = scaleUtc([first, last], [0, 1]).ticks(5);
   const ticks: Tick[] = [];
   for (const time of [...rounds.filter(isMidnight), ...rounds.filter((it) => !isMidnight(it))]) {
-    const words = timeText(time, last - first);
-    const half = widthOf(words, sizes.small) / 2;
+    const label = timeText(time, last - first);
+    const half = widthOf(label, sizes.small) / 2;
     const at = x(times.findIndex((it) => it >= time.getTime()));
     const isFree = ticks.every((tick) => Math.abs(tick.at - at) > tick.half + half + 24);
-    if (isFree && at - half >= left && at + half <= right) ticks.push({ at, half, words });
+    if (isFree && at - half >= left && at + half <= right) ticks.push({ at, half, label });
   }
   return ticks;
 }
 
 function isMidnight(time: Date): boolean {
-  return time.getTime() % 86_400_000 === 0;
+  return time.getTime() % dayMs === 0;
 }
 
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
-const yearMs = 366 * 86_400_000;
+const yearMs = 366 * dayMs;
 
-/** `06:30`, `5 Jan` at midnight, `Jan 2026` where there are years. */
+/** `06:30`, `5 Jan` at midnight, `Jan 2026` in a chart of more than a year. */
 function timeText(time: Date, spanMs: number): string {
   const month = months[time.getUTCMonth()];
   if (spanMs > yearMs) return `${month} ${time.getUTCFullYear()}`;

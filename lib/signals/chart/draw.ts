@@ -1,36 +1,36 @@
-/** The picture, from the back to the front. */
+/** Draws the whole chart, from the back to the front. */
 import { axes } from "./axes.ts";
-import { type Frame, frameOf, height, type Scene, width } from "./layout.ts";
-import { header } from "./header.ts";
 import { bandsPlot, candlesPlot, volumePlot } from "./candles.ts";
+import { header } from "./header.ts";
+import { type ChartInput, height, type Layout, layoutOf, width } from "./layout.ts";
 import { render } from "./render.ts";
 import { element } from "./svg.ts";
-import { labelsAt, labelsPlot, lines, zones } from "./trade_overlay.ts";
+import { labelsAt, labelsPlot, levelLines, zones } from "./trade_overlay.ts";
 
-export async function drawPng(scene: Scene): Promise<Uint8Array> {
-  return await render(drawSvg(scene));
+export async function drawPng(input: ChartInput): Promise<Uint8Array> {
+  return await render(drawSvg(input));
 }
 
-export function drawSvg(scene: Scene): string {
-  const frame = frameOf(scene);
-  const labels = labelsAt(frame);
+export function drawSvg(input: ChartInput): string {
+  const layout = layoutOf(input);
+  const labels = labelsAt(layout);
   return element(
     "svg",
     { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` },
-    element("rect", { width, height, fill: frame.colours.background }),
-    clip(frame),
-    axes(frame, labels),
-    inside(zones(frame, labels) + bandsPlot(frame)),
-    lines(frame, labels),
-    inside(candlesPlot(frame)),
-    volumePlot(frame),
-    labelsPlot(frame, labels),
-    header(frame),
+    element("rect", { width, height, fill: layout.colours.background }),
+    clip(layout),
+    axes(layout, labels),
+    inside(zones(layout, labels) + bandsPlot(layout)),
+    levelLines(layout, labels),
+    inside(candlesPlot(layout)),
+    volumePlot(layout),
+    labelsPlot(layout, labels),
+    header(layout),
   );
 }
 
-/** Bands may be wider than the prices that are drawn. */
-function clip({ plot }: Frame): string {
+/** Cuts off bands that are wider than the range of prices that is drawn. */
+function clip({ plot }: Layout): string {
   const { left, right, top, bottom } = plot;
   const rect = element("rect", { x: left, y: top, width: right - left, height: bottom - top });
   return element("clipPath", { id: "plot" }, rect);

@@ -1,14 +1,14 @@
-/** Where things are: what is drawn, and which pixel stands for which price and which candle. */
+/** The layout of a chart: what is drawn, and the pixel of each price and candle. */
 import { scaleLinear } from "d3-scale";
 import type { Candle } from "../candle.ts";
 import { signalTime, type TradingSignal } from "../signal.ts";
 import { type BandsAt, bandsAt } from "./indicators.ts";
-import { labelName, type Level, levelsOf } from "./price_levels.ts";
+import { labelName, type PriceLevel, priceLevelsOf } from "./price_levels.ts";
 import type { Bands, Theme } from "./options.ts";
 import { widthOf } from "./svg.ts";
 import { type Colours, themes } from "./theme.ts";
 
-export interface Scene {
+export interface ChartInput {
   readonly signal: TradingSignal;
   readonly candles: readonly Candle[];
   readonly theme: Theme;
@@ -17,12 +17,12 @@ export interface Scene {
 
 export const width = 1200;
 export const height = 800;
-/** Sizes of type: on a phone the picture is a third as wide. */
+/** Font sizes: on a phone the picture is a third as wide. */
 export const sizes = { small: 28, medium: 30, large: 54 } as const;
 export const margin = 28;
 const candlesAtMost = 80;
 const widestCandle = 40;
-/** For what may come: the part of the plot that the trade has for itself. */
+/** The part of the plot's width that is left free for the time after the newest candle. */
 const futurePart = 0.14;
 
 export interface Box {
@@ -32,36 +32,36 @@ export interface Box {
   readonly bottom: number;
 }
 
-export interface Frame {
+export interface Layout {
   readonly signal: TradingSignal;
   readonly colours: Colours;
   readonly parameters: Bands;
   readonly candles: readonly Candle[];
   readonly bands: readonly BandsAt[];
-  readonly levels: readonly Level[];
+  readonly levels: readonly PriceLevel[];
   readonly plot: Box;
-  /** `undefined` where nothing was traded. */
+  /** `undefined` where no candle has a volume. */
   readonly volume: Box | undefined;
   readonly labels: { readonly left: number; readonly right: number; readonly size: number };
-  /** A candle's width, gap included. */
+  /** A candle's width in pixels, gap included. */
   readonly step: number;
-  /** A candle's middle. */
+  /** The pixel of the middle of the candle at this index. */
   readonly x: (index: number) => number;
-  /** A price's height. */
+  /** The pixel of a price. */
   readonly y: (price: number) => number;
-  /** The lowest and the highest price there is room for. */
+  /** The lowest and the highest price that is drawn. */
   readonly prices: readonly [number, number];
-  /** Round ones. */
-  readonly ticks: readonly { readonly price: number; readonly words: string }[];
+  /** Round prices, with their labels. */
+  readonly ticks: readonly { readonly price: number; readonly label: string }[];
   /** The candle at whose close the signal was found. */
   readonly signalIndex: number;
   /** When it was found. */
   readonly time: Date;
 }
 
-export function frameOf({ signal, candles: all, theme, bands: parameters }: Scene): Frame {
+export function layoutOf({ signal, candles: all, theme, bands: parameters }: ChartInput): Layout {
   const [candles, bands] = [all.slice(-candlesAtMost), bandsAt(all, parameters).slice(-candlesAtMost)];
-  const levels = levelsOf(signal);
+  const levels = priceLevelsOf(signal);
   const prices = domainOf(candles, bands, levels);
   const labels = labelsOf(levels, prices);
   const hasVolume = candles.some(({ volume }) => volume > 0);
@@ -77,24 +77,24 @@ export function frameOf({ signal, candles: all, theme, bands: parameters }: Scen
   };
 }
 
-/** The newest candle stands where the future begins. */
-function columnsOf(count: number, { left, right }: Box): Pick<Frame, "step" | "x"> {
+/** The newest candle stands where the free part begins. */
+function columnsOf(count: number, { left, right }: Box): Pick<Layout, "step" | "x"> {
   const past = (right - left) * (1 - futurePart);
   const step = Math.min(widestCandle, past / count);
   const lastX = left + past - step / 2;
   return { step, x: (index) => lastX - (count - 1 - index) * step };
 }
 
-function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Frame, "y" | "prices" | "ticks"> {
+function pricesOf(prices: [number, number], { top, bottom }: Box): Pick<Layout, "y" | "prices" | "ticks"> {
   const scale = scaleLinear(prices, [bottom, top]);
   const count = 6;
   const write: (price: number) => string = scale.tickFormat(count, "f");
-  const ticks = scale.ticks(count).map((price: number) => ({ price, words: write(price) }));
+  const ticks = scale.ticks(count).map((price: number) => ({ price, label: write(price) }));
   return { prices, ticks, y: (price) => scale(price) };
 }
 
 /** Wide enough for the longest label; one that is very long is written smaller. */
-function labelsOf(levels: readonly Level[], prices: Frame["prices"]): Frame["labels"] {
+function labelsOf(levels: readonly PriceLevel[], prices: Layout["prices"]): Layout["labels"] {
   const padding = 14;
   const names = Math.max(...levels.map((level) => widthOf(labelName(level, prices), sizes.small)));
   const widest = Math.max(...levels.map(({ text }) => widthOf(text, sizes.medium + 4, true)));
@@ -104,20 +104,20 @@ function labelsOf(levels: readonly Level[], prices: Frame["prices"]): Frame["lab
   return { left: right - wide - 2 * padding, right, size };
 }
 
-/** Where the signal does not say it: at the close of its newest candle, if that one is as long as the one before. */
+/** By default the close of the newest candle, if that one is as long as the one before. */
 function timeOf(signal: TradingSignal, candles: readonly Candle[]): Date {
   const [before, last] = candles.slice(-2).map(({ time }) => time) as [number, number];
   return signalTime(signal, 2 * last - before);
 }
 
 /**
- * Prices from the bottom to the top: of the candles, of levels that are not too far from them to leave the candles a
- * shape, and of bands, a little.
+ * The range of prices: all candles, the levels that are near enough for the candles to keep their shape, and a little of
+ * the bands.
  */
 function domainOf(
   candles: readonly Candle[],
   bands: readonly BandsAt[],
-  levels: readonly Level[],
+  levels: readonly PriceLevel[],
 ): [number, number] {
   const [low, high] = [Math.min(...candles.map((it) => it.low)), Math.max(...candles.map((it) => it.high))];
   const span = high - low || Math.abs(high) / 100 || 1;
@@ -130,7 +130,7 @@ function domainOf(
   const reach = 0.12 * (top - bottom || span);
   const lowest = Math.max(bottom - reach, Math.min(bottom, ...prices));
   const highest = Math.min(top + reach, Math.max(top, ...prices));
-  // The signal's mark has room beyond the candles.
+  // Room for the signal's marker beyond the candles.
   const pad = 0.085 * (highest - lowest || span);
   return [lowest - pad, highest + pad];
 }

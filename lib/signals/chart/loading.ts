@@ -1,8 +1,11 @@
-/** The part of a chart that needs packages. */
+/** Loads the part of the chart that needs packages. */
 
 type Drawing = typeof import("./draw.ts");
 
-/** Loads the packages only now, so that whoever lacks one hears which. `load` is for tests. */
+/**
+ * Imported with the first chart, so that an error can say which packages to install.
+ * @param load For tests.
+ */
 export async function loadDrawing(
   load: () => Promise<Drawing> = () => import("./draw.ts"),
 ): Promise<Drawing> {

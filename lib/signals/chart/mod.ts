@@ -1,5 +1,5 @@
 /**
- * A signal as a picture: candles, bands, entry, stop and target, for whoever looks at it on a phone.
+ * Draws a signal as a picture to read on a phone: candles, bands, entry, stop and target.
  *
  * ```ts
  * import { drawChart } from "telegram-signals/chart";
@@ -7,23 +7,23 @@
  * const png = await drawChart(signal, candles, { theme: "dark" });
  * ```
  *
- * It needs the packages `@resvg/resvg-wasm`, `d3-scale`, `d3-shape` and `trading-signals`, which have to be installed
- * beside this one.
+ * Install the packages that it needs beside this one: `@resvg/resvg-wasm`, `d3-scale`, `d3-shape`, `trading-signals`.
  *
  * @module
  */
 import { type Candle, validateCandles } from "../candle.ts";
-import { assertChartOptions, bandsOf, type ChartOptions, themeOf } from "./options.ts";
-import { loadDrawing } from "./loading.ts";
 import { type TradingSignal, validateSignal } from "../signal.ts";
+import { type ChartOptions, resolveChartOptions } from "./options.ts";
+import { loadDrawing } from "./loading.ts";
 
 export type { Candle } from "../candle.ts";
 export type { ChartBands, ChartOptions } from "./options.ts";
 export type { Decimal, TradingSignal } from "../signal.ts";
+export { createVwapBands, type PriceBands, type VwapBands } from "./vwap_bands.ts";
 
 /**
- * Draws the newest 80 candles at most, with what older ones tell of the bands; a PNG of 1200 × 800 pixels. Without a
- * network, a browser or fonts of the machine.
+ * Draws the newest 80 candles at most, with what older ones tell of the bands; a PNG of 1200 × 800 pixels. It needs
+ * no network, no browser and none of the machine's fonts.
  * @param candles Two or more, ascending; the newest is the one at whose close the signal was found.
  * @throws {TypeError | RangeError} If the signal, a candle or an option is none.
  * @throws {Error} If a package is missing, or may not be loaded.
@@ -35,8 +35,7 @@ export async function drawChart(
 ): Promise<Uint8Array> {
   validateSignal(signal);
   validateCandles(candles);
-  assertChartOptions(options);
-  const [theme, bands] = [themeOf(options), bandsOf(options)];
+  const { theme, bands } = resolveChartOptions(options);
   const { drawPng } = await loadDrawing();
   return await drawPng({ signal, candles, theme, bands });
 }

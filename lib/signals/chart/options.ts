@@ -1,5 +1,5 @@
-/** What can be chosen of a chart. */
-import { assertNames, namesOf, valueHint } from "../../util/validate.ts";
+/** The options of a chart, their defaults and their rules. */
+import { assertOptions, type Checks, oneOfRule, type Rule } from "../../util/validate.ts";
 
 /** How a chart looks. */
 export interface ChartOptions {
@@ -27,43 +27,41 @@ export interface Bands {
   readonly vwapDeviations: number;
 }
 
-const chartNames = { known: namesOf<ChartOptions>({ theme: true, bands: true }) };
-const bandNames = {
-  known: namesOf<ChartBands>({ bollingerPeriod: true, bollingerDeviations: true, vwapDeviations: true }),
+const chartChecks: Checks<ChartOptions> = {
+  rules: {
+    theme: oneOfRule("light", "dark"),
+    bands: { isGood: (value) => typeof value === "object" && value !== null, rule: "an object" },
+  },
+};
+
+const deviations: Rule = {
+  isGood: (value) => Number.isFinite(value) && value as number > 0,
+  rule: "a number above 0",
+  Refusal: RangeError,
+};
+const bandChecks: Checks<ChartBands> = {
+  rules: {
+    bollingerPeriod: {
+      isGood: (value) => Number.isInteger(value) && value as number >= 2,
+      rule: "a whole number from 2 on",
+      Refusal: RangeError,
+    },
+    bollingerDeviations: deviations,
+    vwapDeviations: deviations,
+  },
   what: "a name in bands",
 };
 
-/** @throws {TypeError | RangeError} If an option is unknown, or its value none. */
-export function assertChartOptions(options: ChartOptions): void {
-  assertNames("draw the chart", options, chartNames);
-  assertNames("draw the chart", options.bands, bandNames);
-  themeOf(options);
-  bandsOf(options);
-}
-
-/** @throws {TypeError} If it is neither of the two. */
-export function themeOf({ theme = "light" }: ChartOptions): Theme {
-  if (theme === "light" || theme === "dark") return theme;
-  const hint = valueHint(theme, ["light", "dark"]);
-  throw new TypeError(refusal("theme", '"light" or "dark"', theme) + hint);
-}
-
-/** @throws {TypeError | RangeError} Naming the parameter, and its rule. */
-export function bandsOf({ bands = {} }: ChartOptions): Bands {
-  if (typeof bands !== "object" || bands === null) throw new TypeError(refusal("bands", "an object", bands));
+/**
+ * The options with their defaults.
+ * @throws {TypeError | RangeError} If an option is unknown, or its value breaks the option's rule.
+ */
+export function resolveChartOptions(
+  options: ChartOptions,
+): { readonly theme: Theme; readonly bands: Bands } {
+  assertOptions("draw the chart", options, chartChecks);
+  const { theme = "light", bands = {} } = options;
+  assertOptions("draw the chart", bands, bandChecks);
   const { bollingerPeriod = 20, bollingerDeviations = 2, vwapDeviations = 2 } = bands;
-  if (!Number.isInteger(bollingerPeriod) || bollingerPeriod < 2) {
-    throw new RangeError(refusal("bollingerPeriod", "a whole number from 2 on", bollingerPeriod));
-  }
-  for (const [name, value] of Object.entries({ bollingerDeviations, vwapDeviations })) {
-    if (!(Number.isFinite(value) && value > 0)) {
-      throw new RangeError(refusal(name, "a number above 0", value));
-    }
-  }
-  return { bollingerPeriod, bollingerDeviations, vwapDeviations };
-}
-
-function refusal(name: string, rule: string, value: unknown): string {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return `Cannot draw the chart as "${name}" must be ${rule}: current value is ${shown}`;
+  return { theme, bands: { bollingerPeriod, bollingerDeviations, vwapDeviations } };
 }

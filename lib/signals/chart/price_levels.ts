@@ -1,7 +1,7 @@
-/** Entry, stop and target in words, and where their labels go so that none hides another. */
+/** Price levels: entry, stop and target, their labels, and the places of these so that none hides another. */
 import { priceText, type TradingSignal } from "../signal.ts";
 
-export interface Level {
+export interface PriceLevel {
   readonly kind: "entry" | "stop" | "target";
   readonly price: number;
   readonly name: string;
@@ -9,7 +9,7 @@ export interface Level {
   readonly text: string;
 }
 
-export function levelsOf(signal: TradingSignal): Level[] {
+export function priceLevelsOf(signal: TradingSignal): PriceLevel[] {
   const kinds = ["target", "entry", "stop"] as const;
   const decimals = decimalsOf(signal);
   const entry = Number(priceText(signal, "entry"));
@@ -17,7 +17,7 @@ export function levelsOf(signal: TradingSignal): Level[] {
     const price = Number(priceText(signal, kind));
     const name = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`;
     const text = price.toFixed(decimals);
-    // From there on JavaScript writes an exponent.
+    // From 1e21 on JavaScript writes an exponent.
     const isWritten = !text.includes("e");
     return {
       ...{ kind, price },
@@ -27,22 +27,22 @@ export function levelsOf(signal: TradingSignal): Level[] {
   });
 }
 
-/** Whether a price is above or below all that is drawn. */
+/** Whether a level is above or below the range that is drawn. */
 export function beyond(
-  { price }: Level,
+  { price }: PriceLevel,
   [lowest, highest]: readonly [number, number],
 ): "above" | "below" | undefined {
   return price > highest ? "above" : price < lowest ? "below" : undefined;
 }
 
-/** With an arrow to where its line would be. */
-export function labelName(level: Level, prices: readonly [number, number]): string {
+/** The name, with an arrow if the line is beyond the range. */
+export function labelName(level: PriceLevel, prices: readonly [number, number]): string {
   const arrows = { above: "↑ ", below: "↓ " };
   const place = beyond(level, prices);
   return `${place ? arrows[place] : ""}${level.name}`;
 }
 
-/** As many as the prices have, but for what calculating has left behind. */
+/** As many decimals as the prices have, without those that are noise of floating point. */
 function decimalsOf(signal: TradingSignal): number {
   const texts = (["entry", "stop", "target"] as const).map((name) => priceText(signal, name));
   const given = texts.map((text) => text.split(".")[1]?.length ?? 0);
@@ -52,7 +52,7 @@ function decimalsOf(signal: TradingSignal): number {
   return Math.min(Math.max(...given), useful, 100);
 }
 
-/** ` +0.82 %`; nothing where it would be no figure that anyone reads. */
+/** ` +0.82 %`; empty where the percentage is too small or too large to be read. */
 function percentText(part: number): string {
   const percent = Math.abs(part) * 100;
   if (percent >= 10_000 || percent < 0.005) return "";

@@ -1,4 +1,4 @@
-/** SVG as text. */
+/** Writes SVG elements as text, and measures text in the bundled font. */
 import { wellFormed } from "../../telegram/text.ts";
 import { boldWidths, regularWidths } from "./font.ts";
 
@@ -22,12 +22,12 @@ export interface TextStyle {
 }
 
 export function text(
-  words: string,
+  content: string,
   { x, y, size, fill, anchor = "start", isBold = false }: TextStyle,
 ): string {
   const family = isBold ? "Inter Semi Bold" : "Inter Medium";
   const style = { "font-family": family, "font-size": size, "text-anchor": anchor, fill };
-  return element("text", { x, y, ...style }, escaped(words));
+  return element("text", { x, y, ...style }, escaped(content));
 }
 
 /** A straight line. */
@@ -39,40 +39,40 @@ export function line(
   return element("line", { x1, y1, x2, y2, ...stroke });
 }
 
-/** How wide a text is, in pixels; at most so, where it has characters beyond those of English. */
-export function widthOf(words: string, size: number, isBold: boolean = false): number {
+/** How wide a text is, in pixels; at most so, if it has characters beyond ASCII. */
+export function widthOf(content: string, size: number, isBold: boolean = false): number {
   const widths = isBold ? boldWidths : regularWidths;
   let thousandths = 0;
-  for (const character of words) {
+  for (const character of content) {
     thousandths += widths[(character.codePointAt(0) ?? 0) - 32] ?? signs[character] ?? widest;
   }
   return thousandths * size / 1000;
 }
 
-/** Of the chart's own words. */
+/** Widths of the other characters that the chart itself writes. */
 const signs: Readonly<Record<string, number>> = { "×": 673, "σ": 657, "−": 673, "…": 814 };
-/** Of a character of which nothing is known. */
+/** The width of any other character, at most. */
 const widest = 1050;
 const charactersAtMost = 1000;
 
 /** The text, or as much of its beginning as there is room for. */
-export function fitted(words: string, width: number, size: number, isBold: boolean = false): string {
-  if (widthOf(words, size, isBold) <= width) return words;
-  // More than a picture could hold is not measured letter by letter.
-  const characters = [...words.slice(0, charactersAtMost)];
+export function fitted(content: string, width: number, size: number, isBold: boolean = false): string {
+  if (widthOf(content, size, isBold) <= width) return content;
+  // Longer text than a picture could hold is not measured letter by letter.
+  const characters = [...content.slice(0, charactersAtMost)];
   while (characters.length > 0 && widthOf(`${characters.join("")}…`, size, isBold) > width) characters.pop();
   return `${characters.join("")}…`;
 }
 
-/** Characters that no XML may hold, lone halves of others included, become one that says so. */
-function escaped(words: string): string {
+/** Characters that XML does not allow, lone halves of a pair included, become U+FFFD. */
+function escaped(content: string): string {
   const entities: Readonly<Record<string, string>> = {
     "&": "&amp;",
     "<": "&lt;",
     ">": "&gt;",
     '"': "&quot;",
   };
-  return wellFormed(words)
+  return wellFormed(content)
     .replace(/\s+/g, " ")
     .replace(/[\p{Cc}\ufffe\uffff]/gu, "\ufffd")
     .replace(/[&<>"]/g, (character) => entities[character] ?? "");
@@ -80,4 +80,15 @@ function escaped(words: string): string {
 
 function rounded(value: number): number {
   return Math.round(value * 10) / 10;
+}
+
+/** The path of a triangle that points up or down. */
+export function triangle(x: number, y: number, reach: number, isUp: boolean): string {
+  const [tip, base] = isUp ? [y - reach, y + reach] : [y + reach, y - reach];
+  return `M${x} ${tip}L${x + 1.15 * reach} ${base}L${x - 1.15 * reach} ${base}Z`;
+}
+
+export interface Span {
+  readonly top: number;
+  readonly bottom: number;
 }

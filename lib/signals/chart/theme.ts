@@ -1,6 +1,6 @@
 /**
- * Colours. Gain is blue and loss is orange, which nobody confounds, and never alone: rising candles are hollow, every
- * line has its name.
+ * The colours of the themes. Gain is blue and loss is orange, which colour-blind people tell apart; and nothing is told by
+ * colour alone: rising candles are hollow, every line has its name.
  */
 import type { Theme } from "./options.ts";
 
@@ -8,13 +8,13 @@ export interface Colours {
   readonly background: string;
   readonly grid: string;
   readonly text: string;
-  /** What is read second. */
+  /** Text that matters less. */
   readonly muted: string;
   readonly rising: string;
   readonly falling: string;
   /** The entry's line and label. */
   readonly entry: string;
-  /** On a label that is filled. */
+  /** Text on a filled label. */
   readonly onFill: string;
   readonly bollinger: string;
   readonly vwap: string;

@@ -1,23 +1,21 @@
-/** The trade: its lines, what it risks and may gain, and its prices beside it. */
-import type { Span } from "./axes.ts";
-import { type Frame, sizes } from "./layout.ts";
-import { triangle } from "./header.ts";
-import { beyond, labelName, type Level, spread } from "./price_levels.ts";
-import { element, line, text } from "./svg.ts";
+/** Draws the trade over the candles: the lines of its price levels, zones of gain and loss, and labels. */
+import { type Layout, sizes } from "./layout.ts";
+import { beyond, labelName, type PriceLevel, spread } from "./price_levels.ts";
+import { element, line, type Span, text, triangle } from "./svg.ts";
 
 const labelHeight = 80;
 
 export interface Label extends Span {
-  readonly level: Level;
+  readonly level: PriceLevel;
   readonly middle: number;
-  /** Where its line is, or would be nearest to it. */
+  /** The pixel of its line, or the nearest one in the plot. */
   readonly y: number;
-  /** Whether there is one. */
+  /** Whether the line is within the plot. */
   readonly hasLine: boolean;
 }
 
-/** From the top to the bottom, none over another. */
-export function labelsAt({ levels, y, prices, plot, volume }: Frame): Label[] {
+/** Labels from the top to the bottom, none over another. */
+export function labelsAt({ levels, y, prices, plot, volume }: Layout): Label[] {
   const sorted = [...levels].sort((one, other) => other.price - one.price);
   const places = sorted.map(({ price }) => Math.min(plot.bottom, Math.max(plot.top, y(price))));
   const half = labelHeight / 2;
@@ -36,10 +34,10 @@ export function labelsAt({ levels, y, prices, plot, volume }: Frame): Label[] {
   });
 }
 
-/** From the signal's candle on: what may be gained and what may be lost. */
-export function zones(frame: Frame, labels: readonly Label[]): string {
-  const { plot, colours, x, signalIndex } = frame;
-  const yOf = (kind: Level["kind"]): number => labels.find(({ level }) => level.kind === kind)?.y ?? 0;
+/** From the signal's candle on: the zone of gain and the zone of loss. */
+export function zones(layout: Layout, labels: readonly Label[]): string {
+  const { plot, colours, x, signalIndex } = layout;
+  const yOf = (kind: PriceLevel["kind"]): number => labels.find(({ level }) => level.kind === kind)?.y ?? 0;
   const left = x(signalIndex);
   return (["target", "stop"] as const).map((kind) => {
     const [one, other] = [yOf("entry"), yOf(kind)];
@@ -51,35 +49,35 @@ export function zones(frame: Frame, labels: readonly Label[]): string {
   }).join("");
 }
 
-export function lines(frame: Frame, labels: readonly Label[]): string {
-  const { plot } = frame;
+export function levelLines(layout: Layout, labels: readonly Label[]): string {
+  const { plot } = layout;
   return labels.map((label) => {
     const { level, y, middle, hasLine } = label;
     const stroke = {
-      stroke: colourOf(level, frame),
+      stroke: colourOf(level, layout),
       "stroke-width": 3,
       "stroke-dasharray": dashes[level.kind],
     };
-    const leader = line([plot.right, y], [frame.labels.left, middle], {
+    const leader = line([plot.right, y], [layout.labels.left, middle], {
       ...stroke,
       "stroke-dasharray": undefined,
     });
     return !hasLine ? "" : line([plot.left, y], [plot.right, y], stroke) + leader;
-  }).join("") + marker(frame);
+  }).join("") + marker(layout);
 }
 
-const dashes: Readonly<Record<Level["kind"], string | undefined>> = {
+const dashes: Readonly<Record<PriceLevel["kind"], string | undefined>> = {
   entry: undefined,
   stop: "6 8",
   target: "18 8",
 };
 
-function colourOf({ kind }: Level, { colours }: Frame): string {
+function colourOf({ kind }: PriceLevel, { colours }: Layout): string {
   return kind === "entry" ? colours.entry : kind === "target" ? colours.rising : colours.falling;
 }
 
-/** Points at the candle of the signal, from where the price shall go. */
-function marker({ candles, signalIndex, signal, x, y, colours, plot }: Frame): string {
+/** Points at the signal's candle: from below for a long, from above for a short. */
+function marker({ candles, signalIndex, signal, x, y, colours, plot }: Layout): string {
   const candle = candles[signalIndex];
   if (candle === undefined) return "";
   const isLong = signal.direction === "long";
@@ -90,17 +88,17 @@ function marker({ candles, signalIndex, signal, x, y, colours, plot }: Frame): s
   return element("path", { d: triangle(x(signalIndex), place, 13, isLong), fill: colours.entry, ...halo });
 }
 
-export function labelsPlot(frame: Frame, labels: readonly Label[]): string {
-  return labels.map((label) => labelPlot(frame, label)).join("");
+export function labelsPlot(layout: Layout, labels: readonly Label[]): string {
+  return labels.map((label) => labelPlot(layout, label)).join("");
 }
 
-function labelPlot(frame: Frame, { level, top }: Label): string {
-  const { left, right, size } = frame.labels;
-  const fill = colourOf(level, frame);
-  const { onFill } = frame.colours;
+function labelPlot(layout: Layout, { level, top }: Label): string {
+  const { left, right, size } = layout.labels;
+  const fill = colourOf(level, layout);
+  const { onFill } = layout.colours;
   const inner = { x: right - 14, fill: onFill, anchor: "end" } as const;
   const box = element("rect", { x: left, y: top, width: right - left, height: labelHeight, rx: 8, fill });
-  const name = labelName(level, frame.prices);
+  const name = labelName(level, layout.prices);
   return box + text(name, { ...inner, y: top + 32, size: sizes.small }) +
     text(level.text, { ...inner, y: top + 67, size, isBold: true });
 }

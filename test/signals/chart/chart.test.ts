@@ -110,7 +110,7 @@ test("drawChart() names what is no candle, no signal or no option, and the rule"
       /"time" .*: Date\.parse\(time\) gives its milliseconds$/,
     ],
     [[good, { ...next, close: NaN }], /at index 1 as "close" must be a finite number: current value is NaN/],
-    [[good, { ...next, open: "2" }], /"open" must be a finite number: current value is '2'/],
+    [[good, { ...next, open: "2" }], /"open" must be a finite number: current value is "2"/],
     [[good, { ...next, high: 1.5 }], /"high" must be at least "open" and "close": current value is 1.5/],
     [[good, { ...next, low: 2.5 }], /"low" must be at most/],
     [[good, { ...next, volume: -1 }], /"volume" must be 0 or more/],

@@ -1,6 +1,6 @@
 /** The bot's rate, for any demand and against limits that it does not know; and how often one chat may be written to. */
 import fc from "fast-check";
-import { FloodGate } from "../../../lib/local/telegram/rate_limit.ts";
+import { TokenBucket429 } from "../../../lib/local/telegram/rate_limit.ts";
 import type { ChatId } from "../../../lib/telegram/rate_limit/flood_wait.ts";
 import {
   createAdaptiveRate,
@@ -78,7 +78,7 @@ interface Course {
 function course(messagesPerSecond: number, limit: number, latencyMs: number, count: number): Course {
   const pace = createAdaptiveRate(messagesPerSecond);
   let now = 0;
-  const server = new FloodGate(limit, () => now);
+  const server = new TokenBucket429(limit, () => now);
   const answers: { at: number; act: () => void }[] = [];
   let [sent, refused, until, left] = [0, 0, 0, count];
   while (sent < count) {
@@ -94,7 +94,7 @@ function course(messagesPerSecond: number, limit: number, latencyMs: number, cou
     left--;
     const slot = pace.take(now);
     try {
-      server.pass();
+      server.take();
       answers.push({ at: now + latencyMs, act: () => sent++ });
     } catch (error) {
       const { retry_after = 1 } = (error as { parameters?: { retry_after?: number } }).parameters ?? {};

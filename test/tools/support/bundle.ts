@@ -35,6 +35,8 @@ export function bundleOf(file: string): string {
     format: "esm",
     platform: "node",
     target: "es2022",
+    // For Deno alone, which has them.
+    supported: { "import-source": true },
   });
   return bundle;
 }

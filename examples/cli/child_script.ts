@@ -1,0 +1,35 @@
+/** Runs scripts in child processes, with the runtime of this program. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
+import process from "node:process";
+
+/** The runtime's arguments before a script; `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`. */
+export function runtimeArguments(permissions: string): readonly string[] {
+  return process.versions["deno"] ? ["run", "--quiet", permissions] : process.execArgv;
+}
+
+/** By the process id: under Deno, `child.kill()` reports every later exit of the child as a death by that signal. */
+export function sendSignal({ pid }: ChildProcess, signal: "SIGTERM" | "SIGKILL"): void {
+  if (pid !== undefined) process.kill(pid, signal);
+}
+
+/** Resolves with the exit status, as a shell gives it. The script shares the terminal; `env` is added to its environment. */
+export function runScript(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const child = spawn(process.execPath, [...runtimeArguments("-P"), script, ...args], {
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+  });
+  const terminate = (): void => sendSignal(child, "SIGTERM");
+  process.on("SIGTERM", terminate);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      process.off("SIGTERM", terminate);
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}

@@ -1,0 +1,159 @@
+/** The sandbox's simulated people: they subscribe, read, stop, block the bot, and turn a group into a supergroup. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Message } from "grammy/types";
+import type { BotApiServer, LocalChat, LocalGroup, LocalUser } from "telegram-signals/local";
+
+/** Whether a person is subscribed. */
+type Subscription = "new" | "subscribed" | "stopped" | "blocked";
+
+interface SavedPeople {
+  readonly subscriptions: Readonly<Record<string, Subscription>>;
+  /** The supergroup's id, once the group has become one. */
+  readonly desk?: number;
+}
+
+const names = ["Ada", "Ben", "Cleo", "Dan"] as const;
+type Name = typeof names[number];
+const deskTitle = "Trading desk";
+
+export class People {
+  readonly #file: string;
+  readonly #people: Readonly<Record<Name, LocalUser>>;
+  readonly #subscriptions: Record<string, Subscription>;
+  readonly #counts = new Map<string, number>();
+  #desk: LocalGroup;
+  /** How many are subscribed, or about to be. */
+  #subscribers: number;
+  #haveLeft = false;
+  readonly #pollingCheck: ReturnType<typeof setInterval>;
+
+  /** People as an earlier run saved them, or new ones. */
+  static async load(telegram: BotApiServer, file: string): Promise<People> {
+    return new People(telegram, file, await readSaved(file));
+  }
+
+  private constructor(telegram: BotApiServer, file: string, { subscriptions, desk }: SavedPeople) {
+    this.#file = file;
+    this.#subscriptions = { ...subscriptions };
+    this.#subscribers = Object.values(subscriptions).filter((it) => it === "subscribed").length;
+    const person = (name: Name, index: number): LocalUser =>
+      telegram.user({
+        id: 7001 + index,
+        first_name: name,
+        username: name.toLowerCase(),
+        opened: this.#subscription(name) !== "new",
+      });
+    const [Ada, Ben, Cleo, Dan] = names.map(person) as [LocalUser, LocalUser, LocalUser, LocalUser];
+    this.#people = { Ada, Ben, Cleo, Dan };
+    this.#desk = desk === undefined
+      ? telegram.group({ title: deskTitle, id: -7100, administrators: [Ada], members: [Ben], bot: "left" })
+      : telegram.group({
+        title: deskTitle,
+        id: desk,
+        kind: "supergroup",
+        administrators: [Ada],
+        members: [Ben],
+      });
+    for (const name of names) this.#listen(name, this.#people[name]);
+    this.#listen(deskTitle, this.#desk);
+    // People write only once the script polls: a script may only send.
+    this.#pollingCheck = setInterval(() => {
+      if (telegram.countCalls("getUpdates") > 0) this.#subscribeAll();
+    }, 50);
+  }
+
+  /** A line for each chat: what it is now, and how many signals it got. */
+  summary(): string[] {
+    return [...names, deskTitle].map((name) => {
+      const signals = this.#counts.get(name) ?? 0;
+      return `  ${name.padEnd(14)}${this.#subscription(name).padEnd(14)}${signals} ${
+        signals === 1 ? "signal" : "signals"
+      }`;
+    });
+  }
+
+  /** Saves who is subscribed for the next run. */
+  async save(): Promise<void> {
+    clearInterval(this.#pollingCheck);
+    const desk = this.#desk.chat.type === "supergroup" ? { desk: this.#desk.chatId } : {};
+    await mkdir(dirname(this.#file), { recursive: true });
+    await writeFile(this.#file, JSON.stringify({ subscriptions: this.#subscriptions, ...desk }, null, 2));
+  }
+
+  /** Everybody who is not subscribed subscribes, each in another way. */
+  #subscribeAll(): void {
+    clearInterval(this.#pollingCheck);
+    this.#subscribers = names.length + 1;
+    const { Ada, Dan } = this.#people;
+    if (this.#subscription("Ada") === "new") this.#say("Ada", "/start");
+    if (this.#subscription("Ben") === "new") this.#say("Ben", "Hello, what do you trade?");
+    if (this.#subscription("Cleo") !== "subscribed") this.#say("Cleo", "/start");
+    if (this.#subscription("Dan") === "blocked") Dan.block(), Dan.unblock();
+    if (this.#subscription("Dan") !== "subscribed") this.#act("Dan", "(a sticker)", () => Dan.sticker());
+    if (this.#subscription(deskTitle) === "new") {
+      this.#act(deskTitle, "(Ada adds the bot to the group)", () => this.#desk.addBot(Ada));
+    }
+  }
+
+  /** Prints what arrives. Some leave after the first signal that everybody has got. */
+  #listen(name: string, chat: LocalChat): void {
+    chat.onMessage((message) => {
+      const [first = "", ...rest] = textOf(message).split("\n");
+      if (/you are subscribed/i.test(first)) this.#subscriptions[name] = "subscribed";
+      const isSignal = /^(🟢 LONG|🔴 SHORT)/.test(first);
+      show(name, "◂", rest.length > 0 ? `${first} …` : first);
+      if (!isSignal) return;
+      if (!this.#counts.has(name) && name === "Ada") console.log(indented(rest));
+      this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+      if (!this.#haveLeft && this.#counts.size === this.#subscribers) this.#leave();
+    });
+  }
+
+  /** Cleo stops, Dan blocks the bot, and the group becomes a supergroup. */
+  #leave(): void {
+    this.#haveLeft = true;
+    const { Dan } = this.#people;
+    this.#say("Cleo", "/stop");
+    this.#say("Cleo", "Thank you!");
+    this.#act("Dan", "(blocks the bot)", () => Dan.block());
+    this.#subscriptions["Cleo"] = "stopped";
+    this.#subscriptions["Dan"] = "blocked";
+    if (this.#desk.chat.type === "supergroup") return;
+    this.#act(deskTitle, "(becomes a supergroup)", () => this.#desk = this.#desk.migrate());
+    this.#listen(deskTitle, this.#desk);
+  }
+
+  #subscription(name: string): Subscription {
+    return this.#subscriptions[name] ?? "new";
+  }
+
+  #say(name: Name, text: string): void {
+    this.#act(name, text, () => this.#people[name].say(text));
+  }
+
+  #act(name: string, description: string, act: () => unknown): void {
+    show(name, "▸", description);
+    act();
+  }
+}
+
+function show(name: string, direction: "▸" | "◂", text: string): void {
+  console.log(`    ${name} ${direction} ${text}`);
+}
+
+function indented(lines: readonly string[]): string {
+  return lines.map((line) => `          ${line}`.trimEnd()).join("\n");
+}
+
+function textOf({ text, caption }: Message): string {
+  return text ?? caption ?? "(a picture)";
+}
+
+async function readSaved(file: string): Promise<SavedPeople> {
+  try {
+    return { subscriptions: {}, ...JSON.parse(await readFile(file, "utf8")) as Partial<SavedPeople> };
+  } catch {
+    return { subscriptions: {} };
+  }
+}

@@ -1,0 +1,85 @@
+/** The volume-weighted average price (VWAP) of a day's trading session, with bands around it. */
+import { dayMs } from "../../util/clock.ts";
+import type { Candle } from "../candle.ts";
+
+/** A mean and the prices at equal distances below and above it. */
+export interface PriceBands {
+  readonly lower: number;
+  readonly middle: number;
+  readonly upper: number;
+}
+
+/** VWAP bands that are kept up to date candle by candle. */
+export interface VwapBands {
+  /**
+   * Takes the next candle, later than all before it.
+   * @returns The bands with this candle in them; `undefined` while its session has too few candles.
+   */
+  add(candle: Candle): PriceBands | undefined;
+}
+
+/**
+ * Creates the VWAP bands that `drawChart` draws, for a strategy that trades by them. The middle is the average of the
+ * typical prices, (high + low + close) / 3, weighted by volume; `lower` and `upper` are a number of volume-weighted
+ * standard deviations away from it. A session is a day in UTC: markets that never close have no other, and each
+ * midnight starts afresh. A candle without volume changes nothing.
+ *
+ * ```ts
+ * const vwap = createVwapBands(2, 20);
+ * for (const candle of candles) {
+ *   const bands = vwap.add(candle);
+ *   if (bands && candle.close < bands.lower) console.log("far below the session's average price");
+ * }
+ * ```
+ * @param deviations How many standard deviations the outer bands are from the middle.
+ * @param candlesNeeded So many candles with volume a session must have before its bands are given.
+ */
+export function createVwapBands(deviations: number, candlesNeeded: number): VwapBands {
+  let session = createSession(NaN, 0);
+  return {
+    add(candle) {
+      const day = Math.floor(candle.time / dayMs);
+      // Squares are taken around the session's first price: of prices near 60,000 they would lose their digits.
+      if (session.day !== day) session = createSession(day, typicalPrice(candle));
+      session.add(candle);
+      return session.traded < candlesNeeded ? undefined : session.bands(deviations);
+    },
+  };
+}
+
+interface Session {
+  readonly day: number;
+  /** Candles with volume. */
+  readonly traded: number;
+  add(candle: Candle): void;
+  bands(deviations: number): PriceBands;
+}
+
+function createSession(day: number, anchor: number): Session {
+  let [traded, volume, priceSum, squareSum] = [0, 0, 0, 0];
+  return {
+    day,
+    get traded() {
+      return traded;
+    },
+    add(candle) {
+      if (candle.volume === 0) return;
+      const price = typicalPrice(candle);
+      traded++;
+      volume += candle.volume;
+      priceSum += price * candle.volume;
+      squareSum += (price - anchor) ** 2 * candle.volume;
+    },
+    bands(deviations) {
+      const middle = priceSum / volume;
+      // Variance = mean of the squares − square of the mean, both measured from the anchor.
+      const variance = squareSum / volume - (middle - anchor) ** 2;
+      const reach = deviations * Math.sqrt(Math.max(0, variance));
+      return { lower: middle - reach, middle, upper: middle + reach };
+    },
+  };
+}
+
+function typicalPrice({ high, low, close }: Candle): number {
+  return (high + low + close) / 3;
+}

@@ -1,0 +1,47 @@
+/** A trader's ticket: the text of a signal, as it is sent. Change its words here. */
+import { bold, code, format, type FormattedText, lines, wellFormed } from "../telegram/text.ts";
+import {
+  decimalText,
+  numberText,
+  priceText,
+  riskReward,
+  signalTime,
+  type TradingSignal,
+  validateSignal,
+} from "./signal.ts";
+
+/**
+ * Writes a signal as a trader's ticket: direction and symbol, the prices, risk and reward, then what the strategy says.
+ * @param now Milliseconds since 1970: the ticket's time where the signal has none.
+ * @throws {TypeError | RangeError} If the signal is not one; see `validateSignal`.
+ */
+export function signalMessage(signal: TradingSignal, now: number): FormattedText {
+  validateSignal(signal);
+  const { direction, symbol, timeframe, currency, strategy, parameters = {}, note } = signal;
+  const price = (name: "entry" | "stop" | "target"): FormattedText => code(priceText(signal, name));
+  const amount = (name: "size" | "risk"): FormattedText => code(decimalText(signal[name] ?? "", name));
+  const heading = `${direction === "long" ? "🟢 LONG" : "🔴 SHORT"} ${symbol}`;
+  const parameterTexts = Object.entries(parameters).map(([name, value]) =>
+    `${name}: ${typeof value === "number" ? numberText(value) : value}`
+  );
+  const ticket = lines(
+    format(bold(heading), timeframe === undefined ? "" : ` · ${timeframe}`),
+    "",
+    format("Entry: ", price("entry")),
+    format("Stop: ", price("stop")),
+    format("Target: ", price("target")),
+    `Risk/reward: 1 : ${riskReward(signal).toFixed(2)}`,
+    signal.size === undefined ? undefined : format("Size: ", amount("size")),
+    signal.risk === undefined ? undefined : format("Risk: ", amount("risk"), currency ? ` ${currency}` : ""),
+    strategy === undefined ? undefined : `\n${strategy}`,
+    parameterTexts.length === 0 ? undefined : parameterTexts.join(" · "),
+    note === undefined ? undefined : `\n${note}`,
+    `\n${utc(signalTime(signal, now))}`,
+  );
+  return { ...ticket, text: wellFormed(ticket.text) };
+}
+
+/** `2026-11-23 16:05:00 UTC` */
+function utc(time: Date): string {
+  return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
