@@ -16,7 +16,7 @@ const megabyte = 1_000_000;
 const welcome = "Welcome! You are subscribed.";
 
 /** Keeps what it is given. */
-function keeper(): UpdateHandler & { readonly updates: Update[] } {
+function updateRecorder(): UpdateHandler & { readonly updates: Update[] } {
   const updates: Update[] = [];
   return {
     updates,
@@ -73,7 +73,7 @@ const test = suite("webhookCallback()");
 
 for (const kind of kinds) {
   test(`${kind}: an update is handled, and 200 is the answer`, async () => {
-    const bot = keeper();
+    const bot = updateRecorder();
     await using server = await serve(kind, webhookCallback(bot, { secretToken }));
     const update = { update_id: 7, message: { text: "München 👋 \ud800" } };
     const response = await send(server, { body: JSON.stringify(update) });
@@ -93,7 +93,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: 405 for what is no POST, whoever asks`, async () => {
-    const bot = keeper();
+    const bot = updateRecorder();
     await using server = await serve(kind, webhookCallback(bot, { secretToken }));
     for (const method of ["GET", "PUT", "DELETE"]) {
       for (const secret of [secretToken, ""]) {
@@ -105,7 +105,7 @@ for (const kind of kinds) {
   });
 
   test(`${kind}: 401 without the secret, and with any other`, async () => {
-    const bot = keeper();
+    const bot = updateRecorder();
     await using server = await serve(kind, webhookCallback(bot, { secretToken }));
     const wrong = [
       "",
@@ -135,14 +135,14 @@ for (const kind of kinds) {
     ...kind === "Express" ? [] : ["", "x", '{"update_id":1', "\u0000", "update_id=1"],
   ];
   test(`${kind}: 400 for what is no update`, async () => {
-    const bot = keeper();
+    const bot = updateRecorder();
     await using server = await serve(kind, webhookCallback(bot, { secretToken }));
     for (const body of malformed) assert.is((await send(server, { body })).status, 400, body);
     assert.equal(bot.updates, []);
   });
 
   test(`${kind}: a megabyte is taken, more is 413`, async () => {
-    const bot = keeper();
+    const bot = updateRecorder();
     await using server = await serve(kind, webhookCallback(bot, { secretToken }));
     const sized = (bytes: number): string => `{"update_id":1,"a":"${"x".repeat(bytes - 22)}"}`;
     assert.is(sized(50).length, 50);
@@ -183,7 +183,7 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
 
 for (const kind of kinds.filter(readsItself)) {
   test(`${kind}: who does not know the secret is refused before a byte of the body is read`, async () => {
-    await using server = await serve(kind, webhookCallback(keeper(), { secretToken }));
+    await using server = await serve(kind, webhookCallback(updateRecorder(), { secretToken }));
     const socket = await begin(server, "Content-Length: 100", `${header}: wrong`);
     const head = await headOf(socket);
     assert.match(head, /^HTTP\/1\.1 401/);
@@ -192,7 +192,7 @@ for (const kind of kinds.filter(readsItself)) {
   });
 
   test(`${kind}: a body without end is 413 as soon as it is too large`, async () => {
-    await using server = await serve(kind, webhookCallback(keeper(), { secretToken }));
+    await using server = await serve(kind, webhookCallback(updateRecorder(), { secretToken }));
     const socket = await begin(server, "Transfer-Encoding: chunked", `${header}: ${secretToken}`);
     const head = headOf(socket);
     socket.write(`${(megabyte + 1).toString(16)}\r\n${"x".repeat(megabyte + 1)}\r\n`);
@@ -201,7 +201,7 @@ for (const kind of kinds.filter(readsItself)) {
   });
 
   test(`${kind}: a body that breaks off is not handled, and harms nobody`, async () => {
-    const bot = keeper();
+    const bot = updateRecorder();
     await using server = await serve(kind, webhookCallback(bot, { secretToken }));
     const socket = await begin(server, "Content-Length: 1000", `${header}: ${secretToken}`);
     socket.write('{"update_id":1}');
@@ -243,7 +243,7 @@ const parsers: Readonly<Record<string, unknown>> = {
 
 for (const [parser, body] of Object.entries(parsers)) {
   test(`a body that ${parser} has read is taken as well`, async () => {
-    const bot = keeper();
+    const bot = updateRecorder();
     const callback = webhookCallback(bot, { secretToken });
     const parsing = (request: object, response: never): unknown =>
       callback(Object.assign(request, { body }) as never, response);
@@ -254,7 +254,7 @@ for (const [parser, body] of Object.entries(parsers)) {
 }
 
 test("a body that a parser left alone, as Express 4 marks it, is read", async () => {
-  const bot = keeper();
+  const bot = updateRecorder();
   const callback = webhookCallback(bot, { secretToken });
   const marking = (request: object, response: never): unknown =>
     callback(Object.assign(request, { body: {} }) as never, response);
@@ -278,7 +278,7 @@ test("a request that somebody else has answered meanwhile is left as it is", asy
 });
 
 test("Lambda: header names in any case, alone or in lists", async () => {
-  const bot = keeper();
+  const bot = updateRecorder();
   const callback = webhookCallback(bot, { secretToken });
   const body = '{"update_id":1}';
   const events: LambdaEvent[] = [
@@ -295,7 +295,7 @@ test("Lambda: header names in any case, alone or in lists", async () => {
 });
 
 test("Lambda: whatever else it is invoked with is refused", async () => {
-  const callback = webhookCallback(keeper(), { secretToken });
+  const callback = webhookCallback(updateRecorder(), { secretToken });
   const headers = { [header]: secretToken };
   const cases: [unknown, number][] = [
     [undefined, 401],
@@ -348,8 +348,10 @@ for (const value of [undefined, ""]) {
     withVariable(value, () => {
       const words =
         `secretToken is not set: it must be ${rule}. Give it here, or set TELEGRAM_WEBHOOK_SECRET.`;
-      assert.is(mistakeIn(keeper()), words);
-      for (const none of [undefined, null]) assert.is(mistakeIn(keeper(), { secretToken: none }), words);
+      assert.is(mistakeIn(updateRecorder()), words);
+      for (const none of [undefined, null]) {
+        assert.is(mistakeIn(updateRecorder(), { secretToken: none }), words);
+      }
     }));
 }
 
@@ -357,21 +359,21 @@ for (const secret of ["", "with space", "ä", "x".repeat(257), "a\n", 5, { a: 1 
   test(`the secret ${JSON.stringify(secret).slice(0, 20)} is refused, and not shown`, () =>
     withVariable("fine", () => {
       const words = `secretToken must be ${rule} (its value is not shown).`;
-      assert.is(mistakeIn(keeper(), { secretToken: secret }), words);
+      assert.is(mistakeIn(updateRecorder(), { secretToken: secret }), words);
     }));
 }
 
 test("a malformed variable is named", () =>
   withVariable("with space", () => {
     const words = `TELEGRAM_WEBHOOK_SECRET must be ${rule} (its value is not shown).`;
-    assert.is(mistakeIn(keeper()), words);
+    assert.is(mistakeIn(updateRecorder()), words);
   }));
 
 test("the variable is the default, and an option beats it", () =>
   withVariable("from-the-environment", async () => {
     const statusWith = async (options: object | undefined, secret: string): Promise<number> => {
       const event = { headers: { [header]: secret }, body: '{"update_id":1}' };
-      return (await webhookCallback(keeper(), options as object)(event)).statusCode;
+      return (await webhookCallback(updateRecorder(), options as object)(event)).statusCode;
     };
     assert.is(await statusWith(undefined, "from-the-environment"), 200);
     assert.is(await statusWith({ secretToken }, secretToken), 200);

@@ -28,7 +28,7 @@ export interface RateLimiterOptions extends Omit<SendSchedulerOptions, "onFlood"
 export const floodsAtMost = 10;
 export const longestPauseSeconds = 600;
 
-/** Marks of a payload. A symbol goes along where a user's own transformer makes a copy, and is sent to nobody. */
+/** Marks of a payload. A symbol goes along where a user's own transformer makes a copy, and is not sent. */
 const [admittedMark, replyMark] = [Symbol("admitted"), Symbol("reply")];
 
 /** What is known of one of the bot's own replies, which is given up where its chat is flooded. */

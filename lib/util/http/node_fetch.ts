@@ -78,7 +78,7 @@ const agentOptions = {
 class AgentsByProxy {
   readonly #agents = new Map<string, Agent>();
 
-  /** @throws {TypeError} If the proxy's address is none. */
+  /** @throws {TypeError} If the proxy's address is not valid. */
   async agentFor(url: URL): Promise<Agent> {
     const proxy = isThisMachine(url) ? undefined : await proxyFor(url);
     const key = `${url.protocol} ${proxy}`;
@@ -139,7 +139,7 @@ interface SendOptions {
 
 function answerTo(request: ClientRequest, { body, signal, ending, clock }: SendOptions): Promise<Response> {
   return new Promise((resolve, reject) => {
-    // A request that waits for a proxy's answer tells nobody that it was destroyed, its agent included.
+    // A request that waits for a proxy's answer does not report that it was destroyed, not even to its agent.
     const end = (error: Error): void => {
       request.destroy(error);
       ending.abort(error);

@@ -284,7 +284,7 @@ test("a chat is one chat, be its id a number or the text of one", async () => {
   }, hasty(2));
 });
 
-test("a stop ends what waits in the gate, and the program with it", async () => {
+test("a stop ends what waits in the rate limiter, and the program with it", async () => {
   await withBot(async ({ bot, server, logs }) => {
     const users = [1, 2, 3].map(() => server.user({ opened: true }));
     await bot.initialize();
