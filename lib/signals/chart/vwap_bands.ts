@@ -4,8 +4,11 @@ import type { Candle } from "../candle.ts";
 
 /** A mean and the prices at equal distances below and above it. */
 export interface PriceBands {
+  /** The price below the mean. */
   readonly lower: number;
+  /** The mean. */
   readonly middle: number;
+  /** The price above the mean. */
   readonly upper: number;
 }
 
