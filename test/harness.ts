@@ -1,6 +1,6 @@
 /**
- * uvu's `suite` with its silent holes closed, on every runtime: each test and hook has a time limit; a failing hook,
- * a thrown non-Error, a forgotten `run()`, a test that did not run and a run of no tests at all are failures.
+ * uvu's `suite`, made strict on every runtime: each test and hook has a time limit, and what uvu ignores is a failure: a
+ * failing hook, a thrown non-Error, a forgotten `run()`, a test that did not run, and a run of no tests at all.
  * The process's last line is `N passed, N failed`, which counts these too, and its exit status says the same.
  */
 import process from "node:process";
@@ -12,7 +12,7 @@ const pending = new Set<string>();
 const problems: string[] = [];
 const tests = { registered: 0, passed: 0, failed: 0 };
 
-/** Makes the run red for something that is no test's fault. */
+/** Fails the run for a problem that belongs to no test. */
 export function report(problem: string): void {
   problems.push(problem);
 }
@@ -28,17 +28,9 @@ process.on("exit", () => {
   console.log(`${passed} passed, ${red} failed`);
 });
 
-export function suite<T = Record<string, never>>(
-  title: string,
-  context?: T,
-  limitMs: number = 60_000,
-): Test<T> {
-  const inner = plain<T>(title, context);
-  let broken: Error | undefined;
-  pending.add(title);
-
-  /** Runs one test or hook within the limit; always rejects with an Error. */
-  const limited = (what: string, body: Callback<T>): Callback<T> => async (state) => {
+/** Runs one test or hook within the limit; always rejects with an Error. */
+function limited<T>(what: string, limitMs: number, body: Callback<T>): Callback<T> {
+  return async (state) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`${what}: nothing within ${limitMs} ms`)), limitMs);
@@ -51,11 +43,21 @@ export function suite<T = Record<string, never>>(
       clearTimeout(timer);
     }
   };
+}
 
-  /** uvu drops errors of some hooks, so they are kept and reported here. */
+export function suite<T = Record<string, never>>(
+  title: string,
+  context?: T,
+  limitMs: number = 60_000,
+): Test<T> {
+  const inner = plain<T>(title, context);
+  let broken: Error | undefined;
+  pending.add(title);
+
+  /** uvu ignores errors of some hooks, so they are reported here. */
   const hook = (what: string, body: Callback<T>): Callback<T> => async (state) => {
     try {
-      await limited(what, body)(state);
+      await limited(what, limitMs, body)(state);
     } catch (error) {
       broken ??= error as Error;
       report(`${title}: ${what} failed: ${(error as Error).stack}`);
@@ -64,7 +66,7 @@ export function suite<T = Record<string, never>>(
 
   const wrapped = (name: string, body: Callback<T>): [string, Callback<T>] => {
     tests.registered++;
-    const bounded = limited(`"${name}"`, body);
+    const bounded = limited(`"${name}"`, limitMs, body);
     return [name, async (state): Promise<void> => {
       tests.failed++;
       if (broken) throw broken;

@@ -76,7 +76,7 @@ export interface SceneOptions {
   readonly state?: "made" | "initialized" | "started";
 }
 
-/** Starts everything, has the body run, closes everything, and holds the gate to what the policy allows. */
+/** Starts everything, runs the body, closes everything, and fails if a request did what the policy does not allow. */
 export async function withBot(
   body: (scene: Scene) => unknown,
   options: SceneOptions = {},
@@ -150,7 +150,7 @@ export async function until(
     if (await condition()) return;
     const waitedMs = performance.now() - start;
     if (waitedMs > limitMs) throw new TooLate(`${otherwise} within ${limitMs} ms`);
-    // What takes its time is asked for less often, as a look at the table costs more than the wait.
+    // The longer it takes, the less often it is checked, as a read of the table costs more than the wait.
     await pause(Math.min(25, 2 + waitedMs / 20));
   }
 }
@@ -169,7 +169,7 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits for the promise to settle, but not for ever; true if it did. */
+/** Waits so long for the promise to settle; true if it did. */
 export async function soon(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<false>((resolve) => {
@@ -202,12 +202,12 @@ export function activeItem(chatId: number): RawItem {
   };
 }
 
-/** Puts active chats into the table; the bot has heard nothing from them. */
+/** Puts active chats into the table; the bot has received nothing from them. */
 export async function plantActive(table: TableFixture, ...chatIds: number[]): Promise<void> {
   await table.plant(chatIds.map(activeItem));
 }
 
-/** People whose chats with the bot are open and who are active in the table; the bot has heard nothing of it. */
+/** Users with open chats who are active in the table; the bot has received nothing from them. */
 export async function subscribers({ server, table }: Scene, count: number): Promise<LocalUser[]> {
   const users = Array.from({ length: count }, () => server.user({ opened: true }));
   await plantActive(table, ...users.map(({ chatId }) => chatId));
@@ -215,8 +215,8 @@ export async function subscribers({ server, table }: Scene, count: number): Prom
 }
 
 /**
- * An address on loopback where nobody listens. A port that was free a moment ago will not do, as the system may give
- * it to the next program that asks for any; those below 1024 it never gives, and to these IANA assigned no service.
+ * An address on loopback where nobody listens. A port that was just free will not do, as the system may give it
+ * to another program; ports below 1024 it never gives, and to these IANA assigned no service.
  */
 export async function deadAddress(): Promise<string> {
   for (const port of [4, 6, 8, 10]) if (await refuses(port)) return `http://127.0.0.1:${port}`;

@@ -1,4 +1,4 @@
-/** Charts of any kind, and what is wrong with the words in them. */
+/** Random charts, and flaws of the texts in them. */
 import fc from "fast-check";
 import type { ChartInput } from "../../lib/signals/chart/layout.ts";
 import { widthOf } from "../../lib/signals/chart/svg.ts";
@@ -34,7 +34,7 @@ export function textsOf(svg: string): Box[] {
   });
 }
 
-/** What is wrong with a picture's words: one over another, cut off at the edge, too small, or no words at all. */
+/** Flaws of a picture's texts: overlapping, cut off at the edge, too small, or containing NaN or undefined. */
 export function flawsOf(svg: string): string[] {
   const boxes = textsOf(svg).filter(({ words }) => words !== "");
   const cut = boxes.filter(({ left, right, top, bottom }) =>

@@ -22,7 +22,7 @@ export interface Specimen {
   readonly signal: TradingSignal;
 }
 
-/** What is kept as pictures: the scheduler's own signals. */
+/** The golden pictures: signals of the example scheduler. */
 export const specimens: readonly Specimen[] = [
   {
     theme: "light",
@@ -46,7 +46,7 @@ export function goldenFile(theme: string): URL {
   return new URL(`../signals/chart/golden/chart_${theme}.png`, import.meta.url);
 }
 
-/** How many pixels differ to the eye; smoothed edges do not count. */
+/** How many pixels differ visibly; smoothed edges do not count. */
 export function difference(one: Uint8Array, other: Uint8Array): number {
   const [a, b] = [pixelsOf(one), pixelsOf(other)];
   if (a.width !== b.width || a.height !== b.height) return Infinity;

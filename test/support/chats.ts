@@ -1,4 +1,4 @@
-/** Chats and histories for tests: every standing a chat may have, and streams of facts as Telegram would send them. */
+/** Chats and histories for tests: every state a chat may have, and streams of events as Telegram would send them. */
 import fc from "fast-check";
 import { fold } from "../../lib/chats/chat.ts";
 import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
@@ -40,7 +40,7 @@ export function chatThatIs(standing: Standing, more: Partial<ChatState> = {}): C
   };
 }
 
-/** Freezes a value to its depths, so that whoever changes it throws. */
+/** Freezes a value deeply, so that a change throws. */
 export function frozen<T>(value: T): T {
   if (typeof value === "object" && value !== null) {
     Object.values(value).forEach(frozen);
@@ -85,8 +85,8 @@ function streamOf(list: readonly Step[], registers: boolean): ChatEvent[] {
 }
 
 /**
- * The stream without what came before the chat was known: a fact that is written nowhere is remembered by nobody,
- * so a late repetition of it is news to a chat that was registered since.
+ * The stream without the events before the chat was known: they are not stored, so a late repetition of one would count as
+ * new for a chat that was registered since.
  */
 export function sinceKnown(events: readonly ChatEvent[]): ChatEvent[] {
   const first = events.findIndex((event) => fold(undefined, [event]) !== undefined);

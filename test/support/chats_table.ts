@@ -8,8 +8,9 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
+import { failureOf, TableName } from "./storage.ts";
 
-export const TableName: string = "telegram-chats";
+export { TableName };
 
 /** A client that asks once, so that requests can be counted. */
 export function clientOf(endpoint: string, maxAttempts: number = 1): DynamoDBClient {
@@ -46,12 +47,5 @@ export interface Thrown extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-/** What it rejects with; itself a failure if it does not. */
-export async function failure(promise: Promise<unknown>): Promise<Thrown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as Thrown;
-  }
-  throw new Error("it did not fail");
-}
+/** The error that it rejects with. */
+export const failure = (promise: Promise<unknown>): Promise<Thrown> => failureOf(promise);

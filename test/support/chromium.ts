@@ -22,7 +22,7 @@ export function findChromium(): string | undefined {
   return (named === undefined ? places : [named]).find((place) => existsSync(place));
 }
 
-/** It keeps to itself: without these it asks its makers' servers this and that. */
+/** Without these it would contact its maker's servers. */
 const quiet = [
   "--disable-background-networking",
   "--disable-component-update",
@@ -30,7 +30,7 @@ const quiet = [
   "--no-first-run",
 ];
 
-/** Starts one that nobody has used before, and calls the body with it. */
+/** Calls the body with a browser that has an empty profile. */
 export async function withBrowser(body: (browser: BrowserContext) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "telegram-signals-browser-"));
   const executablePath = findChromium() ?? "";

@@ -1,4 +1,4 @@
-/** Draws a chart as sendSignal() does it, and says what came of it: for whoever runs it with permissions of its own. */
+/** Draws a chart as sendSignal() does, and prints whether there is one: run by tests with other permissions. */
 import { consoleLogger, systemClock } from "../../lib/bot/storage.ts";
 import { createChartRenderer } from "../../lib/signals/chart_loader.ts";
 
@@ -7,7 +7,7 @@ const candles = [1, 2, 3].map((index) => ({
   ...{ open: index, high: index + 1, low: index / 2, close: index + 0.5 },
 }));
 const signal = { direction: "long", symbol: "X", entry: 3, stop: 2, target: 5 } as const;
-// Whatever else the machine does.
+// Longer time limits, as the machine may be busy.
 const sleep = (ms: number, aborting?: AbortSignal): Promise<void> => systemClock.sleep(5 * ms, aborting);
 const charting = createChartRenderer({ clock: { ...systemClock, sleep }, logger: consoleLogger });
 const png = await charting({ signal, candles });

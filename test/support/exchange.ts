@@ -1,4 +1,4 @@
-/** A Coinbase Exchange on loopback that misbehaves as the real one does, and a clock that waits for nobody. */
+/** A Coinbase Exchange on loopback that fails as the real one does, and a clock that jumps to the next timer. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate } from "node:timers";
@@ -10,9 +10,9 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** Jumps to whatever is waited for, once every request is answered or will never be. */
+/** Jumps to the end of the next sleep, once every request is answered or never will be. */
 export class MarketClock implements Clock {
-  /** By how much this machine's clock is ahead of the truth. */
+  /** By how much this machine's clock is ahead of the exchange's. */
   aheadMs = 0;
   #timerMs = 0;
   #sinceMs: number;
@@ -42,7 +42,7 @@ export class MarketClock implements Clock {
     return 0.5;
   }
 
-  /** The machine sleeps: time goes by, its timers do not. */
+  /** The machine sleeps: time passes, but not for its timers. */
   suspend(ms: number): void {
     this.#sinceMs += ms;
   }
@@ -103,7 +103,7 @@ export class MarketClock implements Clock {
     this.#look();
   }
 
-  /** Not before whoever can go on without time has done so. */
+  /** Resolves when nothing more happens until time passes. */
   #look(): void {
     setImmediate(() => {
       const [first] = [...this.#sleepers].sort((a, b) => a.wakesAt - b.wakesAt);
@@ -120,7 +120,7 @@ export interface Reply {
   readonly body?: string;
 }
 
-/** What befalls one request: another reply, none, half of one, or something done once the reply is made. */
+/** A fault of one request: another reply, none, half of one, or an action once the reply is made. */
 export type Mishap = Reply | "hang" | "reset" | "cut" | (() => void);
 
 export interface Asked {
@@ -132,9 +132,9 @@ export interface Asked {
 
 export interface ExchangeOptions {
   readonly now: () => number;
-  /** The whole candle that opens at a time; `undefined` where nobody trades. */
+  /** The whole candle that opens at a time; `undefined` where there are no trades. */
   readonly candleAt: (time: number) => Candle | undefined;
-  /** Told of a request that will not be answered, and of its end. */
+  /** Called with a request that will not be answered, and at its end. */
   readonly onHang?: (change: 1 | -1) => void;
 }
 
@@ -148,11 +148,11 @@ export async function startExchange(options: ExchangeOptions): Promise<StubExcha
 export class StubExchange {
   endpoint = "";
   readonly asked: Asked[] = [];
-  /** One for each of the next requests. */
+  /** One fault for each of the next requests. */
   readonly mishaps: Mishap[] = [];
   /** How old the rows are that it gives. */
   lagMs = 0;
-  /** What becomes of the rows on their way. */
+  /** Changes the rows on their way. */
   change: (rows: Row[]) => unknown[] = (rows) => rows;
   readonly #options: ExchangeOptions;
   readonly #server: Server;
@@ -218,7 +218,7 @@ export class StubExchange {
 
 export type Row = [seconds: number, low: number, high: number, open: number, close: number, volume: number];
 
-/** One that still forms has seen only its first trade. */
+/** A candle that still forms has only its first trade. */
 function row({ time, low, high, open, close, volume }: Candle, isForming: boolean): Row {
   if (isForming) return [time / 1000, open, open, open, open, volume / 100];
   return [time / 1000, low, high, open, close, volume];

@@ -1,12 +1,12 @@
 /**
- * DynamoDB's conditions and updates, as far as the measured programs write them. A program's expressions differ only in
- * their values, so each text is read once.
+ * Evaluates DynamoDB's condition and update expressions, as far as the tested programs write them. A program's expressions
+ * differ only in their values, so each text is parsed once.
  */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 
 export type Item = Record<string, AttributeValue>;
 
-/** What an expression is about. */
+/** What an expression is evaluated on. */
 export interface Scope {
   readonly item: Item;
   readonly names: Readonly<Record<string, string>>;
@@ -183,7 +183,7 @@ function sumOf(before: AttributeValue | undefined, value: AttributeValue | undef
   return { N: String(Number(before?.N ?? "0") + Number(value.N)) };
 }
 
-/** Maps on the way are copied, as the item before is somebody's answer. */
+/** Copies the maps on the path, as the item before may be an answer. */
 function place(
   after: Item,
   path: readonly string[],

@@ -30,8 +30,8 @@ const below = (random: Random, limit: number): number => Math.floor(random() * l
 const pick = <T>(random: Random, ...items: T[]): T => items[below(random, items.length)] as T;
 
 /**
- * The events of a chat since it became known. The operator's word and a broadcast's are in it only where there is one
- * writer, as with several their place among the updates would not be defined.
+ * The events of a chat since it became known. The operator's and a broadcast's events are in it only where there is
+ * one writer, as with several their position among the updates would not be defined.
  */
 export function historyOf(seed: number): History {
   const random = randomOf(seed);
@@ -52,7 +52,7 @@ export function historyOf(seed: number): History {
   return { seed, events, writers, outcome: fold(undefined, events) };
 }
 
-/** One /start or /stop comes late, as another poller has told what was said after it. */
+/** One /start or /stop comes late: another poller has delivered later updates before it. */
 function overtaken(random: Random, events: readonly ChatEvent[]): ChatEvent[] {
   const late = events.findIndex((event, index) => index > 0 && isWord(event));
   const behind = late + 1 + below(random, 3);
@@ -77,7 +77,7 @@ function updateOf(random: Random, at: number, updateId: number, registers: boole
     : { kind, ...told, threadId: pick(random, undefined, 17, 23) };
 }
 
-/** Names are never taken back, so that the last one told is the same for every writer. */
+/** Names are never removed, so that the last one is the same for every writer. */
 function userOf(random: Random): { username: string } | undefined {
   return random() < 0.5 ? { username: "ada" } : undefined;
 }
@@ -85,8 +85,8 @@ function userOf(random: Random): { username: string } | undefined {
 const attempts = 60;
 
 /**
- * Hands the history to a storage: every writer starts at a point up to which all is durable, goes on in order to the
- * end, and now and then falls back as after a crash. A call that no answer came to is made again, with another guess.
+ * Hands the history to a storage: every writer starts at a point up to which all is durable, continues in order to
+ * the end, and now and then restarts earlier, as after a crash. A call without an answer is made again, with another expected state.
  */
 export async function play(
   history: History,
@@ -113,7 +113,7 @@ export async function play(
 
 const isOneOff = (event: ChatEvent): boolean => !("updateId" in event);
 
-/** The operator's word, or a broadcast's, is always a batch of its own, as the storage's methods make it. */
+/** An event of the operator or of a broadcast is always a batch of its own, as the storage's methods make it. */
 function endOfBatch(events: readonly ChatEvent[], from: number, most: number): number {
   if (isOneOff(events[from] as ChatEvent)) return from + 1;
   const next = events.findIndex((event, index) => index > from && isOneOff(event));
@@ -131,7 +131,7 @@ async function applied(
   const isStrike = events[from]?.kind === "unreached";
   for (let attempt = 1;; attempt++) {
     try {
-      // Said twice, a strike would count twice: who got no answer looks first.
+      // A repeated strike would count twice: a writer without an answer reads first.
       if (isStrike && attempt > 1 && await reads(storage, chatId, fold(undefined, events.slice(0, to)))) {
         return;
       }

@@ -13,7 +13,7 @@ export interface LambdaFunction {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Not what somebody has bundled into the example. */
+/** Leaves out bundles that were made in the example's folder. */
 const isOwn = (path: string): boolean => !path.includes("telegram-signals.");
 
 /** Starts the template's function in a folder with the bundle; its environment is the template's, and little more. */

@@ -35,7 +35,7 @@ export async function startLedger(
 export class LedgerFixture {
   readonly db: LocalDynamoDB;
   readonly gate: FaultGate;
-  /** Past the gate: what another program does, and what a test looks at. */
+  /** Past the gate: for other programs' writes, and to look at the table. */
   readonly direct: DynamoDBClient;
   readonly #clients: DynamoDBClient[] = [];
 

@@ -1,6 +1,6 @@
 /**
- * A table in memory that answers as DynamoDB does, for a third of an emulator's processor time: on a small machine most
- * of a race would be the emulator's.
+ * A table in memory that answers as DynamoDB does, for a third of an emulator's processor time: on a small machine a
+ * measurement would mostly be the emulator's.
  */
 import type { ScanCommandOutput, TableDescription, UpdateItemCommandInput } from "@aws-sdk/client-dynamodb";
 import { conditionOf, type Item, updateOf } from "./expressions.ts";
@@ -10,10 +10,10 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** What a request says. */
+/** The body of a request. */
 export type Input = UpdateItemCommandInput & { readonly Segment?: number };
 
-/** Only what the measured programs ask of a table of chats, or of a ledger's. */
+/** Supports only the requests of the tested programs to a table of chats, or of a ledger. */
 export class MemoryTable {
   readonly #items = new Map<string, Item>();
   readonly #itemOf: (key: Item) => Item | undefined;

@@ -1,4 +1,4 @@
-/** An HTTP proxy before a server, which does to requests what networks do to them: it cuts, slows, resets, or answers by itself. */
+/** An HTTP proxy that fails as networks do: it cuts, slows or resets connections, or answers by itself. */
 import {
   createServer,
   type IncomingMessage,
@@ -30,7 +30,7 @@ export class Middlebox implements AsyncDisposable {
   #mishap: Mishap = "reset";
   #left = 0;
   #isMet: (request: IncomingMessage) => boolean = () => true;
-  /** How many requests a mishap befell. */
+  /** How many requests met a mishap. */
   met = 0;
 
   private constructor(to: URL) {

@@ -11,7 +11,7 @@ import { Nat } from "./nat.ts";
 
 const [, , play, downMs = "10000"] = process.argv;
 
-/** A port at an address where connections are neither taken nor refused, as its queue is full: packets vanish there. */
+/** A listener whose queue is full, so that connections are neither accepted nor refused. */
 const deafListener = `
 import socket, sys, time
 place = (sys.argv[1], int(sys.argv[2]))

@@ -1,4 +1,4 @@
-/** Something between a bot and its servers that forgets connections, or passes nothing on: a NAT, a VPN, a laptop's sleep. */
+/** A TCP relay that forgets connections, as a NAT, a VPN or a sleeping laptop does. */
 import net from "node:net";
 
 export class Nat implements AsyncDisposable {

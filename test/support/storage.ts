@@ -93,7 +93,7 @@ export async function startTable(options: FixtureOptions = {}): Promise<TableFix
 export class TableFixture {
   readonly db: LocalDynamoDB;
   readonly gate: FaultGate;
-  /** Past the gate: what another program does, and what a test looks at. */
+  /** Past the gate: for other programs' writes, and to look at the table. */
   readonly direct: DynamoDBClient;
   readonly hasLedger: boolean;
   readonly #clients: DynamoDBClient[] = [];
@@ -159,7 +159,7 @@ export class TableFixture {
     }
   }
 
-  /** Which requests did what the policy does not allow. A start asks for a ledger, and takes a refusal for none. */
+  /** Which requests did what the policy does not allow. A start queries the ledger's table, and takes a refusal for "no ledger". */
   trespasses(): GateEntry[] {
     return this.gate.log.filter(({ action, table }) =>
       (!iamActions.includes(action) || table !== TableName) &&

@@ -1,6 +1,5 @@
 /**
- * A table of chats in memory behind the SDK's own client, on a network whose every delay and loss is a random one, in a
- * time that a test moves.
+ * A table of chats in memory behind the SDK's own client, in virtual time, on a network with random delays and losses.
  */
 import { setImmediate } from "node:timers/promises";
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
@@ -76,7 +75,7 @@ export class VirtualDynamoDB {
     return Object.assign(client, { send: (command: unknown) => this.#inTime(send(command)) });
   }
 
-  /** What does as the SDK's client does, for a quarter of its processor time. */
+  /** A stand-in for the SDK's client that takes a quarter of its processor time. */
   standInOn(network: Network): DynamoDBClient {
     const send = (command: Command): Promise<unknown> =>
       this.#inTime(this.#wait(() => this.#send(command, network)));
@@ -97,7 +96,7 @@ export class VirtualDynamoDB {
     }
   }
 
-  /** What waits for time to pass keeps nobody from moving it on. */
+  /** Marks the task as waiting for time to pass, so that it does not hold up the clock. */
   async #wait<T>(task: () => Promise<T>): Promise<T> {
     this.#waiting++;
     try {
@@ -167,7 +166,7 @@ export class VirtualDynamoDB {
     const page = ids.slice(from, from + pageSize);
     const Items = page.map((id) => this.item(id) ?? {}).filter((item) => item["is_active"]?.BOOL);
     const isLast = from + pageSize >= ids.length;
-    // The key of a page is its place, which is nobody's concern but ours.
+    // The key of a page is its position.
     const next = isLast ? {} : { LastEvaluatedKey: { chat_id: { N: String(from + pageSize) } } };
     return { status: 200, body: { Items, Count: Items.length, ScannedCount: page.length, ...next } };
   }

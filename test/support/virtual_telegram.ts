@@ -1,4 +1,4 @@
-/** Telegram behind a bot's gate, in a time that a test moves: every call's answer is the test's, after a latency. */
+/** Telegram behind a rate limiter, in virtual time: the test decides every call's answer, which comes after a latency. */
 import { setMaxListeners } from "node:events";
 import { Api, type Transformer } from "grammy/web";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
@@ -55,14 +55,14 @@ export class VirtualTelegram {
     });
   }
 
-  /** Says /help so often in a chat. */
+  /** Replies to /help so often in a chat. */
   help(chatId: number, times: number = 1): void {
     for (let time = 0; time < times; time++) {
       void this.outbox.send(this.api, { chatId, languageCode: undefined }, ["help"]);
     }
   }
 
-  /** Says /stop in a chat. */
+  /** Replies to /stop in a chat. */
   stop(chatId: number): void {
     void this.outbox.send(this.api, { chatId, languageCode: undefined }, ["stopped"], {
       kind: "confirmation",
@@ -91,20 +91,20 @@ export class VirtualTelegram {
     onTurn: () => void,
   ): Promise<void> {
     for (;;) {
-      const turn = await this.gate.acquire({ priority, chatId, isDrawn: true, onHeld: onTurn });
+      const permit = await this.gate.acquire({ priority, chatId, isDrawn: true, onHeld: onTurn });
       onTurn();
       try {
         await this.api.raw.sendMessage(this.gate.admit({ chat_id: chatId, text }));
-        return turn.succeeded();
+        return permit.succeeded();
       } catch (error) {
         const outcome = outcomeOf(error);
         if (outcome.kind !== "rateLimited") throw error;
-        turn.rateLimited(outcome.retryAfterSeconds);
+        permit.rateLimited(outcome.retryAfterSeconds);
       }
     }
   }
 
-  /** Who got a message of that text, in their order. */
+  /** The chats that got a message of that text, in order. */
   reached(text: string): number[] {
     return this.taken.filter((call) => call.text === text).map(({ chatId }) => chatId);
   }
