@@ -1,7 +1,12 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
-import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
+import {
+  type ResumedBroadcasts,
+  type SenderOptions,
+  startBroadcast,
+  startSignal,
+} from "../broadcast/broadcaster.ts";
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
@@ -82,7 +87,7 @@ export class MeanReversionTelegramBot {
   readonly #grammy: Bot;
   readonly #openRateLimiter: GrammyBot["openRateLimiter"];
   readonly #renderMessage: MessageRenderer;
-  readonly #sending: Sending;
+  readonly #sender: SenderOptions;
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
   readonly #failures: Failures;
@@ -111,14 +116,12 @@ export class MeanReversionTelegramBot {
     const parts = { botToken, apiRoot, fetch, messagesPerSecond, failures, clock, logger, signal };
     const { grammy, openRateLimiter } = createGrammyBot(parts);
     [this.#grammy, this.#openRateLimiter] = [grammy, openRateLimiter];
-    const words = this.#renderMessage = createMessageRenderer(options.messages, logger);
-    const broadcaster = async (): Promise<Broadcaster> => (await this.#opened()).broadcaster;
-    this.#sending = new Sending({
-      renderMessage: words,
-      charting: createCharting({ clock, logger }),
-      clock,
-      broadcaster,
-    });
+    const renderMessage = this.#renderMessage = createMessageRenderer(options.messages, logger);
+    const charting = createCharting({ clock, logger });
+    this.#sender = {
+      ...{ renderMessage, charting, clock },
+      broadcaster: async () => (await this.#opened()).broadcaster,
+    };
     this.#handling = createHandlerRunner((update) => grammy.handleUpdate(update), failures.onFailure);
     setMaxListeners(0, this.#stopping.signal, signal);
     this.#ending = new Finished(({ message }) =>
@@ -178,7 +181,7 @@ export class MeanReversionTelegramBot {
    * `whenUnreadable: "throw"` or `whenLedgerDown: "wait"` also as `broadcast`.
    */
   sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
-    return this.#sending.signal(signal, options);
+    return startSignal(signal, options, this.#sender);
   }
 
   /**
@@ -189,7 +192,7 @@ export class MeanReversionTelegramBot {
    * `whenUnreadable` and `whenLedgerDown`.
    */
   broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
-    return this.#sending.message(message, options);
+    return startBroadcast(message, options, this.#sender);
   }
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */

@@ -1,6 +1,12 @@
 /** The toolkit on a grammY bot that somebody has already: its subscribers, kept and written to. */
 import type { Api } from "grammy/web";
-import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
+import {
+  type Broadcaster,
+  type ResumedBroadcasts,
+  type SenderOptions,
+  startBroadcast,
+  startSignal,
+} from "../broadcast/broadcaster.ts";
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { Ledger } from "../broadcast/ledger.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
@@ -107,7 +113,7 @@ export class Subscriptions {
    * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
    */
   sendSignal(api: BotApi, signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
-    return this.#sendingOf(api).signal(signal, options);
+    return startSignal(signal, options, this.#senderOf(api));
   }
 
   /**
@@ -115,7 +121,7 @@ export class Subscriptions {
    * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
    */
   broadcast(api: BotApi, message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
-    return this.#sendingOf(api).message(message, options);
+    return startBroadcast(message, options, this.#senderOf(api));
   }
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). */
@@ -136,13 +142,13 @@ export class Subscriptions {
     return this.close();
   }
 
-  #sendingOf(api: BotApi): Sending {
-    return new Sending({
+  #senderOf(api: BotApi): SenderOptions {
+    return {
       renderMessage: this.#renderMessage,
       charting: this.#charting,
       clock: this.#clock,
       broadcaster: () => this.#broadcastingOf(api),
-    });
+    };
   }
 
   async #open(): Promise<ChatRegistry> {

@@ -1,56 +1,16 @@
-/** The log's texts on an outage of the ledger. Pure. */
+/**
+ * Chooses a broadcast's ledger: the bot's own or, while that cannot be used, the local one, whose runs are handed over to
+ * the bot's own when it can be used again.
+ */
 import { StorageError } from "../chats/storage_error.ts";
 import { isOutage } from "../chats/storage_retry.ts";
-import { settleWithin } from "../util/async.ts";
+import { backoffMs, deadline, DeadlineError, settleWithin } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
+import { BoundedSet } from "../util/collections.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { HandedOver, LocalLedger } from "./local_ledger.ts";
-
-/** Logged once: the cause, and what it means for broadcasts. */
-export function ledgerDownText({ message }: Error, path: string | undefined): string {
-  const where = path === undefined
-    ? "in memory until then (with TELEGRAM_SPOOL_FILE also on disk)"
-    : `in memory and in the file ${path} until then`;
-  return `${message}\nBroadcasts with a broadcastId are sent all the same: what has been sent is remembered ${where}, and ` +
-    `written to the ledger when that can be used again. If another process sends the same broadcastId in this outage, ` +
-    `chats get it twice.`;
-}
-
-export function ledgerBackText(handedOver: number): string {
-  if (handedOver === 0) return "The ledger of broadcasts can be used again.";
-  const kept = handedOver === 1
-    ? "1 broadcast that was sent without it is"
-    : `${handedOver} broadcasts that were sent without it are`;
-  return `The ledger of broadcasts can be used again: ${kept} in it now.`;
-}
-
-export function conflictText(broadcastId: string): string {
-  return `The broadcast "${broadcastId}" was sent by two processes, as the ledger could not be used: some chats may have ` +
-    `it twice. The ledger keeps the other process's run, and its report.`;
-}
-
-export function ledgerWaitText(broadcastId: string, { message }: Error): string {
-  return `The broadcast "${broadcastId}" waits until the ledger can be used. ${message}`;
-}
-
-/** Logged at the bot's end: what becomes of ids that the ledger does not have. */
-export function ledgerLeftText(ids: readonly string[], path: string | undefined): string {
-  const many = ids.length === 1 ? "1 broadcast" : `${ids.length} broadcasts`;
-  if (path !== undefined) {
-    return `The ledger of broadcasts could not be used until the end: ${many} in the file ${path} will be written to it ` +
-      `after the next start.`;
-  }
-  const shown = ids.slice(0, 20).map((id) => JSON.stringify(id)).join(", ");
-  return `The ledger of broadcasts could not be used until the end, and what is in memory ends with the bot: it will not ` +
-    `know of ${many} (${shown}${
-      ids.length > 20 ? ", …" : ""
-    }), so that another call with such an id sends it again. ` +
-    `TELEGRAM_SPOOL_FILE keeps them on disk.`;
-}
-
-// Chooses a broadcast's ledger: the bot's own or, while that cannot be used, a local one, which is handed over later.
 
 export interface LedgerFailoverOptions {
   /** The bot's own. */
@@ -65,17 +25,17 @@ export interface LedgerFailoverOptions {
 }
 
 /** How long a broadcast waits for the ledger. */
-export interface Patient {
+export interface LedgerWait {
   /** Sends without it, or waits until it can be used. */
   readonly whenLedgerDown: "send" | "wait";
-  /** Milliseconds until nobody is to get it any more, or `Infinity`: a wait ends then. */
+  /** Milliseconds until the message expires, or `Infinity`: a wait ends then. */
   readonly leftMs: () => number;
   /** Ends a wait. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The ledger that has the run, or is to have it. */
-export interface Chosen {
+export interface ChosenLedger {
   readonly ledger: Ledger;
   /** The run, as it was read just now; `undefined` where it is yet to begin. */
   readonly found: RunRecord | undefined;
@@ -87,8 +47,8 @@ const sendWithinMs = 800;
 const slowWithinMs = 5000;
 /** A ledger of the user's own may hang; ours has limits of its own. */
 const answerWithinMs = 10_000;
-const [firstWaitMs, longestWaitMs] = [1000, 5000];
-const [firstRestMs, longestRestMs] = [5000, 30_000];
+const askBackoff = { firstMs: 1500, longestMs: 7500, factor: 1.5, jitter: 2 / 3 };
+const handOverBackoff = { firstMs: 6250, longestMs: 37_500, factor: 1.5, jitter: 0.4 };
 const closeWithinMs = 3000;
 /** How many ids are remembered whose run the ledger is known to have. */
 const knownAtMost = 10_000;
@@ -97,7 +57,8 @@ const lasting: readonly string[] = ["denied", "credentials", "table", "region"];
 
 export class LedgerFailover {
   readonly #options: LedgerFailoverOptions;
-  readonly #known = new Set<string>();
+  /** Ids whose run the bot's own ledger is known to have. */
+  readonly #known = new BoundedSet<string>(knownAtMost);
   /** Whether runs that are left unfinished can be found, as they have to be after a crash. */
   #isSearchable = false;
   #isDown = false;
@@ -137,25 +98,26 @@ export class LedgerFailover {
    * after a wait. To be called again for each look at the run, as a run moves from the local ledger to the bot's own.
    * @throws {StorageError} If the ledger cannot be used, and the run must not or need not be sent without it.
    */
-  async for(broadcastId: string, patient: Patient): Promise<Chosen> {
+  async for(broadcastId: string, wait: LedgerWait): Promise<ChosenLedger> {
     const { local, clock } = this.#options;
-    const isWaiting = patient.whenLedgerDown === "wait" || this.#known.has(broadcastId);
-    for (let restMs = firstWaitMs;; restMs = Math.min(longestWaitMs, 1.5 * restMs)) {
-      if (local.has(broadcastId)) return { ledger: local, found: await local.get(broadcastId) };
+    const isWaiting = wait.whenLedgerDown === "wait" || this.#known.has(broadcastId);
+    for (let attempt = 0;; attempt++) {
+      if (local.ids.has(broadcastId)) return { ledger: local, found: await local.get(broadcastId) };
       try {
         const found = await this.#askWithin(
           isWaiting ? answerWithinMs : sendWithinMs,
           broadcastId,
-          patient.signal,
+          wait.signal,
         );
-        if (!local.has(broadcastId)) return { ledger: this.#own, found };
+        if (!local.ids.has(broadcastId)) return { ledger: this.#own, found };
       } catch (error) {
         if (!isOutage(error)) throw error;
         if (!isWaiting) return this.#withoutIt(error as StorageError);
         const { reason } = error as StorageError;
-        if (lasting.includes(reason) || patient.leftMs() <= 0) throw error;
-        if (restMs === firstWaitMs) this.#options.logger.warn(ledgerWaitText(broadcastId, error as Error));
-        await this.#rest(Math.min(restMs * (0.5 + clock.random()), patient.leftMs()), patient.signal);
+        if (lasting.includes(reason) || wait.leftMs() <= 0) throw error;
+        if (attempt === 0) this.#options.logger.warn(ledgerWaitText(broadcastId, error as Error));
+        const waitMs = backoffMs(attempt, askBackoff, clock.random());
+        await clock.sleep(Math.min(waitMs, wait.leftMs()), this.#endOf(wait.signal));
       }
     }
   }
@@ -163,18 +125,14 @@ export class LedgerFailover {
   /** Remembers that the bot's own ledger has the run: it is never begun without that ledger any more. */
   remember(broadcastId: string): void {
     this.#known.add(broadcastId);
-    for (const oldest of this.#known) {
-      if (this.#known.size <= knownAtMost) break;
-      this.#known.delete(oldest);
-    }
   }
 
   /** Hands over what is left, for a while, and logs what could not be. */
   async close(): Promise<void> {
     const { local, clock, logger } = this.#options;
-    if (local.ids.length > 0) await settleWithin(this.#handOver(), closeWithinMs, clock);
+    if (local.ids.size > 0) await settleWithin(this.#handOver(), closeWithinMs, clock);
     const { ids, path } = local;
-    if (ids.length > 0) logger[path === undefined ? "error" : "warn"](ledgerLeftText(ids, path));
+    if (ids.size > 0) logger[path === undefined ? "error" : "warn"](ledgerLeftText([...ids], path));
     await local.close();
     this.#ledger?.close();
   }
@@ -183,7 +141,7 @@ export class LedgerFailover {
     return this.#ledger ??= this.#options.ledger();
   }
 
-  #withoutIt(error: StorageError): Chosen {
+  #withoutIt(error: StorageError): ChosenLedger {
     this.#tellDown(error);
     return { ledger: this.#options.local, found: undefined };
   }
@@ -191,32 +149,29 @@ export class LedgerFailover {
   /** The request goes on where it takes longer; its answer tells whether the ledger is back. */
   async #askWithin(ms: number, broadcastId: string, signal?: AbortSignal): Promise<RunRecord | undefined> {
     const asking = this.#ask(broadcastId);
-    const answered = new AbortController();
-    const late = this.#patience(ms, signal, answered.signal).then(() => {
-      asking.then(() => this.#wake.abort(), () => {});
-      throw new StorageError(
-        "unreachable",
-        `The ledger of broadcasts has not answered within ${
-          ms / 1000
-        } s. Check the network, and DynamoDB's state.`,
-      );
-    });
-    try {
-      return await Promise.race([asking, late]);
-    } finally {
-      late.catch(() => {});
-      answered.abort();
-    }
+    if (await this.#isAnswered(asking, ms, this.#endOf(signal))) return await asking;
+    asking.then(() => this.#wake.abort(), () => {});
+    throw new StorageError(
+      "unreachable",
+      `The ledger of broadcasts has not answered within ${
+        ms / 1000
+      } s. Check the network, and DynamoDB's state.`,
+    );
   }
 
-  /** Resolves when the ledger has been waited for long enough. */
-  async #patience(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> {
-    const { askChats } = this.#options;
-    await this.#rest(ms / 2, ...signals);
+  /** False where the ledger has been waited for long enough: longer if it is slow, while the table of chats answers. */
+  async #isAnswered(asking: Promise<unknown>, ms: number, signal: AbortSignal): Promise<boolean> {
+    const { askChats, clock } = this.#options;
+    const settled = asking.then(() => true, () => true);
+    const isSettledWithin = (waitMs: number): Promise<boolean> =>
+      deadline(settled, { ms: waitMs, clock, signal }).catch((error) => {
+        if (error instanceof DeadlineError) return false;
+        throw error;
+      });
+    if (await isSettledWithin(ms / 2)) return true;
     let isNear = false;
     askChats?.().then(() => isNear = true, () => {});
-    await this.#rest(ms / 2, ...signals);
-    if (isNear) await this.#rest(slowWithinMs, ...signals);
+    return await isSettledWithin(ms / 2) || (isNear && await isSettledWithin(slowWithinMs));
   }
 
   async #ask(broadcastId: string): Promise<RunRecord | undefined> {
@@ -232,13 +187,13 @@ export class LedgerFailover {
     }
     if (open.status === "rejected") throw open.reason;
     this.#isSearchable = true;
-    if (this.#options.local.ids.length === 0) this.#tellBack();
+    if (this.#options.local.ids.size === 0) this.#tellBack();
     return undefined;
   }
 
-  async #rest(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> {
-    const { clock, signal } = this.#options;
-    await clock.sleep(ms, AbortSignal.any([signal, ...signals.filter((each) => each !== undefined)]));
+  /** Aborts with the bot's end, or with `signal`. */
+  #endOf(signal: AbortSignal | undefined): AbortSignal {
+    return AbortSignal.any([this.#options.signal, ...signal === undefined ? [] : [signal]]);
   }
 
   #onChange(): void {
@@ -250,12 +205,12 @@ export class LedgerFailover {
   async #work(): Promise<void> {
     const { local, clock, signal } = this.#options;
     this.#isAtWork = true;
-    for (let restMs = firstRestMs; local.ids.length > 0 && !signal.aborted;) {
+    for (let attempt = 0; local.ids.size > 0 && !signal.aborted;) {
       this.#wake = new AbortController();
-      await this.#rest(restMs * (0.75 + clock.random() / 2), this.#wake.signal).catch(() => {});
+      const waitMs = backoffMs(attempt, handOverBackoff, clock.random());
+      await clock.sleep(waitMs, this.#endOf(this.#wake.signal)).catch(() => {});
       if (signal.aborted) break;
-      const isDone = await this.#handOver();
-      restMs = isDone ? firstRestMs : Math.min(longestRestMs, 1.5 * restMs);
+      attempt = await this.#handOver() ? 0 : attempt + 1;
     }
     this.#isAtWork = false;
   }
@@ -289,7 +244,7 @@ export class LedgerFailover {
         this.#told.add(broadcast_id);
       }
     }
-    if (local.ids.length === 0) this.#tellBack();
+    if (local.ids.size === 0) this.#tellBack();
   }
 
   #tellDown(error: Error): void {
@@ -303,4 +258,46 @@ export class LedgerFailover {
     this.#isDown = false;
     this.#handedOver = 0;
   }
+}
+
+/** Logged once: the cause, and what it means for broadcasts. */
+function ledgerDownText({ message }: Error, path: string | undefined): string {
+  const where = path === undefined
+    ? "in memory until then (with TELEGRAM_SPOOL_FILE also on disk)"
+    : `in memory and in the file ${path} until then`;
+  return `${message}\nBroadcasts with a broadcastId are sent all the same: what has been sent is remembered ${where}, and ` +
+    `written to the ledger when that can be used again. If another process sends the same broadcastId in this outage, ` +
+    `chats get it twice.`;
+}
+
+function ledgerBackText(handedOver: number): string {
+  if (handedOver === 0) return "The ledger of broadcasts can be used again.";
+  const kept = handedOver === 1
+    ? "1 broadcast that was sent without it is"
+    : `${handedOver} broadcasts that were sent without it are`;
+  return `The ledger of broadcasts can be used again: ${kept} in it now.`;
+}
+
+function conflictText(broadcastId: string): string {
+  return `The broadcast "${broadcastId}" was sent by two processes, as the ledger could not be used: some chats may have ` +
+    `it twice. The ledger keeps the other process's run, and its report.`;
+}
+
+function ledgerWaitText(broadcastId: string, { message }: Error): string {
+  return `The broadcast "${broadcastId}" waits until the ledger can be used. ${message}`;
+}
+
+/** Logged at the bot's end: what becomes of ids that the ledger does not have. */
+function ledgerLeftText(ids: readonly string[], path: string | undefined): string {
+  const many = ids.length === 1 ? "1 broadcast" : `${ids.length} broadcasts`;
+  if (path !== undefined) {
+    return `The ledger of broadcasts could not be used until the end: ${many} in the file ${path} will be written to it ` +
+      `after the next start.`;
+  }
+  const shown = ids.slice(0, 20).map((id) => JSON.stringify(id)).join(", ");
+  return `The ledger of broadcasts could not be used until the end, and what is in memory ends with the bot: it will not ` +
+    `know of ${many} (${shown}${
+      ids.length > 20 ? ", …" : ""
+    }), so that another call with such an id sends it again. ` +
+    `TELEGRAM_SPOOL_FILE keeps them on disk.`;
 }

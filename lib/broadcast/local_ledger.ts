@@ -137,6 +137,9 @@ const beginWithinMs = 60_000;
 /** In memory and, where there is a file, on disk before a method resolves, so that it outlives a kill. */
 export class LocalLedger implements Ledger {
   readonly path: string | undefined;
+  /** Ids of the runs that it keeps: those that are not finished, or that the ledger does not have yet. */
+  readonly ids: ReadonlySet<string>;
+  readonly #ids = new Set<string>();
   readonly #clock: Clock;
   /** A line for each window: an hour of sending is about a megabyte, so that it need not be written anew. */
   readonly #file: LocalFile | undefined;
@@ -146,6 +149,7 @@ export class LocalLedger implements Ledger {
 
   constructor(clock: Clock, file?: LocalFile) {
     this.path = file?.path;
+    this.ids = this.#ids;
     this.#clock = clock;
     this.#file = file;
   }
@@ -159,25 +163,18 @@ export class LocalLedger implements Ledger {
     }
     for (const [id, run] of this.#runs) {
       if (run.record === undefined) this.#runs.delete(id);
-      else await run.restored();
+      else {
+        this.#ids.add(id);
+        await run.restored();
+      }
     }
     await this.#tidy();
-  }
-
-  /** Whether it keeps this run: one that is not finished, or that the ledger does not have yet. */
-  has(broadcastId: string): boolean {
-    return this.#runs.get(broadcastId)?.record !== undefined;
-  }
-
-  /** Ids of the runs that it keeps. */
-  get ids(): readonly string[] {
-    return [...this.#runs.keys()].filter((id) => this.has(id));
   }
 
   /** Has `listener` called when a run has begun or is finished, and at once where one is kept already. */
   onChange(listener: () => void): void {
     this.#onChange = listener;
-    if (this.ids.length > 0) listener();
+    if (this.ids.size > 0) listener();
   }
 
   async get(broadcastId: string): Promise<RunRecord | undefined> {
@@ -307,6 +304,7 @@ export class LocalLedger implements Ledger {
     const run = this.#runOf(record.broadcast_id);
     const isNew = run.record === undefined;
     const begun = await run.step((book) => book.begin(record));
+    this.#ids.add(record.broadcast_id);
     if (isNew) run.standing = standing;
     await this.#write(...run.lines().filter(({ kind }) => kind !== "text"));
     if (isNew) this.#onChange();
@@ -321,6 +319,7 @@ export class LocalLedger implements Ledger {
 
   async #forget({ broadcastId }: LocalRun): Promise<void> {
     this.#runs.delete(broadcastId);
+    this.#ids.delete(broadcastId);
     await this.#write({ kind: "forgotten", broadcast_id: broadcastId });
   }
 

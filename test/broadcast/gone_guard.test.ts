@@ -1,5 +1,5 @@
 /** When chats are believed to be gone, and when that is more likely the wrong bot. */
-import { MassDeactivationGuard } from "../../lib/broadcast/safeguards.ts";
+import { MassDeactivationGuard } from "../../lib/broadcast/mass_deactivation_guard.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("GoneGuard");
@@ -14,12 +14,16 @@ interface Course {
 /** Plays outcomes to a guard: `gone`, `unopened` or `there`, each of the next person; groups are named `group`. */
 async function play(people: number, outcomes: readonly string[], isOff = false): Promise<Course> {
   const course: Course = { written: [], revoked: [], halts: [], verdicts: [] };
-  const guard = new MassDeactivationGuard(() => people, (words) => void course.halts.push(words), isOff);
+  const guard = new MassDeactivationGuard({
+    people: () => people,
+    halt: (reason) => void course.halts.push(reason),
+    isOff,
+  });
   for (const [index, outcome] of outcomes.entries()) {
     const chatId = outcome === "group" ? -1 - index : 1 + index;
-    if (outcome === "there") guard.note(chatId);
+    if (outcome === "there") guard.notePresent(chatId);
     else {
-      course.verdicts.push(guard.gone({
+      course.verdicts.push(guard.noteGone({
         chatId,
         isUnopened: outcome === "unopened",
         write: () => Promise.resolve(void course.written.push(chatId)),

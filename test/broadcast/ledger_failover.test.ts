@@ -2,7 +2,7 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LedgerFailover, type Patient } from "../../lib/broadcast/ledger_failover.ts";
+import { LedgerFailover, type LedgerWait } from "../../lib/broadcast/ledger_failover.ts";
 import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { type LocalLedger, openLocalLedger } from "../../lib/broadcast/local_ledger.ts";
 import type { RunRecord } from "../../lib/broadcast/ledger.ts";
@@ -14,8 +14,8 @@ import { type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";
 import { StepClock } from "../support/step_clock.ts";
 import { failureOf, TestClock, TestLogger } from "../support/storage.ts";
 
-const send: Patient = { whenLedgerDown: "send", leftMs: () => Infinity };
-const wait: Patient = { ...send, whenLedgerDown: "wait" };
+const send: LedgerWait = { whenLedgerDown: "send", leftMs: () => Infinity };
+const wait: LedgerWait = { ...send, whenLedgerDown: "wait" };
 const finished = { state: "finished" as const, sent: 3 };
 
 interface Scene {
@@ -85,7 +85,7 @@ on("memory", "a ledger that answers is the one, and what it has comes with it", 
   assert.is(chosen.ledger, real);
   assert.equal(chosen.found, runAt("a"));
   assert.equal([table.gate.count("GetItem"), table.gate.count("Query")], [2, 1], "searched for once");
-  assert.equal([local.ids, clock.sleepers], [[], 0], "nothing goes on");
+  assert.equal([local.ids.size, clock.sleepers], [0, 0], "nothing goes on");
 });
 
 for (
@@ -116,7 +116,7 @@ for (
       for (const id of ["a", "b"]) await local.save(runAt(id, finished));
       fault.clear();
       await until(scene, () => logger.lines.length > 1);
-      assert.equal(local.ids, []);
+      assert.is(local.ids.size, 0);
       for (const id of ["a", "b"]) assert.equal(await real.get(id), runAt(id, finished));
       assert.equal((await choice.for("a", send)).ledger, real);
       assert.equal(logger.lines.slice(1), [
@@ -157,7 +157,7 @@ on(
     await local.begin(runAt("a"));
     hook.clear();
     release();
-    while (local.has("a")) await (clock.sleepers > 0 ? clock.pass(250) : moment());
+    while (local.ids.has("a")) await (clock.sleepers > 0 ? clock.pass(250) : moment());
     assert.ok(clock.passedMs - noon < 10 * secondMs, "before long");
     assert.is(await local.save(runAt("a", { cursor: 5 })), false, "it ends");
     await until(scene, () => logger.lines.length > 1);
@@ -220,7 +220,7 @@ on(
   async ({ table, choice, local }) => {
     await table.put({ broadcast_id: { S: "a" }, record: { S: "run" } });
     assert.is((await failureOf(choice.for("a", send)) as StorageError).reason, "failed");
-    assert.equal(local.ids, []);
+    assert.is(local.ids.size, 0);
   },
 );
 
@@ -235,7 +235,7 @@ on("memory", "what the ledger is known to have is not sent without it", async (s
     void choice.for(id, send).then(({ ledger }) => chosen.push(`${id} ${ledger === real}`), () => {});
   }
   await until(scene, () => fault.fired > 20);
-  assert.equal([chosen, local.ids], [[], []]);
+  assert.equal([chosen, [...local.ids]], [[], []]);
   fault.clear();
   await until(scene, () => chosen.length === 2);
   assert.equal(chosen.sort(), ["a true", "b true"]);
@@ -262,11 +262,11 @@ on(
       "once by each process",
     );
     fault.clear();
-    await until(scene, () => !next.local.has("b"));
+    await until(scene, () => !next.local.ids.has("b"));
     await until(scene, async () => (await real.get("a")) !== undefined);
     assert.equal(await real.get("a"), claimed, "it is run there, too");
     await ledger.save({ ...found, ...finished, owner: "owner-2", fence: 2 });
-    await until(scene, () => next.local.ids.length === 0);
+    await until(scene, () => next.local.ids.size === 0);
     assert.is((await real.get("a"))?.state, "finished");
     assert.equal((await next.choice.for("a", send)).ledger, real);
   },
@@ -287,7 +287,7 @@ on("memory", "it is tried every 5 s, and ever more seldom", async ({ table, loca
     rests.every((ms, index) => ms <= 30_500 && ms >= Math.min(29_000, rests[index - 1] ?? 7000)),
     `${rests}`,
   );
-  assert.is(local.ids.length, 1);
+  assert.is(local.ids.size, 1);
 });
 
 on("memory", "close() hands over what is left, and tells what it cannot", async (scene) => {
@@ -311,7 +311,7 @@ on("disk", "close() tells where it waits for the next start", async (scene) => {
   assert.ok(logger.lines.at(-1)?.includes(`1 broadcast in the file ${path} will be written to it`));
   fault.clear();
   const next = await another();
-  await until(scene, () => next.local.ids.length === 0);
+  await until(scene, () => next.local.ids.size === 0);
   assert.is((await real.get("a"))?.state, "finished");
 });
 

@@ -1,6 +1,6 @@
 /** The Stars of a paid broadcast: never more than there are, to the tenth. */
 import fc from "fast-check";
-import { createStarBudget } from "../../lib/broadcast/outgoing.ts";
+import { createStarBudget } from "../../lib/broadcast/outgoing_message.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("createPurse()");
