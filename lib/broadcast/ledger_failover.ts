@@ -34,7 +34,7 @@ export interface LedgerWait {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The ledger that has the run, or is to have it. */
+/** The ledger that has the run, or is to have it; and the run. */
 export interface ChosenLedger {
   readonly ledger: Ledger;
   /** The run, as it was read just now; `undefined` where it is yet to begin. */
@@ -43,7 +43,7 @@ export interface ChosenLedger {
 
 /** How long a signal waits for the ledger: its first message is to leave within a second. */
 const sendWithinMs = 800;
-/** One that is slow, while the table of chats answers, gets longer: to send without it might send twice. */
+/** A slow ledger, while the table of chats answers, gets longer: to send without it might send twice. */
 const slowWithinMs = 5000;
 /** A ledger of the user's own may hang; ours has limits of its own. */
 const answerWithinMs = 10_000;
@@ -62,10 +62,10 @@ export class LedgerFailover {
   /** Whether runs that are left unfinished can be found, as they have to be after a crash. */
   #isSearchable = false;
   #isDown = false;
-  #isAtWork = false;
+  #isHandingOver = false;
   #handedOver = 0;
   #wake = new AbortController();
-  readonly #told = new Set<string>();
+  readonly #logged = new Set<string>();
   #ledger: Ledger | undefined;
 
   constructor(options: LedgerFailoverOptions) {
@@ -88,7 +88,7 @@ export class LedgerFailover {
 
   /** Goes on locally with a run that the bot's own ledger has, and that it does not take any more. */
   async continueHere(run: RunRecord, error: Error): Promise<Ledger> {
-    this.#tellDown(error);
+    this.#logDown(error);
     await this.#options.local.continueHere(run);
     return this.#options.local;
   }
@@ -112,7 +112,7 @@ export class LedgerFailover {
         if (!local.ids.has(broadcastId)) return { ledger: this.#own, found };
       } catch (error) {
         if (!isOutage(error)) throw error;
-        if (!isWaiting) return this.#withoutIt(error as StorageError);
+        if (!isWaiting) return this.#useLocal(error as StorageError);
         const { reason } = error as StorageError;
         if (lasting.includes(reason) || wait.leftMs() <= 0) throw error;
         if (attempt === 0) this.#options.logger.warn(ledgerWaitText(broadcastId, error as Error));
@@ -127,7 +127,7 @@ export class LedgerFailover {
     this.#known.add(broadcastId);
   }
 
-  /** Hands over what is left, for a while, and logs what could not be. */
+  /** Hands over what is left, for a few seconds, and logs what could not be. */
   async close(): Promise<void> {
     const { local, clock, logger } = this.#options;
     if (local.ids.size > 0) await settleWithin(this.#handOver(), closeWithinMs, clock);
@@ -141,8 +141,8 @@ export class LedgerFailover {
     return this.#ledger ??= this.#options.ledger();
   }
 
-  #withoutIt(error: StorageError): ChosenLedger {
-    this.#tellDown(error);
+  #useLocal(error: StorageError): ChosenLedger {
+    this.#logDown(error);
     return { ledger: this.#options.local, found: undefined };
   }
 
@@ -187,7 +187,7 @@ export class LedgerFailover {
     }
     if (open.status === "rejected") throw open.reason;
     this.#isSearchable = true;
-    if (this.#options.local.ids.size === 0) this.#tellBack();
+    if (this.#options.local.ids.size === 0) this.#logBack();
     return undefined;
   }
 
@@ -198,13 +198,13 @@ export class LedgerFailover {
 
   #onChange(): void {
     this.#wake.abort();
-    if (!this.#isAtWork) void this.#work();
+    if (!this.#isHandingOver) void this.#keepHandingOver();
   }
 
-  /** Hands over, for as long as there is anything. */
-  async #work(): Promise<void> {
+  /** Hands over until no run is left. */
+  async #keepHandingOver(): Promise<void> {
     const { local, clock, signal } = this.#options;
-    this.#isAtWork = true;
+    this.#isHandingOver = true;
     for (let attempt = 0; local.ids.size > 0 && !signal.aborted;) {
       this.#wake = new AbortController();
       const waitMs = backoffMs(attempt, handOverBackoff, clock.random());
@@ -212,14 +212,14 @@ export class LedgerFailover {
       if (signal.aborted) break;
       attempt = await this.#handOver() ? 0 : attempt + 1;
     }
-    this.#isAtWork = false;
+    this.#isHandingOver = false;
   }
 
   async #handOver(): Promise<boolean> {
     const { local, logger } = this.#options;
     try {
       const result = await local.handOver(this.#own);
-      this.#tell(result);
+      this.#logHandedOver(result);
       return result.left.length === 0;
     } catch (error) {
       logger.warn(`Broadcasts could not be written to the ledger. ${messageOf(error)}`);
@@ -227,33 +227,33 @@ export class LedgerFailover {
     }
   }
 
-  #tell({ handedOver, conflicts, left }: HandedOver): void {
+  #logHandedOver({ handedOver, conflicts, left }: HandedOver): void {
     const { local, logger } = this.#options;
     for (const id of [...handedOver, ...conflicts]) {
       this.remember(id);
-      this.#told.delete(id);
+      this.#logged.delete(id);
     }
     for (const id of conflicts) logger.error(conflictText(id));
     this.#handedOver += handedOver.length;
     for (const { broadcast_id, error } of left) {
-      if (isOutage(error)) this.#tellDown(error);
-      else if (!this.#told.has(broadcast_id)) {
+      if (isOutage(error)) this.#logDown(error);
+      else if (!this.#logged.has(broadcast_id)) {
         logger.error(
           `The broadcast "${broadcast_id}" could not be written to the ledger. ${messageOf(error)}`,
         );
-        this.#told.add(broadcast_id);
+        this.#logged.add(broadcast_id);
       }
     }
-    if (local.ids.size === 0) this.#tellBack();
+    if (local.ids.size === 0) this.#logBack();
   }
 
-  #tellDown(error: Error): void {
+  #logDown(error: Error): void {
     const { local, logger } = this.#options;
     if (!this.#isDown) logger.error(ledgerDownText(error, local.path));
     this.#isDown = true;
   }
 
-  #tellBack(): void {
+  #logBack(): void {
     if (this.#isDown || this.#handedOver > 0) this.#options.logger.info(ledgerBackText(this.#handedOver));
     this.#isDown = false;
     this.#handedOver = 0;

@@ -4,6 +4,7 @@
  */
 import { setMaxListeners } from "node:events";
 import { ConsentCheck } from "../chats/consent_check.ts";
+import type { ChatRegistry } from "../chats/registry.ts";
 import { StorageError } from "../chats/storage_error.ts";
 import { RecipientFilter } from "./recipient_filter.ts";
 import type { BroadcastDeps, BroadcastRequest, OpenRecipients, RecipientsFollower } from "./request.ts";
@@ -21,7 +22,7 @@ export async function openRecipients(
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
   const filter = createFilter(request, deps);
-  const { tell, follow } = createBacklog();
+  const backlog = createBacklog(() => currentIds(registry, filter));
   let fromMemory: OpenRecipients["fromMemory"];
   const check = new ConsentCheck({
     registry,
@@ -31,48 +32,18 @@ export async function openRecipients(
       fromMemory ??= { asOf: registry.readAt };
       logger.warn(filter?.needsChats ? singleText(error) : memoryText(error, registry.readAt));
     },
-    onRefreshed: () => tell(({ onChange }) => onChange(currentIds())),
-    onRefused: (error) => tell(({ onFailure }) => onFailure(error)),
+    onRefreshed: backlog.onChange,
+    onRefused: backlog.onFailure,
     signal: closing.signal,
   });
-  const currentIds = (): Float64Array => filter?.without(registry.snapshot()) ?? registry.snapshot();
-
-  const readFirst = async (): Promise<Float64Array> => {
-    const { signal } = request.options;
-    if (registry.isUnread) throw neverRead();
-    await check.refresh();
-    signal?.throwIfAborted();
-    return await filter?.readAll() ?? registry.snapshot();
-  };
-
-  const readMeanwhile = async (): Promise<Float64Array> => {
-    // A list that was never read is waited for in the usual order.
-    if (filter?.needsOrder && !registry.isUnread) {
-      try {
-        await check.refresh();
-        return await filter.readAll();
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-        logger.warn(
-          `The chats cannot be read to put them in order, so they are written to in any order. ${error.message}`,
-        );
-      }
-    }
-    check.begin();
-    if (filter?.needsChats) {
-      filter.readAll().then(() => tell(({ onChange }) => onChange(currentIds())), (error) => {
-        // Where the list cannot be read as a whole, it is read chat by chat.
-        if (!(error instanceof StorageError)) tell(({ onFailure }) => onFailure(error));
-      });
-    }
-    return currentIds();
-  };
-
   const close = (): void => closing.abort(new Error("the broadcast has ended"));
   try {
-    const ids = await (request.whenUnreadable === "throw" ? readFirst() : readMeanwhile());
+    const ids = await (request.whenUnreadable === "throw"
+      ? readFirst(request, deps, check, filter)
+      : readMeanwhile(deps, check, filter, backlog));
     return {
-      ...{ check, filter, ids, follow, close },
+      ...{ check, filter, ids, close },
+      follow: backlog.follow,
       get isUnread() {
         return registry.isUnread;
       },
@@ -89,6 +60,46 @@ export async function openRecipients(
   }
 }
 
+async function readFirst(
+  { options: { signal } }: BroadcastRequest,
+  { registry }: BroadcastDeps,
+  check: ConsentCheck,
+  filter: RecipientFilter | undefined,
+): Promise<Float64Array> {
+  if (registry.isUnread) throw neverRead();
+  await check.refresh();
+  signal?.throwIfAborted();
+  return await filter?.readAll() ?? registry.snapshot();
+}
+
+async function readMeanwhile(
+  { registry, logger }: BroadcastDeps,
+  check: ConsentCheck,
+  filter: RecipientFilter | undefined,
+  { onChange, onFailure }: Backlog,
+): Promise<Float64Array> {
+  // A list that was never read is waited for in the usual order.
+  if (filter?.needsOrder && !registry.isUnread) {
+    try {
+      await check.refresh();
+      return await filter.readAll();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      logger.warn(
+        `The chats cannot be read to put them in order, so they are written to in any order. ${error.message}`,
+      );
+    }
+  }
+  check.begin();
+  if (filter?.needsChats) {
+    filter.readAll().then(onChange, (error) => {
+      // Where the list cannot be read as a whole, it is read chat by chat.
+      if (!(error instanceof StorageError)) onFailure(error);
+    });
+  }
+  return currentIds(registry, filter);
+}
+
 function createFilter(
   { options: { filter, perChat, order, signal } }: BroadcastRequest,
   { registry, clock }: BroadcastDeps,
@@ -97,21 +108,31 @@ function createFilter(
   return new RecipientFilter({ filter, perChat, order, signal, registry, clock });
 }
 
-/** Keeps what happens until there is a follower: the list may be read before the run begins, as a ledger is asked first. */
-function createBacklog(): {
-  readonly tell: (event: (follower: RecipientsFollower) => void) => void;
+function currentIds(registry: ChatRegistry, filter: RecipientFilter | undefined): Float64Array {
+  return filter?.without(registry.snapshot()) ?? registry.snapshot();
+}
+
+/** What happens to the list, for a follower. */
+interface Backlog {
+  readonly onChange: () => void;
+  readonly onFailure: (error: unknown) => void;
   readonly follow: (follower: RecipientsFollower) => void;
-} {
+}
+
+/** Keeps events until there is a follower: the list may be read before the run begins, as a ledger is asked first. */
+function createBacklog(ids: () => Float64Array): Backlog {
   const untold: ((follower: RecipientsFollower) => void)[] = [];
-  let follower: RecipientsFollower | undefined;
+  let current: RecipientsFollower | undefined;
+  const tell = (event: (follower: RecipientsFollower) => void): void => {
+    if (current === undefined) untold.push(event);
+    else event(current);
+  };
   return {
-    tell(event) {
-      if (follower === undefined) untold.push(event);
-      else event(follower);
-    },
-    follow(next) {
-      follower = next;
-      for (const event of untold.splice(0)) event(next);
+    onChange: () => tell(({ onChange }) => onChange(ids())),
+    onFailure: (error) => tell(({ onFailure }) => onFailure(error)),
+    follow(follower) {
+      current = follower;
+      for (const event of untold.splice(0)) event(follower);
     },
   };
 }
