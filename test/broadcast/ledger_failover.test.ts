@@ -22,32 +22,32 @@ interface Scene {
   readonly table: LedgerFixture;
   readonly real: DynamoDBLedger;
   readonly local: LocalLedger;
-  readonly choice: LedgerFailover;
+  readonly failover: LedgerFailover;
   readonly clock: StepClock;
   readonly logger: TestLogger;
   readonly ending: AbortController;
   /** Undefined where it is kept in memory only. */
   readonly path: string | undefined;
   /** Another process: on the same file, where there is one. */
-  another(): Promise<Pick<Scene, "local" | "choice">>;
+  another(): Promise<Pick<Scene, "local" | "failover">>;
 }
 
-const test = suite("LedgerChoice", {}, 60_000);
+const test = suite("LedgerFailover", {}, 60_000);
 
 /** With the ledger's table there. What takes time in the toolkit takes it by the clock; DynamoDB answers in its own. */
 function on(where: "disk" | "memory", title: string, body: (scene: Scene) => Promise<void>): void {
   test(title, async () => {
-    const folder = await mkdtemp(join(tmpdir(), "ledger-choice-"));
+    const folder = await mkdtemp(join(tmpdir(), "ledger-failover-"));
     const path = where === "disk" ? join(folder, "broadcasts") : undefined;
     const table = await startLedger();
     const [clock, logger, ending] = [new StepClock(noon), new TestLogger(), new AbortController()];
     const real = table.ledger(new TestClock(noon));
     const opened: LocalLedger[] = [];
-    const another = async (): Promise<Pick<Scene, "local" | "choice">> => {
+    const another = async (): Promise<Pick<Scene, "local" | "failover">> => {
       const local = await openLocalLedger({ path, clock, logger });
       opened.push(local);
       const options = { ledger: () => real, local, clock, logger, signal: ending.signal };
-      return { local, choice: new LedgerFailover(options) };
+      return { local, failover: new LedgerFailover(options) };
     };
     try {
       await real.begin(runAt("first", finished));
@@ -77,11 +77,11 @@ async function until({ clock }: Scene, isSo: () => boolean | Promise<boolean>): 
 }
 
 on("memory", "a ledger that answers is the one, and what it has comes with it", async (scene) => {
-  const { table, choice, real, local, clock } = scene;
-  assert.equal(await choice.for("a", send), { ledger: real, found: undefined });
+  const { table, failover, real, local, clock } = scene;
+  assert.equal(await failover.for("a", send), { ledger: real, found: undefined });
   assert.equal([table.gate.count("GetItem"), table.gate.count("Query")], [1, 1]);
   await real.begin(runAt("a"));
-  const chosen = await choice.for("a", wait);
+  const chosen = await failover.for("a", wait);
   assert.is(chosen.ledger, real);
   assert.equal(chosen.found, runAt("a"));
   assert.equal([table.gate.count("GetItem"), table.gate.count("Query")], [2, 1], "searched for once");
@@ -100,15 +100,15 @@ for (
     "disk",
     `a signal is sent where the ledger is ${what}: kept here, told once, and handed over`,
     async (scene) => {
-      const { table, choice, real, local, logger, path } = scene;
+      const { table, failover, real, local, logger, path } = scene;
       const fault = fail(table);
       for (const id of ["a", "b"]) {
-        const chosen = choice.for(id, send);
+        const chosen = failover.for(id, send);
         await until(scene, () => Promise.race([chosen.then(() => true), moment().then(() => false)]));
         assert.equal(await chosen, { ledger: local, found: undefined });
         await local.begin(runAt(id));
       }
-      assert.equal(await choice.for("a", send), { ledger: local, found: runAt("a") });
+      assert.equal(await failover.for("a", send), { ledger: local, found: runAt("a") });
       assert.is(logger.lines.length, 1);
       assert.match(logger.lines[0] ?? "", /Dynamo|AWS/);
       assert.ok(logger.lines[0]?.includes(`in memory and in the file ${path} until then`));
@@ -118,7 +118,7 @@ for (
       await until(scene, () => logger.lines.length > 1);
       assert.is(local.ids.size, 0);
       for (const id of ["a", "b"]) assert.equal(await real.get(id), runAt(id, finished));
-      assert.equal((await choice.for("a", send)).ledger, real);
+      assert.equal((await failover.for("a", send)).ledger, real);
       assert.equal(logger.lines.slice(1), [
         "The ledger of broadcasts can be used again: 2 broadcasts that were sent without it are in it now.",
       ]);
@@ -128,10 +128,10 @@ for (
   );
 }
 
-on("memory", "a signal waits 800 ms for a ledger that hangs", async ({ table, choice, local, clock }) => {
+on("memory", "a signal waits 800 ms for a ledger that hangs", async ({ table, failover, local, clock }) => {
   const fault = table.gate.hang();
   let chosen: unknown;
-  void choice.for("a", send).then(({ ledger }) => chosen = ledger, () => {});
+  void failover.for("a", send).then(({ ledger }) => chosen = ledger, () => {});
   while (fault.fired < 2) await moment();
   await clock.pass(799);
   await moment();
@@ -145,12 +145,12 @@ on(
   "memory",
   "an answer that comes late ends a run which the ledger has of another process",
   async (scene) => {
-    const { table, choice, real, local, clock, logger } = scene;
+    const { table, failover, real, local, clock, logger } = scene;
     const theirs = runAt("a", { owner: "owner-2", ...finished });
     await table.ledgerOf(table.direct).begin(theirs);
     let release = (): void => {};
     const hook = table.gate.before("GetItem", () => new Promise<void>((resolve) => release = resolve));
-    const choosing = choice.for("a", send);
+    const choosing = failover.for("a", send);
     while (hook.fired === 0) await moment();
     await clock.pass(1000);
     assert.is((await choosing).ledger, local);
@@ -167,10 +167,10 @@ on(
 );
 
 on("memory", "whoever waits gets the ledger when it is back", async (scene) => {
-  const { table, choice, real, clock, logger } = scene;
+  const { table, failover, real, clock, logger } = scene;
   const fault = table.gate.throttle({ type: "ProvisionedThroughputExceededException" });
   let chosen: unknown;
-  void choice.for("a", wait).then(({ ledger }) => chosen = ledger, () => {});
+  void failover.for("a", wait).then(({ ledger }) => chosen = ledger, () => {});
   await until(scene, () => fault.fired > 20);
   assert.is(chosen, undefined);
   assert.equal(logger.lines.length, 1);
@@ -185,11 +185,11 @@ on("memory", "whoever waits gets the ledger when it is back", async (scene) => {
 });
 
 on("memory", "a wait ends when its time is over, or with its signal", async (scene) => {
-  const { table, choice, clock } = scene;
+  const { table, failover, clock } = scene;
   table.gate.throttle();
   const ending = new AbortController();
-  const over = failureOf(choice.for("a", { ...wait, leftMs: () => noon + 20 * secondMs - clock.now() }));
-  const ended = failureOf(choice.for("b", { ...wait, signal: ending.signal }));
+  const over = failureOf(failover.for("a", { ...wait, leftMs: () => noon + 20 * secondMs - clock.now() }));
+  const ended = failureOf(failover.for("b", { ...wait, signal: ending.signal }));
   let isOver = false;
   void over.then(() => isOver = true);
   await until(scene, () => isOver);
@@ -207,9 +207,9 @@ for (
     ["region", { status: 400, type: "InvalidSignatureException", message: "to a valid region" }],
   ] as const
 ) {
-  on("memory", `a wait that nothing mends is none: ${reason}`, async ({ table, choice, clock }) => {
+  on("memory", `a wait that nothing mends is none: ${reason}`, async ({ table, failover, clock }) => {
     table.gate.fail(fault);
-    assert.is((await failureOf(choice.for("a", wait)) as StorageError).reason, reason);
+    assert.is((await failureOf(failover.for("a", wait)) as StorageError).reason, reason);
     assert.is(clock.passedMs, noon);
   });
 }
@@ -217,22 +217,22 @@ for (
 on(
   "memory",
   "an item that is no run is an error, and no reason to send",
-  async ({ table, choice, local }) => {
+  async ({ table, failover, local }) => {
     await table.put({ broadcast_id: { S: "a" }, record: { S: "run" } });
-    assert.is((await failureOf(choice.for("a", send)) as StorageError).reason, "failed");
+    assert.is((await failureOf(failover.for("a", send)) as StorageError).reason, "failed");
     assert.is(local.ids.size, 0);
   },
 );
 
 on("memory", "what the ledger is known to have is not sent without it", async (scene) => {
-  const { table, choice, real, local } = scene;
+  const { table, failover, real, local } = scene;
   await real.begin(runAt("a", finished));
-  await choice.for("a", send);
-  choice.remember("b");
+  await failover.for("a", send);
+  failover.remember("b");
   const fault = table.gate.throttle();
   const chosen: string[] = [];
   for (const id of ["a", "b"]) {
-    void choice.for(id, send).then(({ ledger }) => chosen.push(`${id} ${ledger === real}`), () => {});
+    void failover.for(id, send).then(({ ledger }) => chosen.push(`${id} ${ledger === real}`), () => {});
   }
   await until(scene, () => fault.fired > 20);
   assert.equal([chosen, [...local.ids]], [[], []]);
@@ -250,8 +250,8 @@ on(
     await local.begin(runAt("a", { cursor: 5 }));
     await local.begin(runAt("b", finished));
     const next = await another();
-    assert.equal(await next.choice.open(), ["a"]);
-    const { ledger, found } = await next.choice.for("a", send);
+    assert.equal(await next.failover.open(), ["a"]);
+    const { ledger, found } = await next.failover.for("a", send);
     assert.is(ledger, next.local);
     assert.ok(found !== undefined && found.lease_until === 0);
     const claimed = await ledger.claim(found, "owner-2", noon + 3600 * secondMs);
@@ -268,7 +268,7 @@ on(
     await ledger.save({ ...found, ...finished, owner: "owner-2", fence: 2 });
     await until(scene, () => next.local.ids.size === 0);
     assert.is((await real.get("a"))?.state, "finished");
-    assert.equal((await next.choice.for("a", send)).ledger, real);
+    assert.equal((await next.failover.for("a", send)).ledger, real);
   },
 );
 
@@ -291,23 +291,23 @@ on("memory", "it is tried every 5 s, and ever more seldom", async ({ table, loca
 });
 
 on("memory", "close() hands over what is left, and tells what it cannot", async (scene) => {
-  const { table, local, choice, real, logger, ending } = scene;
+  const { table, local, failover, real, logger, ending } = scene;
   await local.begin(runAt("a", finished));
   ending.abort();
-  await choice.close();
+  await failover.close();
   assert.is((await real.get("a"))?.state, "finished");
   const fault = table.gate.deny();
   await local.begin(runAt("b", finished));
-  await choice.close();
+  await failover.close();
   assert.match(logger.lines.at(-1) ?? "", /will not know of 1 broadcast \("b"\).*TELEGRAM_SPOOL_FILE/);
   fault.clear();
 });
 
 on("disk", "close() tells where it waits for the next start", async (scene) => {
-  const { table, local, choice, real, logger, path, another } = scene;
+  const { table, local, failover, real, logger, path, another } = scene;
   const fault = table.gate.deny();
   await local.begin(runAt("a", finished));
-  await choice.close();
+  await failover.close();
   assert.ok(logger.lines.at(-1)?.includes(`1 broadcast in the file ${path} will be written to it`));
   fault.clear();
   const next = await another();
@@ -337,11 +337,11 @@ test("a ledger that is slow while the table of chats answers is waited for; one 
     const slow = new Slow(clock);
     await slow.begin(runAt("a", finished));
     const askChats = (): Promise<void> => isNear ? Promise.resolve() : new Promise(() => {});
-    const choice = new LedgerFailover({
+    const failover = new LedgerFailover({
       ...{ ledger: () => slow, local, askChats, clock, logger },
       signal: ending.signal,
     });
-    const choosing = choice.for("a", send);
+    const choosing = failover.for("a", send);
     await clock.pass(10_000);
     const { ledger, found } = await choosing;
     assert.equal([ledger === slow, found?.state], isNear ? [true, "finished"] : [false, undefined]);
