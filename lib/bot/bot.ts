@@ -5,7 +5,12 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
-import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
+import {
+  type ResumedBroadcasts,
+  type SenderOptions,
+  startBroadcast,
+  startSignal,
+} from "../broadcast/broadcaster.ts";
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
@@ -37,7 +42,7 @@ export class MeanReversionTelegramBot {
   readonly #options: Omit<ResolvedBotOptions, "botToken">;
   readonly #grammyBot: GrammyBot;
   readonly #renderMessage: MessageRenderer;
-  readonly #sending: Sending;
+  readonly #sender: SenderOptions;
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
   readonly #failureLogs: FailureLogs;
@@ -63,13 +68,10 @@ export class MeanReversionTelegramBot {
       ...{ botToken, apiRoot, fetch, messagesPerSecond, onFailure, clock, logger, signal },
     });
     const renderMessage = this.#renderMessage = createMessageRenderer(messages, logger);
-    const broadcaster = async (): Promise<Broadcaster> => (await this.#open()).broadcaster;
-    this.#sending = new Sending({
-      renderMessage,
-      charting: createChartRenderer({ clock, logger }),
-      clock,
-      broadcaster,
-    });
+    this.#sender = {
+      ...{ renderMessage, charting: createChartRenderer({ clock, logger }), clock },
+      broadcaster: async () => (await this.#open()).broadcaster,
+    };
     this.#handlerRunner = createHandlerRunner((update) => grammy.handleUpdate(update), onFailure);
     this.#finished = new Finished(({ message }) =>
       logger.error(`The bot hears no commands any more. ${message}`)
@@ -127,7 +129,7 @@ export class MeanReversionTelegramBot {
    * `whenUnreadable: "throw"` or `whenLedgerDown: "wait"` also as `broadcast`.
    */
   sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
-    return this.#sending.signal(signal, options);
+    return startSignal(signal, options, this.#sender);
   }
 
   /**
@@ -138,7 +140,7 @@ export class MeanReversionTelegramBot {
    * `whenUnreadable` and `whenLedgerDown`.
    */
   broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
-    return this.#sending.message(message, options);
+    return startBroadcast(message, options, this.#sender);
   }
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */

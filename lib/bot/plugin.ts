@@ -1,6 +1,12 @@
 /** The toolkit as a plugin of another grammY bot: registers that bot's chats and sends broadcasts to them. */
 import type { Api } from "grammy/web";
-import { type Broadcaster, type ResumedBroadcasts, Sending } from "../broadcast/broadcaster.ts";
+import {
+  type Broadcaster,
+  type ResumedBroadcasts,
+  type SenderOptions,
+  startBroadcast,
+  startSignal,
+} from "../broadcast/broadcaster.ts";
 import type { BroadcastRun } from "../broadcast/handle.ts";
 import type { Ledger } from "../broadcast/ledger.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
@@ -102,7 +108,7 @@ export class Subscriptions {
    * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
    */
   sendSignal(api: BotApi, signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
-    return this.#createSending(api).signal(signal, options);
+    return startSignal(signal, options, this.#senderOf(api));
   }
 
   /**
@@ -110,7 +116,7 @@ export class Subscriptions {
    * @param api The bot's, `bot.api`: its token and its server are used, and no transformer that is installed on it.
    */
   broadcast(api: BotApi, message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
-    return this.#createSending(api).message(message, options);
+    return startBroadcast(message, options, this.#senderOf(api));
   }
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). */
@@ -131,13 +137,13 @@ export class Subscriptions {
     return this.close();
   }
 
-  #createSending(api: BotApi): Sending {
-    return new Sending({
+  #senderOf(api: BotApi): SenderOptions {
+    return {
       renderMessage: this.#renderMessage,
       charting: this.#charting,
       clock: this.#options.clock,
       broadcaster: () => this.#broadcasterOf(api),
-    });
+    };
   }
 
   async #openRegistry(): Promise<ChatRegistry> {

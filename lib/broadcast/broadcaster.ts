@@ -1,4 +1,12 @@
-/** A bot's broadcasts: what is under way, what is joined, and how all of it ends with the bot. */
+/**
+ * The room `broadcast`: one message to many chats. It decides who gets a message, sends it at the bot's pace, counts what
+ * became of it for each chat, and, for a broadcast with an id, keeps it in a ledger, so that it is sent once whatever dies.
+ *
+ * This file is the entry: `startSignal()` and `startBroadcast()` check what they are given and send it by a `Broadcaster`,
+ * which is one bot's broadcasts. Other rooms may also take the types of a caller (`options.ts`, `handle.ts`, `report.ts`),
+ * the port `Ledger` and the ledgers (`ledger.ts`, `memory_ledger.ts`, `local_ledger.ts`, `ledger_failover.ts`), and
+ * `BroadcastDeps` of `request.ts`. The rest is the room's own.
+ */
 import { setMaxListeners } from "node:events";
 import type { MessageRenderer } from "../chats/messages.ts";
 import { StorageError } from "../chats/storage.ts";
@@ -9,9 +17,7 @@ import { settleWithin } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { unknownNames } from "../util/validate.ts";
-import { runBroadcast } from "./conduct.ts";
 import { type BroadcastRun, createRunHandle, type PauseControl } from "./handle.ts";
-import { type FollowResult, IdempotentBroadcasts } from "./idempotent.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import {
   assertBroadcast,
@@ -23,10 +29,69 @@ import {
   signalChecks,
   type SignalOptions,
 } from "./options.ts";
-import { openRecipients, startOf } from "./recipients.ts";
 import type { BroadcastReport } from "./report.ts";
 import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
-import { RecipientQueue } from "./send_order.ts";
+import { beginRun, runPlain, waitOf } from "./run.ts";
+import { type FollowResult, RunFollower } from "./take_over.ts";
+
+/** What a bot's signals and messages are made and sent with. */
+export interface SenderOptions {
+  readonly renderMessage: MessageRenderer;
+  readonly charting: ChartRenderer;
+  readonly clock: Clock;
+  /** Ready to send; rejects where nothing can be sent. */
+  readonly broadcaster: () => Promise<Broadcaster>;
+}
+
+/**
+ * Sends a signal as its ticket, with its chart where there are candles. Rejects with a TypeError or RangeError, before any
+ * chat is written to, for a signal or an option that is malformed.
+ */
+export function startSignal(
+  signal: TradingSignal,
+  options: SignalOptions,
+  { renderMessage, charting, clock, broadcaster }: SenderOptions,
+): BroadcastRun {
+  const { candles, theme, bands, ...rest } = options ?? {};
+  const broadcast: BroadcastOptions = {
+    ...rest,
+    priority: rest.priority ?? "urgent",
+    whenUnreadable: rest.whenUnreadable ?? "send",
+    whenLedgerDown: rest.whenLedgerDown ?? "send",
+  };
+  return createRunHandle(async (control) => {
+    validateSignal(signal);
+    const time = signalTime(signal, clock.now());
+    const ticket = renderMessage("signal", { signal, time });
+    assertBroadcast(ticket, options ?? {}, signalChecks);
+    if (theme !== undefined || bands !== undefined) resolveChartOptions({ theme, bands });
+    const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
+    const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
+    const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
+    return await (await broadcaster()).send(message, broadcast, time.getTime(), control);
+  });
+}
+
+/** Sends any message, likewise. */
+export function startBroadcast(
+  message: string | BroadcastMessage,
+  options: BroadcastOptions,
+  { clock, broadcaster }: Pick<SenderOptions, "clock" | "broadcaster">,
+): BroadcastRun {
+  const plain = typeof message === "string" ? { text: message } : copyOf(message);
+  const now = clock.now();
+  return createRunHandle(async (control) => {
+    assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));
+    return await (await broadcaster()).send(plain, options, now, control);
+  });
+}
+
+/** Reads the parts, which may be getters of a class, as formatting libraries have them: a spread would lose these. */
+function copyOf(message: BroadcastMessage): BroadcastMessage {
+  if (typeof message !== "object" || message === null) return message;
+  const { text, entities, photo } = message;
+  return { text, ...entities === undefined ? {} : { entities }, ...photo === undefined ? {} : { photo } };
+}
 
 export interface BroadcasterOptions extends Omit<BroadcastDeps, "leaving" | "closed" | "onUnclear"> {
   /** Opened when it is first needed; `signal` ends what it does in the background. */
@@ -49,11 +114,12 @@ export class Broadcaster {
   readonly #openLedgers: (signal: AbortSignal) => LedgerFailover;
   readonly #running = new Map<string, Promise<BroadcastReport>>();
   readonly #resuming = new Map<string, Promise<FollowResult>>();
-  readonly #all = new Set<Promise<unknown>>();
+  /** All that the end of the bot waits for. */
+  readonly #tasks = new Set<Promise<unknown>>();
   readonly #stopping = new AbortController();
   readonly #leaving = new AbortController();
   readonly #closed = new AbortController();
-  readonly #once: IdempotentBroadcasts;
+  readonly #follower: RunFollower;
   #ledgers: LedgerFailover | undefined;
 
   constructor({ ledgers, ...deps }: BroadcasterOptions) {
@@ -65,26 +131,26 @@ export class Broadcaster {
       closed: this.#closed.signal,
     };
     this.#openLedgers = ledgers;
-    this.#once = new IdempotentBroadcasts({
+    this.#follower = new RunFollower({
       deps: this.#deps,
-      ledgers: () => this.#choice,
+      ledgers: () => this.#openedLedgers,
       track: (task) => this.#track(task),
       stopping: this.#stopping.signal,
     });
     setMaxListeners(0, this.#stopping.signal, this.#leaving.signal, this.#closed.signal);
   }
 
-  /** Waits for what is being sent, for a while; then has it leave. */
+  /** Waits half a minute for what is being sent; then hands it over, or ends it. */
   async close(): Promise<void> {
     const { clock } = this.#deps;
     this.#stopping.abort(stopped());
-    await settleWithin(Promise.allSettled(this.#all), finishWithinMs, clock);
+    await settleWithin(Promise.allSettled(this.#tasks), finishWithinMs, clock);
     this.#leaving.abort(stopped());
-    await settleWithin(Promise.allSettled(this.#all), leaveWithinMs, clock);
+    await settleWithin(Promise.allSettled(this.#tasks), leaveWithinMs, clock);
     this.#closed.abort(stopped());
-    await settleWithin(Promise.allSettled(this.#all), leaveWithinMs, clock);
-    // The file of the local one is open even where nobody has asked for a ledger.
-    await this.#choice.close();
+    await settleWithin(Promise.allSettled(this.#tasks), leaveWithinMs, clock);
+    // The local ledger's file is open even where no broadcast has needed a ledger.
+    await this.#openedLedgers.close();
   }
 
   /**
@@ -105,19 +171,28 @@ export class Broadcaster {
     const [startedAt, now] = [clock.now(), monotonic(clock)];
     const { broadcastId, whenUnreadable = "throw", whenLedgerDown = "wait" } = options;
     const expiresAt = expiryOf(options, madeAt);
-    const request = { message, options, whenUnreadable, whenLedgerDown, startedAt, expiresAt, now, control };
-    if (broadcastId === undefined) return await this.#track(this.#sendPlain(request));
-    // What cannot be finished without this call is left for it.
+    const request: BroadcastRequest = {
+      message,
+      options,
+      whenUnreadable,
+      whenLedgerDown,
+      startedAt,
+      expiresAt,
+      now,
+      control,
+    };
+    if (broadcastId === undefined) return await this.#track(runPlain(request, this.#deps));
+    // A run that cannot be resumed without this call is left for it.
     await this.#resuming.get(broadcastId)?.catch(() => {});
     return await (this.#running.get(broadcastId) ??
-      this.#run(broadcastId, this.#once.send(broadcastId, request)));
+      this.#share(broadcastId, this.#sendOnce(broadcastId, request)));
   }
 
   /** Finishes the runs that a process has left unfinished, once their leases have lapsed. */
   async resume(): Promise<ResumedBroadcasts> {
     // Without the list of chats no run can be finished.
-    while (this.#deps.registry.isUnread) await this.#once.rest();
-    const ids = await this.#choice.open();
+    while (this.#deps.registry.isUnread) await this.#follower.rest();
+    const ids = await this.#openedLedgers.open();
     const resumed: BroadcastReport[] = [];
     const left: { broadcast_id: string; reason: string }[] = [];
     await Promise.all(ids.map(async (broadcast_id) => {
@@ -131,7 +206,7 @@ export class Broadcaster {
     return { resumed, left };
   }
 
-  /** Does so at a start: logs what was found, and what went wrong. */
+  /** The same at a start: logs what was found, and what went wrong. */
   async resumeQuietly(): Promise<void> {
     const { logger } = this.#deps;
     try {
@@ -141,7 +216,7 @@ export class Broadcaster {
       }
       for (const { reason } of left) if (!this.#stopping.signal.aborted) logger.warn(reason);
     } catch (error) {
-      // Where the policy says nothing of a ledger there is none.
+      // Where the IAM policy does not allow it, the bot has no ledger.
       const hasNone = error instanceof StorageError && error.reason === "denied";
       if (!hasNone && !this.#stopping.signal.aborted) {
         logger.warn(`Whether a broadcast was left unfinished could not be read. ${(error as Error).message}`);
@@ -152,7 +227,7 @@ export class Broadcaster {
   /** `undefined` where it was not finished by resuming it here. */
   async #resumeOne(id: string): Promise<BroadcastReport | undefined> {
     if (this.#running.has(id)) return undefined;
-    const resuming = this.#resuming.get(id) ?? this.#once.follow(id);
+    const resuming = this.#resuming.get(id) ?? this.#follower.follow(id);
     this.#resuming.set(id, resuming);
     try {
       const { report, isOurs } = await resuming;
@@ -162,27 +237,25 @@ export class Broadcaster {
     }
   }
 
-  get #choice(): LedgerFailover {
+  get #openedLedgers(): LedgerFailover {
     return this.#ledgers ??= this.#openLedgers(this.#closed.signal);
   }
 
-  async #sendPlain(request: BroadcastRequest): Promise<BroadcastReport> {
-    const deps = this.#deps;
-    const { clock } = deps;
-    const opened = await openRecipients(request, deps);
-    try {
-      const { ids, recipientFilter: { values } } = opened;
-      const order = { start: startOf(request, ids, () => clock.random()), values };
-      const report = await runBroadcast(request, new RecipientQueue({ ids, order }), opened, deps);
-      if (report === undefined) throw new Error("unreachable: without a ledger nobody takes a run over");
-      return report;
-    } finally {
-      opened.close();
+  /** Begins the run, or follows the process that has begun it: so a broadcast with an id is sent once. */
+  async #sendOnce(id: string, request: BroadcastRequest): Promise<BroadcastReport> {
+    const ledgers = this.#openedLedgers;
+    const { ledger, found } = await ledgers.for(id, waitOf(request));
+    if (found === undefined) {
+      const report = await this.#track(beginRun(id, request, this.#deps, ledger, ledgers));
+      if (report !== undefined) return report;
+    } else if (found.state === "finished") {
+      this.#deps.logger.info(`The broadcast "${id}" has been sent before; nothing is sent now.`);
     }
+    return (await this.#follower.follow(id, request)).report;
   }
 
   /** Every call with the id gets the same promise meanwhile. */
-  async #run(id: string, sending: Promise<BroadcastReport>): Promise<BroadcastReport> {
+  async #share(id: string, sending: Promise<BroadcastReport>): Promise<BroadcastReport> {
     this.#running.set(id, sending);
     try {
       return await sending;
@@ -192,21 +265,21 @@ export class Broadcaster {
   }
 
   async #track<T>(task: Promise<T>): Promise<T> {
-    this.#all.add(task);
+    this.#tasks.add(task);
     try {
       return await task;
     } finally {
-      this.#all.delete(task);
+      this.#tasks.delete(task);
     }
   }
 }
 
-/** Logs each refusal in unknown words once, and what it is taken for. */
+/** Logs each refusal of an unknown description once, and what it is taken for. */
 function createUnclearLog(logger: Logger): BroadcastDeps["onUnclear"] {
-  const told = new Set<string>();
-  return (words, message) => {
-    if (told.has(words) || told.size >= unclearAtMost) return;
-    told.add(words);
+  const logged = new Set<string>();
+  return (description, message) => {
+    if (logged.has(description) || logged.size >= unclearAtMost) return;
+    logged.add(description);
     logger.warn(
       `A chat refuses a message in words that are not known; it counts as failed there and stays subscribed. ${message}`,
     );
@@ -215,72 +288,4 @@ function createUnclearLog(logger: Logger): BroadcastDeps["onUnclear"] {
 
 function stopped(): Error {
   return new Error("The bot was stopped.");
-}
-
-// What is sent to everyone: a signal as its ticket, or any message.
-
-export interface SendingOptions {
-  readonly renderMessage: MessageRenderer;
-  readonly charting: ChartRenderer;
-  readonly clock: Clock;
-  /** Ready to send; rejects where nothing can be sent. */
-  readonly broadcaster: () => Promise<Broadcaster>;
-}
-
-export class Sending {
-  readonly #options: SendingOptions;
-
-  constructor(options: SendingOptions) {
-    this.#options = options;
-  }
-
-  /** Rejects with a TypeError or RangeError, before anyone is written to, for a signal or an option that is none. */
-  signal(signal: TradingSignal, options: SignalOptions): BroadcastRun {
-    const { renderMessage: words, charting, clock } = this.#options;
-    const { candles, theme, bands, ...rest } = options ?? {};
-    const broadcast = {
-      ...rest,
-      priority: rest.priority ?? "urgent",
-      whenUnreadable: rest.whenUnreadable ?? "send",
-      whenLedgerDown: rest.whenLedgerDown ?? "send",
-    };
-    return createRunHandle(async (control) => {
-      validateSignal(signal);
-      const time = signalTime(signal, clock.now());
-      const ticket = words("signal", { signal, time });
-      assertBroadcast(ticket, options ?? {}, signalChecks);
-      if (theme !== undefined || bands !== undefined) resolveChartOptions({ theme, bands });
-      const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
-      const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
-      const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
-      return await this.#send(message, broadcast, time.getTime(), control);
-    });
-  }
-
-  /** The same for any message. */
-  message(message: string | BroadcastMessage, options: BroadcastOptions): BroadcastRun {
-    const outgoing = typeof message === "string" ? { text: message } : plain(message);
-    const now = this.#options.clock.now();
-    return createRunHandle(async (control) => {
-      assertBroadcast(outgoing, options, broadcastChecks, unknownNames(message, messageNames));
-      return await this.#send(outgoing, options, now, control);
-    });
-  }
-
-  async #send(
-    message: BroadcastMessage,
-    options: BroadcastOptions,
-    madeAt: number,
-    control: PauseControl,
-  ): Promise<BroadcastReport> {
-    const broadcaster = await this.#options.broadcaster();
-    return await broadcaster.send(message, options, madeAt, control);
-  }
-}
-
-/** Its parts may be getters of a class, as formatting libraries have them: these are lost where an object is copied. */
-function plain(message: BroadcastMessage): BroadcastMessage {
-  if (typeof message !== "object" || message === null) return message;
-  const { text, entities, photo } = message;
-  return { text, ...entities === undefined ? {} : { entities }, ...photo === undefined ? {} : { photo } };
 }

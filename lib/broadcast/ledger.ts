@@ -16,17 +16,17 @@ export interface RunRecord {
   readonly broadcast_id: string;
   /** A finished run never runs again. */
   readonly state: "running" | "finished";
-  /** A random id of whoever runs it: one runner's alone, never used for a second one. */
+  /** A random id of the process that runs it, for this run alone. */
   readonly owner: string;
   /** One more with each owner. */
   readonly fence: number;
-  /** Milliseconds since 1970: later than this, somebody else may take it over. */
+  /** Milliseconds since 1970: later than this, another process may take it over. */
   readonly lease_until: number;
   /** When it was begun, in ISO form. */
   readonly started_at: string;
   /** What is done about chats in doubt. */
   readonly on_unknown: "skip" | "resend";
-  /** Under which name the message is kept; absent where it is not. */
+  /** The name under which the message is kept; absent where it is not. */
   readonly message_name?: `message-${string}` | undefined;
   /** In how many parts. */
   readonly message_parts?: number | undefined;
@@ -36,7 +36,7 @@ export interface RunRecord {
   readonly window_after?: number | undefined;
   /** The last chat of the window that is being sent. */
   readonly cursor?: number | undefined;
-  /** Chats that have no outcome yet and are none of the window: of earlier ones, or drawn out of their turn. */
+  /** Chats outside the window that have no outcome yet: of earlier windows, or drawn out of their turn. */
   readonly pending?: readonly number[] | undefined;
   /** Further attributes. */
   readonly [attribute: string]: RunValue;
@@ -51,12 +51,12 @@ export interface Ledger {
   get(broadcastId: string): Promise<RunRecord | undefined>;
   /**
    * Creates the run if there is none, and the table if that is missing. Gives the run that is there: it is the
-   * caller's where it has the caller's owner and fence.
+   * caller's if it has the caller's owner and fence.
    */
   begin(run: RunRecord): Promise<RunRecord>;
   /**
    * Takes over a run that is still exactly as it was read (same owner, fence and lease, and running), with the next
-   * fence. Gives it as it is now; undefined where somebody was first.
+   * fence. Gives it as it is now; undefined where another process was first.
    */
   claim(run: RunRecord, owner: string, leaseUntil: number): Promise<RunRecord | undefined>;
   /**
@@ -99,8 +99,7 @@ export function changesOf(run: RunRecord): { set: [string, RunValue][]; remove: 
   };
 }
 
-// Long texts in items under 1 KB, of which each costs one unit to write.
-
+/** Long texts are kept in items under 1 KB, of which each costs one unit to write. */
 const itemBytes = 1000;
 const partBytes = 900;
 
@@ -136,7 +135,7 @@ function cut(text: string, limit: number): string[] {
   return parts;
 }
 
-/** What UTF-8 takes for it. */
+/** How many bytes it has in UTF-8. */
 function bytesOf(codePoint: number): number {
   if (codePoint < 0x80) return 1;
   if (codePoint < 0x800) return 2;

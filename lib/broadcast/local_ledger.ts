@@ -1,26 +1,31 @@
-/** A run that a local ledger keeps, with its texts. */
+/**
+ * The ledger of an outage: keeps runs that begin while the bot's own ledger cannot be used, in memory and on disk, and
+ * hands them over to it afterwards.
+ */
 import { isOutage } from "../chats/storage.ts";
 import { deadline } from "../util/async.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import type { Ledger, RunRecord, RunText } from "./ledger.ts";
-import { type Line, type LocalFile, offerTo, openLocalFile, type Verdict } from "./local_ledger_file.ts";
+import { handOver, type HandoverResult } from "./ledger_handover.ts";
+import { type Line, type LocalFile, openLocalFile } from "./local_ledger_file.ts";
 import { InMemoryLedger } from "./memory_ledger.ts";
 
 /**
  * `here`: only this process knows of the run. `shared`: it goes on here, and the ledger may have it, so that it can only be
  * taken over from there. `leaving`: the ledger may have it, and it does not go on here any more.
  */
-export type Standing = "here" | "shared" | "leaving";
+type Place = "here" | "shared" | "leaving";
 
-export class LocalRun {
+/** A run that the local ledger keeps, with its texts. */
+class LocalRun {
   readonly broadcastId: string;
-  /** By the contract of ledgers: just this run, and its texts. */
-  readonly book: InMemoryLedger = new InMemoryLedger();
+  /** Holds just this run, and its texts. */
+  readonly memory: InMemoryLedger = new InMemoryLedger();
   readonly texts: Map<RunText, string> = new Map();
-  standing: Standing = "here";
-  /** The ledger, while what is saved here is written there as well. */
-  through: Ledger | undefined;
+  place: Place = "here";
+  /** The bot's own ledger, while what is saved here is written there as well. */
+  writeThrough: Ledger | undefined;
   readonly #clock: Clock;
   readonly #elapsed: () => number;
   readonly #since: number;
@@ -35,7 +40,7 @@ export class LocalRun {
     this.#since = this.#elapsed();
   }
 
-  /** Since something of it came first, in milliseconds. */
+  /** How long it has been kept here, in milliseconds. */
   get ageMs(): number {
     return this.#elapsed() - this.#since;
   }
@@ -45,22 +50,22 @@ export class LocalRun {
     return this.#record;
   }
 
-  /** Whether only this process may go on with it. */
+  /** Whether it is unfinished, and only this process may go on with it. */
   get isOpen(): boolean {
-    return this.standing === "here" && this.#record?.state === "running";
+    return this.place === "here" && this.#record?.state === "running";
   }
 
-  /** Whether this process sends to its chats, by its lease. */
-  get isRun(): boolean {
-    return this.standing !== "leaving" && this.#record?.state === "running" &&
+  /** Whether this process is sending it, by its lease. */
+  get isActive(): boolean {
+    return this.place !== "leaving" && this.#record?.state === "running" &&
       this.#heldUntil >= this.#elapsed();
   }
 
-  /** Carries out one step on the book, and looks at what has become of the run. */
-  async step<T>(work: (book: InMemoryLedger) => Promise<T>): Promise<T> {
-    const result = await work(this.book);
+  /** Changes the run, and looks at what has become of it. */
+  async change<T>(task: (memory: InMemoryLedger) => Promise<T>): Promise<T> {
+    const result = await task(this.memory);
     const before = this.#record?.lease_until;
-    this.#record = await this.book.get(this.broadcastId);
+    this.#record = await this.memory.get(this.broadcastId);
     const { lease_until = 0 } = this.#record ?? {};
     if (lease_until !== before) this.#heldUntil = this.#elapsed() + lease_until - this.#clock.now();
     return result;
@@ -68,15 +73,15 @@ export class LocalRun {
 
   async writeText(name: RunText, text: string): Promise<number> {
     this.texts.set(name, text);
-    return await this.book.writeText(this.broadcastId, name, text);
+    return await this.memory.writeText(this.broadcastId, name, text);
   }
 
   /** Gives the record for the ledger; from now on the run can only be taken over from there. */
-  take(): RunRecord {
-    this.standing = this.isRun ? "shared" : "leaving";
+  handOver(): RunRecord {
+    this.place = this.isActive ? "shared" : "leaving";
     const record = this.#record as RunRecord;
-    const isLeft = this.standing === "leaving" && record.state === "running";
-    return isLeft ? { ...record, lease_until: 0 } : record;
+    const isReleased = this.place === "leaving" && record.state === "running";
+    return isReleased ? { ...record, lease_until: 0 } : record;
   }
 
   /** The lines of a file that restore it. `shared` comes before the run, in case that the end is torn off. */
@@ -90,7 +95,7 @@ export class LocalRun {
     }));
     return [
       ...texts,
-      ...this.standing === "here" ? [] : [{ kind: "shared" as const, broadcast_id }],
+      ...this.place === "here" ? [] : [{ kind: "shared" as const, broadcast_id }],
       ...this.#record === undefined ? [] : [{ kind: "run" as const, run: this.#record }],
     ];
   }
@@ -98,7 +103,7 @@ export class LocalRun {
   /** Restores it by one line. The process that wrote the line has ended, so that its lease does not hold any more. */
   async restore(line: Line): Promise<void> {
     if (line.kind === "text") await this.writeText(line.name, line.text);
-    if (line.kind === "shared") this.standing = "leaving";
+    if (line.kind === "shared") this.place = "leaving";
     if (line.kind !== "run") return;
     const { run } = line;
     this.#record = run.state === "running" ? { ...run, lease_until: 0 } : run;
@@ -106,11 +111,9 @@ export class LocalRun {
 
   /** To be called after the last line. */
   async restored(): Promise<void> {
-    if (this.#record !== undefined) await this.book.begin(this.#record);
+    if (this.#record !== undefined) await this.memory.begin(this.#record);
   }
 }
-
-// The ledger of an outage: keeps runs that begin while the real one cannot be used, and hands them over to it.
 
 export interface LocalLedgerOptions {
   /** Where it is kept on disk, too, by this process alone. Default: in memory only. */
@@ -130,15 +133,18 @@ export interface HandedOver {
 }
 
 /** How long each save of a run that goes on here waits for the ledger; then the run goes on without it. */
-const throughWithinMs = 1000;
+const writeThroughWithinMs = 1000;
 /** A text whose run has not begun by then is dropped: the call that wrote it has failed. */
 const beginWithinMs = 60_000;
 
-/** In memory and, where there is a file, on disk before a method resolves, so that it outlives a kill. */
+/** Keeps runs in memory and, where there is a file, on disk before a method resolves. */
 export class LocalLedger implements Ledger {
   readonly path: string | undefined;
+  /** Ids of the runs that it keeps: those that are not finished, or that the ledger does not have yet. */
+  readonly ids: ReadonlySet<string>;
+  readonly #ids = new Set<string>();
   readonly #clock: Clock;
-  /** A line for each window: an hour of sending is about a megabyte, so that it need not be written anew. */
+  /** It gets a line for each window: an hour of sending is about a megabyte, so that it need not be compacted. */
   readonly #file: LocalFile | undefined;
   readonly #runs = new Map<string, LocalRun>();
   #handingOver: Promise<HandedOver> | undefined;
@@ -146,6 +152,7 @@ export class LocalLedger implements Ledger {
 
   constructor(clock: Clock, file?: LocalFile) {
     this.path = file?.path;
+    this.ids = this.#ids;
     this.#clock = clock;
     this.#file = file;
   }
@@ -159,29 +166,22 @@ export class LocalLedger implements Ledger {
     }
     for (const [id, run] of this.#runs) {
       if (run.record === undefined) this.#runs.delete(id);
-      else await run.restored();
+      else {
+        this.#ids.add(id);
+        await run.restored();
+      }
     }
     await this.#tidy();
-  }
-
-  /** Whether it keeps this run: one that is not finished, or that the ledger does not have yet. */
-  has(broadcastId: string): boolean {
-    return this.#runs.get(broadcastId)?.record !== undefined;
-  }
-
-  /** Ids of the runs that it keeps. */
-  get ids(): readonly string[] {
-    return [...this.#runs.keys()].filter((id) => this.has(id));
   }
 
   /** Has `listener` called when a run has begun or is finished, and at once where one is kept already. */
   onChange(listener: () => void): void {
     this.#onChange = listener;
-    if (this.ids.length > 0) listener();
+    if (this.ids.size > 0) listener();
   }
 
   async get(broadcastId: string): Promise<RunRecord | undefined> {
-    return await this.#runs.get(broadcastId)?.book.get(broadcastId);
+    return await this.#runs.get(broadcastId)?.memory.get(broadcastId);
   }
 
   async begin(record: RunRecord): Promise<RunRecord> {
@@ -198,19 +198,19 @@ export class LocalLedger implements Ledger {
 
   async claim(record: RunRecord, owner: string, leaseUntil: number): Promise<RunRecord | undefined> {
     const run = this.#runs.get(record.broadcast_id);
-    if (run?.standing !== "here") return undefined;
-    const claimed = await run.step((book) => book.claim(record, owner, leaseUntil));
+    if (run?.place !== "here") return undefined;
+    const claimed = await run.change((memory) => memory.claim(record, owner, leaseUntil));
     if (claimed !== undefined) await this.#write({ kind: "run", run: run.record as RunRecord });
     return claimed;
   }
 
   async save(record: RunRecord): Promise<boolean> {
     const run = this.#runs.get(record.broadcast_id);
-    // What is being handed over must not go on unheard of.
-    if (run === undefined || run.standing === "leaving") return false;
-    if (!await run.step((book) => book.save(record))) return false;
+    // A run that is being handed over must not go on here as well.
+    if (run === undefined || run.place === "leaving") return false;
+    if (!await run.change((memory) => memory.save(record))) return false;
     await this.#write({ kind: "run", run: run.record as RunRecord });
-    if (record.state === "running") return await this.#saveThrough(run);
+    if (record.state === "running") return await this.#writeThrough(run);
     this.#onChange();
     return true;
   }
@@ -228,8 +228,8 @@ export class LocalLedger implements Ledger {
   }
 
   async readText(broadcastId: string, name: RunText, parts: number): Promise<string> {
-    const { book } = this.#runs.get(broadcastId) ?? { book: new InMemoryLedger() };
-    return await book.readText(broadcastId, name, parts);
+    const { memory } = this.#runs.get(broadcastId) ?? { memory: new InMemoryLedger() };
+    return await memory.readText(broadcastId, name, parts);
   }
 
   /**
@@ -238,7 +238,7 @@ export class LocalLedger implements Ledger {
    * save from then on, so that nobody begins it a second time. May be repeated after any error.
    */
   handOver(to: Ledger): Promise<HandedOver> {
-    return this.#handingOver ??= this.#handOver(to).finally(() => this.#handingOver = undefined);
+    return this.#handingOver ??= this.#handOverAll(to).finally(() => this.#handingOver = undefined);
   }
 
   /** Closes the file, once everything is on disk. */
@@ -246,16 +246,16 @@ export class LocalLedger implements Ledger {
     await this.#file?.close();
   }
 
-  async #handOver(to: Ledger): Promise<HandedOver> {
+  async #handOverAll(to: Ledger): Promise<HandedOver> {
     const [handedOver, conflicts]: [string[], string[]] = [[], []];
     const left: { broadcast_id: string; error: Error }[] = [];
     this.#dropDrafts();
     for (const run of [...this.#runs.values()]) {
-      const { broadcastId, record, through } = run;
-      if (record === undefined || (through !== undefined && run.isRun)) continue;
+      const { broadcastId, record, writeThrough } = run;
+      if (record === undefined || (writeThrough !== undefined && run.isActive)) continue;
       try {
-        const verdict = await this.#offer(run, to);
-        if (!this.#runs.has(broadcastId)) (verdict === "kept" ? handedOver : conflicts).push(broadcastId);
+        const result = await this.#handOverOne(run, to);
+        if (!this.#runs.has(broadcastId)) (result === "kept" ? handedOver : conflicts).push(broadcastId);
       } catch (error) {
         left.push({ broadcast_id: broadcastId, error: error as Error });
         if (isOutage(error)) break;
@@ -265,49 +265,52 @@ export class LocalLedger implements Ledger {
     return { handedOver, conflicts, left };
   }
 
-  async #offer(run: LocalRun, to: Ledger): Promise<Verdict> {
-    const { broadcastId, texts, standing } = run;
-    const wasShared = standing !== "here";
+  async #handOverOne(run: LocalRun, to: Ledger): Promise<HandoverResult> {
+    const { broadcastId, texts, place } = run;
+    const wasShared = place !== "here";
     let isShared = wasShared;
-    const take = (): RunRecord => run.take();
+    const take = (): RunRecord => run.handOver();
     const share = async (): Promise<void> => {
       if (!isShared) await this.#write({ kind: "shared", broadcast_id: broadcastId });
       isShared = true;
     };
     try {
-      const verdict = await offerTo(to, { broadcastId, wasShared, texts, take, share });
-      if (run.standing === "leaving" || verdict === "conflict") await this.#forget(run);
+      const result = await handOver(to, { broadcastId, wasShared, texts, take, share });
+      if (run.place === "leaving" || result === "conflict") await this.#forget(run);
       else {
         // What has been saved since is written there now, and what is saved from now on at once.
-        run.through = to;
-        await this.#saveThrough(run);
+        run.writeThrough = to;
+        await this.#writeThrough(run);
       }
-      return verdict;
+      return result;
     } catch (error) {
-      if (!isShared) run.standing = "here";
+      if (!isShared) run.place = "here";
       throw error;
     }
   }
 
   /** Gives false where another process has the run there. */
-  async #saveThrough(run: LocalRun): Promise<boolean> {
-    const { through, record } = run;
-    if (through === undefined || record?.state !== "running") return true;
+  async #writeThrough(run: LocalRun): Promise<boolean> {
+    const { writeThrough, record } = run;
+    if (writeThrough === undefined || record?.state !== "running") return true;
     try {
-      if (await deadline(through.save(record), { ms: throughWithinMs, clock: this.#clock })) return true;
+      if (await deadline(writeThrough.save(record), { ms: writeThroughWithinMs, clock: this.#clock })) {
+        return true;
+      }
     } catch {
-      run.through = undefined;
+      run.writeThrough = undefined;
       return true;
     }
     await this.#forget(run);
     return false;
   }
 
-  async #begin(record: RunRecord, standing: "here" | "shared"): Promise<RunRecord> {
+  async #begin(record: RunRecord, place: "here" | "shared"): Promise<RunRecord> {
     const run = this.#runOf(record.broadcast_id);
     const isNew = run.record === undefined;
-    const begun = await run.step((book) => book.begin(record));
-    if (isNew) run.standing = standing;
+    const begun = await run.change((memory) => memory.begin(record));
+    this.#ids.add(record.broadcast_id);
+    if (isNew) run.place = place;
     await this.#write(...run.lines().filter(({ kind }) => kind !== "text"));
     if (isNew) this.#onChange();
     return begun;
@@ -321,6 +324,7 @@ export class LocalLedger implements Ledger {
 
   async #forget({ broadcastId }: LocalRun): Promise<void> {
     this.#runs.delete(broadcastId);
+    this.#ids.delete(broadcastId);
     await this.#write({ kind: "forgotten", broadcast_id: broadcastId });
   }
 
@@ -330,7 +334,7 @@ export class LocalLedger implements Ledger {
     }
   }
 
-  /** The file is as long as an outage, and no longer. */
+  /** Empties the file when no run is left. */
   async #tidy(): Promise<void> {
     if (this.#runs.size === 0) await this.#file?.clear();
   }

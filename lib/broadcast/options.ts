@@ -1,4 +1,4 @@
-/** What can be broadcast. */
+/** What can be broadcast, and the options of a broadcast and of a signal, with their checks. */
 import type { MessageEntity } from "grammy/types";
 import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
@@ -94,8 +94,6 @@ function assertNoFileName(photo: unknown): void {
       `so hand over its bytes: await readFile(${name})`,
   );
 }
-
-// How a broadcast is run: its options, and what is wrong with them.
 
 /** How a broadcast is run. */
 export interface BroadcastOptions {
@@ -265,8 +263,6 @@ function timeOf(value: unknown): number | undefined {
   const time = new Date(value).getTime();
   return Number.isNaN(time) || secondsHint(time) !== "" ? undefined : time;
 }
-
-// How a signal is sent.
 
 /** How a signal is sent: as a broadcast, with a chart where there are candles for it. */
 export interface SignalOptions extends BroadcastOptions, ChartOptions {

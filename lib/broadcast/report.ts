@@ -1,6 +1,8 @@
+/** What a broadcast does, counted while it runs, why it ends, and the report. */
+import { setMaxListeners } from "node:events";
 import { createDisplay } from "../util/display.ts";
 
-/** Durations counted in steps of one per cent: a million of them need no more room than ten. */
+/** How long it took to reach chats. */
 export interface Percentiles {
   /** Half of them took no longer, in milliseconds. */
   readonly p50: number;
@@ -13,9 +15,10 @@ export interface Percentiles {
 }
 
 const step = Math.log(1.01);
-/** Eleven days, and whatever takes longer. */
+/** The last step counts eleven days, and whatever takes longer. */
 const steps = Math.ceil(Math.log(1e9) / step);
 
+/** Counts durations in steps of one per cent: a million of them need no more room than ten. */
 export class Histogram {
   readonly #counts = new Uint32Array(steps + 1);
   #total = 0;
@@ -42,8 +45,6 @@ export class Histogram {
     return Math.round(Math.exp(place * step));
   }
 }
-
-// What a broadcast did, chat by chat counted once.
 
 /** A chat that was not reached, and why. */
 export interface BroadcastProblem {
@@ -194,27 +195,25 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   }
 }
 
-// How a broadcast goes, counted while it runs.
-
 /** What became of one recipient. */
 export type DeliveryResult =
   | { readonly outcome: "sent" }
   | { readonly outcome: "skipped"; readonly why: keyof BroadcastSkips }
-  /** It was no recipient: the table says that it is not subscribed, or the filter does not mean it. */
+  /** It is no recipient: the table says that it is not subscribed, or the filter leaves it out. */
   | { readonly outcome: "withdrawn" }
   | Failure;
 
 export interface Failure {
   readonly outcome: BroadcastProblem["outcome"];
   readonly message: string;
-  /** Every chat would be refused likewise: nothing more is to be sent; `refused` where that is the message's fault. */
+  /** Set where every chat would be refused likewise, so that nothing more is sent; `refused`: it is the message's fault. */
   readonly stops?: "stopped" | "refused";
-  /** Words that may speak of the chat or of the message, for comparing them with other chats'. */
+  /** A description that may concern the chat or the message, to be compared with other chats' refusals. */
   readonly refusal?: string;
 }
 
-/** Of a message in several parts only the first ones have arrived. */
-export function torn(result: DeliveryResult, sent: number, parts: number): DeliveryResult {
+/** The result of a message of which only the first parts have arrived. */
+export function partlySent(result: DeliveryResult, sent: number, parts: number): DeliveryResult {
   if (!("message" in result)) {
     return { outcome: "failed", message: `${sent} of ${parts} parts were sent before it ended` };
   }
@@ -306,5 +305,39 @@ export class BroadcastCounters {
   skip(count: number, why: keyof BroadcastSkips): void {
     this.counts.skipped += count;
     this.skips[why] += count;
+  }
+}
+
+/** Why a run ends early. `refused`: it stays open, and can be called for again. */
+export type EndKind = "expired" | "stopped" | "handedOver" | "refused";
+
+/** The early end of a run: set once; its signal ends everything that waits. */
+export class RunEnd {
+  readonly #controller = new AbortController();
+  #kind: EndKind | undefined;
+  #reason: string | undefined;
+
+  constructor() {
+    setMaxListeners(0, this.signal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get kind(): EndKind | undefined {
+    return this.#kind;
+  }
+
+  /** For the report; `undefined` where the message expired. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  end(kind: EndKind, reason?: string): void {
+    if (this.#kind !== undefined) return;
+    this.#kind = kind;
+    this.#reason = reason;
+    this.#controller.abort(new Error(reason ?? "The message has expired."));
   }
 }

@@ -1,47 +1,88 @@
-import type { Api } from "grammy/web";
+/** What a broadcast is given: what its caller asks for, what the bot lends it, and where an interrupted run goes on. */
 import type { BroadcastAccess } from "../chats/access.ts";
+import type { ConsentCheck } from "../chats/consent_check.ts";
 import type { ChatEvent } from "../chats/events.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
-import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
-import type { Clock } from "../util/clock.ts";
-import type { Logger } from "../util/log.ts";
-import type { PauseControl } from "./handle.ts";
+import type { PauseControl, RunTimes } from "./handle.ts";
+import type { Ledger, RunRecord } from "./ledger.ts";
 import type { BroadcastOptions, IllustratedMessage } from "./options.ts";
+import type { OutgoingMessage, SendDeps } from "./outgoing_message.ts";
+import type { RecipientFilter } from "./recipient_filter.ts";
+import type { BroadcastCounters, RunEnd } from "./report.ts";
+import type { RecipientQueue } from "./send_order.ts";
 
 /** A broadcast as it was called for. */
-export interface BroadcastRequest {
+export interface BroadcastRequest extends RunTimes {
   readonly message: IllustratedMessage;
   readonly options: BroadcastOptions;
   readonly whenUnreadable: "send" | "throw";
   readonly whenLedgerDown: "send" | "wait";
-  readonly startedAt: number;
-  /** Milliseconds since 1970, or `Infinity`. */
-  readonly expiresAt: number;
-  /** By which it expires: a clock that is set back makes nothing young again. */
-  readonly now: () => number;
   readonly control: PauseControl;
 }
 
-export interface BroadcastDeps extends DeliveryDeps {
+/** What all broadcasts of a bot work with. */
+export interface BroadcastDeps extends SendDeps {
+  readonly registry: ChatRegistry;
   readonly messagesPerSecond: number;
   /** Who may still use the bot. Default: everyone. */
   readonly broadcastAccess?: BroadcastAccess | undefined;
-  readonly logger: Logger;
-  /** Called with each refusal in unknown words. */
-  readonly onUnclear: (words: string, message: string) => void;
+  /** Writes a group's move behind what the group has said before it; resolves once it is written, or safely queued. */
+  readonly migrate: (from: number, to: number, at: number) => Promise<unknown>;
+  /** Writes what a refusal says of a chat, likewise. Gives whether the chat is inactive by it. */
+  readonly keep: (chatId: number, event: ChatEvent) => Promise<boolean>;
+  /** Called with each refusal of an unknown description. */
+  readonly onUnclear: (description: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */
   readonly leaving: AbortSignal;
   /** Aborts a while later: nothing is waited for any more. */
   readonly closed: AbortSignal;
 }
 
-export interface DeliveryDeps {
-  readonly api: Api;
-  readonly rateLimiter: RateLimiter;
-  readonly registry: ChatRegistry;
-  /** Keeps a group's move behind what the group has said before it; resolves once it is written, or waits in safety. */
-  readonly migrate: (from: number, to: number, at: number) => Promise<unknown>;
-  /** Keeps what a refusal says of a chat, likewise. Gives whether the chat is inactive by it. */
-  readonly keep: (chatId: number, event: ChatEvent) => Promise<boolean>;
-  readonly clock: Clock;
+/** The list of chats as a broadcast has opened it. */
+export interface OpenRecipients {
+  readonly check: ConsentCheck;
+  /** Set where functions of the caller's choose the chats, their texts or their order. */
+  readonly filter: RecipientFilter | undefined;
+  /** The chats that are known now, ascending. */
+  readonly ids: Float64Array;
+  /** Whether the list has never been read. */
+  readonly isUnread: boolean;
+  /** Why it must not be read, where it is another bot's. */
+  readonly refusal: Error | undefined;
+  /** Set where the list in memory was used without the table; `asOf` is when it was read, `undefined` if it never was. */
+  readonly fromMemory: { readonly asOf: number | undefined } | undefined;
+  /** Tells of what has happened since the list was opened, too. */
+  follow(follower: RecipientsFollower): void;
+  /** Ends what reads. */
+  close(): void;
+}
+
+export interface RecipientsFollower {
+  /** Called whenever the list has been read anew. */
+  readonly onChange: (ids: Float64Array) => void;
+  /** Called where a function of the caller's fails. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A run that a ledger keeps, and where it goes on. */
+export interface ResumePoint {
+  readonly ledger: Ledger;
+  readonly record: RunRecord;
+  /** The chats of the window that is written already. */
+  readonly window: readonly number[];
+  /** Those of them that may have the message already, and are to get it again. */
+  readonly inDoubt?: ReadonlySet<number>;
+  /** Gives another ledger to go on with where this one fails. Default: it is waited for. */
+  readonly continueHere?: ((run: RunRecord, error: Error) => Promise<Ledger>) | undefined;
+}
+
+/** What the parts of one run share. */
+export interface RunContext {
+  readonly request: BroadcastRequest;
+  readonly deps: BroadcastDeps;
+  readonly recipients: OpenRecipients;
+  readonly queue: RecipientQueue;
+  readonly message: OutgoingMessage;
+  readonly counters: BroadcastCounters;
+  readonly end: RunEnd;
 }

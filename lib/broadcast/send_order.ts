@@ -1,5 +1,5 @@
 /**
- * The order in which a broadcast writes to its recipients: people before groups and channels, and among them from a
+ * The order in which a broadcast writes to its recipients, and the queue of those who are left: people before groups and channels, and among them from a
  * start that differs from one broadcast to the next, so that nobody is last every time. A chat's position depends on
  * its id and on the start alone, not on who else is on the list: whoever resumes a run finds the same order. Pure.
  */
@@ -11,16 +11,16 @@ export interface OrderStart {
   readonly groups: number;
 }
 
-/** A place in the order: who has the lower value comes first, among equals who has the lower rank. */
+/** A place in the order: the lower value comes first, among equals the lower rank. */
 export interface Position {
   readonly value: number;
   readonly rank: number;
 }
 
 export interface SendOrder {
-  /** `undefined`: plainly by the id, as runs were ordered that have no start. */
+  /** `undefined`: by ascending ids, as runs of an earlier version were ordered. */
   readonly start: OrderStart | undefined;
-  /** Numbers that the caller's own function gave; who has a lower one comes first. */
+  /** Numbers that the caller's own function gave; the lowest comes first. */
   readonly values: ReadonlyMap<number, number> | undefined;
 }
 
@@ -79,7 +79,7 @@ export function includesSorted(list: ArrayLike<number>, value: number): boolean 
   return list[firstAbove(list, value) - 1] === value;
 }
 
-/** An ascending list as the order has it: the index in the list of whoever is at the nth place. */
+/** An ascending list in the order: gives the index in the list of the chat at the nth place. */
 export function placesIn(ids: ArrayLike<number>, start: OrderStart | undefined): (place: number) => number {
   if (start === undefined) return (place) => place;
   const total = ids.length;
@@ -93,28 +93,27 @@ export function placesIn(ids: ArrayLike<number>, start: OrderStart | undefined):
   };
 }
 
-// The recipients of a broadcast, taken in their order; the list may be read anew while they are written to.
-
 export interface RecipientQueueOptions {
   /** Ascending. */
   readonly ids: Float64Array;
   readonly order: SendOrder;
   /** Taken before all others, wherever they are in the order. */
   readonly first?: readonly number[];
-  /** Only who comes after this position is taken: another process has dealt with those before, whoever they were. */
+  /** Only chats behind this position are taken: another process has sent to those before. */
   readonly after?: Position | undefined;
   /** Not taken: they were sent to out of their turn. */
   readonly except?: readonly number[];
 }
 
-/** Chats that join after their place in the order was passed are taken so many at a time: each is named in the ledger. */
+/** Chats that join when their place in the order was passed are taken so many at a time: each is named in the ledger. */
 const lateAtOnce = 30;
 
+/** The recipients of a broadcast, taken in their order; the list may be read anew while they are written to. */
 export class RecipientQueue {
   readonly order: SendOrder;
   #ids: Float64Array;
   #indexOf: (place: number) => number;
-  /** In the order where a function has made it; otherwise the places tell. */
+  /** The ids in an order that a function has made; otherwise `#indexOf` gives the order. */
   readonly #explicit: readonly number[] | undefined;
   readonly #first: number[];
   /** Chats that joined behind the position. */
@@ -196,7 +195,7 @@ export class RecipientQueue {
 
   /**
    * Replaces the list by one that was read anew (ascending): new chats are taken, too; those that are missing are not.
-   * Nobody is taken twice. An order that a function has made stays as it is.
+   * No chat is taken twice. An order that a function has made stays as it is.
    */
   update(ids: Float64Array): void {
     if (this.#explicit !== undefined) return;
@@ -216,7 +215,7 @@ export class RecipientQueue {
     }
   }
 
-  /** Notes who was taken and is not on the next list, which would forget them. */
+  /** Notes the chats that were taken and are not on the next list. */
   #noteTaken(next: Float64Array): void {
     const late = new Set(this.#late);
     for (let passed = 0; passed < this.#place; passed++) {
@@ -251,11 +250,9 @@ export class RecipientQueue {
   }
 }
 
-// Draws recipients at random: whoever comes next in the order may be a stranger's choice.
-
 /**
- * Draws people among those of the window and those behind it, each with the same chance; fewer where there are not so
- * many. `random` gives numbers in [0, 1).
+ * Draws people among those of the window and those behind it, each with the same chance, as a stranger may have chosen who
+ * comes next in the order; fewer where there are not so many. `random` gives numbers in [0, 1).
  */
 export function drawPeople(
   count: number,
@@ -277,14 +274,12 @@ export function drawPeople(
   return [...drawn];
 }
 
-// How a ledger's record says where a run is in its order. Pure.
-
-/** What is kept of an order, as attributes of the run. */
+/** The attributes of a run's record that keep the order. */
 export function orderKept({ start }: SendOrder): Partial<RunRecord> {
   return { people_start: start?.people, groups_start: start?.groups };
 }
 
-/** The start that the record keeps; `undefined` for a run of an earlier version, which went plainly by the ids. */
+/** The start that the record keeps; `undefined` for a run of an earlier version, which went by ascending ids. */
 export function startKept(run: RunRecord): OrderStart | undefined {
   const [people, groups] = [run["people_start"], run["groups_start"]];
   return typeof people === "number" && typeof groups === "number" ? { people, groups } : undefined;

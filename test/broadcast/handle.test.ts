@@ -1,4 +1,4 @@
-/** A broadcast in its caller's hand: how far it has come, held and let go, ended at any moment. */
+/** A broadcast under way, as its caller sees it: progress, pause and resume, ended at any moment. */
 import type { BroadcastProgress } from "../../lib/broadcast/handle.ts";
 import type { BotApiFaultAnswer } from "../../lib/local/mod.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
@@ -49,7 +49,7 @@ async function atRest(scene: Scene): Promise<number> {
   }
 }
 
-const test = suite("a broadcast's control", {}, 60_000);
+const test = suite("a broadcast's handle", {}, 60_000);
 
 test("progress adds up at every call and afterwards, and comes four times a second at most and at the end", async () => {
   await withBot(async (scene) => {

@@ -1,10 +1,10 @@
-/** Who may use the bot is asked when a broadcast is sent, too: whoever may not any more gets nothing. */
+/** A broadcast checks who may use the bot, too: a chat that may not any more gets nothing. */
 import type { Context } from "grammy/web";
 import { assert, suite } from "../harness.ts";
 import { said, type Scene, subscribers, until, withBot } from "../support/bot.ts";
 import type { RawItem } from "../support/storage.ts";
 
-const test = suite("permission when a broadcast is sent");
+const test = suite("broadcast(): permission");
 const signal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 90, target: 120 } as const;
 const ada = 4711;
 const stranger = 666;

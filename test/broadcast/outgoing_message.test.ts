@@ -6,6 +6,7 @@ import { systemClock } from "../../lib/util/clock.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, pause, type SceneOptions, subscribers, withBot } from "../support/bot.ts";
+import { counts, none, signals } from "../support/broadcasts.ts";
 import { failureOf } from "../support/storage.ts";
 
 const test = suite("broadcast(): content", {}, 60_000);
@@ -327,6 +328,53 @@ test("wrong options are named, with the rule, and nothing is sent", async () => 
       /the options must be an object/,
     );
     assert.is(server.countCalls("sendMessage"), 0);
+  }, made);
+});
+
+test("broadcast() uploads a photo once, and sends its file_id to everyone after", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const users = await subscribers(scene, 70);
+    const entities = [{ type: "bold", offset: 0, length: 6 }] as const;
+    const report = await bot.broadcast({ text: "signal", photo: png, entities });
+    assert.equal(counts(report), { ...none, sent: 70 });
+    assert.is(server.uploads, 1);
+    for (const user of users) {
+      assert.is(signals(user), 1);
+      assert.equal(user.inbox[0]?.caption_entities, entities);
+      assert.equal(server.file(user.inbox[0]?.photo?.at(-1)?.file_id ?? ""), png);
+    }
+  }, made);
+});
+
+test("broadcast() uploads a photo once, also where the first recipient has blocked the bot", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 40);
+    scene.server.unheard(() => users[0]?.block());
+    const report = await scene.bot.broadcast({ text: "signal", photo: png }, { order: "ascending" });
+    assert.equal(counts(report), { ...none, sent: 39, deactivated: 1 });
+    assert.is(scene.server.uploads, 1);
+  }, made);
+});
+
+test("broadcast() uploads a photo once, however many cannot be written to before", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 50);
+    scene.server.unheard(() => users.slice(0, 15).forEach((user) => user.block()));
+    const report = await scene.bot.broadcast({ text: "signal", photo: png }, { order: "ascending" });
+    assert.equal(counts(report), { ...none, sent: 35, deactivated: 15 });
+    assert.is(scene.server.uploads, 1);
+  }, made);
+});
+
+test("broadcast() takes a photo by file_id, and without words", async () => {
+  await withBot(async (scene) => {
+    const { bot, server } = scene;
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    await bot.broadcast({ text: "", photo: png });
+    const fileId = user.inbox[0]?.photo?.at(-1)?.file_id ?? "";
+    assert.is((await bot.broadcast({ text: "again", photo: fileId })).sent, 1);
+    assert.is(server.uploads, 1);
   }, made);
 });
 

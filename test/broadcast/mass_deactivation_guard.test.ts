@@ -1,10 +1,10 @@
 /** When chats are believed to be gone, and when that is more likely the wrong bot. */
-import { MassDeactivationGuard } from "../../lib/broadcast/safeguards.ts";
+import { MassDeactivationGuard } from "../../lib/broadcast/mass_deactivation_guard.ts";
 import { assert, suite } from "../harness.ts";
 
-const test = suite("GoneGuard");
+const test = suite("MassDeactivationGuard");
 
-interface Course {
+interface Played {
   readonly written: number[];
   readonly revoked: number[];
   readonly halts: string[];
@@ -12,23 +12,27 @@ interface Course {
 }
 
 /** Plays outcomes to a guard: `gone`, `unopened` or `there`, each of the next person; groups are named `group`. */
-async function play(people: number, outcomes: readonly string[], isOff = false): Promise<Course> {
-  const course: Course = { written: [], revoked: [], halts: [], verdicts: [] };
-  const guard = new MassDeactivationGuard(() => people, (words) => void course.halts.push(words), isOff);
+async function play(people: number, outcomes: readonly string[], isOff = false): Promise<Played> {
+  const played: Played = { written: [], revoked: [], halts: [], verdicts: [] };
+  const guard = new MassDeactivationGuard({
+    people: () => people,
+    halt: (reason) => void played.halts.push(reason),
+    isOff,
+  });
   for (const [index, outcome] of outcomes.entries()) {
     const chatId = outcome === "group" ? -1 - index : 1 + index;
-    if (outcome === "there") guard.note(chatId);
+    if (outcome === "there") guard.notePresent(chatId);
     else {
-      course.verdicts.push(guard.gone({
+      played.verdicts.push(guard.noteGone({
         chatId,
         isUnopened: outcome === "unopened",
-        write: () => Promise.resolve(void course.written.push(chatId)),
-        revoke: () => course.revoked.push(chatId),
+        write: () => Promise.resolve(void played.written.push(chatId)),
+        revoke: () => played.revoked.push(chatId),
       }));
     }
   }
   await guard.close();
-  return course;
+  return played;
 }
 
 const times = (count: number, outcome: string): string[] => Array.from({ length: count }, () => outcome);

@@ -1,0 +1,74 @@
+/** Finds out, by a random sample of the recipients, whether a refusal concerns one chat or the message. */
+
+/** Equal refusals that prove the message to be at fault, as long as no chat has taken it. */
+const refusalsNeeded = 5;
+/** People drawn at most: one who is gone, or has to be waited for, says nothing of the message. */
+const drawnAtMost = 15;
+
+/**
+ * Begins with the first refusal that Telegram gives in an unknown description before any chat has taken the message. A
+ * stranger can register chats that refuse so, but cannot make five people refuse alike who are drawn at random from all
+ * recipients.
+ */
+export class RefusalPoll {
+  #isOpen = true;
+  /** People who were drawn, and not written to yet. */
+  readonly #waiting: number[] = [];
+  /** People who were drawn, and whose answers have not come yet. */
+  readonly #drawn = new Set<number>();
+  #drawnCount = 0;
+  /** How many people have refused with each description. */
+  readonly #refusals = new Map<string, number>();
+
+  /** Whether only people who were drawn are written to at present. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** How many more people are to be drawn now. */
+  get wants(): number {
+    return this.#isOpen && this.#drawn.size === 0 ? Math.max(0, this.#missing) : 0;
+  }
+
+  /** How many people were drawn, and are not written to yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Has these people written to next. */
+  draw(chosen: readonly number[]): void {
+    if (!this.#isOpen) return;
+    this.#drawnCount += chosen.length;
+    this.#waiting.push(...chosen);
+    for (const chatId of chosen) this.#drawn.add(chatId);
+  }
+
+  /** The next person to write to. */
+  next(): number | undefined {
+    return this.#waiting.shift();
+  }
+
+  /**
+   * Notes the answer of a chat while no chat has taken the message; `refusal` is its description if that is unknown. True
+   * once the message is proved to be at fault.
+   */
+  note(chatId: number, refusal: string | undefined): boolean {
+    const wasDrawn = this.#drawn.delete(chatId);
+    if (!this.#isOpen) return false;
+    const count = refusal === undefined || !wasDrawn ? 0 : (this.#refusals.get(refusal) ?? 0) + 1;
+    if (refusal !== undefined && wasDrawn) this.#refusals.set(refusal, count);
+    const isProved = count >= refusalsNeeded;
+    if (!isProved && this.#drawn.size === 0 && this.#missing <= 0) this.close();
+    return isProved;
+  }
+
+  /** Ends the poll: somebody has taken the message, or nothing can be proved. */
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  /** How many people would have to be drawn for a proof, within the limit. */
+  get #missing(): number {
+    return Math.min(refusalsNeeded - Math.max(0, ...this.#refusals.values()), drawnAtMost - this.#drawnCount);
+  }
+}

@@ -1,0 +1,311 @@
+/** Sends one message to many chats: which chat is next, how many deliveries run at once, and when the run is over. */
+import { messageOf } from "../util/errors.ts";
+import type { RunCheckpoint } from "./checkpoint.ts";
+import type { Deliverer } from "./delivery.ts";
+import { type ProgressSource, ProgressTracker } from "./handle.ts";
+import { RefusalPoll } from "./refusal_poll.ts";
+import { type BroadcastCounters, type DeliveryResult, inDoubtResult } from "./report.ts";
+import type { RunContext } from "./request.ts";
+import { drawPeople } from "./send_order.ts";
+
+/** Deliveries under way when a window is written: with so many the ledger's item has less than 1 KB. */
+const pendingAtMost = 30;
+/** Held chats at such a time, and chats left over at an end: the item costs more with them. */
+const heldAtMost = 2000;
+/**
+ * Chats tried one by one until the first has taken the message: what is refused there would be refused by all. With a
+ * photo that is yet to be uploaded this goes on until a chat has taken it.
+ */
+const triedAlone = 10;
+/** An answer that takes so long is waited for no longer before the next chat is tried; an upload may take longer. */
+const [lateAfterMs, uploadLateAfterMs] = [1000, 5000];
+/** Deliveries under way, so that the pace is kept up at a latency of four seconds. */
+const latencySeconds = 4;
+const [deliveriesAtLeast, deliveriesAtMost] = [64, 4000];
+/** Recipients that may wait for the bot's pace at a time, where something is read or made for each. */
+const preparedAtOnce = 16;
+const [windowAtLeast, windowSeconds] = [100, 2];
+
+/** How many chats are sent to between two checkpoints: after a crash so many are in doubt, at most. */
+export function windowSizeAt(messagesPerSecond: number): number {
+  return Math.max(windowAtLeast, Math.ceil(windowSeconds * messagesPerSecond));
+}
+
+export class SendLoop implements ProgressSource {
+  readonly #run: RunContext;
+  readonly #deliverer: Deliverer;
+  readonly #checkpoint: RunCheckpoint | undefined;
+  readonly #deliveriesAtOnce: number;
+  readonly #windowSize: number;
+  /** Chats of the first window that may have the message already, and get it again. */
+  readonly #inDoubt: ReadonlySet<number>;
+  readonly progress: ProgressTracker;
+  /** Begins with the first refusal that may concern the message. */
+  #refusalPoll: RefusalPoll | undefined;
+  /** Recipients that may be sent to, how many of them have been begun with, and how many deliveries have begun in all. */
+  #window: readonly number[];
+  #next = 0;
+  #begun = 0;
+  readonly #underWay = new Set<number>();
+  /** Those of them that Telegram holds back for their own sake. */
+  readonly #held = new Set<number>();
+  /** Those of the first few whose answers are late: the next is tried meanwhile. */
+  readonly #late = new Set<number>();
+  /** How many wait for the bot's pace. */
+  #waiting = 0;
+  #isAdvancing = false;
+  /** Whether a person is being written to who was drawn to find out whom a flood concerns. */
+  #isProbing = false;
+  #finish = (): void => {};
+
+  /**
+   * @param window The first recipients, which a ledger has as its first window.
+   * @param inDoubt Those of them that may have the message already.
+   */
+  constructor(
+    run: RunContext,
+    deliverer: Deliverer,
+    checkpoint: RunCheckpoint | undefined,
+    window: readonly number[],
+    inDoubt: ReadonlySet<number>,
+  ) {
+    const { request: { startedAt, expiresAt, now, control, options }, deps } = run;
+    const { messagesPerSecond, rateLimiter, clock, logger } = deps;
+    this.#run = run;
+    this.#deliverer = deliverer;
+    this.#checkpoint = checkpoint;
+    this.#window = window;
+    this.#inDoubt = inDoubt;
+    this.#windowSize = windowSizeAt(messagesPerSecond);
+    const atOnce = Math.max(deliveriesAtLeast, latencySeconds * messagesPerSecond);
+    this.#deliveriesAtOnce = Math.min(deliveriesAtMost, atOnce);
+    this.progress = new ProgressTracker({
+      ...{ startedAt, expiresAt, now, control, rateLimiter, clock, logger },
+      onProgress: options.onProgress,
+      isStopped: () => options.signal?.aborted === true,
+      paidLeft: () => deliverer.budget.left,
+    }, this);
+  }
+
+  /** Recipients that it had begun with, and had to leave to the next process. */
+  readonly unsent: number[] = [];
+
+  /** The last recipient that it has begun with in its turn; `undefined` where there is none in this window. */
+  get lastBegun(): number | undefined {
+    return this.#window[this.#next - 1];
+  }
+
+  /** Recipients of the window that it has not begun with. */
+  get rest(): readonly number[] {
+    return this.#window.slice(this.#next);
+  }
+
+  get counters(): BroadcastCounters {
+    return this.#run.counters;
+  }
+
+  get held(): ReadonlySet<number> {
+    return this.#held;
+  }
+
+  /** How many recipients are known to be left: under way, in the window, or to come. */
+  get left(): number {
+    const inWindow = this.#window.length - this.#next;
+    return this.unsent.length + this.#underWay.size + (this.#refusalPoll?.waiting ?? 0) + inWindow +
+      this.#run.queue.left;
+  }
+
+  /** Whether many chats may be tried at once: a chat has taken the message, or the first few are through. */
+  get isProven(): boolean {
+    if (this.#run.message.isUpload || this.#refusalPoll?.isOpen) return false;
+    return this.counters.counts.sent > 0 || this.#begun >= triedAlone;
+  }
+
+  /** Resolves once everyone is accounted for, or the run has ended and nothing is under way any more. */
+  async finish(): Promise<void> {
+    const { request: { control }, end } = this.#run;
+    control.attach(() => this.progress.current, () => {
+      this.progress.measure();
+      this.launch();
+    });
+    const finished = new Promise<void>((resolve) => this.#finish = resolve);
+    end.signal.addEventListener("abort", () => this.launch());
+    this.progress.changed();
+    this.launch();
+    await finished;
+    // People who were drawn, and not written to any more, are passed over by the order.
+    for (let chatId; (chatId = this.#refusalPoll?.next()) !== undefined;) this.unsent.push(chatId);
+    this.progress.end();
+  }
+
+  /** Begins with as many recipients as it may now; to be called whenever that may be more. */
+  launch(): void {
+    const { request: { control }, deps: { rateLimiter }, recipients: { check }, queue, end } = this.#run;
+    while (
+      !end.signal.aborted && !control.isPaused && this.#waiting < this.#waitingAtMost && this.#hasRoom()
+    ) {
+      const chatId = this.#take();
+      if (chatId === undefined) break;
+      void this.#deliver(chatId);
+    }
+    if (this.#isAdvancing) return;
+    if (rateLimiter.isUnclear && !this.#isProbing && !end.signal.aborted && !control.isPaused) {
+      void this.#probe();
+    }
+    if (this.#isAdvancing) return;
+    const isAtEnd = this.#next >= this.#window.length;
+    const { isOpen = false, waiting = 0, wants = 0 } = this.#refusalPoll ?? {};
+    const hasMore = !isAtEnd || isOpen || waiting > 0 || this.#isProbing || queue.left > 0 || check.isReading;
+    if (end.signal.aborted || !hasMore) {
+      if (this.#underWay.size === 0) this.#finish();
+    } else if (wants > 0) void this.#draw();
+    else if (isAtEnd && queue.left > 0) void this.#advance();
+  }
+
+  get #waitingAtMost(): number {
+    const { message, recipients: { check }, deps: { broadcastAccess } } = this.#run;
+    return message.isPerChat || check.readsEach || broadcastAccess?.authorizes ? preparedAtOnce : 1;
+  }
+
+  #take(): number | undefined {
+    const drawn = this.#refusalPoll?.next();
+    if (drawn !== undefined || this.#refusalPoll?.isOpen) return drawn;
+    return this.#window[this.#next] === undefined ? undefined : this.#window[this.#next++];
+  }
+
+  /** A message that waits for its own chat takes no place of the others. */
+  #hasRoom(): boolean {
+    const atOnce = this.isProven ? this.#deliveriesAtOnce : 1 + this.#late.size;
+    return this.#underWay.size < deliveriesAtMost && this.#underWay.size - this.#held.size < atOnce;
+  }
+
+  async #deliver(chatId: number, isDrawn: boolean = false, onAnswer: () => void = () => {}): Promise<void> {
+    this.#begun++;
+    this.#underWay.add(chatId);
+    this.#waiting++;
+    let waits = true;
+    const answered = new AbortController();
+    const onPassed = (isHeld: boolean): void => {
+      if (isHeld) {
+        this.#held.add(chatId);
+        this.#late.delete(chatId);
+        onAnswer();
+        this.progress.changed();
+      } else this.#held.delete(chatId);
+      if (waits) this.#waiting--;
+      waits = false;
+      if (!isHeld && !this.isProven) void this.#noteLate(chatId, answered.signal);
+      this.launch();
+    };
+    const result = await this.#deliverer.deliver(chatId, onPassed, isDrawn).catch(unexpected);
+    answered.abort();
+    this.#late.delete(chatId);
+    this.#underWay.delete(chatId);
+    onAnswer();
+    this.#record(chatId, result);
+    onPassed(false);
+  }
+
+  /** One answer that does not come holds nobody else up. */
+  async #noteLate(chatId: number, answered: AbortSignal): Promise<void> {
+    const { deps: { clock }, message: { isUpload } } = this.#run;
+    if (answered.aborted) return;
+    await clock.sleep(isUpload ? uploadLateAfterMs : lateAfterMs, answered).catch(() => {});
+    if (answered.aborted || this.#held.has(chatId)) return;
+    this.#late.add(chatId);
+    this.launch();
+  }
+
+  /** Takes the next window, once the ledger has it. */
+  async #advance(): Promise<void> {
+    const { queue } = this.#run;
+    const checkpoint = this.#checkpoint;
+    const held = this.#held.size;
+    const isFull = this.#underWay.size - held > pendingAtMost || held > heldAtMost;
+    if (isFull && checkpoint !== undefined) return;
+    const room = this.#windowSize - (checkpoint === undefined ? 0 : this.#underWay.size);
+    const window = queue.take(Math.max(Math.ceil(this.#windowSize / 2), room));
+    this.#isAdvancing = checkpoint !== undefined;
+    if (
+      checkpoint === undefined ||
+      await checkpoint.advance(window, [...this.#underWay], this.progress.recipients)
+    ) {
+      this.#window = window;
+      this.#next = 0;
+    } else queue.putBack(window);
+    this.#isAdvancing = false;
+    this.launch();
+  }
+
+  /** Draws people at random from all recipients: what they refuse alike is the message's fault, and no single chat's. */
+  async #draw(): Promise<void> {
+    const poll = this.#refusalPoll;
+    if (poll === undefined) return;
+    const chosen = this.#drawPeople(poll.wants);
+    if (chosen.length < poll.wants) {
+      // With too few for a proof everyone is written to in turn.
+      poll.close();
+      return this.launch();
+    }
+    await this.#takeEarly(chosen);
+    poll.draw(chosen);
+    this.launch();
+  }
+
+  /** Writes to a person drawn at random, to find out whom a flood concerns. */
+  async #probe(): Promise<void> {
+    const [chatId] = this.#drawPeople(1);
+    if (chatId === undefined) return;
+    this.#isProbing = true;
+    await this.#takeEarly([chatId]);
+    if (this.#run.end.signal.aborted) this.unsent.push(chatId);
+    else void this.#deliver(chatId, true, () => this.#isProbing = false);
+    this.launch();
+  }
+
+  #drawPeople(count: number): number[] {
+    const { queue, deps: { clock } } = this.#run;
+    return drawPeople(count, { window: this.rest, queue, random: () => clock.random() });
+  }
+
+  /** Takes these recipients out of their turn. */
+  async #takeEarly(chosen: readonly number[]): Promise<void> {
+    const early = new Set(chosen);
+    this.#window = [...this.#window.slice(0, this.#next), ...this.rest.filter((id) => !early.has(id))];
+    this.#run.queue.except(chosen);
+    this.#isAdvancing = true;
+    if (chosen.length > 0) await this.#checkpoint?.nameEarly(chosen);
+    this.#isAdvancing = false;
+  }
+
+  #record(chatId: number, result: DeliveryResult): void {
+    const { counters, end } = this.#run;
+    if (result.outcome === "withdrawn") return;
+    const isOver = result.outcome === "skipped" && (result.why === "expired" || result.why === "stopped");
+    const isHandedOver = isOver && end.kind === "handedOver" && result.why === "stopped";
+    if (isHandedOver && this.unsent.length < heldAtMost) return void this.unsent.push(chatId);
+    // A message that a chat has taken is not at fault: then the refusal is the chat's own.
+    if ("stops" in result && (result.stops === "stopped" || counters.counts.sent === 0)) {
+      end.end(result.stops, result.message);
+    }
+    const isInDoubt = isOver && end.kind !== "handedOver" && this.#inDoubt.has(chatId);
+    counters.record(chatId, isInDoubt ? inDoubtResult : result, this.progress.elapsedMs);
+    this.#consultPoll(chatId, result);
+    this.progress.changed();
+  }
+
+  /** Ends the run if a refusal is proved to be the message's fault. */
+  #consultPoll(chatId: number, result: DeliveryResult): void {
+    if (this.counters.counts.sent > 0) return this.#refusalPoll?.close();
+    const refusal = "refusal" in result ? result.refusal : undefined;
+    if (refusal !== undefined) this.#refusalPoll ??= new RefusalPoll();
+    if (this.#refusalPoll?.note(chatId, refusal) && "message" in result) {
+      this.#run.end.end("refused", result.message);
+    }
+  }
+}
+
+/** A defect of ours costs one chat its message, and not everyone after it. */
+function unexpected(error: unknown): DeliveryResult {
+  return { outcome: "failed", message: messageOf(error) };
+}

@@ -1,0 +1,309 @@
+/**
+ * Follows a broadcast with an id that another process, or an earlier call, has begun: waits for its report, and takes the
+ * run over if the process that sends it has died, as its lease shows.
+ */
+import { StorageError } from "../chats/storage.ts";
+import { type Clock, monotonic, steady, uuid } from "../util/clock.ts";
+import { leaseMs, renewLeaseEveryMs } from "./checkpoint.ts";
+import { PauseControl } from "./handle.ts";
+import type { Ledger, RunRecord } from "./ledger.ts";
+import type { LedgerFailover } from "./ledger_failover.ts";
+import type { BroadcastMessage, BroadcastOptions } from "./options.ts";
+import { neverRead, openRecipients } from "./recipients.ts";
+import {
+  BroadcastCounters,
+  BroadcastReport,
+  type CountersState,
+  inDoubtResult,
+  type Percentiles,
+} from "./report.ts";
+import type { BroadcastDeps, BroadcastRequest, OpenRecipients, ResumePoint } from "./request.ts";
+import { continueHereWith, createRun, optionsToRecord, runBroadcast, waitOf } from "./run.ts";
+import { cursorPosition, inWindow, RecipientQueue, type SendOrder, startKept } from "./send_order.ts";
+
+export interface RunFollowerOptions {
+  readonly deps: BroadcastDeps;
+  readonly ledgers: () => LedgerFailover;
+  /** Has the bot wait for what is being sent. */
+  readonly track: <T>(task: Promise<T>) => Promise<T>;
+  /** Ends the waits for other processes. */
+  readonly stopping: AbortSignal;
+}
+
+/** A run's report, and whether it was finished here. */
+export interface FollowResult {
+  readonly report: BroadcastReport;
+  readonly isOurs: boolean;
+}
+
+const pollMs = 1000;
+
+export class RunFollower {
+  readonly #options: RunFollowerOptions;
+
+  constructor(options: RunFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** Waits for the process that sends the run; finishes it where that process has died. */
+  async follow(id: string, request?: BroadcastRequest): Promise<FollowResult> {
+    const monitor = new LeaseMonitor(this.#options.deps.clock);
+    for (;;) {
+      request?.options.signal?.throwIfAborted();
+      // Asked anew each time: a run of an outage moves to the bot's own ledger.
+      const { ledger, found: run } = await this.#options.ledgers().for(id, waitOf(request));
+      if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
+      if (run.state === "finished") return { report: await reportFromRecord(run, ledger), isOurs: false };
+      const report = monitor.hasLapsed(run) && this.#canResume(run)
+        ? await this.#options.track(this.#takeOver(ledger, run, request))
+        : undefined;
+      if (report !== undefined) return { report, isOurs: true };
+      await this.rest(request?.options.signal);
+    }
+  }
+
+  /** Not without the list of chats, except to report a run that is too late for all chats. */
+  #canResume(run: RunRecord): boolean {
+    const { registry, clock } = this.#options.deps;
+    return !registry.isUnread || run["when_unreadable"] !== "send" ||
+      clock.now() >= Number(run["expires_at"] ?? Infinity);
+  }
+
+  /** Waits before the run is looked at again; rejects where the bot is stopped meanwhile. */
+  async rest(signal?: AbortSignal): Promise<void> {
+    const { clock } = this.#options.deps;
+    const stopping = this.#options.stopping;
+    await clock.sleep(
+      pollMs * (0.5 + clock.random()),
+      signal ? AbortSignal.any([stopping, signal]) : stopping,
+    );
+  }
+
+  async #takeOver(
+    ledger: Ledger,
+    run: RunRecord,
+    caller?: BroadcastRequest,
+  ): Promise<BroadcastReport | undefined> {
+    const { deps } = this.#options;
+    const { registry, clock, logger } = deps;
+    const reason = cannotResumeReason(run, caller?.options);
+    if (reason !== undefined) throw new Error(reason);
+    const request = await requestOf(ledger, run, caller, monotonic(clock));
+    // Without the list of chats no run can be finished.
+    if (registry.isUnread && request.whenUnreadable === "throw") throw neverRead();
+    const recipients = await this.#openAgain(request);
+    try {
+      const record = await ledger.claim(run, uuid(clock), clock.now() + leaseMs);
+      if (record === undefined) return undefined;
+      const order: SendOrder = { start: startKept(record), values: recipients.filter?.values };
+      const { queue, counters, ...rest } = resumptionOf(record, recipients.ids, order);
+      const left = rest.window.length + queue.left;
+      logger.info(
+        `The broadcast "${run.broadcast_id}" goes on where another process has left it: ${left} chats are left.`,
+      );
+      const isNew = caller !== undefined && isUntouched(run);
+      const continueHere = continueHereWith(this.#options.ledgers(), request);
+      const resumed = isNew ? renewed(record, request) : record;
+      const context = createRun(request, deps, recipients, queue, counters);
+      return await runBroadcast(context, { ...rest, ledger, record: resumed, continueHere });
+    } finally {
+      recipients.close();
+    }
+  }
+
+  /** A run of another process goes on with the table's list, where that can be read; else with the one in memory. */
+  async #openAgain(request: BroadcastRequest): Promise<OpenRecipients> {
+    const { deps } = this.#options;
+    if (request.whenUnreadable === "throw" || deps.registry.isUnread) {
+      return await openRecipients(request, deps);
+    }
+    try {
+      return await openRecipients({ ...request, whenUnreadable: "throw" }, deps);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return await openRecipients(request, deps);
+    }
+  }
+}
+
+/** A process that lives renews its lease within this time. */
+const renewedWithinMs = 1.5 * renewLeaseEveryMs;
+
+/**
+ * Judges by the lease of one run, looked at again and again, whether its process has died. The clocks of two machines
+ * differ, and a clock may be set: so a lease that seems to have lapsed counts only if nobody renews it, and one that
+ * nobody renews does not count, however far ahead it is.
+ */
+class LeaseMonitor {
+  readonly #clock: Clock;
+  readonly #elapsed: () => number;
+  #lease: string | undefined;
+  /** When this lease was seen first. */
+  #seenAt = -Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#elapsed = steady(clock);
+  }
+
+  /** To be asked at each look, with the run as it is now. */
+  hasLapsed({ owner, fence, lease_until }: RunRecord): boolean {
+    // The process has handed the run over.
+    if (lease_until === 0) return true;
+    const lease = JSON.stringify([owner, fence, lease_until]);
+    if (lease !== this.#lease) this.#seenAt = this.#elapsed();
+    this.#lease = lease;
+    const unrenewedMs = this.#elapsed() - this.#seenAt;
+    return unrenewedMs >= (lease_until < this.#clock.now() ? renewedWithinMs : leaseMs);
+  }
+}
+
+/** The request of the first call; for a run whose message no chat has yet, that of this call. */
+async function requestOf(
+  ledger: Ledger,
+  run: RunRecord,
+  caller: BroadcastRequest | undefined,
+  now: () => number,
+): Promise<BroadcastRequest> {
+  if (caller !== undefined && isUntouched(run)) return caller;
+  const { broadcast_id: id, message_name, message_parts = 0 } = run;
+  const message = message_name === undefined ? caller?.message : JSON.parse(
+    await ledger.readText(id, message_name, message_parts),
+  ) as BroadcastMessage;
+  if (message === undefined) throw new Error("unreachable: a run that is finished alone has its message");
+  return {
+    message,
+    now,
+    control: caller?.control ?? new PauseControl(),
+    ...optionsFromRecord(run, caller?.options),
+  };
+}
+
+/** A run that is called for again, perhaps with another message and other options. */
+function renewed(record: RunRecord, request: BroadcastRequest): RunRecord {
+  return { ...record, ...optionsToRecord(request), message_name: undefined, message_parts: undefined };
+}
+
+/** The options of the first call, and those of this call that no ledger can keep. */
+function optionsFromRecord(
+  run: RunRecord,
+  caller: BroadcastOptions = {},
+): Pick<BroadcastRequest, "options" | "expiresAt" | "startedAt" | "whenUnreadable" | "whenLedgerDown"> {
+  const { signal, perChat, filter, onProgress, massDeactivation } = caller;
+  const order = typeof caller.order === "function" ? caller.order : undefined;
+  const functions = run["has_functions"] === true ? { perChat, filter, order } : {};
+  const options: BroadcastOptions = {
+    ...{ signal, onProgress, massDeactivation, ...functions },
+    broadcastId: run.broadcast_id,
+    onUnknown: run.on_unknown,
+    priority: run["priority"] as BroadcastOptions["priority"],
+    allowPaidBroadcast: run["allow_paid_broadcast"] === true,
+    starBudget: run["star_budget"] as number | undefined,
+  };
+  return {
+    options,
+    whenUnreadable: run["when_unreadable"] === "send" ? "send" : "throw",
+    whenLedgerDown: run["when_ledger_down"] === "send" ? "send" : "wait",
+    expiresAt: Number(run["expires_at"] ?? Infinity),
+    startedAt: Date.parse(run.started_at),
+  };
+}
+
+/** Why the run cannot be finished with what the ledger has and the caller gives; `undefined` where it can. */
+function cannotResumeReason(run: RunRecord, caller: BroadcastOptions | undefined): string | undefined {
+  const { broadcast_id: id } = run;
+  const givesFunctions = caller?.perChat !== undefined || caller?.filter !== undefined ||
+    typeof caller?.order === "function";
+  if (run["has_functions"] === true && !givesFunctions) {
+    return `The broadcast "${id}" was begun with perChat, filter or order, which no ledger can keep: ` +
+      `call broadcast() with the same broadcastId and the same functions to finish it.`;
+  }
+  if (typeof run["halted_by"] === "string" && caller === undefined) {
+    return `The broadcast "${id}" was ended, and is not finished by itself: ${run["halted_by"]}. ` +
+      `Call broadcast() with the same broadcastId to go on with it.`;
+  }
+  if (run.message_name !== undefined || caller !== undefined) return undefined;
+  return `The photo of the broadcast "${id}" had not been uploaded: ` +
+    `call broadcast() with the same broadcastId and the same message to finish it.`;
+}
+
+/** Whether no chat can have the message yet, so that a later call may give another one. */
+function isUntouched(run: RunRecord): boolean {
+  return typeof run["halted_by"] === "string" && run.cursor === undefined && !run.pending?.length;
+}
+
+/** Gives whether a chat was under way when the run was written last, and so may have the message. */
+function inDoubt(run: RunRecord, order: SendOrder): (id: number) => boolean {
+  const named = new Set(run.pending);
+  const isInWindow = inWindow(order, run);
+  return (id) => named.has(id) || isInWindow(id);
+}
+
+/** Where a run goes on: with which chats, and what has been counted. */
+interface Resumption extends Pick<ResumePoint, "window" | "inDoubt"> {
+  readonly counters: BroadcastCounters;
+  readonly queue: RecipientQueue;
+}
+
+/**
+ * Gives the chats to send to. Those in doubt are counted as unknown; or they come first, in the window that is written
+ * already, and get the message again. @param ids Ascending.
+ */
+function resumptionOf(run: RunRecord, ids: Float64Array, order: SendOrder): Resumption {
+  const counters = new BroadcastCounters(countersFromRecord(run));
+  const { pending = [] } = run;
+  const doubtfulIds = Array.from(ids.filter(inDoubt(run, order)));
+  const named = (name: string): readonly number[] => run[name] as readonly number[] | undefined ?? [];
+  const unsent = new Set(named("unsent"));
+  const isResent = run.on_unknown === "resend";
+  if (!isResent) {
+    for (const id of doubtfulIds) counters.record(id, inDoubtResult, 0);
+    // A chat that was in doubt and is no longer on the list was a recipient all the same.
+    counters.counts.unknown += Math.max(
+      0,
+      numberOf(run["window_size"]) + pending.length - doubtfulIds.length,
+    );
+  }
+  const again = isResent ? doubtfulIds : [];
+  const queue = new RecipientQueue({
+    ids,
+    order,
+    first: Array.from(ids.filter((id) => unsent.has(id))),
+    after: cursorPosition(order, run, "cursor"),
+    except: named("sampled"),
+  });
+  const left = again.length + queue.left;
+  counters.skip(Math.max(0, numberOf(run["recipients"]) - counters.done - left), "unsubscribed");
+  return { counters, queue, window: again, inDoubt: new Set(again) };
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}
+
+/** The report of a finished run. */
+async function reportFromRecord(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
+  const { broadcast_id, fence, problem_parts } = run;
+  const kept = problem_parts && await ledger.readText(broadcast_id, `problems-${fence}`, problem_parts);
+  const { errors = [], migrations = [], topics = [] } = kept ? JSON.parse(kept) : {};
+  const { sent, deactivated, skipped, failed, unknown, floods, ...state } = countersFromRecord(run);
+  const { unsubscribed, disallowed, expired, stopped } = state;
+  const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(Number);
+  return new BroadcastReport({
+    broadcastId: broadcast_id,
+    recipients: sent + deactivated + skipped + failed + unknown,
+    ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations, topics },
+    skips: { unsubscribed, disallowed, expired, stopped },
+    stopped: run["stopped_by"] as string | undefined,
+    recipientsFrom: run["recipients_from"] === "memory" ? "memory" : "table",
+    recipientsAsOf: run["recipients_as_of"] as string | undefined,
+    durationMs: Number(run["duration_ms"] ?? 0),
+    latencyMs: run["p50_ms"] === undefined ? undefined : { p50, p95, p99, max } as Percentiles,
+  });
+}
+
+/** What had been counted when the run was written last. */
+function countersFromRecord(run: RunRecord): CountersState {
+  const names = Object.keys(new BroadcastCounters().state) as (keyof CountersState)[];
+  return Object.fromEntries(names.map((name) => [name, Number(run[name] ?? 0)])) as CountersState;
+}

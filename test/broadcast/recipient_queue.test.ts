@@ -1,0 +1,75 @@
+/** Which recipient is next, and which chats join while a broadcast is sent. */
+import { ascendingStart, positionOf, RecipientQueue } from "../../lib/broadcast/send_order.ts";
+import { assert, suite } from "../harness.ts";
+import { randomOf } from "../support/histories.ts";
+
+const test = suite("RecipientQueue");
+
+const order = { start: ascendingStart, values: undefined } as const;
+const listOf = (...ids: number[]): Float64Array => Float64Array.from(ids);
+
+test("whoever joins behind the position is taken at the end, and whoever leaves is not", () => {
+  const queue = new RecipientQueue({ ids: listOf(2, 4, 6), order });
+  assert.equal(queue.take(2), [2, 4]);
+  queue.update(listOf(1, 2, 4, 8));
+  assert.is(queue.left, 2);
+  assert.equal([queue.take(5), queue.take(5), queue.left], [[8], [1], 0]);
+});
+
+test("whoever leaves the list and comes back is not taken twice", () => {
+  const queue = new RecipientQueue({ ids: listOf(1, 2, 3), order });
+  queue.take(2);
+  queue.update(listOf(1, 3));
+  queue.update(listOf(1, 2, 3));
+  assert.equal([queue.take(5), queue.take(5), queue.left], [[3], [], 0]);
+});
+
+test("whoever joins late, leaves and comes back is taken once", () => {
+  const queue = new RecipientQueue({ ids: listOf(2, 3), order });
+  queue.take(2);
+  queue.update(listOf(1, 2, 3));
+  queue.update(listOf(2, 3));
+  queue.update(listOf(1, 2, 3));
+  assert.equal(queue.take(5), [1]);
+  queue.update(listOf(2, 3));
+  queue.update(listOf(1, 2, 3));
+  assert.is(queue.left, 0);
+});
+
+test("whoever was dealt with out of their turn is not taken when they come back", () => {
+  const queue = new RecipientQueue({ ids: listOf(1, 2, 3), order });
+  queue.except([2]);
+  queue.update(listOf(1, 3));
+  assert.equal(queue.take(5), [1, 3]);
+  queue.update(listOf(1, 2, 3));
+  assert.is(queue.left, 0);
+});
+
+test("whoever another process may have dealt with does not join, though the list did not have them", () => {
+  const after = positionOf(order, 4);
+  const queue = new RecipientQueue({ ids: listOf(4, 6, 8), order, after });
+  assert.equal(queue.take(1), [6]);
+  queue.update(listOf(2, 4, 5, 6, 8));
+  assert.equal([queue.take(5), queue.take(5), queue.left], [[8], [5], 0]);
+});
+
+test("nobody is taken twice, and whoever stays is taken, however the list changes", () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const random = randomOf(seed);
+    const all = Array.from({ length: 12 }, (_, index) => index - 3).filter((id) => id !== 0);
+    const steady = all.filter(() => random() < 0.5);
+    const draw = (): Float64Array =>
+      Float64Array.from(all.filter((id) => steady.includes(id) || random() < 0.5));
+    const queue = new RecipientQueue({ ids: draw(), order });
+    const taken: number[] = [];
+    for (let step = 0; step < 12; step++) {
+      if (random() < 0.5) queue.update(draw());
+      else taken.push(...queue.take(1 + Math.floor(random() * 3)));
+    }
+    while (queue.left > 0) taken.push(...queue.take(5));
+    assert.is(new Set(taken).size, taken.length, `seed ${seed}: ${taken}`);
+    assert.equal(steady.filter((id) => !taken.includes(id)), [], `seed ${seed}`);
+  }
+});
+
+test.run();
