@@ -59,8 +59,8 @@ export interface BotRuntime {
 
 /** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
 export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
-  const { options, api, rateLimiter, botInfo, signal } = deps;
-  const { messagesPerSecond, clock, logger } = options;
+  const { options, api, rateLimiter, botInfo, onFailure, signal } = deps;
+  const { messagesPerSecond, allowedUsers, authorize, clock, logger } = options;
   const menuSet = setMenu(api, logger);
   const spool = options.spoolFile === undefined ? undefined : await openSpool(options.spoolFile);
   const storage = await openStorage(options, botInfo.id).catch(async (error) => {
@@ -68,9 +68,9 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
     throw error;
   });
   const { registry, ledgers } = storage;
-  const access = createAccess(deps);
-  const open = await createOpening(storage, options.allowedUsers, access);
-  const target = createWriteTarget(registry, { open, access, isOwn: options.storage === undefined, clock });
+  const access = createAccessControl({ allowedUsers, authorize, api, botInfo, onFailure, clock });
+  const open = await createOpening(storage, allowedUsers, access);
+  const target = createWriteTarget(registry, access, open, options);
   const writeQueue = new WriteQueue({
     storing: target,
     clock,
@@ -80,8 +80,9 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   });
   const replySender = createReplySender(registry, writeQueue, deps);
   const answers = new Replies({ api, replySender, registry });
-  const updateProcessor = createUpdateProcessor({ registry, access, target, writeQueue, answers }, deps);
-  await restoreSpool(spool, { registry, writeQueue, answers, logger });
+  const parts = { registry, access, target, writeQueue, answers };
+  const updateProcessor = createUpdateProcessor(parts, deps);
+  await restoreSpool(spool, parts, logger);
   if (registry.isUnread) void writeQueue.startDegraded(open);
   const broadcaster = new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers },
@@ -111,11 +112,6 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   };
 }
 
-function createAccess({ options, api, botInfo, onFailure }: RuntimeDeps): AccessControl {
-  const { allowedUsers, authorize, clock } = options;
-  return createAccessControl({ allowedUsers, authorize, api, botInfo, onFailure, clock });
-}
-
 /** Gives the function that reads what could not be read at the start; every write waits for it. */
 async function createOpening(
   { registry, open }: { readonly registry: ChatRegistry; readonly open: () => Promise<void> },
@@ -134,19 +130,14 @@ async function createOpening(
   };
 }
 
-interface WriteTargetDeps {
-  readonly open: () => Promise<void>;
-  readonly access: AccessControl;
-  /** Whether the storage is the toolkit's own, which has limits of its own; another one may hang. */
-  readonly isOwn: boolean;
-  readonly clock: Clock;
-}
-
 function createWriteTarget(
   registry: ChatRegistry,
-  { open, access, isOwn, clock }: WriteTargetDeps,
+  access: AccessControl,
+  open: () => Promise<void>,
+  { storage, clock }: RuntimeDeps["options"],
 ): WriteTarget {
-  const limited = <T>(answer: Promise<T>): Promise<T> => isOwn ? answer : withinLimit(answer, clock);
+  // The toolkit's own storages have limits of their own; one of the user's may hang.
+  const limited = <T>(answer: Promise<T>): Promise<T> => storage ? withinLimit(answer, clock) : answer;
   return {
     async apply(chatId, events) {
       await open();
@@ -193,7 +184,8 @@ function createReplySender(
   });
 }
 
-interface ProcessorParts {
+/** The parts that an update passes through. */
+interface UpdateParts {
   readonly registry: ChatRegistry;
   readonly access: AccessControl;
   readonly target: WriteTarget;
@@ -202,7 +194,7 @@ interface ProcessorParts {
 }
 
 function createUpdateProcessor(
-  { registry, access, target, writeQueue, answers }: ProcessorParts,
+  { registry, access, target, writeQueue, answers }: UpdateParts,
   { options, api, botInfo, handle, hasHandlers, onFailure, signal }: RuntimeDeps,
 ): UpdateProcessor {
   const { autoRegisterChats, chatTypes, chatsPerAdder, clock } = options;
@@ -226,17 +218,11 @@ function createUpdateProcessor(
   });
 }
 
-interface RestoreDeps {
-  readonly registry: ChatRegistry;
-  readonly writeQueue: WriteQueue;
-  readonly answers: Replies;
-  readonly logger: Logger;
-}
-
 /** Queues the writes that an earlier process has left in the spool file, ahead of all others. */
 async function restoreSpool(
   spool: Spool | undefined,
-  { registry, writeQueue, answers, logger }: RestoreDeps,
+  { registry, writeQueue, answers }: UpdateParts,
+  logger: Logger,
 ): Promise<void> {
   if (spool === undefined) return;
   const { entries, unreadable } = await spool.read();
