@@ -206,17 +206,15 @@ export class MeanReversionTelegramBot {
   }
 
   async #initialize(): Promise<Initialized> {
-    const { grammy, hasHandlers, openRateLimiter } = this.#grammyBot;
-    const { api } = grammy;
-    const botInfo = grammy.botInfo = await this.#callAtStartup((signal) => api.getMe(signal));
+    const { grammy, openRateLimiter } = this.#grammyBot;
+    const botInfo = grammy.botInfo = await this.#callAtStartup((signal) => grammy.api.getMe(signal));
     const { createRuntime } = await import("./wiring.ts");
     this.#runtime = await createRuntime({
       options: this.#options,
-      api,
+      grammy,
       rateLimiter: await openRateLimiter(),
       botInfo,
       handle: this.#handlerRunner.handle,
-      hasHandlers,
       onFailure: this.#failureLogs.onFailure,
       renderMessage: this.#renderMessage,
       signal: this.#stopping.signal,

@@ -25,18 +25,18 @@ import { deadline, DeadlineError } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { createRateLimitedLog, type Logger } from "../util/log.ts";
 import { createTokenBuckets } from "../util/token_bucket.ts";
+import type { HandlerBot } from "./grammy_bot.ts";
 import { type LedgerOptions, openLedgers, openStorage, readyText, setMenu } from "./open_storage.ts";
 import type { ResolvedBotOptions } from "./options.ts";
 
 /** What the parts need of the bot; its token is not among it. */
 export interface RuntimeDeps {
   readonly options: Omit<ResolvedBotOptions, "botToken">;
-  readonly api: Api;
+  readonly grammy: HandlerBot;
   readonly rateLimiter: RateLimiter;
   readonly botInfo: UserFromGetMe;
   /** Runs the user's own handlers. */
   readonly handle: (update: Update) => Promise<void>;
-  readonly hasHandlers: () => boolean;
   readonly onFailure: (updateId: number, error: unknown) => void;
   readonly renderMessage: MessageRenderer;
   /** Aborts when the bot is stopped. */
@@ -59,7 +59,7 @@ export interface BotRuntime {
 
 /** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
 export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
-  const { options, api, rateLimiter, botInfo, onFailure, signal } = deps;
+  const { options, grammy: { api }, rateLimiter, botInfo, onFailure, signal } = deps;
   const { messagesPerSecond, allowedUsers, authorize, clock, logger } = options;
   const menuSet = setMenu(api, logger);
   const spool = options.spoolFile === undefined ? undefined : await openSpool(options.spoolFile);
@@ -195,21 +195,21 @@ interface UpdateParts {
 
 function createUpdateProcessor(
   { registry, access, target, writeQueue, answers }: UpdateParts,
-  { options, api, botInfo, handle, hasHandlers, onFailure, signal }: RuntimeDeps,
+  { options, grammy, botInfo, handle, onFailure, signal }: RuntimeDeps,
 ): UpdateProcessor {
   const { autoRegisterChats, chatTypes, chatsPerAdder, clock } = options;
   return new UpdateProcessor({
     ...{
-      api,
+      api: grammy.api,
       botUsername: botInfo.username,
       registry,
       answers,
       handle,
-      hasHandlers,
       onFailure,
       clock,
       signal,
     },
+    hasHandlers: () => grammy.hasHandlers,
     hear: createUpdateParser({ registers: autoRegisterChats, clock }),
     admits: access.isAllowed,
     registration: new Registration({ chatTypes, chatsPerAdder, isExempt: access.isListed }),
