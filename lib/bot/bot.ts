@@ -86,7 +86,7 @@ export class MeanReversionTelegramBot {
     return this.#grammyBot.grammy;
   }
 
-  /** Settles when polling ends: rejects where the token is refused, resolves after `stopBot()`. Logged if nobody asks. */
+  /** Settles when polling ends: rejects where the token is refused, resolves after `stopBot()`. Logged if nobody waits. */
   get finished(): Promise<void> {
     return this.#finished.promise;
   }
@@ -102,8 +102,8 @@ export class MeanReversionTelegramBot {
   }
 
   /**
-   * Initializes if need be, and resolves once commands are heard; rejects where polling has ended by itself. In a
-   * notebook it first stops the bot of the same token that was started there before: run a cell again as you like.
+   * Initializes if need be, and resolves once commands are received; rejects if polling has ended by itself. In a
+   * notebook it first stops the bot of the same token that was started there before: a cell may be run again.
    * @throws {ConfigError | TelegramError} As `initialize()`; with `retry` not because Telegram cannot be reached.
    */
   async startBot(options: StartOptions = {}): Promise<void> {
@@ -135,7 +135,7 @@ export class MeanReversionTelegramBot {
   /**
    * Sends a text, or a photo with its caption, to every active chat. Nothing in it is parsed: formatting is what
    * `entities` say. Resolves when every chat is accounted for; can be paused, and tells how far it has come.
-   * @throws {TypeError | RangeError} If the message or an option is none.
+   * @throws {TypeError | RangeError} If the message or an option is wrong.
    * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to. See
    * `whenUnreadable` and `whenLedgerDown`.
    */
@@ -209,17 +209,15 @@ export class MeanReversionTelegramBot {
   }
 
   async #initialize(): Promise<Initialized> {
-    const { grammy, hasHandlers, openRateLimiter } = this.#grammyBot;
-    const { api } = grammy;
-    const botInfo = grammy.botInfo = await this.#callAtStartup((signal) => api.getMe(signal));
+    const { grammy, openRateLimiter } = this.#grammyBot;
+    const botInfo = grammy.botInfo = await this.#callAtStartup((signal) => grammy.api.getMe(signal));
     const { createRuntime } = await import("./wiring.ts");
     this.#runtime = await createRuntime({
       options: this.#options,
-      api,
+      grammy,
       rateLimiter: await openRateLimiter(),
       botInfo,
       handle: this.#handlerRunner.handle,
-      hasHandlers,
       onFailure: this.#failureLogs.onFailure,
       renderMessage: this.#renderMessage,
       signal: this.#stopping.signal,

@@ -6,8 +6,9 @@ import { Lazy } from "../util/async.ts";
 import { type HandlerLimitOptions, limitHandlers } from "./handlers.ts";
 
 /** A grammY bot that notices when the user adds middleware. */
-class HandlerBot extends Bot {
-  hasHandlers = false;
+export class HandlerBot extends Bot {
+  /** Whether the user has added handlers. */
+  hasHandlers: boolean = false;
 
   /** `on`, `command`, `filter` and all other ways to add a handler end here. */
   override use(...middleware: Middleware<Context>[]): Composer<Context> {
@@ -30,9 +31,7 @@ export interface GrammyBotOptions extends HandlerLimitOptions {
 }
 
 export interface GrammyBot {
-  readonly grammy: Bot;
-  /** Whether the user has added handlers. */
-  readonly hasHandlers: () => boolean;
+  readonly grammy: HandlerBot;
   /** Gives the rate limiter of all calls, whose code is loaded with the first one. */
   readonly openRateLimiter: () => Promise<RateLimiter>;
 }
@@ -49,5 +48,5 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   const limitRate: Transformer = async (...call) => await (await rateLimiter.get()).transformer(...call);
   grammy.api.config.use(limitRate, redactToken(botToken), nameNetworkCause);
   grammy.useOwn(limitHandlers(options));
-  return { grammy, hasHandlers: () => grammy.hasHandlers, openRateLimiter: () => rateLimiter.get() };
+  return { grammy, openRateLimiter: () => rateLimiter.get() };
 }

@@ -16,7 +16,7 @@ export interface BotHealth {
   /** Whether the bot polls: since `startBot()`, until it is stopped or Telegram refuses its token. */
   readonly isPolling: boolean;
   /**
-   * Whether commands are heard by polling. False before `startBot()` and after the end, and where Telegram has answered
+   * Whether polling receives commands. False before `startBot()` and after the end, and where Telegram has answered
    * no poll for three minutes, as beside another poller (409). A bot behind a webhook does not poll: false there.
    */
   readonly isHearing: boolean;

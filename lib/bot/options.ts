@@ -26,7 +26,7 @@ import {
   trueOrFalse,
 } from "../util/validate.ts";
 
-/** What a bot is told; only the token is required. */
+/** The options of a bot; only the token is required. */
 export interface BotOptions {
   /** The token that @BotFather gave. */
   readonly botToken: string;

@@ -24,18 +24,18 @@ import { deadline, DeadlineError } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { createRateLimitedLog, type Logger } from "../util/log.ts";
 import { createTokenBuckets } from "../util/token_bucket.ts";
+import type { HandlerBot } from "./grammy_bot.ts";
 import { type LedgerOptions, openLedgers, openStorage, readyText, setMenu } from "./open_storage.ts";
 import type { ResolvedBotOptions } from "./options.ts";
 
 /** What the parts need of the bot; its token is not among it. */
 export interface RuntimeDeps {
   readonly options: Omit<ResolvedBotOptions, "botToken">;
-  readonly api: Api;
+  readonly grammy: HandlerBot;
   readonly rateLimiter: RateLimiter;
   readonly botInfo: UserFromGetMe;
   /** Runs the user's own handlers. */
   readonly handle: (update: Update) => Promise<void>;
-  readonly hasHandlers: () => boolean;
   readonly onFailure: (updateId: number, error: unknown) => void;
   readonly renderMessage: MessageRenderer;
   /** Aborts when the bot is stopped. */
@@ -58,8 +58,8 @@ export interface BotRuntime {
 
 /** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
 export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
-  const { options, api, rateLimiter, botInfo, signal } = deps;
-  const { messagesPerSecond, clock, logger } = options;
+  const { options, grammy: { api }, rateLimiter, botInfo, onFailure, signal } = deps;
+  const { messagesPerSecond, allowedUsers, authorize, clock, logger } = options;
   const menuSet = setMenu(api, logger);
   const spool = options.spoolFile === undefined ? undefined : await openSpool(options.spoolFile);
   const storage = await openStorage(options, botInfo.id).catch(async (error) => {
@@ -67,9 +67,9 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
     throw error;
   });
   const { registry, ledgers } = storage;
-  const access = createAccess(deps);
-  const open = await createOpening(storage, options.allowedUsers, access);
-  const target = createWriteTarget(registry, { open, access, isOwn: options.storage === undefined, clock });
+  const access = createAccessControl({ allowedUsers, authorize, api, botInfo, onFailure, clock });
+  const open = await createOpening(storage, allowedUsers, access);
+  const target = createWriteTarget(registry, access, open, options);
   const writeQueue = new WriteQueue({
     target,
     clock,
@@ -79,8 +79,9 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   });
   const replySender = createReplySender(registry, writeQueue, deps);
   const replies = new Replies({ api, replySender, registry });
-  const updateProcessor = createUpdateProcessor({ registry, access, target, writeQueue, replies }, deps);
-  await restoreSpool(spool, { registry, writeQueue, replies, logger });
+  const parts = { registry, access, target, writeQueue, replies };
+  const updateProcessor = createUpdateProcessor(parts, deps);
+  await restoreSpool(spool, parts, logger);
   if (registry.isUnread) void writeQueue.startDegraded(open);
   const broadcaster = new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers },
@@ -110,11 +111,6 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   };
 }
 
-function createAccess({ options, api, botInfo, onFailure }: RuntimeDeps): AccessControl {
-  const { allowedUsers, authorize, clock } = options;
-  return createAccessControl({ allowedUsers, authorize, api, botInfo, onFailure, clock });
-}
-
 /** Gives the function that reads what could not be read at the start; every write waits for it. */
 async function createOpening(
   { registry, open }: { readonly registry: ChatRegistry; readonly open: () => Promise<void> },
@@ -133,19 +129,14 @@ async function createOpening(
   };
 }
 
-interface WriteTargetDeps {
-  readonly open: () => Promise<void>;
-  readonly access: AccessControl;
-  /** Whether the storage is the toolkit's own, which has limits of its own; another one may hang. */
-  readonly isOwn: boolean;
-  readonly clock: Clock;
-}
-
 function createWriteTarget(
   registry: ChatRegistry,
-  { open, access, isOwn, clock }: WriteTargetDeps,
+  access: AccessControl,
+  open: () => Promise<void>,
+  { storage, clock }: RuntimeDeps["options"],
 ): WriteTarget {
-  const limited = <T>(answer: Promise<T>): Promise<T> => isOwn ? answer : withinLimit(answer, clock);
+  // The toolkit's own storages have limits of their own; one of the user's may hang.
+  const limited = <T>(answer: Promise<T>): Promise<T> => storage ? withinLimit(answer, clock) : answer;
   return {
     async apply(chatId, events) {
       await open();
@@ -192,7 +183,8 @@ function createReplySender(
   });
 }
 
-interface ProcessorParts {
+/** The parts that an update passes through. */
+interface UpdateParts {
   readonly registry: ChatRegistry;
   readonly access: AccessControl;
   readonly target: WriteTarget;
@@ -201,13 +193,14 @@ interface ProcessorParts {
 }
 
 function createUpdateProcessor(
-  { registry, access, target, writeQueue, replies }: ProcessorParts,
-  { options, api, botInfo, handle, hasHandlers, onFailure, signal }: RuntimeDeps,
+  { registry, access, target, writeQueue, replies }: UpdateParts,
+  { options, grammy, botInfo, handle, onFailure, signal }: RuntimeDeps,
 ): UpdateProcessor {
   const { autoRegisterChats, chatTypes, chatsPerAdder, clock } = options;
   return new UpdateProcessor({
-    ...{ api, registry, replies, handle, hasHandlers, onFailure, clock, signal },
+    ...{ api: grammy.api, registry, replies, handle, onFailure, clock, signal },
     botUsername: botInfo.username,
+    hasHandlers: () => grammy.hasHandlers,
     parser: new UpdateParser({ registers: autoRegisterChats, clock }),
     isAllowed: access.isAllowed,
     registration: new Registration({ chatTypes, chatsPerAdder, isExempt: access.isListed }),
@@ -216,17 +209,11 @@ function createUpdateProcessor(
   });
 }
 
-interface RestoreDeps {
-  readonly registry: ChatRegistry;
-  readonly writeQueue: WriteQueue;
-  readonly replies: Replies;
-  readonly logger: Logger;
-}
-
 /** Queues the writes that an earlier process has left in the spool file, ahead of all others. */
 async function restoreSpool(
   spool: Spool | undefined,
-  { registry, writeQueue, replies, logger }: RestoreDeps,
+  { registry, writeQueue, replies }: UpdateParts,
+  logger: Logger,
 ): Promise<void> {
   if (spool === undefined) return;
   const { entries, unreadable } = await spool.read();

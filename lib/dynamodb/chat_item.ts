@@ -75,7 +75,7 @@ export function threadOf(item: Item): number | undefined {
   return isThreadId(threadId) ? threadId : undefined;
 }
 
-/** An attribute as a chat's id. A number of more digits is none: JavaScript would round it to another chat's. */
+/** An attribute as a chat's id. A number of more digits counts as absent: JavaScript would round it to another chat's. */
 function idOf(value: AttributeValue | undefined): number | undefined {
   const id = /^-?\d{1,16}$/.test(value?.N ?? "") ? Number(value?.N) : NaN;
   return isChatId(id) ? id : undefined;
@@ -100,7 +100,7 @@ function reasonOf(value: unknown, removedAt: string | null): RemovedReason | und
 
 const longestTime = 64;
 
-/** A text that may be a time, in whatever form. A longer one is none; replies would quote it. */
+/** A text that may be a time, in whatever form. A longer one counts as absent, as replies quote it. */
 function timeOf(value: unknown): string | undefined {
   return typeof value === "string" && value.length <= longestTime ? value : undefined;
 }

@@ -102,7 +102,7 @@ export function openTable(
   };
 }
 
-/** Reads an item consistently; `undefined` where there is none. */
+/** Reads an item consistently; `undefined` if there is none. */
 export async function getItem(table: Table, Key: Item, signal?: AbortSignal): Promise<Item | undefined> {
   const command = new GetItemCommand({ TableName: table.tableName, Key, ConsistentRead: true });
   return (await table.send("GetItem", command, signal)).Item;

@@ -90,8 +90,8 @@ interface ServiceAnswer {
 function detailOf(error: unknown): string {
   const { message, code, $metadata } = error as ServiceAnswer;
   const status = errorName(error) === message && $metadata?.httpStatusCode;
-  const words = message || code || errorName(error) || String(error);
-  const detail = (status ? `${words}, HTTP status ${status}` : words).trim().replace(/\.$/, "");
+  const text = message || code || errorName(error) || String(error);
+  const detail = (status ? `${text}, HTTP status ${status}` : text).trim().replace(/\.$/, "");
   return detail.length > 300 ? `${detail.slice(0, 300)}…` : detail;
 }
 
