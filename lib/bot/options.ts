@@ -17,12 +17,15 @@ import {
   assertNoMistakes,
   configMistakes,
   functionRule,
+  isObject,
   type ListRule,
   methodsRule,
   mistakesInNames,
   type Names,
+  numberRule,
   type Rule,
   type Rules,
+  textRule,
   trueOrFalse,
 } from "../util/validate.ts";
 
@@ -95,35 +98,27 @@ export interface BotOptions {
 
 export const chatTypes: readonly ChatType[] = ["private", "group", "supergroup", "channel"];
 
-const textRule = (form: RegExp, rule: string): Rule => ({
-  isGood: (value) => typeof value === "string" && form.test(value),
-  rule,
-});
-
 /** What each element of a list must be, and how many there must be at least. */
 const listRule = (list: ListRule, rule: string, least: number): Rule => ({
   isGood: (value) => Array.isArray(value) && value.length >= least && value.every(list.isGood),
   ...{ rule, list },
 });
 
-const tableRule = textRule(/^[A-Za-z0-9_.-]{3,255}$/, "3 to 255 letters, digits, _, . and -");
+const tableRule = textRule("3 to 255 letters, digits, _, . and -", /^[A-Za-z0-9_.-]{3,255}$/);
 const messageNames: Names = { known: Object.keys(defaultMessages), what: "a name in messages" };
 
 const rules: Rules<BotOptions> = {
   botToken: {
     ...textRule(
-      /^\d+:[A-Za-z0-9_-]+$/,
       "the token from @BotFather: digits, a colon, then letters, digits, - and _, without spaces or quotes",
+      /^\d+:[A-Za-z0-9_-]+$/,
     ),
     isSecret: true,
   },
   tableName: tableRule,
   broadcastsTableName: tableRule,
-  regionName: textRule(/^[a-z]{2,}(-[a-z0-9]+)+$/, "an AWS region such as us-east-1"),
-  messagesPerSecond: {
-    isGood: (value) => typeof value === "number" && value > 0 && value <= 1000,
-    rule: "a number above 0 and up to 1000",
-  },
+  regionName: textRule("an AWS region such as us-east-1", /^[a-z]{2,}(-[a-z0-9]+)+$/),
+  messagesPerSecond: numberRule("a number above 0 and up to 1000", (value) => value > 0 && value <= 1000),
   fetch: functionRule("a fetch function"),
   logger: methodsRule("{ info, warn, error }", "info", "warn", "error"),
   storage: methodsRule("a ChatStorage", "apply", "scan"),
@@ -144,14 +139,14 @@ const rules: Rules<BotOptions> = {
     `a list of one or more of ${chatTypes.join(", ")}`,
     1,
   ),
-  chatsPerAdder: {
-    isGood: (value) => value === Infinity || (Number.isSafeInteger(value) && value as number > 0),
-    rule: "a whole number above 0, or Infinity",
-  },
-  spoolFile: textRule(/^[^\0]*[^\0/\\]$/, "the path of a file"),
+  chatsPerAdder: numberRule(
+    "a whole number above 0, or Infinity",
+    (value) => value === Infinity || (Number.isSafeInteger(value) && value > 0),
+  ),
+  spoolFile: textRule("the path of a file", /^[^\0]*[^\0/\\]$/),
   messages: {
     isGood: (value) =>
-      typeof value === "object" && value !== null && !Array.isArray(value) &&
+      isObject(value) && !Array.isArray(value) &&
       Object.values(value).every((wording) => wording === undefined || typeof wording === "function"),
     rule: `functions by the messages' names, which are ${messageNames.known.join(", ")}`,
   },

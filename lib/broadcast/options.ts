@@ -17,6 +17,7 @@ import {
   methodsRule,
   type Names,
   namesOf,
+  numberRule,
   oneOfRule,
   type Rule,
   type Rules,
@@ -169,7 +170,6 @@ export interface BroadcastOptions {
 /** What `perChat` gives. */
 export type ChatText = TextPart | undefined;
 
-const positive = (value: unknown): boolean => typeof value === "number" && value > 0;
 const byteLength = (text: string): number => new TextEncoder().encode(text).length;
 const chatFunction = functionRule("a function of a chat");
 const orders = oneOfRule("rotating", "ascending");
@@ -187,13 +187,10 @@ const rules: Rules<BroadcastOptions> = {
     rule: `a Date, milliseconds, or ISO 8601 with its zone ("…Z")`,
     hint: secondsHint,
   },
-  maxAgeMs: { isGood: positive, rule: "a number of milliseconds above 0" },
+  maxAgeMs: numberRule("a number of milliseconds above 0", (value) => value > 0),
   priority: oneOfRule("urgent", "bulk"),
   allowPaidBroadcast: trueOrFalse,
-  starBudget: {
-    isGood: (value) => typeof value === "number" && value >= 0,
-    rule: "a number of Stars, 0 or more",
-  },
+  starBudget: numberRule("a number of Stars, 0 or more", (value) => value >= 0),
   perChat: chatFunction,
   filter: chatFunction,
   order: {

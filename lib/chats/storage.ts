@@ -10,8 +10,10 @@ import {
   assertValue,
   type Checks,
   functionRule,
+  isObject,
   methodsRule,
   type Names,
+  numberRule,
   type Rule,
 } from "../util/validate.ts";
 import { isStopped } from "./chat.ts";
@@ -302,7 +304,7 @@ const userInfoNames: Names = {
   isOpen: true,
 };
 const userInfoRule: Rule = {
-  isGood: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  isGood: (value) => isObject(value) && !Array.isArray(value),
   rule: 'an object such as { username: "ada" }',
 };
 const fieldRule: Rule = {
@@ -325,8 +327,7 @@ export function assertUserInfo(userInfo: UserInfo): void {
 const cleanupChecks: Checks<CleanupOptions> = {
   rules: {
     daysThreshold: {
-      isGood: (value) => Number.isFinite(value) && value as number > 0,
-      rule: "a finite number above 0",
+      ...numberRule("a finite number above 0", (value) => value > 0 && value < Infinity),
       isRequired: true,
     },
   },

@@ -65,12 +65,13 @@ async function load(): Promise<typeof import("./chart/mod.ts")> {
   } catch (cause) {
     const isFile = isSource && name.startsWith("file:") && process.versions["deno"] !== undefined;
     const hint = isFile
-      ? ` Deno has to be allowed to read the folder: --allow-read=${folderOf(name)}`
+      ? ` Deno has to be allowed to read the folder: --allow-read=${libFolder()}`
       : " The package in one file has no charts in it: they need the package itself.";
     throw new Error(`The chart's module could not be loaded: ${(cause as Error).message}.${hint}`, { cause });
   }
 }
 
-function folderOf(url: string): string {
-  return decodeURIComponent(new URL("./", url).pathname).slice(0, -1);
+/** The chart's module imports from other rooms, too. */
+function libFolder(): string {
+  return decodeURIComponent(new URL("../", import.meta.url).pathname).slice(0, -1);
 }

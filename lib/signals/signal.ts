@@ -3,7 +3,16 @@
  * signal's data (here), its text (ticket.ts), candles (candle.ts) and its picture (chart/, loaded by chart_loader.ts).
  */
 import { secondsHint } from "../util/clock.ts";
-import { assertOptions, assertValue, type Checks, oneOfRule, type Rule, shown } from "../util/validate.ts";
+import {
+  assertOptions,
+  assertValue,
+  type Checks,
+  isObject,
+  oneOfRule,
+  type Rule,
+  shown,
+  textRule,
+} from "../util/validate.ts";
 
 /**
  * A price or an amount. A string keeps its digits exactly (`"1.0850"`); a number is printed in full, without an exponent,
@@ -63,7 +72,7 @@ const amountRule: Rule = {
   isData: true,
 };
 const priceRule: Rule = { ...amountRule, isRequired: true };
-const textRule: Rule = { isGood: (value) => typeof value === "string", rule: "a text" };
+const text = textRule("a text");
 const aboveZero: Rule = { isGood: (value) => Number(value) > 0, rule: "above 0", Refusal: RangeError };
 
 const timeRule: Rule = {
@@ -78,7 +87,7 @@ const timeRule: Rule = {
 
 const parametersRule: Rule = {
   isGood: (value) =>
-    typeof value === "object" && value !== null && !(Symbol.iterator in value) &&
+    isObject(value) && !(Symbol.iterator in value) &&
     Object.values(value).every((each) =>
       typeof each === "string" || typeof each === "boolean" || Number.isFinite(each)
     ),
@@ -90,14 +99,10 @@ const parametersRule: Rule = {
 const checks: Checks<TradingSignal> = {
   rules: {
     direction: { ...oneOfRule("long", "short"), isRequired: true },
-    symbol: {
-      isGood: (value) => typeof value === "string" && value.trim() !== "",
-      rule: 'a name such as "BTC-USD"',
-      isRequired: true,
-    },
+    symbol: { ...textRule('a name such as "BTC-USD"', /\S/), isRequired: true },
     ...{ entry: priceRule, stop: priceRule, target: priceRule },
     ...{ tickSize: amountRule, size: amountRule, risk: amountRule },
-    ...{ currency: textRule, timeframe: textRule, strategy: textRule, note: textRule },
+    ...{ currency: text, timeframe: text, strategy: text, note: text },
     parameters: parametersRule,
     time: timeRule,
   },

@@ -3,7 +3,14 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
-import { assertNoMistakes, configMistakes, mistakesInNames, namesOf, type Rule } from "../util/validate.ts";
+import {
+  assertNoMistakes,
+  configMistakes,
+  mistakesInNames,
+  namesOf,
+  type Rule,
+  textRule,
+} from "../util/validate.ts";
 import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adapters.ts";
 
 export type { LambdaAnswer, LambdaEvent };
@@ -28,8 +35,10 @@ export interface WebhookOptions {
 
 const webhookNames = { known: namesOf<WebhookOptions>({ secretToken: true }) };
 const secretRule: Rule = {
-  isGood: (value) => typeof value === "string" && /^[A-Za-z0-9_-]{1,256}$/.test(value),
-  rule: "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token",
+  ...textRule(
+    "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token",
+    /^[A-Za-z0-9_-]{1,256}$/,
+  ),
   isSecret: true,
 };
 

@@ -57,6 +57,16 @@ export const trueOrFalse: Rule = { isGood: (value) => typeof value === "boolean"
 /** For a value that is checked in another place. */
 export const anything: Rule = { isGood: () => true, rule: "anything" };
 
+/** A text of this form. */
+export function textRule(rule: string, form: RegExp = /^/): Rule {
+  return { isGood: (value) => typeof value === "string" && form.test(value), rule };
+}
+
+/** A number that passes the test; `NaN` passes no comparison. */
+export function numberRule(rule: string, isGood: (value: number) => boolean, Refusal?: ErrorClass): Rule {
+  return { isGood: (value) => typeof value === "number" && isGood(value), rule, ...Refusal && { Refusal } };
+}
+
 export function functionRule(rule: string = "a function"): Rule {
   return { isGood: (value) => typeof value === "function", rule };
 }

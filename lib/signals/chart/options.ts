@@ -1,5 +1,5 @@
 /** The options of a chart, their defaults and their rules. */
-import { assertOptions, type Checks, oneOfRule, type Rule } from "../../util/validate.ts";
+import { assertOptions, type Checks, isObject, numberRule, oneOfRule } from "../../util/validate.ts";
 
 /** How a chart looks. */
 export interface ChartOptions {
@@ -30,22 +30,18 @@ export interface Bands {
 const chartChecks: Checks<ChartOptions> = {
   rules: {
     theme: oneOfRule("light", "dark"),
-    bands: { isGood: (value) => typeof value === "object" && value !== null, rule: "an object" },
+    bands: { isGood: isObject, rule: "an object" },
   },
 };
 
-const deviations: Rule = {
-  isGood: (value) => Number.isFinite(value) && value as number > 0,
-  rule: "a number above 0",
-  Refusal: RangeError,
-};
+const deviations = numberRule("a number above 0", (value) => value > 0 && value < Infinity, RangeError);
 const bandChecks: Checks<ChartBands> = {
   rules: {
-    bollingerPeriod: {
-      isGood: (value) => Number.isInteger(value) && value as number >= 2,
-      rule: "a whole number from 2 on",
-      Refusal: RangeError,
-    },
+    bollingerPeriod: numberRule(
+      "a whole number from 2 on",
+      (value) => Number.isInteger(value) && value >= 2,
+      RangeError,
+    ),
     bollingerDeviations: deviations,
     vwapDeviations: deviations,
   },
