@@ -149,7 +149,9 @@ function validateSides(signal: TradingSignal): void {
     const rounded = `, and after rounding to ${step} "${name}" is ${price} and "entry" ${entry}`;
     assertValue(action, name, signal[name], {
       isGood: () => isRight(price, entry),
-      rule: `${isBelow ? "below" : "above"} "entry" (${shown(signal.entry)}) for a ${direction}`,
+      get rule() {
+        return `${isBelow ? "below" : "above"} "entry" (${shown(signal.entry)}) for a ${direction}`;
+      },
       hint: () => isRight(signal[name], signal.entry) ? rounded : "",
       Refusal: RangeError,
     });

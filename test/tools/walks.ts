@@ -45,7 +45,7 @@ class Coverage {
 
 interface Walk {
   readonly title: string;
-  /** The limit for its files. */
+  /** The limit for its files; `Infinity` where there is none, as for a first signal, which makes the ledger's table. */
   readonly most: number;
   readonly take: () => Promise<unknown>;
 }
@@ -93,9 +93,14 @@ const walks: readonly Walk[] = [
     },
   },
   {
+    title: "the first sendSignal() with a broadcastId",
+    most: Infinity,
+    take: () => bot.sendSignal(signal, { broadcastId: "first" }),
+  },
+  {
     title: "sendSignal() with a broadcastId",
     most: 42,
-    take: () => bot.sendSignal(signal, { broadcastId: "walk" }),
+    take: () => bot.sendSignal(signal, { broadcastId: "second" }),
   },
 ];
 
@@ -107,7 +112,8 @@ for (const { title, most, take } of walks) {
   const folders = byFolder(files);
   const counts = [...folders].map(([folder, { length }]) => `${folder} ${length}`).join(", ");
   const isTooMany = files.length > most;
-  rows.push([title, String(files.length), String(most), isTooMany ? "TOO MANY" : "ok", counts]);
+  const limit = most === Infinity ? ["", ""] : [String(most), isTooMany ? "TOO MANY" : "ok"];
+  rows.push([title, String(files.length), ...limit, counts]);
   if (isTooMany) process.exitCode = 1;
   if (!isListing) continue;
   console.log(title);
