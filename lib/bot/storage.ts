@@ -18,22 +18,7 @@ export { systemClock } from "../util/clock.ts";
 export { consoleLogger } from "../util/log.ts";
 
 export type { Ledger, RunRecord, RunText, RunValue } from "../broadcast/ledger.ts";
-export type {
-  BaseEvent,
-  Chat,
-  ChatEvent,
-  ChatState,
-  ChatType,
-  DeliveryEvent,
-  InheritedEvent,
-  MemberEvent,
-  MessageEvent,
-  MigratedEvent,
-  OperatorEvent,
-  RemovedReason,
-  StaleEvent,
-  UserInfo,
-} from "../chats/events.ts";
+export type * from "../chats/events.ts";
 export type {
   ApplyResult,
   ChatStorageOptions,
