@@ -1,5 +1,5 @@
 /**
- * The bot room: the toolkit as one bot (`MeanReversionTelegramBot`), as a plugin for another grammY bot (`subscriptions()`),
+ * The folder `bot`: the toolkit as one bot (`MeanReversionTelegramBot`), as a plugin for another grammY bot (`subscriptions()`),
  * and the wiring of both. This file is the bot itself: its public methods and its life from start to stop.
  */
 import { setMaxListeners } from "node:events";

@@ -1,11 +1,11 @@
 /**
- * The room `broadcast`: one message to many chats. It decides who gets a message, sends it at the bot's pace, counts what
+ * The folder `broadcast`: one message to many chats. It decides who gets a message, sends it at the bot's pace, counts what
  * became of it for each chat, and, for a broadcast with an id, keeps it in a ledger, so that it is sent once whatever dies.
  *
  * This file is the entry: `startSignal()` and `startBroadcast()` check what they are given and send it by a `Broadcaster`,
- * which is one bot's broadcasts. Other rooms may also take the types of a caller (`options.ts`, `handle.ts`, `report.ts`),
+ * which is one bot's broadcasts. Other folders may also take the types of a caller (`options.ts`, `handle.ts`, `report.ts`),
  * the port `Ledger` and the ledgers (`ledger.ts`, `memory_ledger.ts`, `local_ledger.ts`, `ledger_failover.ts`), and
- * `BroadcastDeps` of `request.ts`. The rest is the room's own.
+ * `BroadcastDeps` of `request.ts`. The rest is the folder's own.
  */
 import { setMaxListeners } from "node:events";
 import type { MessageRenderer } from "../chats/messages.ts";

@@ -1,5 +1,5 @@
 /**
- * The room `chats`: who is subscribed, and how an update changes that. The other rooms use `ChatStorage` (the port behind
+ * The folder `chats`: who is subscribed, and how an update changes that. The other folders use `ChatStorage` (the port behind
  * which chats are kept), `ChatRegistry` (the subscribed chats in memory) and the types of `events.ts`; the bot puts the
  * update processor, the write queue and the replies together.
  *

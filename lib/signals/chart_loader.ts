@@ -71,7 +71,7 @@ async function load(): Promise<typeof import("./chart/mod.ts")> {
   }
 }
 
-/** The chart's module imports from other rooms, too. */
+/** The chart's module imports from other folders, too. */
 function libFolder(): string {
   return decodeURIComponent(new URL("../", import.meta.url).pathname).slice(0, -1);
 }

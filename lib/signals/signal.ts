@@ -1,5 +1,5 @@
 /**
- * Trading signals: facts of a trade, how they are validated, and how prices and amounts are written. This room knows a
+ * Trading signals: facts of a trade, how they are validated, and how prices and amounts are written. This folder knows a
  * signal's data (here), its text (ticket.ts), candles (candle.ts) and its picture (chart/, loaded by chart_loader.ts).
  */
 import { secondsHint } from "../util/clock.ts";

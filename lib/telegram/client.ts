@@ -1,7 +1,7 @@
 /**
  * The client of Telegram's Bot API: how grammY's calls reach Telegram, and what their errors say.
  *
- * The room `telegram` holds what is true of the Bot API for any bot; it knows nothing of subscriptions, signals or tables.
+ * The folder `telegram` holds what is true of the Bot API for any bot; it knows nothing of subscriptions, signals or tables.
  * Others may take from it: the client's options and transformers (this file), what became of a send (`outcome.ts`), the
  * rate limiter (`rate_limit/rate_limiter.ts`, with `SendRequest` and `SendPermit`), updates (`polling.ts`, `webhook.ts`),
  * the start (`startup.ts`), formatted texts (`text.ts`, `split.ts`), ids (`chat_id.ts`) and errors (`errors.ts`). All other

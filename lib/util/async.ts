@@ -1,4 +1,7 @@
-/** How tasks run: once, one after another, a few at a time, within a time, again after a failure. */
+/**
+ * How tasks run: once, one after another, a few at a time, within a time, again after a failure. The folder `util` holds
+ * what every other folder may use, and imports none of them.
+ */
 import type { Clock } from "./clock.ts";
 
 /** Runs a task when it is first asked for, and gives every caller its result. A task that fails is run again by the next call. */
