@@ -1,4 +1,7 @@
-/** Chats in DynamoDB, through the raw client: every change of a chat is one conditional UpdateItem. */
+/**
+ * Chats in DynamoDB, through the raw client: every change of a chat is one conditional UpdateItem. The folder `dynamodb`
+ * implements the ports `ChatStorage` (this file) and `Ledger` (ledger.ts); only the folder `bot` constructs them.
+ */
 import process from "node:process";
 import {
   type AttributeValue,

@@ -12,26 +12,6 @@ export interface RateSlot {
   readonly since: number;
 }
 
-export interface AdaptiveRate {
-  /** How long it is until the next slot; 0 or less is now. Takes nothing. */
-  waitMs(now: number): number;
-  /** Takes the slot that is due. */
-  take(now: number): RateSlot;
-  /**
-   * The message of this slot was one too many: the rate is lower from now on, until time has shown that more is possible;
-   * but no lower than half the full rate, as the flood may have been one chat's own.
-   */
-  backOff(slot: RateSlot): void;
-  /** The flood was the bot's: the rate is as low as the estimate. Only the slot of the latest back-off counts. */
-  confirm(slot: RateSlot): void;
-  /** The message was not one too many. Only the slot of the latest back-off counts. */
-  undoBackOff(slot: RateSlot): void;
-  /** From now on the rate is never higher than this. */
-  limit(messagesPerSecond: number): void;
-  /** Messages a second, as it is now. */
-  readonly messagesPerSecond: number;
-}
-
 /** Slots that a late timer missed are made up for, up to this long: less than Telegram would call a burst. */
 const catchUpMs = 100;
 /** After so long without a message, whatever Telegram counts has run down. */
@@ -62,83 +42,107 @@ interface Snapshot {
  * by a thousandth each second of work, and faster the longer nothing happens: it is back at the full rate after two minutes
  * of work, or twenty of idleness, while a limit that stays is met again about once in a minute.
  */
-export function createAdaptiveRate(messagesPerSecond: number): AdaptiveRate {
-  let most = messagesPerSecond;
-  let current = messagesPerSecond;
-  let next = -Infinity;
-  let period = 0;
-  let lastPeriod = 0;
-  let taken = 0;
-  let startedAt = -Infinity;
+export class AdaptiveRate {
+  #most: number;
+  #current: number;
+  #next = -Infinity;
+  #period = 0;
+  #lastPeriod = 0;
+  #taken = 0;
+  #startedAt = -Infinity;
   /** Milliseconds of work since the back-off. */
-  let workedMs = 0;
-  let before: Snapshot | undefined;
+  #workedMs = 0;
+  #before: Snapshot | undefined;
 
-  const beginPeriod = (): void => {
-    period = ++lastPeriod;
-    taken = 0;
-  };
-  const grow = (ms: number): void => {
-    if (current >= most) return;
-    workedMs += ms;
-    const seconds = workedMs / 1000;
-    current = Math.min(most, current * (1 + ms / 1000 * 0.001 * (1 + (seconds / 30) ** 2)));
-  };
+  constructor(messagesPerSecond: number) {
+    this.#most = this.#current = messagesPerSecond;
+  }
 
-  return {
-    waitMs: (now) => next - now,
-    take(now) {
-      const idleForMs = now - next;
-      if (idleForMs > idleMs) {
-        beginPeriod();
-        if (Number.isFinite(idleForMs)) grow(idleForMs * idleWeight);
-      }
-      // After a rest there is nothing to make up for.
-      const isFirst = taken === 0;
-      // Where no message waited for the rate, those that left until then tell nothing of a limit.
-      if (idleForMs > catchUpMs) taken = 0;
-      if (taken === 0) startedAt = now;
-      const slot = Math.max(next, isFirst ? now : now - catchUpMs);
-      const spacingMs = 1000 / current;
-      next = slot + spacingMs;
-      grow(spacingMs);
-      return { at: now, period, before: taken++, since: startedAt };
-    },
-    backOff(slot) {
-      // A message that left before the back-off for its neighbour teaches nothing new.
-      if (slot.period !== period) return;
-      const limit = slot.before / (1 + (slot.at - slot.since) / 1000);
-      const least = Math.min(1, most);
-      const estimate = Math.max(
-        least,
-        slot.before < tellingMessages ? current / 2 : Math.min(current, limit) * caution,
-      );
-      before = { period, next: lastPeriod + 1, current, taken, startedAt, workedMs, estimate };
-      current = Math.max(estimate, Math.min(current, most / 2));
-      workedMs = 0;
-      beginPeriod();
-    },
-    confirm(slot) {
-      if (before?.period === slot.period) current = Math.min(current, before.estimate);
-    },
-    undoBackOff(slot) {
-      if (before?.period !== slot.period) return;
-      current = Math.min(most, Math.max(current, before.current));
-      // Where there was no rest since, the count goes on, too.
-      if (period === before.next) {
-        ({ period, startedAt, workedMs } = before);
-        taken += before.taken;
-      }
-      before = undefined;
-    },
-    limit(messagesPerSecond) {
-      most = Math.min(most, messagesPerSecond);
-      current = Math.min(current, most);
-    },
-    get messagesPerSecond() {
-      return current;
-    },
-  };
+  /** Messages a second, as it is now. */
+  get messagesPerSecond(): number {
+    return this.#current;
+  }
+
+  /** How long it is until the next slot; 0 or less is now. Takes nothing. */
+  waitMs(now: number): number {
+    return this.#next - now;
+  }
+
+  /** Takes the slot that is due. */
+  take(now: number): RateSlot {
+    const idleForMs = now - this.#next;
+    if (idleForMs > idleMs) {
+      this.#beginPeriod();
+      if (Number.isFinite(idleForMs)) this.#grow(idleForMs * idleWeight);
+    }
+    // After a rest there is nothing to make up for.
+    const isFirst = this.#taken === 0;
+    // Where no message waited for the rate, those that left until then tell nothing of a limit.
+    if (idleForMs > catchUpMs) this.#taken = 0;
+    if (this.#taken === 0) this.#startedAt = now;
+    const slot = Math.max(this.#next, isFirst ? now : now - catchUpMs);
+    const spacingMs = 1000 / this.#current;
+    this.#next = slot + spacingMs;
+    this.#grow(spacingMs);
+    return { at: now, period: this.#period, before: this.#taken++, since: this.#startedAt };
+  }
+
+  /**
+   * The message of this slot was one too many: the rate is lower from now on, until time has shown that more is possible;
+   * but no lower than half the full rate, as the flood may have been one chat's own.
+   */
+  backOff(slot: RateSlot): void {
+    // A message that left before the back-off for its neighbour teaches nothing new.
+    if (slot.period !== this.#period) return;
+    const limit = slot.before / (1 + (slot.at - slot.since) / 1000);
+    const current = this.#current;
+    const learned = slot.before < tellingMessages ? current / 2 : Math.min(current, limit) * caution;
+    const estimate = Math.max(Math.min(1, this.#most), learned);
+    this.#before = {
+      ...{ period: this.#period, next: this.#lastPeriod + 1, current, taken: this.#taken },
+      ...{ startedAt: this.#startedAt, workedMs: this.#workedMs, estimate },
+    };
+    this.#current = Math.max(estimate, Math.min(current, this.#most / 2));
+    this.#workedMs = 0;
+    this.#beginPeriod();
+  }
+
+  /** The flood was the bot's: the rate is as low as the estimate. Only the slot of the latest back-off counts. */
+  confirm(slot: RateSlot): void {
+    if (this.#before?.period === slot.period) this.#current = Math.min(this.#current, this.#before.estimate);
+  }
+
+  /** The message was not one too many. Only the slot of the latest back-off counts. */
+  undoBackOff(slot: RateSlot): void {
+    const before = this.#before;
+    if (before?.period !== slot.period) return;
+    this.#current = Math.min(this.#most, Math.max(this.#current, before.current));
+    // Where there was no rest since, the count goes on, too.
+    if (this.#period === before.next) {
+      [this.#period, this.#startedAt, this.#workedMs] = [before.period, before.startedAt, before.workedMs];
+      this.#taken += before.taken;
+    }
+    this.#before = undefined;
+  }
+
+  /** From now on the rate is never higher than this. */
+  limit(messagesPerSecond: number): void {
+    this.#most = Math.min(this.#most, messagesPerSecond);
+    this.#current = Math.min(this.#current, this.#most);
+  }
+
+  #beginPeriod(): void {
+    this.#period = ++this.#lastPeriod;
+    this.#taken = 0;
+  }
+
+  #grow(ms: number): void {
+    if (this.#current >= this.#most) return;
+    this.#workedMs += ms;
+    const seconds = this.#workedMs / 1000;
+    const growth = 1 + ms / 1000 * 0.001 * (1 + (seconds / 30) ** 2);
+    this.#current = Math.min(this.#most, this.#current * growth);
+  }
 }
 
 /**

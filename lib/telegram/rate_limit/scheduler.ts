@@ -2,13 +2,7 @@
 import { Alarm, type Clock, createLeaps, steady } from "../../util/clock.ts";
 import { Heap } from "../../util/collections.ts";
 import { type ChatId, FloodWait } from "./flood_wait.ts";
-import {
-  type AdaptiveRate,
-  createAdaptiveRate,
-  createChatRateLimits,
-  createReplyShare,
-  type ReplyShare,
-} from "./rates.ts";
+import { AdaptiveRate, createChatRateLimits, createReplyShare, type ReplyShare } from "./rates.ts";
 import {
   chosenBy,
   isMessage,
@@ -146,9 +140,9 @@ export class SendScheduler {
     const onChange = (): void => this.#dispatch();
     this.#feedback = new RateFeedback({ ...this.#limits, now: this.#now, onFlood, onLowered, onChange });
     this.#alarm = new Alarm({ clock, now: this.#now, onTime: onChange });
-    this.#free = createAdaptiveRate(messagesPerSecond);
-    this.#paid = createAdaptiveRate(messagesPerSecond);
-    const reads = createAdaptiveRate(readsPerSecond);
+    this.#free = new AdaptiveRate(messagesPerSecond);
+    this.#paid = new AdaptiveRate(messagesPerSecond);
+    const reads = new AdaptiveRate(readsPerSecond);
     this.#queues = createQueues({ free: this.#free, paid: this.#paid, reads });
     const { call, read, confirmation, reply, ...broadcasts } = this.#queues;
     this.#byPriority = Object.values(this.#queues);

@@ -2,14 +2,10 @@
 import fc from "fast-check";
 import { TokenBucket429 } from "../../../lib/local/telegram/rate_limit.ts";
 import type { ChatId } from "../../../lib/telegram/rate_limit/flood_wait.ts";
-import {
-  createAdaptiveRate,
-  createChatRateLimits,
-  type RateSlot,
-} from "../../../lib/telegram/rate_limit/rates.ts";
+import { createChatRateLimits, type RateSlot } from "../../../lib/telegram/rate_limit/rates.ts";
 import { assert, suite } from "../../harness.ts";
 
-const test = suite("createAdaptiveRate()");
+const test = suite("AdaptiveRate");
 
 /** What is made up for after a late timer: a tenth of a second's worth. */
 const catchUpSeconds = 0.1;
@@ -21,7 +17,7 @@ const rate = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0.1, m
 
 /** When messages leave that are asked for after these gaps; each waits for its slot. */
 function timesOf(messagesPerSecond: number, gaps: readonly number[]): number[] {
-  const pace = createAdaptiveRate(messagesPerSecond);
+  const pace = new AdaptiveRate(messagesPerSecond);
   let now = 1_000_000;
   return gaps.map((gap) => {
     now += gap;
@@ -54,7 +50,7 @@ test("take() keeps up the rate under full demand", () => {
 
 test("take() lets one leave at once after a rest, and no burst", () => {
   fc.assert(fc.property(rate, demand, (messagesPerSecond, gaps) => {
-    const pace = createAdaptiveRate(messagesPerSecond);
+    const pace = new AdaptiveRate(messagesPerSecond);
     let now = 0;
     for (const gap of gaps) {
       now += gap + Math.max(0, pace.waitMs(now + gap));
@@ -76,7 +72,7 @@ interface Course {
 
 /** Sends as the pace has it to a server that takes `limit` a second, and answers after the latency. */
 function course(messagesPerSecond: number, limit: number, latencyMs: number, count: number): Course {
-  const pace = createAdaptiveRate(messagesPerSecond);
+  const pace = new AdaptiveRate(messagesPerSecond);
   let now = 0;
   const server = new TokenBucket429(limit, () => now);
   const answers: { at: number; act: () => void }[] = [];
@@ -152,7 +148,7 @@ test("backOff() follows any limit, at any latency", () => {
 });
 
 test("after a flood that has passed the full rate is back within three minutes of work", () => {
-  const pace = createAdaptiveRate(30);
+  const pace = new AdaptiveRate(30);
   let now = 0;
   let slot = pace.take(now);
   for (let count = 0; count < 60; count++) slot = pace.take(now += Math.max(0, pace.waitMs(now)));
@@ -166,7 +162,7 @@ test("after a flood that has passed the full rate is back within three minutes o
 });
 
 test("backOff() is done once for all that left before the first of them was refused", () => {
-  const pace = createAdaptiveRate(30);
+  const pace = new AdaptiveRate(30);
   let now = 0;
   const slots = Array.from({ length: 50 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
   for (const slot of slots.slice(40)) pace.backOff(slot);
@@ -175,7 +171,7 @@ test("backOff() is done once for all that left before the first of them was refu
 });
 
 test("undoBackOff() takes it back where the flood was one chat's own", () => {
-  const pace = createAdaptiveRate(30);
+  const pace = new AdaptiveRate(30);
   const slot = pace.take(0);
   pace.backOff(slot);
   assert.is(pace.messagesPerSecond, 15);
@@ -185,7 +181,7 @@ test("undoBackOff() takes it back where the flood was one chat's own", () => {
 
 test("undoBackOff() takes it back after a rest, too, and what confirm() has lowered", () => {
   for (const restMs of [0, 60_000]) {
-    const pace = createAdaptiveRate(40);
+    const pace = new AdaptiveRate(40);
     pace.backOff(pace.take(0));
     const slot = pace.take(1000 + restMs);
     const before = pace.messagesPerSecond;
@@ -198,7 +194,7 @@ test("undoBackOff() takes it back after a rest, too, and what confirm() has lowe
 });
 
 test("undoBackOff() lets those teach that had left before", () => {
-  const pace = createAdaptiveRate(30);
+  const pace = new AdaptiveRate(30);
   let now = 0;
   const slots = Array.from({ length: 60 }, () => pace.take(now += Math.max(0, pace.waitMs(now))));
   const [first, last] = [slots[58], slots[59]] as [RateSlot, RateSlot];
@@ -209,7 +205,7 @@ test("undoBackOff() lets those teach that had left before", () => {
 });
 
 test("limit() holds for good", () => {
-  const pace = createAdaptiveRate(1000);
+  const pace = new AdaptiveRate(1000);
   pace.limit(30);
   const slot = pace.take(0);
   pace.backOff(slot);
@@ -220,7 +216,7 @@ test("limit() holds for good", () => {
 
 test("backOff() goes no lower than half the rate until confirm() says that the limit was the bot's", () => {
   for (const [isConfirmed, least] of [[false, 15], [true, 1]] as const) {
-    const pace = createAdaptiveRate(30);
+    const pace = new AdaptiveRate(30);
     for (let count = 0; count < 20; count++) {
       const slot = pace.take(count * 1100);
       pace.backOff(slot);
@@ -232,7 +228,7 @@ test("backOff() goes no lower than half the rate until confirm() says that the l
 
 test("what nobody waited for tells nothing of a limit: a trickle before a flood costs half the rate at most", () => {
   for (const gapMs of [150, 400, 800, 990]) {
-    const pace = createAdaptiveRate(30);
+    const pace = new AdaptiveRate(30);
     let now = 0;
     let slot = pace.take(now);
     for (let count = 0; count < 200; count++) slot = pace.take(now += gapMs);
@@ -243,7 +239,7 @@ test("what nobody waited for tells nothing of a limit: a trickle before a flood 
 });
 
 test("confirm() counts for the slot that was lowered for last", () => {
-  const pace = createAdaptiveRate(30);
+  const pace = new AdaptiveRate(30);
   const early = pace.take(0);
   pace.backOff(early);
   const late = pace.take(2000);
@@ -258,7 +254,7 @@ test("confirm() counts for the slot that was lowered for last", () => {
 
 test("idle time gives the rate back, too: all of it in twenty minutes, next to nothing in one", () => {
   for (const [idleMs, least, most] of [[60_000, 15, 16], [20 * 60_000, 30, 30]] as const) {
-    const pace = createAdaptiveRate(30);
+    const pace = new AdaptiveRate(30);
     pace.backOff(pace.take(0));
     pace.take(idleMs);
     const { messagesPerSecond } = pace;
