@@ -122,8 +122,8 @@ function loggerAbove(clear: () => void): Logger {
     say(message);
   };
   return {
-    info: above(console.log),
-    warn: above(console.warn),
-    error: above(console.error),
+    info: above((message) => console.log(message)),
+    warn: above((message) => console.warn(message)),
+    error: above((message) => console.error(message)),
   };
 }

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { TokenBucket429 } from "../../../lib/local/telegram/rate_limit.ts";
 import type { ChatId } from "../../../lib/telegram/rate_limit/flood_wait.ts";
-import { createChatRateLimits, type RateSlot } from "../../../lib/telegram/rate_limit/rates.ts";
+import { AdaptiveRate, createChatRateLimits, type RateSlot } from "../../../lib/telegram/rate_limit/rates.ts";
 import { assert, suite } from "../../harness.ts";
 
 const test = suite("AdaptiveRate");
