@@ -121,7 +121,7 @@ disk(
       ];
       await appendFile(path, `${bad.join("\n")}\n`);
       const next = await start();
-      assert.equal(next.ids, ["a"]);
+      assert.equal([...next.ids], ["a"]);
       assert.equal(logger.lines, [`6 lines of the file ${path} cannot be read, and are left out.`]);
     }),
 );
@@ -248,7 +248,7 @@ over(
     assert.equal([local.ids.has("a"), local.ids.size, await local.get("a")], [false, 0, undefined]);
     assert.ok(await isEmpty(path));
     assert.equal(await local.handOver(real), given([]), "repeated");
-    assert.equal((await start()).ids, []);
+    assert.equal([...(await start()).ids], []);
   },
 );
 
