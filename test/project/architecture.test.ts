@@ -87,7 +87,7 @@ function functionsIn(source: string): { readonly line: number; readonly length: 
     const isSibling = (other: string): boolean => other.trim() !== "" && indentOf(other) === indentOf(line);
     // A long head begins above the line that ends it.
     let start = index;
-    if (/^\)|^\}.*[^>] \{$/.test(text)) { do start--; while (!isSibling(lines[start] ?? "")); }
+    if (/^\)|^\}.*(?<!=>) \{$/.test(text)) { do start--; while (!isSibling(lines[start] ?? "")); }
     if (otherBlock.test((lines[start] ?? "").trim())) return [];
     const end = lines.findIndex((each, at) => at > index && isSibling(each) && each.trim().startsWith("}"));
     return [{ line: start + 1, length: end - start + 1 }];
