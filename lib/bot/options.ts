@@ -109,10 +109,9 @@ const messageNames: Names = { known: Object.keys(defaultMessages), what: "a name
 
 const rules: Rules<BotOptions> = {
   botToken: {
-    ...textRule(
+    isGood: (value) => typeof value === "string" && /^\d+:[A-Za-z0-9_-]+$/.test(value),
+    rule:
       "the token from @BotFather: digits, a colon, then letters, digits, - and _, without spaces or quotes",
-      /^\d+:[A-Za-z0-9_-]+$/,
-    ),
     isSecret: true,
   },
   tableName: tableRule,
@@ -196,13 +195,10 @@ export function validateOptions(
   ];
 }
 
-interface Versions {
-  readonly node?: string | undefined;
-  readonly bun?: string | undefined;
-}
-
 /** Deno and Bun name a Node of their own, which is never too old. Before 1.4 Bun's HTTP client has no connections. */
-export function mistakesInRuntime({ node = "", bun }: Versions): string[] {
+export function mistakesInRuntime(
+  { node = "", bun }: Readonly<Record<string, string | undefined>>,
+): string[] {
   const [major = 0, minor = 0] = (bun ?? "").split(".").map(Number);
   if (bun !== undefined && (major < 1 || (major === 1 && minor < 4))) {
     return [`This is Bun ${bun}, but 1.4 or later is needed: \`bun upgrade\`, or use Node or Deno.`];
@@ -215,14 +211,10 @@ export function mistakesInRuntime({ node = "", bun }: Versions): string[] {
 
 // Resolving.
 
+type NameWithDefault = "useDynamoDB" | "autoRegisterChats" | "messagesPerSecond" | "logger" | "clock";
+
 /** The options whose default does not depend on the environment. */
-export interface OptionsWithDefaults {
-  readonly useDynamoDB: boolean;
-  readonly autoRegisterChats: boolean;
-  readonly messagesPerSecond: number;
-  readonly logger: Logger;
-  readonly clock: Clock;
-}
+export type OptionsWithDefaults = { readonly [Name in NameWithDefault]: NonNullable<BotOptions[Name]> };
 
 /** A bot's options with their defaults. */
 export type ResolvedBotOptions = BotOptions & OptionsWithDefaults;

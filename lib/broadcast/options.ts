@@ -1,4 +1,5 @@
 /** What can be broadcast, and the options of a broadcast and of a signal, with their checks. */
+import { Buffer } from "node:buffer";
 import type { MessageEntity } from "grammy/types";
 import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
@@ -170,7 +171,6 @@ export interface BroadcastOptions {
 /** What `perChat` gives. */
 export type ChatText = TextPart | undefined;
 
-const byteLength = (text: string): number => new TextEncoder().encode(text).length;
 const chatFunction = functionRule("a function of a chat");
 const orders = oneOfRule("rotating", "ascending");
 
@@ -178,7 +178,7 @@ const rules: Rules<BroadcastOptions> = {
   signal: methodsRule("an AbortSignal", "throwIfAborted"),
   broadcastId: {
     isGood: (value) =>
-      typeof value === "string" && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && byteLength(value) <= 128,
+      typeof value === "string" && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && Buffer.byteLength(value) <= 128,
     rule: "1 to 128 characters (bytes, in UTF-8), none of them a control character",
   },
   onUnknown: oneOfRule("skip", "resend"),

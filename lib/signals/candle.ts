@@ -25,13 +25,9 @@ const arrayHint =
 
 const listRule: Rule = { isGood: Array.isArray, rule: "a list", isRequired: true, isData: true };
 const objectRule: Rule = { isGood: isObject, rule: "an object", isRequired: true };
-const fieldsRule: Rule = {
-  isGood: (candle) => !Array.isArray(candle),
-  ...{ rule: fields, isData: true, hint: () => arrayHint },
-};
-const numberRule: Rule = {
-  ...{ isGood: Number.isFinite, rule: "a finite number", isRequired: true, isData: true },
-};
+const isNoArray = (candle: unknown): boolean => !Array.isArray(candle);
+const fieldsRule: Rule = { isGood: isNoArray, rule: fields, isData: true, hint: () => arrayHint };
+const numberRule: Rule = { isGood: Number.isFinite, rule: "a finite number", isRequired: true, isData: true };
 const numberRules = Object.entries({
   time: { ...numberRule, hint: dateHint },
   ...{ open: numberRule, high: numberRule, low: numberRule, close: numberRule, volume: numberRule },

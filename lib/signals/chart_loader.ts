@@ -33,7 +33,8 @@ export function createChartRenderer({ clock, logger }: ChartRendererOptions): Ch
   const drawNext = (request: ChartRequest): Promise<Uint8Array> =>
     oneAtATime(0, async () => {
       await nextTurn();
-      return await draw(request);
+      const { signal, candles, theme, bands } = request;
+      return await (await load()).drawChart(signal, candles, { theme, bands });
     });
   return async (request) => {
     const { abortSignal } = request;
@@ -49,11 +50,6 @@ export function createChartRenderer({ clock, logger }: ChartRendererOptions): Ch
       return undefined;
     }
   };
-}
-
-async function draw({ signal, candles, theme, bands }: ChartRequest): Promise<Uint8Array> {
-  const { drawChart } = await load();
-  return await drawChart(signal, candles, { theme, bands });
 }
 
 /** The module's name is no literal: otherwise Deno would download the chart's packages for bots that draw none. */

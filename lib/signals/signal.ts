@@ -60,14 +60,16 @@ export interface TradingSignal {
 
 /** Of a price, at most: noise of floating point is behind these. */
 const significantDigits = 12;
-const plainDecimal = /^-?\d+(\.\d+)?$/;
 
 // Validation.
 
 const action = "use the signal";
 
 const amountRule: Rule = {
-  isGood: (value) => isDecimal(typeof value === "number" ? numberText(value) : value),
+  isGood: (value) => {
+    const text = typeof value === "number" ? numberText(value) : value;
+    return typeof text === "string" && /^-?\d+(\.\d+)?$/.test(text) && Number.isFinite(Number(text));
+  },
   rule: 'a finite number, or a string of plain digits such as "1.0850"',
   isData: true,
 };
@@ -75,6 +77,7 @@ const priceRule: Rule = { ...amountRule, isRequired: true };
 const text = textRule("a text");
 const aboveZero: Rule = { isGood: (value) => Number(value) > 0, rule: "above 0", Refusal: RangeError };
 
+const dateHint = (time: unknown): string => time instanceof Date ? secondsHint(time) : "";
 const timeRule: Rule = {
   isGood: (value) => {
     const hasZone = typeof value === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(value);
@@ -131,7 +134,7 @@ export function validateSignal(signal: TradingSignal): void {
   validateSides(signal);
 }
 
-/** Prices are compared as they are shown. */
+/** Compares prices as they are shown. */
 function validateSides(signal: TradingSignal): void {
   const { direction, tickSize } = signal;
   const step = tickSize === undefined ? `${significantDigits} significant digits` : `tickSize ${tickSize}`;
@@ -156,14 +159,6 @@ function validateSides(signal: TradingSignal): void {
       Refusal: RangeError,
     });
   }
-}
-
-function isDecimal(text: unknown): boolean {
-  return typeof text === "string" && plainDecimal.test(text) && Number.isFinite(Number(text));
-}
-
-function dateHint(time: unknown): string {
-  return time instanceof Date ? secondsHint(time) : "";
 }
 
 // Values derived from a signal, and how they are written.

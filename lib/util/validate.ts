@@ -22,7 +22,6 @@ export interface Rule {
   readonly isData?: boolean;
   /** The texts that the value may be: the nearest one is offered. */
   readonly known?: readonly string[];
-  /** What each element must be, where the value is a list. */
   readonly list?: ListRule;
   /** What else a message says about the value, such as that it looks like seconds. */
   readonly hint?: (value: unknown) => string;
@@ -30,12 +29,8 @@ export interface Rule {
   readonly Refusal?: ErrorClass;
 }
 
-/** What each element of a list must be. */
-export interface ListRule {
-  readonly isGood: (element: unknown) => boolean;
-  /** The texts that it may be. Default: it is a number. */
-  readonly known?: readonly string[];
-}
+/** What each element of a list must be: one of the known texts, or without them a number. */
+export type ListRule = Pick<Rule, "isGood" | "known">;
 
 /** A rule for each field of a type: the compiler refuses a table that leaves one out, or has one too many. */
 export type Rules<T> = { readonly [Name in keyof T & string]-?: Rule };
@@ -57,7 +52,6 @@ export const trueOrFalse: Rule = { isGood: (value) => typeof value === "boolean"
 /** For a value that is checked in another place. */
 export const anything: Rule = { isGood: () => true, rule: "anything" };
 
-/** A text of this form. */
 export function textRule(rule: string, form: RegExp = /^/): Rule {
   return { isGood: (value) => typeof value === "string" && form.test(value), rule };
 }
@@ -73,14 +67,12 @@ export function functionRule(rule: string = "a function"): Rule {
 
 export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/** An object that has these methods. */
 export function methodsRule(rule: string, ...methods: readonly string[]): Rule {
   const has = (value: unknown, name: string): boolean =>
     typeof (value as Readonly<Record<string, unknown>> | null)?.[name] === "function";
   return { isGood: (value) => methods.every((name) => has(value, name)), rule };
 }
 
-/** One of these texts. */
 export function oneOfRule(...known: readonly string[]): Rule {
   const quoted = known.map((text) => JSON.stringify(text));
   const rule = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
@@ -90,8 +82,8 @@ export function oneOfRule(...known: readonly string[]): Rule {
 /** `x must be RULE: current value is V`, without a full stop. */
 export function mistakeIn(name: string, value: unknown, rule: Rule): string {
   if (rule.isSecret) return `${name} must be ${rule.rule} (its value is not shown)`;
-  const current = rule.isData ? `current value is ${shownData(value)}` : currentValue(value, rule.list);
-  const hint = valueHint(value, rule.known ?? []) + (rule.hint?.(value) ?? "");
+  const current = rule.list ? currentList(value, rule.list) : `current value is ${shown(value, rule.isData)}`;
+  const hint = valueHint(value, rule.known) + (rule.hint?.(value) ?? "");
   return `${name} must be ${rule.rule}: ${current}${hint}`;
 }
 
@@ -122,7 +114,7 @@ export function configMistakes(name: string, value: unknown, rule: Rule, remedy:
   return breaks(value, rule) ? [ended(mistakeIn(name, value, rule))] : [];
 }
 
-/** A sentence for each name that is unknown, or one if that is no object at all. `example` is one of its options. */
+/** A sentence for each name that is unknown, or one if that is no object. `example` is one of its options. */
 export function mistakesInNames(options: unknown, names: Names, example?: string): string[] {
   if (example !== undefined && !isObject(options)) {
     return [`The options must be an object such as { ${example} }: current value is ${shown(options)}.`];
@@ -139,9 +131,7 @@ export function assertOptionNames(options: object, names: Names, isOpen: boolean
   assertNoMistakes(mistakesInNames(options, { ...names, isOpen }, names.known[0]));
 }
 
-function ended(sentence: string): string {
-  return sentence.endsWith("?") ? sentence : `${sentence}.`;
-}
+const ended = (sentence: string): string => sentence.endsWith("?") ? sentence : `${sentence}.`;
 
 // Actions: a TypeError or RangeError.
 
@@ -153,27 +143,25 @@ function ended(sentence: string): string {
 export function assertOptions<T>(
   action: string,
   given: unknown,
-  { rules, subject = "the options", example, Refusal = TypeError, ...names }: Checks<T>,
+  { rules, subject = "the options", example, Refusal, ...names }: Checks<T>,
   found: readonly string[] = [],
 ): void {
-  const rule = `an object${example === undefined ? "" : ` such as ${example}`}`;
-  assertSubject(action, subject, given, { isGood: isObject, rule, isRequired: true, Refusal });
+  if (!isObject(given)) {
+    const rule = `an object${example === undefined ? "" : ` such as ${example}`}`;
+    refuse(action, [mistakeIn(subject, given, { isGood: isObject, rule })], Refusal);
+  }
   const object = given as Readonly<Record<string, unknown>>;
   const table = Object.entries<Rule>(rules);
-  const unknown = [...found, ...unknownNames(given, { ...names, known: table.map(([name]) => name) })];
+  const unknown = [...found, ...unknownNames(given, { ...names, known: Object.keys(rules) })];
   // What is missing where a name is misspelt is there under the wrong name.
   const broken = table.filter(([name, rule]) =>
     breaks(object[name], rule) && (unknown.length === 0 || object[name] !== undefined)
   );
   const Kind = (unknown.length === 0 ? broken[0]?.[1].Refusal : undefined) ?? Refusal;
-  const mistakes = [
-    ...unknown,
-    ...broken.map(([name, rule]) => mistakeIn(`"${name}"`, object[name], rule)),
-  ];
-  refuse(action, mistakes, Kind);
+  const mistakes = broken.map(([name, rule]) => mistakeIn(`"${name}"`, object[name], rule));
+  refuse(action, [...unknown, ...mistakes], Kind);
 }
 
-/** Refuses one value by its name. */
 export function assertValue(action: string, name: string, value: unknown, rule: Rule): void {
   assertSubject(action, `"${name}"`, value, rule);
 }
@@ -184,12 +172,7 @@ export function assertSubject(action: string, subject: string, value: unknown, r
 }
 
 /** Refuses an object with names that are unknown. */
-export function assertNames(
-  action: string,
-  given: unknown,
-  names: Names,
-  Refusal: ErrorClass = TypeError,
-): void {
+export function assertNames(action: string, given: unknown, names: Names, Refusal?: ErrorClass): void {
   refuse(action, unknownNames(given, names), Refusal);
 }
 
@@ -225,12 +208,12 @@ export function namesOf<T>(names: Readonly<Record<keyof T & string, true>>): rea
 export function unknownNames(given: unknown, names: Names): string[] {
   if (!isObject(given)) return [];
   const object = given as Readonly<Record<string, unknown>>;
-  const isOpen = names.isOpen === true || !isPlain(object);
+  const prototype = Object.getPrototypeOf(object);
+  const isOfClass = prototype !== null && Object.getPrototypeOf(prototype) !== null;
+  const isOpen = names.isOpen === true || isOfClass;
   const missing = names.known.filter((known) => object[known] === undefined);
-  const unknown = Object.keys(object).filter((name) =>
-    !names.known.includes(name) && object[name] !== undefined
-  );
-  return unknown.flatMap((name) => {
+  const unknown = Object.keys(object).filter((name) => !names.known.includes(name));
+  return unknown.filter((name) => object[name] !== undefined).flatMap((name) => {
     const synonymous = missing.find((known) => names.synonyms?.[known]?.includes(plain(name)));
     const isMeant = missing.some((known) => isMisspelt(plain(name), plain(known)));
     return !isOpen || isMeant || synonymous !== undefined ? [unknownName(name, names, synonymous)] : [];
@@ -248,50 +231,39 @@ function unknownName(name: string, names: Names, synonymous: string | undefined)
 
 /** The name that was meant, if one is near: spelt alike, or a part of it. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const given = plain(name);
-  const near = known.map((each) => ({ each, meant: plain(each) }))
-    .filter(({ meant }) => isNear(given, meant))
-    .map(({ each, meant }) => ({ each, far: farness(given, meant) }));
-  return near.sort((one, other) => one.far - other.far)[0]?.each;
+  const near = known.filter((each) => isNear(plain(name), plain(each)));
+  return near.sort((one, other) => lettersBetween(name, one) - lettersBetween(name, other))[0];
 }
 
 /** What to say behind a value that is none of those there are: ` (did you mean "reset"?)`; empty where none is near. */
-export function valueHint(value: unknown, known: readonly string[]): string {
+export function valueHint(value: unknown, known: readonly string[] = []): string {
   const meant = typeof value === "string" ? nearest(value, known) : undefined;
   return meant === undefined ? "" : ` (did you mean ${JSON.stringify(meant)}?)`;
 }
 
 /** How many letters differ; two that have changed places are one mistake. Neither case nor `-` and `_` count. */
 export function lettersBetween(one: string, other: string): number {
-  return farness(plain(one), plain(other));
+  const [given, meant] = [plain(one), plain(other)];
+  const letters = distance(given, meant);
+  return letters === 2 && isSwapped(given, meant) ? 1 : letters;
 }
 
 const plain = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, "");
-
-function isPlain(object: object): boolean {
-  const prototype = Object.getPrototypeOf(object);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
 
 function isNear(given: string, meant: string): boolean {
   const isPart = Math.min(given.length, meant.length) >= 4 &&
     (meant.includes(given) || given.includes(meant));
   return isPart || isMisspelt(given, meant) || given.replace(/ies$/, "y") === meant ||
-    farness(given, meant) <= 0.4 * Math.max(given.length, meant.length);
+    lettersBetween(given, meant) <= 0.4 * Math.max(given.length, meant.length);
 }
 
 /** Short words that differ in a letter are different words, as a side and a size; so is a word that goes on. */
 function isMisspelt(given: string, meant: string): boolean {
   if (given === meant || given === `${meant}s`) return true;
-  const far = farness(given, meant);
+  const far = lettersBetween(given, meant);
   if (far > 1 && given.includes(meant)) return false;
   if (meant.length < 5) return far === 1 && isSwapped(given, meant);
   return far <= (meant.length < 8 ? 1 : 2);
-}
-
-function farness(one: string, other: string): number {
-  const letters = distance(one, other);
-  return letters === 2 && isSwapped(one, other) ? 1 : letters;
 }
 
 const isSwapped = (one: string, other: string): boolean =>
@@ -309,45 +281,34 @@ function shownName(name: string): string {
   return /^[\w$-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
-/** What was given, without what a user may have put into the wrong place: of an object only its class. */
-export function shown(value: unknown): string {
-  if (isObject(value) && !(value instanceof Date)) {
-    return `an object (${value.constructor?.name ?? "of no class"})`;
+/**
+ * What was given, without what a user may have put into the wrong place: of an object only its class.
+ * @param isData Market data holds no secrets: of an object it is shown what is in it, too.
+ */
+export function shown(value: unknown, isData: boolean = false): string {
+  if (!isObject(value) || value instanceof Date) {
+    const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+    return redactTokens(text).slice(0, longestValue);
   }
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return redactTokens(text).slice(0, longestValue);
+  if (isData) return inspect(value, { depth: 1, breakLength: Infinity }).slice(0, longestValue);
+  return `an object (${value.constructor?.name ?? "of no class"})`;
 }
 
-/** Market data, which holds no secrets: of an object also what is in it. */
-export function shownData(value: unknown): string {
-  const isInspected = isObject(value) && !(value instanceof Date);
-  return isInspected
-    ? inspect(value, { depth: 1, breakLength: Infinity }).slice(0, longestValue)
-    : shown(value);
-}
-
-/** What stands in a refusal behind the rule; of a list it is the first element that breaks the rule. */
-function currentValue(value: unknown, list?: ListRule): string {
-  if (list !== undefined && typeof value === "string") return currentText(value, list);
-  if (list === undefined || !Array.isArray(value)) return `current value is ${shown(value)}`;
-  const index = value.findIndex((element) => !list.isGood(element));
-  if (index < 0) return "it is empty";
-  const element: unknown = value[index];
-  const meant = numberIn(element, list);
-  const hint = meant === element ? valueHint(element, list.known ?? []) : ` (did you mean ${meant}?)`;
-  return `at index ${index} it is ${shown(element)}${hint}`;
-}
-
-/** A text in a list's place, as the environment gives it, and as it is written by mistake. */
-function currentText(text: string, list: ListRule): string {
-  const current = `current value is ${shown(text)}`;
-  const words = text.split(/[\s,;]+/).filter((word) => word !== "");
-  const elements = words.map((word) => numberIn(word, list));
-  const odd = elements.find((element) => !list.isGood(element));
-  if (elements.length === 0) return current;
-  if (odd === undefined) return `${current} (did you mean ${JSON.stringify(elements)}?)`;
-  const hint = valueHint(odd, list.known ?? []);
-  return words.length === 1 ? current + hint : `${current}, of which ${shown(odd)} is none${hint}`;
+/** What stands behind the rule of a list: the first element that breaks it. Text may stand in the list's place. */
+function currentList(value: unknown, list: ListRule): string {
+  const current = `current value is ${shown(value)}`;
+  if (typeof value !== "string" && !Array.isArray(value)) return current;
+  const isText = typeof value === "string";
+  const given: readonly unknown[] = isText ? value.split(/[\s,;]+/).filter((word) => word !== "") : value;
+  const meant = given.map((element) => numberIn(element, list));
+  const index = (isText ? meant : given).findIndex((element) => !list.isGood(element));
+  const element = given[index];
+  const isNumber = !Object.is(meant[index], element);
+  const hint = isNumber ? ` (did you mean ${meant[index]}?)` : valueHint(element, list.known);
+  if (!isText) return index < 0 ? "it is empty" : `at index ${index} it is ${shown(element)}${hint}`;
+  if (given.length === 0) return current;
+  if (index < 0) return `${current} (did you mean ${JSON.stringify(meant)}?)`;
+  return given.length === 1 ? current + hint : `${current}, of which ${shown(element)} is none${hint}`;
 }
 
 /** The number that a text is, where numbers are wanted, or whatever it is. */

@@ -22,10 +22,11 @@ function priceAxis({ y, ticks, plot, labels, colours }: Layout, taken: readonly 
   }).join("");
 }
 
-function timeAxis({ candles, x, plot, volume, colours }: Layout): string {
+function timeAxis(layout: Layout): string {
+  const { plot, volume, colours } = layout;
   const bottom = (volume ?? plot).bottom;
   const style = { size: sizes.small, fill: colours.muted, anchor: "middle" } as const;
-  return timeTicks(candles.map(({ time }) => time), x, plot.left, plot.right).map(({ at, label }) =>
+  return timeTicks(layout).map(({ at, label }) =>
     line([at, plot.top], [at, bottom], { stroke: colours.grid, "stroke-width": 2 }) +
     text(label, { x: at, y: bottom + 40, ...style })
   ).join("");
@@ -38,12 +39,8 @@ interface Tick {
 }
 
 /** Labels candles that open at a round time, or next after it: days first, then hours, as many as have room. */
-function timeTicks(
-  times: readonly number[],
-  x: (index: number) => number,
-  left: number,
-  right: number,
-): Tick[] {
+function timeTicks({ candles, x, plot: { left, right } }: Layout): Tick[] {
+  const times = candles.map(({ time }) => time);
   const [first = 0, last = 0] = [times[0], times.at(-1)];
   const rounds: readonly Date[] = scaleUtc([first, last], [0, 1]).ticks(5);
   const ticks: Tick[] = [];
@@ -57,9 +54,7 @@ function timeTicks(
   return ticks;
 }
 
-function isMidnight(time: Date): boolean {
-  return time.getTime() % dayMs === 0;
-}
+const isMidnight = (time: Date): boolean => time.getTime() % dayMs === 0;
 
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const yearMs = 366 * dayMs;

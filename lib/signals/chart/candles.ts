@@ -3,7 +3,7 @@ import { area, line as pathOf } from "d3-shape";
 import type { BandsResult } from "trading-signals";
 import type { Candle } from "../candle.ts";
 import type { Layout } from "./layout.ts";
-import { element } from "./svg.ts";
+import { element, tenth } from "./svg.ts";
 
 interface Point {
   readonly x: number;
@@ -18,16 +18,11 @@ export function bandsPlot(layout: Layout): string {
     const point = { x: x(index), bands: it.vwap };
     return it.isNewSession ? [{ x: x(index), bands: undefined }, point] : [point];
   });
-  const fill = area<Point>().defined(isKnown).x(place).y0(heightOf(layout, "lower")).y1(
-    heightOf(layout, "upper"),
-  );
+  const [lower, upper] = [heightOf(layout, "lower"), heightOf(layout, "upper")];
+  const fill = area<Point>().defined(isKnown).x(place).y0(lower).y1(upper).digits(1)(bollinger) ?? "";
   const solid = { fill: "none", stroke: colours.bollinger, "stroke-width": 2 };
   const dashed = { fill: "none", stroke: colours.vwap, "stroke-width": 2.5, "stroke-dasharray": "10 6" };
-  return element("path", {
-    d: fill.digits(1)(bollinger) ?? "",
-    fill: colours.bollinger,
-    "fill-opacity": 0.1,
-  }) +
+  return element("path", { d: fill, fill: colours.bollinger, "fill-opacity": 0.1 }) +
     (["lower", "upper"] as const).map((side) =>
       element("path", { d: along(layout, bollinger, side), ...solid }) +
       element("path", { d: along(layout, vwap, side), ...dashed })
@@ -60,9 +55,7 @@ export function candlesPlot(layout: Layout): string {
   }).join("");
 }
 
-function hasRisen({ open, close }: Candle): boolean {
-  return close >= open;
-}
+const hasRisen = ({ open, close }: Candle): boolean => close >= open;
 
 function wicks({ x, y }: Layout, { open, close, high, low }: Candle, index: number): string {
   const middle = tenth(x(index));
@@ -76,9 +69,7 @@ function body({ x, y, step }: Layout, { open, close }: Candle, index: number): s
   return `M${tenth(x(index) - half)} ${top}h${tenth(2 * half)}V${bottom}h${tenth(-2 * half)}Z`;
 }
 
-function bodyWidth(step: number): number {
-  return Math.max(2, 0.64 * step);
-}
+const bodyWidth = (step: number): number => Math.max(2, 0.64 * step);
 
 export function volumePlot({ candles, colours, volume, x, step }: Layout): string {
   if (volume === undefined) return "";
@@ -93,8 +84,4 @@ export function volumePlot({ candles, colours, volume, x, step }: Layout): strin
   const style = { "fill-opacity": 0.6 };
   return element("path", { d: bars(true), fill: colours.rising, ...style }) +
     element("path", { d: bars(false), fill: colours.falling, ...style });
-}
-
-function tenth(value: number): number {
-  return Math.round(value * 10) / 10;
 }

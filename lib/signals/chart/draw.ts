@@ -31,11 +31,8 @@ export function drawSvg(input: ChartInput): string {
 
 /** Cuts off bands that are wider than the range of prices that is drawn. */
 function clip({ plot }: Layout): string {
-  const { left, right, top, bottom } = plot;
-  const rect = element("rect", { x: left, y: top, width: right - left, height: bottom - top });
-  return element("clipPath", { id: "plot" }, rect);
+  const size = { width: plot.right - plot.left, height: plot.bottom - plot.top };
+  return element("clipPath", { id: "plot" }, element("rect", { x: plot.left, y: plot.top, ...size }));
 }
 
-function inside(shapes: string): string {
-  return element("g", { "clip-path": "url(#plot)" }, shapes);
-}
+const inside = (shapes: string): string => element("g", { "clip-path": "url(#plot)" }, shapes);

@@ -14,17 +14,10 @@ function title(layout: Layout): string {
   const isLong = signal.direction === "long";
   const label = isLong ? "LONG" : "SHORT";
   const badgeWidth = 84 + widthOf(label, 38, true);
-  const badge = element(
-    "rect",
-    {
-      ...{ x: margin, y: 22, width: badgeWidth, height: 64, rx: 12 },
-      fill: isLong ? colours.rising : colours.falling,
-    },
-  );
+  const badgeFill = isLong ? colours.rising : colours.falling;
+  const badge = element("rect", { x: margin, y: 22, width: badgeWidth, height: 64, rx: 12, fill: badgeFill });
   const arrow = element("path", { d: triangle(margin + 36, 54, 14, isLong), fill: colours.onFill });
-  const direction = text(label, {
-    ...{ x: margin + 62, y: 67.5, size: 38, fill: colours.onFill, isBold: true },
-  });
+  const direction = text(label, { x: margin + 62, y: 67.5, size: 38, fill: colours.onFill, isBold: true });
   const ratio = `1 : ${ratioText(riskReward(signal))}`;
   const right = width - margin;
   const ratioWidth = widthOf(ratio, 40, true);

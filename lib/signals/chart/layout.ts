@@ -5,7 +5,7 @@ import { signalTime, type TradingSignal } from "../signal.ts";
 import { type BandsAt, bandsAt } from "./indicators.ts";
 import { labelName, type PriceLevel, priceLevelsOf } from "./price_levels.ts";
 import type { Bands, Theme } from "./options.ts";
-import { widthOf } from "./svg.ts";
+import { type Span, widthOf } from "./svg.ts";
 import { type Colours, themes } from "./theme.ts";
 
 export interface ChartInput {
@@ -25,11 +25,9 @@ const widestCandle = 40;
 /** The part of the plot's width that is left free for the time after the newest candle. */
 const futurePart = 0.14;
 
-export interface Box {
+export interface Box extends Span {
   readonly left: number;
   readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
 }
 
 export interface Layout {

@@ -1,14 +1,11 @@
 /** Loads the part of the chart that needs packages. */
-
 type Drawing = typeof import("./draw.ts");
 
 /**
  * Imported with the first chart, so that an error can say which packages to install.
  * @param load For tests.
  */
-export async function loadDrawing(
-  load: () => Promise<Drawing> = () => import("./draw.ts"),
-): Promise<Drawing> {
+export async function loadDrawing(load = (): Promise<Drawing> => import("./draw.ts")): Promise<Drawing> {
   try {
     return await load();
   } catch (cause) {

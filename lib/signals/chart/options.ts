@@ -19,19 +19,11 @@ export interface ChartBands {
   readonly vwapDeviations?: number | undefined;
 }
 
-export type Theme = "light" | "dark";
-
-export interface Bands {
-  readonly bollingerPeriod: number;
-  readonly bollingerDeviations: number;
-  readonly vwapDeviations: number;
-}
+export type Theme = NonNullable<ChartOptions["theme"]>;
+export type Bands = Readonly<Record<keyof ChartBands, number>>;
 
 const chartChecks: Checks<ChartOptions> = {
-  rules: {
-    theme: oneOfRule("light", "dark"),
-    bands: { isGood: isObject, rule: "an object" },
-  },
+  rules: { theme: oneOfRule("light", "dark"), bands: { isGood: isObject, rule: "an object" } },
 };
 
 const deviations = numberRule("a number above 0", (value) => value > 0 && value < Infinity, RangeError);
@@ -52,9 +44,7 @@ const bandChecks: Checks<ChartBands> = {
  * The options with their defaults.
  * @throws {TypeError | RangeError} If an option is unknown, or its value breaks the option's rule.
  */
-export function resolveChartOptions(
-  options: ChartOptions,
-): { readonly theme: Theme; readonly bands: Bands } {
+export function resolveChartOptions(options: ChartOptions): { readonly theme: Theme; readonly bands: Bands } {
   assertOptions("draw the chart", options, chartChecks);
   const { theme = "light", bands = {} } = options;
   assertOptions("draw the chart", bands, bandChecks);

@@ -16,14 +16,10 @@ export function priceLevelsOf(signal: TradingSignal): PriceLevel[] {
   return kinds.map((kind) => {
     const price = Number(priceText(signal, kind));
     const name = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`;
+    const percent = kind === "entry" ? "" : percentText(price / entry - 1);
     const text = price.toFixed(decimals);
     // From 1e21 on JavaScript writes an exponent.
-    const isWritten = !text.includes("e");
-    return {
-      ...{ kind, price },
-      name: kind === "entry" ? name : `${name}${percentText(price / entry - 1)}`,
-      text: isWritten ? text : price.toPrecision(6),
-    };
+    return { kind, price, name: name + percent, text: text.includes("e") ? price.toPrecision(6) : text };
   });
 }
 

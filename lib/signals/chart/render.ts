@@ -7,14 +7,10 @@ import { inflateSync } from "node:zlib";
 import { initWasm, Resvg } from "@resvg/resvg-wasm";
 import { bold, regular } from "./font.ts";
 
-interface Renderer {
-  readonly fonts: Uint8Array[];
-}
-
-let renderer: Promise<Renderer> | undefined;
+let loadedFonts: Promise<Uint8Array[]> | undefined;
 
 export async function render(svg: string): Promise<Uint8Array> {
-  const { fonts } = await (renderer ??= start());
+  const fonts = await (loadedFonts ??= start());
   const resvg = new Resvg(svg, {
     font: { fontBuffers: fonts, defaultFontFamily: "Inter Medium", sansSerifFamily: "Inter Medium" },
   });
@@ -28,18 +24,19 @@ export async function render(svg: string): Promise<Uint8Array> {
   }
 }
 
-async function start(): Promise<Renderer> {
+/** Starts resvg, and gives the fonts. */
+async function start(): Promise<Uint8Array[]> {
   try {
     await initWasm(await resvgWasm() as Parameters<typeof initWasm>[0]);
   } catch (error) {
     // Other code of this process may have started it.
     const isStarted = error instanceof Error && error.message.startsWith("Already initialized");
     if (!isStarted) {
-      renderer = undefined;
+      loadedFonts = undefined;
       throw error;
     }
   }
-  return { fonts: [regular, bold].map((font) => inflateSync(Buffer.from(font, "base64"))) };
+  return [regular, bold].map((font) => inflateSync(Buffer.from(font, "base64")));
 }
 
 /** Reads resvg's WebAssembly from its package; Deno imports it if it can, which needs no permission. */

@@ -7,7 +7,7 @@ type Attributes = Readonly<Record<string, string | number | undefined>>;
 /** An element; attributes that are `undefined` are left out, numbers are rounded to a tenth of a pixel. */
 export function element(name: string, attributes: Attributes, ...children: readonly string[]): string {
   const written = Object.entries(attributes).filter(([, value]) => value !== undefined)
-    .map(([key, value]) => ` ${key}="${typeof value === "number" ? rounded(value) : escaped(value ?? "")}"`);
+    .map(([key, value]) => ` ${key}="${typeof value === "number" ? tenth(value) : escaped(value ?? "")}"`);
   return `<${name}${written.join("")}>${children.join("")}</${name}>`;
 }
 
@@ -30,7 +30,6 @@ export function text(
   return element("text", { x, y, ...style }, escaped(content));
 }
 
-/** A straight line. */
 export function line(
   [x1, y1]: readonly [number, number],
   [x2, y2]: readonly [number, number],
@@ -66,21 +65,16 @@ export function fitted(content: string, width: number, size: number, isBold: boo
 
 /** Characters that XML does not allow, lone halves of a pair included, become U+FFFD. */
 function escaped(content: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-  };
   return wellFormed(content)
     .replace(/\s+/g, " ")
     .replace(/[\p{Cc}\ufffe\uffff]/gu, "\ufffd")
     .replace(/[&<>"]/g, (character) => entities[character] ?? "");
 }
 
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
-}
+const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+
+/** Rounded to a tenth. */
+export const tenth = (value: number): number => Math.round(value * 10) / 10;
 
 /** The path of a triangle that points up or down. */
 export function triangle(x: number, y: number, reach: number, isUp: boolean): string {

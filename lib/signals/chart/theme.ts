@@ -4,45 +4,34 @@
  */
 import type { Theme } from "./options.ts";
 
-export interface Colours {
-  readonly background: string;
-  readonly grid: string;
-  readonly text: string;
+const light = {
+  background: "#ffffff",
+  grid: "#e9edf1",
+  text: "#15202b",
   /** Text that matters less. */
-  readonly muted: string;
-  readonly rising: string;
-  readonly falling: string;
+  muted: "#5b6875",
+  rising: "#0a6ebd",
+  falling: "#c9510c",
   /** The entry's line and label. */
-  readonly entry: string;
+  entry: "#27333f",
   /** Text on a filled label. */
-  readonly onFill: string;
-  readonly bollinger: string;
-  readonly vwap: string;
-}
-
-export const themes: Readonly<Record<Theme, Colours>> = {
-  light: {
-    background: "#ffffff",
-    grid: "#e9edf1",
-    text: "#15202b",
-    muted: "#5b6875",
-    rising: "#0a6ebd",
-    falling: "#c9510c",
-    entry: "#27333f",
-    onFill: "#ffffff",
-    bollinger: "#7a7f9a",
-    vwap: "#8a4fa3",
-  },
-  dark: {
-    background: "#10171f",
-    grid: "#212c38",
-    text: "#eef3f8",
-    muted: "#9aa8b6",
-    rising: "#56b4f0",
-    falling: "#f58b45",
-    entry: "#e3e9ef",
-    onFill: "#10171f",
-    bollinger: "#8e96b8",
-    vwap: "#c58ad9",
-  },
+  onFill: "#ffffff",
+  bollinger: "#7a7f9a",
+  vwap: "#8a4fa3",
 };
+export type Colours = Readonly<typeof light>;
+
+const dark: Colours = {
+  background: "#10171f",
+  grid: "#212c38",
+  text: "#eef3f8",
+  muted: "#9aa8b6",
+  rising: "#56b4f0",
+  falling: "#f58b45",
+  entry: "#e3e9ef",
+  onFill: "#10171f",
+  bollinger: "#8e96b8",
+  vwap: "#c58ad9",
+};
+
+export const themes: Readonly<Record<Theme, Colours>> = { light, dark };

@@ -23,14 +23,8 @@ export function labelsAt({ levels, y, prices, plot, volume }: Layout): Label[] {
   const middles = spread(places, labelHeight + 8, plot.top + half, bottom - half);
   return sorted.map((level, index) => {
     const [place = 0, middle = 0] = [places[index], middles[index]];
-    return {
-      level,
-      middle,
-      y: place,
-      hasLine: !beyond(level, prices),
-      top: middle - half,
-      bottom: middle + half,
-    };
+    const span = { top: middle - half, bottom: middle + half };
+    return { level, middle, y: place, hasLine: !beyond(level, prices), ...span };
   });
 }
 
@@ -51,18 +45,11 @@ export function zones(layout: Layout, labels: readonly Label[]): string {
 
 export function levelLines(layout: Layout, labels: readonly Label[]): string {
   const { plot } = layout;
-  return labels.map((label) => {
-    const { level, y, middle, hasLine } = label;
-    const stroke = {
-      stroke: colourOf(level, layout),
-      "stroke-width": 3,
-      "stroke-dasharray": dashes[level.kind],
-    };
-    const leader = line([plot.right, y], [layout.labels.left, middle], {
-      ...stroke,
-      "stroke-dasharray": undefined,
-    });
-    return !hasLine ? "" : line([plot.left, y], [plot.right, y], stroke) + leader;
+  return labels.filter(({ hasLine }) => hasLine).map(({ level, y, middle }) => {
+    const stroke = { stroke: colourOf(level, layout), "stroke-width": 3 };
+    const dashed = { ...stroke, "stroke-dasharray": dashes[level.kind] };
+    return line([plot.left, y], [plot.right, y], dashed) +
+      line([plot.right, y], [layout.labels.left, middle], stroke);
   }).join("") + marker(layout);
 }
 
@@ -89,16 +76,12 @@ function marker({ candles, signalIndex, signal, x, y, colours, plot }: Layout): 
 }
 
 export function labelsPlot(layout: Layout, labels: readonly Label[]): string {
-  return labels.map((label) => labelPlot(layout, label)).join("");
-}
-
-function labelPlot(layout: Layout, { level, top }: Label): string {
   const { left, right, size } = layout.labels;
-  const fill = colourOf(level, layout);
-  const { onFill } = layout.colours;
-  const inner = { x: right - 14, fill: onFill, anchor: "end" } as const;
-  const box = element("rect", { x: left, y: top, width: right - left, height: labelHeight, rx: 8, fill });
-  const name = labelName(level, layout.prices);
-  return box + text(name, { ...inner, y: top + 32, size: sizes.small }) +
-    text(level.text, { ...inner, y: top + 67, size, isBold: true });
+  const inner = { x: right - 14, fill: layout.colours.onFill, anchor: "end" } as const;
+  return labels.map(({ level, top }) => {
+    const fill = colourOf(level, layout);
+    const box = element("rect", { x: left, y: top, width: right - left, height: labelHeight, rx: 8, fill });
+    return box + text(labelName(level, layout.prices), { ...inner, y: top + 32, size: sizes.small }) +
+      text(level.text, { ...inner, y: top + 67, size, isBold: true });
+  }).join("");
 }

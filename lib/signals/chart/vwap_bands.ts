@@ -38,51 +38,31 @@ export interface VwapBands {
  * @param candlesNeeded So many candles with volume a session must have before its bands are given.
  */
 export function createVwapBands(deviations: number, candlesNeeded: number): VwapBands {
-  let session = createSession(NaN, 0);
+  let session = { ...emptySession };
   return {
     add(candle) {
+      const { high, low, close, volume } = candle;
+      const price = (high + low + close) / 3;
       const day = Math.floor(candle.time / dayMs);
-      // Squares are taken around the session's first price: of prices near 60,000 they would lose their digits.
-      if (session.day !== day) session = createSession(day, typicalPrice(candle));
-      session.add(candle);
-      return session.traded < candlesNeeded ? undefined : session.bands(deviations);
-    },
-  };
-}
-
-interface Session {
-  readonly day: number;
-  /** Candles with volume. */
-  readonly traded: number;
-  add(candle: Candle): void;
-  bands(deviations: number): PriceBands;
-}
-
-function createSession(day: number, anchor: number): Session {
-  let [traded, volume, priceSum, squareSum] = [0, 0, 0, 0];
-  return {
-    day,
-    get traded() {
-      return traded;
-    },
-    add(candle) {
-      if (candle.volume === 0) return;
-      const price = typicalPrice(candle);
-      traded++;
-      volume += candle.volume;
-      priceSum += price * candle.volume;
-      squareSum += (price - anchor) ** 2 * candle.volume;
-    },
-    bands(deviations) {
-      const middle = priceSum / volume;
+      if (session.day !== day) session = { ...emptySession, day, anchor: price };
+      if (volume !== 0) {
+        session.traded++;
+        session.volume += volume;
+        session.priceSum += price * volume;
+        session.squareSum += (price - session.anchor) ** 2 * volume;
+      }
+      if (session.traded < candlesNeeded) return undefined;
+      const middle = session.priceSum / session.volume;
       // Variance = mean of the squares − square of the mean, both measured from the anchor.
-      const variance = squareSum / volume - (middle - anchor) ** 2;
+      const variance = session.squareSum / session.volume - (middle - session.anchor) ** 2;
       const reach = deviations * Math.sqrt(Math.max(0, variance));
       return { lower: middle - reach, middle, upper: middle + reach };
     },
   };
 }
 
-function typicalPrice({ high, low, close }: Candle): number {
-  return (high + low + close) / 3;
-}
+/**
+ * The sums of a session; `traded` counts its candles with volume. Squares are taken around `anchor`, the session's first
+ * price: of prices near 60,000 they would lose their digits.
+ */
+const emptySession = { day: NaN, anchor: 0, traded: 0, volume: 0, priceSum: 0, squareSum: 0 };
