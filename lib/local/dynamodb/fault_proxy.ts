@@ -21,6 +21,7 @@ import { closeAtOnce, listen, readBody } from "../loopback.ts";
 import { millisecondsRule, required } from "../validate.ts";
 import {
   accessDenied,
+  addCounted,
   assertAction,
   type Call,
   errorBody,
@@ -213,14 +214,7 @@ export class FaultGate {
   before(action: string, hook: BeforeForward): Fault {
     assertAction("set a hook", action);
     assertValue("set a hook", "hook", hook, required(functionRule()));
-    const entry = { action, hook, fired: 0 };
-    this.#hooks.add(entry);
-    return {
-      get fired(): number {
-        return entry.fired;
-      },
-      clear: (): void => void this.#hooks.delete(entry),
-    };
+    return addCounted(this.#hooks, { action, hook, fired: 0 });
   }
 
   /** Stops at once, and cuts off requests that are under way or hang. */

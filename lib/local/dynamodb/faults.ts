@@ -46,6 +46,17 @@ export interface Call {
   readonly table: string;
 }
 
+/** Adds a fault or a hook to the set, and gives its handle. */
+export function addCounted<T extends { readonly fired: number }>(set: Set<T>, entry: T): Fault {
+  set.add(entry);
+  return {
+    get fired(): number {
+      return entry.fired;
+    },
+    clear: (): void => void set.delete(entry),
+  };
+}
+
 /** What a fault does to a request. */
 export type Effect =
   | { readonly kind: "answer"; readonly error: (call: Call) => ServiceError }
@@ -68,14 +79,7 @@ export class FaultList {
    */
   add(effect: Effect, options: FaultOptions, furtherRules: Readonly<Record<string, Rule>> = {}): Fault {
     assertOptions("set a fault", options, { rules: { ...faultRules, ...furtherRules } });
-    const fault = { effect, options: { ...options }, fired: 0 };
-    this.#faults.add(fault);
-    return {
-      get fired(): number {
-        return fault.fired;
-      },
-      clear: (): void => void this.#faults.delete(fault),
-    };
+    return addCounted(this.#faults, { effect, options: { ...options }, fired: 0 });
   }
 
   clear(): void {

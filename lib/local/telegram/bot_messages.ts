@@ -8,13 +8,12 @@ import {
   channelBot,
   generalTopicId,
   isAdministrator,
-  requireAccess,
   type ServerChat,
   topicFields,
   type Topics,
   withoutReply,
 } from "./server_chat.ts";
-import type { ServerState } from "./server_state.ts";
+import { accessibleChat, type ServerState } from "./server_state.ts";
 
 /**
  * The chat that a call wants to write in.
@@ -22,8 +21,7 @@ import type { ServerState } from "./server_state.ts";
  */
 export function requireWritableChat(server: ServerState, payload: Payload): ServerChat {
   checkReplyMarkup(payload);
-  const chat = server.requireChat(payload["chat_id"]);
-  requireAccess(chat, "write");
+  const chat = accessibleChat(server, payload, "write");
   if (chat.refusal) throw chat.refusal;
   chat.floods.check(server.clock.now());
   return chat;

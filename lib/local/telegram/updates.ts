@@ -1,4 +1,5 @@
 /** The queue of updates: the bot empties it by long polling or by a webhook; a second poller can compete for it. */
+import { isDeepStrictEqual } from "node:util";
 import type { Update } from "grammy/types";
 import { type Clock, systemClock } from "../../util/clock.ts";
 import { ApiError, conflict } from "./errors.ts";
@@ -99,7 +100,7 @@ export class UpdateQueue {
 
   /** Sets the webhook, or deletes it; the updates that wait are sent to it unless they are dropped. */
   setWebhook(settings: WebhookSettings | undefined, drop: boolean): void {
-    if (!drop && isSame(settings, this.#webhook?.settings)) return;
+    if (!drop && isDeepStrictEqual(settings, this.#webhook?.settings)) return;
     this.close();
     if (drop) this.#updates = [];
     if (settings === undefined) return;
@@ -187,11 +188,6 @@ export class UpdateQueue {
       this.#clock.sleep(options.timeoutSeconds * 1000, timeout.signal).then(leave, () => {});
     });
   }
-}
-
-function isSame(one: WebhookSettings | undefined, other: WebhookSettings | undefined): boolean {
-  return one?.url === other?.url && one?.secretToken === other?.secretToken &&
-    one?.maxConnections === other?.maxConnections;
 }
 
 /** How long the second poller waits while a webhook is set. */
