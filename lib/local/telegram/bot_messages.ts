@@ -107,14 +107,10 @@ function topicFieldsOf(chat: ServerChat, payload: Payload, replied: Message | un
 }
 
 function forumTopic(topics: Topics, threadId: number): object {
-  if (threadId === 0) {
-    if (topics.isGeneralClosed) throw badRequest("TOPIC_CLOSED");
-    return {};
-  }
   const topic = topics.byId.get(threadId);
-  if (topic === undefined) throw notFound();
-  if (topic.isClosed) throw badRequest("TOPIC_CLOSED");
-  return topicFields(topic);
+  if (topic === undefined && threadId !== 0) throw notFound();
+  if (topic?.isClosed ?? topics.isGeneralClosed) throw badRequest("TOPIC_CLOSED");
+  return topic === undefined ? {} : topicFields(topic);
 }
 
 function directMessagesTopic(chat: ServerChat, topicId: number, threadId: number): object {

@@ -107,7 +107,10 @@ export class UpdateQueue {
     this.#poll?.finish(conflict("terminated by setWebhook request"));
     this.#webhook = new WebhookSender(settings, {
       clock: this.#clock,
-      onAttempt: (delivery) => this.#recordDelivery(delivery),
+      onAttempt: (delivery) => {
+        this.deliveries.push(delivery);
+        if (this.deliveries.length > maxDeliveries) this.deliveries.shift();
+      },
       onTaken: (update) => this.#remove(update),
     });
     for (const update of this.#updates) this.#webhook.add(update);
@@ -155,11 +158,6 @@ export class UpdateQueue {
 
   #take(offset: number, limit: number): Update[] {
     return this.#updates.filter(({ update_id }) => update_id >= offset).slice(0, limit);
-  }
-
-  #recordDelivery(delivery: WebhookDelivery): void {
-    this.deliveries.push(delivery);
-    if (this.deliveries.length > maxDeliveries) this.deliveries.shift();
   }
 
   #remove(update: Update): void {
