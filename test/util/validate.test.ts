@@ -644,7 +644,7 @@ test("the test kit refuses a token, and people, that are none", async () => {
   const mistakes: readonly [() => unknown, string][] = [
     [
       () => server.group({ title: "x", administrators: ["Ada"] as never }),
-      'group as "administrators[0]" must be a person, as server.user() gives them: current value is "Ada"',
+      'group as "administrators" must be a list of people, as server.user() gives them: at index 0 it is "Ada"',
     ],
     [
       () => server.forum({ title: "x", members: "Ada" as never }),

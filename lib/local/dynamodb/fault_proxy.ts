@@ -9,20 +9,27 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../../util/clock.ts";
-import { assertNames, namesOf } from "../../util/validate.ts";
+import {
+  anything,
+  assertOptions,
+  assertValue,
+  type Checks,
+  functionRule,
+  textRule,
+} from "../../util/validate.ts";
 import { closeAtOnce, listen, readBody } from "../loopback.ts";
-import { isMilliseconds, millisecondsRule, wrongValue } from "../validate.ts";
+import { millisecondsRule, required } from "../validate.ts";
 import {
   accessDenied,
+  addCounted,
   assertAction,
-  assertServiceError,
   type Call,
   errorBody,
   type Fault,
   FaultList,
   type FaultOptions,
   type ServiceError,
-  serviceErrorNames,
+  serviceErrorRules,
   throttled,
   type ThrottlingType,
 } from "./faults.ts";
@@ -69,37 +76,32 @@ export async function startFaultGate(options: FaultGateOptions): Promise<FaultGa
   return gate;
 }
 
-const gateNames = {
-  known: namesOf<FaultGateOptions>({ target: true, allow: true, port: true, random: true }),
+const gateChecks: Checks<FaultGateOptions> = {
+  rules: {
+    target: required({
+      isGood: (target) =>
+        typeof target === "string" && URL.canParse(target) && new URL(target).protocol === "http:",
+      rule: "an http:// endpoint, such as the endpoint of startDynamoDB()",
+      Refusal: RangeError,
+    }),
+    ...{ allow: anything, port: anything, random: anything },
+  },
 };
-const allowedNames = { known: namesOf<Allowed>({ actions: true, table: true }), what: "a name in allow" };
+
+const allowedChecks: Checks<Allowed> = {
+  rules: {
+    actions: required({ isGood: Array.isArray, rule: 'a list of actions such as ["GetItem"]' }),
+    table: required(textRule("the name of a table")),
+  },
+  ...{ subject: '"allow"', what: "a name in allow" },
+};
 
 function assertGateOptions(options: FaultGateOptions): void {
-  assertNames("start the gate", options, gateNames);
-  const target: unknown = (options as FaultGateOptions | undefined)?.target;
-  if (!isEndpoint(target)) {
-    const rule = "an http:// endpoint, such as the endpoint of startDynamoDB()";
-    throw new RangeError(wrongValue("start the gate", "target", rule, target));
-  }
-  for (const each of [options.allow].flat()) if (each !== undefined) assertAllowed(each);
-}
-
-function isEndpoint(target: unknown): boolean {
-  return typeof target === "string" && URL.canParse(target) && new URL(target).protocol === "http:";
-}
-
-function assertAllowed(allowed: Allowed): void {
-  assertNames("start the gate", allowed, allowedNames);
-  const { actions, table } = Object(allowed) as Partial<Allowed>;
-  if (!Array.isArray(actions)) {
-    const rule = 'a list of actions such as ["GetItem"]';
-    throw new TypeError(wrongValue("start the gate", "actions", rule, actions));
-  }
-  for (const [index, action] of actions.entries()) {
-    assertAction("start the gate", action, `actions[${index}]`);
-  }
-  if (typeof table !== "string") {
-    throw new TypeError(wrongValue("start the gate", "table", "the name of a table", table));
+  const action = "start the gate";
+  assertOptions(action, options ?? {}, gateChecks);
+  for (const allowed of options.allow === undefined ? [] : [options.allow].flat()) {
+    assertOptions(action, allowed, allowedChecks);
+    allowed.actions.forEach((each, index) => assertAction(action, each, `actions[${index}]`));
   }
 }
 
@@ -174,7 +176,7 @@ export class FaultGate {
   /** Answers with any error of the service. */
   fail(options: FaultOptions & ServiceError): Fault {
     const effect = { kind: "answer", error: () => options } as const;
-    return this.#faults.add(effect, options, serviceErrorNames, () => assertServiceError(options));
+    return this.#faults.add(effect, options, { ...serviceErrorRules });
   }
 
   /** Accepts the request and never answers. */
@@ -194,10 +196,8 @@ export class FaultGate {
 
   /** Holds the request for `ms` milliseconds first; another fault may follow. */
   delay(options: FaultOptions & { readonly ms: number }): Fault {
-    const { ms } = options;
-    return this.#faults.add({ kind: "delay", ms }, options, ["ms"], () => {
-      if (!isMilliseconds(ms)) throw new RangeError(wrongValue("set a fault", "ms", millisecondsRule, ms));
-    });
+    const ms = required({ ...millisecondsRule, Refusal: RangeError });
+    return this.#faults.add({ kind: "delay", ms: options.ms }, options, { ms });
   }
 
   /** Ends all faults and hooks. `allow` stays. */
@@ -213,15 +213,8 @@ export class FaultGate {
    */
   before(action: string, hook: BeforeForward): Fault {
     assertAction("set a hook", action);
-    if (typeof hook !== "function") throw new TypeError(wrongValue("set a hook", "hook", "a function", hook));
-    const entry = { action, hook, fired: 0 };
-    this.#hooks.add(entry);
-    return {
-      get fired(): number {
-        return entry.fired;
-      },
-      clear: (): void => void this.#hooks.delete(entry),
-    };
+    assertValue("set a hook", "hook", hook, required(functionRule()));
+    return addCounted(this.#hooks, { action, hook, fired: 0 });
   }
 
   /** Stops at once, and cuts off requests that are under way or hang. */

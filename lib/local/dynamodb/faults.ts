@@ -1,6 +1,14 @@
 /** The faults of a `FaultGate`: which requests they hit, what they do to them, and the service's own error texts. */
-import { assertNames, namesOf } from "../../util/validate.ts";
-import { assertTimes, isTypoOf, oneOf, wrongValue } from "../validate.ts";
+import {
+  assertOptions,
+  assertValue,
+  numberRule,
+  oneOfRule,
+  type Rule,
+  type Rules,
+  textRule,
+} from "../../util/validate.ts";
+import { isTypoOf, required, timesRule } from "../validate.ts";
 
 /** Which requests a fault hits: by default every one, until it is cleared. */
 export interface FaultOptions {
@@ -38,13 +46,22 @@ export interface Call {
   readonly table: string;
 }
 
+/** Adds a fault or a hook to the set, and gives its handle. */
+export function addCounted<T extends { readonly fired: number }>(set: Set<T>, entry: T): Fault {
+  set.add(entry);
+  return {
+    get fired(): number {
+      return entry.fired;
+    },
+    clear: (): void => void set.delete(entry),
+  };
+}
+
 /** What a fault does to a request. */
 export type Effect =
   | { readonly kind: "answer"; readonly error: (call: Call) => ServiceError }
   | { readonly kind: "hang" | "lose" | "refuse" }
   | { readonly kind: "delay"; readonly ms: number };
-
-const faultNames = namesOf<FaultOptions>({ action: true, share: true, times: true });
 
 /** The faults that are set, oldest first. */
 export class FaultList {
@@ -56,27 +73,13 @@ export class FaultList {
   }
 
   /**
-   * @param further Names that the options may have besides; `check` refuses their values.
+   * @param furtherRules Of what the options may have besides.
    * @throws {TypeError} If an option is unknown, or the action misspelt.
    * @throws {RangeError} If the share is outside 0 to 1, or the times are no whole number above 0.
    */
-  add(
-    effect: Effect,
-    options: FaultOptions,
-    further: readonly string[] = [],
-    check: () => void = () => {},
-  ): Fault {
-    assertNames("set a fault", options, { known: [...faultNames, ...further] });
-    assertFaultValues(options);
-    check();
-    const fault = { effect, options: { ...options }, fired: 0 };
-    this.#faults.add(fault);
-    return {
-      get fired(): number {
-        return fault.fired;
-      },
-      clear: (): void => void this.#faults.delete(fault),
-    };
+  add(effect: Effect, options: FaultOptions, furtherRules: Readonly<Record<string, Rule>> = {}): Fault {
+    assertOptions("set a fault", options, { rules: { ...faultRules, ...furtherRules } });
+    return addCounted(this.#faults, { effect, options: { ...options }, fired: 0 });
   }
 
   clear(): void {
@@ -98,14 +101,6 @@ export class FaultList {
   }
 }
 
-function assertFaultValues({ action, share = 1, times = Infinity }: FaultOptions): void {
-  if (action !== undefined) assertAction("set a fault", action);
-  if (!(typeof share === "number" && share >= 0 && share <= 1)) {
-    throw new RangeError(wrongValue("set a fault", "share", "a number between 0 and 1", share));
-  }
-  assertTimes(times);
-}
-
 /** Actions that clients send. Other names are taken, too, unless they look like a misspelt one of these. */
 const knownActions: readonly string[] = [
   ...["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"],
@@ -115,37 +110,38 @@ const knownActions: readonly string[] = [
   ...["DescribeTimeToLive", "UpdateTimeToLive", "TagResource", "UntagResource", "ListTagsOfResource"],
 ];
 
+const actionRule: Rule = {
+  isGood: (action) =>
+    typeof action === "string" && /^[A-Za-z]*$/.test(action) &&
+    (knownActions.includes(action) || !isTypoOf(action, knownActions)),
+  rule: 'the name of a DynamoDB action such as "UpdateItem", in its own spelling, without "dynamodb:"',
+  known: knownActions,
+  isData: true,
+};
+
 /**
  * Checks the name of an action, which is empty for requests that name none.
  * @throws {TypeError} If it is misspelt, or no name of an action.
  */
 export function assertAction(doing: string, action: unknown, name: string = "action"): void {
-  const isGood = typeof action === "string" && /^[A-Za-z]*$/.test(action) &&
-    (knownActions.includes(action) || !isTypoOf(action, knownActions));
-  if (isGood) return;
-  const rule = 'the name of a DynamoDB action such as "UpdateItem", in its own spelling, without "dynamodb:"';
-  throw new TypeError(wrongValue(doing, name, rule, action, knownActions));
+  assertValue(doing, name, action, required(actionRule));
 }
 
-export const serviceErrorNames: readonly string[] = namesOf<ServiceError>({
-  status: true,
-  type: true,
-  message: true,
-});
+const faultRules: Rules<FaultOptions> = {
+  action: actionRule,
+  share: numberRule("a number between 0 and 1", (share) => share >= 0 && share <= 1, RangeError),
+  times: timesRule,
+};
 
-/**
- * @throws {RangeError} If the status is no HTTP status of an error.
- * @throws {TypeError} If the type or the message is no text.
- */
-export function assertServiceError({ status, type, message }: ServiceError): void {
-  if (!(Number.isInteger(status) && status >= 400 && status < 600)) {
-    const rule = "an HTTP status of an error, 400 to 599";
-    throw new RangeError(wrongValue("set a fault", "status", rule, status));
-  }
-  for (const [name, text] of Object.entries({ type, message })) {
-    if (typeof text !== "string") throw new TypeError(wrongValue("set a fault", name, "a text", text));
-  }
-}
+export const serviceErrorRules: Rules<ServiceError> = {
+  status: required(numberRule(
+    "an HTTP status of an error, 400 to 599",
+    (status) => Number.isInteger(status) && status >= 400 && status < 600,
+    RangeError,
+  )),
+  type: required(textRule("a text")),
+  message: required(textRule("a text")),
+};
 
 /** The two errors by which the service throttles: on-demand tables give the first, provisioned ones the second. */
 export type ThrottlingType = "ThrottlingException" | "ProvisionedThroughputExceededException";
@@ -161,11 +157,8 @@ const throttlingMessages: Readonly<Record<ThrottlingType, string>> = {
 
 /** @throws {TypeError} If the service has no such error. */
 export function throttled(type: ThrottlingType): ServiceError {
-  if (Object.hasOwn(throttlingMessages, type)) {
-    return { status: 400, type, message: throttlingMessages[type] };
-  }
-  const types = Object.keys(throttlingMessages);
-  throw new TypeError(wrongValue("set a fault", "type", oneOf(types), type, types));
+  assertValue("set a fault", "type", type, oneOfRule(...Object.keys(throttlingMessages)));
+  return { status: 400, type, message: throttlingMessages[type] };
 }
 
 /** The service's refusal of a call that no IAM policy allows, in its own words. */

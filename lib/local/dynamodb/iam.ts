@@ -5,13 +5,7 @@
 
 /** The actions that the toolkit needs on the table of chats. */
 export const iamActions: readonly string[] = [
-  "CreateTable",
-  "DescribeTable",
-  "PutItem",
-  "GetItem",
-  "UpdateItem",
-  "Scan",
-  "Query",
+  ...["CreateTable", "DescribeTable", "PutItem", "GetItem", "UpdateItem", "Scan", "Query"],
 ];
 
 /** The actions that the toolkit needs on the table of the broadcast ledger and on its index (`Query`). */

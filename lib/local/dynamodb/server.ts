@@ -111,10 +111,9 @@ async function refuseFolderInUse(path: string): Promise<void> {
   const port = Number(await readFile(join(path, portFile), "utf8").catch(() => NaN));
   if (!Number.isInteger(port)) return;
   const endpoint = `http://127.0.0.1:${port}`;
-  const silence = new AbortController();
-  const answer = fetch(endpoint, { signal: silence.signal }).then((response) => response.text());
-  const text = await deadline(answer, { ms: 1000, clock: systemClock }).catch(() => "");
-  silence.abort();
+  const ask = (signal: AbortSignal): Promise<string> =>
+    fetch(endpoint, { signal }).then((response) => response.text());
+  const text = await deadline(ask, { ms: 1000, clock: systemClock }).catch(() => "");
   if (!text.startsWith("healthy: dynamodb")) return;
   throw new Error(
     `Cannot use the folder ${path} as the DynamoDB at ${endpoint} has it open: stop that one, or choose another folder`,

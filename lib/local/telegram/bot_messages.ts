@@ -8,13 +8,12 @@ import {
   channelBot,
   generalTopicId,
   isAdministrator,
-  requireAccess,
   type ServerChat,
   topicFields,
   type Topics,
   withoutReply,
 } from "./server_chat.ts";
-import type { ServerState } from "./server_state.ts";
+import { accessibleChat, type ServerState } from "./server_state.ts";
 
 /**
  * The chat that a call wants to write in.
@@ -22,8 +21,7 @@ import type { ServerState } from "./server_state.ts";
  */
 export function requireWritableChat(server: ServerState, payload: Payload): ServerChat {
   checkReplyMarkup(payload);
-  const chat = server.requireChat(payload["chat_id"]);
-  requireAccess(chat, "write");
+  const chat = accessibleChat(server, payload, "write");
   if (chat.refusal) throw chat.refusal;
   chat.floods.check(server.clock.now());
   return chat;
@@ -109,14 +107,10 @@ function topicFieldsOf(chat: ServerChat, payload: Payload, replied: Message | un
 }
 
 function forumTopic(topics: Topics, threadId: number): object {
-  if (threadId === 0) {
-    if (topics.isGeneralClosed) throw badRequest("TOPIC_CLOSED");
-    return {};
-  }
   const topic = topics.byId.get(threadId);
-  if (topic === undefined) throw notFound();
-  if (topic.isClosed) throw badRequest("TOPIC_CLOSED");
-  return topicFields(topic);
+  if (topic === undefined && threadId !== 0) throw notFound();
+  if (topic?.isClosed ?? topics.isGeneralClosed) throw badRequest("TOPIC_CLOSED");
+  return topic === undefined ? {} : topicFields(topic);
 }
 
 function directMessagesTopic(chat: ServerChat, topicId: number, threadId: number): object {

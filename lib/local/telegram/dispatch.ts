@@ -1,4 +1,5 @@
 /** The steps of a call through the server: token, log, latency, faults, limits, method. */
+import { abortable } from "../../util/async.ts";
 import type { Clock } from "../../util/clock.ts";
 import { ApiError } from "./errors.ts";
 import { apiErrorOf, type BotApiFaultAnswer, type BotApiFaults, rawAnswerOf } from "./faults.ts";
@@ -57,7 +58,7 @@ export interface DispatchOptions {
 }
 
 export function createDispatch(server: ServerState, options: DispatchOptions): Dispatch {
-  const { token, clock, latencyMs, maxHoldSeconds, messagesPerSecond, calls, faults, floods } = options;
+  const { token, clock, latencyMs, messagesPerSecond, calls, faults, floods } = options;
   const limits: Limits = {
     uploads: new UploadLimit(clock),
     floods,
@@ -80,7 +81,7 @@ export function createDispatch(server: ServerState, options: DispatchOptions): D
     if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);
     call.writeBody = bodyWriterOf(fault, clock, signal);
     try {
-      const result = await withHold(() => run(server, call, limits), { clock, maxHoldSeconds, signal });
+      const result = await withHold(() => run(server, call, limits), options, signal);
       return fault === "lose" ? breakConnection : result;
     } finally {
       if (faults.takeDeath(target)) connection.isDead = true;
@@ -115,16 +116,11 @@ function countAttempt(server: ServerState, method: string, payload: Payload): vo
   if (chat) chat.attempts += 1;
 }
 
-interface Hold {
-  readonly clock: Clock;
-  readonly maxHoldSeconds: number;
-  readonly signal: AbortSignal;
-}
-
 /** Repeats a task that is refused with a 429 after its `retry_after`, for `maxHoldSeconds` of waiting in all. */
 async function withHold(
   task: () => Promise<unknown>,
-  { clock, maxHoldSeconds, signal }: Hold,
+  { clock, maxHoldSeconds }: DispatchOptions,
+  signal: AbortSignal,
 ): Promise<unknown> {
   let seconds = 0;
   for (;;) {
@@ -184,8 +180,5 @@ function assertToken(given: string, token: string): void {
 
 /** Rejects once the signal aborts. */
 function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason));
-  });
+  return abortable(new Promise<never>(() => {}), signal);
 }

@@ -1,14 +1,17 @@
 /** Faults that a test sets for the calls of its bot: which calls they hit, what they answer, and how options are checked. */
-import { assertNames, namesOf, nearest } from "../../util/validate.ts";
 import {
-  assertTimes,
-  isMilliseconds,
-  isObject,
-  isTypoOf,
-  millisecondsRule,
-  oneOf,
-  wrongValue,
-} from "../validate.ts";
+  anything,
+  assertOptions,
+  type Checks,
+  namesOf,
+  nearest,
+  numberRule,
+  oneOfRule,
+  type Rule,
+  textRule,
+  trueOrFalse,
+} from "../../util/validate.ts";
+import { isObject, isTypoOf, millisecondsRule, required, timesRule } from "../validate.ts";
 import { ApiError, type ApiErrorParameters } from "./errors.ts";
 import type { BotApiRawAnswer, ClientConnection, ClientConnections } from "./http.ts";
 import { methodNames } from "./methods.ts";
@@ -192,41 +195,52 @@ function pageOf(status: number): string {
 
 /** The names of the fields of all forms. */
 type AnswerNames<T = BotApiFaultAnswer> = T extends object ? keyof T : never;
-type FieldRule = readonly [isGood: (value: unknown) => boolean, rule: string];
 
 const answerWords: readonly string[] = namesOf<Record<Extract<BotApiFaultAnswer, string>, unknown>>({
   ...{ reset: true, lose: true, hang: true, "half-open": true, stale: true, cut: true },
 });
-const refusalNames = namesOf<BotApiRefusal>({ error_code: true, description: true, parameters: true });
-const parameterNames = {
-  known: namesOf<ApiErrorParameters>({ retry_after: true, migrate_to_chat_id: true }),
-  what: "a name in parameters",
+
+const aText = textRule("a text");
+const redirects: readonly number[] = [301, 302, 303, 307, 308];
+const statusRule = wholeNumber("an HTTP status, 200 to 599", 200);
+
+function wholeNumber(rule: string, from: number): Rule {
+  return numberRule(rule, (status) => Number.isInteger(status) && status >= from && status <= 599);
+}
+
+const fieldRules: Readonly<Record<AnswerNames, Rule>> = {
+  error_code: wholeNumber("a whole number, 400 to 599", 400),
+  description: textRule('a text with its prefix, such as "Bad Request: chat not found"', /./s),
+  parameters: { isGood: isObject, rule: "an object such as { retry_after: 5 }" },
+  delayMs: millisecondsRule,
+  slowBodyMs: millisecondsRule,
+  result: anything,
+  page: statusRule,
+  redirect: numberRule(`one of ${redirects.join(", ")}`, (status) => redirects.includes(status)),
+  location: aText,
+  body: { isGood: (value) => aText.isGood(value) || value instanceof Uint8Array, rule: "a text or bytes" },
+  status: statusRule,
+  contentType: aText,
+  headers: {
+    isGood: (value) => isObject(value) && Object.values(value).every(aText.isGood),
+    rule: "texts by name",
+  },
+  isTorn: trueOrFalse,
 };
 
-const isText = (value: unknown): boolean => typeof value === "string";
-const isWithin = (from: number, to: number) => (value: unknown): boolean =>
-  Number.isInteger(value) && value as number >= from && value as number <= to;
-const milliseconds: FieldRule = [isMilliseconds, millisecondsRule];
-const redirects: readonly unknown[] = [301, 302, 303, 307, 308];
+const refusalChecks: Checks<BotApiRefusal> = {
+  rules: {
+    error_code: required(fieldRules.error_code),
+    description: required(fieldRules.description),
+    parameters: fieldRules.parameters,
+  },
+  ...{ subject: '"refusal"', example: "{ error_code, description }", what: "a name in a refusal" },
+};
 
-const fieldRules: Readonly<Record<AnswerNames, FieldRule>> = {
-  error_code: [isWithin(400, 599), "a whole number, 400 to 599"],
-  description: [
-    (value) => isText(value) && value !== "",
-    'a text with its prefix, such as "Bad Request: chat not found"',
-  ],
-  parameters: [isObject, "an object such as { retry_after: 5 }"],
-  delayMs: milliseconds,
-  slowBodyMs: milliseconds,
-  result: [() => true, "any value"],
-  page: [isWithin(200, 599), "an HTTP status, 200 to 599"],
-  redirect: [(value) => redirects.includes(value), `one of ${redirects.join(", ")}`],
-  location: [isText, "a text"],
-  body: [(value) => isText(value) || value instanceof Uint8Array, "a text or bytes"],
-  status: [isWithin(200, 599), "an HTTP status, 200 to 599"],
-  contentType: [isText, "a text"],
-  headers: [(value) => isObject(value) && Object.values(Object(value)).every(isText), "texts by name"],
-  isTorn: [(value) => typeof value === "boolean", "true or false"],
+const aNumber = numberRule("a number", Number.isFinite);
+const parameterChecks: Checks<ApiErrorParameters> = {
+  rules: { retry_after: aNumber, migrate_to_chat_id: aNumber },
+  what: "a name in parameters",
 };
 
 /** The field that makes each form of an answer, and the fields that may stand beside it. */
@@ -240,37 +254,19 @@ const forms: Readonly<Record<string, readonly string[]>> = {
   body: ["status", "contentType", "headers", "isTorn"],
 };
 
-const answerNames = { known: Object.keys(fieldRules), what: "a name in answer" };
-
-function assertFaultAnswer(answer: unknown): void {
-  const action = "set a fault";
-  if (answer === undefined) {
-    throw new TypeError(
-      `Cannot ${action} as "answer" is missing, which says what becomes of the calls: "reset", for example, or ` +
-        `{ delayMs: 1000 }`,
-    );
-  }
-  if (answerWords.includes(answer as string)) return;
-  if (!isObject(answer)) {
-    const rule = `${oneOf(answerWords)}, or an object such as { error_code, description }`;
-    throw new TypeError(wrongValue(action, "answer", rule, answer, answerWords));
-  }
-  assertNames(action, answer, answerNames);
-  const given = Object.entries(Object(answer)).filter(([, value]) => value !== undefined);
+function assertAnswer(action: string, answer: object): void {
+  const { error_code, parameters } = answer as Partial<BotApiRefusal>;
+  const rules = error_code === undefined ? fieldRules : { ...fieldRules, ...refusalChecks.rules };
+  assertOptions(action, answer, { rules, what: "a name in answer" });
+  const given = Object.entries(answer).filter(([, value]) => value !== undefined);
   assertForm(action, given.map(([name]) => name));
-  assertFields(action, answer as Partial<BotApiRefusal>);
+  assertOptions(action, parameters ?? {}, parameterChecks);
 }
 
 /** @throws {TypeError} If it is no refusal in Telegram's form. */
-export function assertRefusal(refusal: unknown): void {
-  const action = "refuse messages";
-  if (!isObject(refusal)) {
-    const rule = "an object { error_code, description }";
-    throw new TypeError(wrongValue(action, "refusal", rule, refusal));
-  }
-  assertNames(action, refusal, { known: refusalNames, what: "a name in a refusal" });
-  const { error_code, description, parameters } = refusal as Partial<BotApiRefusal>;
-  assertFields(action, { error_code, description, ...parameters === undefined ? {} : { parameters } });
+export function assertRefusal(refusal: BotApiRefusal): void {
+  assertOptions("refuse messages", refusal, refusalChecks);
+  assertOptions("refuse messages", refusal.parameters ?? {}, parameterChecks);
 }
 
 /** An answer has exactly one form, and no field of another one. */
@@ -291,53 +287,36 @@ function assertForm(action: string, given: readonly string[]): void {
   );
 }
 
-function assertFields(action: string, fields: Partial<Record<AnswerNames, unknown>>): void {
-  // A refusal needs its description.
-  const whole = "error_code" in fields ? { description: undefined, ...fields } : fields;
-  for (const [name, value] of Object.entries(whole)) {
-    const [isGood, rule] = fieldRules[name as AnswerNames];
-    const isRequired = name === "description" || name in forms;
-    if ((value !== undefined || isRequired) && !isGood(value)) {
-      throw new TypeError(wrongValue(action, name, rule, value));
-    }
-  }
-  assertParameters(action, fields.parameters);
-}
-
-function assertParameters(action: string, parameters: unknown): void {
-  assertNames(action, parameters, parameterNames);
-  for (const [name, value] of Object.entries(Object(parameters))) {
-    if (value === undefined || Number.isFinite(value)) continue;
-    throw new TypeError(wrongValue(action, name, "a number", value));
-  }
-}
-
 // Checks of the other options.
-
-const faultOptionNames = {
-  known: namesOf<BotApiFaultOptions>({ method: true, chatId: true, times: true, answer: true }),
-  elsewhere: { answer: answerNames.known },
-};
 
 /** Methods of Telegram that the server lacks and that look like a misspelt name of one that it has. */
 const similarMethods: readonly string[] = ["sendInvoice", "getChatMembersCount"];
 
-function assertFaultOptions(options: BotApiFaultOptions): void {
-  assertNames("set a fault", options, faultOptionNames);
-  const { answer, method, chatId, times = 1 } = Object(options) as Partial<BotApiFaultOptions>;
-  assertFaultAnswer(answer);
-  if (method !== undefined) assertMethod(method, [...methodNames, "file"]);
-  if (chatId !== undefined && !Number.isSafeInteger(chatId)) {
-    throw new TypeError(wrongValue("set a fault", "chatId", "the number of a chat", chatId));
-  }
-  assertTimes(times);
-}
+const methodsOrFile = [...methodNames, "file"];
 
-/** A test may set the answer of a method that the server lacks; the case of a name does not matter. */
-function assertMethod(method: unknown, methods: readonly string[]): void {
-  if (typeof method === "string" && /^\w+$/.test(method) && !isMisspelt(method, methods)) return;
-  const rule = `a method of the Bot API, by its name, or "file"`;
-  throw new TypeError(wrongValue("set a fault", "method", rule, method, methods));
+const optionChecks: Checks<BotApiFaultOptions> = {
+  rules: {
+    answer: required({
+      isGood: (answer) => answerWords.includes(answer as string) || isObject(answer),
+      rule: `${oneOfRule(...answerWords).rule}, or an object such as { error_code, description }`,
+      known: answerWords,
+    }),
+    // A test may set the answer of a method that the server lacks; the case of a name does not matter.
+    method: {
+      isGood: (method) =>
+        typeof method === "string" && /^\w+$/.test(method) && !isMisspelt(method, methodsOrFile),
+      rule: 'a method of the Bot API, by its name, or "file"',
+      known: methodsOrFile,
+    },
+    chatId: numberRule("the number of a chat", Number.isSafeInteger),
+    times: timesRule,
+  },
+  elsewhere: { answer: Object.keys(fieldRules) },
+};
+
+function assertFaultOptions(options: BotApiFaultOptions): void {
+  assertOptions("set a fault", options ?? {}, optionChecks);
+  if (typeof options.answer === "object") assertAnswer("set a fault", options.answer);
 }
 
 function isMisspelt(method: string, methods: readonly string[]): boolean {

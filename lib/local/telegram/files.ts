@@ -57,9 +57,14 @@ export class FileStore {
   /** How many files the bot has uploaded, those of refused messages included. */
   uploads = 0;
 
-  countUpload({ bytes }: Upload): void {
-    if (!this.#counted.has(bytes)) this.uploads += 1;
-    this.#counted.add(bytes);
+  /** The upload of a parameter, which counts: the part of its own name, or the one that `attach://` names. */
+  upload(value: unknown, field: string, files: RequestBody["files"]): Upload | undefined {
+    const isAttached = typeof value === "string" && value.startsWith("attach://");
+    const upload = files.get(isAttached ? value.slice(9) : field);
+    if (upload === undefined) return undefined;
+    if (!this.#counted.has(upload.bytes)) this.uploads += 1;
+    this.#counted.add(upload.bytes);
+    return upload;
   }
 
   /** Adds a photo in its sizes, smallest first, each with a file_id of its own. */
@@ -142,11 +147,6 @@ function kindTitle(kind: MediaKind): string {
 }
 
 // Media in a call and in a message.
-
-/** The upload of a parameter: the part of its own name, or the one that `attach://` names. */
-export function uploadOf(value: unknown, field: string, files: RequestBody["files"]): Upload | undefined {
-  return files.get(typeof value === "string" && value.startsWith("attach://") ? value.slice(9) : field);
-}
 
 export interface MediaSource {
   readonly kind: MediaKind;

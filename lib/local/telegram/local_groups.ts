@@ -1,7 +1,16 @@
 /** The handles of groups, forums, channels and a channel's direct messages: `LocalGroup`, `LocalForum` and so on. */
 import type { Chat, Message, User } from "grammy/types";
-import { assertNames, namesOf } from "../../util/validate.ts";
-import { oneOf, wrongValue } from "../validate.ts";
+import {
+  anything,
+  assertNames,
+  assertOptions,
+  namesOf,
+  oneOfRule,
+  type Rule,
+  type Rules,
+  textRule,
+} from "../../util/validate.ts";
+import { required } from "../validate.ts";
 import { LocalChat, type MessageFields } from "./local_chat.ts";
 import { createTopic, type LocalTopic, type LocalUser, requireAdministrator } from "./local_user.ts";
 import {
@@ -243,20 +252,28 @@ export class LocalDirectMessages extends LocalChat {
 
 // Options.
 
-const forumNames = namesOf<LocalForumOptions>({
-  ...{ title: true, id: true, members: true, administrators: true, bot: true },
-});
-const groupNames = [...forumNames, ...namesOf<Pick<LocalGroupOptions, "kind">>({ kind: true })];
-const channelNames = namesOf<LocalChannelOptions>({
-  ...{ title: true, id: true, username: true, administrators: true, bot: true },
-});
+const isPerson = (value: unknown): boolean =>
+  (value as Partial<LocalUser> | null | undefined)?.user?.id !== undefined;
+const people: Rule = {
+  isGood: (value) => Array.isArray(value) && value.every(isPerson),
+  rule: "a list of people, as server.user() gives them",
+  list: { isGood: isPerson },
+};
 
-const groupKinds = ["group", "supergroup"];
-const botStatuses = ["administrator", "left", "member"];
-const allowed = {
-  group: { known: groupNames, bot: botStatuses },
-  forum: { known: forumNames, bot: botStatuses },
-  channel: { known: channelNames, bot: ["administrator", "left"] },
+const title = required(textRule("a text, its name"));
+const forumRules: Rules<LocalForumOptions> = {
+  ...{ title, id: anything, members: people, administrators: people },
+  bot: oneOfRule("administrator", "left", "member"),
+};
+const groupRules: Rules<LocalGroupOptions> = { ...forumRules, kind: oneOfRule("group", "supergroup") };
+const channelRules: Rules<LocalChannelOptions> = {
+  ...{ title, id: anything, username: anything, administrators: people },
+  bot: oneOfRule("administrator", "left"),
+};
+const chatRules: Readonly<Record<"group" | "forum" | "channel", Rules<object>>> = {
+  group: groupRules,
+  forum: forumRules,
+  channel: channelRules,
 };
 
 /** @throws {TypeError} If an option is unknown, or its value not one that it may have. */
@@ -264,37 +281,22 @@ export function assertChatOptions(
   kind: "group" | "forum" | "channel",
   options: LocalGroupOptions | LocalChannelOptions,
 ): void {
-  const action = `add the ${kind}`;
-  const { known, bot } = allowed[kind];
-  assertNames(action, options, { known });
-  const given = Object(options) as Readonly<Record<string, unknown>>;
-  if (typeof given["title"] !== "string") {
-    throw new TypeError(wrongValue(action, "title", "a text, its name", given["title"]));
-  }
-  for (const [name, values] of Object.entries({ kind: groupKinds, bot })) {
-    const value = given[name];
-    if (value === undefined || values.includes(value as string)) continue;
-    throw new TypeError(wrongValue(action, name, oneOf(values), value, values));
-  }
-  for (const name of ["administrators", "members"]) assertPeople(action, name, given[name] ?? []);
+  assertOptions(`add the ${kind}`, options ?? {}, { rules: chatRules[kind] });
 }
 
-function assertPeople(action: string, name: string, people: unknown): void {
-  if (!Array.isArray(people)) throw new TypeError(wrongValue(action, name, "a list of people", people));
-  for (const [index, person] of people.entries()) {
-    const { user } = Object(person) as Partial<LocalUser>;
-    if (user?.id !== undefined) continue;
-    const rule = "a person, as server.user() gives them";
-    throw new TypeError(wrongValue(action, `${name}[${index}]`, rule, person));
-  }
-}
-
-/** Makes people members of a new chat; the first administrator owns it. */
-export function addPeople(
-  chat: ServerChat,
-  { administrators = [], members = [] }: Pick<LocalGroupOptions, "administrators" | "members">,
-): void {
+/** Adds a chat with its people; the first administrator owns it. */
+export function addSharedChat(
+  server: ServerState,
+  info: Omit<Chat.SupergroupChat, "id" | "type"> & { readonly type: "group" | "supergroup" | "channel" },
+  bot: MemberStatus,
+  { id = server.newGroupId(info.type), administrators = [], members = [] }: Pick<
+    LocalGroupOptions,
+    "id" | "administrators" | "members"
+  >,
+): ServerChat {
+  const chat = server.addChat({ id, ...info } as Chat, bot);
   const join = (user: User, status: MemberStatus): void => void chat.members.set(user.id, { user, status });
   for (const { user } of members) join(user, "member");
   administrators.forEach(({ user }, index) => join(user, index === 0 ? "creator" : "administrator"));
+  return chat;
 }

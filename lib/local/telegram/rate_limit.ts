@@ -1,7 +1,7 @@
 /** What the server answers with 429: too many messages, too many to one chat, too many uploads, and floods that a test starts. */
 import type { Clock } from "../../util/clock.ts";
-import { assertNames, namesOf } from "../../util/validate.ts";
-import { wrongValue } from "../validate.ts";
+import { assertOptions, assertValue, type Checks, numberRule, type Rule } from "../../util/validate.ts";
+import { required } from "../validate.ts";
 import { tooManyRequests } from "./errors.ts";
 import type { RequestBody } from "./request_body.ts";
 
@@ -153,7 +153,12 @@ export interface BotApiFloodOptions {
   readonly lengthenSeconds?: number;
 }
 
-const floodNames = { known: namesOf<BotApiFloodOptions>({ lengthenSeconds: true }) };
+const floodChecks: Checks<BotApiFloodOptions> = { rules: { lengthenSeconds: secondsRule(0) } };
+
+function secondsRule(least: number): Rule {
+  const isGood = (seconds: number): boolean => Number.isFinite(seconds) && seconds >= least;
+  return numberRule(`a number of seconds, at least ${least}`, isGood, RangeError);
+}
 
 /** A flood that was started. */
 export interface BotApiFlood {
@@ -177,10 +182,9 @@ export class FloodList {
 
   /** @throws {RangeError} If a length is too short, or no number. */
   start(seconds: number, options: BotApiFloodOptions, now: number): BotApiFlood {
-    assertNames("start the flood", options, floodNames);
+    assertValue("start the flood", "retryAfterSeconds", seconds, required(secondsRule(1)));
+    assertOptions("start the flood", options, floodChecks);
     const { lengthenSeconds = 0 } = options;
-    assertSeconds("retryAfterSeconds", seconds, 1);
-    assertSeconds("lengthenSeconds", lengthenSeconds, 0);
     const flood = { lengthenMs: lengthenSeconds * 1000, endsAtMs: now + seconds * 1000, hits: 0 };
     this.#floods.push(flood);
     return {
@@ -209,10 +213,4 @@ export class FloodList {
   #keep(condition: (flood: ActiveFlood) => boolean): void {
     this.#floods = this.#floods.filter(condition);
   }
-}
-
-function assertSeconds(name: string, seconds: number, least: number): void {
-  if (Number.isFinite(seconds) && seconds >= least) return;
-  const rule = `a number of seconds, at least ${least}`;
-  throw new RangeError(wrongValue("start the flood", name, rule, seconds));
 }

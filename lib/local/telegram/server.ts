@@ -2,13 +2,13 @@
 import { randomBytes } from "node:crypto";
 import type { UserFromGetMe } from "grammy/types";
 import { type Clock, systemClock } from "../../util/clock.ts";
-import { assertNames, namesOf } from "../../util/validate.ts";
+import { anything, assertNames, assertOptions, type Checks, textRule } from "../../util/validate.ts";
 import { listen } from "../loopback.ts";
 import { type BotApiCall, CallLog, createDispatch } from "./dispatch.ts";
 import { type BotApiFault, type BotApiFaultOptions, BotApiFaults } from "./faults.ts";
 import { type ApiListener, ClientConnections, createApiListener } from "./http.ts";
 import {
-  addPeople,
+  addSharedChat,
   assertChatOptions,
   LocalChannel,
   type LocalChannelOptions,
@@ -58,7 +58,7 @@ export interface BotApiServerOptions {
  * @throws {Error} If the port is taken.
  */
 export async function startBotApiServer(options: BotApiServerOptions = {}): Promise<BotApiServer> {
-  assertServerOptions(options);
+  assertOptions("start the server", options, serverChecks);
   const { port = 0, token = newToken(), username = "local_test_bot", clock = systemClock } = options;
   const { messagesPerSecond, latencyMs = 0, maxHoldSeconds = 0, firstUpdateId = 100_000_001 } = options;
   const state = new ServerState(
@@ -97,24 +97,25 @@ function botUser(token: string, username: string): UserFromGetMe {
   } as UserFromGetMe;
 }
 
-const serverNames = {
-  known: namesOf<BotApiServerOptions>({
-    ...{ port: true, token: true, username: true, messagesPerSecond: true, chatMessagesPerSecond: true },
-    ...{ chatBurst: true, groupMessagesPerMinute: true, maxHoldSeconds: true, latencyMs: true },
-    ...{ firstUpdateId: true, clock: true },
-  }),
+const serverChecks: Checks<BotApiServerOptions> = {
+  rules: {
+    token: {
+      ...textRule(
+        'digits, a colon, then letters, digits, - and _, such as "123:abc"',
+        /^\d+:[A-Za-z0-9_-]+$/,
+      ),
+      isSecret: true,
+    },
+    ...{ port: anything, username: anything, messagesPerSecond: anything, chatMessagesPerSecond: anything },
+    ...{
+      chatBurst: anything,
+      groupMessagesPerMinute: anything,
+      maxHoldSeconds: anything,
+      latencyMs: anything,
+    },
+    ...{ firstUpdateId: anything, clock: anything },
+  },
 };
-
-/** The error does not show the token. */
-function assertServerOptions(options: BotApiServerOptions): void {
-  assertNames("start the server", options, serverNames);
-  const { token } = options;
-  if (token === undefined || (typeof token === "string" && /^\d+:[A-Za-z0-9_-]+$/.test(token))) return;
-  throw new TypeError(
-    'Cannot start the server as "token" must be digits, a colon, then letters, digits, - and _, such as "123:abc": ' +
-      "its value is not shown",
-  );
-}
 
 interface ServerParts {
   readonly token: string;
@@ -195,20 +196,17 @@ export class BotApiServer implements AsyncDisposable {
   group(options: LocalGroupOptions): LocalGroup {
     assertChatOptions("group", options);
     const { state } = this.#parts;
-    const { title, kind = "group", bot = "member", id = state.newGroupId(kind) } = options;
-    const chat = state.addChat({ id, title, type: kind }, bot);
-    addPeople(chat, options);
-    return new LocalGroup(state, chat);
+    const { title, kind = "group", bot = "member" } = options;
+    return new LocalGroup(state, addSharedChat(state, { title, type: kind }, bot, options));
   }
 
   /** A forum with the bot in it: a supergroup with topics. */
   forum(options: LocalForumOptions): LocalForum {
     assertChatOptions("forum", options);
     const { state } = this.#parts;
-    const { title, bot = "member", id = state.newGroupId("supergroup") } = options;
-    const chat = state.addChat({ id, title, type: "supergroup", is_forum: true }, bot);
-    addPeople(chat, options);
-    return new LocalForum(state, chat);
+    const { title, bot = "member" } = options;
+    const info = { title, type: "supergroup", is_forum: true } as const;
+    return new LocalForum(state, addSharedChat(state, info, bot, options));
   }
 
   /** Makes `count` groups of one person, who adds the bot to each; the bot gets an update each time. */
@@ -234,11 +232,9 @@ export class BotApiServer implements AsyncDisposable {
   channel(options: LocalChannelOptions): LocalChannel {
     assertChatOptions("channel", options);
     const { state } = this.#parts;
-    const { title, username, administrators = [], bot = "administrator" } = options;
-    const { id = state.newGroupId("channel") } = options;
-    const chat = state.addChat({ id, title, ...defined({ username }), type: "channel" }, bot);
-    addPeople(chat, { administrators });
-    return new LocalChannel(state, chat);
+    const { title, username, bot = "administrator" } = options;
+    const info = { title, ...defined({ username }), type: "channel" } as const;
+    return new LocalChannel(state, addSharedChat(state, info, bot, options));
   }
 
   /**

@@ -66,17 +66,7 @@ export class ServerState {
     return chat;
   }
 
-  /**
-   * The chat that a call addresses, by id or by `@username`.
-   * @throws {ApiError} 400 if there is none.
-   */
-  requireChat(chatId: unknown): ServerChat {
-    if (chatId === undefined || chatId === "") throw badRequest("chat_id is empty");
-    const chat = this.findChat(chatId);
-    if (chat === undefined) throw badRequest("chat not found");
-    return chat;
-  }
-
+  /** The chat of an id or a `@username`. */
   findChat(chatId: unknown): ServerChat | undefined {
     return this.chats.get(Number(chatId)) ?? this.#findPublicChat(String(chatId));
   }
@@ -123,7 +113,10 @@ export function accessibleChat(
   payload: Payload,
   access: ChatAccess,
 ): ServerChat {
-  const chat = server.requireChat(payload["chat_id"]);
+  const chatId = payload["chat_id"];
+  if (chatId === undefined || chatId === "") throw badRequest("chat_id is empty");
+  const chat = server.findChat(chatId);
+  if (chat === undefined) throw badRequest("chat not found");
   requireAccess(chat, access);
   return chat;
 }

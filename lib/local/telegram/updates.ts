@@ -1,4 +1,5 @@
 /** The queue of updates: the bot empties it by long polling or by a webhook; a second poller can compete for it. */
+import { isDeepStrictEqual } from "node:util";
 import type { Update } from "grammy/types";
 import { type Clock, systemClock } from "../../util/clock.ts";
 import { ApiError, conflict } from "./errors.ts";
@@ -99,14 +100,17 @@ export class UpdateQueue {
 
   /** Sets the webhook, or deletes it; the updates that wait are sent to it unless they are dropped. */
   setWebhook(settings: WebhookSettings | undefined, drop: boolean): void {
-    if (!drop && isSame(settings, this.#webhook?.settings)) return;
+    if (!drop && isDeepStrictEqual(settings, this.#webhook?.settings)) return;
     this.close();
     if (drop) this.#updates = [];
     if (settings === undefined) return;
     this.#poll?.finish(conflict("terminated by setWebhook request"));
     this.#webhook = new WebhookSender(settings, {
       clock: this.#clock,
-      onAttempt: (delivery) => this.#recordDelivery(delivery),
+      onAttempt: (delivery) => {
+        this.deliveries.push(delivery);
+        if (this.deliveries.length > maxDeliveries) this.deliveries.shift();
+      },
       onTaken: (update) => this.#remove(update),
     });
     for (const update of this.#updates) this.#webhook.add(update);
@@ -156,11 +160,6 @@ export class UpdateQueue {
     return this.#updates.filter(({ update_id }) => update_id >= offset).slice(0, limit);
   }
 
-  #recordDelivery(delivery: WebhookDelivery): void {
-    this.deliveries.push(delivery);
-    if (this.deliveries.length > maxDeliveries) this.deliveries.shift();
-  }
-
   #remove(update: Update): void {
     const index = this.#updates.indexOf(update);
     if (index >= 0) this.#updates.splice(index, 1);
@@ -187,11 +186,6 @@ export class UpdateQueue {
       this.#clock.sleep(options.timeoutSeconds * 1000, timeout.signal).then(leave, () => {});
     });
   }
-}
-
-function isSame(one: WebhookSettings | undefined, other: WebhookSettings | undefined): boolean {
-  return one?.url === other?.url && one?.secretToken === other?.secretToken &&
-    one?.maxConnections === other?.maxConnections;
 }
 
 /** How long the second poller waits while a webhook is set. */

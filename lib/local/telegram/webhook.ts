@@ -141,10 +141,7 @@ function retryDelayMs(failures: number, answer: WebhookAnswer | undefined, clock
 }
 
 const messageKinds: ReadonlySet<string> = new Set([
-  "message",
-  "edited_message",
-  "channel_post",
-  "edited_channel_post",
+  ...["message", "edited_message", "channel_post", "edited_channel_post"],
 ]);
 
 interface UpdateContent {

@@ -280,7 +280,8 @@ test("a fault has a number of times", () =>
 const mistakes: readonly [options: object, message: string][] = [
   [
     {},
-    `Cannot set a fault as "answer" is missing, which says what becomes of the calls: "reset", for example`,
+    'Cannot set a fault as "answer" must be "reset", "lose", "hang", "half-open", "stale" or "cut", or an object such as ' +
+    "{ error_code, description }: current value is undefined",
   ],
   [{ delayMs: 5 }, "Cannot set a fault as delayMs is not an option here: it belongs to answer"],
   [

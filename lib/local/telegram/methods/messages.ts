@@ -2,7 +2,7 @@
 import type { Message, ReactionType } from "grammy/types";
 import { addBotMessage, addBotMessages, requireWritableChat } from "../bot_messages.ts";
 import { badRequest } from "../errors.ts";
-import { type MediaKind, readMedia, uploadOf } from "../files.ts";
+import { type MediaKind, readMedia } from "../files.ts";
 import { inlineKeyboard } from "../keyboards.ts";
 import type { Payload, RequestBody } from "../request_body.ts";
 import { isAdministrator, messageInOrder, type ServerChat } from "../server_chat.ts";
@@ -10,6 +10,7 @@ import { accessibleChat, type ServerState } from "../server_state.ts";
 import { captionContent, checkCaption, checkText, readCaption, readText, textContent } from "../text.ts";
 
 const mediaKinds = ["animation", "audio", "document", "photo", "video"] as const;
+const captionedKinds = [...mediaKinds, "voice"] as const;
 
 export function editMessageText(server: ServerState, { payload }: RequestBody): Message {
   const content = readText(payload);
@@ -22,9 +23,10 @@ export function editMessageText(server: ServerState, { payload }: RequestBody): 
 export function editMessageCaption(server: ServerState, { payload }: RequestBody): Message {
   const caption = readCaption(payload);
   const edit = editable(server, payload);
-  if (!hasMedia(edit.original)) throw badRequest("there is no caption in the message to edit");
+  const media = pick(edit.original, captionedKinds);
+  if (isEmpty(media)) throw badRequest("there is no caption in the message to edit");
   checkCaption(caption);
-  const content = { ...mediaOf(edit.original), ...captionContent(caption), ...inlineKeyboard(payload) };
+  const content = { ...media, ...captionContent(caption), ...inlineKeyboard(payload) };
   return replaceContent(server, edit, content);
 }
 
@@ -36,8 +38,7 @@ export function editMessageMedia(server: ServerState, { payload, files }: Reques
   if (!mediaKinds.some((each) => each === kind)) {
     throw badRequest(`can't parse InputMedia: type "${kind}" is unsupported`);
   }
-  const upload = uploadOf(details["media"], "", files);
-  if (upload !== undefined) server.files.countUpload(upload);
+  const upload = server.files.upload(details["media"], "", files);
   const caption = readCaption(details);
   const edit = editable(server, payload);
   checkCaption(caption);
@@ -65,8 +66,7 @@ interface EditedMessage {
 function editable(server: ServerState, payload: Payload): EditedMessage {
   if (payload["inline_message_id"] !== undefined) throw badRequest("MESSAGE_ID_INVALID");
   const chat = requireWritableChat(server, payload);
-  const original = chat.messages.get(Number(payload["message_id"]));
-  if (original === undefined) throw badRequest("message to edit not found");
+  const original = messageOf(chat, payload, "edit");
   if (!chat.inbox.some(({ message_id }) => message_id === original.message_id)) {
     throw badRequest("message can't be edited");
   }
@@ -87,7 +87,9 @@ function replaceContent(
 ): Message {
   const fields = { ...pick(original, keptFields), ...content, edit_date: server.date };
   const edited = messageInOrder(fields as unknown as Message);
-  if (sameContent(original, edited)) {
+  const { edit_date: _earlier, ...before } = messageInOrder(original);
+  const { edit_date: _now, ...after } = edited;
+  if (JSON.stringify(before) === JSON.stringify(after)) {
     throw badRequest(
       "message is not modified: specified new message content and reply markup are exactly the same as a current " +
         "content and reply markup of the message",
@@ -97,23 +99,14 @@ function replaceContent(
   return edited;
 }
 
-function sameContent(one: Message, other: Message): boolean {
-  const relevant = ({ edit_date: _date, ...rest }: Message): string => JSON.stringify(messageInOrder(rest));
-  return relevant(one) === relevant(other);
-}
-
-function hasMedia(message: Message): boolean {
-  return Object.keys(mediaOf(message)).length > 0;
-}
-
-function mediaOf(message: Message): object {
-  return pick(message, [...mediaKinds, "voice"]);
-}
-
 function pick(message: Message, names: readonly (keyof Message)[]): object {
   return Object.fromEntries(
     names.map((name) => [name, message[name]]).filter(([, value]) => value !== undefined),
   );
+}
+
+function isEmpty(object: object): boolean {
+  return Object.keys(object).length === 0;
 }
 
 // Copies and forwards, from any chat that the bot can read.
@@ -128,60 +121,60 @@ const contentFields = [
 /** Copies a message without naming its origin. */
 export function copyMessage(server: ServerState, { payload }: RequestBody): { message_id: number } {
   const caption = readCaption(payload);
-  const original = sourceChat(server, payload).messages.get(Number(payload["message_id"]));
-  if (original === undefined) throw badRequest("message to copy not found");
+  const original = messageOf(sourceChat(server, payload), payload, "copy");
   const chat = requireWritableChat(server, payload);
   checkCaption(caption);
-  const content = contentOf(original);
-  if (content === undefined) throw badRequest("message can't be copied");
-  const replaced = caption && takesCaption(original) ? captionContent(caption) : {};
+  const content = pick(original, contentFields);
+  if (isEmpty(content)) throw badRequest("message can't be copied");
+  const replaced = isEmpty(pick(original, captionedKinds)) ? {} : captionContent(caption);
   const { message_id } = addBotMessage(server, chat, payload, () => ({ ...content, ...replaced }));
   return { message_id };
 }
 
 /** Copies as many of them as there are. */
 export function copyMessages(server: ServerState, { payload }: RequestBody): { message_id: number }[] {
-  const originals = severalMessages(server, payload);
-  const chat = requireWritableChat(server, payload);
-  const contents = originals.map((message) => () => {
-    const content = contentOf(message) as Partial<Message>;
-    const { caption: _caption, caption_entities: _entities, ...rest } = content;
-    return payload["remove_caption"] === true ? rest : content;
-  });
-  return addBotMessages(server, chat, payload, contents).map(({ message_id }) => ({ message_id }));
+  const captionFields = payload["remove_caption"] === true ? ["caption", "caption_entities"] : [];
+  const copied = contentFields.filter((name) => !captionFields.includes(name));
+  return addSeveral(server, payload, (message) => pick(message, copied));
 }
 
 export function forwardMessage(server: ServerState, { payload }: RequestBody): Message {
-  const original = sourceChat(server, payload).messages.get(Number(payload["message_id"]));
-  if (original === undefined) throw badRequest("message to forward not found");
-  const content = contentOf(original);
-  if (content === undefined) throw badRequest("message can't be forwarded");
+  const original = messageOf(sourceChat(server, payload), payload, "forward");
+  const content = pick(original, contentFields);
+  if (isEmpty(content)) throw badRequest("message can't be forwarded");
   const chat = requireWritableChat(server, payload);
   return addBotMessage(server, chat, payload, () => ({ ...originOf(original), ...content }));
 }
 
 /** Forwards as many of them as there are. */
 export function forwardMessages(server: ServerState, { payload }: RequestBody): { message_id: number }[] {
-  const originals = severalMessages(server, payload);
-  const chat = requireWritableChat(server, payload);
-  const contents = originals.map((message) => () => ({ ...originOf(message), ...contentOf(message) }));
-  return addBotMessages(server, chat, payload, contents).map(({ message_id }) => ({ message_id }));
+  return addSeveral(
+    server,
+    payload,
+    (message) => ({ ...originOf(message), ...pick(message, contentFields) }),
+  );
 }
 
 function sourceChat(server: ServerState, payload: Payload): ServerChat {
   return accessibleChat(server, { chat_id: payload["from_chat_id"] }, "read");
 }
 
-function severalMessages(server: ServerState, payload: Payload): Message[] {
+function addSeveral(
+  server: ServerState,
+  payload: Payload,
+  contentOf: (message: Message) => object,
+): { message_id: number }[] {
   const ids = readMessageIds(payload);
   if (ids.some((id, index) => id <= (ids[index - 1] ?? 0))) {
     throw badRequest("message identifiers must be in a strictly increasing order");
   }
   const { messages } = sourceChat(server, payload);
   const found = ids.map((id) => messages.get(id)).filter((message) => message !== undefined);
-  const movable = found.filter((message) => contentOf(message) !== undefined);
+  const movable = found.filter((message) => !isEmpty(pick(message, contentFields)));
   if (movable.length === 0) throw badRequest("there are no messages to forward");
-  return movable;
+  const chat = requireWritableChat(server, payload);
+  const contents = movable.map((message) => () => contentOf(message));
+  return addBotMessages(server, chat, payload, contents).map(({ message_id }) => ({ message_id }));
 }
 
 /**
@@ -198,16 +191,6 @@ function readMessageIds({ message_ids: ids }: Payload): number[] {
     throw badRequest("invalid message identifier specified");
   }
   return numbers;
-}
-
-/** Undefined for a service message. */
-function contentOf(message: Message): object | undefined {
-  const content = pick(message, contentFields);
-  return Object.keys(content).length === 0 ? undefined : content;
-}
-
-function takesCaption({ animation, audio, document, photo, video, voice }: Message): boolean {
-  return [animation, audio, document, photo, video, voice].some((media) => media !== undefined);
 }
 
 /** Where a message was written first, however often it was forwarded. The older fields stand beside the newer one. */

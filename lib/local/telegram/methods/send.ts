@@ -2,7 +2,7 @@
 import type { Message, Poll } from "grammy/types";
 import { addBotMessage, addBotMessages, requireWritableChat } from "../bot_messages.ts";
 import { badRequest } from "../errors.ts";
-import { type MediaKind, readMedia, uploadOf } from "../files.ts";
+import { type MediaKind, readMedia } from "../files.ts";
 import { inlineKeyboard } from "../keyboards.ts";
 import { isTrue, type Payload, type RequestBody } from "../request_body.ts";
 import type { ServerState } from "../server_state.ts";
@@ -53,8 +53,7 @@ function sending(kind: MediaKind): Send {
   const hasCaption = kind !== "sticker" && kind !== "video_note";
   return (server, { payload, files }) => {
     const caption = hasCaption ? readCaption(payload) : undefined;
-    const upload = uploadOf(payload[kind], kind, files);
-    if (upload !== undefined) server.files.countUpload(upload);
+    const upload = server.files.upload(payload[kind], kind, files);
     const chat = requireWritableChat(server, payload);
     checkCaption(caption);
     const media = readMedia(server.files, { kind, source: payload[kind], upload, details: payload });
@@ -95,8 +94,7 @@ function readAlbumItem(server: ServerState, item: unknown, { files }: RequestBod
     throw badRequest(`${prefix}type "${type}" can't be used in sendMediaGroup`);
   }
   const kind = type as MediaKind;
-  const upload = uploadOf(source, "", files);
-  if (upload !== undefined) server.files.countUpload(upload);
+  const upload = server.files.upload(source, "", files);
   if (upload === undefined && String(source ?? "").startsWith("attach://")) {
     throw badRequest(`${prefix}media not found`);
   }
@@ -218,12 +216,8 @@ export function sendDice(server: ServerState, { payload }: RequestBody): Message
   const values = dice[emoji];
   if (values === undefined) throw badRequest("EMOTICON_INVALID");
   const value = 1 + Math.floor(server.clock.random() * values);
-  return addBotMessage(
-    server,
-    requireWritableChat(server, payload),
-    payload,
-    () => ({ dice: { emoji, value } }),
-  );
+  const chat = requireWritableChat(server, payload);
+  return addBotMessage(server, chat, payload, () => ({ dice: { emoji, value } }));
 }
 
 function readLocation(payload: Payload): { latitude: number; longitude: number } {
