@@ -290,7 +290,7 @@ export function shown(value: unknown, isData: boolean = false): string {
     const text = typeof value === "string" ? JSON.stringify(value) : String(value);
     return redactTokens(text).slice(0, longestValue);
   }
-  if (isData) return inspect(value, { depth: 1, breakLength: Infinity }).slice(0, longestValue);
+  if (isData) return redactTokens(inspect(value, { depth: 1, breakLength: Infinity })).slice(0, longestValue);
   return `an object (${value.constructor?.name ?? "of no class"})`;
 }
 
