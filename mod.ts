@@ -36,7 +36,7 @@ export type { BotHealth, BotStatistics, Initialized } from "./lib/bot/health.ts"
 export type { BroadcastMessage, BroadcastOptions, ChatText, SignalOptions } from "./lib/broadcast/options.ts";
 export type { ChartBands, ChartOptions } from "./lib/signals/chart/options.ts";
 export type { Candle } from "./lib/signals/candle.ts";
-export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast/handle.ts";
+export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast/broadcast_run.ts";
 export type { ResumedBroadcasts } from "./lib/broadcast/broadcaster.ts";
 export type {
   BroadcastCounts,

@@ -11,7 +11,7 @@ import {
   startBroadcast,
   startSignal,
 } from "../broadcast/broadcaster.ts";
-import type { BroadcastRun } from "../broadcast/handle.ts";
+import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import { displayStatistics } from "../chats/statistics.ts";

@@ -1,4 +1,4 @@
-/** Makes a bot of environment variables and a file `.env`, and reports every mistake in them at once. */
+/** Creates a bot from environment variables and a file `.env`, and reports every mistake in them at once. */
 import process from "node:process";
 import { config } from "dotenv";
 import type { ChatType } from "../chats/events.ts";

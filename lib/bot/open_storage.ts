@@ -30,7 +30,7 @@ export interface OpenStorage {
 }
 
 /**
- * Reads all active chats. If DynamoDB cannot be used, logs why, once, and goes on with a storage in memory in its place.
+ * Reads all active chats. If the storage cannot be used, logs why, once, and goes on with a storage in memory in its place.
  * @throws {ConfigError} If the table of chats is another bot's.
  */
 export async function openStorage(options: StorageOptions, botId: number): Promise<OpenStorage> {
@@ -39,7 +39,9 @@ export async function openStorage(options: StorageOptions, botId: number): Promi
   const registry = new ChatRegistry(storage, new InMemoryChatStorage({ clock, logger }));
   let opening: Promise<void> | undefined;
   const open = async (): Promise<void> => {
-    if (registry.isUnread) await (opening ??= openInTime(registry, botId).finally(() => opening = undefined));
+    if (registry.isUnread) {
+      await (opening ??= openInTime(registry, botId, lateText(options)).finally(() => opening = undefined));
+    }
   };
   try {
     await open();
@@ -67,17 +69,23 @@ function createStorage(
   return new TelegramDynamoDBStorage({ tableName, regionName, client, fetch, clock, logger });
 }
 
+function lateText({ storage }: StorageOptions): string {
+  const late = `it took longer than ${startWithinMs / 1000} s to answer`;
+  return storage === undefined
+    ? `DynamoDB cannot be reached: ${late}. Check the network, proxy and firewall, and AWS_ENDPOINT_URL_DYNAMODB if it is set.`
+    : `The storage cannot be reached: ${late}. Check it, and the network.`;
+}
+
 /** Reads the chats, or fails if the storage does not answer in time; one that answers gets all the time that it needs. */
-async function openInTime(registry: ChatRegistry, botId: number, clock: Clock = systemClock): Promise<void> {
+async function openInTime(
+  registry: ChatRegistry,
+  botId: number,
+  lateMessage: string,
+  clock: Clock = systemClock,
+): Promise<void> {
   const late = new AbortController();
   const answered = new AbortController();
-  const reason = new StorageError(
-    "unreachable",
-    `DynamoDB cannot be reached: it took longer than ${
-      startWithinMs / 1000
-    } s to answer. Check the network, ` +
-      `proxy and firewall, and AWS_ENDPOINT_URL_DYNAMODB if it is set.`,
-  );
+  const reason = new StorageError("unreachable", lateMessage);
   clock.sleep(startWithinMs, answered.signal).then(() => late.abort(reason), () => {});
   try {
     await registry.open(botId, { signal: late.signal, onProgress: () => answered.abort() });

@@ -7,7 +7,7 @@ import {
   startBroadcast,
   startSignal,
 } from "../broadcast/broadcaster.ts";
-import type { BroadcastRun } from "../broadcast/handle.ts";
+import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
 import type { Ledger } from "../broadcast/ledger.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import type { ChatType } from "../chats/events.ts";

@@ -1,5 +1,5 @@
 /**
- * For who writes a storage of chats or a ledger of broadcasts: the two ports, the consent rule that every storage folds,
+ * For authors of a storage of chats or of a ledger of broadcasts: the two ports, the consent rule that every storage folds,
  * the types of what they are given, and the defaults for time and log lines.
  *
  * ```ts

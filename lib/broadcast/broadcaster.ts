@@ -1,9 +1,9 @@
 /**
  * The folder `broadcast`: one message to many chats. It decides who gets a message, sends it at the bot's pace, counts what
- * became of it for each chat, and, for a broadcast with an id, keeps it in a ledger, so that it is sent once whatever dies.
+ * became of it for each chat, and, for a broadcast with an id, keeps it in a ledger, so that it is sent once even if processes crash.
  *
  * This file is the entry: `startSignal()` and `startBroadcast()` check what they are given and send it by a `Broadcaster`,
- * which is one bot's broadcasts. Other folders may also take the types of a caller (`options.ts`, `handle.ts`, `report.ts`),
+ * which is one bot's broadcasts. Other folders may also take the types of a caller (`options.ts`, `broadcast_run.ts`, `report.ts`),
  * the port `Ledger` and the ledgers (`ledger.ts`, `memory_ledger.ts`, `local_ledger.ts`, `ledger_failover.ts`), and
  * `BroadcastDeps` of `request.ts`. The rest is the folder's own.
  */
@@ -17,7 +17,7 @@ import { settleWithin } from "../util/async.ts";
 import { type Clock, monotonic } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { unknownNames } from "../util/validate.ts";
-import { type BroadcastRun, createRunHandle, type PauseControl } from "./handle.ts";
+import { type BroadcastRun, createRunHandle, type PauseControl } from "./broadcast_run.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import {
   assertBroadcast,
@@ -32,7 +32,7 @@ import {
 import type { BroadcastReport } from "./report.ts";
 import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
 import { beginRun, runPlain, waitOf } from "./run.ts";
-import { type FollowResult, RunFollower } from "./take_over.ts";
+import { type FollowResult, RunFollower } from "./run_follower.ts";
 
 /** What a bot's signals and messages are made and sent with. */
 export interface SenderOptions {

@@ -52,8 +52,8 @@ export class RunCheckpoint {
   #saving: Promise<unknown> = Promise.resolve();
   #savedAt: number;
   /** Until when no other process takes the run over. */
-  #heldUntil: number;
-  #holding: Promise<boolean> | undefined;
+  #leaseUntil: number;
+  #renewing: Promise<boolean> | undefined;
   /** Whether the present window is this process's own, so that it knows how far it has come in it. */
   #isOwnWindow: boolean;
   #isLost = false;
@@ -74,7 +74,7 @@ export class RunCheckpoint {
     this.#elapsed = steady(clock);
     this.#now = monotonic(clock);
     this.#savedAt = this.#elapsed();
-    this.#heldUntil = this.#now() + record.lease_until - clock.now();
+    this.#leaseUntil = this.#now() + record.lease_until - clock.now();
     this.#isMessageKept = record.message_name !== undefined && !run.message.isUpload;
     this.#paidAtMost = Number(record["paid"] ?? 0);
     void this.#renewLease();
@@ -95,9 +95,9 @@ export class RunCheckpoint {
    * taken the run over: it is renewed first. Resolves to false where the run has ended; `undefined` where nothing is to be
    * waited for.
    */
-  hold(): Promise<boolean> | undefined {
-    if (this.#now() < this.#heldUntil) return undefined;
-    return this.#holding ??= this.#save({}, giveUpMs).finally(() => this.#holding = undefined);
+  ensureLease(): Promise<boolean> | undefined {
+    if (this.#now() < this.#leaseUntil) return undefined;
+    return this.#renewing ??= this.#save({}, giveUpMs).finally(() => this.#renewing = undefined);
   }
 
   /** Sets aside what a window may cost that another process has written. */
@@ -134,8 +134,8 @@ export class RunCheckpoint {
     return true;
   }
 
-  /** The same for chats that are sent to out of their turn. */
-  async nameEarly(chatIds: readonly number[]): Promise<boolean> {
+  /** Writes the chats that are sent to out of their turn into `pending`, before they are sent to. */
+  async writeOutOfTurn(chatIds: readonly number[]): Promise<boolean> {
     const { message, queue: { order } } = this.#run;
     const paid = this.#paidAtMost + (this.#isPaid ? message.priceFor(chatIds.length) : 0);
     const sampled = [...this.#record["sampled"] as readonly number[] ?? [], ...chatIds];
@@ -203,7 +203,7 @@ export class RunCheckpoint {
     };
   }
 
-  /** Names the chats that are not behind the last cursor, as the window's bounds do not include them. */
+  /** The window's attributes. `pending` lists the chats up to the last cursor, which the window's bounds leave out. */
   #windowOf(chats: readonly number[], underWay: readonly number[]): Changes {
     const { order } = this.#run.queue;
     const { cursor, cursor_value } = this.#record as { cursor?: number; cursor_value?: number };
@@ -271,7 +271,7 @@ export class RunCheckpoint {
     if (await this.#ledger.save(record)) {
       this.#record = record;
       this.#savedAt = this.#elapsed();
-      this.#heldUntil = heldUntil;
+      this.#leaseUntil = heldUntil;
       return true;
     }
     this.#isLost = true;
@@ -298,7 +298,8 @@ export class RunCheckpoint {
     const { clock } = this.#run.deps;
     const { signal } = this.#closing;
     while (!signal.aborted && !this.#isLost) {
-      await clock.sleep(renewLeaseEveryMs, signal).catch(() => {});
+      const dueInMs = renewLeaseEveryMs - (this.#elapsed() - this.#savedAt);
+      await clock.sleep(dueInMs > 0 ? dueInMs : renewLeaseEveryMs, signal).catch(() => {});
       if (signal.aborted || this.#elapsed() - this.#savedAt < renewLeaseEveryMs) continue;
       // What fails here is tried again in a moment.
       await (this.#saving = this.#saving.then(() => this.#write({}, leaseMs).catch(() => {})));

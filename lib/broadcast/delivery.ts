@@ -1,5 +1,5 @@
 /** Delivers a broadcast's message to one recipient: permits, attempts, outcomes, and what they say of the chat. */
-import type { Standing } from "../chats/consent_check.ts";
+import type { SubscriptionStatus } from "../chats/consent_check.ts";
 import type { DeliveryEvent, MemberEvent } from "../chats/events.ts";
 import { type Outcome, outcomeOf, wordsOf } from "../telegram/outcome.ts";
 import { floodsAtMost } from "../telegram/rate_limit/rate_limiter.ts";
@@ -7,14 +7,14 @@ import type { SendPermit } from "../telegram/rate_limit/send_request.ts";
 import { backoffMs, deadline } from "../util/async.ts";
 import { messageOf } from "../util/errors.ts";
 import type { RunCheckpoint } from "./checkpoint.ts";
-import { longestChatFloodMs } from "./handle.ts";
+import { longestChatFloodMs } from "./broadcast_run.ts";
 import { MassDeactivationGuard } from "./mass_deactivation_guard.ts";
 import { createStarBudget, type Destination, type MessagePart, type StarBudget } from "./outgoing_message.ts";
 import { type CheckPermission, createPermissionCheck } from "./permission_check.ts";
 import { type BroadcastTopic, type DeliveryResult, partlySent } from "./report.ts";
 import type { RunContext } from "./request.ts";
 
-/** Called when the message no longer waits for the bot's pace: it goes out, or (`isHeld`) Telegram holds back its chat. */
+/** Called when the message no longer waits for the bot's pace: it goes out, or (`isHeld`) waits for its own chat. */
 export type OnPassed = (isHeld: boolean) => void;
 
 /** What the deliveries of one run share. */
@@ -233,7 +233,7 @@ class Delivery {
   async #checkOnceMore(): Promise<DeliveryResult | undefined> {
     const { end: { signal }, deps: { registry } } = this.#run;
     // Where the lease has lapsed, another process may send the broadcast.
-    const holding = this.#deliverer.checkpoint?.hold();
+    const holding = this.#deliverer.checkpoint?.ensureLease();
     if (holding !== undefined) await holding;
     this.#checkTime();
     if (signal.aborted) return this.#ended;
@@ -245,7 +245,7 @@ class Delivery {
   }
 
   /** Whether the chat is subscribed, as the table says now. */
-  async #standing(): Promise<Standing> {
+  async #standing(): Promise<SubscriptionStatus> {
     return await this.#run.recipients.check.standingOf(this.#chatId);
   }
 

@@ -2,8 +2,7 @@
  * Chooses a broadcast's ledger: the bot's own or, while that cannot be used, the local one, whose runs are handed over to
  * the bot's own when it can be used again.
  */
-import { StorageError } from "../chats/storage.ts";
-import { isOutage } from "../chats/storage.ts";
+import { isOutage, StorageError } from "../chats/storage.ts";
 import { backoffMs, deadline, DeadlineError, settleWithin } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { BoundedSet } from "../util/collections.ts";

@@ -1,5 +1,5 @@
 /**
- * The ledger of an outage: keeps runs that begin while the bot's own ledger cannot be used, in memory and on disk, and
+ * The fallback ledger: keeps runs that begin while the bot's own ledger cannot be used, in memory and on disk, and
  * hands them over to it afterwards.
  */
 import { isOutage } from "../chats/storage.ts";

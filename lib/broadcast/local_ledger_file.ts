@@ -1,4 +1,4 @@
-/** The file of the local ledger: lines of JSON, so that what it keeps outlives a kill. */
+/** The file of the local ledger: lines of JSON, which survive a crash of the process. */
 import { messageOf } from "../util/errors.ts";
 import { LineFile, openLineFile } from "../util/json_lines_file.ts";
 import type { Logger } from "../util/log.ts";

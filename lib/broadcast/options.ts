@@ -24,7 +24,7 @@ import {
   type Rules,
   trueOrFalse,
 } from "../util/validate.ts";
-import type { BroadcastProgress } from "./handle.ts";
+import type { BroadcastProgress } from "./broadcast_run.ts";
 
 /** What is sent: a text, or a photo with its caption. */
 export interface BroadcastMessage {

@@ -1,6 +1,6 @@
 /** Checks right before each message that its chat may still use the bot, as `allowedUsers` and `authorize` say. */
 import type { BroadcastAccess } from "../chats/access.ts";
-import type { Standing } from "../chats/consent_check.ts";
+import type { SubscriptionStatus } from "../chats/consent_check.ts";
 import type { Chat } from "../chats/events.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
 import { createSemaphore, deadline } from "../util/async.ts";
@@ -24,7 +24,7 @@ export interface PermissionCheckOptions {
  */
 export type CheckPermission = (
   chatId: number,
-  standing: Standing,
+  standing: SubscriptionStatus,
   onLate: () => void,
 ) => Promise<DeliveryResult | undefined> | undefined;
 
@@ -40,7 +40,10 @@ export function createPermissionCheck(options: PermissionCheckOptions): CheckPer
   const limit = createSemaphore(callsAtOnce);
   let isLogged = false;
 
-  const itemOf = async (chatId: number, { chat, isProved }: Standing): Promise<Chat | undefined> => {
+  const itemOf = async (
+    chatId: number,
+    { chat, isProved }: SubscriptionStatus,
+  ): Promise<Chat | undefined> => {
     if (chat !== undefined || !isProved || registry.isUnread) return chat;
     const reading = deadline(registry.getChat(chatId), { ms: readWithinMs, clock, signal });
     return await reading.catch(() => undefined);
@@ -57,7 +60,7 @@ export function createPermissionCheck(options: PermissionCheckOptions): CheckPer
 
   const check = async (
     chatId: number,
-    standing: Standing,
+    standing: SubscriptionStatus,
     onLate: () => void,
   ): Promise<DeliveryResult | undefined> => {
     const chat = await itemOf(chatId, standing);

@@ -1,5 +1,5 @@
 /** The caller's functions `filter`, `perChat` and `order`, applied to chats as they are read. */
-import type { Standing } from "../chats/consent_check.ts";
+import type { SubscriptionStatus } from "../chats/consent_check.ts";
 import type { Chat } from "../chats/events.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
 import { deadline } from "../util/async.ts";
@@ -63,7 +63,7 @@ export class RecipientFilter {
   }
 
   /** Whether the chat is to get the broadcast; it is read where that was not done. Rejects where that fails. */
-  includes(chatId: number, { chat }: Standing): boolean | Promise<boolean> {
+  includes(chatId: number, { chat }: SubscriptionStatus): boolean | Promise<boolean> {
     if (!this.needsChats || this.#included.has(chatId)) return true;
     return this.#excluded.has(chatId) ? false : this.#readAndDecide(chatId, chat);
   }

@@ -1,9 +1,9 @@
-/** What a broadcast is given: what its caller asks for, what the bot lends it, and where an interrupted run goes on. */
+/** A broadcast's inputs: the caller's request, the bot's parts that it uses, and the point at which a run is resumed. */
 import type { BroadcastAccess } from "../chats/access.ts";
 import type { ConsentCheck } from "../chats/consent_check.ts";
 import type { ChatEvent } from "../chats/events.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
-import type { PauseControl, RunTimes } from "./handle.ts";
+import type { PauseControl, RunTimes } from "./broadcast_run.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { BroadcastOptions, IllustratedMessage } from "./options.ts";
 import type { OutgoingMessage, SendDeps } from "./outgoing_message.ts";

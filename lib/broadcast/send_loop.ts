@@ -2,8 +2,8 @@
 import { messageOf } from "../util/errors.ts";
 import type { RunCheckpoint } from "./checkpoint.ts";
 import type { Deliverer } from "./delivery.ts";
-import { type ProgressSource, ProgressTracker } from "./handle.ts";
-import { RefusalPoll } from "./refusal_poll.ts";
+import { type ProgressSource, ProgressTracker } from "./broadcast_run.ts";
+import { RefusalSampling } from "./refusal_sampling.ts";
 import { type BroadcastCounters, type DeliveryResult, inDoubtResult } from "./report.ts";
 import type { RunContext } from "./request.ts";
 import { drawPeople } from "./send_order.ts";
@@ -41,13 +41,13 @@ export class SendLoop implements ProgressSource {
   readonly #inDoubt: ReadonlySet<number>;
   readonly progress: ProgressTracker;
   /** Begins with the first refusal that may concern the message. */
-  #refusalPoll: RefusalPoll | undefined;
+  #refusalSampling: RefusalSampling | undefined;
   /** Recipients that may be sent to, how many of them have been begun with, and how many deliveries have begun in all. */
   #window: readonly number[];
   #next = 0;
   #begun = 0;
   readonly #underWay = new Set<number>();
-  /** Those of them that Telegram holds back for their own sake. */
+  /** Those of them that wait for something of their own chat, and hold up no others. */
   readonly #held = new Set<number>();
   /** Those of the first few whose answers are late: the next is tried meanwhile. */
   readonly #late = new Set<number>();
@@ -111,13 +111,13 @@ export class SendLoop implements ProgressSource {
   /** How many recipients are known to be left: under way, in the window, or to come. */
   get left(): number {
     const inWindow = this.#window.length - this.#next;
-    return this.unsent.length + this.#underWay.size + (this.#refusalPoll?.waiting ?? 0) + inWindow +
+    return this.unsent.length + this.#underWay.size + (this.#refusalSampling?.waiting ?? 0) + inWindow +
       this.#run.queue.left;
   }
 
   /** Whether many chats may be tried at once: a chat has taken the message, or the first few are through. */
   get isProven(): boolean {
-    if (this.#run.message.isUpload || this.#refusalPoll?.isOpen) return false;
+    if (this.#run.message.isUpload || this.#refusalSampling?.isOpen) return false;
     return this.counters.counts.sent > 0 || this.#begun >= triedAlone;
   }
 
@@ -134,7 +134,7 @@ export class SendLoop implements ProgressSource {
     this.launch();
     await finished;
     // People who were drawn, and not written to any more, are passed over by the order.
-    for (let chatId; (chatId = this.#refusalPoll?.next()) !== undefined;) this.unsent.push(chatId);
+    for (let chatId; (chatId = this.#refusalSampling?.next()) !== undefined;) this.unsent.push(chatId);
     this.progress.end();
   }
 
@@ -154,7 +154,7 @@ export class SendLoop implements ProgressSource {
     }
     if (this.#isAdvancing) return;
     const isAtEnd = this.#next >= this.#window.length;
-    const { isOpen = false, waiting = 0, wants = 0 } = this.#refusalPoll ?? {};
+    const { isOpen = false, waiting = 0, wants = 0 } = this.#refusalSampling ?? {};
     const hasMore = !isAtEnd || isOpen || waiting > 0 || this.#isProbing || queue.left > 0 || check.isReading;
     if (end.signal.aborted || !hasMore) {
       if (this.#underWay.size === 0) this.#finish();
@@ -168,8 +168,8 @@ export class SendLoop implements ProgressSource {
   }
 
   #take(): number | undefined {
-    const drawn = this.#refusalPoll?.next();
-    if (drawn !== undefined || this.#refusalPoll?.isOpen) return drawn;
+    const drawn = this.#refusalSampling?.next();
+    if (drawn !== undefined || this.#refusalSampling?.isOpen) return drawn;
     return this.#window[this.#next] === undefined ? undefined : this.#window[this.#next++];
   }
 
@@ -239,16 +239,16 @@ export class SendLoop implements ProgressSource {
 
   /** Draws people at random from all recipients: what they refuse alike is the message's fault, and no single chat's. */
   async #draw(): Promise<void> {
-    const poll = this.#refusalPoll;
-    if (poll === undefined) return;
-    const chosen = this.#drawPeople(poll.wants);
-    if (chosen.length < poll.wants) {
+    const sampling = this.#refusalSampling;
+    if (sampling === undefined) return;
+    const chosen = this.#drawPeople(sampling.wants);
+    if (chosen.length < sampling.wants) {
       // With too few for a proof everyone is written to in turn.
-      poll.close();
+      sampling.close();
       return this.launch();
     }
     await this.#takeEarly(chosen);
-    poll.draw(chosen);
+    sampling.draw(chosen);
     this.launch();
   }
 
@@ -274,7 +274,7 @@ export class SendLoop implements ProgressSource {
     this.#window = [...this.#window.slice(0, this.#next), ...this.rest.filter((id) => !early.has(id))];
     this.#run.queue.except(chosen);
     this.#isAdvancing = true;
-    if (chosen.length > 0) await this.#checkpoint?.nameEarly(chosen);
+    if (chosen.length > 0) await this.#checkpoint?.writeOutOfTurn(chosen);
     this.#isAdvancing = false;
   }
 
@@ -296,10 +296,10 @@ export class SendLoop implements ProgressSource {
 
   /** Ends the run if a refusal is proved to be the message's fault. */
   #consultPoll(chatId: number, result: DeliveryResult): void {
-    if (this.counters.counts.sent > 0) return this.#refusalPoll?.close();
+    if (this.counters.counts.sent > 0) return this.#refusalSampling?.close();
     const refusal = "refusal" in result ? result.refusal : undefined;
-    if (refusal !== undefined) this.#refusalPoll ??= new RefusalPoll();
-    if (this.#refusalPoll?.note(chatId, refusal) && "message" in result) {
+    if (refusal !== undefined) this.#refusalSampling ??= new RefusalSampling();
+    if (this.#refusalSampling?.note(chatId, refusal) && "message" in result) {
       this.#run.end.end("refused", result.message);
     }
   }

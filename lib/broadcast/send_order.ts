@@ -1,7 +1,7 @@
 /**
- * The order in which a broadcast writes to its recipients, and the queue of those who are left: people before groups and channels, and among them from a
- * start that differs from one broadcast to the next, so that nobody is last every time. A chat's position depends on
- * its id and on the start alone, not on who else is on the list: whoever resumes a run finds the same order. Pure.
+ * The order in which a broadcast writes to its recipients, and the queue of those who are left. People come before groups
+ * and channels, from a start that differs from one broadcast to the next, so that nobody is last every time. A chat's
+ * position depends on its id and on the start alone: a process that resumes a run finds the same order. Pure.
  */
 import type { RunRecord } from "./ledger.ts";
 

@@ -229,7 +229,7 @@ export function updateIdOf(event: ChatEvent): number | undefined {
 }
 
 /** Whether the message is a /start or a /stop. */
-export function isWord({ kind }: ChatEvent): boolean {
+export function isStartOrStop({ kind }: ChatEvent): boolean {
   return kind === "start" || kind === "stop";
 }
 
@@ -239,7 +239,7 @@ export function isWord({ kind }: ChatEvent): boolean {
  */
 function isMessageApplied(chat: ChatState, event: MessageEvent): boolean {
   const { last_update_id: last, last_word_update_id: lastWord = Infinity } = chat;
-  return isApplied(last !== undefined && isWord(event) ? Math.min(lastWord, last) : last, chat, event);
+  return isApplied(last !== undefined && isStartOrStop(event) ? Math.min(lastWord, last) : last, chat, event);
 }
 
 /** Whether the chat has the `my_chat_member` already. */
@@ -258,7 +258,7 @@ function messageIds(
   if (isApplied(last_update_id, chat, event)) return { last_update_id, last_word_update_id: updateId };
   // After a restart of the ids, the id of the last /start or /stop is meaningless.
   const isRestarted = last_update_id !== undefined && updateId < last_update_id;
-  const isLatest = isRestarted || isWord(event);
+  const isLatest = isRestarted || isStartOrStop(event);
   return { last_update_id: updateId, last_word_update_id: isLatest ? updateId : last_word_update_id };
 }
 
@@ -275,7 +275,7 @@ const updatesAtMost = 2 ** 31;
 /** A /stop or /start that is later than the chat's last message is new, whatever its id. */
 function isLaterWord(chat: ChatState, event: ChatEvent): boolean {
   const lastAt = lastMessageAt(chat, event);
-  return isWord(event) && (lastAt === undefined || event.at > lastAt);
+  return isStartOrStop(event) && (lastAt === undefined || event.at > lastAt);
 }
 
 const sixDaysMs = 6 * 24 * 60 * 60 * 1000;

@@ -29,7 +29,7 @@ export interface ConsentCheckOptions {
 }
 
 /** Whether a chat is subscribed, and whether that was read or is only remembered. */
-export interface Standing {
+export interface SubscriptionStatus {
   readonly isActive: boolean;
   readonly isProved: boolean;
   /** The chat, if it was read for this. */
@@ -43,8 +43,8 @@ type Proof = "read" | "log" | "list";
 const oldAnswersAtMost = 3;
 const tryAgainMs = { unread: 500, unreadable: 5000, chat: 1000 };
 
-const remembered: Standing = { isActive: true, isProved: false };
-const proved: Standing = { isActive: true, isProved: true };
+const remembered: SubscriptionStatus = { isActive: true, isProved: false };
+const proved: SubscriptionStatus = { isActive: true, isProved: true };
 
 export class ConsentCheck {
   readonly #options: ConsentCheckOptions;
@@ -102,7 +102,7 @@ export class ConsentCheck {
   }
 
   /** Whether the chat is subscribed; not a promise if nothing has to be read. */
-  standingOf(chatId: number): Standing | Promise<Standing> {
+  standingOf(chatId: number): SubscriptionStatus | Promise<SubscriptionStatus> {
     // While a /start or /stop waits to be written, this instance knows more than the table.
     if (!this.#isShared || this.#options.registry.isConsentPending(chatId) || this.#proof === "list") {
       return proved;
@@ -130,7 +130,7 @@ export class ConsentCheck {
     return isUnread || storage.isShared;
   }
 
-  async #read(chatId: number): Promise<Standing> {
+  async #read(chatId: number): Promise<SubscriptionStatus> {
     const { registry } = this.#options;
     try {
       if (registry.isUnread) throw new Error("the list of chats has never been read");

@@ -5,7 +5,7 @@
 import { createKeyedMutex } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { BoundedMap, SortedIds } from "../util/collections.ts";
-import { isMessage, isWord } from "./chat.ts";
+import { isMessage, isStartOrStop } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState } from "./events.ts";
 import { AdderCounts } from "./registration.ts";
 import {
@@ -20,7 +20,7 @@ import {
 const spokenAtMost = 100_000;
 
 /** A struck chat is active, and was not found by the last broadcast. */
-type Standing = "active" | "struck" | "inactive";
+type MemoryState = "active" | "struck" | "inactive";
 
 /** A /start or /stop that is not in the storage yet. */
 interface PendingConsent {
@@ -48,7 +48,7 @@ export class ChatRegistry {
   /** Active chats that the last broadcasts did not find. */
   #struck = new Set<number>();
   /** What changed while each running load or look was under way, which may have read the chat before or after. */
-  readonly #loads = new Set<Map<number, Standing>>();
+  readonly #loads = new Set<Map<number, MemoryState>>();
   /** Groups that this process has seen become supergroups. */
   readonly #movedTo = new Map<number, number>();
   /** The `moment` of each chat's last message. */
@@ -205,12 +205,12 @@ export class ChatRegistry {
 
   /** Reads one chat and updates the memory by it, unless something is written meanwhile; `undefined` if there is none. */
   async look(chatId: number): Promise<Chat | undefined> {
-    const changes = new Map<number, Standing>();
+    const changes = new Map<number, MemoryState>();
     this.#loads.add(changes);
     try {
       const chat = await this.storage.getChat(chatId);
       if (changes.has(chatId)) return chat;
-      const standing = standingOf(chat);
+      const standing = memoryStateOf(chat);
       // A load that is under way may have read the chat before it was deactivated elsewhere.
       if (standing === "inactive") { for (const load of this.#loads) load.set(chatId, standing); }
       this.#place(chatId, standing, chat?.thread_id);
@@ -232,7 +232,7 @@ export class ChatRegistry {
   async apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult> {
     const applied = await this.#apply(chatId, events);
     const { removed_reason, migrated_to } = applied.before ?? {};
-    const consent = events.filter(isWord);
+    const consent = events.filter(isStartOrStop);
     if (removed_reason === "migrated" && migrated_to !== undefined && consent.length > 0) {
       const { confirmAfterMs } = await this.#apply(migrated_to, consent);
       if (confirmAfterMs !== undefined) return { ...applied, confirmAfterMs };
@@ -251,11 +251,11 @@ export class ChatRegistry {
   }
 
   /** Applies an event to the stand-in, where only /start registers a chat. */
-  async applyOwn(chatId: number, event: ChatEvent): Promise<void> {
+  async applyToStandIn(chatId: number, event: ChatEvent): Promise<void> {
     const own = "registers" in event ? { ...event, registers: false } : event;
     const { after } = await this.#standIn?.apply(chatId, [own]) ?? {};
     if (this.#standIn === undefined) return;
-    this.#place(chatId, standingOf(after), after?.thread_id);
+    this.#place(chatId, memoryStateOf(after), after?.thread_id);
   }
 
   /** Deactivates stale chats, here and in the storage; gives how many. */
@@ -275,7 +275,7 @@ export class ChatRegistry {
   async #load(storage: ChatStorage, work?: LoadOptions, claim?: Promise<void>): Promise<void> {
     const number = ++this.#loadsBegun;
     const begunAt = this.#clock.now();
-    const changes = new Map<number, Standing>();
+    const changes = new Map<number, MemoryState>();
     const struck = new Set<number>();
     const threads = new Map<number, number>();
     this.#loads.add(changes);
@@ -315,12 +315,12 @@ export class ChatRegistry {
 
   #note(chatId: number, after: ChatState | undefined): void {
     if (chatId < 0) this.adders.kept(chatId, after);
-    const standing = standingOf(after);
+    const standing = memoryStateOf(after);
     for (const changes of this.#loads) changes.set(chatId, standing);
     this.#place(chatId, standing, after?.thread_id);
   }
 
-  #place(chatId: number, standing: Standing, threadId: number | undefined): void {
+  #place(chatId: number, standing: MemoryState, threadId: number | undefined): void {
     if (threadId === undefined) this.#threads.delete(chatId);
     else this.#threads.set(chatId, threadId);
     if (standing === "inactive") {
@@ -334,7 +334,7 @@ export class ChatRegistry {
   }
 }
 
-function standingOf(chat: ChatState | undefined): Standing {
+function memoryStateOf(chat: ChatState | undefined): MemoryState {
   if (!chat?.is_active) return "inactive";
   return chat.strikes === undefined ? "active" : "struck";
 }

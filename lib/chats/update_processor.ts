@@ -131,7 +131,7 @@ export class UpdateProcessor {
         overlayUntilWritten(registry, chatId, false, pending.written, { order });
       }
       if (registry.isUnread && write?.kind === "event") {
-        registry.applyOwn(chatId, write.event).catch(() => {});
+        registry.applyToStandIn(chatId, write.event).catch(() => {});
       }
     }
     const acknowledged = this.#acknowledge(update.update_id, parsed, pending, wasActive, order);

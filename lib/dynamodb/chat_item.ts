@@ -5,7 +5,7 @@
  * cannot be read is taken as absent, and never as a reason to fail.
  */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { chatOf, isMessage, isWord, updateIdOf } from "../chats/chat.ts";
+import { chatOf, isMessage, isStartOrStop, updateIdOf } from "../chats/chat.ts";
 import type { Chat, ChatEvent, ChatState, MemberEvent, RemovedReason, UserInfo } from "../chats/events.ts";
 import type { ApplyResult, ExpectedState } from "../chats/storage.ts";
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
@@ -164,7 +164,7 @@ function isOvertaken(events: readonly ChatEvent[]): boolean {
   let last = -Infinity;
   return events.filter(isMessage).some((event) => {
     const updateId = updateIdOf(event) ?? Infinity;
-    const isBehind = isWord(event) && updateId < last;
+    const isBehind = isStartOrStop(event) && updateId < last;
     if (updateId < Infinity) last = Math.max(last, updateId);
     return isBehind;
   });

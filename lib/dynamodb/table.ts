@@ -5,8 +5,7 @@ import {
   DescribeTableCommand,
   type TableDescription,
 } from "@aws-sdk/client-dynamodb";
-import type { LoadOptions } from "../chats/storage.ts";
-import { StorageError } from "../chats/storage.ts";
+import { type LoadOptions, StorageError } from "../chats/storage.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import type { Table, TableHints } from "./client.ts";
 import { causeName } from "./errors.ts";

@@ -1,6 +1,6 @@
 /** How far a broadcast comes, for any paces and any budget. */
 import fc from "fast-check";
-import { messagesIn, msFor, type Paces } from "../../lib/broadcast/handle.ts";
+import { messagesIn, msFor, type Paces } from "../../lib/broadcast/broadcast_run.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("a broadcast's forecast");

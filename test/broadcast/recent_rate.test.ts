@@ -1,5 +1,5 @@
 /** How fast something went lately. */
-import { RecentRate } from "../../lib/broadcast/handle.ts";
+import { RecentRate } from "../../lib/broadcast/broadcast_run.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("RecentRate");

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { fold, isMessage, isStopped, isWord, transition, updateIdOf } from "../../lib/chats/chat.ts";
+import { fold, isMessage, isStartOrStop, isStopped, transition, updateIdOf } from "../../lib/chats/chat.ts";
 import type { Chat, ChatEvent, ChatState } from "../../lib/chats/events.ts";
 import { assertChatId } from "../../lib/telegram/chat_id.ts";
 import { parseTime, toIso } from "../../lib/util/clock.ts";
@@ -823,7 +823,9 @@ laws(
         let last: ChatEvent | undefined;
         for (const event of order) {
           const after = transition(chat, event) as ChatState;
-          if (isWord(event) && (updateIdOf(event) ?? 0) > (last && updateIdOf(last) || 0)) last = event;
+          if (isStartOrStop(event) && (updateIdOf(event) ?? 0) > (last && updateIdOf(last) || 0)) {
+            last = event;
+          }
           assert.is(after.is_active, last?.kind !== "stop", JSON.stringify(order));
           assert.ok(after.message_count - chat.message_count <= 1);
           assert.ok(

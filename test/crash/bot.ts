@@ -6,8 +6,12 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import type { BroadcastReport, Ledger, ResumedBroadcasts } from "../../mod.ts";
-import { createTelegramBotFromEnv } from "../../mod.ts";
+import {
+  type BroadcastReport,
+  createTelegramBotFromEnv,
+  type Ledger,
+  type ResumedBroadcasts,
+} from "../../mod.ts";
 import { type ClockOrigin, FastClock } from "../support/clocks.ts";
 import { announcement } from "./announcement.ts";
 import { createLedgerMutant, isLedgerMutant, type MutantName, startUpdateMutant } from "./mutants.ts";

@@ -3,7 +3,7 @@ import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Api, type Transformer } from "grammy/web";
 import { openLedgers } from "../../lib/bot/open_storage.ts";
 import { Broadcaster } from "../../lib/broadcast/broadcaster.ts";
-import { PauseControl } from "../../lib/broadcast/handle.ts";
+import { PauseControl } from "../../lib/broadcast/broadcast_run.ts";
 import { InMemoryLedger } from "../../lib/broadcast/memory_ledger.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import type { ChatEvent } from "../../lib/chats/events.ts";

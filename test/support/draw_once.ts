@@ -1,6 +1,7 @@
 /** Draws a chart as sendSignal() does, and prints whether there is one: run by tests with other permissions. */
-import { consoleLogger, systemClock } from "../../lib/bot/storage.ts";
 import { createChartRenderer } from "../../lib/signals/chart_loader.ts";
+import { systemClock } from "../../lib/util/clock.ts";
+import { consoleLogger } from "../../lib/util/log.ts";
 
 const candles = [1, 2, 3].map((index) => ({
   ...{ time: 300_000 * index, volume: 1 },

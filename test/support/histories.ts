@@ -1,6 +1,6 @@
 /** Random histories of one chat, each made from a seed: what happened, and how it was handed to a storage. */
 import { isDeepStrictEqual } from "node:util";
-import { fold, isWord } from "../../lib/chats/chat.ts";
+import { fold, isStartOrStop } from "../../lib/chats/chat.ts";
 import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
 import type { ChatStorage, ExpectedState } from "../../lib/chats/storage.ts";
 import { known, noon, secondMs, sinceKnown } from "./chats.ts";
@@ -54,7 +54,7 @@ export function historyOf(seed: number): History {
 
 /** One /start or /stop comes late: another poller has delivered later updates before it. */
 function overtaken(random: Random, events: readonly ChatEvent[]): ChatEvent[] {
-  const late = events.findIndex((event, index) => index > 0 && isWord(event));
+  const late = events.findIndex((event, index) => index > 0 && isStartOrStop(event));
   const behind = late + 1 + below(random, 3);
   const rest = events.filter((_, index) => index !== late);
   return late < 0

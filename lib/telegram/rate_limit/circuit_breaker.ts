@@ -1,7 +1,7 @@
 /**
  * A circuit breaker. A message that gets no answer may have arrived, so it is not sent again: while Telegram is out of
- * reach, each message that leaves is lost to its chat. So after one, all others wait until Telegram answers a call that
- * is harmless, which takes a moment where the network is well.
+ * reach, each message that leaves is lost to its chat. So after one, all others wait until Telegram answers a
+ * probe without side effects, which takes a moment on a healthy network.
  */
 import { abortable, deadline, DeadlineError, retry, settleWithin } from "../../util/async.ts";
 import { type Clock, steady, systemClock } from "../../util/clock.ts";

@@ -10,7 +10,7 @@
 /** A number, or a public chat's @name. */
 export type ChatId = number | string;
 
-/** How the chat of a message was chosen: it asked for a reply itself, it was next in the order, or it was drawn. */
+/** Why this chat is written to now: it asked for a reply (`itself`), it is next in the order, or it was drawn at random. */
 export type ChosenBy = "itself" | "order" | "draw";
 
 /** The first probe leaves at once. The next waits for the answer, or so long: two chats may have the same trouble. */
@@ -19,7 +19,7 @@ const probeEveryMs = 1000;
 const [firstRetryMs, longestRetryMs] = [2000, 60_000];
 /** A long flood is its chat's own once no message was tried for so long. */
 const unclearMs = 10_000;
-/** How much the ends of one rest differ that two chats are told: they are refused one after another, in full seconds. */
+/** Two chats refused by one flood of the bot report ends up to this far apart: one after the other, in whole seconds. */
 const sameRestMs = 2000;
 /** How many refused chats prove a rest; replies prove only that replies rest. */
 const chatsNeeded = 3;

@@ -1,4 +1,4 @@
-/** The one way for calls to Telegram: each waits for a permit, and is sent again where it was refused by a flood answer. */
+/** The transformer that every call to Telegram passes: it waits for a permit, sends, and sends again after a 429. */
 import type { ApiError } from "grammy/types";
 import type { Transformer } from "grammy/web";
 import { createKeyedMutex, deadline, DeadlineError } from "../../util/async.ts";

@@ -126,7 +126,7 @@ export class SendScheduler {
   #lastOrder = 0;
   readonly #alarm: Alarm;
   #isDispatching = false;
-  /** Whether a broadcast's message waits that its chat's own limits do not defer. */
+  /** Whether a broadcast has a message waiting whose chat may be written to now. */
   #isBroadcasting = false;
 
   constructor(options: SendSchedulerOptions) {
@@ -315,7 +315,7 @@ export class SendScheduler {
     this.#requeue(Infinity);
   }
 
-  /** Puts deferred calls back into their queues whose chats may be written to again. */
+  /** Puts the deferred calls whose chats may be written to again back into their queues. */
   #requeue(now: number): void {
     const until = this.#options.signal.aborted ? Infinity : now;
     while ((this.#deferred.first?.deferredUntil ?? NaN) <= until) {

@@ -9,7 +9,7 @@ import {
 } from "../../../examples/strategy/mean_reversion.ts";
 import { positionSize, toTick } from "../../../examples/strategy/position_size.ts";
 import { syntheticFeed } from "../../../examples/strategy/synthetic_feed.ts";
-import { createVwapBands } from "../../../lib/signals/chart/mod.ts";
+import { createVwapBands } from "../../../lib/signals/chart/vwap_bands.ts";
 import { validateSignal } from "../../../lib/signals/signal.ts";
 import { assert, suite } from "../../harness.ts";
 

@@ -6,7 +6,7 @@ const seconds: Readonly<Record<string, number>> = {
   "bot/lifecycle": 34,
   "bot/plugin": 10,
   "broadcast/broadcast": 20,
-  "broadcast/handle": 13,
+  "broadcast/broadcast_run": 13,
   "broadcast/idempotent": 42,
   "broadcast/ledger": 4,
   "broadcast/ledger_failover": 8,

@@ -10,7 +10,7 @@ const drawnAtMost = 15;
  * stranger can register chats that refuse so, but cannot make five people refuse alike who are drawn at random from all
  * recipients.
  */
-export class RefusalPoll {
+export class RefusalSampling {
   #isOpen = true;
   /** People who were drawn, and not written to yet. */
   readonly #waiting: number[] = [];

@@ -5,7 +5,7 @@
 import { StorageError } from "../chats/storage.ts";
 import { type Clock, monotonic, steady, uuid } from "../util/clock.ts";
 import { leaseMs, renewLeaseEveryMs } from "./checkpoint.ts";
-import { PauseControl } from "./handle.ts";
+import { PauseControl } from "./broadcast_run.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import type { BroadcastMessage, BroadcastOptions } from "./options.ts";

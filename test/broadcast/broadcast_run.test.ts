@@ -1,5 +1,5 @@
 /** A broadcast under way, as its caller sees it: progress, pause and resume, ended at any moment. */
-import type { BroadcastProgress } from "../../lib/broadcast/handle.ts";
+import type { BroadcastProgress } from "../../lib/broadcast/broadcast_run.ts";
 import type { BotApiFaultAnswer } from "../../lib/local/mod.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { assert, suite } from "../harness.ts";
