@@ -148,7 +148,9 @@ export class LedgerFailover {
   /** The request goes on where it takes longer; its answer tells whether the ledger is back. */
   async #askWithin(ms: number, broadcastId: string, signal?: AbortSignal): Promise<RunRecord | undefined> {
     const asking = this.#ask(broadcastId);
-    if (await this.#isAnswered(asking, ms, this.#endOf(signal))) return await asking;
+    // After the bot's end the ledger may still say what became of a run that another process has finished.
+    const end = this.#options.signal.aborted ? signal : this.#endOf(signal);
+    if (await this.#isAnswered(asking, ms, end)) return await asking;
     asking.then(() => this.#wake.abort(), () => {});
     throw new StorageError(
       "unreachable",
@@ -159,7 +161,7 @@ export class LedgerFailover {
   }
 
   /** False where the ledger has been waited for long enough: longer if it is slow, while the table of chats answers. */
-  async #isAnswered(asking: Promise<unknown>, ms: number, signal: AbortSignal): Promise<boolean> {
+  async #isAnswered(asking: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<boolean> {
     const { askChats, clock } = this.#options;
     const settled = asking.then(() => true, () => true);
     const isSettledWithin = (waitMs: number): Promise<boolean> =>
