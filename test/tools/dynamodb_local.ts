@@ -7,7 +7,10 @@ import process from "node:process";
 import { engineVariable, fetchEngine, startEngine, whyNoJava } from "../support/dynamodb_local.ts";
 import { root, runScript } from "../support/script.ts";
 
-const suites = ["dynamodb/", "broadcast/ledger", "chats/stop_log"];
+const suites = [
+  ...["broadcast/ledger", "chats/stop_log", "dynamodb/chat_item", "dynamodb/chat_storage"],
+  ...["dynamodb/faults", "dynamodb/ledger", "dynamodb/table_record"],
+];
 
 async function main(): Promise<number> {
   const why = await whyNoJava();
