@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
-import { redactError, redactSecret } from "../../lib/util/redact.ts";
+import { redactError, redactSecret, redactTokens } from "../../lib/util/redact.ts";
 import { assert, suite } from "../harness.ts";
 import { deadAddress, FastClock, Logs, pause, subscribers, withBot } from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
@@ -212,6 +212,11 @@ test("inspect(bot) and JSON.stringify(bot) do not show the token", async () => {
       assert.is(text.indexOf(server.token), -1);
     }
   }, { state: "initialized" });
+});
+
+test("redactTokens() finds a token behind a million digits, without looking at them again and again", () => {
+  const text = `${"1".repeat(1_000_000)} ${token}`;
+  assert.ok(redactTokens(text).endsWith(" <token>"));
 });
 
 test.run();
