@@ -272,7 +272,7 @@ const isSwapped = (one: string, other: string): boolean =>
 // Values as messages show them.
 
 const longestName = 30;
-const longestValue = 200;
+const longestValue = 100;
 
 /** A value that came into a name's place may be a secret. */
 function shownName(name: string): string {
