@@ -5,14 +5,16 @@
 import { setMaxListeners } from "node:events";
 import type { Update } from "grammy/types";
 import type { Bot } from "grammy/web";
+import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
+import type { ResumedBroadcasts } from "../broadcast/broadcaster.ts";
 import {
-  type ResumedBroadcasts,
+  type BroadcastMessage,
+  type BroadcastOptions,
   type SenderOptions,
+  type SignalOptions,
   startBroadcast,
   startSignal,
-} from "../broadcast/broadcaster.ts";
-import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
-import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
+} from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import { displayStatistics } from "../chats/statistics.ts";
 import type { CleanupOptions } from "../chats/storage.ts";

@@ -8,7 +8,7 @@ import type { ChatType } from "../chats/events.ts";
 import { type BotMessages, defaultMessages } from "../chats/messages.ts";
 import type { ChatStorage } from "../chats/storage.ts";
 import { isChatId } from "../telegram/chat_id.ts";
-import { defaultMessagesPerSecond } from "../telegram/rate_limit/scheduler.ts";
+import { defaultMessagesPerSecond } from "../telegram/client.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger, type Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";

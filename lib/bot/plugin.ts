@@ -1,15 +1,16 @@
 /** The toolkit as a plugin of another grammY bot: registers that bot's chats and sends broadcasts to them. */
 import type { Api } from "grammy/web";
+import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
+import type { Broadcaster, ResumedBroadcasts } from "../broadcast/broadcaster.ts";
+import type { Ledger } from "../broadcast/ledger.ts";
 import {
-  type Broadcaster,
-  type ResumedBroadcasts,
+  type BroadcastMessage,
+  type BroadcastOptions,
   type SenderOptions,
+  type SignalOptions,
   startBroadcast,
   startSignal,
-} from "../broadcast/broadcaster.ts";
-import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
-import type { Ledger } from "../broadcast/ledger.ts";
-import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
+} from "../broadcast/options.ts";
 import type { ChatType } from "../chats/events.ts";
 import { type BotMessages, createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import type { CommandContext } from "../chats/middleware.ts";

@@ -1,97 +1,24 @@
 /**
  * The folder `broadcast`: one message to many chats. It decides who gets a message, sends it at the bot's pace, counts what
- * became of it for each chat, and, for a broadcast with an id, keeps it in a ledger, so that it is sent once even if processes crash.
+ * became of it for each chat, and keeps a broadcast with an id in a ledger, so that it is sent once even if processes crash.
  *
- * This file is the entry: `startSignal()` and `startBroadcast()` check what they are given and send it by a `Broadcaster`,
- * which is one bot's broadcasts. Other folders may also take the types of a caller (`options.ts`, `broadcast_run.ts`, `report.ts`),
+ * A `Broadcaster` is one bot's broadcasts; `startSignal()` and `startBroadcast()` in `options.ts` check what they are given
+ * and send it by one. Other folders may also take the types of a caller (`options.ts`, `broadcast_run.ts`, `report.ts`),
  * the port `Ledger` and the ledgers (`ledger.ts`, `memory_ledger.ts`, `local_ledger.ts`, `ledger_failover.ts`), and
  * `BroadcastDeps` of `request.ts`. The rest is the folder's own.
  */
 import { setMaxListeners } from "node:events";
-import type { MessageRenderer } from "../chats/messages.ts";
 import { StorageError } from "../chats/storage.ts";
-import { resolveChartOptions } from "../signals/chart/options.ts";
-import type { ChartRenderer } from "../signals/chart_loader.ts";
-import { signalTime, type TradingSignal, validateSignal } from "../signals/signal.ts";
 import { settleWithin } from "../util/async.ts";
-import { type Clock, monotonic } from "../util/clock.ts";
+import { monotonic } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { unknownNames } from "../util/validate.ts";
-import { type BroadcastRun, createRunHandle, type PauseControl } from "./broadcast_run.ts";
+import type { PauseControl } from "./broadcast_run.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
-import {
-  assertBroadcast,
-  broadcastChecks,
-  type BroadcastMessage,
-  type BroadcastOptions,
-  expiryOf,
-  messageNames,
-  signalChecks,
-  type SignalOptions,
-} from "./options.ts";
+import { type BroadcastMessage, type BroadcastOptions, expiryOf } from "./options.ts";
 import type { BroadcastReport } from "./report.ts";
 import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
 import { beginRun, runPlain, waitOf } from "./run.ts";
 import { type FollowResult, RunFollower } from "./run_follower.ts";
-
-/** What a bot's signals and messages are made and sent with. */
-export interface SenderOptions {
-  readonly renderMessage: MessageRenderer;
-  readonly charting: ChartRenderer;
-  readonly clock: Clock;
-  /** Ready to send; rejects where nothing can be sent. */
-  readonly broadcaster: () => Promise<Broadcaster>;
-}
-
-/**
- * Sends a signal as its ticket, with its chart where there are candles. Rejects with a TypeError or RangeError, before any
- * chat is written to, for a signal or an option that is malformed.
- */
-export function startSignal(
-  signal: TradingSignal,
-  options: SignalOptions,
-  { renderMessage, charting, clock, broadcaster }: SenderOptions,
-): BroadcastRun {
-  const { candles, theme, bands, ...rest } = options ?? {};
-  const broadcast: BroadcastOptions = {
-    ...rest,
-    priority: rest.priority ?? "urgent",
-    whenUnreadable: rest.whenUnreadable ?? "send",
-    whenLedgerDown: rest.whenLedgerDown ?? "send",
-  };
-  return createRunHandle(async (control) => {
-    validateSignal(signal);
-    const time = signalTime(signal, clock.now());
-    const ticket = renderMessage("signal", { signal, time });
-    assertBroadcast(ticket, options ?? {}, signalChecks);
-    if (theme !== undefined || bands !== undefined) resolveChartOptions({ theme, bands });
-    const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
-    const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
-    const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
-    return await (await broadcaster()).send(message, broadcast, time.getTime(), control);
-  });
-}
-
-/** Sends any message, likewise. */
-export function startBroadcast(
-  message: string | BroadcastMessage,
-  options: BroadcastOptions,
-  { clock, broadcaster }: Pick<SenderOptions, "clock" | "broadcaster">,
-): BroadcastRun {
-  const plain = typeof message === "string" ? { text: message } : copyOf(message);
-  const now = clock.now();
-  return createRunHandle(async (control) => {
-    assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));
-    return await (await broadcaster()).send(plain, options, now, control);
-  });
-}
-
-/** Reads the parts, which may be getters of a class, as formatting libraries have them: a spread would lose these. */
-function copyOf(message: BroadcastMessage): BroadcastMessage {
-  if (typeof message !== "object" || message === null) return message;
-  const { text, entities, photo } = message;
-  return { text, ...entities === undefined ? {} : { entities }, ...photo === undefined ? {} : { photo } };
-}
 
 export interface BroadcasterOptions extends Omit<BroadcastDeps, "leaving" | "closed" | "onUnclear"> {
   /** Opened when it is first needed; `signal` ends what it does in the background. */

@@ -2,11 +2,14 @@
 import { Buffer } from "node:buffer";
 import type { MessageEntity } from "grammy/types";
 import type { Chat } from "../chats/events.ts";
+import type { MessageRenderer } from "../chats/messages.ts";
 import type { Candle } from "../signals/candle.ts";
-import type { ChartOptions } from "../signals/chart/options.ts";
+import { type ChartOptions, resolveChartOptions } from "../signals/chart/options.ts";
+import type { ChartRenderer } from "../signals/chart_loader.ts";
+import { signalTime, type TradingSignal, validateSignal } from "../signals/signal.ts";
 import { maxBroadcastLength } from "../telegram/split.ts";
 import { isEntityOf, type TextPart } from "../telegram/text.ts";
-import { secondsHint } from "../util/clock.ts";
+import { type Clock, secondsHint } from "../util/clock.ts";
 import { botOptionNames } from "../util/option_owners.ts";
 import { redactTokens } from "../util/redact.ts";
 import {
@@ -23,8 +26,15 @@ import {
   type Rule,
   type Rules,
   trueOrFalse,
+  unknownNames,
 } from "../util/validate.ts";
-import type { BroadcastProgress } from "./broadcast_run.ts";
+import {
+  type BroadcastProgress,
+  type BroadcastRun,
+  createRunHandle,
+  type PauseControl,
+} from "./broadcast_run.ts";
+import type { BroadcastReport } from "./report.ts";
 
 /** What is sent: a text, or a photo with its caption. */
 export interface BroadcastMessage {
@@ -269,4 +279,73 @@ export interface SignalOptions extends BroadcastOptions, ChartOptions {
    * Default: no chart.
    */
   readonly candles?: readonly Candle[] | undefined;
+}
+
+/** Sends what was checked; a `Broadcaster`. */
+interface Sender {
+  send(
+    message: BroadcastMessage,
+    options: BroadcastOptions,
+    madeAt: number,
+    control: PauseControl,
+  ): Promise<BroadcastReport>;
+}
+
+/** What a bot's signals and messages are made and sent with. */
+export interface SenderOptions {
+  readonly renderMessage: MessageRenderer;
+  readonly charting: ChartRenderer;
+  readonly clock: Clock;
+  /** Ready to send; rejects where nothing can be sent. */
+  readonly broadcaster: () => Promise<Sender>;
+}
+
+/**
+ * Sends a signal as its ticket, with its chart where there are candles. Rejects with a TypeError or RangeError, before any
+ * chat is written to, for a signal or an option that is malformed.
+ */
+export function startSignal(
+  signal: TradingSignal,
+  options: SignalOptions,
+  { renderMessage, charting, clock, broadcaster }: SenderOptions,
+): BroadcastRun {
+  const { candles, theme, bands, ...rest } = options ?? {};
+  const broadcast: BroadcastOptions = {
+    ...rest,
+    priority: rest.priority ?? "urgent",
+    whenUnreadable: rest.whenUnreadable ?? "send",
+    whenLedgerDown: rest.whenLedgerDown ?? "send",
+  };
+  return createRunHandle(async (control) => {
+    validateSignal(signal);
+    const time = signalTime(signal, clock.now());
+    const ticket = renderMessage("signal", { signal, time });
+    assertBroadcast(ticket, options ?? {}, signalChecks);
+    if (theme !== undefined || bands !== undefined) resolveChartOptions({ theme, bands });
+    const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
+    const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
+    const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
+    return await (await broadcaster()).send(message, broadcast, time.getTime(), control);
+  });
+}
+
+/** Sends any message, likewise. */
+export function startBroadcast(
+  message: string | BroadcastMessage,
+  options: BroadcastOptions,
+  { clock, broadcaster }: Pick<SenderOptions, "clock" | "broadcaster">,
+): BroadcastRun {
+  const plain = typeof message === "string" ? { text: message } : copyOf(message);
+  const now = clock.now();
+  return createRunHandle(async (control) => {
+    assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));
+    return await (await broadcaster()).send(plain, options, now, control);
+  });
+}
+
+/** Reads the parts, which may be getters of a class, as formatting libraries have them: a spread would lose these. */
+function copyOf(message: BroadcastMessage): BroadcastMessage {
+  if (typeof message !== "object" || message === null) return message;
+  const { text, entities, photo } = message;
+  return { text, ...entities === undefined ? {} : { entities }, ...photo === undefined ? {} : { photo } };
 }

@@ -110,3 +110,6 @@ export function redactToken(secret: string): Transformer {
     }
   };
 }
+
+/** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
+export const defaultMessagesPerSecond = 30;

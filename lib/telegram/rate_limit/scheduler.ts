@@ -1,6 +1,7 @@
 /** Which call to Telegram may leave next: by the bot's rate, each chat's limits, the share of replies, and floods. */
 import { Alarm, type Clock, createLeaps, steady } from "../../util/clock.ts";
 import { Heap } from "../../util/collections.ts";
+import { defaultMessagesPerSecond } from "../client.ts";
 import { type ChatId, FloodWait } from "./flood_wait.ts";
 import { AdaptiveRate, createChatRateLimits, createReplyShare, type ReplyShare } from "./rates.ts";
 import {
@@ -15,8 +16,6 @@ import {
   type SendRequest,
 } from "./send_request.ts";
 
-/** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
-export const defaultMessagesPerSecond = 30;
 const readsPerSecond = 10;
 /** More than there will ever be calls. */
 const beforeOthers = 2 ** 52;
