@@ -32,7 +32,7 @@ function bundle(...entryPoints) {
   );
 }
 
-// Together, as a class such as StorageError must be the same one in all of them.
-bundle("mod.ts", "lib/bot/storage.ts", "lib/signals/mod.ts");
 // Apart, as what all shared would be many small modules, and the package itself is to be loaded quickly.
+bundle("mod.ts");
+bundle("lib/bot/storage.ts", "lib/signals/mod.ts");
 bundle("lib/signals/chart/mod.ts", "lib/local/mod.ts");

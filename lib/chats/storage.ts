@@ -90,6 +90,11 @@ export type StorageFailure =
 
 /** A read or a write that did not take place, or of which no answer came. `cause` is the client's own error. */
 export class StorageError extends Error {
+  /** By the name, as two copies of this class may be loaded: the package's and that of its subpath for storages. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === "StorageError";
+  }
+
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "StorageError";
   /** Why, in a word. */
