@@ -4,35 +4,74 @@
  */
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
+import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-function run(program, ...parameters) {
-  execFileSync(program, parameters, { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
-}
+rmSync(join(root, "dist"), { recursive: true, force: true });
+execFileSync("tsc", ["-p", ".ci/tsconfig.build.json"], {
+  ...{ cwd: root, stdio: "inherit", shell: process.platform === "win32" },
+});
 
-rmSync(`${root}dist`, { recursive: true, force: true });
-run("tsc", "-p", ".ci/tsconfig.build.json");
+/** What the package loads when it is first needed, as one module: apart, each pair of them would share a further one. */
+const lazyModules = [
+  "lib/bot/wiring.ts",
+  "lib/broadcast/display.ts",
+  "lib/chats/display.ts",
+  "lib/chats/middleware.ts",
+  "lib/chats/registration.ts",
+  "lib/chats/registry.ts",
+  "lib/telegram/rate_limit/rate_limiter.ts",
+  "lib/telegram/webhook_adapters.ts",
+];
+/** Stays apart, as it imports packages that few need. */
+const apart = "lib/util/http/proxy_agent.ts";
+
+/** Makes each dynamic import of a lazy module one of the module that has them all. */
+const lazy = {
+  name: "lazy",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\..*\.ts$/ }, ({ kind, path, resolveDir }) => {
+      if (kind !== "dynamic-import") return;
+      const name = relative(root, join(resolveDir, path)).replaceAll("\\", "/");
+      if (lazyModules.includes(name)) return { path: "lazy", namespace: "lazy" };
+      if (name !== apart) {
+        throw new Error(`${name} is imported dynamically: add it to the lists of .ci/build.mjs.`);
+      }
+    });
+    onLoad({ filter: /^/, namespace: "lazy" }, () => ({
+      contents: lazyModules.map((name) => `export * from "./${name}";`).join("\n"),
+      resolveDir: root,
+    }));
+  },
+};
 
 /** Together they share what they need, and what is imported later is a module of its own. */
-function bundle(...entryPoints) {
-  run(
-    "esbuild",
-    ...[...entryPoints, "--outbase=.", "--outdir=dist", "--bundle", "--packages=external", "--splitting"],
+async function bundle(entryPoints, plugins = []) {
+  await build({
+    ...{
+      absWorkingDir: root,
+      entryPoints,
+      plugins,
+      outbase: ".",
+      outdir: "dist",
+      bundle: true,
+      splitting: true,
+    },
+    ...{ packages: "external", format: "esm", platform: "node", target: "es2022", logLevel: "warning" },
     // Less to read; names stay as they are, for whoever reads a stack.
-    "--minify-whitespace",
-    "--minify-syntax",
+    ...{ minifyWhitespace: true, minifySyntax: true },
     // For Deno alone, which has them.
-    "--supported:import-source=true",
-    ...["--format=esm", "--platform=node", "--target=es2022", "--log-level=warning"],
+    supported: { "import-source": true },
     // The sources lie beside it.
-    ...["--sourcemap", "--sources-content=false"],
-  );
+    ...{ sourcemap: true, sourcesContent: false },
+  });
 }
 
 // Apart, as what all shared would be many small modules, and the package itself is to be loaded quickly.
-bundle("mod.ts");
-bundle("lib/bot/storage.ts", "lib/signals/mod.ts");
-bundle("lib/signals/chart/mod.ts", "lib/local/mod.ts");
+await bundle(["mod.ts"], [lazy]);
+await bundle(["lib/bot/storage.ts", "lib/signals/mod.ts"]);
+await bundle(["lib/signals/chart/mod.ts", "lib/local/mod.ts"]);

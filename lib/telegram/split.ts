@@ -97,8 +97,13 @@ interface BreakPoint {
 
 /** Where the text goes on decides, too, whether a word or a grapheme ends. */
 const lookAhead = 256;
-const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
-const words = new Intl.Segmenter("en", { granularity: "word" });
+/** Made when they are first needed: the first one of a process takes about ten milliseconds. */
+const segmenters: Partial<Record<"grapheme" | "word", Intl.Segmenter>> = {};
+
+function segmentsOf(text: string, granularity: "grapheme" | "word"): Intl.Segments {
+  const segmenter = segmenters[granularity] ??= new Intl.Segmenter("en", { granularity });
+  return segmenter.segment(text);
+}
 
 /** Entities that are useless when they are cut. */
 const whole: ReadonlySet<string> = new Set<MessageEntity["type"]>([
@@ -157,7 +162,7 @@ function cleanCut(segment: Segment): number | undefined {
 /** The last place between two graphemes, or between two code points if there is one grapheme only. */
 function characterCut({ text, start, end }: Segment): number {
   const ahead = text.slice(start, end + lookAhead);
-  const at = start + (graphemes.segment(ahead).containing(end - start)?.index ?? 0);
+  const at = start + (segmentsOf(ahead, "grapheme").containing(end - start)?.index ?? 0);
   if (at > start) return at;
   const isPair = (text.codePointAt(end - 1) ?? 0) > 0xffff;
   return isPair && end - 1 > start ? end - 1 : isPair ? end + 1 : end;
@@ -202,7 +207,7 @@ function wordCut(
   isWanted = (_: number): boolean => true,
 ): number | undefined {
   const { text, start, end } = segment;
-  const segments = words.segment(text.slice(start, end + lookAhead));
+  const segments = segmentsOf(text.slice(start, end + lookAhead), "word");
   for (let at = end; at >= from && at > start; at--) {
     at = start + (segments.containing(at - start)?.index ?? 0);
     if (at >= from && at > start && isWanted(at) && isBetweenGraphemes(segment, at)) return at;
@@ -216,7 +221,7 @@ function isBetweenUnspaced(text: string, at: number): boolean {
 
 function isBetweenGraphemes({ text, start, end }: Segment, at: number): boolean {
   const ahead = text.slice(start, end + lookAhead);
-  return graphemes.segment(ahead).containing(at - start)?.index === at - start;
+  return segmentsOf(ahead, "grapheme").containing(at - start)?.index === at - start;
 }
 
 function cutsEntity({ entities }: Segment, at: number, next: number): boolean {

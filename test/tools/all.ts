@@ -2,7 +2,7 @@
  * The whole gate: types, format and lint, then the suite on both runtimes, and a part of it on Bun. A step's output is shown when it fails.
  * The last line is `N passed, N failed`: each static step counts as one test, each suite as those that it ran.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -67,17 +67,43 @@ interface Ended {
   readonly output: string;
 }
 
+/** The steps that run. Each leads a process group, so that what it has started ends with it. */
+const running = new Set<ChildProcess>();
+
+function kill(step: ChildProcess): void {
+  try {
+    process.kill(-step.pid!, "SIGKILL");
+  } catch {
+    step.kill("SIGKILL");
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    running.forEach(kill);
+    process.exit(1);
+  });
+}
+
 function execute([program, ...parameters]: Step["command"]): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(join(bin, program), parameters, {
       cwd: root,
       env: environment,
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: limitMs,
-      killSignal: "SIGKILL",
+      detached: true,
     });
+    running.add(child);
     let stdout = "";
     let output = "";
+    const timer = setTimeout(() => {
+      output += `It was ended, as it had run for ${limitMs / 60_000} minutes.\n`;
+      kill(child);
+    }, limitMs);
+    child.on("close", () => {
+      clearTimeout(timer);
+      running.delete(child);
+    });
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
       output += text;
