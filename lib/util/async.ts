@@ -70,6 +70,9 @@ export interface DeadlineOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Ends a timer that nobody waits for any more. An abort without a reason makes an exception with a stack, which is slow. */
+const finished = Symbol("finished");
+
 /** A task did not end within its time. */
 export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
@@ -84,21 +87,28 @@ export async function deadline<T>(
   task: Promise<T> | ((signal: AbortSignal) => Promise<T>),
   { ms, clock, signal }: DeadlineOptions,
 ): Promise<T> {
-  const done = new AbortController();
+  const timer = new AbortController();
   const ended = new AbortController();
-  const late = clock.sleep(ms, signal ? AbortSignal.any([done.signal, signal]) : done.signal)
-    .then(() => {
-      throw new DeadlineError(`it has taken longer than ${ms / 1000} s`);
-    })
-    .catch((error) => {
+  let end: (error: unknown) => void = () => {};
+  const late = new Promise<never>((_, reject) => {
+    end = (error) => {
+      reject(error);
       ended.abort(error);
-      throw error;
-    });
+    };
+  });
   late.catch(() => {});
+  const abort = (): void => end(signal?.reason);
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
+  clock.sleep(ms, timer.signal).then(
+    () => end(new DeadlineError(`it has taken longer than ${ms / 1000} s`)),
+    (error) => error === finished || end(error),
+  );
   try {
     return await Promise.race([typeof task === "function" ? task(ended.signal) : task, late]);
   } finally {
-    done.abort();
+    timer.abort(finished);
+    signal?.removeEventListener("abort", abort);
   }
 }
 
@@ -109,7 +119,7 @@ export async function settleWithin(task: Promise<unknown>, ms: number, clock: Cl
   try {
     return await Promise.race([settled, clock.sleep(ms, done.signal).then(() => false, () => false)]);
   } finally {
-    done.abort();
+    done.abort(finished);
   }
 }
 
@@ -125,7 +135,7 @@ export async function abortable<T>(task: Promise<T>, signal: AbortSignal | undef
   try {
     return await Promise.race([task, aborted]);
   } finally {
-    done.abort();
+    done.abort(finished);
   }
 }
 
