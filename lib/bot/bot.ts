@@ -29,6 +29,9 @@ import { stopPreviousPoller } from "./notebook.ts";
 import { type BotOptions, type ResolvedBotOptions, resolveOptions } from "./options.ts";
 import type { BotRuntime } from "./wiring.ts";
 
+/** Loaded when a bot first starts. */
+const wiring = new Lazy(() => import("./wiring.ts"));
+
 /**
  * A Telegram bot that registers the chats that talk to it, keeps them in DynamoDB, and broadcasts trading signals
  * to all that are subscribed.
@@ -213,7 +216,7 @@ export class MeanReversionTelegramBot {
   async #initialize(): Promise<Initialized> {
     const { grammy, openRateLimiter } = this.#grammyBot;
     const botInfo = grammy.botInfo = await this.#callAtStartup((signal) => grammy.api.getMe(signal));
-    const { createRuntime } = await import("./wiring.ts");
+    const { createRuntime } = await wiring.get();
     this.#runtime = await createRuntime({
       options: this.#options,
       grammy,

@@ -5,6 +5,9 @@ import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { Lazy } from "../util/async.ts";
 import { type HandlerLimitOptions, limitHandlers } from "./handlers.ts";
 
+/** Loaded with the first call. */
+const rateLimiterModule = new Lazy(() => import("../telegram/rate_limit/rate_limiter.ts"));
+
 /** A grammY bot that notices when the user adds middleware. */
 export class HandlerBot extends Bot {
   /** Whether the user has added handlers. */
@@ -41,7 +44,7 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   const client = clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } });
   const grammy = new HandlerBot(botToken, { client });
   const rateLimiter = new Lazy(async () => {
-    const { RateLimiter } = await import("../telegram/rate_limit/rate_limiter.ts");
+    const { RateLimiter } = await rateLimiterModule.get();
     const ask = (ending: AbortSignal): Promise<unknown> => grammy.api.getMe(asGrammySignal(ending));
     return new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
   });

@@ -169,7 +169,7 @@ export class UpdateProcessor {
     void handled.then(() => this.#handling.delete(handled));
     await acknowledged;
     // Most handlers need no timer: they are done by the next turn of the event loop.
-    if (await Promise.race([handled.then(() => true), nextTurn().then(() => false)])) return;
+    if (await Promise.race([handled.then(() => true), nextTurn(clock).then(() => false)])) return;
     const isDone = await settleWithin(handled, handlersWithinMs, clock);
     if (!isDone && signal.aborted) throw new Error("the handler has not ended before the stop");
   }

@@ -57,11 +57,12 @@ export class WriteQueue {
     this.#now = steady(options.clock);
     this.#pending = new PendingWrites(options.spool);
     this.#limiter = new AdaptiveLimiter(options.clock);
-    this.#writer = new BatchingWriter(
-      options.target,
-      this.#limiter,
-      (error) => this.#onOutage(error as StorageError),
-    );
+    const onOutage = (error: Error): void => this.#onOutage(error as StorageError);
+    this.#writer = new BatchingWriter(options.target, {
+      limiter: this.#limiter,
+      clock: options.clock,
+      onOutage,
+    });
   }
 
   /** Whether the storage cannot be used, so that writes are queued. */

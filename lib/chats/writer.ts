@@ -167,21 +167,25 @@ interface ChatQueue {
 
 const batchAtMost = 1000;
 
+export interface BatchingWriterOptions {
+  readonly limiter: AdaptiveLimiter;
+  readonly clock: Clock;
+  /** Called with the error of each attempt that fails for an outage. */
+  readonly onOutage: (error: Error) => void;
+}
+
 export class BatchingWriter {
   readonly #target: WriteTarget;
-  readonly #limiter: AdaptiveLimiter;
-  readonly #onOutage: (error: Error) => void;
+  readonly #options: BatchingWriterOptions;
   readonly #queues = new Map<number, ChatQueue>();
   readonly #aliases = new Map<number, number>();
   readonly #starting: ChatQueue[] = [];
   #lastError: unknown;
   #isClosed = false;
 
-  /** `onOutage` is called with the error of each attempt that fails for an outage. */
-  constructor(target: WriteTarget, limiter: AdaptiveLimiter, onOutage: (error: Error) => void) {
+  constructor(target: WriteTarget, options: BatchingWriterOptions) {
     this.#target = target;
-    this.#limiter = limiter;
-    this.#onOutage = onOutage;
+    this.#options = options;
   }
 
   /** Writes until there is a result. It is an error if the write itself is at fault, or is not made before `close()`. */
@@ -219,7 +223,7 @@ export class BatchingWriter {
   #startSoon(queue: ChatQueue): void {
     queue.isRunning = true;
     if (this.#starting.push(queue) > 1) return;
-    void nextTurn().then(() => {
+    void nextTurn(this.#options.clock).then(() => {
       for (const each of this.#starting.splice(0)) void this.#run(each);
     });
   }
@@ -227,10 +231,10 @@ export class BatchingWriter {
   async #run(queue: ChatQueue): Promise<void> {
     while (queue.waiting.length > 0) {
       try {
-        await this.#limiter.attempt(() => this.#writeNext(queue), !queue.waiting[0]?.wasTried);
+        await this.#options.limiter.attempt(() => this.#writeNext(queue), !queue.waiting[0]?.wasTried);
       } catch (error) {
         this.#lastError = error;
-        this.#onOutage(error as Error);
+        this.#options.onOutage(error as Error);
       }
     }
     this.#queues.delete(queue.key);

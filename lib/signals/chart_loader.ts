@@ -32,7 +32,7 @@ export function createChartRenderer({ clock, logger }: ChartRendererOptions): Ch
   // A chart holds the processor for a while: other work has its turn before the next one.
   const drawNext = (request: ChartRequest): Promise<Uint8Array> =>
     oneAtATime(0, async () => {
-      await nextTurn();
+      await nextTurn(clock);
       const { signal, candles, theme, bands } = request;
       return await (await load()).drawChart(signal, candles, { theme, bands });
     });

@@ -17,6 +17,8 @@ export interface Clock {
   elapsed?(): number;
   /** An id that nobody else has, as `crypto.randomUUID()`, which is the default. */
   uuid?(): string;
+  /** Resolves in a later turn of the event loop. Default: after `setImmediate()`. */
+  nextTurn?(): Promise<void>;
 }
 
 /** Timers that are set for longer end at once. */
@@ -48,8 +50,8 @@ export function uuid(clock: Clock): string {
 }
 
 /** Resolves in a later turn of the event loop, after what is ready to run now. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+export function nextTurn(clock: Clock): Promise<void> {
+  return clock.nextTurn?.() ?? new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Timers may end a little early by the clock. */

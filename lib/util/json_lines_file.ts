@@ -1,5 +1,5 @@
 /** An append-only file of JSON lines, for data that has to outlive the process. */
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import fs, { type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ConfigError } from "./validate.ts";
 
@@ -114,8 +114,8 @@ export class LineFile {
  */
 export async function openLineFile(path: string, name: string): Promise<FileHandle> {
   try {
-    await mkdir(dirname(path), { recursive: true });
-    return await open(path, "a+", 0o600);
+    await fs.mkdir(dirname(path), { recursive: true });
+    return await fs.open(path, "a+", 0o600);
   } catch (cause) {
     throw new ConfigError(
       `The ${name} ${JSON.stringify(path)} cannot be written (${(cause as Error).message}): ` +

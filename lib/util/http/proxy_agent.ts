@@ -2,7 +2,7 @@
 import type { Agent, ClientRequest } from "node:http";
 import { HttpProxyAgent } from "http-proxy-agent";
 import { HttpsProxyAgent } from "https-proxy-agent";
-import { nextTurn } from "../clock.ts";
+import { nextTurn, systemClock } from "../clock.ts";
 
 type ConnectOptions = Parameters<HttpsProxyAgent<string>["connect"]>[1] & { readonly ending?: AbortSignal };
 type Connected = Awaited<ReturnType<HttpsProxyAgent<string>["connect"]>>;
@@ -23,7 +23,7 @@ class TunnelAgent extends HttpsProxyAgent<string> {
     const ending = new AbortController();
     let isConnecting = true;
     // Not at once: between a proxy's answer and the agent's next step nothing listens for the connection's errors.
-    const end = (): void => void nextTurn().then(() => isConnecting && ending.abort());
+    const end = (): void => void nextTurn(systemClock).then(() => isConnecting && ending.abort());
     options.ending?.addEventListener("abort", end, { once: true });
     try {
       const agent = new HttpsProxyAgent(this.#proxy.href, { ...this.#options, signal: ending.signal });
