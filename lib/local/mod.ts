@@ -2,7 +2,10 @@
  * The test kit: a Telegram Bot API server and a DynamoDB on loopback, with faults on demand, for the sandbox, for our
  * tests and for yours. telegram/ holds the Bot API server, dynamodb/ the emulator and its fault gate.
  */
-export { type BotApiServer, type BotApiServerOptions, startBotApiServer } from "./telegram/server.ts";
+export { startBotApiServer } from "./telegram/server.ts";
+export type { BotApiRawAnswer } from "./telegram/answers.ts";
+export type { BotApiServerOptions } from "./telegram/bot_api.ts";
+export type { BotApiServer } from "./telegram/control.ts";
 export type { BotApiCall } from "./telegram/dispatch.ts";
 export type { ApiErrorParameters } from "./telegram/errors.ts";
 export type {
@@ -12,7 +15,6 @@ export type {
   BotApiRedirect,
   BotApiRefusal,
 } from "./telegram/faults.ts";
-export type { BotApiRawAnswer } from "./telegram/http.ts";
 export type { ButtonPress, CallbackAnswer } from "./telegram/keyboards.ts";
 export type { LocalChat, MessageFields } from "./telegram/local_chat.ts";
 export type {

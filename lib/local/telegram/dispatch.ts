@@ -1,17 +1,10 @@
 /** The steps of a call through the server: token, log, latency, faults, limits, method. */
 import { abortable } from "../../util/async.ts";
 import type { Clock } from "../../util/clock.ts";
+import { type AnswerDelivery, breakConnection, RawAnswer } from "./answers.ts";
+import type { ApiCall } from "./call.ts";
 import { ApiError } from "./errors.ts";
 import { apiErrorOf, type BotApiFaultAnswer, type BotApiFaults, rawAnswerOf } from "./faults.ts";
-import {
-  type ApiCall,
-  type BodyWriter,
-  breakConnection,
-  cutBody,
-  type Dispatch,
-  RawAnswer,
-  slowBody,
-} from "./http.ts";
 import { countsAsMessage, isStoppedByFlood, methods } from "./methods.ts";
 import { type FloodList, TokenBucket429, UploadLimit } from "./rate_limit.ts";
 import type { Payload } from "./request_body.ts";
@@ -57,6 +50,13 @@ export interface DispatchOptions {
   readonly floods: FloodList;
 }
 
+/**
+ * Answers a call: with what goes into `result`, with `breakConnection`, or with a `RawAnswer`. Unless a fault, a limit or
+ * the latency delays the call, it has taken effect when this returns the promise.
+ * @throws {ApiError} What goes out as a refusal.
+ */
+export type Dispatch = (call: ApiCall) => Promise<unknown>;
+
 export function createDispatch(server: ServerState, options: DispatchOptions): Dispatch {
   const { token, clock, latencyMs, messagesPerSecond, calls, faults, floods } = options;
   const limits: Limits = {
@@ -69,17 +69,17 @@ export function createDispatch(server: ServerState, options: DispatchOptions): D
 
   return async (call) => {
     assertToken(call.token, token);
-    const { method, body: { payload }, connection, signal } = call;
+    const { method, body: { payload }, request: { connection, signal } } = call;
     calls.add({ method, payload, at: clock.now() });
     countAttempt(server, method, payload);
     if (latencyMs > 0) await clock.sleep(latencyMs, signal);
     if (connection.isDead) await aborted(signal);
     const target = { method, chatId: payload["chat_id"], connection };
     const fault = faults.take(target);
-    const instead = await answerInstead(fault, call);
+    const instead = fault === undefined ? undefined : await answerInstead(fault, call);
     if (instead !== undefined) return instead;
     if (typeof fault === "object" && "delayMs" in fault) await clock.sleep(fault.delayMs, signal);
-    call.writeBody = bodyWriterOf(fault, clock, signal);
+    call.delivery = deliveryOf(fault);
     try {
       const result = await withHold(() => run(server, call, limits), options, signal);
       return fault === "lose" ? breakConnection : result;
@@ -91,24 +91,22 @@ export function createDispatch(server: ServerState, options: DispatchOptions): D
 }
 
 /** The answer of a fault that keeps the call from taking effect; undefined if the call takes effect. */
-async function answerInstead(fault: BotApiFaultAnswer | undefined, call: ApiCall): Promise<unknown> {
+async function answerInstead(
+  fault: BotApiFaultAnswer,
+  { path, request: { connection, signal } }: ApiCall,
+): Promise<unknown> {
   const refusal = apiErrorOf(fault);
   if (refusal) throw refusal;
-  const raw = rawAnswerOf(fault, call.path);
+  const raw = rawAnswerOf(fault, path);
   if (raw) return new RawAnswer(raw);
   if (fault === "reset" || fault === "stale") return breakConnection;
-  if (fault === "half-open") call.connection.isDead = true;
-  return fault === "hang" || fault === "half-open" ? await aborted(call.signal) : undefined;
+  if (fault === "half-open") connection.isDead = true;
+  return fault === "hang" || fault === "half-open" ? await aborted(signal) : undefined;
 }
 
-function bodyWriterOf(
-  fault: BotApiFaultAnswer | undefined,
-  clock: Clock,
-  signal: AbortSignal,
-): BodyWriter | undefined {
-  if (fault === "cut") return cutBody;
-  if (typeof fault !== "object" || !("slowBodyMs" in fault)) return undefined;
-  return slowBody(fault.slowBodyMs, clock, signal);
+function deliveryOf(fault: BotApiFaultAnswer | undefined): AnswerDelivery {
+  if (fault === "cut") return "half";
+  return typeof fault === "object" && "slowBodyMs" in fault ? { slowMs: fault.slowBodyMs } : "whole";
 }
 
 function countAttempt(server: ServerState, method: string, payload: Payload): void {
@@ -143,17 +141,18 @@ interface Limits {
 
 async function run(
   server: ServerState,
-  { method, body, signal }: ApiCall,
+  { request, method, body }: ApiCall,
   limits: Limits,
 ): Promise<unknown> {
   const name = method.toLowerCase();
   const runMethod = methods.get(name);
   if (name === "file") return download(server, body.payload);
   if (runMethod === undefined) throw missingMethod(method);
-  await limits.uploads.wait(body.files, signal);
+  const waitMs = limits.uploads.take(body.files);
+  if (waitMs > 0) await server.clock.sleep(waitMs, request.signal);
   if (isStoppedByFlood(name)) limits.floods.check(server.clock.now());
   if (countsAsMessage(name)) limits.messages?.take();
-  return await runMethod(server, body, signal);
+  return await server.handle(request, () => runMethod(server, body, request.signal));
 }
 
 function download({ files }: ServerState, { file_path: path }: Payload): RawAnswer {

@@ -12,8 +12,9 @@ import {
   trueOrFalse,
 } from "../../util/validate.ts";
 import { isObject, isTypoOf, millisecondsRule, required, timesRule } from "../validate.ts";
+import type { BotApiRawAnswer } from "./answers.ts";
+import type { ClientConnection, ClientConnections } from "./call.ts";
 import { ApiError, type ApiErrorParameters } from "./errors.ts";
-import type { BotApiRawAnswer, ClientConnection, ClientConnections } from "./http.ts";
 import { methodNames } from "./methods.ts";
 
 /** Which calls a fault hits, and what they get. */

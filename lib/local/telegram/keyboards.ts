@@ -1,7 +1,7 @@
 /** Keyboards, the presses of their buttons, and the answers of the bot to them. */
 import type { InlineKeyboardButton } from "grammy/types";
 import { deadline, DeadlineError } from "../../util/async.ts";
-import { type Clock, systemClock } from "../../util/clock.ts";
+import type { Clock } from "../../util/clock.ts";
 import { isObject } from "../validate.ts";
 import { badRequest } from "./errors.ts";
 import type { Payload } from "./request_body.ts";
@@ -92,16 +92,18 @@ export class ButtonPress {
   /** The button's `callback_data`. */
   readonly data: string;
   readonly #clock: Clock;
+  readonly #hostClock: Clock;
   readonly #pressedAtMs: number;
   readonly #waiters = new Set<(answer: CallbackAnswer) => void>();
   #answer: CallbackAnswer | undefined;
   #isExpired = false;
 
   /** @ignore Presses are made by `user.press()`. */
-  constructor(id: string, data: string, clock: Clock) {
+  constructor(id: string, data: string, clock: Clock, hostClock: Clock) {
     this.id = id;
     this.data = data;
     this.#clock = clock;
+    this.#hostClock = hostClock;
     this.#pressedAtMs = clock.now();
   }
 
@@ -118,7 +120,7 @@ export class ButtonPress {
     if (this.#answer !== undefined) return this.#answer;
     const answer = new Promise<CallbackAnswer>((resolve) => this.#waiters.add(resolve));
     try {
-      return await deadline(answer, { ms: timeoutMs, clock: systemClock });
+      return await deadline(answer, { ms: timeoutMs, clock: this.#hostClock });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
       const data = JSON.stringify(this.data);
@@ -148,15 +150,17 @@ export class ButtonPress {
 /** The presses that the bot may still answer, by the ids of their callback queries. */
 export class CallbackQueries {
   readonly #clock: Clock;
+  readonly #hostClock: Clock;
   readonly #open = new Map<string, ButtonPress>();
   #lastId = 4_000_000_000_000_000_000n;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, hostClock: Clock) {
     this.#clock = clock;
+    this.#hostClock = hostClock;
   }
 
   add(data: string): ButtonPress {
-    const press = new ButtonPress(String(++this.#lastId), data, this.#clock);
+    const press = new ButtonPress(String(++this.#lastId), data, this.#clock, this.#hostClock);
     for (const [id, earlier] of this.#open) if (!earlier.isOpen) this.#open.delete(id);
     this.#open.set(press.id, press);
     return press;

@@ -1,7 +1,6 @@
 /** `LocalChat`: the handle of a chat, with which a test or a sandbox sees what the bot does there. */
 import type { Chat, Message, ReactionType } from "grammy/types";
 import { deadline, DeadlineError } from "../../util/async.ts";
-import { systemClock } from "../../util/clock.ts";
 import { ApiError } from "./errors.ts";
 import { assertRefusal, type BotApiRefusal } from "./faults.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./rate_limit.ts";
@@ -92,7 +91,7 @@ export class LocalChat {
       });
     });
     try {
-      return await deadline(next, { ms: timeoutMs, clock: systemClock });
+      return await deadline(next, { ms: timeoutMs, clock: this.server.hostClock });
     } catch (error) {
       throw error instanceof DeadlineError ? new Error(this.#missing(wanted, timeoutMs)) : error;
     } finally {

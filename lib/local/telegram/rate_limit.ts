@@ -125,14 +125,12 @@ export class UploadLimit {
   }
 
   /**
-   * Waits for the turn of a call's upload.
+   * Takes a turn for a call's upload, and returns in how many milliseconds it comes; 0 or less for now.
    * @throws {ApiError} 429, if the queue is too long.
    */
-  async wait(files: RequestBody["files"], signal: AbortSignal): Promise<void> {
+  take(files: RequestBody["files"]): number {
     const total = [...files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
-    if (total <= freeBytes) return;
-    const waitMs = this.#take(total, this.#clock.now());
-    if (waitMs > 0) await this.#clock.sleep(waitMs, signal);
+    return total <= freeBytes ? 0 : this.#take(total, this.#clock.now());
   }
 
   #take(bytes: number, now: number): number {

@@ -1,8 +1,6 @@
 /** The parameters and files of a call, whichever of the Bot API's four ways the client sends them. */
-import type { Buffer } from "node:buffer";
-import type { IncomingMessage } from "node:http";
+import { Buffer } from "node:buffer";
 import { unzipSync } from "node:zlib";
-import { readBody } from "../loopback.ts";
 import { isObject } from "../validate.ts";
 import { ApiError, badRequest } from "./errors.ts";
 
@@ -25,16 +23,25 @@ export interface RequestBody {
   readonly files: ReadonlyMap<string, Upload>;
 }
 
-/** Reads the query and the body of a request; the body wins where both name a parameter. */
-export async function readRequestBody(
-  request: IncomingMessage,
+/** What a body is read from. */
+export interface RequestBodySource {
+  readonly headers: { get(name: string): string | null };
+  readonly body: Uint8Array;
+}
+
+/**
+ * Reads the query and the body of a request; the body wins where both name a parameter.
+ * @throws {ApiError} 400 or 415, if the body cannot be read.
+ */
+export function readRequestBody(
+  { headers, body: packed }: RequestBodySource,
   query: URLSearchParams,
-): Promise<RequestBody> {
+): RequestBody {
   const payload: Payload = {};
   const files = new Map<string, Upload>();
   readParameters(query, payload);
-  const body = unpacked(await readBody(request), request.headers["content-encoding"]);
-  const type = request.headers["content-type"] ?? "";
+  const body = unpacked(asBuffer(packed), headers.get("content-encoding"));
+  const type = headers.get("content-type") ?? "";
   if (body.length === 0) return { payload, files };
   if (type.startsWith("application/json")) readJson(body, payload);
   else if (type.startsWith("multipart/form-data")) readMultipart(body, type, payload, files);
@@ -42,9 +49,14 @@ export async function readRequestBody(
   return { payload, files };
 }
 
+/** The same bytes, not copied. */
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
 /** Telegram takes packed bodies, too. */
-function unpacked(body: Buffer, encoding: string | undefined): Buffer {
-  if (encoding === undefined) return body;
+function unpacked(body: Buffer, encoding: string | null): Buffer {
+  if (encoding === null) return body;
   if (encoding !== "gzip" && encoding !== "deflate") {
     throw new ApiError(415, "Unsupported Media Type: unsupported content-encoding");
   }

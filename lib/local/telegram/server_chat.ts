@@ -19,7 +19,7 @@ export class ServerChat {
   /** What the bot has sent here, each message as it looks now. */
   readonly inbox: Message[] = [];
   /** Called with every message of the bot, new or edited. */
-  readonly messageListeners: Set<(message: Message) => void> = new Set();
+  readonly messageListeners: Set<(message: Message, isEdit: boolean) => void> = new Set();
   readonly quota: ChatQuota;
   readonly floods: FloodList = new FloodList();
   /** The error that every message to the chat gets. */
@@ -72,7 +72,7 @@ export class ServerChat {
     const index = this.inbox.findIndex(({ message_id }) => message_id === message.message_id);
     if (index < 0) this.inbox.push(message);
     else this.inbox[index] = message;
-    for (const listener of this.messageListeners) listener(message);
+    for (const listener of this.messageListeners) listener(message, index >= 0);
   }
 }
 

@@ -1,8 +1,10 @@
 /** The state behind a server: the bot, the people, the chats, the files, the updates. */
 import type { BotCommand, Chat, Message, User, UserFromGetMe } from "grammy/types";
 import { type Clock, wholeSecond } from "../../util/clock.ts";
+import type { BotApiRequest } from "./call.ts";
 import { badRequest } from "./errors.ts";
 import { FileStore } from "./files.ts";
+import type { BotApiHooks } from "./hooks.ts";
 import { CallbackQueries } from "./keyboards.ts";
 import { ChatQuota, type ChatQuotaOptions } from "./rate_limit.ts";
 import type { Payload } from "./request_body.ts";
@@ -14,29 +16,62 @@ import {
   requireAccess,
   ServerChat,
 } from "./server_chat.ts";
-import type { UpdateQueue } from "./updates.ts";
+import { UpdateQueue } from "./updates.ts";
+import type { WebhookTransport } from "./webhook.ts";
+
+export interface ServerStateOptions {
+  readonly bot: UserFromGetMe;
+  readonly clock: Clock;
+  /** The clock of the machine that the server runs on. */
+  readonly hostClock: Clock;
+  readonly transport: WebhookTransport;
+  readonly firstUpdateId: number;
+  readonly quotas: ChatQuotaOptions;
+  readonly hooks: BotApiHooks;
+}
 
 export class ServerState {
   readonly bot: UserFromGetMe;
   readonly clock: Clock;
+  /** For time-outs of those who wait for the bot, which a test that holds `clock` does not want to end. */
+  readonly hostClock: Clock;
   readonly updates: UpdateQueue;
-  readonly #quotaOptions: ChatQuotaOptions;
+  readonly #quotas: ChatQuotaOptions;
+  readonly #hooks: BotApiHooks;
   readonly chats: Map<number, ServerChat> = new Map();
   readonly people: Map<number, User> = new Map();
   /** The bot's command lists by scope and language. */
   readonly commands: Map<string, BotCommand[]> = new Map();
   readonly files: FileStore = new FileStore();
   readonly callbackQueries: CallbackQueries;
+  /** The request whose method runs now. */
+  #handled: BotApiRequest | undefined;
   #lastPersonId = 100_000_000;
   #lastGroupId = 500_000_000;
 
-  constructor(bot: UserFromGetMe, clock: Clock, updates: UpdateQueue, quotaOptions: ChatQuotaOptions) {
+  constructor(options: ServerStateOptions) {
+    const { bot, clock, hostClock, transport, firstUpdateId, quotas, hooks } = options;
     this.bot = bot;
     this.clock = clock;
-    this.updates = updates;
-    this.#quotaOptions = quotaOptions;
-    this.callbackQueries = new CallbackQueries(clock);
+    this.hostClock = hostClock;
+    this.updates = new UpdateQueue({
+      ...{ firstId: firstUpdateId, clock, hostClock, transport },
+      onConfirmed: (update, by) => hooks.onConfirmed?.({ update, by, request: this.#handled }),
+    });
+    this.#quotas = quotas;
+    this.#hooks = hooks;
+    this.callbackQueries = new CallbackQueries(clock, hostClock);
     this.people.set(bot.id, bot);
+  }
+
+  /** Runs a method of the API. What it does before it returns counts as brought by the request. */
+  handle<T>(request: BotApiRequest, method: () => T): T {
+    this.#handled = request;
+    try {
+      return method();
+    } finally {
+      this.#handled = undefined;
+    }
   }
 
   /** The date of what happens now, in seconds since 1970. */
@@ -60,8 +95,11 @@ export class ServerState {
       throw new RangeError(`Cannot add the chat as "id" must be new: current value is ${info.id}`);
     }
     const isGroup = info.type === "group" || info.type === "supergroup";
-    const quota = new ChatQuota(this.#quotaOptions, isGroup, () => this.clock.now());
+    const quota = new ChatQuota(this.#quotas, isGroup, () => this.clock.now());
     const chat = new ServerChat(info, botStatus, quota);
+    chat.messageListeners.add((message, isEdit) =>
+      this.#hooks.onMessage?.({ chatId: info.id, message, isEdit, request: this.#handled })
+    );
     this.chats.set(info.id, chat);
     return chat;
   }

@@ -1,9 +1,15 @@
 /** The queue of updates: the bot empties it by long polling or by a webhook; a second poller can compete for it. */
 import { isDeepStrictEqual } from "node:util";
 import type { Update } from "grammy/types";
-import { type Clock, systemClock } from "../../util/clock.ts";
+import type { Clock } from "../../util/clock.ts";
 import { ApiError, conflict } from "./errors.ts";
-import { type WebhookDelivery, WebhookSender, type WebhookSettings } from "./webhook.ts";
+import type { ConfirmedUpdate } from "./hooks.ts";
+import {
+  type WebhookDelivery,
+  WebhookSender,
+  type WebhookSettings,
+  type WebhookTransport,
+} from "./webhook.ts";
 
 /** A bot gets these kinds of updates only if it names them in `allowed_updates`. */
 const onRequest: ReadonlySet<string> = new Set(["chat_member", "message_reaction", "message_reaction_count"]);
@@ -28,9 +34,22 @@ interface Poll {
   finish(error?: Error): void;
 }
 
+export interface UpdateQueueOptions {
+  /** Updates are numbered from here on. */
+  readonly firstId: number;
+  /** The time of long polls and deliveries. */
+  readonly clock: Clock;
+  /** The clock of the machine that the server runs on: the time of pauses that keep the event loop turning. */
+  readonly hostClock: Clock;
+  /** Sends updates to the webhook. */
+  readonly transport: WebhookTransport;
+  /** Called with each update that the bot will not get again. */
+  readonly onConfirmed: (update: Update, by: ConfirmedUpdate["by"]) => void;
+}
+
 /** The updates that the bot has not confirmed yet. */
 export class UpdateQueue {
-  readonly #clock: Clock;
+  readonly #options: UpdateQueueOptions;
   #updates: Update[] = [];
   #nextId: number;
   #allowed: ReadonlySet<string> | undefined;
@@ -42,9 +61,9 @@ export class UpdateQueue {
   /** The latest deliveries to webhooks, in the order in which they ended. */
   readonly deliveries: WebhookDelivery[] = [];
 
-  constructor(firstId: number, clock: Clock) {
-    this.#nextId = firstId;
-    this.#clock = clock;
+  constructor(options: UpdateQueueOptions) {
+    this.#options = options;
+    this.#nextId = options.firstId;
   }
 
   /** How many updates wait for confirmation. */
@@ -102,16 +121,17 @@ export class UpdateQueue {
   setWebhook(settings: WebhookSettings | undefined, drop: boolean): void {
     if (!drop && isDeepStrictEqual(settings, this.#webhook?.settings)) return;
     this.close();
-    if (drop) this.#updates = [];
+    if (drop) this.#release(() => true, "drop");
     if (settings === undefined) return;
     this.#poll?.finish(conflict("terminated by setWebhook request"));
+    const { clock, transport } = this.#options;
     this.#webhook = new WebhookSender(settings, {
-      clock: this.#clock,
+      ...{ clock, transport },
       onAttempt: (delivery) => {
         this.deliveries.push(delivery);
         if (this.deliveries.length > maxDeliveries) this.deliveries.shift();
       },
-      onTaken: (update) => this.#remove(update),
+      onTaken: (update) => this.#release((other) => other === update, "webhook"),
     });
     for (const update of this.#updates) this.#webhook.add(update);
   }
@@ -140,29 +160,33 @@ export class UpdateQueue {
     return this.#take(offset, options.limit);
   }
 
-  /** By the machine's clock, as a test may hold the server's. Updates may have been dropped meanwhile. */
+  /** By the machine's clock, as a test may hold the other one. Updates may have been dropped meanwhile. */
   async #answerPollSoon(): Promise<void> {
     this.#isGathering = true;
-    await systemClock.sleep(gatherMs);
+    await this.#options.hostClock.sleep(gatherMs);
     this.#isGathering = false;
     if (this.#updates.length > 0) this.#poll?.finish();
   }
 
   /** Removes the updates below the offset; returns the first id to hand out. */
   #confirm(offset: number): number {
-    if (offset < 0) this.#updates = this.#updates.slice(offset);
+    const firstKept = this.#updates.length + offset;
+    if (offset < 0) this.#release((_update, index) => index < firstKept, "offset");
     if (offset <= 0 || offset > this.#nextId + offsetSlack) return 0;
-    this.#updates = this.#updates.filter(({ update_id }) => update_id >= offset);
+    this.#release(({ update_id }) => update_id < offset, "offset");
     return offset;
+  }
+
+  /** Removes updates, which the bot will not get again. */
+  #release(isGone: (update: Update, index: number) => boolean, by: ConfirmedUpdate["by"]): void {
+    const gone = this.#updates.filter(isGone);
+    if (gone.length === 0) return;
+    this.#updates = this.#updates.filter((update, index) => !isGone(update, index));
+    for (const update of gone) this.#options.onConfirmed(update, by);
   }
 
   #take(offset: number, limit: number): Update[] {
     return this.#updates.filter(({ update_id }) => update_id >= offset).slice(0, limit);
-  }
-
-  #remove(update: Update): void {
-    const index = this.#updates.indexOf(update);
-    if (index >= 0) this.#updates.splice(index, 1);
   }
 
   /** Waits until an update comes, the time is over, the client leaves, or another poll takes its place. */
@@ -183,7 +207,7 @@ export class UpdateQueue {
       this.#poll = poll;
       if (options.signal.aborted) return leave();
       options.signal.addEventListener("abort", leave);
-      this.#clock.sleep(options.timeoutSeconds * 1000, timeout.signal).then(leave, () => {});
+      this.#options.clock.sleep(options.timeoutSeconds * 1000, timeout.signal).then(leave, () => {});
     });
   }
 }
@@ -191,22 +215,31 @@ export class UpdateQueue {
 /** How long the second poller waits while a webhook is set. */
 const webhookRetryMs = 1000;
 
+/** Two pollers of this kind would otherwise never give the event loop a turn, nor let any time pass. */
+const conflictPauseMs = 1;
+
+interface SecondPollerClocks {
+  readonly clock: Clock;
+  /** The clock of the machine that the server runs on. */
+  readonly hostClock: Clock;
+}
+
 /**
  * Polls as a second instance of the bot would, inside the server. It polls again at once, so that each long poll of the bot
  * ends with a 409. It confirms the updates that it takes, so that the bot does not get them.
  */
 export class SecondPoller implements AsyncDisposable {
   readonly #queue: UpdateQueue;
-  readonly #clock: Clock;
+  readonly #clocks: SecondPollerClocks;
   readonly #stopping: AbortController = new AbortController();
   readonly #taken: Update[] = [];
   readonly #ended: Promise<void>;
   #conflicts = 0;
 
   /** @ignore Pollers are started by `server.secondPoller()`. */
-  constructor(queue: UpdateQueue, clock: Clock) {
+  constructor(queue: UpdateQueue, clocks: SecondPollerClocks) {
     this.#queue = queue;
-    this.#clock = clock;
+    this.#clocks = clocks;
     this.#ended = this.#run();
   }
 
@@ -248,9 +281,9 @@ export class SecondPoller implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.#conflicts += 1;
-      // Two pollers of this kind would otherwise never give the event loop a turn.
-      if (this.#queue.webhook === undefined) await systemClock.sleep(0);
-      else await this.#clock.sleep(webhookRetryMs, signal).catch(() => {});
+      const { clock, hostClock } = this.#clocks;
+      if (this.#queue.webhook === undefined) await hostClock.sleep(conflictPauseMs);
+      else await clock.sleep(webhookRetryMs, signal).catch(() => {});
       return [];
     }
   }

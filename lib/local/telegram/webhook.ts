@@ -1,11 +1,8 @@
-/** Deliveries to the bot's webhook: their order, their retries and their HTTP requests, as in TDLib's WebhookActor. */
+/** Deliveries to the bot's webhook: their order and their retries, as in TDLib's WebhookActor. */
 import { setMaxListeners } from "node:events";
-import { type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import type { Update } from "grammy/types";
 import { createKeyedMutex, createSemaphore, type KeyedMutex, type Semaphore } from "../../util/async.ts";
 import type { Clock } from "../../util/clock.ts";
-import { isLoopback } from "../loopback.ts";
 
 /** As Telegram: no answer for so long is a failure. */
 const readTimeoutMs = 60_000;
@@ -31,8 +28,38 @@ export interface WebhookDelivery {
   readonly error: string | undefined;
 }
 
+/** Sends updates to webhooks. */
+export interface WebhookTransport {
+  /** Why nothing can be sent to this address, as getWebhookInfo says it; undefined where it can. */
+  refusalOf(url: string): string | undefined;
+  /**
+   * Sends the update as JSON by POST, and resolves once all of the answer is there.
+   * @throws {Error} If there is no answer; with the signal's reason, if it aborts.
+   */
+  post(request: WebhookRequest): Promise<WebhookAnswer>;
+}
+
+export interface WebhookRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON. */
+  readonly body: string;
+  /** Breaks the connection. */
+  readonly signal: AbortSignal;
+}
+
+export interface WebhookAnswer {
+  /** The HTTP status. */
+  readonly status: number;
+  /** The text beside the status; empty where there is none. */
+  readonly reason: string;
+  /** The header `Retry-After`; undefined where there is none. */
+  readonly retryAfter: string | undefined;
+}
+
 export interface WebhookSenderOptions {
   readonly clock: Clock;
+  readonly transport: WebhookTransport;
   /** Called after each attempt, successful or not. */
   readonly onAttempt: (delivery: WebhookDelivery) => void;
   /** Called once the bot has taken the update. */
@@ -46,6 +73,7 @@ export class WebhookSender {
   readonly #inOrder: KeyedMutex<string> = createKeyedMutex();
   readonly #limitConnections: Semaphore;
   readonly #closing = new AbortController();
+  readonly #isReachable: boolean;
   #lastError: { readonly at: number; readonly message: string } | undefined;
 
   constructor(settings: WebhookSettings, options: WebhookSenderOptions) {
@@ -53,7 +81,9 @@ export class WebhookSender {
     this.#options = options;
     this.#limitConnections = createSemaphore(settings.maxConnections);
     setMaxListeners(0, this.#closing.signal);
-    if (!isLoopback(settings.url)) this.#fail("This local server delivers to loopback only");
+    const refusal = options.transport.refusalOf(settings.url);
+    this.#isReachable = refusal === undefined;
+    if (refusal !== undefined) this.#fail(refusal);
   }
 
   /** The latest failure, whether or not the update was taken since. */
@@ -63,7 +93,7 @@ export class WebhookSender {
 
   /** Sends this update when all that is before it in its queue is taken. */
   add(update: Update): void {
-    if (!isLoopback(this.settings.url)) return;
+    if (!this.#isReachable) return;
     void this.#inOrder(queueOf(update), () => this.#deliver(update));
   }
 
@@ -94,19 +124,24 @@ export class WebhookSender {
       this.#report({ update_id, at, status: answer.status, error: errorIn(answer) });
       return answer;
     } catch (error) {
-      this.#report({ update_id, at, status: undefined, error: (error as Error).message });
+      this.#report({ update_id, at, status: undefined, error: connectionErrorOf(error) });
       return undefined;
     }
   }
 
-  async #post(body: Update): Promise<WebhookAnswer> {
+  async #post(update: Update): Promise<WebhookAnswer> {
     const attempt = new AbortController();
     const signal = AbortSignal.any([this.#closing.signal, attempt.signal]);
     const timeOut = (): void => attempt.abort(new Error("Read timeout expired"));
-    this.#options.clock.sleep(readTimeoutMs, signal).then(timeOut, () => {});
+    const { clock, transport } = this.#options;
+    clock.sleep(readTimeoutMs, signal).then(timeOut, () => {});
+    const { url, secretToken } = this.settings;
+    const headers = {
+      "Content-Type": "application/json",
+      ...secretToken && { "X-Telegram-Bot-Api-Secret-Token": secretToken },
+    };
     try {
-      const { url, secretToken } = this.settings;
-      return await postUpdate({ url, secretToken, body, signal });
+      return await transport.post({ url, headers, body: JSON.stringify(update), signal });
     } finally {
       attempt.abort();
     }
@@ -123,6 +158,19 @@ export class WebhookSender {
   }
 }
 
+/** Telegram's words for errors of the connection. */
+const connectionErrors: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "Connection refused",
+  ECONNRESET: "Connection reset by peer",
+  EPIPE: "Connection reset by peer",
+};
+
+function connectionErrorOf(error: unknown): string {
+  const { code, cause, message } = error as Error & { readonly code?: unknown };
+  const causeCode = (cause as { readonly code?: unknown } | undefined)?.code;
+  return connectionErrors[String(code ?? causeCode)] ?? message;
+}
+
 function isTaken({ status }: WebhookAnswer): boolean {
   return status >= 200 && status <= 299;
 }
@@ -134,7 +182,7 @@ function errorIn(answer: WebhookAnswer): string | undefined {
 
 /** The first time at once, then after 2, 4, 8... seconds, up to one or two minutes; or as the bot asks. */
 function retryDelayMs(failures: number, answer: WebhookAnswer | undefined, clock: Clock): number {
-  const retryAfterMs = (answer?.retryAfterSeconds ?? 0) * 1000;
+  const retryAfterMs = (Number.parseInt(answer?.retryAfter ?? "") || 0) * 1000;
   if (retryAfterMs > 0) return Math.min(retryAfterMs, longestRetryAfterMs);
   if (failures === 0) return 0;
   return Math.min(1000 * 2 ** failures, longestRetryDelayMs * (1 + clock.random()));
@@ -159,66 +207,4 @@ function queueOf({ update_id, ...rest }: Update): string {
   const id = content?.chat?.id ?? content?.from?.id;
   if (id === undefined) return `update ${update_id}`;
   return `${messageKinds.has(kind) ? "message" : kind} ${String(id)}`;
-}
-
-// The HTTP request of one attempt.
-
-interface PostOptions {
-  readonly url: string;
-  /** Empty: none. */
-  readonly secretToken: string;
-  readonly body: object;
-  /** Breaks the connection. */
-  readonly signal: AbortSignal;
-}
-
-interface WebhookAnswer {
-  readonly status: number;
-  /** The text beside the status. */
-  readonly reason: string;
-  /** 0 where the answer does not say. */
-  readonly retryAfterSeconds: number;
-}
-
-/** Telegram's words for errors of the connection. */
-const connectionErrors: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "Connection refused",
-  ECONNRESET: "Connection reset by peer",
-  EPIPE: "Connection reset by peer",
-};
-
-/**
- * Sends the body as JSON on a connection of its own, and resolves once all of the answer is there.
- * @throws {Error} With Telegram's words, if there is no answer; with the signal's reason, if it aborts.
- */
-function postUpdate({ url, secretToken, body, signal }: PostOptions): Promise<WebhookAnswer> {
-  const text = JSON.stringify(body);
-  const headers = {
-    "Content-Type": "application/json",
-    "Content-Length": new TextEncoder().encode(text).length,
-    ...secretToken && { "X-Telegram-Bot-Api-Secret-Token": secretToken },
-  };
-  const open = url.startsWith("https:") ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error & { readonly code?: string }): void => {
-      const message = connectionErrors[error.code ?? ""] ?? error.message;
-      reject(signal.aborted ? signal.reason : new Error(message, { cause: error }));
-    };
-    const request = open(url, { method: "POST", headers, agent: false }, (response) => {
-      response.on("error", fail);
-      response.on("end", () => resolve(answerOf(response)));
-      // Not every runtime calls an answer that breaks off an error.
-      response.on("close", () => fail(new Error("Connection closed")));
-      response.resume();
-    });
-    request.on("error", fail);
-    signal.addEventListener("abort", () => request.destroy(signal.reason as Error), { once: true });
-    if (signal.aborted) request.destroy(signal.reason as Error);
-    else request.end(text);
-  });
-}
-
-function answerOf({ statusCode = 0, statusMessage = "", headers }: IncomingMessage): WebhookAnswer {
-  const retryAfterSeconds = Number.parseInt(headers["retry-after"] ?? "");
-  return { status: statusCode, reason: statusMessage, retryAfterSeconds: retryAfterSeconds || 0 };
 }
