@@ -3,11 +3,12 @@
  * written. Each bot has an update queue and a table of its own, by the name in its token.
  */
 import type { ServerResponse } from "node:http";
+import { chatSchema } from "../../lib/dynamodb/table.ts";
 import { systemClock } from "../../lib/util/clock.ts";
+import { type Answer, type Item, SimulatedDynamoDB, wireItem } from "../sim/dynamodb/dynamodb.ts";
 import { chatIdAt, itemOf } from "./chats.ts";
 import { actionOf, sendJson, startHttpServer, textOf } from "./http_server.ts";
 import type { RunningServer } from "./processes.ts";
-import { type Answer, type Input, MemoryTable } from "../support/memory_table.ts";
 
 const turnTimeoutMs = 120_000;
 
@@ -25,36 +26,57 @@ export interface TurnResult {
   readonly requests: number;
 }
 
+const tableOf = (name: string): string => `chats-${name}`;
+
 /** What one bot talks to: its updates and its table. */
 class Backend {
   readonly queue = new UpdateQueue();
-  readonly table = new MemoryTable();
+  readonly dynamodb = new SimulatedDynamoDB({
+    onWrite: (_table, before, after) => this.#count(before, after),
+  });
+  readonly #tableName: string;
   requests = 0;
   underWay = 0;
   replies = 0;
+  /** Messages of all chats that were counted since the start. */
+  #messages = 0;
+  #writtenAt = 0;
 
-  constructor() {
-    for (let index = 0; index < chats; index++) this.table.put(itemOf(chatIdAt(index, chats)));
+  constructor(name: string) {
+    this.#tableName = tableOf(name);
+    this.dynamodb.create({ TableName: this.#tableName, ...chatSchema });
+    for (let index = 0; index < chats; index++) {
+      this.dynamodb.put(this.#tableName, wireItem(itemOf(chatIdAt(index, chats))));
+    }
+  }
+
+  #count(before: Item | undefined, after: Item | undefined): void {
+    this.#messages += countOf(after) - countOf(before);
+    this.#writtenAt = performance.now();
+  }
+
+  #messagesOf(chatId: number): number {
+    return countOf(this.dynamodb.item(this.#tableName, { chat_id: { N: String(chatId) } }));
   }
 
   /** Resolves when every message is written, and confirmed to Telegram. */
   async takeTurn({ name, pattern, messages }: Turn): Promise<TurnResult> {
-    const { queue, table, requests } = this;
+    const { queue, requests } = this;
     const writers = writersOf(pattern, messages);
-    const expected = new Map(writers.map((chatId) => [chatId, table.messagesOf(chatId)]));
+    const expected = new Map(writers.map((chatId) => [chatId, this.#messagesOf(chatId)]));
     for (const chatId of writers) expected.set(chatId, (expected.get(chatId) ?? 0) + 1);
-    const goal = table.messages + messages;
+    const goal = this.#messages + messages;
     queue.add(writers);
     const end = performance.now() + turnTimeoutMs;
-    while (table.messages < goal || this.underWay > 0 || !queue.isEmpty) {
+    while (this.#messages < goal || this.underWay > 0 || !queue.isEmpty) {
       if (performance.now() > end) {
-        throw new Error(`${name} has not written ${goal - table.messages} messages`);
+        throw new Error(`${name} has not written ${goal - this.#messages} messages`);
       }
       await systemClock.sleep(10);
     }
     this.#assertCounts(name, expected);
     return {
-      seconds: (table.writtenAt - (queue.handedOutAt ?? NaN)) / 1000,
+      seconds: (this.#writtenAt - (queue.handedOutAt ?? NaN)) / 1000,
       requests: this.requests - requests,
     };
   }
@@ -62,7 +84,7 @@ class Backend {
   #assertCounts(name: string, expected: ReadonlyMap<number, number>): void {
     if (this.replies > 0) throw new Error(`${name} has answered chats that it should only count`);
     for (const [chatId, count] of expected) {
-      const found = this.table.messagesOf(chatId);
+      const found = this.#messagesOf(chatId);
       if (found !== count) {
         throw new Error(`${name} has counted ${found} messages of ${chatId}, not ${count}`);
       }
@@ -70,11 +92,16 @@ class Backend {
   }
 }
 
+/** How many messages of a chat are counted. */
+function countOf(item: Item | undefined): number {
+  return Number(item?.["message_count"]?.N ?? 0);
+}
+
 /** Addresses of the bot NAME: `/bot1:NAME/...` is Telegram, the table `chats-NAME` is DynamoDB. */
 export async function startInboundServer(delayMs: number): Promise<RunningServer> {
   const backends = new Map<string, Backend>();
   const backendOf = (name: string): Backend => {
-    const backend = backends.get(name) ?? new Backend();
+    const backend = backends.get(name) ?? new Backend(name);
     backends.set(name, backend);
     return backend;
   };
@@ -95,12 +122,17 @@ export async function startInboundServer(delayMs: number): Promise<RunningServer
 }
 
 /** Applies a write when the delay is over, just before it is answered. */
-async function asDynamoDB(backend: Backend, action: string, input: Input, delayMs: number): Promise<Answer> {
+async function asDynamoDB(
+  backend: Backend,
+  action: string,
+  input: unknown,
+  delayMs: number,
+): Promise<Answer> {
   backend.requests++;
   backend.underWay++;
   await new Promise((resolve) => setTimeout(resolve, delayMs));
   backend.underWay--;
-  return backend.table.ask(action, input);
+  return backend.dynamodb.answer(action, input);
 }
 
 async function asTelegram(

@@ -4,8 +4,8 @@
  */
 import { Buffer } from "node:buffer";
 import { setTimeout } from "node:timers/promises";
-import type { Item } from "../support/expressions.ts";
-import { type Input, MemoryTable } from "../support/memory_table.ts";
+import { chatSchema, ledgerSchema } from "../../lib/dynamodb/table.ts";
+import { type Answer, type Item, SimulatedDynamoDB, wireItem } from "../sim/dynamodb/dynamodb.ts";
 import { chatIdAt, chatsAPage, indexOfChatId, itemOf } from "./chats.ts";
 import { actionOf, sendJson, startHttpServer, textOf } from "./http_server.ts";
 import type { RunningServer } from "./processes.ts";
@@ -14,8 +14,7 @@ import type { RunningServer } from "./processes.ts";
 export async function startScanServer(pageMs: number, requestMs: number): Promise<RunningServer> {
   /** By the request's body; each is made once, as it is not the server that is measured. */
   const pages = new Map<string, Uint8Array>();
-  /** What was written, by the table's name. */
-  const tables = new Map<string, MemoryTable>();
+  const tables = new MadeUpTables();
   return await startHttpServer(async (request, response) => {
     const action = actionOf(request);
     const body = await textOf(request);
@@ -25,19 +24,37 @@ export async function startScanServer(pageMs: number, requestMs: number): Promis
       if (pageMs > 0) await setTimeout(pageMs);
       return sendJson(response, 200, page);
     }
-    const input = JSON.parse(body) as Input;
-    const table = tables.get(input.TableName ?? "") ?? new MemoryTable(activeChat);
-    tables.set(input.TableName ?? "", table);
     if (requestMs > 0) await setTimeout(requestMs);
-    const answer = table.ask(action, input);
+    const answer = tables.answer(action, JSON.parse(body) as Input);
     sendJson(response, answer.status, JSON.stringify(answer.body));
   });
 }
 
-/** A chat that was never written is active; the table's own item and a ledger's items do not exist until written. */
-function activeChat({ chat_id }: Item): Item | undefined {
-  const chatId = Number(chat_id?.N ?? 0);
-  return chatId === 0 ? undefined : itemOf(chatId);
+interface Input {
+  readonly TableName: string;
+  readonly IndexName?: string;
+  readonly Key?: Item;
+}
+
+/** Tables that are there as soon as they are asked for: a chat that was never written is active. */
+class MadeUpTables {
+  readonly #dynamodb = new SimulatedDynamoDB();
+  readonly #names = new Set<string>();
+
+  answer(action: string, input: Input): Answer {
+    const { TableName, IndexName, Key } = input;
+    if (!this.#names.has(TableName)) {
+      const isLedger = IndexName !== undefined || Key?.["broadcast_id"] !== undefined;
+      this.#dynamodb.create({ TableName, ...isLedger ? ledgerSchema : chatSchema });
+      this.#names.add(TableName);
+    }
+    const chatId = Number(Key?.["chat_id"]?.N ?? 0);
+    // The table's own item is made by the first who writes it.
+    if (chatId !== 0 && this.#dynamodb.item(TableName, Key as Item) === undefined) {
+      this.#dynamodb.put(TableName, wireItem(itemOf(chatId)));
+    }
+    return this.#dynamodb.answer(action, input);
+  }
 }
 
 interface Key {

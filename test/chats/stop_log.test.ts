@@ -3,6 +3,7 @@ import { UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { ChatEvent } from "../../lib/chats/events.ts";
 import { type ApplyResult, StorageError } from "../../lib/chats/storage.ts";
 import { loadMarshalling } from "../../lib/dynamodb/client.ts";
+import { chatSchema } from "../../lib/dynamodb/table.ts";
 import {
   claimOf,
   emptyStopsOf,
@@ -11,8 +12,8 @@ import {
   stopsAtMost,
   stopsOf,
 } from "../../lib/dynamodb/table_record.ts";
-import { type Input, MemoryTable } from "../support/memory_table.ts";
 import { assert, suite } from "../harness.ts";
+import { SimulatedDynamoDB } from "../sim/dynamodb/dynamodb.ts";
 import { dayMs, noon } from "../support/chats.ts";
 import {
   failureOf,
@@ -241,10 +242,11 @@ sending("a /stop is confirmed later for as long as somebody sends, and nine minu
   assert.is((await storage.apply(1, [again])).confirmAfterMs, 3000, "of one that is told twice");
 });
 
-sending("the benches' table in memory answers as the engine does", async () => {
+sending("the simulated DynamoDB answers as the engine does", async () => {
   const { table } = await atNoon();
   await loadMarshalling();
-  const memory = new MemoryTable();
+  const simulated = new SimulatedDynamoDB();
+  simulated.create({ TableName, ...chatSchema });
   const Key = { chat_id };
   const updates = [
     ...[claimOf(111), claimOf(222), stopsOf(new Set([1, 2])), stopsOf(new Set([2, -3]))],
@@ -256,7 +258,7 @@ sending("the benches' table in memory answers as the engine does", async () => {
   for (const [index, update] of updates.entries()) {
     const input = { TableName, Key, ...update, ReturnValues: "ALL_NEW" } as const;
     const wanted = await table.direct.send(new UpdateItemCommand(input)).catch((error: Error) => error);
-    const { status, body } = memory.ask("UpdateItem", input as Input);
+    const { status, body } = simulated.answer("UpdateItem", input);
     if (wanted instanceof Error) assert.match((body as { __type: string }).__type, wanted.name);
     else assert.equal(sorted((body as { Attributes: RawItem }).Attributes), sorted(wanted.Attributes));
     assert.is(status, wanted instanceof Error ? 400 : 200, `update ${index}`);

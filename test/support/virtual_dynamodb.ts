@@ -3,10 +3,10 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
-import type { Item } from "./expressions.ts";
-import { type Answer, type Input, MemoryTable } from "./memory_table.ts";
-import type { Random } from "./histories.ts";
+import { chatSchema } from "../../lib/dynamodb/table.ts";
+import { type Answer, type SdkItem, sdkItem, SimulatedDynamoDB, wireItem } from "../sim/dynamodb/dynamodb.ts";
 import { StepClock } from "./clocks.ts";
+import type { Random } from "./histories.ts";
 
 /** What a process's requests meet on their way. */
 export interface Network {
@@ -19,12 +19,13 @@ export interface Network {
 
 /** As `lib/dynamodb/client.ts` has them. */
 const [attemptWithinMs, answerWithinMs, attemptsAtMost] = [2000, 4500, 3];
-const pageSize = 4;
+const TableName = "chats";
+/** So few that a chat may change while the pages before its own are read. */
+const pageItems = 4;
 
 export class VirtualDynamoDB {
   readonly clock: StepClock;
-  readonly #table = new MemoryTable();
-  readonly #chatIds: number[] = [];
+  readonly #dynamodb = new SimulatedDynamoDB({ pageItems });
   /** What is refused when it arrives, by the action and the chat's id. */
   denies: (action: string, chatId: number | undefined) => boolean = () => false;
   /** Requests that are under way, and those of them that wait for time to pass. */
@@ -32,25 +33,21 @@ export class VirtualDynamoDB {
   #waiting = 0;
 
   constructor(start: number) {
+    this.#dynamodb.create({ TableName, ...chatSchema });
     this.clock = new StepClock(start, async () => {
       // The SDK takes real turns of the event loop.
       do await setImmediate(); while (this.#sending > this.#waiting);
     });
   }
 
-  put(item: Item): void {
-    const chatId = Number(item["chat_id"]?.N);
-    if (chatId !== 0) this.#chatIds.push(chatId);
-    this.#table.put(item);
+  put(item: SdkItem): void {
+    this.#dynamodb.put(TableName, wireItem(item));
   }
 
   /** The item as it is now. */
-  item(chatId: number): Item | undefined {
-    const { body } = this.#table.ask(
-      "GetItem",
-      { Key: { chat_id: { N: String(chatId) } } } as unknown as Input,
-    );
-    return (body as { readonly Item?: Item }).Item;
+  item(chatId: number): SdkItem | undefined {
+    const item = this.#dynamodb.item(TableName, { chat_id: { N: String(chatId) } });
+    return item && sdkItem(item);
   }
 
   /** The SDK's own client. */
@@ -122,7 +119,7 @@ export class VirtualDynamoDB {
 
   async #handle({ headers, body }: Sent, network: Network): Promise<unknown> {
     const action = headers["x-amz-target"]?.split(".")[1] ?? "";
-    const input = JSON.parse(typeof body === "string" ? body : new TextDecoder().decode(body)) as ScanInput;
+    const input = JSON.parse(typeof body === "string" ? body : new TextDecoder().decode(body)) as Input;
     const answer = await this.#attempt(action, input, network);
     return {
       response: {
@@ -133,7 +130,7 @@ export class VirtualDynamoDB {
     };
   }
 
-  async #attempt(action: string, input: ScanInput, { random, latencyMs, lost }: Network): Promise<Answer> {
+  async #attempt(action: string, input: Input, { random, latencyMs, lost }: Network): Promise<Answer> {
     const { clock } = this;
     const [outMs, backMs] = [latencyMs(), latencyMs()];
     const fate = random();
@@ -149,26 +146,15 @@ export class VirtualDynamoDB {
     return answer;
   }
 
-  #answer(action: string, input: ScanInput): Answer {
+  /** Answers a request to the one table, whatever its name. */
+  #answer(action: string, input: Input): Answer {
     const key = input.Key?.["chat_id"]?.N;
     if (this.denies(action, key === undefined ? undefined : Number(key))) return denied;
-    return action === "Scan" ? this.#page(input) : this.#table.ask(action, input);
+    return this.#dynamodb.answer(action, { ...input, TableName });
   }
 
   #rest(attempts: number, { random }: Network): Promise<void> {
     return this.clock.sleep(random() * 100 * 2 ** attempts);
-  }
-
-  /** A few chats of a segment, as they are now: what comes later may have changed when its page is read. */
-  #page({ Segment = 0, TotalSegments = 1, ExclusiveStartKey }: ScanInput): Answer {
-    const from = ExclusiveStartKey === undefined ? 0 : Number(ExclusiveStartKey["chat_id"]?.N);
-    const ids = this.#chatIds.filter((_, index) => index % TotalSegments === Segment);
-    const page = ids.slice(from, from + pageSize);
-    const Items = page.map((id) => this.item(id) ?? {}).filter((item) => item["is_active"]?.BOOL);
-    const isLast = from + pageSize >= ids.length;
-    // The key of a page is its position.
-    const next = isLast ? {} : { LastEvaluatedKey: { chat_id: { N: String(from + pageSize) } } };
-    return { status: 200, body: { Items, Count: Items.length, ScannedCount: page.length, ...next } };
   }
 
   /** The SDK's three attempts, whose rests take no real time. */
@@ -204,11 +190,14 @@ interface Sent {
   readonly body?: string | Uint8Array;
 }
 
-type ScanInput = Input & { readonly TotalSegments?: number; readonly ExclusiveStartKey?: Item };
+/** The body of a request. */
+interface Input {
+  readonly Key?: SdkItem;
+}
 
 interface Command {
   readonly constructor: { readonly name: string };
-  readonly input: ScanInput;
+  readonly input: Input;
 }
 
 interface Refusal {
