@@ -30,9 +30,9 @@ export class RefusalSampling {
     return this.#isOpen && this.#drawn.size === 0 ? Math.max(0, this.#missing) : 0;
   }
 
-  /** How many people were drawn, and are not written to yet. */
-  get waiting(): number {
-    return this.#waiting.length;
+  /** People who were drawn, and are not written to yet. */
+  get waiting(): readonly number[] {
+    return this.#waiting;
   }
 
   /** Has these people written to next. */

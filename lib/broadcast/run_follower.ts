@@ -234,9 +234,11 @@ function isUntouched(run: RunRecord): boolean {
 
 /** Gives whether a chat was under way when the run was written last, and so may have the message. */
 function inDoubt(run: RunRecord, order: SendOrder): (id: number) => boolean {
-  const named = new Set(run.pending);
+  const pending = new Set(run.pending);
+  // Chats that were drawn out of their turn are pending until they have an outcome, wherever the window is.
+  const sampled = new Set(run["sampled"] as readonly number[] | undefined);
   const isInWindow = inWindow(order, run);
-  return (id) => named.has(id) || isInWindow(id);
+  return (id) => pending.has(id) || (isInWindow(id) && !sampled.has(id));
 }
 
 /** Where a run goes on: with which chats, and what has been counted. */

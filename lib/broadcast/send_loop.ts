@@ -55,6 +55,7 @@ export class SendLoop implements ProgressSource {
   #waiting = 0;
   #isAdvancing = false;
   /** Whether a person is being written to who was drawn to find out whom a flood concerns. */
+  #isFinished = false;
   #isProbing = false;
   #finish = (): void => {};
 
@@ -111,8 +112,13 @@ export class SendLoop implements ProgressSource {
   /** How many recipients are known to be left: under way, in the window, or to come. */
   get left(): number {
     const inWindow = this.#window.length - this.#next;
-    return this.unsent.length + this.#underWay.size + (this.#refusalSampling?.waiting ?? 0) + inWindow +
+    return this.unsent.length + this.#underWay.size + this.#drawn.length + inWindow +
       this.#run.queue.left;
+  }
+
+  /** People who were drawn out of their turn, and are not written to yet. */
+  get #drawn(): readonly number[] {
+    return this.#refusalSampling?.waiting ?? [];
   }
 
   /** Whether many chats may be tried at once: a chat has taken the message, or the first few are through. */
@@ -141,6 +147,8 @@ export class SendLoop implements ProgressSource {
   /** Begins with as many recipients as it may now; to be called whenever that may be more. */
   launch(): void {
     const { request: { control }, deps: { rateLimiter }, recipients: { check }, queue, end } = this.#run;
+    // A chat that joins the list after the last one has its outcome is not of this run.
+    if (this.#isFinished) return;
     while (
       !end.signal.aborted && !control.isPaused && this.#waiting < this.#waitingAtMost && this.#hasRoom()
     ) {
@@ -154,10 +162,13 @@ export class SendLoop implements ProgressSource {
     }
     if (this.#isAdvancing) return;
     const isAtEnd = this.#next >= this.#window.length;
-    const { isOpen = false, waiting = 0, wants = 0 } = this.#refusalSampling ?? {};
-    const hasMore = !isAtEnd || isOpen || waiting > 0 || this.#isProbing || queue.left > 0 || check.isReading;
+    const { isOpen = false, wants = 0 } = this.#refusalSampling ?? {};
+    const hasMore = !isAtEnd || isOpen || this.#drawn.length > 0 || this.#isProbing || queue.left > 0 ||
+      check.isReading;
     if (end.signal.aborted || !hasMore) {
-      if (this.#underWay.size === 0) this.#finish();
+      if (this.#underWay.size > 0) return;
+      this.#isFinished = true;
+      this.#finish();
     } else if (wants > 0) void this.#draw();
     else if (isAtEnd && queue.left > 0) void this.#advance();
   }
@@ -228,7 +239,7 @@ export class SendLoop implements ProgressSource {
     this.#isAdvancing = checkpoint !== undefined;
     if (
       checkpoint === undefined ||
-      await checkpoint.advance(window, [...this.#underWay], this.progress.recipients)
+      await checkpoint.advance(window, [...this.#underWay, ...this.#drawn], this.progress.recipients)
     ) {
       this.#window = window;
       this.#next = 0;
