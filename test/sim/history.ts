@@ -1,0 +1,588 @@
+/** Plays a history by its plan, and says what was wrong. */
+import process from "node:process";
+import type { LocalUser } from "../../lib/local/mod.ts";
+import { announcement, messagesOf } from "../crash/announcement.ts";
+import { SimulatedUsers } from "../crash/simulated_users.ts";
+import { type Random, randomOf } from "../support/histories.ts";
+import { BotMachine } from "./bot_machine.ts";
+import { type Mode, WatchedBroadcast } from "./broadcast_oracle.ts";
+import { Disk } from "./disk.ts";
+import { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
+import { dynamodbEndpoint, telegramEndpoint } from "./endpoints.ts";
+import { clockOf } from "./globals.ts";
+import { Network } from "./network.ts";
+import { Oracle, plantedEntry } from "./oracle.ts";
+import {
+  type HistoryPlan,
+  LedgerName,
+  pick,
+  type PlannedEvent,
+  type PlannedKind,
+  TableName,
+} from "./plan.ts";
+import { epoch, type Machine, Scheduler } from "./scheduler.ts";
+import { SimulatedTelegram } from "./telegram.ts";
+
+export interface HistoryResult {
+  readonly seed: number;
+  /** The same for the same trace. */
+  readonly hash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly problems: readonly string[];
+  /** What happened how often. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly trace: readonly string[] | undefined;
+}
+
+/** After the trouble all has to be settled within this time. */
+const settledWithinMs = 20 * 60_000;
+const pendingAtMost = 60;
+const pendingWithSpoolAtMost = 250;
+
+export async function playHistory(
+  plan: HistoryPlan,
+  options: { readonly keepsTrace?: boolean } = {},
+): Promise<HistoryResult> {
+  return await new History(plan, options).play();
+}
+
+/** A broadcast that somebody wants, and asks for until it is over. */
+interface Order {
+  readonly broadcast: WatchedBroadcast;
+  /** Calls that have not returned. */
+  calls: number;
+  isAskedAtEnd: boolean;
+}
+
+class History {
+  readonly #plan: HistoryPlan;
+  readonly #scheduler: Scheduler;
+  readonly #telegram: SimulatedTelegram;
+  readonly #dynamodb: SimulatedDynamoDB;
+  readonly #network: Network;
+  readonly #users: SimulatedUsers;
+  readonly #oracle: Oracle;
+  readonly #machines: readonly BotMachine[];
+  readonly #orders: Order[] = [];
+  readonly #readers: LocalUser[] = [];
+  readonly #hasSpool: boolean;
+  /** The chance of the event that happens now. */
+  #random: Random;
+  #isHealed = false;
+  #healedAt = Infinity;
+
+  constructor(plan: HistoryPlan, { keepsTrace = false }: { readonly keepsTrace?: boolean }) {
+    this.#plan = plan;
+    const scheduler = this.#scheduler = new Scheduler(plan.seed, { keepsTrace });
+    this.#random = scheduler.fork();
+    this.#telegram = new SimulatedTelegram({
+      clock: clockOf(scheduler),
+      onMessage: (event) => this.#oracle.onMessage(event),
+      ...plan.telegramLimit && { messagesPerSecond: plan.telegramLimit },
+    });
+    this.#dynamodb = new SimulatedDynamoDB({
+      now: () => scheduler.now,
+      createMs: plan.createMs,
+      pageItems: plan.pageItems,
+      onWrite: (...write) => this.#oracle.onWrite(...write),
+      catchUp: (task) => void scheduler.after(scheduler.random() ** 4 * 3000, task),
+    });
+    const endpoints = {
+      telegram: telegramEndpoint(this.#telegram),
+      dynamodb: dynamodbEndpoint(this.#dynamodb),
+    };
+    const network = this.#network = new Network(scheduler, endpoints, plan.conditions, plan.disturbances);
+    const users = this.#users = new SimulatedUsers(this.#telegram.server, () => this.#random());
+    const [{ messagesPerSecond } = { messagesPerSecond: 30 }] = plan.machines;
+    this.#hasSpool = plan.machines.some(({ hasSpool }) => hasSpool);
+    this.#oracle = new Oracle({ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool });
+    const world = { scheduler, network, token: this.#telegram.server.token };
+    // Pollers share a machine, and with it the spool.
+    const shared = new Disk(scheduler);
+    this.#machines = plan.machines.map((options) =>
+      new BotMachine(options, world, options.isPoller ? shared : undefined)
+    );
+    for (const machine of this.#machines) machine.onReady = () => this.#onReady();
+  }
+
+  async play(): Promise<HistoryResult> {
+    const scheduler = this.#scheduler;
+    const rejections: string[] = [];
+    const onRejection = (error: unknown): void => {
+      rejections.push(`UNHANDLED ${(error as Error)?.stack ?? String(error)}`);
+    };
+    process.on("unhandledRejection", onRejection);
+    try {
+      // Within the simulation, so that all that is planted has its time.
+      scheduler.after(0, () => this.#begin());
+      await scheduler.run(epoch + this.#plan.durationMs);
+      scheduler.after(0, () => this.#heal());
+      const problems = await this.#settle();
+      // The report of a rejection takes a turn of the real event loop.
+      await new Promise((resolve) => setTimeout(resolve));
+      return this.#resultOf([...rejections, ...problems]);
+    } finally {
+      process.off("unhandledRejection", onRejection);
+    }
+  }
+
+  #begin(): void {
+    this.#plantReaders();
+    for (const [index, machine] of this.#machines.entries()) {
+      // Of those that poll one begins.
+      if (machine.options.isPoller && index > 0) continue;
+      this.#scheduler.after(this.#random() * 3000, () => machine.start());
+    }
+    for (const event of this.#plan.events) this.#scheduler.after(event.at, () => this.#happen(event));
+  }
+
+  #happen({ kind, seed }: PlannedEvent): void {
+    if (this.#isHealed) return;
+    this.#random = randomOf(seed);
+    if (kind !== "talk") this.#scheduler.trace(`world: ${kind}`);
+    this.#acts[kind]();
+  }
+
+  readonly #acts: Readonly<Record<PlannedKind, () => void>> = {
+    talk: () => this.#talk(),
+    operator: () => this.#writeAsOperator(),
+    broadcast: () => this.#order(),
+    kill: () => this.#kill(this.#pick(this.#wanted), this.#random() < 0.3 ? 100 : 30_000),
+    killAtWrite: () => this.#killAtWrite(),
+    deployment: () => this.#deploy(),
+    restart: () => {
+      const machine = this.#pick(this.#wanted);
+      machine?.stop(() => machine.isWanted && machine.start());
+    },
+    freeze: () => this.#pick(this.#machines)?.freeze(500 + this.#random() ** 2 * 45_000),
+    sleep: () => this.#pick(this.#machines)?.sleep(5000 + this.#random() ** 2 * 60_000),
+    clock: () =>
+      this.#pick(this.#machines)?.setClock(
+        (this.#random() - 0.5) * pick(this.#random, 4000, 100_000, 7_200_000),
+      ),
+    fullDisk: () => {
+      const machine = this.#pick(this.#machines);
+      if (machine) machine.disk.fullUntil = this.#scheduler.now + this.#random() * 20_000;
+    },
+    botFlood: () => {
+      this.#oracle.isBotLimited = true;
+      this.#telegram.server.flood(1 + Math.floor(this.#random() ** 2 * 40));
+    },
+    keys: () => this.#network.renewKeys(),
+    chatFlood: () => void this.#pickChat()?.flood(1 + Math.floor(this.#random() ** 2 * 60)),
+    unknownRefusal: () => {
+      const chat = this.#pickChat();
+      const answer = { error_code: 400, description: "Bad Request: TOPIC_OF_THE_DAY_MISSING" };
+      if (chat) this.#telegram.server.fault({ chatId: chat.chatId, method: "sendMessage", answer, times: 1 });
+    },
+  };
+
+  // Machines.
+
+  #pick<T>(items: readonly T[]): T | undefined {
+    return items[Math.floor(this.#random() * items.length)];
+  }
+
+  get #pollers(): BotMachine[] {
+    return this.#machines.filter(({ options }) => options.isPoller);
+  }
+
+  get #wanted(): BotMachine[] {
+    return this.#machines.filter(({ isWanted }) => isWanted);
+  }
+
+  get #ready(): BotMachine[] {
+    return this.#machines.filter(({ isReady, isUp }) => isReady && isUp);
+  }
+
+  /** Where two pollers share a machine, a loss of its power would be that of both. */
+  get #mayLosePower(): boolean {
+    return this.#pollers.length === 1;
+  }
+
+  #kill(machine: BotMachine | undefined, downAtMostMs: number): void {
+    machine?.kill({ isPowerLost: this.#mayLosePower && this.#random() < 0.3 });
+    this.#scheduler.after(this.#random() ** 2 * downAtMostMs, () => machine?.isWanted && machine.start());
+  }
+
+  /** Kills a process as, or just after, one of its next writes gets to DynamoDB, or is on its way to the disk. */
+  #killAtWrite(): void {
+    const random = this.#random;
+    const strike = (machine: Machine | undefined, ms: number): void => {
+      const target = this.#machines.find((each) => each.machine === machine);
+      if (target === undefined || this.#isHealed) return;
+      this.#scheduler.after(ms, () => {
+        this.#random = random;
+        this.#kill(target, 20_000);
+      }, { label: "kill at a write" });
+    };
+    let left = 1 + Math.floor(random() * 4);
+    const disk = this.#pollers[0]?.disk;
+    if (this.#hasSpool && disk && random() < 0.4) {
+      left *= 4;
+      disk.onAppend = (machine) => {
+        if (--left > 0) return;
+        disk.onAppend = () => {};
+        strike(machine, random() ** 3 * 30);
+      };
+      return;
+    }
+    const wanted = random() < 0.6 ? LedgerName : TableName;
+    const { onSend } = this.#network;
+    // The write has arrived when the kill comes, or has not.
+    this.#network.onSend = (sending) => {
+      onSend(sending);
+      if (!sending.what.includes(`Item ${wanted}`) || --left > 0) return;
+      this.#network.onSend = onSend;
+      strike(sending.machine, random() ** 2 * 100);
+    };
+  }
+
+  #deploy(): void {
+    const random = this.#random;
+    const [old, next] = this.#pollers[0]?.isWanted ? this.#pollers : [...this.#pollers].reverse();
+    if (old === undefined || next === undefined || next.isWanted) return;
+    next.start();
+    this.#scheduler.after(random() ** 2 * 45_000, () => {
+      if (!next.isWanted || !old.isWanted || this.#isHealed) return;
+      old.isWanted = false;
+      if (random() < 0.3) old.kill();
+      else old.stop();
+    });
+  }
+
+  // People.
+
+  #plantReaders(): void {
+    const { readers } = this.#plan;
+    if (readers === 0) return;
+    this.#dynamodb.create({
+      TableName,
+      AttributeDefinitions: [{ AttributeName: "chat_id", AttributeType: "N" }],
+      KeySchema: [{ AttributeName: "chat_id", KeyType: "HASH" }],
+    });
+    const date = new Date(epoch - 3_600_000).toISOString();
+    for (let count = 0; count < readers; count++) {
+      const reader = this.#telegram.server.user({ opened: true });
+      this.#readers.push(reader);
+      this.#users.model.entries.set(reader.chatId, plantedEntry(date));
+      this.#dynamodb.put(TableName, {
+        ...{ chat_id: { N: String(reader.chatId) }, is_active: { BOOL: true }, added_at: { S: date } },
+        ...{
+          last_active: { S: date },
+          message_count: { N: "1" },
+          user_info: { M: {} },
+          removed_at: { NULL: true },
+        },
+      });
+    }
+  }
+
+  #talk(): void {
+    const { server } = this.#telegram;
+    const room = (this.#hasSpool ? pendingWithSpoolAtMost : pendingAtMost) - server.pendingUpdates;
+    if (room <= 0) return;
+    const random = this.#random;
+    const draw = random();
+    if (draw < 0.06) {
+      const count = Math.min(room, 2 + Math.floor(random() * 12));
+      for (let index = 0; index < count; index++) this.#users.act();
+    } else if (draw < 0.24 && this.#readers.length > 0) this.#talkAsReader();
+    else this.#users.act();
+    // A chat that leaves is not missed.
+    for (const { eligible, isOver } of this.#oracle.broadcasts.values()) {
+      if (isOver) continue;
+      for (const chatId of eligible) {
+        if (!this.#users.model.entries.get(chatId)?.is_active) eligible.delete(chatId);
+      }
+    }
+  }
+
+  #talkAsReader(): void {
+    const random = this.#random;
+    const reader = this.#pick(this.#readers) as LocalUser;
+    // While a signal goes out, more of its readers say /stop.
+    const isSending = this.#orders.some(({ broadcast }) => !broadcast.isOver);
+    const draw = isSending && random() < 0.5 ? 0.3 : random();
+    if (draw < 0.1) this.#users.block(reader);
+    else this.#users.say(reader, draw < 0.5 ? "/stop" : draw < 0.7 ? "/start" : "a word of a reader");
+  }
+
+  #pickChat(): LocalUser | undefined {
+    return this.#pick(this.#readers) ?? this.#users.newUser();
+  }
+
+  /** Another program adds an attribute, or a key to `user_info`, to a chat that the table has. */
+  #writeAsOperator(): void {
+    const known = this.#dynamodb.items(TableName).filter((item) => Number(item["chat_id"]?.N) > 0);
+    const item = this.#pick(known);
+    if (item === undefined) return;
+    const name = `plan_${Math.floor(this.#random() * 1e6)}`;
+    const { status } = this.#dynamodb.answer("UpdateItem", {
+      TableName,
+      Key: { chat_id: item["chat_id"] },
+      UpdateExpression: "SET #name = :value, user_info.#name = :value",
+      ExpressionAttributeNames: { "#name": name },
+      ExpressionAttributeValues: { ":value": { S: "gold" } },
+    } as never);
+    const chatId = Number(item["chat_id"]?.N);
+    if (status === 200 && this.#users.model.entries.has(chatId)) {
+      this.#users.model.foreign(chatId, name, "gold");
+    }
+  }
+
+  // Broadcasts.
+
+  #onReady(): void {
+    if (!this.#plan.isHasty || this.#isHealed || this.#orders.length > 5 || this.#random() < 0.5) return;
+    this.#scheduler.after(this.#random() ** 3 * 2000, () => this.#isHealed || this.#order());
+  }
+
+  #order(): void {
+    const random = this.#random;
+    const machine = this.#pick(this.#ready);
+    // A migration that the bot has not received yet counts otherwise where a broadcast meets it first.
+    const isMigrating =
+      this.#users.updates - this.#telegram.server.pendingUpdates < this.#users.updatesAtLastMigration;
+    if (machine === undefined || isMigrating) {
+      this.#scheduler.after(1000, () => this.#isHealed || this.#order());
+      return;
+    }
+    const mode = pick<Mode>(
+      random,
+      ...Array<Mode>(5).fill("skip"),
+      ...Array<Mode>(4).fill("resend"),
+      "without id",
+    );
+    const kind = pick(
+      random,
+      ...Array<string>(14).fill("text"),
+      "parts",
+      "parts",
+      "parts",
+      "photo",
+      "photo",
+      "photo",
+    );
+    const id = `${kind}${this.#orders.length}`;
+    // Without its list it writes to those who have said /start meanwhile (README).
+    const knowsAll = mode !== "without id" || machine.bot?.health.isDegraded === false;
+    const broadcast = new WatchedBroadcast({
+      ...{ id, mode, begunAt: this.#scheduler.now, messages: messagesOf(id).length },
+      ...{ eligible: knowsAll ? this.#eligible() : [], messagesPerSecond: machine.options.messagesPerSecond },
+    });
+    this.#oracle.begin(broadcast);
+    const order: Order = { broadcast, calls: 0, isAskedAtEnd: false };
+    this.#orders.push(order);
+    this.#users.mayMigrate = false;
+    this.#call(order, machine);
+    // Another scheduler beside it.
+    if (mode === "without id" || random() >= 0.3) return;
+    const other = this.#pick(this.#ready);
+    if (other !== undefined) this.#scheduler.after(random() ** 2 * 3000, () => this.#call(order, other));
+  }
+
+  /** Chats that are active, and all of whose updates are in the table. */
+  #eligible(): number[] {
+    const items = this.#dynamodb.items(TableName).filter((item) => item["is_active"]?.BOOL);
+    const written = new Map(
+      items.map((item) => [Number(item["chat_id"]?.N), Number(item["last_update_id"]?.N ?? 0)]),
+    );
+    return [...this.#users.model.entries]
+      .filter(([id, entry]) => entry.is_active && written.get(id) === (entry.last_update_id ?? 0))
+      .map(([id]) => id);
+  }
+
+  #call(order: Order, machine: BotMachine): void {
+    const { broadcast } = order;
+    if (!machine.isReady || broadcast.isOver) return;
+    order.calls++;
+    const { machine: life } = machine;
+    const { id: broadcastId, mode } = broadcast;
+    const options = mode === "without id" ? {} : { broadcastId, onUnknown: mode };
+    machine.broadcast(announcement(broadcastId), options, (report, error, by) => {
+      order.calls--;
+      this.#scheduler.trace(`${by.name} broadcast ${broadcastId}: ${report ?? error?.message}`);
+      const isWhole = report !== undefined && report.stopped === undefined;
+      if (isWhole || (report !== undefined && mode === "without id")) broadcast.reported(report);
+      if (mode === "without id") this.#end(order);
+      else if (!isWhole) this.#callAgain(order);
+    });
+    this.#watchCaller(order, life);
+  }
+
+  /** The caller dies with its process. */
+  #watchCaller(order: Order, life: Machine | undefined): void {
+    this.#scheduler.after(3000 + this.#scheduler.random() * 5000, () => {
+      if (order.broadcast.isOver || life === undefined) return;
+      if (!life.isDead) return this.#watchCaller(order, life);
+      if (order.broadcast.mode === "without id") return this.#end(order);
+      // Some leave it to the bot's next start.
+      if (this.#scheduler.random() < 0.5) this.#callAgain(order);
+    });
+  }
+
+  #callAgain(order: Order): void {
+    this.#scheduler.after(500 + this.#scheduler.random() * 4000, () => {
+      if (order.broadcast.isOver || this.#isHealed) return;
+      const machine = this.#pick(this.#ready);
+      if (machine === undefined) this.#callAgain(order);
+      else this.#call(order, machine);
+    });
+  }
+
+  #end({ broadcast }: Order): void {
+    broadcast.isOver = true;
+    if (this.#orders.every((order) => order.broadcast.isOver)) this.#users.mayMigrate = true;
+  }
+
+  // The end.
+
+  #heal(): void {
+    const scheduler = this.#scheduler;
+    this.#isHealed = true;
+    this.#healedAt = scheduler.now;
+    this.#network.heal();
+    scheduler.trace("world: all is healed");
+    // A poller that began before another one was killed has not read what that one has left in their spool.
+    const pollers = this.#pollers.length > 1 ? this.#pollers.filter(({ isWanted }) => isWanted) : [];
+    for (const machine of pollers.slice(1)) {
+      machine.isWanted = false;
+      machine.kill();
+    }
+    for (const machine of this.#machines) {
+      machine.disk.fullUntil = 0;
+      if (!machine.isWanted) continue;
+      if (pollers.includes(machine)) machine.stop(() => machine.start());
+      else machine.start();
+    }
+  }
+
+  /** Lets time pass until nothing is left to be done; the problems. */
+  async #settle(): Promise<string[]> {
+    const scheduler = this.#scheduler;
+    const until = scheduler.now + settledWithinMs;
+    let unsettled: string[] = [];
+    let differences = "";
+    do {
+      await scheduler.run(Math.min(until, scheduler.now + 5000));
+      this.#finishBroadcasts();
+      unsettled = this.#unsettled();
+      // While Telegram limits the bot, nobody tells it who a group's administrators are.
+      const isLimited = this.#machines.some(({ log }) =>
+        log.some(({ message }) => /limits the rate/.test(message))
+      );
+      if (unsettled.length > 0) continue;
+      differences = this.#oracle.differences(this.#dynamodb.items(TableName), { isWithoutGroups: isLimited });
+      if (differences === "") break;
+    } while (scheduler.now < until);
+    await scheduler.run(scheduler.now + 1000);
+    // Of two pollers one may say still what the other one knows better.
+    this.#oracle.judge(
+      this.#pollers.length > 1 ? Infinity : this.#healedAt,
+      (chatId) => this.#isExcused(chatId),
+    );
+    this.#judgeAnswers();
+    return [
+      ...this.#oracle.problems,
+      ...this.#network.problems,
+      ...unsettled.length > 0 ? [`UNSETTLED ${unsettled.join(", ")}`] : [],
+      ...differences === "" ? [] : [`LOST\n${differences}`],
+      ...this.#failuresInLogs(),
+    ];
+  }
+
+  /** Of two pollers the one that has answered may have ended. */
+  #judgeAnswers(): void {
+    const [poller, ...others] = this.#pollers;
+    if (poller === undefined || others.length > 0) return;
+    this.#oracle.judgeAnswers(poller.startedAt, (chatId) => this.#isExcused(chatId));
+  }
+
+  /** Whether a bot has logged why it did not answer the chat; where it drops many replies, it does not log each. */
+  #isExcused(chatId: number): boolean {
+    return this.#pollers.some(({ log, bot }) =>
+      (bot?.health.droppedReplies ?? 0) > 0 ||
+      log.some(({ message }) => message.startsWith(`Chat ${chatId} `))
+    );
+  }
+
+  #failuresInLogs(): string[] {
+    const floods = this.#oracle.isBotLimited || this.#plan.telegramLimit !== undefined
+      ? []
+      : this.#machines.flatMap(({ log }) => log).filter(({ message }) =>
+        /Nothing is sent until/.test(message)
+      )
+        .map(({ machine, message }) => `FLOOD only chats were flooded, but ${machine} says: ${message}`);
+    return [...floods, ...this.#failures()];
+  }
+
+  #failures(): string[] {
+    return this.#machines.flatMap(({ log }) => log)
+      .filter(({ level, message }) => level === "error" && /failed in a handler|unreachable:/.test(message))
+      .filter(({ message }) => !message.includes("a failure of the user's handler"))
+      .map(({ machine, message }) => `LOG of ${machine}: ${message}`);
+  }
+
+  /** Asks for each report once more, now that all is well. */
+  #finishBroadcasts(): void {
+    if (this.#ready.length < this.#wanted.length) return;
+    for (const order of this.#orders) {
+      const { broadcast } = order;
+      const machine = this.#pick(this.#ready);
+      if (broadcast.isOver || order.isAskedAtEnd || machine === undefined) continue;
+      if (broadcast.mode === "without id") {
+        if (order.calls === 0) this.#end(order);
+        continue;
+      }
+      order.isAskedAtEnd = true;
+      const options = { broadcastId: broadcast.id, onUnknown: broadcast.mode };
+      machine.broadcast(announcement(broadcast.id), options, (report, error) => {
+        order.isAskedAtEnd = false;
+        this.#scheduler.trace(`broadcast ${broadcast.id} at the end: ${report ?? error?.message}`);
+        if (report === undefined || report.stopped?.includes("goes on")) return;
+        broadcast.reported(report);
+        this.#end(order);
+      });
+    }
+  }
+
+  #unsettled(): string[] {
+    const { pendingUpdates } = this.#telegram.server;
+    return [
+      ...pendingUpdates > 0 ? [`${pendingUpdates} updates are not confirmed`] : [],
+      ...this.#wanted.flatMap(({ name, isReady, bot }) => {
+        if (!isReady || bot === undefined) return [`${name} is not ready`];
+        const { isDegraded, queuedUpdates, pendingReplies } = bot.health;
+        if (isDegraded || queuedUpdates > 0) return [`${name} is degraded, ${queuedUpdates} queued`];
+        return pendingReplies > 0 ? [`${name} has ${pendingReplies} replies pending`] : [];
+      }),
+      ...this.#orders.filter(({ broadcast }) => !broadcast.isOver)
+        .map(({ broadcast }) => `broadcast ${broadcast.id} is not over`),
+    ];
+  }
+
+  #resultOf(problems: string[]): HistoryResult {
+    const { seed, hash, events, now, lines } = this.#scheduler;
+    const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);
+    const broadcasts = [...this.#oracle.broadcasts.values()];
+    const logs = this.#machines.flatMap(({ log }) => log);
+    const fates = Object.entries(this.#network.met).map(([fate, count]) => [`requests ${fate}`, count]);
+    return {
+      ...{ seed, hash, events, problems, virtualMs: now - epoch, trace: lines },
+      counts: {
+        updates: this.#users.updates,
+        chats: this.#users.model.entries.size,
+        kills: sum(this.#machines.map(({ kills }) => kills)),
+        ...this.#oracle.counts,
+        broadcasts: broadcasts.length,
+        takeovers: sum(broadcasts.map(({ takeovers }) => takeovers)),
+        inDoubt: sum(broadcasts.map(({ inDoubt }) => inDoubt)),
+        outages: logs.filter(({ level, message }) => level === "error" && /DynamoDB/.test(message)).length,
+        exits: logs.filter(({ level }) => level === "exit").length,
+        ...Object.fromEntries(fates),
+      },
+    };
+  }
+}

@@ -1,0 +1,387 @@
+/** What must hold of a history, whatever befell the bots. It watches from outside, and shares no code with the bots. */
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { describe, differencesOf, type Entry } from "../crash/model.ts";
+import type { SimulatedUsers } from "../crash/simulated_users.ts";
+import type { WatchedBroadcast } from "./broadcast_oracle.ts";
+import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
+import type { Network, Sending } from "./network.ts";
+import { LedgerName, TableName } from "./plan.ts";
+import type { ArrivedMessage } from "./telegram.ts";
+import { epoch, type Machine, type Scheduler } from "./scheduler.ts";
+import { Troubles } from "./troubles.ts";
+
+/** The last /stop of a chat. */
+interface Stop {
+  readonly saidAt: number;
+  readonly updateId: number;
+  /** Whether no answer to an earlier command can be taken for this one's. */
+  readonly isFirst: boolean;
+  /** Whether the chat has sent no command before. */
+  readonly isAlone: boolean;
+  /** When the chat was told that it holds, and by which machine. */
+  confirmedAt: number | undefined;
+  by: Machine | undefined;
+  /** Whether it was told so while the list could not be written. */
+  isForNow: boolean;
+  /** When the table had it. */
+  writtenAt: number | undefined;
+}
+
+/** A reply that says whether a chat is subscribed. */
+interface Statement {
+  readonly sentAt: number;
+  readonly isSubscribed: boolean;
+  readonly text: string;
+}
+
+interface OracleOptions {
+  readonly scheduler: Scheduler;
+  readonly network: Network;
+  readonly users: SimulatedUsers;
+  readonly messagesPerSecond: number;
+  /** Whether machines keep their write queue on disk. */
+  readonly hasSpool: boolean;
+}
+
+/** The rate of messages is measured over so many seconds. */
+const rateSeconds = 30;
+/** A command that long after another one of its chat is answered by itself. */
+const answeredWithinMs = 60_000;
+
+export class Oracle {
+  readonly broadcasts: Map<string, WatchedBroadcast> = new Map();
+  readonly problems: string[] = [];
+  /**
+   * Groups of which Telegram did not say who their administrators are: the bot says so, and changes nothing, so that
+   * the model does not know them any more.
+   */
+  readonly undecided: Set<number> = new Set();
+  /** Counts for the summary. */
+  readonly counts = { signals: 0, replies: 0, confirmedStops: 0 };
+  readonly #options: OracleOptions;
+  readonly #stops = new Map<number, Stop>();
+  readonly #commandAt = new Map<number, number>();
+  readonly #statements = new Map<number, Statement[]>();
+  readonly #replyUnderWay = new Map<string, Sending>();
+  readonly #departures = new Map<Machine, number[]>();
+  readonly #troubles: Troubles;
+  /** When a poll of each machine was answered first. */
+  readonly #polledAt = new Map<Machine, number>();
+  /** The machine that has written each run last. */
+  readonly #senders = new Map<string, Machine>();
+  /** When a reply to each chat has left last. */
+  readonly #repliedAt = new Map<number, number>();
+  /** Whether Telegram has ever limited the bot, and not only a chat. */
+  isBotLimited = false;
+
+  constructor(options: OracleOptions) {
+    this.#options = options;
+    const { network, users: { model } } = options;
+    this.#troubles = new Troubles(options.scheduler);
+    network.onSend = (sending) => this.#onSend(sending);
+    network.onAnswer = ({ machine, what }, status) => {
+      const isPolled = status === 200 && what.startsWith("getUpdates");
+      if (isPolled && !this.#polledAt.has(machine)) this.#polledAt.set(machine, options.scheduler.now);
+      const { chat, id } = addressOf(what);
+      if (chat !== undefined && id !== undefined) this.broadcasts.get(id)?.answered(chat, status);
+    };
+    network.onEnd = (sending, isGivenUp) => this.#onEnd(sending, isGivenUp);
+    const applyMessage = model.message.bind(model);
+    model.message = (said, command) => {
+      const isKnown = model.entries.has(said.chatId);
+      applyMessage(said, command);
+      options.scheduler.trace(`! ${said.chatId} says ${command ?? "something"} ${said.updateId}`);
+      // A chat that is not known has nothing to stop.
+      if (command === "start" || (command === "stop" && isKnown)) {
+        this.#onCommand(said.chatId, command, said.updateId);
+      }
+    };
+  }
+
+  begin(broadcast: WatchedBroadcast): void {
+    this.broadcasts.set(broadcast.id, broadcast);
+  }
+
+  // What people do.
+
+  #onCommand(chatId: number, command: "start" | "stop", updateId: number): void {
+    const { now } = this.#options.scheduler;
+    if (command === "start") this.#stops.delete(chatId);
+    else {
+      for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
+      if (!this.#stops.has(chatId)) {
+        const isFirst = now - (this.#commandAt.get(chatId) ?? -Infinity) > answeredWithinMs;
+        const open = { confirmedAt: undefined, by: undefined, isForNow: false, writtenAt: undefined };
+        const isAlone = !this.#commandAt.has(chatId);
+        this.#stops.set(chatId, { saidAt: now, updateId, isFirst, isAlone, ...open });
+      }
+    }
+    this.#commandAt.set(chatId, now);
+  }
+
+  // What the bots send.
+
+  #onSend(sending: Sending): void {
+    const { what, fate } = sending;
+    this.#troubles.sent(sending);
+    if (sending.service === "telegram" && fate === "throttled") this.isBotLimited = true;
+    const { chat, id } = addressOf(what);
+    const undecided = /^getChatAdministrators (-\d+)/.exec(what)?.[1] ??
+      /^sendMessage (-\d+) "I could not ask Telegram/.exec(what)?.[1];
+    if (undecided !== undefined && (fate !== "answered" || what.startsWith("send"))) {
+      this.undecided.add(Number(undecided));
+    }
+    if (chat === undefined) return;
+    this.#checkRate(sending);
+    if (id !== undefined) return this.broadcasts.get(id)?.sent(chat, sending);
+    this.#repliedAt.set(chat, sending.sentAt);
+    const key = `${sending.machine.name} ${chat}`;
+    const other = this.#replyUnderWay.get(key);
+    if (other !== undefined) {
+      const { number, machine } = sending;
+      this.#wrong(
+        `ORDER ${machine.name} answers chat ${chat} by #${number} while #${other.number} is under way`,
+      );
+    }
+    this.#replyUnderWay.set(key, sending);
+  }
+
+  #onEnd(sending: Sending, isGivenUp: boolean): void {
+    const { what, machine } = sending;
+    this.#troubles.ended(sending);
+    const { chat } = addressOf(what);
+    const key = `${machine.name} ${chat}`;
+    if (this.#replyUnderWay.get(key) === sending) this.#replyUnderWay.delete(key);
+    const group = isGivenUp ? /^getChatAdministrators (-\d+)/.exec(what)?.[1] : undefined;
+    if (group !== undefined) this.undecided.add(Number(group));
+  }
+
+  /** A late timer may be made up for, up to a tenth of a second; what a slow check has held up goes out at once. */
+  #checkRate({ machine, sentAt }: Sending): void {
+    const times = this.#departures.get(machine) ?? [];
+    this.#departures.set(machine, times);
+    times.push(sentAt);
+    while ((times[0] as number) <= sentAt - 1000 * rateSeconds) times.shift();
+    const atMost = Math.ceil(this.#options.messagesPerSecond * (rateSeconds * 1.2)) + 3;
+    if (times.length > atMost) {
+      this.#wrong(`RATE ${machine.name} sends ${times.length} messages within ${rateSeconds} s`);
+    }
+  }
+
+  onMessage({ chatId, message, request }: ArrivedMessage): void {
+    const sending = this.#options.network.sendingOf(request) as Sending;
+    const { text = message.caption ?? "" } = message;
+    const [, id, part] = /^Broadcast (\S+), (\d+)/.exec(text) ?? [];
+    if (id === undefined) return this.#onReply(chatId, text, sending);
+    this.counts.signals++;
+    const broadcast = this.broadcasts.get(id);
+    if (broadcast === undefined) {
+      return this.#wrong(`BROADCAST ${id}: nobody has sent it, but chat ${chatId} has it`);
+    }
+    broadcast.arrived(chatId, Number(part) - 1, sending);
+    this.#checkSilence(chatId, broadcast, sending);
+  }
+
+  /** Nobody is written to after a confirmed /stop. */
+  #checkSilence(
+    chatId: number,
+    { id, begunAt }: WatchedBroadcast,
+    { machine, sentAt, number }: Sending,
+  ): void {
+    const stop = this.#stops.get(chatId);
+    if (stop?.confirmedAt === undefined || sentAt <= stop.confirmedAt || this.undecided.has(chatId)) return;
+    const what =
+      `broadcast ${id}, #${number} by ${machine.name}, sent at ${timeOf(sentAt)}, came to chat ${chatId}, ` +
+      `which was told at ${timeOf(stop.confirmedAt)} by ${stop.by?.name} that its /stop holds` +
+      `${stop.isForNow ? " (for now)" : ""}`;
+    if (stop.by === machine) return this.#wrong(`SILENCE ${what}`);
+    if (stop.writtenAt !== undefined && begunAt > stop.writtenAt) {
+      return this.#wrong(`SILENCE of a broadcast that began later: ${what}`);
+    }
+    // Another instance learns of it by the table, as long as that answers and the clocks are about right.
+    const knowsTable = !this.#troubles.isTroubled(machine) && hasRightClock(machine);
+    if (!stop.isForNow && knowsTable && stop.by !== undefined && hasRightClock(stop.by)) {
+      return this.#wrong(`SILENCE by another instance: ${what}`);
+    }
+    const isSuccessor = stop.by?.isDead && stop.by.name.split(".")[0] === machine.name.split(".")[0];
+    // Without a spool a process learns of it by its first poll.
+    const mayKnow = this.#options.hasSpool || (this.#polledAt.get(machine) ?? Infinity) < sentAt - 1000;
+    if (isSuccessor && stop.isForNow && mayKnow) this.#wrong(`SILENCE after a restart: ${what}`);
+  }
+
+  #onReply(chatId: number, text: string, { sentAt, machine }: Sending): void {
+    this.counts.replies++;
+    const saysOut = /^(You are unsubscribed|This chat is not subscribed\. \/start)/.test(text);
+    const saysIn = /^(Welcome|You are subscribed)/.test(text);
+    const stop = this.#stops.get(chatId);
+    const isForNow = text.includes("cannot reach my list");
+    const isAnswer = stop?.isAlone && text.startsWith("You are unsubscribed") && sentAt >= stop.saidAt;
+    // A group may have said so under its former id.
+    if (isAnswer && !isForNow && stop.writtenAt === undefined && chatId > 0) {
+      this.#wrong(`PROMISE chat ${chatId} was told that its /stop holds, before it was written`);
+    }
+    if (saysOut && stop !== undefined && stop.confirmedAt === undefined && sentAt >= stop.saidAt) {
+      const isItsAnswer = stop.isFirst || (stop.writtenAt !== undefined && sentAt >= stop.writtenAt);
+      if (isItsAnswer) {
+        stop.confirmedAt = this.#options.scheduler.now;
+        stop.by = machine;
+        stop.isForNow = isForNow;
+        this.counts.confirmedStops++;
+      }
+    }
+    if (!saysIn && !saysOut) return;
+    const statements = this.#statements.get(chatId) ?? [];
+    this.#statements.set(chatId, statements);
+    statements.push({ sentAt, isSubscribed: saysIn, text: text.slice(0, 40) });
+  }
+
+  // What the tables hold.
+
+  onWrite(table: string, before: Item | undefined, after: Item | undefined): void {
+    if (after === undefined) return;
+    if (table === TableName) this.#onChatWrite(before, after);
+    if (table !== LedgerName || after["record"]?.S !== "run") return;
+    const id = after["broadcast_id"]?.S ?? "";
+    const texts = [
+      "state",
+      "fence",
+      "lease_until",
+      "window_after",
+      "cursor",
+      "window_size",
+      "sent",
+      "unknown",
+    ]
+      .map((name) => `${name} ${Object.values(after[name] ?? {})[0]}`);
+    this.#options.scheduler.trace(`= run ${id} ${texts.join(" ")}`);
+    const broadcast = this.broadcasts.get(id);
+    if (broadcast === undefined) return this.#wrong(`LEDGER has a run ${id} that nobody began`);
+    this.#checkLease(id, before, after);
+    broadcast.written(before, after, this.#options.users.model.entries.keys());
+  }
+
+  /** Nobody takes a run over from a process that lives, and can write to the ledger. */
+  #checkLease(id: string, before: Item | undefined, after: Item): void {
+    const writer = this.#options.network.latest?.machine;
+    const sender = this.#senders.get(id);
+    if (writer !== undefined) this.#senders.set(id, writer);
+    const isTakenOver = before !== undefined && before["fence"]?.N !== after["fence"]?.N;
+    if (!isTakenOver || before["lease_until"]?.N === "0" || sender === undefined || sender === writer) return;
+    if (sender.isDead || this.#troubles.isTroubled(sender)) return;
+    this.#wrong(`LEASE ${writer?.name} takes over ${id}, which ${sender.name} is sending`);
+  }
+
+  #onChatWrite(before: Item | undefined, after: Item): void {
+    const chatId = Number(after["chat_id"]?.N);
+    const { is_active, message_count, last_update_id, removed_reason } = after;
+    const state = is_active?.BOOL ? "active" : removed_reason?.S ?? "inactive";
+    this.#options.scheduler.trace(`= ${chatId} ${state} ${message_count?.N} ${last_update_id?.N}`);
+    const stop = this.#stops.get(chatId);
+    if (stop && is_active?.BOOL === false && Number(last_update_id?.N ?? 0) >= stop.updateId) {
+      stop.writtenAt ??= this.#options.scheduler.now;
+    }
+    const [was, is] = [before?.["message_count"]?.N ?? "0", message_count?.N ?? "0"];
+    if (Number(is) < Number(was)) this.#wrong(`COUNT of chat ${chatId} fell from ${was} to ${is}`);
+  }
+
+  /** Where the table is not what it has to be; empty where it is. */
+  differences(
+    items: Iterable<Item>,
+    { isWithoutGroups = false }: { readonly isWithoutGroups?: boolean } = {},
+  ): string {
+    const { entries } = this.#options.users.model;
+    const actual = new Map<number, Record<string, unknown>>();
+    for (const raw of items) {
+      const { chat_id, ...item } = unmarshall(sdkItem(raw)) as Record<string, unknown>;
+      // The table's own record.
+      if (chat_id !== 0) actual.set(chat_id as number, item);
+    }
+    for (const [chatId, { migrated_to }] of entries) {
+      if (migrated_to !== undefined && this.undecided.has(chatId)) this.undecided.add(migrated_to);
+    }
+    const isKnown = (chatId: number): boolean =>
+      !this.undecided.has(chatId) && !(isWithoutGroups && chatId < 0);
+    return describe(differencesOf(entries, actual).filter(({ chatId }) => isKnown(chatId)));
+  }
+
+  // The end.
+
+  /**
+   * Judges what can be judged when all is over. @param quietFrom When all was healed; then replies tell the truth.
+   * @param isExcused Says of a chat that the bot has logged why it was not answered. Default: of none.
+   */
+  judge(quietFrom: number, isExcused: (chatId: number) => boolean = () => false): void {
+    for (const broadcast of this.broadcasts.values()) {
+      broadcast.judge();
+      this.problems.push(...broadcast.problems.splice(0));
+    }
+    for (const [chatId, statements] of this.#statements) {
+      const entry = this.#options.users.model.entries.get(chatId);
+      const last = statements.at(-1);
+      const isToBeJudged = entry !== undefined && last !== undefined && chatId > 0 && !isExcused(chatId);
+      if (isToBeJudged) {
+        this.#judgeReply(chatId, entry, last, quietFrom);
+      }
+    }
+  }
+
+  /**
+   * Whether each /start and /stop of a person was answered that was sent since the bot's present life began. `isExcused` says
+   * of a chat that the bot has logged why it was not.
+   */
+  judgeAnswers(since: number, isExcused: (chatId: number) => boolean): void {
+    for (const [chatId, at] of this.#commandAt) {
+      if (chatId < 0 || at < since || (this.#repliedAt.get(chatId) ?? -Infinity) >= at) continue;
+      if (!isExcused(chatId)) this.#wrong(`UNANSWERED command of chat ${chatId} at ${timeOf(at)}`);
+    }
+  }
+
+  /** The last reply after the last command, in quiet times, says how it is. */
+  #judgeReply(
+    chatId: number,
+    entry: Entry,
+    { sentAt, isSubscribed, text }: Statement,
+    quietFrom: number,
+  ): void {
+    const isBlocked = !entry.is_active && entry.removed_reason !== "stopped";
+    if (isBlocked || !this.#options.users.commands.has(chatId) || sentAt < quietFrom) return;
+    if (isSubscribed !== entry.is_active) {
+      this.#wrong(
+        `REPLY chat ${chatId} was told last "${text}", but is ${entry.is_active ? "" : "not "}subscribed`,
+      );
+    }
+  }
+
+  #wrong(problem: string): void {
+    this.problems.push(`${timeOf(this.#options.scheduler.now)} ${problem}`);
+    this.#options.scheduler.trace(`WRONG ${problem}`);
+  }
+}
+
+/** The chat that a message goes to, and the broadcast that it is of. */
+function addressOf(what: string): { readonly chat?: number; readonly id?: string | undefined } {
+  const [, chat, id] = /^send(?:Message|Photo) (-?\d+)(?: "Broadcast ([a-z0-9]+))?/.exec(what) ?? [];
+  return chat === undefined ? {} : { chat: Number(chat), id };
+}
+
+/** lib's own limit: two clocks may differ by eight minutes. */
+function hasRightClock({ skewMs }: Machine): boolean {
+  return Math.abs(skewMs) < 4 * 60_000;
+}
+
+/** Seconds since the history began. */
+function timeOf(ms: number): string {
+  return ((ms - epoch) / 1000).toFixed(3);
+}
+
+/** An entry of the model for a chat that is in the table from before. */
+export function plantedEntry(date: string): Entry {
+  return {
+    is_active: true,
+    added_at: date,
+    last_active: date,
+    message_count: 1,
+    user_info: {},
+    removed_at: null,
+  };
+}

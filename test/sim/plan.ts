@@ -1,0 +1,217 @@
+/**
+ * The plan of a history: everything that happens to the bots, drawn from a seed before it begins. It is plain data, so that
+ * a history that fails can be shortened by leaving things out.
+ */
+import { type Random, randomOf } from "../support/histories.ts";
+import type { BotMachineOptions } from "./bot_machine.ts";
+import { type Conditions, type Disturbance, fates, type ServiceName } from "./network.ts";
+import { epoch } from "./scheduler.ts";
+
+export type PlannedKind =
+  /** A chat says or does something. */
+  | "talk"
+  /** The operator's program or the Python bot writes to the table. */
+  | "operator"
+  | "broadcast"
+  /** A process ends at once, with its machine's power or without. */
+  | "kill"
+  /** The same at the moment of one of the next writes to DynamoDB or to the disk. */
+  | "killAtWrite"
+  /** Another poller starts, and the old one is stopped or killed later. */
+  | "deployment"
+  | "restart"
+  | "freeze"
+  | "sleep"
+  | "clock"
+  | "fullDisk"
+  /** Telegram limits the bot's rate, or a chat's. */
+  | "botFlood"
+  | "chatFlood"
+  /** Telegram refuses messages to a chat for a reason that nobody knows. */
+  | "unknownRefusal"
+  /** DynamoDB's keys expire, and there are new ones. */
+  | "keys";
+
+export interface PlannedEvent {
+  /** Milliseconds since the history began. */
+  readonly at: number;
+  readonly kind: PlannedKind;
+  /** What it does in detail is drawn from it. */
+  readonly seed: number;
+}
+
+export interface HistoryPlan {
+  readonly seed: number;
+  /** For how long there is trouble and traffic, in milliseconds; after that all is healed. */
+  readonly durationMs: number;
+  /** Those that receive updates come first; of them only the first runs at the beginning. */
+  readonly machines: readonly BotMachineOptions[];
+  readonly conditions: Readonly<Record<ServiceName, Conditions>>;
+  readonly disturbances: readonly Disturbance[];
+  /** How many messages Telegram takes from the bot each second. */
+  readonly telegramLimit: number | undefined;
+  /** How long DynamoDB creates a table, in milliseconds. */
+  readonly createMs: number;
+  readonly pageItems: number;
+  /** Chats that are subscribed before it begins. */
+  readonly readers: number;
+  /** Whether each start of a machine is soon followed by a broadcast, half of the time. */
+  readonly isHasty: boolean;
+  readonly events: readonly PlannedEvent[];
+}
+
+/** How often each kind happens at most, and how likely it is that it may happen at all. */
+const frequencies: readonly (readonly [PlannedKind, most: number, chance: number])[] = [
+  ["kill", 4, 0.7],
+  ["kill", 12, 0.2],
+  ["killAtWrite", 1, 0.7],
+  ["killAtWrite", 8, 0.3],
+  ["restart", 1, 1],
+  ["freeze", 2, 1],
+  ["sleep", 1, 0.2],
+  ["clock", 2, 0.3],
+  ["fullDisk", 1, 0.2],
+  ["operator", 4, 0.5],
+  ["botFlood", 1, 0.15],
+  ["chatFlood", 3, 0.3],
+  ["unknownRefusal", 2, 0.2],
+];
+
+export function planOf(seed: number): HistoryPlan {
+  const random = randomOf(seed);
+  const durationMs = 15_000 + random() ** 2 * 150_000;
+  const isFlaky = random() < 0.5;
+  const conditions = { telegram: conditionsOf(random, isFlaky), dynamodb: conditionsOf(random, isFlaky) };
+  const disturbances = times(Math.floor(random() * 5), () => disturbanceOf(random, durationMs));
+  const machines = machinesOf(random);
+  const readers = pick(random, 0, 0, 20, 130, 260);
+  return {
+    ...{ seed, durationMs, machines, conditions, disturbances, readers },
+    telegramLimit: pick(random, undefined, undefined, undefined, 30, 20, 8),
+    createMs: random() * 12_000,
+    pageItems: pick(random, 3, 7, 50, 1000),
+    isHasty: readers > 0 && random() < 0.5,
+    events: eventsOf(random, { durationMs, machines, disturbances, readers }),
+  };
+}
+
+/** The plan in a few lines. */
+export function describePlan({ machines, durationMs, disturbances, readers, events }: HistoryPlan): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const seconds = (ms: number): string => (ms / 1000).toFixed(1);
+  return [
+    `${seconds(durationMs)} s, ${readers} readers, machines: ` +
+    machines.map(({ name, isPoller, hasSpool }) =>
+      `${name} ${isPoller ? "polls" : "broadcasts"}${hasSpool ? ", spool" : ""}`
+    ).join("; "),
+    ...disturbances.map(({ from, to, service, only, machine, conditions }) =>
+      `${seconds(from - epoch)}–${seconds(to - epoch)} s: ${service} ${JSON.stringify(conditions)}` +
+      `${only === undefined ? "" : `, only ${only}`}${machine === undefined ? "" : `, for ${machine}`}`
+    ),
+    [...counts].map(([kind, count]) => `${count} ${kind}`).join(", "),
+  ].join("\n");
+}
+
+function conditionsOf(random: Random, isFlaky: boolean): Conditions {
+  const share = (most: number): number => isFlaky && random() < 0.4 ? random() ** 2 * most : 0;
+  return {
+    ...{ baseMs: 2 + random() ** 2 * 80, tailMs: random() < 0.3 ? random() * 1500 : 20 },
+    ...{ refused: share(0.05), reset: share(0.05), dropped: share(0.02), unanswered: share(0.02) },
+    ...{ answerReset: share(0.05), failed: share(0.05), failedAfterEffect: share(0.05) },
+    ...{ throttled: share(0.05), late: share(0.03) },
+  };
+}
+
+/** The names of the tables, as the bot has them by default. */
+export const TableName = "telegram-chats";
+export const LedgerName = "telegram-broadcasts";
+
+function disturbanceOf(random: Random, durationMs: number): Disturbance {
+  const from = epoch + random() * 0.9 * durationMs;
+  const to = from + 200 + random() ** 2 * 60_000;
+  const service = random() < 0.7 ? "dynamodb" : "telegram";
+  // Keys are DynamoDB's.
+  const kinds = [...fates, "late"].filter((kind) =>
+    service === "dynamodb" || (kind !== "expired" && kind !== "denied")
+  );
+  const kind = pick(random, ...kinds);
+  const share = random() < 0.5 ? 1 : 0.2 + random() * 0.7;
+  const parts = {
+    dynamodb: ["UpdateItem", "GetItem", "Scan", "Query", "DescribeTable", LedgerName, TableName, "0000"],
+    telegram: ["getUpdates", "sendMessage", "getMe", "1000000"],
+  };
+  const only = random() < 0.7 ? undefined : pick(random, ...parts[service]);
+  const machine = random() < 0.15 ? pick(random, "a", "b") : undefined;
+  const conditions = { [kind]: service === "telegram" ? Math.min(share, 0.6) : share };
+  return { from, to, service, only, machine, conditions };
+}
+
+function machinesOf(random: Random): BotMachineOptions[] {
+  const hasSpool = random() < 0.5;
+  const messagesPerSecond = pick(random, 30, 30, 10, 100);
+  const pollers = pick(random, 1, 1, 2);
+  const others = pick(random, 0, 0, 1, 2);
+  return times(pollers + others, (index) => ({
+    name: "abcdef"[index] as string,
+    isPoller: index < pollers,
+    hasSpool: hasSpool && index < pollers,
+    messagesPerSecond,
+    skewMs: random() < 0.6 ? 0 : (random() - 0.5) * pick(random, 2000, 60_000, 240_000, 7_200_000),
+    lateMs: random() < 0.5 ? 0 : random() * 400,
+    handlersMs: random() < 0.25 ? pick(random, 0, 3000, 50_000) : undefined,
+  }));
+}
+
+function eventsOf(
+  random: Random,
+  { durationMs, machines, disturbances, readers }: Pick<
+    HistoryPlan,
+    "durationMs" | "machines" | "disturbances" | "readers"
+  >,
+): PlannedEvent[] {
+  const events: PlannedEvent[] = [];
+  const add = (kind: PlannedKind, at: number): void => {
+    if (at >= 0 && at < durationMs) events.push({ at, kind, seed: Math.floor(random() * 2 ** 32) });
+  };
+  for (const { from, to, service } of disturbances) {
+    // In the middle of trouble, and as it begins and ends.
+    if (random() < 0.5) add("kill", (random() < 0.3 ? from : to) - epoch + (random() - 0.5) * 6000);
+    if (service === "dynamodb" && random() < 0.4) add("broadcast", from - epoch + random() * (to - from));
+  }
+  for (const [kind, most, chance] of frequencies) {
+    const count = random() < chance ? Math.floor(random() * (most + 1)) : 0;
+    for (let index = 0; index < count; index++) add(kind, random() * durationMs);
+  }
+  for (let count = Math.floor(random() * (readers > 0 ? 4 : 2)); count > 0; count--) {
+    add("broadcast", random() * durationMs);
+  }
+  const pollers = machines.filter(({ isPoller }) => isPoller).length;
+  for (let count = pollers > 1 ? Math.floor(random() * 4) : 0; count > 0; count--) {
+    add("deployment", random() * durationMs);
+  }
+  // Sometimes more than the bot takes from Telegram at once: only then does it confirm what is only in the spool.
+  const isHeavy = machines.some(({ hasSpool }) => hasSpool) && random() < 0.3;
+  const gapMs = isHeavy ? 25 : 60 + random() ** 2 * 2500;
+  for (
+    let at = random() * 4000, count = 0;
+    at < durationMs && count < 400;
+    at += random() * 2 * gapMs, count++
+  ) {
+    add("talk", at);
+  }
+  for (const { from, to, service } of disturbances) {
+    // Somebody wants to mend it by a restart.
+    if (service === "dynamodb" && random() < 0.3) add("restart", from - epoch + random() * (to - from));
+  }
+  if (random() < 0.2) add("keys", random() * durationMs);
+  return events.sort((one, other) => one.at - other.at);
+}
+
+export function pick<T>(random: Random, ...items: readonly T[]): T {
+  return items[Math.floor(random() * items.length)] as T;
+}
+
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}
