@@ -1,0 +1,277 @@
+/** Mistakes in lib that the simulation has to find. Each replaces one text, which occurs once in its file. */
+
+export interface Mutant {
+  /** What is wrong with lib. */
+  readonly name: string;
+  /** From the project's folder. */
+  readonly file: string;
+  readonly text: string;
+  readonly replacement: string;
+  /** The scene of `scenes.test.ts` that finds it, where histories play the like too seldom. */
+  readonly scene?: string;
+}
+
+/** The file's source with the mistake; `undefined` where the text does not occur in it exactly once. */
+export function applied({ text, replacement }: Mutant, source: string): string | undefined {
+  const at = source.indexOf(text);
+  if (at < 0 || source.includes(text, at + 1)) return undefined;
+  return source.slice(0, at) + replacement + source.slice(at + text.length);
+}
+
+const updates: readonly Mutant[] = [
+  {
+    name: "a message of a stopped chat subscribes it",
+    file: "lib/chats/chat.ts",
+    text: "return event.registers && !isStopped(counted) ? activated(counted) : counted;",
+    replacement: "return event.registers ? activated(counted) : counted;",
+  },
+  {
+    name: "update ids are not compared",
+    file: "lib/chats/chat.ts",
+    text: "return updateId !== undefined && lastId !== undefined && updateId <= lastId &&",
+    replacement: "return updateId === -1 && lastId !== undefined && updateId <= lastId &&",
+  },
+  {
+    name: "a chat that blocks the bot stays subscribed",
+    file: "lib/chats/chat.ts",
+    text: 'return chat.is_active ? deactivated(marked, event.reason ?? "gone", event.at) : marked;',
+    replacement: "return marked;",
+  },
+  {
+    name: "a group's move to its supergroup is not followed",
+    file: "lib/chats/update.ts",
+    text: "const move = moveOf(message);",
+    replacement: "const move = undefined as ReturnType<typeof moveOf>;",
+  },
+  {
+    name: "an update is confirmed before it is written",
+    file: "lib/telegram/polling.ts",
+    text: "): boolean => isHandled && isDurable;",
+    replacement: "): boolean => isHandled || isDurable;",
+  },
+  {
+    name: "stopBot() confirms what is not written",
+    file: "lib/telegram/polling.ts",
+    text: "    this.#move([], false);",
+    replacement: "    this.#offset = Math.max(0, ...this.#states.keys()) + 1;",
+    scene: "what is not written when a bot is stopped comes again",
+  },
+  {
+    name: "a chat's tasks run in no order",
+    file: "lib/util/async.ts",
+    text: "const mine = before === undefined ? task() : before.then(task, task);",
+    replacement: "const mine = task();",
+  },
+  {
+    name: "a queued update is answered before it is queued",
+    file: "lib/chats/update_processor.ts",
+    text: "const result = await pending?.acknowledged;",
+    replacement: 'const result = await (pending && ("queued" as const));',
+  },
+  {
+    name: "a queued /stop is answered as if it were written",
+    file: "lib/chats/replies.ts",
+    text: 'if (intent === "stop") return ["stoppedForNow"];',
+    replacement: 'if (intent === "stop") return ["stopped"];',
+  },
+];
+
+const writes: readonly Mutant[] = [
+  {
+    name: "a chat is written without its condition",
+    file: "lib/dynamodb/chat_item.ts",
+    text: '  if (expected.kind === "item") requireUnchanged(update, expected.item);\n',
+    replacement: "",
+  },
+  {
+    name: "a write that guesses does not compare update ids",
+    file: "lib/dynamodb/chat_item.ts",
+    text: '  if (ids.length > 0) update.requireBelowIfAny("last_update_id", "<", Math.min(...ids));\n',
+    replacement: "",
+  },
+  {
+    name: "a write whose answer was lost is not taken for ours",
+    file: "lib/dynamodb/chat_storage.ts",
+    text: "const isOurs = ($metadata?.attempts ?? 1) > 1 && isWritten(found.state, after, expected);",
+    replacement: "const isOurs = $metadata?.attempts === -1 && isWritten(found.state, after, expected);",
+    scene: "a write whose answer was lost is answered as what it is",
+  },
+  {
+    name: "a write that comes second after a lost answer is taken for ours",
+    file: "lib/dynamodb/chat_item.ts",
+    text: "  if (now === undefined || now.is_active !== after.is_active) return false;\n",
+    replacement: "  if (now !== undefined) return true;\n",
+  },
+  {
+    name: "a throttled write is given up",
+    file: "lib/chats/storage.ts",
+    text: 'return error instanceof StorageError && error.reason !== "failed";',
+    replacement:
+      'return error instanceof StorageError && error.reason !== "failed" && error.reason !== "throttled";',
+  },
+  {
+    name: "expired keys are not renewed",
+    file: "lib/dynamodb/client.ts",
+    text: "const after = await credentials({ forceRefresh: true });",
+    replacement: "const after = await credentials();",
+  },
+  {
+    name: "a /stop in the queue does not count",
+    file: "lib/chats/update_processor.ts",
+    text: "        overlayUntilWritten(registry, chatId, false, pending.written, { order });\n",
+    replacement: "",
+    scene: "a /stop that waits in the queue holds until a bot that is stopped has ended its broadcast",
+  },
+  {
+    name: "stopBot() forgets the /stops of the queue",
+    file: "lib/chats/update_processor.ts",
+    text: "written.then(end, (error) => error instanceof NotWrittenError || end());",
+    replacement: "written.then(end, end);",
+    scene: "a /stop that waits in the queue holds until a bot that is stopped has ended its broadcast",
+  },
+  {
+    name: "a /stop in the spool is forgotten after a restart",
+    file: "lib/bot/wiring.ts",
+    text: "  overlayRestored(registry, entries, written);\n",
+    replacement: "",
+    scene: "a /stop in the spool holds after a restart, before it is written",
+  },
+  {
+    name: "the spool is not read after a restart",
+    file: "lib/bot/wiring.ts",
+    text: "const { entries, unreadable } = await spool.read();",
+    replacement: "const { entries, unreadable } = { ...await spool.read(), entries: [] as ChatWrite[] };",
+    scene: "a /stop in the spool holds after a restart, before it is written",
+  },
+  {
+    name: "the spool is acknowledged before it is on disk",
+    file: "lib/util/json_lines_file.ts",
+    text: "    await this.#file.appendFile(bytes);\n    await this.#file.datasync();\n",
+    replacement: "    await this.#file.appendFile(bytes);\n",
+    scene: "updates that are confirmed from the spool outlive a loss of power",
+  },
+];
+
+const broadcasts: readonly Mutant[] = [
+  {
+    name: "a run is begun over another process's",
+    file: "lib/dynamodb/ledger.ts",
+    text: '  update.requireAbsent("broadcast_id");\n',
+    replacement: "",
+    scene: "of two processes that begin the same broadcast at once, one sends it",
+  },
+  {
+    name: "the ledger ignores owner and fence",
+    file: "lib/dynamodb/ledger.ts",
+    text:
+      '  update.requireValue("owner", { S: run.owner });\n  update.requireValue("fence", { N: String(run.fence) });\n',
+    replacement: "",
+  },
+  {
+    name: "a window is sent to before it is written",
+    file: "lib/broadcast/checkpoint.ts",
+    text: "    if (!await this.#save(changes, giveUpMs)) return false;\n    this.#isOwnWindow = true;\n",
+    replacement: "    void this.#save(changes, giveUpMs);\n    this.#isOwnWindow = true;\n",
+    scene: "a window is not sent to before the ledger has it",
+  },
+  {
+    name: "a window's last chat is left out of it",
+    file: "lib/broadcast/checkpoint.ts",
+    text: "const last = chats.filter((id) => !isNamed(id)).at(-1);",
+    replacement: "const last = chats.filter((id) => !isNamed(id)).at(-2);",
+    scene: "a process dies in its second window, and another one goes on with skip",
+  },
+  {
+    name: "chats in doubt get it again with skip",
+    file: "lib/broadcast/run_follower.ts",
+    text: "const again = isResent ? doubtfulIds : [];",
+    replacement: "const again = doubtfulIds;",
+  },
+  {
+    name: "chats of a dead process's window are forgotten with resend",
+    file: "lib/broadcast/run_follower.ts",
+    text: "const again = isResent ? doubtfulIds : [];",
+    replacement: "const again = isResent ? [] : [];",
+  },
+  {
+    name: "a lease is taken while it is held",
+    file: "lib/broadcast/run_follower.ts",
+    text: "return unrenewedMs >= (lease_until < this.#clock.now() ? renewedWithinMs : leaseMs);",
+    replacement: "return unrenewedMs >= (lease_until < this.#clock.now() ? 0 : 3000);",
+    scene: "a process that waits for the end of a flood keeps its lease",
+  },
+  {
+    name: "a lease is not renewed",
+    file: "lib/broadcast/checkpoint.ts",
+    text: "    void this.#renewLease();\n",
+    replacement: "",
+    scene: "a process that waits for the end of a flood keeps its lease",
+  },
+  {
+    name: "a /stop just before a message leaves does not count",
+    file: "lib/broadcast/delivery.ts",
+    text:
+      "    if (signal.aborted) return this.#ended;\n    if (!registry.isSubscribed(this.#chatId)) return unsubscribed;\n    const { isActive } = await this.#standing();\n    this.#checkTime();\n    if (signal.aborted) return this.#ended;\n    return isActive && registry.isSubscribed(this.#chatId) ? undefined : unsubscribed;",
+    replacement: "    return signal.aborted ? this.#ended : undefined;",
+    scene: "a /stop counts while the message waits for the end of its chat's flood",
+  },
+  {
+    name: "a /stop that another instance has confirmed does not count",
+    file: "lib/chats/consent_check.ts",
+    text: "return this.#log.count === count || !this.#log.chats.has(chatId);",
+    replacement: "return this.#log.count >= count;",
+    scene: "a /stop that another instance has confirmed ends what a broadcast sends",
+  },
+  {
+    name: "a message that may have arrived is taken for lost",
+    file: "lib/telegram/outcome.ts",
+    text: "/ERR_REQUEST_UNSENT|",
+    replacement: "/ECONNRESET|ERR_REQUEST_UNSENT|",
+    scene: "a message whose answer is lost is not sent again",
+  },
+  {
+    name: "a message without an answer counts as sent",
+    file: "lib/broadcast/delivery.ts",
+    text: '        return { outcome: "unknown", message };',
+    replacement: '        return { outcome: "sent" };',
+    scene: "a message whose answer is lost is not sent again",
+  },
+  {
+    name: "the counts of a dead process are lost",
+    file: "lib/broadcast/run_follower.ts",
+    text: "const counters = new BroadcastCounters(countersFromRecord(run));",
+    replacement: "const counters = new BroadcastCounters();",
+    scene: "a process dies in its second window, and another one goes on with skip",
+  },
+];
+
+const pace: readonly Mutant[] = [
+  {
+    name: "messages leave at twice the rate",
+    file: "lib/telegram/rate_limit/rates.ts",
+    text: "const spacingMs = 1000 / this.#current;",
+    replacement: "const spacingMs = 500 / this.#current;",
+  },
+  {
+    name: "a flood of one chat is taken for the bot's",
+    file: "lib/telegram/rate_limit/flood_wait.ts",
+    text: 'return this.isOpen(now) && this.#diagnosis.scope !== "bot";',
+    replacement: "return false;",
+    scene: "the flood of a few chats holds up no others",
+  },
+  {
+    name: "a flood never ends",
+    file: "lib/telegram/rate_limit/send_request.ts",
+    text: "const until = now + seconds * 1000;",
+    replacement: "const until = now + seconds * 1_000_000;",
+  },
+  {
+    name: "the circuit breaker never closes",
+    file: "lib/telegram/rate_limit/circuit_breaker.ts",
+    text: "    this.#trouble = undefined;\n",
+    replacement: "",
+  },
+];
+
+/** At most one of them is in lib at a time. */
+export const mutants: readonly Mutant[] = [...updates, ...writes, ...broadcasts, ...pace];
