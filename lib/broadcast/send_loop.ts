@@ -134,7 +134,12 @@ export class SendLoop implements ProgressSource {
       this.progress.measure();
       this.launch();
     });
-    const finished = new Promise<void>((resolve) => this.#finish = resolve);
+    const finished = new Promise<void>((resolve) => {
+      this.#finish = () => {
+        this.#isFinished = true;
+        resolve();
+      };
+    });
     end.signal.addEventListener("abort", () => this.launch());
     this.progress.changed();
     this.launch();
@@ -166,9 +171,7 @@ export class SendLoop implements ProgressSource {
     const hasMore = !isAtEnd || isOpen || this.#drawn.length > 0 || this.#isProbing || queue.left > 0 ||
       check.isReading;
     if (end.signal.aborted || !hasMore) {
-      if (this.#underWay.size > 0) return;
-      this.#isFinished = true;
-      this.#finish();
+      if (this.#underWay.size === 0) this.#finish();
     } else if (wants > 0) void this.#draw();
     else if (isAtEnd && queue.left > 0) void this.#advance();
   }
