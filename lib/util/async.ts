@@ -2,7 +2,7 @@
  * How tasks run: once, one after another, a few at a time, within a time, again after a failure. The folder `util` holds
  * what every other folder may use, and imports none of them.
  */
-import type { Clock } from "./clock.ts";
+import { type Clock, startTimer } from "./clock.ts";
 
 /** Runs a task when it is first asked for, and gives every caller its result. A task that fails is run again by the next call. */
 export class Lazy<T> {
@@ -70,9 +70,6 @@ export interface DeadlineOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Ends a timer that nobody waits for any more. An abort without a reason makes an exception with a stack, which is slow. */
-const finished = Symbol("finished");
-
 /** A task did not end within its time. */
 export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
@@ -87,55 +84,59 @@ export async function deadline<T>(
   task: Promise<T> | ((signal: AbortSignal) => Promise<T>),
   { ms, clock, signal }: DeadlineOptions,
 ): Promise<T> {
-  const timer = new AbortController();
-  const ended = new AbortController();
+  const ended = typeof task === "function" ? new AbortController() : undefined;
   let end: (error: unknown) => void = () => {};
   const late = new Promise<never>((_, reject) => {
     end = (error) => {
       reject(error);
-      ended.abort(error);
+      ended?.abort(error);
     };
   });
   late.catch(() => {});
   const abort = (): void => end(signal?.reason);
   if (signal?.aborted) abort();
   else signal?.addEventListener("abort", abort, { once: true });
-  clock.sleep(ms, timer.signal).then(
-    () => end(new DeadlineError(`it has taken longer than ${ms / 1000} s`)),
-    (error) => error === finished || end(error),
+  const clearTimer = startTimer(
+    clock,
+    ms,
+    (error) => end(error ?? new DeadlineError(`it has taken longer than ${ms / 1000} s`)),
   );
   try {
-    return await Promise.race([typeof task === "function" ? task(ended.signal) : task, late]);
+    return await Promise.race([
+      typeof task === "function" ? task((ended as AbortController).signal) : task,
+      late,
+    ]);
   } finally {
-    timer.abort(finished);
+    clearTimer();
     signal?.removeEventListener("abort", abort);
   }
 }
 
 /** Resolves when the task has settled, after `ms` milliseconds at the latest; true if the task has settled. */
-export async function settleWithin(task: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {
-  const done = new AbortController();
-  const settled = task.then(() => true, () => true);
-  try {
-    return await Promise.race([settled, clock.sleep(ms, done.signal).then(() => false, () => false)]);
-  } finally {
-    done.abort(finished);
-  }
+export function settleWithin(task: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {
+  return new Promise((resolve) => {
+    const clearTimer = startTimer(clock, ms, () => resolve(false));
+    const settled = (): void => {
+      clearTimer();
+      resolve(true);
+    };
+    task.then(settled, settled);
+  });
 }
 
 /** The result of a promise, which goes on after the signal aborts without anybody who waits for it. Rejects then with its reason. */
 export async function abortable<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await task;
   signal.throwIfAborted();
-  const done = new AbortController();
+  let abort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true, signal: done.signal });
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
   });
   try {
     return await Promise.race([task, aborted]);
   } finally {
-    done.abort(finished);
+    signal.removeEventListener("abort", abort);
   }
 }
 
