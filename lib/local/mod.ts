@@ -34,14 +34,14 @@ export type { Payload } from "./telegram/request_body.ts";
 export type { SecondPoller } from "./telegram/updates.ts";
 export type { WebhookDelivery } from "./telegram/webhook.ts";
 
-export {
-  type Allowed,
-  type BeforeForward,
-  type FaultGate,
-  type FaultGateOptions,
-  type GateEntry,
-  startFaultGate,
-} from "./dynamodb/fault_proxy.ts";
+export type {
+  Allowed,
+  BeforeForward,
+  FaultGate,
+  FaultGateOptions,
+  GateEntry,
+} from "./dynamodb/fault_gate.ts";
+export { startFaultGate } from "./dynamodb/fault_proxy.ts";
 export type { Call, Fault, FaultOptions, ServiceError, ThrottlingType } from "./dynamodb/faults.ts";
 export { iamActions, type IamPolicy, iamPolicy, ledgerActions } from "./dynamodb/iam.ts";
 export { type LocalDynamoDB, type LocalDynamoDBOptions, startDynamoDB } from "./dynamodb/server.ts";

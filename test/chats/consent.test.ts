@@ -1,13 +1,16 @@
 /** The consent table, every cell over the wire: what is in the table afterwards, and what was answered. */
-import {
-  type BotApiServer,
-  type LocalChat,
-  type LocalGroup,
-  type LocalUser,
-  startBotApiServer,
-} from "../../lib/local/mod.ts";
+import { type BotApiServer, type LocalChat, type LocalGroup, type LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { HandClock, said, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
+import {
+  HandClock,
+  said,
+  type Scene,
+  type SceneOptions,
+  startServer,
+  until,
+  withBot,
+} from "../support/bot.ts";
+import { epoch } from "../sim/scheduler.ts";
 import type { RawItem } from "../support/storage.ts";
 
 const replies = {
@@ -21,8 +24,8 @@ const replies = {
 } as const;
 type Reply = keyof typeof replies;
 
-const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
-const startedAt = Math.floor(Date.now() / 1000) * 1000;
+const startedAt = epoch;
+const hourAgo = new Date(epoch - 3_600_000).toISOString();
 
 /** The standings of a chat that is in the table, and what tells them. */
 const standings: Readonly<Record<string, RawItem>> = {
@@ -900,7 +903,7 @@ again("an old block that is delivered again does not undo the return", async () 
 });
 
 again("two bots that get the same updates at the same time count each once and welcome once", async () => {
-  const other = await startBotApiServer();
+  const other = await startServer();
   try {
     await withBot(async ({ bot, server, another, settled, item }) => {
       const users = Array.from({ length: 20 }, () => server.user());

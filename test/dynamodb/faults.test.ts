@@ -6,7 +6,7 @@ import type { ChatEvent } from "../../lib/chats/events.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
-import type { FaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
+import type { FaultGate } from "../../lib/local/dynamodb/fault_gate.ts";
 import { assert, suite } from "../harness.ts";
 import { known, noon, secondMs } from "../support/chats.ts";
 import {

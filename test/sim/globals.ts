@@ -89,8 +89,8 @@ export function clockOf(scheduler: Scheduler, owner?: Machine): Clock {
 }
 
 /** @throws {Error} On `enter()`, while another simulation runs. */
-export function installGlobals(scheduler: Scheduler): Globals {
-  const replacements = [...timersOf(scheduler), ...chanceOf(scheduler), ...exits(scheduler)];
+export function installGlobals(scheduler: Scheduler, fetch?: typeof globalThis.fetch): Globals {
+  const replacements = [...timersOf(scheduler), ...chanceOf(scheduler), ...exits(scheduler, fetch)];
   const originals = replacements.map(([target, name]) =>
     [target, name, Object.getOwnPropertyDescriptor(target, name)] as const
   );
@@ -164,7 +164,7 @@ function chanceOf(scheduler: Scheduler): Replacement[] {
 }
 
 /** A machine's own files; what else would wait for something real is refused. */
-function exits(scheduler: Scheduler): Replacement[] {
+function exits(scheduler: Scheduler, fetch: typeof globalThis.fetch | undefined): Replacement[] {
   const refuse = (name: string) => (): never => {
     throw new Error(`${name} would leave the simulation`);
   };
@@ -172,8 +172,12 @@ function exits(scheduler: Scheduler): Replacement[] {
   return [
     [globalThis, "Blob", ReadableBlob],
     [globalThis, "setInterval", refuse("setInterval()")],
-    [globalThis, "fetch", refuse("fetch()")],
+    [globalThis, "fetch", fetch ?? refuse("fetch()")],
     [fs, "open", (...args: Parameters<typeof open>) => (scheduler.current?.files ?? { open }).open(...args)],
-    [fs, "mkdir", (path: string) => scheduler.current?.files.mkdir(path) ?? mkdir(path)],
+    [
+      fs,
+      "mkdir",
+      (...args: Parameters<typeof mkdir>) => (scheduler.current?.files ?? { mkdir }).mkdir(...args),
+    ],
   ];
 }

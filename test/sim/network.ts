@@ -304,7 +304,8 @@ function isRefusal(fate: Fate): fate is Refusal {
   return ["failed", "failedAfterEffect", "throttled", "denied", "expired"].includes(fate);
 }
 
-async function bytesOf(body: RequestInit["body"]): Promise<Uint8Array> {
+/** The body of a request, read whole. */
+export async function bytesOf(body: RequestInit["body"]): Promise<Uint8Array> {
   if (body === undefined || body === null) return new Uint8Array();
   if (typeof body === "string") return Buffer.from(body);
   if (body instanceof Uint8Array) return copyOf(body);
@@ -320,7 +321,7 @@ function copyOf(part: string | Uint8Array): Uint8Array {
 }
 
 /** A response whose body can be read in the same turn of the event loop. */
-function responseOf({ status, headers, body }: ServiceResponse): Response {
+export function responseOf({ status, headers, body }: ServiceResponse): Response {
   const text = (): string => typeof body === "string" ? body : new TextDecoder().decode(body);
   const bytes = (): Uint8Array => typeof body === "string" ? new TextEncoder().encode(body) : body;
   const response = {
@@ -333,7 +334,7 @@ function responseOf({ status, headers, body }: ServiceResponse): Response {
   return response as unknown as Response;
 }
 
-function socketError(code: string): Error {
+export function socketError(code: string): Error {
   const text = code === "ECONNREFUSED" ? `connect ${code} 10.0.0.1:443` : `read ${code}`;
   return Object.assign(new Error(text), { code, errno: -1, syscall: "read" });
 }

@@ -56,6 +56,13 @@ export interface EventOptions {
 /** When time begins: 2026-11-25T12:00:00Z. */
 export const epoch: number = Date.UTC(2026, 10, 25, 12);
 
+export interface SchedulerOptions {
+  /** Whether all that happens is noted in `lines`. @default false */
+  readonly keepsTrace?: boolean;
+  /** What the global `fetch` does. Default: it is refused. */
+  readonly fetch?: typeof fetch;
+}
+
 export class Scheduler {
   readonly seed: number;
   /** The chance of the world. */
@@ -71,13 +78,14 @@ export class Scheduler {
   readonly #heap: Event[] = [];
   readonly #globals: Globals;
   #order = 0;
+  #held = 0;
   #hash: [number, number] = [0x811c9dc5, 0x1234567];
 
-  constructor(seed: number, { keepsTrace = false }: { readonly keepsTrace?: boolean } = {}) {
+  constructor(seed: number, { keepsTrace = false, fetch }: SchedulerOptions = {}) {
     this.seed = seed;
     this.random = randomOf(seed);
     this.lines = keepsTrace ? [] : undefined;
-    this.#globals = installGlobals(this);
+    this.#globals = installGlobals(this, fetch);
   }
 
   /** A further source of chance, which does not depend on how often others are asked. */
@@ -135,6 +143,52 @@ export class Scheduler {
     }
   }
 
+  /**
+   * Runs a task, and all events, until the task has ended. Time stands still while what `hold()` was given is not settled.
+   * @param realMs How long this may take by the real clock, in milliseconds.
+   */
+  async runTask<T>(task: () => Promise<T>, owner: Machine, realMs: number): Promise<T> {
+    let ended: (() => T) | undefined;
+    const begin = (): void =>
+      void task().then((result) => ended = () => result, (error) => {
+        ended = () => {
+          throw error;
+        };
+      });
+    this.after(0, begin, { owner });
+    const realEnd = realNow() + realMs;
+    this.#globals.enter();
+    try {
+      for (let turns = 0; ended === undefined; turns++) {
+        const event = this.#heap[0];
+        if (turns % 1000 === 0 && realNow() > realEnd) throw new Error(this.#stuck(realMs));
+        if (event === undefined || (this.#held > 0 && event.at > this.now)) await realTurn();
+        else {
+          pop(this.#heap);
+          if (!this.#isDelayed(event)) await this.#play(event);
+        }
+      }
+      return ended();
+    } finally {
+      this.#globals.leave();
+    }
+  }
+
+  /** Has time stand still until a promise that waits for something real is settled. */
+  async hold<T>(real: Promise<T>): Promise<T> {
+    this.#held++;
+    try {
+      return await real;
+    } finally {
+      this.#held--;
+    }
+  }
+
+  #stuck(realMs: number): string {
+    const seconds = Math.round((this.now - epoch) / 1000);
+    return `it has not ended within ${realMs / 1000} s of real time and ${seconds} s of virtual time`;
+  }
+
   /** Puts an event back that its machine cannot run yet. */
   #isDelayed(event: Event): boolean {
     const { owner } = event;
@@ -173,6 +227,14 @@ function settled(): Promise<void> {
 }
 let wake: () => void = () => {};
 const onTurn = (): void => wake();
+
+const { setTimeout: realTimeout } = globalThis;
+const realNow = performance.now.bind(performance);
+
+/** Gives the real event loop time for what it waits for. */
+function realTurn(): Promise<void> {
+  return new Promise((resolve) => realTimeout(resolve, 1));
+}
 
 // The heap of events.
 

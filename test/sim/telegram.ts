@@ -12,6 +12,8 @@ import type { Service, ServiceRequest, ServiceResponse } from "./service.ts";
 export interface SimulatedTelegramOptions extends Omit<BotApiServerOptions, "clock" | "port"> {
   /** All time and chance of Telegram. */
   readonly clock: Clock;
+  /** The clock of those who wait for what the bot says. Default: `clock`. */
+  readonly hostClock?: Clock;
   /** @default "1000000:AAsimulated-token_0000000000000000" */
   readonly token?: string;
   /** What `server.apiRoot` says. @default "https://api.telegram.org" */
@@ -66,13 +68,14 @@ export class SimulatedTelegram implements Service {
   constructor(options: SimulatedTelegramOptions) {
     const {
       clock,
+      hostClock = clock,
       token = "1000000:AAsimulated-token_0000000000000000",
       apiRoot = "https://api.telegram.org",
     } = options;
     const { webhookFetch = refuseConnection, onMessage, onConfirmed, ...rest } = options;
     this.#clock = clock;
     this.#api = createBotApi({
-      ...{ ...rest, token, hostClock: clock, transport: transportOf(webhookFetch) },
+      ...{ ...rest, token, hostClock, transport: transportOf(webhookFetch) },
       hooks: {
         onMessage: (event) =>
           onMessage?.({ ...event, request: this.#requestOf(event.request) as ServiceRequest }),

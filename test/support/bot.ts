@@ -1,5 +1,6 @@
 /** A bot between a local Telegram and a table behind the IAM gate, and what tests need to watch it. */
 import { connect } from "node:net";
+import process from "node:process";
 import { inspect } from "node:util";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import {
@@ -12,6 +13,8 @@ import {
 } from "../../lib/local/mod.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import type { BotOptions } from "../../lib/bot/options.ts";
+import { currentWorld, inVirtualTime } from "../sim/world.ts";
+import { engineVariable } from "./dynamodb_local.ts";
 import { clientAt, type RawItem, startTable, type TableFixture } from "./storage.ts";
 
 export interface LogLine {
@@ -76,8 +79,20 @@ export interface SceneOptions {
   readonly state?: "made" | "initialized" | "started";
 }
 
-/** Starts everything, runs the body, closes everything, and fails if a request did what the policy does not allow. */
+/**
+ * Starts everything in virtual time, runs the body, closes everything, and fails if a request did what the policy does not
+ * allow. Against another engine's DynamoDB all is real.
+ */
 export async function withBot(
+  body: (scene: Scene) => unknown,
+  options: SceneOptions = {},
+): Promise<void> {
+  if (process.env[engineVariable] !== undefined) return await withBotOverHttp(body, options);
+  await inVirtualTime(() => withBotOverHttp(body, options));
+}
+
+/** As `withBot`, with real servers in real time: for what only sockets show. */
+export async function withBotOverHttp(
   body: (scene: Scene) => unknown,
   options: SceneOptions = {},
 ): Promise<void> {
@@ -85,7 +100,7 @@ export async function withBot(
     isEmpty: options.isEmpty ?? false,
     hasLedger: options.hasLedger ?? false,
   });
-  const server = await startBotApiServer(options.server);
+  const server = await startServer(options.server);
   const bots: MeanReversionTelegramBot[] = [];
   const logs = new Logs();
   const another = (more: Partial<BotOptions> = {}): MeanReversionTelegramBot => {
@@ -122,6 +137,11 @@ export async function withBot(
   }
 }
 
+/** A Bot API server; a simulated one in virtual time. */
+export async function startServer(options?: BotApiServerOptions): Promise<BotApiServer> {
+  return currentWorld()?.startBotApiServer(options) ?? await startBotApiServer(options);
+}
+
 /** A bot as users make it, with its DynamoDB client pointed at `endpoint`. */
 export function botOn(
   server: Pick<BotApiServer, "token" | "apiRoot">,
@@ -135,6 +155,7 @@ export function botOn(
     regionName: "us-east-1",
     tableName: "telegram-chats",
     messagesPerSecond: 1000,
+    ...server.apiRoot.endsWith(".sim") && currentWorld()?.botOptions,
     ...options,
   });
 }

@@ -8,6 +8,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../../lib/util/clock.ts";
+import { currentWorld } from "../sim/world.ts";
 
 /** What a process needs to know to show the same time as others. */
 export interface ClockOrigin {
@@ -17,10 +18,15 @@ export interface ClockOrigin {
 }
 
 export interface FastClockOptions {
-  /** @default now */
+  /** Default: when it is first asked. */
   readonly startedAt?: number;
   /** @default always 0.5 */
   readonly random?: () => number;
+}
+
+/** A turn of the event loop, be it a real one or the scheduler's. */
+function nextTurn(): Promise<void> {
+  return currentWorld()?.nextTurn() ?? setImmediate();
 }
 
 /** Timers that are set for longer end at once. */
@@ -29,16 +35,16 @@ const longestTimerMs = 2 ** 31 - 1;
 /** Real time, so many times as fast. */
 export class FastClock implements Clock {
   #factor: number;
-  #realStart: number;
-  #start: number;
+  /** The real time, and the time shown, when it was set last. It begins when it is first asked. */
+  #origin: { readonly real: number; readonly shown: number } | undefined;
   /** Sets the timer of each sleeper anew. */
   readonly #sleepers = new Set<() => void>();
   readonly #random: () => number;
 
-  constructor(factor: number, { startedAt = Date.now(), random = () => 0.5 }: FastClockOptions = {}) {
+  constructor(factor: number, { startedAt, random = () => 0.5 }: FastClockOptions = {}) {
     this.#factor = factor;
-    this.#realStart = this.#start = startedAt;
     this.#random = random;
+    if (startedAt !== undefined) this.#origin = { real: startedAt, shown: startedAt };
   }
 
   now(): number {
@@ -46,13 +52,14 @@ export class FastClock implements Clock {
   }
 
   elapsed(): number {
-    return this.#start + (Date.now() - this.#realStart) * this.#factor;
+    const now = Date.now();
+    const { real, shown } = this.#origin ??= { real: now, shown: now };
+    return shown + (now - real) * this.#factor;
   }
 
   /** Changes the speed, also for sleeps under way, so that a slow machine can catch up before time goes on. */
   setFactor(factor: number): void {
-    this.#start = this.elapsed();
-    this.#realStart = Date.now();
+    this.#origin = { shown: this.elapsed(), real: Date.now() };
     this.#factor = factor;
     for (const plan of this.#sleepers) plan();
   }
@@ -87,6 +94,10 @@ export class FastClock implements Clock {
 
   random(): number {
     return this.#random();
+  }
+
+  nextTurn(): Promise<void> {
+    return nextTurn();
   }
 }
 
@@ -151,6 +162,10 @@ export class TestClock implements Clock {
   random(): number {
     return 0.5;
   }
+
+  nextTurn(): Promise<void> {
+    return nextTurn();
+  }
 }
 
 /** Moves by hand, and by each sleep. */
@@ -180,7 +195,7 @@ export class StepClock implements Clock {
   readonly #settled: () => Promise<unknown>;
 
   /** @param settled Resolves when nothing more happens until time passes. */
-  constructor(start: number = 1_000_000, settled: () => Promise<unknown> = () => setImmediate()) {
+  constructor(start: number = 1_000_000, settled: () => Promise<unknown> = nextTurn) {
     this.#now = start;
     this.#settled = settled;
   }

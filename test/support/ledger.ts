@@ -8,12 +8,12 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import type { Clock } from "../../lib/util/clock.ts";
 import type { LocalDynamoDB } from "../../lib/local/dynamodb/server.ts";
-import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
+import type { FaultGate, GateEntry } from "../../lib/local/dynamodb/fault_gate.ts";
 import { ledgerActions } from "../../lib/local/dynamodb/iam.ts";
 import { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import type { RunRecord } from "../../lib/broadcast/ledger.ts";
 import { noon, secondMs } from "./chats.ts";
-import { clientAt, type RawItem, startOrUseEngine } from "./storage.ts";
+import { clientAt, type RawItem, startGatedEngine } from "./storage.ts";
 
 export const ledgerTable = "telegram-broadcasts";
 
@@ -26,9 +26,8 @@ export interface LedgerFixtureOptions {
 export async function startLedger(
   { random, createTableMs }: LedgerFixtureOptions = {},
 ): Promise<LedgerFixture> {
-  const db = await startOrUseEngine(createTableMs, [ledgerTable]);
   const allow = [{ actions: ledgerActions, table: ledgerTable }];
-  const gate = await startFaultGate({ target: db.endpoint, allow, ...(random && { random }) });
+  const { db, gate } = await startGatedEngine({ createTableMs, allow, random }, [ledgerTable]);
   return new LedgerFixture(db, gate);
 }
 

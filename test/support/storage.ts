@@ -11,11 +11,13 @@ import {
   ScanCommand,
 } from "@aws-sdk/client-dynamodb";
 import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
-import { type FaultGate, type GateEntry, startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
+import type { Allowed, FaultGate, GateEntry } from "../../lib/local/dynamodb/fault_gate.ts";
+import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { iamActions, ledgerActions } from "../../lib/local/dynamodb/iam.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import { assert } from "../harness.ts";
+import { currentWorld } from "../sim/world.ts";
 import { clientAt, type Keys, testKeys } from "./client.ts";
 import { SleepyClock, TestClock } from "./clocks.ts";
 import { engineVariable } from "./dynamodb_local.ts";
@@ -77,13 +79,32 @@ export async function startOrUseEngine(
   return { endpoint, region: "us-east-1", credentials, close, [Symbol.asyncDispose]: close };
 }
 
+export interface GatedEngineOptions {
+  readonly createTableMs?: number | undefined;
+  readonly allow: readonly Allowed[];
+  readonly random?: (() => number) | undefined;
+}
+
+/** A DynamoDB, and a gate before it; simulated ones in virtual time. */
+export async function startGatedEngine(
+  { createTableMs, allow, random }: GatedEngineOptions,
+  tables: readonly string[],
+): Promise<{ readonly db: LocalDynamoDB; readonly gate: FaultGate }> {
+  const gateOptions = { allow, ...(random && { random }) };
+  const world = currentWorld();
+  if (world !== undefined) {
+    return world.startDynamoDB(createTableMs === undefined ? {} : { createMs: createTableMs }, gateOptions);
+  }
+  const db = await startOrUseEngine(createTableMs, tables);
+  return { db, gate: await startFaultGate({ target: db.endpoint, ...gateOptions }) };
+}
+
 /** Starts the embedded DynamoDB, the gate and, unless told otherwise, creates the table through the storage. */
 export async function startTable(options: FixtureOptions = {}): Promise<TableFixture> {
   const { random, createTableMs, isEmpty = false, hasLedger = false } = options;
-  const db = await startOrUseEngine(createTableMs);
   const chats = { actions: iamActions, table: TableName };
-  const allow = hasLedger ? [chats, { actions: ledgerActions, table: LedgerName }] : chats;
-  const gate = await startFaultGate({ target: db.endpoint, allow, ...(random && { random }) });
+  const allow = [chats, ...hasLedger ? [{ actions: ledgerActions, table: LedgerName }] : []];
+  const { db, gate } = await startGatedEngine({ createTableMs, allow, random }, [TableName]);
   const fixture = new TableFixture(db, gate, hasLedger);
   if (!isEmpty) await fixture.storage({ clock: new TestClock(0) }).createTableIfNotExists();
   gate.resetCounts();

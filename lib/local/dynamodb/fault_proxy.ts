@@ -1,67 +1,19 @@
-/** `FaultGate`: an HTTP proxy in front of a DynamoDB emulator that refuses, throttles, delays and loses requests. */
+/** `startFaultGate`: a `FaultGate` as an HTTP proxy on loopback. */
 import {
   Agent,
   createServer,
   type IncomingMessage,
   request as httpRequest,
-  type Server,
   type ServerResponse,
 } from "node:http";
-import type { AddressInfo } from "node:net";
-import { systemClock } from "../../util/clock.ts";
-import {
-  anything,
-  assertOptions,
-  assertValue,
-  type Checks,
-  functionRule,
-  textRule,
-} from "../../util/validate.ts";
 import { closeAtOnce, listen, readBody } from "../loopback.ts";
-import { millisecondsRule, required } from "../validate.ts";
 import {
-  accessDenied,
-  addCounted,
-  assertAction,
-  type Call,
-  errorBody,
-  type Fault,
-  FaultList,
-  type FaultOptions,
-  type ServiceError,
-  serviceErrorRules,
-  throttled,
-  type ThrottlingType,
-} from "./faults.ts";
-
-/** These actions on this table, and on its indexes. */
-export interface Allowed {
-  /** As IAM names them, without `dynamodb:`. */
-  readonly actions: readonly string[];
-  /** The table's name. */
-  readonly table: string;
-}
-
-/** Where a gate forwards requests to, and which it lets pass. */
-export interface FaultGateOptions {
-  /** The DynamoDB behind the gate: an `http://` endpoint, such as `startDynamoDB` gives. */
-  readonly target: string;
-  /** As in an IAM policy: a request that none of these allows is refused. Default: every request passes. */
-  readonly allow?: Allowed | readonly Allowed[];
-  /** TCP port on 127.0.0.1. Default: 0, the system chooses. */
-  readonly port?: number;
-  /** Decides which share of the requests a fault hits; a number in [0, 1). Default: the machine's own. */
-  readonly random?: () => number;
-}
-
-/** One request that the gate saw. */
-export interface GateEntry extends Call {
-  /** The HTTP status that the client got, or why it got none. */
-  readonly status: number | "hung" | "lost" | "refused";
-}
-
-/** Called with a request's parsed body before it is forwarded; the request waits for it. */
-export type BeforeForward = (requestBody: Record<string, unknown>) => void | Promise<void>;
+  assertGateOptions,
+  FaultGate,
+  type FaultGateOptions,
+  type GateAnswer,
+  type GateRequest,
+} from "./fault_gate.ts";
 
 /**
  * Starts an HTTP proxy on loopback in front of a DynamoDB emulator, which shows what no emulator shows: refused
@@ -71,266 +23,49 @@ export type BeforeForward = (requestBody: Record<string, unknown>) => void | Pro
  */
 export async function startFaultGate(options: FaultGateOptions): Promise<FaultGate> {
   assertGateOptions(options);
-  const gate = new FaultGate(options);
-  await gate.listen(options.port ?? 0);
+  const { target, port = 0 } = options;
+  const agent = new Agent({ keepAlive: true });
+  const server = createServer((request, response) => {
+    // Without a listener the error of a client that leaves would end the process.
+    request.on("error", () => {});
+    // What breaks behind the gate reaches the client as a broken connection, as it would without the gate.
+    serve(gate, request, response).catch(() => request.socket.destroy());
+  });
+  const gate: FaultGate = new FaultGate(options, {
+    endpoint: `http://127.0.0.1:${await listen(server, port)}`,
+    forward: (request) => forward(new URL(target), agent, request),
+    close: async () => {
+      const closed = closeAtOnce(server);
+      agent.destroy();
+      await closed;
+    },
+  });
   return gate;
 }
 
-const gateChecks: Checks<FaultGateOptions> = {
-  rules: {
-    target: required({
-      isGood: (target) =>
-        typeof target === "string" && URL.canParse(target) && new URL(target).protocol === "http:",
-      rule: "an http:// endpoint, such as the endpoint of startDynamoDB()",
-      Refusal: RangeError,
-    }),
-    ...{ allow: anything, port: anything, random: anything },
-  },
-};
-
-const allowedChecks: Checks<Allowed> = {
-  rules: {
-    actions: required({ isGood: Array.isArray, rule: 'a list of actions such as ["GetItem"]' }),
-    table: required(textRule("the name of a table")),
-  },
-  ...{ subject: '"allow"', what: "a name in allow" },
-};
-
-function assertGateOptions(options: FaultGateOptions): void {
-  const action = "start the gate";
-  assertOptions(action, options ?? {}, gateChecks);
-  for (const allowed of options.allow === undefined ? [] : [options.allow].flat()) {
-    assertOptions(action, allowed, allowedChecks);
-    allowed.actions.forEach((each, index) => assertAction(action, each, `actions[${index}]`));
-  }
-}
-
-const logLimit = 1000;
-
-/** The proxy that `startFaultGate` starts. Where several faults fit a request, the one that was set first applies. */
-export class FaultGate {
-  readonly #target: URL;
-  readonly #allow: readonly Allowed[] | undefined;
-  readonly #faults: FaultList;
-  readonly #hooks = new Set<{ action: string; hook: BeforeForward; fired: number }>();
-  readonly #counts = new Map<string, number>();
-  readonly #log: GateEntry[] = [];
-  readonly #agent = new Agent({ keepAlive: true });
-  readonly #closing = new AbortController();
-  readonly #server: Server;
-
-  /** @ignore Gates are started by `startFaultGate`. */
-  constructor({ target, allow, random = systemClock.random }: FaultGateOptions) {
-    this.#target = new URL(target);
-    this.#allow = allow && [allow].flat();
-    this.#faults = new FaultList(random);
-    this.#server = createServer((request, response) => {
-      // Without a listener the error of a client that leaves would end the process.
-      request.on("error", () => {});
-      // What breaks behind the gate reaches the client as a broken connection, as it would without the gate.
-      this.#handle(request, response).catch(() => request.socket.destroy());
-    });
-  }
-
-  /** Called by `startFaultGate`. */
-  async listen(port: number): Promise<void> {
-    await listen(this.#server, port);
-  }
-
-  /** `http://127.0.0.1:PORT` */
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** Requests since the start or the last `resetCounts()`; an SDK's own retries count too. */
-  get requests(): number {
-    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
-  }
-
-  /** Requests of one action, such as `"UpdateItem"`. */
-  count(action: string): number {
-    assertAction("count requests", action);
-    return this.#counts.get(action) ?? 0;
-  }
-
-  /** Counts from zero again. */
-  resetCounts(): void {
-    this.#counts.clear();
-  }
-
-  /** The last thousand requests that came to an end, oldest first. */
-  get log(): readonly GateEntry[] {
-    return this.#log;
-  }
-
-  /** Refuses access, to one action or to all. */
-  deny(action?: string): Fault {
-    return this.#faults.add({ kind: "answer", error: accessDenied }, action === undefined ? {} : { action });
-  }
-
-  /** Throttles. `type` defaults to `"ThrottlingException"`, which on-demand tables give. */
-  throttle(options: FaultOptions & { readonly type?: ThrottlingType } = {}): Fault {
-    return this.fail({ ...options, ...throttled(options.type ?? "ThrottlingException") });
-  }
-
-  /** Answers with any error of the service. */
-  fail(options: FaultOptions & ServiceError): Fault {
-    const effect = { kind: "answer", error: () => options } as const;
-    return this.#faults.add(effect, options, { ...serviceErrorRules });
-  }
-
-  /** Accepts the request and never answers. */
-  hang(options: FaultOptions = {}): Fault {
-    return this.#faults.add({ kind: "hang" }, options);
-  }
-
-  /** Forwards the request, so that it takes effect, and cuts the connection in place of the answer. */
-  loseAnswers(options: FaultOptions = {}): Fault {
-    return this.#faults.add({ kind: "lose" }, options);
-  }
-
-  /** Cuts the connection, without forwarding the request. */
-  refuse(options: FaultOptions = {}): Fault {
-    return this.#faults.add({ kind: "refuse" }, options);
-  }
-
-  /** Holds the request for `ms` milliseconds first; another fault may follow. */
-  delay(options: FaultOptions & { readonly ms: number }): Fault {
-    const ms = required({ ...millisecondsRule, Refusal: RangeError });
-    return this.#faults.add({ kind: "delay", ms: options.ms }, options, { ms });
-  }
-
-  /** Ends all faults and hooks. `allow` stays. */
-  clear(): void {
-    this.#faults.clear();
-    this.#hooks.clear();
-  }
-
-  /**
-   * Calls `hook` before each request of `action` is forwarded, so that a test can let another writer go first.
-   * A hook that itself writes through the gate has to `clear()` its handle before, or it waits for itself.
-   * Where a hook throws, the client gets a 400 `HookFailed` with its message, which the SDK does not retry.
-   */
-  before(action: string, hook: BeforeForward): Fault {
-    assertAction("set a hook", action);
-    assertValue("set a hook", "hook", hook, required(functionRule()));
-    return addCounted(this.#hooks, { action, hook, fired: 0 });
-  }
-
-  /** Stops at once, and cuts off requests that are under way or hang. */
-  async close(): Promise<void> {
-    this.#closing.abort();
-    const closed = closeAtOnce(this.#server);
-    this.#agent.destroy();
-    await closed;
-  }
-
-  /** As `close()`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await readBody(request);
-    const { call, parameters } = parseCall(request, body);
-    this.#counts.set(call.action, this.count(call.action) + 1);
-    const { delayMs, effect } = this.#decide(call);
-    if (delayMs > 0) await systemClock.sleep(delayMs, this.#closing.signal);
-    if (effect?.kind === "hang") return this.#note(call, "hung");
-    if (effect?.kind === "refuse") return this.#cut(call, request, "refused");
-    if (effect?.kind === "answer") return this.#answerError(call, response, effect.error(call));
-    try {
-      await this.#runHooks(call, parameters);
-    } catch (error) {
-      const message = `The hook before ${call.action} failed: ${String(error)}`;
-      return this.#answerError(call, response, { status: 400, type: "HookFailed", message });
-    }
-    const answer = await forward(this.#target, this.#agent, request, body);
-    if (effect?.kind === "lose") return this.#cut(call, request, "lost");
-    this.#answer(call, response, answer);
-  }
-
-  #decide(call: Call): ReturnType<FaultList["next"]> {
-    const { action, table } = call;
-    return this.#allow?.some((each) => each.actions.includes(action) && each.table === table) ?? true
-      ? this.#faults.next(call)
-      : { delayMs: 0, effect: { kind: "answer", error: accessDenied } };
-  }
-
-  async #runHooks(call: Call, parameters: Record<string, unknown>): Promise<void> {
-    for (const entry of this.#hooks) {
-      if (entry.action !== call.action) continue;
-      entry.fired++;
-      await entry.hook(parameters);
-    }
-  }
-
-  #cut(call: Call, request: IncomingMessage, status: "lost" | "refused"): void {
-    this.#note(call, status);
-    request.socket.destroy();
-  }
-
-  #answer(call: Call, response: ServerResponse, { head, content }: ForwardedAnswer): void {
-    const { connection: _connection, "transfer-encoding": _encoding, ...headers } = head.headers;
-    const status = head.statusCode ?? 500;
-    this.#note(call, status);
-    response.writeHead(status, { ...headers, "content-length": content.length }).end(content);
-  }
-
-  #answerError(call: Call, response: ServerResponse, error: ServiceError): void {
-    this.#note(call, error.status);
-    response.writeHead(error.status, {
-      "content-type": "application/x-amz-json-1.0",
-      "x-amzn-requestid": "LOCALFAULTGATE",
-    }).end(errorBody(error));
-  }
-
-  #note(call: Call, status: GateEntry["status"]): void {
-    this.#log.push({ ...call, status });
-    if (this.#log.length > logLimit) this.#log.shift();
-  }
-}
-
-/** The whole answer of the DynamoDB behind the gate. */
-interface ForwardedAnswer {
-  readonly head: IncomingMessage;
-  readonly content: Uint8Array;
+async function serve(gate: FaultGate, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method = "POST", url = "/", headers } = request;
+  const answer = await gate.handle({ method, target: url, headers, body: await readBody(request) });
+  if (answer === "hang") return;
+  if (answer === "cut") return void request.socket.destroy();
+  const { connection: _connection, "transfer-encoding": _encoding, ...rest } = answer.headers;
+  response.writeHead(answer.status, { ...rest, "content-length": answer.body.length }).end(answer.body);
 }
 
 /** Forwards a request as it came, and resolves once the whole answer is there. */
-function forward(
-  target: URL,
-  agent: Agent,
-  request: IncomingMessage,
-  body: Uint8Array,
-): Promise<ForwardedAnswer> {
-  const { method = "POST", url = "/", headers } = request;
+function forward(target: URL, agent: Agent, request: GateRequest): Promise<GateAnswer> {
+  const { method, headers, body } = request;
   return new Promise((resolve, reject) => {
     const forwarded = httpRequest(
-      new URL(url, target),
+      new URL(request.target, target),
       { method, headers, agent },
-      (answer) => readBody(answer).then((content) => resolve({ head: answer, content }), reject),
+      (answer) =>
+        readBody(answer).then(
+          (content) => resolve({ status: answer.statusCode ?? 500, headers: answer.headers, body: content }),
+          reject,
+        ),
     );
     forwarded.on("error", reject);
     forwarded.end(body);
   });
-}
-
-/** The action stands in a header (`DynamoDB_20120810.UpdateItem`), the table in the body. */
-function parseCall(
-  request: IncomingMessage,
-  body: Uint8Array,
-): { call: Call; parameters: Record<string, unknown> } {
-  const [, action = ""] = String(request.headers["x-amz-target"] ?? "").split(".");
-  const parameters = parseObject(new TextDecoder().decode(body));
-  const table = parameters["TableName"];
-  return { call: { action, table: typeof table === "string" ? table : "" }, parameters };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(text)) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
 }

@@ -7,7 +7,8 @@ import {
   ListTablesCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import { type FaultGate, startFaultGate } from "../../../lib/local/dynamodb/fault_proxy.ts";
+import type { FaultGate } from "../../../lib/local/dynamodb/fault_gate.ts";
+import { startFaultGate } from "../../../lib/local/dynamodb/fault_proxy.ts";
 import { iamActions } from "../../../lib/local/dynamodb/iam.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../../lib/local/dynamodb/server.ts";
 import { assert, suite } from "../../harness.ts";

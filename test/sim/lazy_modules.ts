@@ -1,0 +1,46 @@
+/**
+ * Loads what the library and the AWS SDK load when it is first needed: an import takes real time, in which virtual time would
+ * go on.
+ */
+import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { systemClock } from "../../lib/util/clock.ts";
+import { clientOn } from "./bot_machine.ts";
+import { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
+import { dynamodbHost, telegramRoot } from "./endpoints.ts";
+import { fetchOf } from "./service_fetch.ts";
+import { SimulatedTelegram } from "./telegram.ts";
+
+let loading: Promise<void> | undefined;
+
+/** Resolves when everything is loaded but the chart, the proxies and AWS's search for credentials. */
+export async function loadLazyModules(): Promise<void> {
+  await (loading ??= load());
+}
+
+async function load(): Promise<void> {
+  await Promise.all([
+    import("../../lib/broadcast/display.ts"),
+    import("../../lib/chats/display.ts"),
+    import("../../lib/chats/middleware.ts"),
+    import("../../lib/chats/registration.ts"),
+    import("../../lib/telegram/webhook_adapters.ts"),
+  ]);
+  await useBot();
+}
+
+/** Has a bot do what it does every day, in real time: that takes a tenth of a second. */
+async function useBot(): Promise<void> {
+  const telegram = new SimulatedTelegram({ clock: systemClock });
+  const services = { telegram: fetchOf(telegram), dynamodb: fetchOf(new SimulatedDynamoDB()) };
+  const fetch: typeof globalThis.fetch = (input, init) =>
+    services[String(input).includes(dynamodbHost) ? "dynamodb" : "telegram"](input, init);
+  const { token } = telegram.server;
+  const logger = { info() {}, warn() {}, error() {} };
+  const bot = new MeanReversionTelegramBot({
+    ...{ botToken: token, apiRoot: telegramRoot, client: clientOn(fetch), fetch, logger },
+  });
+  await bot.startBot();
+  telegram.server.user().say("/start");
+  await bot.broadcast("warm-up", { broadcastId: "warm-up" });
+  await bot.stopBot();
+}
