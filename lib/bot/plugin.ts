@@ -24,6 +24,13 @@ import type { Logger } from "../util/log.ts";
 import { type Names, namesOf } from "../util/validate.ts";
 import { botNames, type OptionsWithDefaults, resolveOptions } from "./options.ts";
 
+// Loaded when they are first needed.
+const wiring = new Lazy(() => import("./wiring.ts"));
+const registryModule = new Lazy(() => import("../chats/registry.ts"));
+const middlewareModules = new Lazy(() =>
+  Promise.all([import("../chats/middleware.ts"), import("../chats/registration.ts")])
+);
+
 /** Where the chats are, and how the commands behave. */
 export interface SubscriptionsOptions {
   /** Where the chats are kept; it stays yours to close. */
@@ -149,7 +156,7 @@ export class Subscriptions {
 
   async #openRegistry(): Promise<ChatRegistry> {
     const { storage } = this.#options;
-    const { ChatRegistry } = await import("../chats/registry.ts");
+    const { ChatRegistry } = await registryModule.get();
     const registry = new ChatRegistry(storage);
     await storage.createTableIfNotExists();
     await registry.load();
@@ -167,8 +174,7 @@ export class Subscriptions {
   }
 
   async #createHandler(): Promise<(ctx: CommandContext) => Promise<void>> {
-    const { createSubscriptionMiddleware } = await import("../chats/middleware.ts");
-    const { Registration } = await import("../chats/registration.ts");
+    const [{ createSubscriptionMiddleware }, { Registration }] = await middlewareModules.get();
     const { autoRegisterChats, chatTypes, chatsPerAdder, clock, logger } = this.#options;
     return createSubscriptionMiddleware({
       registry: (botId) => this.#registryFor(botId),
@@ -196,7 +202,7 @@ export class Subscriptions {
   }
 
   async #createBroadcaster({ token, options: client }: BotApi, registry: ChatRegistry): Promise<Broadcaster> {
-    const { createPluginBroadcaster } = await import("./wiring.ts");
+    const { createPluginBroadcaster } = await wiring.get();
     const { storage, ledger, messagesPerSecond, clock, logger } = this.#options;
     const { signal } = this.#closed;
     return createPluginBroadcaster({

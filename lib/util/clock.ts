@@ -1,6 +1,6 @@
 /** The only door to time and chance in the library: what depends on either takes a `Clock`, so that tests hold both. */
 import { randomUUID } from "node:crypto";
-import { setImmediate } from "node:timers";
+import timers from "node:timers";
 
 /** Time and chance. */
 export interface Clock {
@@ -68,7 +68,7 @@ export function uuid(clock: Clock): string {
 
 /** Resolves in a later turn of the event loop, after what is ready to run now. */
 export function nextTurn(clock: Clock): Promise<void> {
-  return clock.nextTurn?.() ?? new Promise((resolve) => setImmediate(resolve));
+  return clock.nextTurn?.() ?? new Promise((resolve) => void timers.setImmediate(resolve));
 }
 
 /** Timers may end a little early by the clock. */

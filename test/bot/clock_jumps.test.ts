@@ -6,6 +6,7 @@ import { pause, said, type Scene, subscribers, until, withBot } from "../support
 import { clientAt } from "../support/client.ts";
 import { JumpClock } from "../support/clocks.ts";
 import { Nat } from "../support/nat.ts";
+import { currentWorld, type Link, type World } from "../sim/world.ts";
 import { startScript } from "../support/script.ts";
 import { VirtualTelegram } from "../support/virtual_telegram.ts";
 
@@ -14,26 +15,23 @@ const night = 8 * hourMs;
 const factor = 10;
 
 /** A bot whose clock jumps, behind a network that is down for a while after a night. */
-class Laptop implements AsyncDisposable {
+class Laptop {
   readonly clock: JumpClock = new JumpClock(factor);
-  readonly #nats: Nat[] = [];
+  readonly #links: Link[] = [];
 
-  async before(address: string): Promise<string> {
-    const nat = await Nat.before(address);
-    this.#nats.push(nat);
-    return nat.url;
+  /** The address of a server as this machine has it. */
+  before(address: string): string {
+    const link = (currentWorld() as World).link(address);
+    this.#links.push(link);
+    return link.url;
   }
 
   async sleepThroughTheNight(): Promise<void> {
     const wake = this.clock.suspend();
-    await Promise.all(this.#nats.map((nat) => nat.down()));
+    for (const link of this.#links) link.down();
     wake(night);
     await pause(150);
-    await Promise.all(this.#nats.map((nat) => nat.up()));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const nat of this.#nats) await nat[Symbol.asyncDispose]();
+    for (const link of this.#links) link.up();
   }
 }
 
@@ -60,8 +58,7 @@ const test = suite("clocks that jump", {}, 60_000);
 for (const [name, jump] of Object.entries(jumps)) {
   const laptopTest = (title: string, body: (scene: Scene, laptop: Laptop) => Promise<unknown>): void => {
     test(`${name}: ${title}`, async () => {
-      await using laptop = new Laptop();
-      await withBot((scene) => body(scene, laptop), { state: "made", hasLedger: true });
+      await withBot((scene) => body(scene, new Laptop()), { state: "made", hasLedger: true });
     });
   };
 
@@ -69,8 +66,8 @@ for (const [name, jump] of Object.entries(jumps)) {
     const { server, gate, another, item, settled } = scene;
     const bot = another({
       clock: laptop.clock,
-      apiRoot: await laptop.before(server.apiRoot),
-      client: clientAt(await laptop.before(gate.endpoint)),
+      apiRoot: laptop.before(server.apiRoot),
+      client: clientAt(laptop.before(gate.endpoint)),
     });
     await bot.startBot();
     const [ada, ben] = [server.user(), server.user()];
@@ -95,8 +92,8 @@ for (const [name, jump] of Object.entries(jumps)) {
       const users = await subscribers(scene, 150);
       const bot = another({
         clock: laptop.clock,
-        apiRoot: await laptop.before(server.apiRoot),
-        client: clientAt(await laptop.before(gate.endpoint)),
+        apiRoot: laptop.before(server.apiRoot),
+        client: clientAt(laptop.before(gate.endpoint)),
         messagesPerSecond: 30,
       });
       const running = bot.broadcast("signal", { order: "ascending", ...broadcastId && { broadcastId } });
@@ -117,7 +114,7 @@ for (const [name, jump] of Object.entries(jumps)) {
 
   laptopTest("what waits for DynamoDB in an outage is kept once, and said once", async (scene, laptop) => {
     const { server, gate, another, item, logs } = scene;
-    const bot = another({ clock: laptop.clock, apiRoot: await laptop.before(server.apiRoot) });
+    const bot = another({ clock: laptop.clock, apiRoot: laptop.before(server.apiRoot) });
     await bot.startBot();
     gate.throttle({ action: "UpdateItem" });
     const users = Array.from({ length: 20 }, () => server.user());
@@ -139,13 +136,13 @@ for (const [name, jump] of Object.entries(jumps)) {
 const old = suite("clocks that jump: what is too old", {}, 60_000);
 
 old("a signal that a night has interrupted goes to nobody any more, and that is said", async () => {
-  await using laptop = new Laptop();
   await withBot(async (scene) => {
+    const laptop = new Laptop();
     const { server, another, logs } = scene;
     const users = await subscribers(scene, 100);
     const bot = another({
       clock: laptop.clock,
-      apiRoot: await laptop.before(server.apiRoot),
+      apiRoot: laptop.before(server.apiRoot),
       messagesPerSecond: 30,
     });
     const running = bot.broadcast("signal", { order: "ascending", maxAgeMs: 120_000 });

@@ -9,7 +9,7 @@ import { createTelegramBotFromEnv } from "../../lib/bot/env.ts";
 import type { BotOptions } from "../../lib/bot/options.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
-import { Logs, said, withBot } from "../support/bot.ts";
+import { Logs, said, withBotOverHttp } from "../support/bot.ts";
 
 const token = "123456:AAsecret-token_of-the-tests";
 const ours = [
@@ -342,7 +342,7 @@ test("options are an object, and may be one of a class", async () => {
 
 test("the variables alone lead to the server, the table and the rule that they name", async () => {
   for (const [autoRegister, greetings] of [["true", 1], ["off", 0]] as const) {
-    await withBot(async ({ server, gate, settled }) => {
+    await withBotOverHttp(async ({ server, gate, settled }) => {
       const variables = {
         TELEGRAM_BOT_TOKEN: server.token,
         TELEGRAM_API_ROOT: server.apiRoot,
@@ -365,7 +365,7 @@ test("the variables alone lead to the server, the table and the rule that they n
 });
 
 test("the table and the region of the environment are those that a refusal names", async () => {
-  await withBot(async ({ server, gate }) => {
+  await withBotOverHttp(async ({ server, gate }) => {
     const variables = {
       TELEGRAM_BOT_TOKEN: server.token,
       TELEGRAM_API_ROOT: server.apiRoot,

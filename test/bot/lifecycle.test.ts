@@ -20,6 +20,7 @@ import {
   subscribers,
   until,
   withBot,
+  withBotOverHttp,
 } from "../support/bot.ts";
 import { clientAt, failureOf, TableName } from "../support/storage.ts";
 
@@ -361,7 +362,7 @@ unusable(
       AWS_CONFIG_FILE: "/nowhere/config",
     };
     await withEnvironment(changes, async () => {
-      await withBot(async (scene) => {
+      await withBotOverHttp(async (scene) => {
         process.env["AWS_ENDPOINT_URL_DYNAMODB"] = scene.gate.endpoint;
         try {
           await checkFallback(scene, ["credentials", "AWS_ACCESS_KEY_ID"]);

@@ -10,7 +10,7 @@ import { unsentCode } from "../../lib/util/http/connections.ts";
 import { createTransport } from "../../lib/util/http/transport.ts";
 import { InMemoryChatStorage, MeanReversionTelegramBot, subscriptions, TelegramError } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
-import { botOn, deadAddress, pause, subscribers, until, withBot } from "../support/bot.ts";
+import { botOn, deadAddress, pause, subscribers, until, withBotOverHttp } from "../support/bot.ts";
 import { clientAt } from "../support/client.ts";
 import { Nat } from "../support/nat.ts";
 import { failureOf } from "../support/storage.ts";
@@ -26,7 +26,7 @@ const timesIn = ({ inbox }: LocalUser, words: string): number =>
 
 for (const how of ["vanish", "reset"] as const) {
   test(`connections that died in a rest are not used (${how}): everybody has the next signal, and each write arrives`, async () => {
-    await withBot(async ({ server, gate, another, item }) => {
+    await withBotOverHttp(async ({ server, gate, another, item }) => {
       await using toTelegram = await Nat.before(server.apiRoot);
       await using toDynamoDB = await Nat.before(gate.endpoint);
       const bot = another({ apiRoot: toTelegram.url, client: clientAt(toDynamoDB.url) });
@@ -47,7 +47,7 @@ for (const how of ["vanish", "reset"] as const) {
 }
 
 test("a network that answers with its own page: messages wait, and all but the first few go out later", async () => {
-  await withBot(async (scene) => {
+  await withBotOverHttp(async (scene) => {
     const { bot, server, logs } = scene;
     const users = await subscribers(scene, 100);
     await bot.initialize();
@@ -64,7 +64,7 @@ test("a network that answers with its own page: messages wait, and all but the f
 });
 
 test("startBot({ retry: true }) waits for the network, says so once, and hears then", async () => {
-  await withBot(async ({ server, another, logs }) => {
+  await withBotOverHttp(async ({ server, another, logs }) => {
     const port = Number(new URL(server.apiRoot).port);
     await server.close();
     const bot = another();
@@ -98,7 +98,7 @@ test("stopBot() ends a start that waits for the network; a refused token does, t
 });
 
 test("a fetch of the user's carries all requests to Telegram, each once", async () => {
-  await withBot(async (scene) => {
+  await withBotOverHttp(async (scene) => {
     const asked: string[] = [];
     const own: typeof fetch = async (input, init) => {
       asked.push(String(input).split("/").at(-1) ?? "");
@@ -174,7 +174,7 @@ async function withProxy(
 }
 
 test("HTTP_PROXY and HTTPS_PROXY lead to Telegram, NO_PROXY past them, and a proxy that does not connect is named", async () => {
-  await withBot(async ({ server, another }) => {
+  await withBotOverHttp(async ({ server, another }) => {
     await withProxy(server.apiRoot, async ({ asked }) => {
       const bot = another({ apiRoot: "http://api.telegram.test", useDynamoDB: false });
       await bot.initialize();
@@ -193,7 +193,7 @@ test("HTTP_PROXY and HTTPS_PROXY lead to Telegram, NO_PROXY past them, and a pro
 });
 
 test("NO_PROXY stands for subdomains, too; a proxy without a scheme is asked by http, one that is none is named", async () => {
-  await withBot(async ({ server }) => {
+  await withBotOverHttp(async ({ server }) => {
     await withProxy(server.apiRoot, async ({ url, asked }) => {
       const ask = (address: string): Promise<Response> => createTransport()(address);
       for (const exempt of ["telegram.test", ".telegram.test", "other.test,telegram.test", "*"]) {

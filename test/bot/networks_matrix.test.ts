@@ -10,7 +10,7 @@ import {
   type SceneOptions,
   subscribers,
   until,
-  withBot,
+  withBotOverHttp,
 } from "../support/bot.ts";
 import { clientAt } from "../support/client.ts";
 import { Middlebox, type Mishap } from "../support/middlebox.ts";
@@ -51,7 +51,7 @@ function withTelegramBehind(
   body: (scene: Scene & { readonly box: Middlebox }) => Promise<void>,
   options: SceneOptions["bot"] = {},
 ): Promise<void> {
-  return withBot(async (scene) => {
+  return withBotOverHttp(async (scene) => {
     await using box = await Middlebox.before(scene.server.apiRoot);
     const bot = scene.another({ apiRoot: box.url, clock: new FastClock(5), ...options });
     await body({ ...scene, bot, box });
@@ -63,7 +63,7 @@ function withTelegramBehind(
 function withDynamoDBBehind(
   body: (scene: Scene & { readonly box: Middlebox }) => Promise<void>,
 ): Promise<void> {
-  return withBot(async (scene) => {
+  return withBotOverHttp(async (scene) => {
     await using box = await Middlebox.before(scene.gate.endpoint);
     const bot = scene.another({ client: clientAt(box.url) });
     await body({ ...scene, bot, box });
@@ -171,7 +171,7 @@ for (const mishap of Object.keys(mayHaveArrived) as Mishap[]) {
     ? "it is lost with Telegram, and the next is heard"
     : "it comes again, is kept and answered once";
   test(`${mishap}, on the way to a webhook: ${then}`, () =>
-    withBot(async ({ bot, server, logs, item }) => {
+    withBotOverHttp(async ({ bot, server, logs, item }) => {
       await bot.initialize();
       const callback = webhookCallback(bot, { secretToken: "s3cret" });
       await using host = await serve("Node", callback);

@@ -6,7 +6,7 @@ import { type Subscriptions, subscriptions, type SubscriptionsOptions } from "..
 import type { ChatStorage } from "../../lib/chats/storage.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { assert, suite } from "../harness.ts";
-import { Logs, said, type Scene, until, withBot } from "../support/bot.ts";
+import { grammyBotOn, Logs, said, type Scene, until, withBot, withBotOverHttp } from "../support/bot.ts";
 
 const test = suite("subscriptions() on anyone's grammY bot");
 
@@ -26,10 +26,12 @@ async function withTheirs(
   body: (guest: Guest) => Promise<void>,
   options: Partial<SubscriptionsOptions> = {},
 ): Promise<void> {
-  await withBot(async (scene) => {
+  // The other build has a way of its own to send requests.
+  const start = Bot === WebBot ? withBot : withBotOverHttp;
+  await start(async (scene) => {
     const { server, table, logs } = scene;
     const storage = table.storage();
-    const theirs = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
+    const theirs = grammyBotOn(server, Bot);
     const failures: unknown[] = [];
     theirs.catch(({ error }) => void failures.push(error));
     const subscribers = subscriptions({ storage, logger: logs, messagesPerSecond: 1000, ...options });
@@ -159,7 +161,8 @@ test("a program without a poller sends to whoever is in the table", async () => 
     const user = server.user({ opened: true });
     await storage.saveChat(user.chatId);
     await using subscribers = subscriptions({ storage, logger: logs });
-    const api = { token: server.token, options: { apiRoot: server.apiRoot } };
+    const { token, options } = grammyBotOn(server).api;
+    const api = { token, options };
     assert.is((await subscribers.broadcast(api, "Hello")).sent, 1);
     assert.equal(said(user), ["Hello"]);
   }, { state: "made" });
@@ -210,7 +213,8 @@ test("closed before its list is read, a broadcast is refused, and not kept as on
     await storage.createTableIfNotExists();
     const user = server.user({ opened: true });
     await storage.saveChat(user.chatId);
-    const api = { token: server.token, options: { apiRoot: server.apiRoot } };
+    const { token, options } = grammyBotOn(server).api;
+    const api = { token, options };
     const first = subscriptions({ storage, logger: logs });
     const refused = rejects(first.broadcast(api, "Hello", { broadcastId: "b" }), /were closed/);
     await first.close();

@@ -191,7 +191,7 @@ test("what is left over expires all the same", async () => {
   const clock = new FastClock(50);
   await withBot(async (scene) => {
     await subscribers(scene, 250);
-    await abandoned(scene, { maxAgeMs: 20_000 });
+    await abandoned(scene, { maxAgeMs: 12_000 });
     const report = await scene.bot.broadcast("signal", { broadcastId: id });
     assert.equal([report.recipients, report.unknown, report.skips.expired], [250, 100, 150]);
   }, { ...made, bot: { clock, messagesPerSecond: 10 } });

@@ -6,7 +6,15 @@ import {
   startBotApiServer,
 } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { FastClock, plantActive, type Scene, subscribers, until, withBot } from "../support/bot.ts";
+import {
+  FastClock,
+  plantActive,
+  type Scene,
+  subscribers,
+  until,
+  withBot,
+  withBotOverHttp,
+} from "../support/bot.ts";
 import { counts, hasty, made, none, png, sends, signals, total } from "../support/broadcasts.ts";
 
 const test = suite("broadcast(): delivery", {}, 60_000);
@@ -301,7 +309,7 @@ test("broadcast() tries again where the server failed, a few times", async () =>
 });
 
 test("broadcast() waits while Telegram cannot be reached, says so once, and sends everything once after that", async () => {
-  await withBot(async (scene) => {
+  await withBotOverHttp(async (scene) => {
     const { bot, server, logs } = scene;
     const users = await subscribers(scene, 4);
     await bot.initialize();

@@ -1,8 +1,7 @@
 /** Channels: what the bot says there is read by all their subscribers, so it says only what it is asked for. */
-import { Bot } from "grammy/web";
 import { subscriptions } from "../../lib/bot/plugin.ts";
 import { assert, suite } from "../harness.ts";
-import { FastClock, said, until, withBot } from "../support/bot.ts";
+import { FastClock, grammyBotOn, said, until, withBot } from "../support/bot.ts";
 
 const test = suite("channels");
 const welcome = "Welcome! You are subscribed.";
@@ -104,7 +103,7 @@ test("a stranger's channel is refused once it asks", async () => {
 
 test("subscriptions() greets no channel either", async () => {
   await withBot(async ({ server, table, logs, item }) => {
-    const bot = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
+    const bot = grammyBotOn(server);
     bot.use(subscriptions({ storage: table.storage(), logger: logs }));
     const running = bot.start();
     const channel = server.channel({ title: "News" });

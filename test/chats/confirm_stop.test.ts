@@ -1,12 +1,19 @@
 /** The confirmation of a /stop waits while others send without looking, and nothing else waits with it. */
-import { Bot } from "grammy/web";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { ChatRegistry } from "../../lib/chats/registry.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { migrateChat } from "../../lib/chats/storage.ts";
 import { subscriptions } from "../../lib/bot/plugin.ts";
 import { assert, suite } from "../harness.ts";
-import { FastClock, said, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
+import {
+  FastClock,
+  grammyBotOn,
+  said,
+  type Scene,
+  type SceneOptions,
+  until,
+  withBot,
+} from "../support/bot.ts";
 
 const test = suite("the confirmation of a /stop", {}, 60_000);
 
@@ -112,7 +119,7 @@ test("waits on somebody's own bot, whose other updates do not", async () => {
   await withHold(async (scene, clock) => {
     const { server, table, logs } = scene;
     await using subscribers = subscriptions({ storage: table.storage(), logger: logs, clock });
-    const theirs = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
+    const theirs = grammyBotOn(server);
     theirs.use(subscribers);
     const running = theirs.start();
     try {

@@ -11,6 +11,7 @@ import {
   withBot,
 } from "../support/bot.ts";
 import { epoch } from "../sim/scheduler.ts";
+import { inVirtualTime } from "../sim/world.ts";
 import type { RawItem } from "../support/storage.ts";
 
 const replies = {
@@ -903,8 +904,8 @@ again("an old block that is delivered again does not undo the return", async () 
 });
 
 again("two bots that get the same updates at the same time count each once and welcome once", async () => {
-  const other = await startServer();
-  try {
+  await inVirtualTime(async () => {
+    const other = await startServer();
     await withBot(async ({ bot, server, another, settled, item }) => {
       const users = Array.from({ length: 20 }, () => server.user());
       const twins = users.map(({ chatId }) => other.user({ id: chatId }));
@@ -920,9 +921,7 @@ again("two bots that get the same updates at the same time count each once and w
         assert.equal([...said(user), ...said(twins[index] as LocalUser)], [replies.welcome]);
       }
     }, { state: "made", server: { token: other.token } });
-  } finally {
-    await other.close();
-  }
+  });
 });
 
 again("a bot that only broadcasts sees whom another one has registered since", async () => {

@@ -2,11 +2,18 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Bot } from "grammy/web";
 import type { BotApiServer, LocalChat } from "../../lib/local/mod.ts";
 import { subscriptions } from "../../lib/bot/plugin.ts";
 import { assert, suite } from "../harness.ts";
-import { FastClock, said, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
+import {
+  FastClock,
+  grammyBotOn,
+  said,
+  type Scene,
+  type SceneOptions,
+  until,
+  withBot,
+} from "../support/bot.ts";
 
 const test = suite("topics");
 const signal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 90, target: 120 } as const;
@@ -308,7 +315,7 @@ test("in an outage a /start counts with its topic: in memory, and on disk for th
 
 test("subscriptions() keeps topics, and answers and sends there", async () => {
   await withDesk(async ({ server, table, logs, item }) => {
-    const bot = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
+    const bot = grammyBotOn(server);
     const subscribers = subscriptions({ storage: table.storage(), logger: logs, messagesPerSecond: 1000 });
     bot.use(subscribers);
     const running = bot.start();

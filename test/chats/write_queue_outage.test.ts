@@ -3,7 +3,17 @@ import type { Message, Update } from "grammy/types";
 import { StorageError } from "../../lib/chats/storage.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { FastClock, pause, said, type Scene, soon, subscribers, until, withBot } from "../support/bot.ts";
+import {
+  FastClock,
+  pause,
+  said,
+  type Scene,
+  soon,
+  subscribers,
+  until,
+  withBot,
+  withBotOverHttp,
+} from "../support/bot.ts";
 import { JumpClock } from "../support/clocks.ts";
 import { failureOf } from "../support/storage.ts";
 
@@ -282,7 +292,7 @@ test("half of all requests throttled: exact, and calm", async () => {
 
 test("one chat that cannot be kept keeps nobody else from it", async () => {
   const clock = new FastClock(20);
-  await withBot(async (scene) => {
+  await withBotOverHttp(async (scene) => {
     const { bot, server, gate, table, item } = scene;
     const [stuck, other] = [server.user({ opened: true }), server.user()];
     await table.put({

@@ -1,10 +1,9 @@
 /** Whose table it is: the bot that has claimed it, and no other. */
-import { Bot } from "grammy/web";
 import { subscriptions } from "../../lib/bot/plugin.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
-import { FastClock, said, type Scene, subscribers, until, withBot } from "../support/bot.ts";
+import { FastClock, grammyBotOn, said, type Scene, subscribers, until, withBot } from "../support/bot.ts";
 import { failureOf, sharedTable, type TableFixture, TableName } from "../support/storage.ts";
 import { chat_id, requestsOf, storageAtNoon } from "../support/table_record.ts";
 
@@ -168,7 +167,7 @@ bots(
 bots("subscriptions() on somebody's bot: neither an update nor a broadcast gets in", async () => {
   await withBot(async ({ server, table, gate, logs }) => {
     const subscribers = subscriptions({ storage: table.storage(), logger: logs });
-    const theirs = new Bot(server.token, { client: { apiRoot: server.apiRoot } });
+    const theirs = grammyBotOn(server);
     const failures: unknown[] = [];
     theirs.catch(({ error }) => void failures.push(error));
     theirs.use(subscribers);

@@ -3,6 +3,7 @@
  * AWS SDK ask the globals. What would leave the simulation throws.
  */
 import fs from "node:fs/promises";
+import timers from "node:timers";
 import type { Clock } from "../../lib/util/clock.ts";
 import { epoch, type EventHandle, type Machine, type Scheduler } from "./scheduler.ts";
 
@@ -125,6 +126,7 @@ function timersOf(scheduler: Scheduler): Replacement[] {
     if (timer instanceof Timer) timer.handle?.cancel();
     else clear(timer as never);
   };
+  const immediate = (task: Task, ...args: unknown[]): Timer => set(0, task, args, false);
   const timeout = (ms: number): AbortSignal => {
     const late = new AbortController();
     const abort = (): void =>
@@ -139,7 +141,8 @@ function timersOf(scheduler: Scheduler): Replacement[] {
       (task: Task, ms = 0, ...args: unknown[]) => set(timerMs(ms, scheduler.current), task, args, true),
     ],
     [globalThis, "clearTimeout", clearBy(realClearTimeout)],
-    [globalThis, "setImmediate", (task: Task, ...args: unknown[]) => set(0, task, args, false)],
+    [globalThis, "setImmediate", immediate],
+    [timers, "setImmediate", immediate],
     [globalThis, "clearImmediate", clearBy(realClearImmediate)],
     [AbortSignal, "timeout", timeout],
   ];

@@ -2,7 +2,11 @@
  * Loads what the library and the AWS SDK load when it is first needed: an import takes real time, in which virtual time would
  * go on.
  */
+import { Bot } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { subscriptions } from "../../lib/bot/plugin.ts";
+import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
+import { webhookCallback } from "../../lib/telegram/webhook.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { clientOn } from "./bot_machine.ts";
 import { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
@@ -21,9 +25,6 @@ async function load(): Promise<void> {
   await Promise.all([
     import("../../lib/broadcast/display.ts"),
     import("../../lib/chats/display.ts"),
-    import("../../lib/chats/middleware.ts"),
-    import("../../lib/chats/registration.ts"),
-    import("../../lib/telegram/webhook_adapters.ts"),
   ]);
   await useBot();
 }
@@ -43,4 +44,14 @@ async function useBot(): Promise<void> {
   telegram.server.user().say("/start");
   await bot.broadcast("warm-up", { broadcastId: "warm-up" });
   await bot.stopBot();
+  const webhook = webhookCallback({ handleUpdate: () => Promise.resolve() }, { secretToken: "warm-up" });
+  await webhook(new Request(telegramRoot));
+
+  const theirs = new Bot(token, { client: { apiRoot: telegramRoot, fetch } });
+  const subscribers = subscriptions({ storage: new InMemoryChatStorage(), logger });
+  theirs.use(subscribers);
+  await theirs.init();
+  await theirs.handleUpdate({ update_id: 1 });
+  await subscribers.broadcast(theirs.api, "warm-up");
+  await subscribers.close();
 }

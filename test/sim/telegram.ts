@@ -23,6 +23,8 @@ export interface SimulatedTelegramOptions extends Omit<BotApiServerOptions, "clo
    * (`"ECONNRESET"`), and with the signal's reason. Default: every connection is refused.
    */
   readonly webhookFetch?: typeof fetch;
+  /** Called when the server is closed. Default: nothing. */
+  readonly onClose?: () => void;
   /** Called with each message of the bot that reaches a chat, at the moment when it does. Default: nothing. */
   readonly onMessage?: (event: ArrivedMessage) => void;
   /** Called with each update that the bot will not get again. Default: nothing. */
@@ -72,7 +74,7 @@ export class SimulatedTelegram implements Service {
       token = "1000000:AAsimulated-token_0000000000000000",
       apiRoot = "https://api.telegram.org",
     } = options;
-    const { webhookFetch = refuseConnection, onMessage, onConfirmed, ...rest } = options;
+    const { webhookFetch = refuseConnection, onClose = () => {}, onMessage, onConfirmed, ...rest } = options;
     this.#clock = clock;
     this.#api = createBotApi({
       ...{ ...rest, token, hostClock, transport: transportOf(webhookFetch) },
@@ -85,7 +87,7 @@ export class SimulatedTelegram implements Service {
         },
       },
     });
-    this.server = new BotApiServer(this.#api, { apiRoot, close: () => Promise.resolve() });
+    this.server = new BotApiServer(this.#api, { apiRoot, close: () => Promise.resolve(onClose()) });
   }
 
   /**

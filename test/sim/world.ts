@@ -6,6 +6,7 @@ import fs, { type FileHandle } from "node:fs/promises";
 import type { BotApiServer, BotApiServerOptions, LocalDynamoDB } from "../../lib/local/mod.ts";
 import { FaultGate, type FaultGateOptions, type GateRequest } from "../../lib/local/dynamodb/fault_gate.ts";
 import type { Clock } from "../../lib/util/clock.ts";
+import { abortable } from "../../lib/util/async.ts";
 import { randomOf } from "../support/histories.ts";
 import { SimulatedDynamoDB, type SimulatedDynamoDBOptions } from "./dynamodb/dynamodb.ts";
 import { clockOf } from "./globals.ts";
@@ -41,6 +42,13 @@ export async function inVirtualTime<T>(task: () => Promise<T>): Promise<T> {
   } finally {
     current = undefined;
   }
+}
+
+/** A way to a server, on a network that may be down. */
+export interface Link {
+  readonly url: string;
+  readonly down: () => void;
+  readonly up: () => void;
 }
 
 /** Simulated servers, and the way to them. */
@@ -103,6 +111,25 @@ export class World {
     return `http://${host}`;
   }
 
+  /** A way to a server that may be down: its requests are reset then, and further ones refused. */
+  link(address: string): Link {
+    const target = this.#services.get(new URL(address).hostname);
+    if (target === undefined) throw new Error(`There is no server at ${address}`);
+    let down: AbortController | undefined = new AbortController();
+    const handle = async (request: ServiceRequest): Promise<ServiceResponse> => {
+      if (down === undefined) throw socketError("ECONNREFUSED");
+      return await abortable(target.handle(request), down.signal);
+    };
+    return {
+      url: this.serve("link", { handle }),
+      down: () => {
+        down?.abort(socketError("ECONNRESET"));
+        down = undefined;
+      },
+      up: () => void (down = new AbortController()),
+    };
+  }
+
   /** Refuses connections from now on. */
   close(address: string): void {
     this.#services.delete(new URL(address).hostname);
@@ -134,6 +161,7 @@ export class World {
         scheduler.after(wayMs, settle, { owner });
       };
       scheduler.after(wayMs, () => {
+        if (signal?.aborted) return;
         const service = this.#services.get(request.url.hostname);
         if (service === undefined) return end(() => reject(socketError("ECONNREFUSED")));
         service.handle({ ...request, signal: gone.signal })
@@ -152,7 +180,8 @@ export class World {
     const hostClock = clockOf(this.scheduler, this.machine);
     const { clock = hostClock } = options;
     const apiRoot = this.serve("telegram", { handle: (request) => telegram.handle(request) });
-    const telegram = new SimulatedTelegram({ ...options, clock, hostClock, apiRoot });
+    const close = (): void => this.close(apiRoot);
+    const telegram = new SimulatedTelegram({ ...options, clock, hostClock, apiRoot, onClose: close });
     return telegram.server;
   }
 

@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import process from "node:process";
 import { inspect } from "node:util";
+import { Bot } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import {
   type BotApiServer,
@@ -140,6 +141,15 @@ export async function withBotOverHttp(
 /** A Bot API server; a simulated one in virtual time. */
 export async function startServer(options?: BotApiServerOptions): Promise<BotApiServer> {
   return currentWorld()?.startBotApiServer(options) ?? await startBotApiServer(options);
+}
+
+/** A bot of grammY's, as somebody has it who adds the toolkit to it. */
+export function grammyBotOn(
+  { token, apiRoot }: Pick<BotApiServer, "token" | "apiRoot">,
+  Build: typeof Bot = Bot,
+): Bot {
+  const world = currentWorld();
+  return new Build(token, { client: { apiRoot, ...world && { fetch: world.fetch } } });
 }
 
 /** A bot as users make it, with its DynamoDB client pointed at `endpoint`. */

@@ -8,7 +8,6 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../../lib/util/clock.ts";
-import { currentWorld } from "../sim/world.ts";
 
 /** What a process needs to know to show the same time as others. */
 export interface ClockOrigin {
@@ -22,11 +21,6 @@ export interface FastClockOptions {
   readonly startedAt?: number;
   /** @default always 0.5 */
   readonly random?: () => number;
-}
-
-/** A turn of the event loop, be it a real one or the scheduler's. */
-function nextTurn(): Promise<void> {
-  return currentWorld()?.nextTurn() ?? setImmediate();
 }
 
 /** Timers that are set for longer end at once. */
@@ -95,10 +89,6 @@ export class FastClock implements Clock {
   random(): number {
     return this.#random();
   }
-
-  nextTurn(): Promise<void> {
-    return nextTurn();
-  }
 }
 
 /** So slow that it stands still. */
@@ -162,10 +152,6 @@ export class TestClock implements Clock {
   random(): number {
     return 0.5;
   }
-
-  nextTurn(): Promise<void> {
-    return nextTurn();
-  }
 }
 
 /** Moves by hand, and by each sleep. */
@@ -195,7 +181,7 @@ export class StepClock implements Clock {
   readonly #settled: () => Promise<unknown>;
 
   /** @param settled Resolves when nothing more happens until time passes. */
-  constructor(start: number = 1_000_000, settled: () => Promise<unknown> = nextTurn) {
+  constructor(start: number = 1_000_000, settled: () => Promise<unknown> = () => setImmediate()) {
     this.#now = start;
     this.#settled = settled;
   }

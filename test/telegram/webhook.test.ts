@@ -7,7 +7,15 @@ import type { LocalUser } from "../../lib/local/mod.ts";
 import { type LambdaEvent, type UpdateHandler, webhookCallback } from "../../lib/telegram/webhook.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
-import { FastClock, pause, said, type Scene, type SceneOptions, until, withBot } from "../support/bot.ts";
+import {
+  FastClock,
+  pause,
+  said,
+  type Scene,
+  type SceneOptions,
+  until,
+  withBotOverHttp,
+} from "../support/bot.ts";
 import { type Kind, kinds, serve, type WebhookServer } from "../support/webhook_servers.ts";
 
 const secretToken = "s3cret-Token_1";
@@ -405,7 +413,7 @@ async function withWebhook(
   body: (scene: WebhookScene) => unknown,
   { handler = (bot) => bot, ...options }: WebhookSceneOptions = {},
 ): Promise<void> {
-  await withBot(async (scene) => {
+  await withBotOverHttp(async (scene) => {
     const callback = webhookCallback(handler(scene.bot), { secretToken });
     await using webhook = await serve(kind, callback);
     const { server } = scene;
@@ -585,7 +593,7 @@ over("an answer that is lost after the update is kept: it is sent again, and cou
       if (update.message?.text === "kill" && kills++ === 0) cut?.();
     },
   });
-  await withBot(async (scene) => {
+  await withBotOverHttp(async (scene) => {
     const { server, item } = scene;
     const callback = webhookCallback(handler(scene.bot), { secretToken });
     const cutting = ((request: { socket: Socket }, response: never): unknown => {
