@@ -1,6 +1,6 @@
 /** Draws the charts of signals, for bots that have the packages for it; the packages are loaded with the first chart. */
 import process from "node:process";
-import { createKeyedMutex, deadline } from "../util/async.ts";
+import { createKeyedMutex, deadline, Lazy } from "../util/async.ts";
 import { type Clock, nextTurn } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -34,7 +34,7 @@ export function createChartRenderer({ clock, logger }: ChartRendererOptions): Ch
     oneAtATime(0, async () => {
       await nextTurn(clock);
       const { signal, candles, theme, bands } = request;
-      return await (await load()).drawChart(signal, candles, { theme, bands });
+      return await (await chartModule.get()).drawChart(signal, candles, { theme, bands });
     });
   return async (request) => {
     const { abortSignal } = request;
@@ -51,6 +51,8 @@ export function createChartRenderer({ clock, logger }: ChartRendererOptions): Ch
     }
   };
 }
+
+const chartModule = new Lazy(load);
 
 /** The module's name is no literal: otherwise Deno would download the chart's packages for bots that draw none. */
 async function load(): Promise<typeof import("./chart/mod.ts")> {

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
-import { drawChart } from "../../lib/signals/chart/mod.ts";
 import { createChartRenderer } from "../../lib/signals/chart_loader.ts";
 import { type Clock, systemClock } from "../../lib/util/clock.ts";
 import type { LocalChat, LocalUser } from "../../lib/local/mod.ts";
@@ -30,7 +29,10 @@ const candles = await someCandles(60);
 const ticket = { direction: "long", symbol: "BTC-USD", entry: 60_000, stop: 59_900, target: 60_200 } as const;
 
 // The first one takes longer than others, and on a busy machine longer than a signal waits.
-test.before(async () => void await drawChart(ticket, candles));
+test.before(async () => {
+  const draw = createChartRenderer({ clock: systemClock, logger: new Logs() });
+  await draw({ signal: ticket, candles });
+});
 
 test("everyone gets the picture with the ticket below it, and it is uploaded once", async () => {
   await withBot(async (scene) => {

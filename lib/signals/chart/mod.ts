@@ -15,11 +15,14 @@ import { type Candle, validateCandles } from "../candle.ts";
 import { type TradingSignal, validateSignal } from "../signal.ts";
 import { type ChartOptions, resolveChartOptions } from "./options.ts";
 import { loadDrawing } from "./loading.ts";
+import { Lazy } from "../../util/async.ts";
 
 export type { Candle } from "../candle.ts";
 export type { ChartBands, ChartOptions } from "./options.ts";
 export type { Decimal, TradingSignal } from "../signal.ts";
 export { createVwapBands, type PriceBands, type VwapBands } from "./vwap_bands.ts";
+
+const drawing = new Lazy(() => loadDrawing());
 
 /**
  * Draws the newest 80 candles at most, with what older ones tell of the bands; a PNG of 1200 × 800 pixels. It needs
@@ -36,6 +39,6 @@ export async function drawChart(
   validateSignal(signal);
   validateCandles(candles);
   const { theme, bands } = resolveChartOptions(options);
-  const { drawPng } = await loadDrawing();
+  const { drawPng } = await drawing.get();
   return await drawPng({ signal, candles, theme, bands });
 }
