@@ -6,7 +6,8 @@ import { pause, said, type Scene, subscribers, until, withBot } from "../support
 import { clientAt } from "../support/client.ts";
 import { JumpClock } from "../support/clocks.ts";
 import { Nat } from "../support/nat.ts";
-import { currentWorld, type Link, type World } from "../sim/world.ts";
+import type { Link } from "../sim/hosts.ts";
+import { currentHosts } from "../sim/world.ts";
 import { startScript } from "../support/script.ts";
 import { VirtualTelegram } from "../support/virtual_telegram.ts";
 
@@ -21,7 +22,7 @@ class Laptop {
 
   /** The address of a server as this machine has it. */
   before(address: string): string {
-    const link = (currentWorld() as World).link(address);
+    const link = currentHosts().link(address);
     this.#links.push(link);
     return link.url;
   }

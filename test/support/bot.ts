@@ -98,6 +98,7 @@ export async function withBotOverHttp(
   options: SceneOptions = {},
 ): Promise<void> {
   const table = await startTable({
+    isOverHttp: currentWorld() === undefined,
     isEmpty: options.isEmpty ?? false,
     hasLedger: options.hasLedger ?? false,
   });
@@ -149,7 +150,7 @@ export function grammyBotOn(
   Build: typeof Bot = Bot,
 ): Bot {
   const world = currentWorld();
-  return new Build(token, { client: { apiRoot, ...world && { fetch: world.fetch } } });
+  return new Build(token, { client: { apiRoot, ...world && { fetch: world.hosts.fetch } } });
 }
 
 /** A bot as users make it, with its DynamoDB client pointed at `endpoint`. */

@@ -1,7 +1,7 @@
 /** The storage's client, for an address and keys that a test or a measurement chooses. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
-import { currentWorld } from "../sim/world.ts";
+import { currentHosts } from "../sim/world.ts";
 
 export interface Keys {
   readonly accessKeyId: string;
@@ -18,7 +18,7 @@ export const testKeys: Keys = { accessKeyId: "AKIDTEST", secretAccessKey: "secre
 export function clientAt(endpoint: string, keys: Keys | undefined = testKeys): DynamoDBClient {
   const { hostname, port } = new URL(endpoint);
   const isSimulated = hostname.endsWith(".sim");
-  const client = createDynamoDBClient("us-east-1", isSimulated ? currentWorld()?.fetch : undefined);
+  const client = createDynamoDBClient("us-east-1", isSimulated ? currentHosts().fetch : undefined);
   const address = { protocol: "http:", hostname, ...port !== "" && { port: Number(port) }, path: "/" };
   Object.assign(client.config, { endpoint: () => Promise.resolve(address), isCustomEndpoint: true });
   Object.assign(client.config, { credentials: () => Promise.resolve(keys) });

@@ -15,9 +15,10 @@ import type { Allowed, FaultGate, GateEntry } from "../../lib/local/dynamodb/fau
 import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { iamActions, ledgerActions } from "../../lib/local/dynamodb/iam.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import { assert } from "../harness.ts";
-import { currentWorld } from "../sim/world.ts";
+import { currentHosts, currentWorld } from "../sim/world.ts";
 import { clientAt, type Keys, testKeys } from "./client.ts";
 import { SleepyClock, TestClock } from "./clocks.ts";
 import { engineVariable } from "./dynamodb_local.ts";
@@ -49,24 +50,45 @@ export class TestLogger implements Logger {
 export interface FixtureOptions {
   readonly random?: () => number;
   readonly createTableMs?: number;
+  /** Whether it is the embedded engine, on sockets. @default false */
+  readonly isOverHttp?: boolean;
   /** Without the table, as before the first start. */
   readonly isEmpty?: boolean;
   /** With the policy's second statement, for broadcasts with an id. */
   readonly hasLedger?: boolean;
 }
 
-/** DynamoDB sends the item with which a condition was refused; the embedded one does not. */
-export const refusalsCarryItems: boolean = process.env[engineVariable] !== undefined;
+export interface GatedEngineOptions {
+  readonly createTableMs?: number | undefined;
+  /** Whether it is the embedded engine, on sockets. @default false */
+  readonly isOverHttp?: boolean | undefined;
+  readonly allow: readonly Allowed[];
+  readonly random?: (() => number) | undefined;
+}
 
-/** The engine that the environment names, without the tables of the file before; else a new embedded one. */
-export async function startOrUseEngine(
-  createTableMs: number | undefined,
-  tables: readonly string[] = [TableName],
-): Promise<LocalDynamoDB> {
+/** Whether a new table is CREATING for a while: not on AWS's engine for development. */
+export const tablesTakeTime: boolean = process.env[engineVariable] === undefined;
+
+/** A simulated DynamoDB, or the engine that the environment names, and a gate before it. */
+export async function startGatedEngine(
+  { createTableMs, isOverHttp = false, allow, random }: GatedEngineOptions,
+  tables: readonly string[],
+): Promise<{ readonly db: LocalDynamoDB; readonly gate: FaultGate }> {
+  const gateOptions = { allow, ...(random && { random }) };
   const endpoint = process.env[engineVariable];
-  if (endpoint === undefined) {
-    return await startDynamoDB(createTableMs === undefined ? {} : { createTableMs });
+  if (endpoint !== undefined || isOverHttp) {
+    const db = endpoint === undefined
+      ? await startDynamoDB(createTableMs === undefined ? {} : { createTableMs })
+      : await withoutTables(endpoint, tables);
+    return { db, gate: await startFaultGate({ target: db.endpoint, ...gateOptions }) };
   }
+  const { now, sleep, random: chance } = currentWorld()?.botOptions.clock ?? systemClock;
+  const options = { now, ...createTableMs !== undefined && { createMs: createTableMs } };
+  return currentHosts().startDynamoDB(options, { ...gateOptions, clock: { now, sleep, random: chance } });
+}
+
+/** The engine without the tables of the file before. */
+async function withoutTables(endpoint: string, tables: readonly string[]): Promise<LocalDynamoDB> {
   const client = clientAt(endpoint);
   for (const table of tables) {
     await client.send(new DeleteTableCommand({ TableName: table })).catch((error: Error) => {
@@ -79,32 +101,12 @@ export async function startOrUseEngine(
   return { endpoint, region: "us-east-1", credentials, close, [Symbol.asyncDispose]: close };
 }
 
-export interface GatedEngineOptions {
-  readonly createTableMs?: number | undefined;
-  readonly allow: readonly Allowed[];
-  readonly random?: (() => number) | undefined;
-}
-
-/** A DynamoDB, and a gate before it; simulated ones in virtual time. */
-export async function startGatedEngine(
-  { createTableMs, allow, random }: GatedEngineOptions,
-  tables: readonly string[],
-): Promise<{ readonly db: LocalDynamoDB; readonly gate: FaultGate }> {
-  const gateOptions = { allow, ...(random && { random }) };
-  const world = currentWorld();
-  if (world !== undefined) {
-    return world.startDynamoDB(createTableMs === undefined ? {} : { createMs: createTableMs }, gateOptions);
-  }
-  const db = await startOrUseEngine(createTableMs, tables);
-  return { db, gate: await startFaultGate({ target: db.endpoint, ...gateOptions }) };
-}
-
-/** Starts the embedded DynamoDB, the gate and, unless told otherwise, creates the table through the storage. */
+/** Starts a DynamoDB, the gate and, unless told otherwise, creates the table through the storage. */
 export async function startTable(options: FixtureOptions = {}): Promise<TableFixture> {
-  const { random, createTableMs, isEmpty = false, hasLedger = false } = options;
+  const { random, createTableMs, isOverHttp, isEmpty = false, hasLedger = false } = options;
   const chats = { actions: iamActions, table: TableName };
   const allow = [chats, ...hasLedger ? [{ actions: ledgerActions, table: LedgerName }] : []];
-  const { db, gate } = await startGatedEngine({ createTableMs, allow, random }, [TableName]);
+  const { db, gate } = await startGatedEngine({ createTableMs, isOverHttp, allow, random }, [TableName]);
   const fixture = new TableFixture(db, gate, hasLedger);
   if (!isEmpty) await fixture.storage({ clock: new TestClock(0) }).createTableIfNotExists();
   gate.resetCounts();
