@@ -117,7 +117,7 @@ export class SignalCheck {
         return waiting.size === 0;
       },
       `${waiting.size} people of ${people.length} do not have the signal`,
-      100_000,
+      3_600_000,
     );
   }
 

@@ -1,9 +1,8 @@
 /** A second bot uses the first one's table: its own id shows that, or only the chats that do not know it. */
 import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
 import { ConfigError } from "../../mod.ts";
-import { startBotApiServer } from "../../lib/local/mod.ts";
 import { assert } from "../harness.ts";
-import { botOn, type Scene as Fixture } from "../support/bot.ts";
+import { botOn, type Scene as Fixture, startServer } from "../support/bot.ts";
 import { failureOf, TableName } from "../support/storage.ts";
 import { withSignalCheck } from "./signal_check.ts";
 import type { Scenario } from "./stranger_scenarios.ts";
@@ -19,7 +18,7 @@ async function activeIn({ table }: Fixture): Promise<number> {
 const foreignTable: Scenario = async (size) => {
   await withSignalCheck(size, async (check) => {
     const { gate, logs } = check.fixture;
-    const server = await startBotApiServer({ token: secondToken });
+    const server = await startServer({ token: secondToken });
     try {
       const second = botOn(server, gate.endpoint, { logger: logs });
       const error = await failureOf(second.initialize());
@@ -53,7 +52,7 @@ const chatsUnknown =
       const Key = { chat_id: { N: "0" } };
       const isMissing = why === "the item is missing";
       if (isMissing) await table.direct.send(new DeleteItemCommand({ TableName, Key }));
-      const server = await startBotApiServer({
+      const server = await startServer({
         clock: check.clock,
         token: isMissing ? secondToken : check.fixture.server.token,
       });

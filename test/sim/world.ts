@@ -36,6 +36,7 @@ export function currentHosts(): Hosts {
  */
 export async function inVirtualTime<T>(task: () => Promise<T>): Promise<T> {
   await loadLazyModules();
+  while (current?.isOver) await current.ended;
   if (current !== undefined) return await current.join(task);
   const world = current = new World();
   try {
@@ -51,6 +52,10 @@ export class World {
   /** The one that the task runs on. */
   readonly machine: Machine;
   readonly hosts: Hosts;
+  /** Whether nothing can join it any more. */
+  isOver = false;
+  /** Resolves when all has ended. */
+  ended: Promise<void> = Promise.resolve();
   /** Tasks that have joined. */
   readonly #joined = new Set<Promise<unknown>>();
 
@@ -73,12 +78,15 @@ export class World {
 
   /** Runs a task to its end, and all that join it meanwhile. */
   async run<T>(task: () => Promise<T>): Promise<T> {
-    return await this.scheduler.runTask(() => this.#all(task), this.machine, realLimitMs);
+    const running = this.scheduler.runTask(() => this.#all(task), this.machine, realLimitMs);
+    this.ended = running.then(() => {}, () => {});
+    return await running;
   }
 
   async #all<T>(task: () => Promise<T>): Promise<T> {
     const result = await Promise.allSettled([task()]);
     while (this.#joined.size > 0) await Promise.allSettled(this.#joined);
+    this.isOver = true;
     if (result[0].status === "rejected") throw result[0].reason;
     return result[0].value;
   }

@@ -171,11 +171,11 @@ export function botOn(
   });
 }
 
-/** Resolves once the condition holds. */
+/** Resolves once the condition holds. By default it may take 50 s of real time, or ten minutes of virtual time. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   otherwise: string,
-  limitMs: number = 50_000,
+  limitMs: number = currentWorld() === undefined ? 50_000 : 600_000,
 ): Promise<void> {
   const start = performance.now();
   for (;;) {
