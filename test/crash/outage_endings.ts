@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Logs, pause, soon, within } from "../support/bot.ts";
+import { inVirtualTime } from "../sim/world.ts";
 import { BotProcess } from "./bot_process.ts";
 import { describe } from "./model.ts";
 import {
@@ -20,14 +21,19 @@ import { World } from "./world.ts";
 
 const stopTimeoutMs = 20_000;
 
+export interface StopOptions extends OutageOptions {
+  readonly stops: "in the outage" | "when it is over";
+}
+
 /**
  * `stopBot()` in the outage, or just when it is over; then another bot goes on. What is missing in the end must have been
  * logged, and nothing may be missing where there is a spool file, or where DynamoDB is back.
  */
-export async function runStop(
-  outage: Outage,
-  options: OutageOptions & { readonly stops: "in the outage" | "when it is over" },
-): Promise<OutageReport> {
+export function runStop(outage: Outage, options: StopOptions): Promise<OutageReport> {
+  return inVirtualTime(() => playStop(outage, options));
+}
+
+async function playStop(outage: Outage, options: StopOptions): Promise<OutageReport> {
   await using world = await World.start(options.seed);
   const logs = new Logs();
   const bot = createBot(world, logs, options);

@@ -1,6 +1,7 @@
 /** Outages of DynamoDB: users write on through each, and afterwards the table holds what it would hold without it. */
 import type { FaultGate } from "../../lib/local/mod.ts";
-import type { BotOptions, Clock } from "../../mod.ts";
+import type { BotOptions } from "../../mod.ts";
+import { inVirtualTime } from "../sim/world.ts";
 import { botOn, Logs, pause, within } from "../support/bot.ts";
 import { describe, type Difference, lossesOf } from "./model.ts";
 import { World } from "./world.ts";
@@ -85,10 +86,7 @@ export function titleOf({ name, when }: Outage): string {
 
 export interface OutageOptions {
   readonly seed: number;
-  /** How long it lasts, in real time. */
   readonly lastsMs: number;
-  /** The bot's clock: a fast one shortens its own waits, not those of the network. */
-  readonly clock?: Clock;
   readonly spoolFile?: string;
   /** How long the bot has afterwards until all is in the table. @default 60000 */
   readonly recoveryTimeoutMs?: number;
@@ -109,7 +107,12 @@ export interface OutageReport {
   readonly problems: readonly string[];
 }
 
-export async function runOutage(outage: Outage, options: OutageOptions): Promise<OutageReport> {
+/** Takes virtual time. */
+export function runOutage(outage: Outage, options: OutageOptions): Promise<OutageReport> {
+  return inVirtualTime(() => playOutage(outage, options));
+}
+
+async function playOutage(outage: Outage, options: OutageOptions): Promise<OutageReport> {
   await using world = await World.start(options.seed);
   const logs = new Logs();
   const bot = createBot(world, logs, options);
@@ -145,8 +148,8 @@ export async function runOutage(outage: Outage, options: OutageOptions): Promise
 
 /** A bot in this process on the world's services. */
 export function createBot(world: World, logs: Logs, options: OutageOptions): ReturnType<typeof botOn> {
-  const { clock, spoolFile } = options;
-  const more = { logger: logs, ...clock && { clock }, ...spoolFile && { spoolFile } };
+  const { spoolFile } = options;
+  const more = { logger: logs, ...spoolFile && { spoolFile } };
   return botOn(world.server, world.gate.endpoint, more as Partial<BotOptions>);
 }
 

@@ -1,19 +1,18 @@
 /** What survives the bots that are killed: Telegram, and DynamoDB behind a fault proxy. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import {
-  type BotApiServer,
-  type BotApiServerOptions,
-  type FaultGate,
-  type FaultGateOptions,
-  type LocalDynamoDB,
-  startBotApiServer,
-  startDynamoDB,
-  startFaultGate,
+import type {
+  BotApiServer,
+  BotApiServerOptions,
+  FaultGate,
+  FaultGateOptions,
+  LocalDynamoDB,
 } from "../../lib/local/mod.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";
 import { type Random, randomOf } from "../support/histories.ts";
-import { TableName } from "../support/storage.ts";
+import { currentWorld } from "../sim/world.ts";
+import { startServer } from "../support/bot.ts";
+import { startGatedEngine, TableName } from "../support/storage.ts";
 
 export interface StartedServices {
   readonly seed: number;
@@ -50,14 +49,16 @@ export class Services implements AsyncDisposable {
   }
 }
 
-/** @param allow What the gate lets pass. Default: everything. */
+/**
+ * Simulated ones in virtual time; else real ones, for bots that are processes.
+ * @param allow What the gate lets pass. Default: everything.
+ */
 export async function startServices(
   seed: number,
   server: BotApiServerOptions = {},
   allow?: FaultGateOptions["allow"],
 ): Promise<StartedServices> {
-  const db = await startDynamoDB();
-  const random = randomOf(seed + 1);
-  const gate = await startFaultGate({ target: db.endpoint, random, ...allow && { allow } });
-  return { seed, db, gate, server: await startBotApiServer(server) };
+  const isOverHttp = currentWorld() === undefined;
+  const engine = await startGatedEngine({ isOverHttp, random: randomOf(seed + 1), ...allow && { allow } });
+  return { seed, ...engine, server: await startServer(server) };
 }

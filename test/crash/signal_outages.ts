@@ -7,6 +7,7 @@ import type { LocalUser } from "../../lib/local/mod.ts";
 import { createSemaphore } from "../../lib/util/async.ts";
 import { assert } from "../harness.ts";
 import { botOn, FastClock, Logs, pause, said, until } from "../support/bot.ts";
+import { inVirtualTime } from "../sim/world.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import { runOutageKills } from "./outage_kill.ts";
 import { faults } from "./outages.ts";
@@ -255,8 +256,12 @@ export interface SignalOutagesReport {
 
 const chats = 150;
 
-/** Each outage has subscribers of its own. */
-export async function runSignalOutages(
+/** Each outage has subscribers of its own. Takes virtual time. */
+export function runSignalOutages(options: SignalOutagesOptions): Promise<SignalOutagesReport> {
+  return inVirtualTime(() => playSignalOutages(options));
+}
+
+async function playSignalOutages(
   { seed, when, hasId, times, atOnce = 2 }: SignalOutagesOptions,
 ): Promise<SignalOutagesReport> {
   const sum = { times: 0, sent: 0, arrivedBefore: 0, fromMemory: 0 };

@@ -1,11 +1,9 @@
-/** Nothing is lost: the short form of `updates.ts`. In full: `npm run test:crash`. */
+/** Nothing is lost: a part of `updates.ts`. In full: `npm run test:crash`. */
 import { assert, suite } from "../harness.ts";
-import { FastClock } from "../support/bot.ts";
 import { runKills } from "./kills.ts";
 import { runStop } from "./outage_endings.ts";
-import { type OutageReport, outages, runOutage, titleOf } from "./outages.ts";
+import { outages, runOutage, titleOf } from "./outages.ts";
 import { assertSound } from "./report.ts";
-import { runTogether } from "./together.ts";
 
 const test = suite("updates in kills and outages", undefined, 120_000);
 const seed = 1;
@@ -16,23 +14,21 @@ test("killed at random points under traffic, the bot loses nothing and counts no
   assert.ok(updates > 50);
 });
 
-const tasks: Record<string, () => Promise<OutageReport>> = {};
 for (const [index, outage] of outages.entries()) {
-  const options = { seed: seed + index, lastsMs: 800 };
-  const clock = (): FastClock => new FastClock(20);
-  tasks[`outage: ${titleOf(outage)}`] = () => runOutage(outage, { ...options, clock: clock() });
-  if (outage.name !== "down" || outage.when !== "in the middle") continue;
-  tasks["stopBot() in an outage ends, and says what could not be kept"] = () =>
-    runStop(outage, { ...options, clock: clock(), stops: "in the outage" });
-}
-const resultOf = runTogether(4, tasks);
-
-for (const title of Object.keys(tasks)) {
-  test(title, async () => {
-    const { problems, updates } = await resultOf(title);
-    assertSound(title, problems);
-    assert.ok(updates > 10);
+  const options = { seed: seed + index, lastsMs: 12_000 };
+  test(`outage: ${titleOf(outage)}`, async () => {
+    const { problems, updates } = await runOutage(outage, options);
+    assertSound(titleOf(outage), problems);
+    assert.ok(updates > 100);
   });
+  if (outage.when === "at the start") continue;
+  for (const stops of ["in the outage", "when it is over"] as const) {
+    test(`${outage.name}: stopBot() ${stops} ends, and says what could not be kept`, async () => {
+      const { problems, updates } = await runStop(outage, { ...options, lastsMs: 8000, stops });
+      assertSound(outage.name, problems);
+      assert.ok(updates > 100);
+    });
+  }
 }
 
 test.run();

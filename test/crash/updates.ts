@@ -6,7 +6,6 @@ import { runSpooledKills, runStop } from "./outage_endings.ts";
 import { type Outage, type OutageReport, outages, runOutage, titleOf } from "./outages.ts";
 import { assertSound, killLine, outageTable } from "./report.ts";
 import type { RunOptions, Test } from "./parts.ts";
-import { runTogether } from "./together.ts";
 
 export function register(test: Test, { seed }: RunOptions): void {
   const kills = (title: string, options: Omit<KillOptions, "seed">, add: number): void => {
@@ -31,11 +30,10 @@ export function register(test: Test, { seed }: RunOptions): void {
   mutant("forgets what it has counted", "twice", "repeated");
 
   const tasks = outageTasks(seed);
-  const resultOf = runTogether(3, tasks);
   const reports: OutageReport[] = [];
-  for (const title of Object.keys(tasks)) {
+  for (const [title, task] of Object.entries(tasks)) {
     test(title, async () => {
-      const report = await resultOf(title);
+      const report = await task();
       reports.push(report);
       assertSound(report.title, report.problems);
     });

@@ -11,7 +11,7 @@ import {
   ScanCommand,
 } from "@aws-sdk/client-dynamodb";
 import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
-import type { Allowed, FaultGate, GateEntry } from "../../lib/local/dynamodb/fault_gate.ts";
+import type { FaultGate, FaultGateOptions, GateEntry } from "../../lib/local/dynamodb/fault_gate.ts";
 import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { iamActions, ledgerActions } from "../../lib/local/dynamodb/iam.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
@@ -62,7 +62,7 @@ export interface GatedEngineOptions {
   readonly createTableMs?: number | undefined;
   /** Whether it is the embedded engine, on sockets. @default false */
   readonly isOverHttp?: boolean | undefined;
-  readonly allow: readonly Allowed[];
+  readonly allow?: FaultGateOptions["allow"];
   readonly random?: (() => number) | undefined;
 }
 
@@ -72,9 +72,9 @@ export const tablesTakeTime: boolean = process.env[engineVariable] === undefined
 /** A simulated DynamoDB, or the engine that the environment names, and a gate before it. */
 export async function startGatedEngine(
   { createTableMs, isOverHttp = false, allow, random }: GatedEngineOptions,
-  tables: readonly string[],
+  tables: readonly string[] = [],
 ): Promise<{ readonly db: LocalDynamoDB; readonly gate: FaultGate }> {
-  const gateOptions = { allow, ...(random && { random }) };
+  const gateOptions = { ...allow && { allow }, ...random && { random } };
   const endpoint = process.env[engineVariable];
   if (endpoint !== undefined || isOverHttp) {
     const db = endpoint === undefined
