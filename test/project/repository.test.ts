@@ -1,9 +1,11 @@
-/** No file of the repository holds what looks like a secret. */
+/** No file of the repository holds what looks like a secret, and its tools end when their work does. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, suite } from "../harness.ts";
+import { run } from "../tools/support/program.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -52,5 +54,17 @@ test("no file holds one", () => {
   }
   assert.equal(found, []);
 });
+
+test("a program that is not there leaves no timer behind", async () => {
+  const before = activeTimers();
+  const failure = await run(root, "no-such-program").catch((error: Error) => error.message);
+  assert.match(String(failure), "ENOENT");
+  assert.is(activeTimers(), before);
+});
+
+/** As far as the runtime tells. */
+function activeTimers(): number {
+  return process.getActiveResourcesInfo?.().filter((kind) => kind === "Timeout").length ?? 0;
+}
 
 test.run();

@@ -145,8 +145,9 @@ bot.grammy.on("message:text", async (ctx) => {
 const signal: TradingSignal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
 export const sent: number = (await bot.sendSignal(signal)).sent;
 export const answer: Promise<Response> = webhookCallback(bot)(new Request("http://127.0.0.1/"));
+// @ts-expect-error No such direction; types that take it would take anything.
+export const wrong: TradingSignal = { direction: "sideways", symbol: "X", entry: 2, stop: 1, target: 4 };
 `;
-const wrong = typed.replace('"long"', '"sideways"');
 
 const strict = {
   ...{ strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, noEmit: true },
@@ -164,10 +165,6 @@ for (const [title, [command, ...args]] of Object.entries(checks)) {
     const tsconfig = JSON.stringify({ compilerOptions: strict, files: ["main.mts"] });
     const folder = await place({ "main.mts": typed, ...title === "tsc" && { "tsconfig.json": tsconfig } });
     await succeeds(folder, command, ...args);
-    await writeFile(join(folder, "main.mts"), wrong);
-    const { code, output } = await run(folder, command, ...args);
-    assert.is(code === 0, false, "types that take anything are none");
-    assert.match(output, "sideways");
   });
 }
 

@@ -35,21 +35,22 @@ export function run(place: string | Place, program: string, ...parameters: strin
   const { folder: cwd, env, limitMs = usualLimitMs } = typeof place === "string"
     ? { folder: place, env: {} }
     : place;
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, parameters, {
-      cwd,
-      env: { ...environment, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: limitMs,
-      killSignal: "SIGKILL",
-    });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => output += text);
-    }
+  const child = spawn(program, parameters, {
+    cwd,
+    env: { ...environment, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  // Not spawn's own time limit: its timer outlives a program that could not be started.
+  const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => output += text);
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, output }));
   });
+  return ended.finally(() => clearTimeout(timer));
 }
 
 /** As `run`, but only success will do; gives what was printed. */
