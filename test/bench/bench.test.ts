@@ -21,7 +21,7 @@ import { pageOf, type Scan } from "./scan_server.ts";
 import { Traffic, type WriterName, writers } from "./writers.ts";
 
 const test = suite("bench");
-const { freshTable, closeTable } = sharedTable();
+const { freshTable, closeTable } = sharedTable({ isOverHttp: true });
 
 test("every writer leaves the same items; ours and the bare loop ask once, get-then-put twice", async () => {
   const left: (RawItem | undefined)[][] = [];

@@ -296,7 +296,7 @@ test(`${items} hostile items: broadcasts, /stop and /start as with any other`, a
 });
 
 test("cleanup meets those whose last_active is a time, and no other", async () => {
-  const table = await startTable();
+  const table = await startTable({ isOverHttp: true });
   try {
     const now = Date.now();
     const random = randomOf(seed + 2);

@@ -27,7 +27,7 @@ async function withSubscribers(
   body: (stage: Environment) => Promise<void>,
 ): Promise<void> {
   await using telegram = await startBotApiServer({ latencyMs });
-  const table = await startTable();
+  const table = await startTable({ isOverHttp: true });
   const users = Array.from({ length: count }, () => telegram.user({ opened: true }));
   await plantActive(table, ...users.map(({ chatId }) => chatId));
   const env = {

@@ -31,7 +31,7 @@ function environment(table: TableFixture): Record<string, string> {
 
 /** A table behind the gate, and the script in front of it. */
 async function withTable(body: (manage: Manage, table: TableFixture) => Promise<void>): Promise<void> {
-  const table = await startTable();
+  const table = await startTable({ isOverHttp: true });
   const env = environment(table);
   const manage: Manage = async (...args) => {
     const { status, output } = await runScript(["examples/manage_chats.ts", ...args], env);

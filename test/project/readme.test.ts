@@ -182,7 +182,7 @@ test("its examples run as they are printed", async () => {
   const commands = exampleCommands(shell);
   assert.ok(commands.length > 7, `${commands.length} commands`);
   await using telegram = await startBotApiServer();
-  const table = await startTable();
+  const table = await startTable({ isOverHttp: true });
   const state = join(tmpdir(), `readme-${process.pid}.json`);
   const env = {
     TELEGRAM_BOT_TOKEN: telegram.token,
