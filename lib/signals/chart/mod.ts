@@ -22,7 +22,8 @@ export type { ChartBands, ChartOptions } from "./options.ts";
 export type { Decimal, TradingSignal } from "../signal.ts";
 export { createVwapBands, type PriceBands, type VwapBands } from "./vwap_bands.ts";
 
-const drawing = new Lazy(() => loadDrawing());
+/** Marked so that a bundle which draws no chart leaves it out. */
+const drawing = /* @__PURE__ */ new Lazy(() => loadDrawing());
 
 /**
  * Draws the newest 80 candles at most, with what older ones tell of the bands; a PNG of 1200 × 800 pixels. It needs
