@@ -1,5 +1,5 @@
 /**
- * Hostile input: updates and items that nobody should send or keep. In `npm test` some hundreds; as the issue has it:
+ * Hostile input: updates and items that nobody should send or keep. In `npm test` some thousands; for more:
  * `HOSTILE_UPDATES=10000 HOSTILE_ITEMS=10000 npx tsx test/run.ts hostile`. A failure names its seed: `HOSTILE_SEED=…`.
  */
 import process from "node:process";
@@ -25,8 +25,8 @@ import { runScript } from "../support/script.ts";
 import { type RawItem, startTable, type TableFixture, TestClock, TestLogger } from "../support/storage.ts";
 
 const seed = Number(process.env["HOSTILE_SEED"] || Date.now() % 1_000_000_000);
-const updates = Number(process.env["HOSTILE_UPDATES"] || 600);
-const items = Number(process.env["HOSTILE_ITEMS"] || 50);
+const updates = Number(process.env["HOSTILE_UPDATES"] || 2000);
+const items = Number(process.env["HOSTILE_ITEMS"] || 100);
 /** Whatever comes, nobody reads more lines than these. */
 const linesAtMost = 50;
 const lineAtMost = 2000;

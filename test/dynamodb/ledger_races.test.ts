@@ -14,7 +14,7 @@ import { type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";
 import { failureOf, TestClock } from "../support/storage.ts";
 
 const firstSeed = Number(process.env["LEDGER_SEED"] || Date.now() % 1_000_000_000);
-const broadcasts = Number(process.env["LEDGER_BROADCASTS"] || 15);
+const broadcasts = Number(process.env["LEDGER_BROADCASTS"] || 40);
 const owners = 4;
 
 const lost = suite("DynamoDBLedger: answers that are lost or late", {}, 60_000);

@@ -3,7 +3,6 @@ import process from "node:process";
 import {
   type AttributeValue,
   BatchWriteItemCommand,
-  DeleteItemCommand,
   DeleteTableCommand,
   type DynamoDBClient,
   GetItemCommand,
@@ -119,21 +118,21 @@ export class TableFixture {
   /** Past the gate: for other programs' writes, and to look at the table. */
   readonly direct: DynamoDBClient;
   readonly hasLedger: boolean;
-  readonly #clients: DynamoDBClient[] = [];
+  /** Behind the gate, by their keys. */
+  readonly #gated = new Map<Keys, DynamoDBClient>();
 
   constructor(db: LocalDynamoDB, gate: FaultGate, hasLedger: boolean = false) {
     this.hasLedger = hasLedger;
     this.db = db;
     this.gate = gate;
     this.direct = clientAt(db.endpoint);
-    this.#clients.push(this.direct);
   }
 
-  /** A storage behind the gate, with a client of its own. */
+  /** A storage behind the gate. Storages with the same keys share a client, which takes milliseconds to make. */
   storage(options: DynamoDBStorageOptions & { readonly keys?: Keys } = {}): TelegramDynamoDBStorage {
     const { keys = testKeys, ...rest } = options;
-    const client = clientAt(this.gate.endpoint, keys);
-    this.#clients.push(client);
+    const client = this.#gated.get(keys) ?? clientAt(this.gate.endpoint, keys);
+    this.#gated.set(keys, client);
     return new TelegramDynamoDBStorage({ tableName: TableName, regionName: "us-east-1", client, ...rest });
   }
 
@@ -174,11 +173,11 @@ export class TableFixture {
         new ScanCommand({ TableName, ProjectionExpression: "chat_id" }),
       );
       if (Items.length === 0) return;
-      await Promise.all(
-        Items.map(({ chat_id }) =>
-          this.direct.send(new DeleteItemCommand({ TableName, Key: { chat_id: chat_id as AttributeValue } }))
-        ),
-      );
+      for (let from = 0; from < Items.length; from += 25) {
+        const deletes = Items.slice(from, from + 25)
+          .map(({ chat_id }) => ({ DeleteRequest: { Key: { chat_id: chat_id as AttributeValue } } }));
+        await this.direct.send(new BatchWriteItemCommand({ RequestItems: { [TableName]: deletes } }));
+      }
     }
   }
 
@@ -191,7 +190,7 @@ export class TableFixture {
   }
 
   async close(): Promise<void> {
-    for (const client of this.#clients) client.destroy();
+    for (const client of [this.direct, ...this.#gated.values()]) client.destroy();
     await this.gate.close();
     await this.db.close();
   }
