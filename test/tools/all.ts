@@ -41,18 +41,18 @@ function inParts(title: string, command: Step["command"]): Step[] {
  * types, which have no DOM, are checked by the package's step, which builds it.
  */
 const steps: readonly Step[] = [
-  ...inParts("tests on Node", onNode),
-  ...inParts("tests on Deno", onDeno),
   { title: "storage on DynamoDB Local", command: ["tsx", "test/tools/dynamodb_local.ts"], counts: true },
+  { title: "package", command: ["tsx", "test/tools/package.ts"], counts: true },
+  ...inParts("tests on Node", onNode),
+  { title: "playground in a browser", command: ["tsx", "test/tools/browser.ts"], counts: true },
+  ...inParts("tests on Deno", onDeno),
+  { title: "types (deno check)", command: ["deno", "check", "--frozen"] },
   { title: "networks on Bun", command: ["tsx", "test/tools/bun.ts"], counts: true },
   { title: "bundle", command: ["tsx", "test/tools/bundle.ts"], counts: true },
-  { title: "package", command: ["tsx", "test/tools/package.ts"], counts: true },
-  { title: "playground in a browser", command: ["tsx", "test/tools/browser.ts"], counts: true },
   { title: "notebook in Deno's kernel", command: ["tsx", "test/tools/notebook.ts"], counts: true },
   { title: "types (tsc)", command: ["tsc"] },
-  { title: "types (deno check)", command: ["deno", "check", "--frozen"] },
-  { title: "format (deno fmt)", command: ["deno", "fmt", "--check"] },
   { title: "lint (deno lint)", command: ["deno", "lint"] },
+  { title: "format (deno fmt)", command: ["deno", "fmt", "--check"] },
 ];
 const limitMs = 10 * 60_000;
 const root = fileURLToPath(new URL("../..", import.meta.url));
