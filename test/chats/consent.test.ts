@@ -1,5 +1,5 @@
 /** The consent table, every cell over the wire: what is in the table afterwards, and what was answered. */
-import { type BotApiServer, type LocalChat, type LocalGroup, type LocalUser } from "../../lib/local/mod.ts";
+import type { BotApiServer, LocalChat, LocalGroup, LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import {
   HandClock,

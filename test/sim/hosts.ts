@@ -1,4 +1,5 @@
 /** Simulated servers by their names, and a `fetch` that leads to them, on a network without faults. */
+import { setImmediate } from "node:timers";
 import { FaultGate, type FaultGateOptions, type GateAnswer } from "../../lib/local/dynamodb/fault_gate.ts";
 import type { LocalDynamoDB } from "../../lib/local/mod.ts";
 import { abortable } from "../../lib/util/async.ts";

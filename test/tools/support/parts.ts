@@ -31,7 +31,6 @@ const seconds: Readonly<Record<string, number>> = {
   "crash/signal_gets_out": 12,
   "crash/signal_outage": 13,
   "crash/updates": 22,
-  "crash/updates": 28,
   "dynamodb/chat_item": 6,
   "dynamodb/chat_storage": 5,
   "dynamodb/chat_storage_histories": 9,
