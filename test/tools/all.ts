@@ -1,5 +1,7 @@
 /**
- * The whole gate: types, format and lint, then the suite on both runtimes, and a part of it on Bun. A step's output is shown when it fails.
+ * The whole gate: types, format and lint, then the suite on both runtimes, and a part of it on Bun. A step's output is shown
+ * when it fails. With `--only=Node` those steps alone whose titles contain the word; further arguments are the files of
+ * `test/run.ts`, which then runs alone and shows its output.
  * The last line is `N passed, N failed`: each static step counts as one test, each suite as those that it ran.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -7,6 +9,7 @@ import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 interface Step {
   readonly title: string;
@@ -54,6 +57,10 @@ const steps: readonly Step[] = [
   { title: "lint (deno lint)", command: ["deno", "lint"] },
   { title: "format (deno fmt)", command: ["deno", "fmt", "--check"] },
 ];
+const { values: { only }, positionals: files } = parseArgs({
+  options: { only: { type: "string", default: "" } },
+  allowPositionals: true,
+});
 const limitMs = 10 * 60_000;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
@@ -150,7 +157,7 @@ async function run(step: Step): Promise<Result> {
 
 /** Two at a time on each core, as the suites wait, too. Not more, as their tests have time limits. */
 async function runAll(): Promise<Result[]> {
-  const waiting = [...steps];
+  const waiting = steps.filter(({ title }) => title.includes(only));
   const results: Result[] = [];
   const worker = async (): Promise<void> => {
     for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
@@ -161,6 +168,16 @@ async function runAll(): Promise<Result[]> {
   return results;
 }
 
+/** Runs some files of a suite. */
+async function runFiles(): Promise<number> {
+  const [program, ...parameters] = only.includes("Deno") ? onDeno : onNode;
+  const child = spawn(join(bin, program), [...parameters, ...files], {
+    ...{ cwd: root, env: environment, stdio: "inherit" },
+  });
+  return await new Promise((resolve) => child.on("close", (code) => resolve(code ?? 1)));
+}
+
+if (files.length > 0) process.exit(await runFiles());
 const results = await runAll();
 // Once more at the end, as of a long log often only the end is kept.
 for (const { title, failed, output } of results) {
