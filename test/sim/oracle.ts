@@ -86,8 +86,6 @@ export class Oracle {
     network.onAnswer = ({ machine, what }, status) => {
       const isPolled = status === 200 && what.startsWith("getUpdates");
       if (isPolled && !this.#polledAt.has(machine)) this.#polledAt.set(machine, options.scheduler.now);
-      const { chat, id } = addressOf(what);
-      if (chat !== undefined && id !== undefined) this.broadcasts.get(id)?.answered(chat, status);
     };
     network.onEnd = (sending, isGivenUp) => this.#onEnd(sending, isGivenUp);
     const applyMessage = model.message.bind(model);

@@ -297,6 +297,26 @@ test("a /stop counts while the message waits for the end of its chat's flood", a
   assert.is(scene.oracle.counts.confirmedStops, 3);
 });
 
+for (const mode of ["skip", "resend"] as const) {
+  test(`after a crash in many chats' floods a hundred are in doubt at most, with ${mode}`, async () => {
+    const { scene, poller, sender, readers } = await withReaders(1, 30, 500);
+    await scene.act(() => {
+      for (const reader of readers.filter((_, index) => index % 5 === 0)) reader.flood(60);
+    });
+    await scene.act(() => scene.broadcast(sender, "text1", mode));
+    // The others have it, the floods have ended, and their chats are written to.
+    while (scene.oracle.counts.signals < 430) await scene.pass(20);
+    await scene.act(() => sender.kill());
+    await scene.act(() => scene.broadcast(poller, "text1", mode));
+    await scene.pass(120_000);
+    assert.equal(scene.problems(), []);
+    const { recipients, sent, unknown } = scene.oracle.broadcasts.get("text1")?.reports.at(-1) ?? {};
+    assert.is(recipients, 500);
+    assert.is((sent ?? 0) + (unknown ?? 0), 500);
+    assert.is(unknown === 0, mode === "resend");
+  });
+}
+
 test("after a takeover a person who was drawn to test a flood, and had the message, does not get it again", async () => {
   // Telegram takes less than the bot sends, so that people are drawn to find out whom its floods concern.
   const { scene, poller, sender } = await withReaders(1, 30, 250, { telegramLimit: 20 });
