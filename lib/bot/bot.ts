@@ -20,6 +20,7 @@ import { displayStatistics } from "../chats/statistics.ts";
 import type { CleanupOptions } from "../chats/storage.ts";
 import { createChartRenderer } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
+import { CatchUp } from "../telegram/catch_up.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
@@ -53,9 +54,10 @@ export class MeanReversionTelegramBot {
   readonly #failureLogs: FailureLogs;
   readonly #handlerRunner: HandlerRunner;
   readonly #finished: Finished;
+  readonly #catchUp = new CatchUp();
   #runtime: BotRuntime | undefined;
   readonly #initialized = new Lazy(() => this.#initialize());
-  readonly #started = new Lazy(() => this.#start());
+  readonly #started = new Lazy(() => this.#startPolling());
   #polling: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -201,6 +203,16 @@ export class MeanReversionTelegramBot {
     return this.#openedRuntime();
   }
 
+  async #startPolling(): Promise<void> {
+    this.#catchUp.begin();
+    try {
+      await this.#start();
+    } catch (error) {
+      this.#catchUp.end();
+      throw error;
+    }
+  }
+
   async #start(): Promise<void> {
     this.#assertNotStopped();
     const { apiRoot, logger } = this.#options;
@@ -225,6 +237,7 @@ export class MeanReversionTelegramBot {
       handle: this.#handlerRunner.handle,
       onFailure: this.#failureLogs.onFailure,
       renderMessage: this.#renderMessage,
+      catchUp: this.#catchUp,
       signal: this.#stopping.signal,
     });
     const { registry } = this.#runtime;

@@ -16,6 +16,7 @@ import { overlayRestored, UpdateProcessor } from "../chats/update_processor.ts";
 import { WriteQueue } from "../chats/write_queue.ts";
 import { type ChatWrite, writeOne, type WriteTarget } from "../chats/writer.ts";
 import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
+import type { CatchUp } from "../telegram/catch_up.ts";
 import { asGrammySignal, clientOptions, nameNetworkCause, redactToken } from "../telegram/client.ts";
 import { poll } from "../telegram/polling.ts";
 import { PollMonitor } from "../telegram/polling_retry.ts";
@@ -38,6 +39,7 @@ export interface RuntimeDeps {
   readonly handle: (update: Update) => Promise<void>;
   readonly onFailure: (updateId: number, error: unknown) => void;
   readonly renderMessage: MessageRenderer;
+  readonly catchUp: CatchUp;
   /** Aborts when the bot is stopped. */
   readonly signal: AbortSignal;
 }
@@ -58,7 +60,7 @@ export interface BotRuntime {
 
 /** @throws {ConfigError} If the spool file cannot be used, or the table of chats is another bot's. */
 export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
-  const { options, grammy: { api }, rateLimiter, botInfo, onFailure, signal } = deps;
+  const { options, grammy: { api }, rateLimiter, botInfo, onFailure, catchUp, signal } = deps;
   const { messagesPerSecond, allowedUsers, authorize, clock, logger } = options;
   const menuSet = setMenu(api, logger);
   const spool = options.spoolFile === undefined ? undefined : await openSpool(options.spoolFile);
@@ -86,6 +88,7 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   const broadcaster = new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers },
     broadcastAccess: access.broadcastAccess,
+    caughtUp: (signal) => catchUp.wait(signal),
     ...queuedWrites(writeQueue, registry),
   });
   const pollWatch = new PollMonitor(clock);
@@ -98,7 +101,7 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
     ...{ registry, updateProcessor, replySender, writeQueue, broadcaster, pollWatch },
     poll: () =>
       poll({
-        ...{ api, restMsAfter, watch: pollWatch, clock, logger, signal },
+        ...{ api, restMsAfter, watch: pollWatch, catchUp, clock, logger, signal },
         receive: (updates) => updateProcessor.accept(updates),
         flush: () => writeQueue.close(),
       }),

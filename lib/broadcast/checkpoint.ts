@@ -11,7 +11,7 @@ import type { Ledger, RunRecord } from "./ledger.ts";
 import type { StoredMessage } from "./outgoing_message.ts";
 import { BroadcastCounters, type BroadcastReport } from "./report.ts";
 import type { ResumePoint, RunContext } from "./request.ts";
-import { cursorIn, cursorPosition, inWindow, isBefore, positionOf } from "./send_order.ts";
+import { cursorIn, cursorPosition, isBefore, positionOf } from "./send_order.ts";
 
 /** A process that has not renewed its lease for so long is taken for dead; one that lives renews it more often. */
 export const leaseMs = 15_000;
@@ -21,17 +21,25 @@ const giveUpMs = 5 * 60_000;
 const leaveWithinMs = 3000;
 const backoff = { firstMs: 250, longestMs: 5000 };
 
-/** How far the run has come in its window when it is left to the next process. */
+/** How far the run has come in its window. */
 export interface WindowState {
   /** The last recipient that it has begun with in its turn. */
   readonly lastBegun: number | undefined;
   /** Recipients of the window that it has not begun with. */
   readonly rest: readonly number[];
-  /** Recipients that it had begun with, and that have no outcome. */
+  /** Recipients without an outcome, behind `lastBegun` or drawn, that may have the message. */
+  readonly underWay: readonly number[];
+  /** Those that surely do not have it. */
   readonly unsent: readonly number[];
 }
 
 type Changes = Partial<RunRecord>;
+
+/** A place in the order, as the run's attributes have it. */
+interface Cursor {
+  readonly cursor: number | undefined;
+  readonly cursor_value: number | undefined;
+}
 
 /** A run whose message no chat has yet. */
 const notBegun: Changes = {
@@ -54,8 +62,9 @@ export class RunCheckpoint {
   /** Until when no other process takes the run over. */
   #leaseUntil: number;
   #renewing: Promise<boolean> | undefined;
-  /** Whether the present window is this process's own, so that it knows how far it has come in it. */
+  /** Whether this process has written the present window, so that it knows who is left of it. */
   #isOwnWindow: boolean;
+  #isInOrder: boolean;
   #isLost = false;
   /** Whether the ledger has the message, and its photo if there is one. */
   #isMessageKept: boolean;
@@ -70,7 +79,7 @@ export class RunCheckpoint {
     this.#isPaid = run.request.options.allowPaidBroadcast === true;
     this.#ledger = ledger;
     this.#record = record;
-    this.#isOwnWindow = record.fence === 1;
+    this.#isOwnWindow = this.#isInOrder = record.fence === 1;
     this.#elapsed = steady(clock);
     this.#now = monotonic(clock);
     this.#savedAt = this.#elapsed();
@@ -83,6 +92,11 @@ export class RunCheckpoint {
   /** Whether the lease is lost: another process has taken the run over. */
   get isLost(): boolean {
     return this.#isLost;
+  }
+
+  /** Whether the chats of the present window are in the order; those of one that is taken over are in any. */
+  get isInOrder(): boolean {
+    return this.#isInOrder;
   }
 
   /** No more is paid for than the ledger knows of, so that no budget is spent twice. */
@@ -110,13 +124,13 @@ export class RunCheckpoint {
   }
 
   /**
-   * Writes a window before it is sent to, with the chats of earlier ones that are under way. False, and the run ends, where
+   * Writes a window before it is sent to, with the chats of earlier ones that have no outcome. False, and the run ends, where
    * that fails.
    * @param recipients How many there are, as far as they are known.
    */
   async advance(
     window: readonly number[],
-    underWay: readonly number[],
+    { underWay, unsent }: WindowState,
     recipients: number,
   ): Promise<boolean> {
     const { counters, message } = this.#run;
@@ -126,24 +140,38 @@ export class RunCheckpoint {
     const changes = {
       ...{ ...counts, paid, recipients, halted_by: undefined },
       ...this.#windowOf(window, underWay),
+      unsent: this.#unsentWith(unsent),
       ...await this.#message(),
     };
     if (!await this.#save(changes, giveUpMs)) return false;
-    this.#isOwnWindow = true;
+    this.#isOwnWindow = this.#isInOrder = true;
     this.#paidAtMost = paid;
     return true;
   }
 
-  /** Writes the chats that are sent to out of their turn into `pending`, before they are sent to. */
-  async writeOutOfTurn(chatIds: readonly number[]): Promise<boolean> {
-    const { message, queue: { order } } = this.#run;
-    const paid = this.#paidAtMost + (this.#isPaid ? message.priceFor(chatIds.length) : 0);
-    const sampled = [...this.#record["sampled"] as readonly number[] ?? [], ...chatIds];
-    const pending = [...new Set([...this.#record.pending ?? [], ...chatIds])];
-    // Chats that are named are not counted with the window.
-    const ofWindow = chatIds.filter(inWindow(order, this.#record)).length;
-    const window_size = Number(this.#record["window_size"] ?? 0) - ofWindow;
-    if (!await this.#save({ paid, sampled, pending, window_size }, giveUpMs)) return false;
+  /**
+   * Writes what is left of the window, and who is under way, before one of these is sent to that the ledger does not have so.
+   * @param drawn Those of them that are sent to out of their turn.
+   * @param isCut Whether the last chats of the window are to come with the next one, as these take their place.
+   */
+  async rewrite(state: WindowState, drawn: readonly number[] = [], isCut: boolean = false): Promise<boolean> {
+    const { message, counters, queue: { order } } = this.#run;
+    const { underWay, unsent } = state;
+    const paid = this.#paidAtMost + (this.#isPaid ? message.priceFor(drawn.length) : 0);
+    const sampled = [...this.#record["sampled"] as readonly number[] ?? [], ...drawn];
+    const { named, bound, size } = this.#boundsOf(state);
+    const last = state.rest.filter((id) => !named.includes(id)).at(-1);
+    const cut = last === undefined ? bound : cursorIn(order, last);
+    const end = isCut ? cut : this.#cursor;
+    const changes = {
+      ...end,
+      ...{ ...counters.state, paid, sampled, window_size: size },
+      ...{ window_after: bound.cursor, window_after_value: bound.cursor_value },
+      pending: [...underWay, ...named],
+      unsent: this.#unsentWith(unsent, end),
+    };
+    if (!await this.#save(changes, giveUpMs)) return false;
+    this.#isOwnWindow = true;
     this.#paidAtMost = paid;
     return true;
   }
@@ -160,7 +188,14 @@ export class RunCheckpoint {
       const problem_parts = hasProblems
         ? await this.#ledger.writeText(broadcast_id, `problems-${fence}`, JSON.stringify(problems))
         : undefined;
-      return { ...counters.state, ...summaryOf(report), problem_parts, pending: [], state: "finished" };
+      return {
+        ...counters.state,
+        ...summaryOf(report),
+        problem_parts,
+        pending: [],
+        unsent: undefined,
+        state: "finished",
+      };
     });
   }
 
@@ -182,33 +217,69 @@ export class RunCheckpoint {
     await this.#persist(leaveWithinMs, () => Promise.resolve({ ...known, halted_by }), 0);
   }
 
-  #windowLeft({ lastBegun, rest, unsent }: WindowState): Changes {
-    const { order } = this.#run.queue;
-    const after = cursorPosition(order, this.#record, "window_after");
-    const begun = lastBegun === undefined ? undefined : positionOf(order, lastBegun);
-    const isAhead = begun !== undefined && (after === undefined || isBefore(after, begun));
-    const cursor = isAhead && lastBegun !== undefined
-      ? cursorIn(order, lastBegun)
-      : { cursor: this.#record.window_after, cursor_value: this.#record["window_after_value"] };
-    const end = isAhead ? begun : after;
-    // Chats that were named, and that the run has not begun with.
-    const passedOver = end === undefined ? [] : rest.filter((id) => !isBefore(end, positionOf(order, id)));
+  #windowLeft(state: WindowState): Changes {
+    const { bound, named } = this.#boundsOf(state);
+    const { inDoubt = new Set<number>() } = this.#resumePoint;
+    const left = [...this.#unsentWith(state.unsent, bound), ...named];
     return {
-      ...cursor,
-      window_after: cursor.cursor,
-      window_after_value: cursor.cursor_value as number | undefined,
+      ...bound,
+      window_after: bound.cursor,
+      window_after_value: bound.cursor_value,
       window_size: 0,
-      pending: [],
-      unsent: [...unsent, ...passedOver],
+      pending: left.filter((id) => inDoubt.has(id)),
+      unsent: left.filter((id) => !inDoubt.has(id)),
     };
+  }
+
+  /**
+   * What is left of the window: behind which chat it begins, how many chats it has, and those of `rest` that are before it
+   * and have to be named; of one that is not in the order all are.
+   */
+  #boundsOf(
+    { lastBegun, rest }: WindowState,
+  ): { readonly bound: Cursor; readonly size: number; readonly named: readonly number[] } {
+    const { order } = this.#run.queue;
+    if (!this.#isInOrder) return { bound: this.#cursor, size: 0, named: rest };
+    const after = this.#windowAfter;
+    const isAhead = lastBegun !== undefined && !this.#isPassedBy(after)(lastBegun);
+    const bound = isAhead ? cursorIn(order, lastBegun) : after;
+    const named = rest.filter(this.#isPassedBy(bound));
+    return { bound, size: rest.length - named.length, named };
+  }
+
+  get #windowAfter(): Cursor {
+    return {
+      cursor: this.#record.window_after,
+      cursor_value: this.#record["window_after_value"] as number | undefined,
+    };
+  }
+
+  get #cursor(): Cursor {
+    return {
+      cursor: this.#record.cursor,
+      cursor_value: this.#record["cursor_value"] as number | undefined,
+    };
+  }
+
+  /** Adds those that an earlier process has left unsent, and that are not in a window yet. */
+  #unsentWith(unsent: readonly number[], bound: Cursor = this.#cursor): number[] {
+    return [...unsent, ...this.#run.queue.first.filter(this.#isPassedBy(bound))];
+  }
+
+  /** Tells of a chat whether the order goes on behind it, or leaves it out as it was drawn: so that it has to be named. */
+  #isPassedBy(cursor: Cursor): (chatId: number) => boolean {
+    const { order } = this.#run.queue;
+    const end = cursorPosition(order, { ...this.#record, ...cursor }, "cursor");
+    const sampled = new Set(this.#record["sampled"] as readonly number[] | undefined);
+    return (chatId) =>
+      sampled.has(chatId) || (end !== undefined && !isBefore(end, positionOf(order, chatId)));
   }
 
   /** The window's attributes. `pending` lists the chats up to the last cursor, which the window's bounds leave out. */
   #windowOf(chats: readonly number[], underWay: readonly number[]): Changes {
     const { order } = this.#run.queue;
-    const { cursor, cursor_value } = this.#record as { cursor?: number; cursor_value?: number };
-    const after = cursorPosition(order, this.#record, "cursor");
-    const isNamed = (id: number): boolean => after !== undefined && !isBefore(after, positionOf(order, id));
+    const { cursor, cursor_value } = this.#cursor;
+    const isNamed = this.#isPassedBy(this.#cursor);
     const named = chats.filter(isNamed);
     const last = chats.filter((id) => !isNamed(id)).at(-1);
     return {
@@ -217,7 +288,6 @@ export class RunCheckpoint {
       ...(last === undefined ? { cursor, cursor_value } : cursorIn(order, last)),
       window_size: chats.length - named.length,
       pending: [...underWay, ...named],
-      unsent: undefined,
     };
   }
 

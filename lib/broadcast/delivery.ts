@@ -1,5 +1,4 @@
 /** Delivers a broadcast's message to one recipient: permits, attempts, outcomes, and what they say of the chat. */
-import type { SubscriptionStatus } from "../chats/consent_check.ts";
 import type { DeliveryEvent, MemberEvent } from "../chats/events.ts";
 import { type Outcome, outcomeOf, wordsOf } from "../telegram/outcome.ts";
 import { floodsAtMost } from "../telegram/rate_limit/rate_limiter.ts";
@@ -8,14 +7,12 @@ import { backoffMs, deadline } from "../util/async.ts";
 import { messageOf } from "../util/errors.ts";
 import type { RunCheckpoint } from "./checkpoint.ts";
 import { longestChatFloodMs } from "./broadcast_run.ts";
+import type { DeliveryHooks } from "./held_chats.ts";
 import { MassDeactivationGuard } from "./mass_deactivation_guard.ts";
 import { createStarBudget, type Destination, type MessagePart, type StarBudget } from "./outgoing_message.ts";
 import { type CheckPermission, createPermissionCheck } from "./permission_check.ts";
 import { type BroadcastTopic, type DeliveryResult, partlySent } from "./report.ts";
 import type { RunContext } from "./request.ts";
-
-/** Called when the message no longer waits for the bot's pace: it goes out, or (`isHeld`) waits for its own chat. */
-export type OnPassed = (isHeld: boolean) => void;
 
 /** What the deliveries of one run share. */
 export class Deliverer {
@@ -47,8 +44,8 @@ export class Deliverer {
    * Sends what the recipient is to have, until it is clear how to count it. Never rejects.
    * @param isDrawn Whether the recipient was drawn at random, to find out whom a flood or a refusal concerns.
    */
-  async deliver(recipient: number, onPassed: OnPassed, isDrawn: boolean = false): Promise<DeliveryResult> {
-    return await new Delivery(this, recipient, onPassed, isDrawn).deliver();
+  async deliver(recipient: number, hooks: DeliveryHooks, isDrawn: boolean = false): Promise<DeliveryResult> {
+    return await new Delivery(this, recipient, hooks, isDrawn).deliver();
   }
 
   /** Begins with the first chat that is gone. */
@@ -96,7 +93,7 @@ const unsubscribed: DeliveryResult = { outcome: "skipped", why: "unsubscribed" }
 class Delivery {
   readonly #deliverer: Deliverer;
   readonly #run: RunContext;
-  readonly #onPassed: OnPassed;
+  readonly #hooks: DeliveryHooks;
   readonly #isDrawn: boolean;
   readonly #recipient: number;
   /** The recipient, or the supergroup that it has become. */
@@ -109,14 +106,16 @@ class Delivery {
   #sentAt = { time: 0, moment: 0 };
   #attempts = 1;
   #floods = 0;
+  /** Whether the chat may have the message, or a part of it. */
+  #mayHaveIt = false;
   /** The rate limiter's count of the bot's own rests when it was last looked at. */
   #rests: number;
 
-  constructor(deliverer: Deliverer, recipient: number, onPassed: OnPassed, isDrawn: boolean) {
+  constructor(deliverer: Deliverer, recipient: number, hooks: DeliveryHooks, isDrawn: boolean) {
     this.#deliverer = deliverer;
     this.#run = deliverer.run;
     this.#recipient = this.#chatId = recipient;
-    this.#onPassed = onPassed;
+    this.#hooks = hooks;
     this.#isDrawn = isDrawn;
     this.#rests = this.#run.deps.rateLimiter.rests;
   }
@@ -129,11 +128,11 @@ class Delivery {
 
   /** Gives how the recipient is counted if it is none: not subscribed, as the table says now, not included, or not allowed. */
   async #checkRecipient(): Promise<DeliveryResult | undefined> {
-    const { deps: { registry }, recipients: { filter }, end: { signal } } = this.#run;
+    const { deps: { registry }, recipients: { filter, check }, end: { signal } } = this.#run;
     const { checkPermission } = this.#deliverer;
     this.#followMigration();
     if (!registry.isSubscribed(this.#chatId)) return unsubscribed;
-    const standing = await this.#standing();
+    const standing = await check.standingOf(this.#chatId);
     if (signal.aborted) return this.#ended;
     if (!standing.isActive) return withdrawn;
     const included = filter?.includes(this.#chatId, standing) ?? true;
@@ -143,7 +142,7 @@ class Delivery {
       return { outcome: "failed", message: messageOf(error), stops: "stopped" };
     }
     // A late answer holds nobody else up.
-    const checking = checkPermission?.(this.#chatId, standing, () => this.#onPassed(true));
+    const checking = checkPermission?.(this.#chatId, standing, () => this.#hooks.onHeld(false));
     const refusal = checking && await checking;
     return checking && signal.aborted ? this.#ended : refusal;
   }
@@ -153,6 +152,7 @@ class Delivery {
     if ("outcome" in parts) return parts;
     for (const [index, part] of parts.entries()) {
       const result = await this.#send(part);
+      this.#mayHaveIt = true;
       if (result.outcome === "sent") continue;
       return index === 0 ? result : partlySent(result, index, parts.length);
     }
@@ -209,44 +209,39 @@ class Delivery {
       // A chat that had to wait is no longer treated as drawn.
       isDrawn: this.#isDrawn && this.#floods === 0,
       hasReachedNobody: () => counters.counts.sent === 0,
-      onHeld: () => this.#onPassed(true),
+      onHeld: () => this.#hooks.onHeld(this.#mayHaveIt),
       onUnclearFlood: this.#deliverer.onUnclearFlood,
     };
     for (;;) {
       await control.resumed(signal);
       try {
-        const permit = await deps.rateLimiter.acquire(sendRequest);
-        if (!control.isPaused) return permit;
+        const permit = await deps.rateLimiter.acquire(sendRequest).finally(() => this.#hooks.onPassed());
+        const writing = signal.aborted ? undefined : this.#hooks.writtenAhead();
+        if (!control.isPaused && writing === undefined) return permit;
         permit.released();
+        await writing;
       } catch (error) {
         const { name, message } = error as Error;
         if (name === "ChatFloodError" && !signal.aborted) return { outcome: "failed", message };
         this.#checkTime();
         return this.#ended;
-      } finally {
-        this.#onPassed(false);
       }
     }
   }
 
   /** Checks once more right before the send; gives why the message is not sent after all. */
   async #checkOnceMore(): Promise<DeliveryResult | undefined> {
-    const { end: { signal }, deps: { registry } } = this.#run;
+    const { end: { signal }, deps: { registry }, recipients: { check } } = this.#run;
     // Where the lease has lapsed, another process may send the broadcast.
     const holding = this.#deliverer.checkpoint?.ensureLease();
     if (holding !== undefined) await holding;
     this.#checkTime();
     if (signal.aborted) return this.#ended;
     if (!registry.isSubscribed(this.#chatId)) return unsubscribed;
-    const { isActive } = await this.#standing();
+    const { isActive } = await check.standingOf(this.#chatId);
     this.#checkTime();
     if (signal.aborted) return this.#ended;
     return isActive && registry.isSubscribed(this.#chatId) ? undefined : unsubscribed;
-  }
-
-  /** Whether the chat is subscribed, as the table says now. */
-  async #standing(): Promise<SubscriptionStatus> {
-    return await this.#run.recipients.check.standingOf(this.#chatId);
   }
 
   /** The clock may have jumped: ends the broadcast if its time is over. */
@@ -289,12 +284,13 @@ class Delivery {
     const { request: { options: { onUnknown = "skip" } }, deps: { rateLimiter }, counters } = this.#run;
     const outcome = outcomeOf(error);
     // A message that may have arrived may be charged for.
-    if (outcome.kind !== "unknown") this.#deliverer.budget.refund(isPaid);
+    if (outcome.kind === "unknown") this.#mayHaveIt = true;
+    else this.#deliverer.budget.refund(isPaid);
     if (outcome.kind === "rateLimited") {
       counters.floods++;
       permit.rateLimited(outcome.retryAfterSeconds);
       this.#deliverer.logLongFlood(this.#chatId, outcome.retryAfterSeconds);
-      this.#onPassed(true);
+      this.#hooks.onHeld(this.#mayHaveIt);
       // Only floods of the chat's own are counted, and not the bot's.
       if (rateLimiter.rests !== this.#rests) this.#floods = 0;
       this.#rests = rateLimiter.rests;

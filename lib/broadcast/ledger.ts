@@ -36,7 +36,7 @@ export interface RunRecord {
   readonly window_after?: number | undefined;
   /** The last chat of the window that is being sent. */
   readonly cursor?: number | undefined;
-  /** Chats outside the window that have no outcome yet: of earlier windows, or drawn out of their turn. */
+  /** Chats outside the window that may have the message, and have no outcome: of earlier windows, or out of their turn. */
   readonly pending?: readonly number[] | undefined;
   /** Further attributes. */
   readonly [attribute: string]: RunValue;

@@ -30,6 +30,8 @@ export interface BroadcastDeps extends SendDeps {
   readonly migrate: (from: number, to: number, at: number) => Promise<unknown>;
   /** Writes what a refusal says of a chat, likewise. Gives whether the chat is inactive by it. */
   readonly keep: (chatId: number, event: ChatEvent) => Promise<boolean>;
+  /** Resolves once the bot has the updates that have waited at Telegram, or has waited for them long enough. */
+  readonly caughtUp?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /** Called with each refusal of an unknown description. */
   readonly onUnclear: (description: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */

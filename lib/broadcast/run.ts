@@ -157,7 +157,7 @@ export async function runBroadcast(
   run: RunContext,
   resumePoint?: ResumePoint,
 ): Promise<BroadcastReport | undefined> {
-  const { request: { options }, deps: { rateLimiter }, recipients, queue, end } = run;
+  const { request: { options }, deps: { rateLimiter, caughtUp }, recipients, queue, end } = run;
   const { window = [], inDoubt = new Set<number>() } = resumePoint ?? {};
   if (options.allowPaidBroadcast === true) rateLimiter.limitUnpaid();
   const checkpoint = resumePoint && new RunCheckpoint(run, resumePoint);
@@ -172,6 +172,7 @@ export async function runBroadcast(
     onFailure: (error) => end.end("stopped", messageOf(error)),
   });
   await checkpoint?.reserveWindow();
+  await caughtUp?.(end.signal);
   await loop.finish();
   unbind();
   recipients.close();

@@ -1,8 +1,9 @@
 /** Sends one message to many chats: which chat is next, how many deliveries run at once, and when the run is over. */
 import { messageOf } from "../util/errors.ts";
-import type { RunCheckpoint } from "./checkpoint.ts";
+import type { RunCheckpoint, WindowState } from "./checkpoint.ts";
 import type { Deliverer } from "./delivery.ts";
 import { type ProgressSource, ProgressTracker } from "./broadcast_run.ts";
+import { HeldChats, type HeldSplit } from "./held_chats.ts";
 import { RefusalSampling } from "./refusal_sampling.ts";
 import { type BroadcastCounters, type DeliveryResult, inDoubtResult } from "./report.ts";
 import type { RunContext } from "./request.ts";
@@ -48,7 +49,7 @@ export class SendLoop implements ProgressSource {
   #begun = 0;
   readonly #underWay = new Set<number>();
   /** Those of them that wait for something of their own chat, and hold up no others. */
-  readonly #held = new Set<number>();
+  readonly #held: HeldChats;
   /** Those of the first few whose answers are late: the next is tried meanwhile. */
   readonly #late = new Set<number>();
   /** How many wait for the bot's pace. */
@@ -77,6 +78,7 @@ export class SendLoop implements ProgressSource {
     this.#checkpoint = checkpoint;
     this.#window = window;
     this.#inDoubt = inDoubt;
+    this.#held = new HeldChats((chatId) => rateLimiter.holdMs(chatId));
     this.#windowSize = windowSizeAt(messagesPerSecond);
     const atOnce = Math.max(deliveriesAtLeast, latencySeconds * messagesPerSecond);
     this.#deliveriesAtOnce = Math.min(deliveriesAtMost, atOnce);
@@ -106,7 +108,12 @@ export class SendLoop implements ProgressSource {
   }
 
   get held(): ReadonlySet<number> {
-    return this.#held;
+    return this.#held.chats;
+  }
+
+  /** Recipients that have been begun with, and may have the message. */
+  get underWay(): readonly number[] {
+    return [...this.#underWay];
   }
 
   /** How many recipients are known to be left: under way, in the window, or to come. */
@@ -161,6 +168,7 @@ export class SendLoop implements ProgressSource {
       if (chatId === undefined) break;
       void this.#deliver(chatId);
     }
+    if (end.signal.aborted) this.#held.end();
     if (this.#isAdvancing) return;
     if (rateLimiter.isUnclear && !this.#isProbing && !end.signal.aborted && !control.isPaused) {
       void this.#probe();
@@ -174,6 +182,9 @@ export class SendLoop implements ProgressSource {
       if (this.#underWay.size === 0) this.#finish();
     } else if (wants > 0) void this.#draw();
     else if (isAtEnd && queue.left > 0) void this.#advance();
+    if (this.#held.isAsking && this.#room > 0 && !this.#isAdvancing && !end.signal.aborted) {
+      void this.#writeAhead();
+    }
   }
 
   get #waitingAtMost(): number {
@@ -190,7 +201,7 @@ export class SendLoop implements ProgressSource {
   /** A message that waits for its own chat takes no place of the others. */
   #hasRoom(): boolean {
     const atOnce = this.isProven ? this.#deliveriesAtOnce : 1 + this.#late.size;
-    return this.#underWay.size < deliveriesAtMost && this.#underWay.size - this.#held.size < atOnce;
+    return this.#underWay.size < deliveriesAtMost && this.#underWay.size - this.held.size < atOnce;
   }
 
   async #deliver(chatId: number, isDrawn: boolean = false, onAnswer: () => void = () => {}): Promise<void> {
@@ -199,25 +210,38 @@ export class SendLoop implements ProgressSource {
     this.#waiting++;
     let waits = true;
     const answered = new AbortController();
-    const onPassed = (isHeld: boolean): void => {
-      if (isHeld) {
-        this.#held.add(chatId);
-        this.#late.delete(chatId);
-        onAnswer();
-        this.progress.changed();
-      } else this.#held.delete(chatId);
+    const passed = (): void => {
       if (waits) this.#waiting--;
       waits = false;
-      if (!isHeld && !this.isProven) void this.#noteLate(chatId, answered.signal);
       this.launch();
     };
-    const result = await this.#deliverer.deliver(chatId, onPassed, isDrawn).catch(unexpected);
+    const hold = (mayHaveIt: boolean): void => {
+      this.#held.hold(chatId, mayHaveIt || this.#inDoubt.has(chatId));
+      this.#late.delete(chatId);
+      onAnswer();
+      this.progress.changed();
+      passed();
+    };
+    const result = await this.#deliverer.deliver(chatId, {
+      onPassed: () => {
+        this.#held.pass(chatId);
+        if (!this.isProven) void this.#noteLate(chatId, answered.signal);
+        passed();
+      },
+      onHeld: hold,
+      writtenAhead: () => {
+        const written = this.#held.writtenAhead(chatId);
+        if (written !== undefined) hold(false);
+        return written;
+      },
+    }, isDrawn).catch(unexpected);
     answered.abort();
     this.#late.delete(chatId);
+    this.#held.pass(chatId);
     this.#underWay.delete(chatId);
     onAnswer();
     this.#record(chatId, result);
-    onPassed(false);
+    passed();
   }
 
   /** One answer that does not come holds nobody else up. */
@@ -225,7 +249,7 @@ export class SendLoop implements ProgressSource {
     const { deps: { clock }, message: { isUpload } } = this.#run;
     if (answered.aborted) return;
     await clock.sleep(isUpload ? uploadLateAfterMs : lateAfterMs, answered).catch(() => {});
-    if (answered.aborted || this.#held.has(chatId)) return;
+    if (answered.aborted || this.held.has(chatId)) return;
     this.#late.add(chatId);
     this.launch();
   }
@@ -234,21 +258,50 @@ export class SendLoop implements ProgressSource {
   async #advance(): Promise<void> {
     const { queue } = this.#run;
     const checkpoint = this.#checkpoint;
-    const held = this.#held.size;
-    const isFull = this.#underWay.size - held > pendingAtMost || held > heldAtMost;
-    if (isFull && checkpoint !== undefined) return;
-    const room = this.#windowSize - (checkpoint === undefined ? 0 : this.#underWay.size);
-    const window = queue.take(Math.max(Math.ceil(this.#windowSize / 2), room));
-    this.#isAdvancing = checkpoint !== undefined;
-    if (
-      checkpoint === undefined ||
-      await checkpoint.advance(window, [...this.#underWay, ...this.#drawn], this.progress.recipients)
-    ) {
+    if (checkpoint === undefined) {
+      this.#window = queue.take(this.#windowSize);
+      this.#next = 0;
+      return this.launch();
+    }
+    if (this.#mayHaveIt > pendingAtMost || this.held.size > heldAtMost) return;
+    const split = this.#held.split(Math.floor(this.#room / 2));
+    const window = queue.take(this.#room - split.ahead.length);
+    this.#isAdvancing = true;
+    if (await checkpoint.advance(window, this.#stateOf(split), this.progress.recipients)) {
       this.#window = window;
       this.#next = 0;
+      this.#held.written(split);
     } else queue.putBack(window);
     this.#isAdvancing = false;
     this.launch();
+  }
+
+  /** How many have been begun with, or drawn, and may have the message. */
+  get #mayHaveIt(): number {
+    return this.#underWay.size - this.#held.unsent + this.#drawn.length;
+  }
+
+  /** How many more chats may be in doubt. */
+  get #room(): number {
+    return this.#windowSize - this.rest.length - this.#mayHaveIt;
+  }
+
+  #stateOf({ unsent }: HeldSplit, drawn: readonly number[] = []): WindowState {
+    const { lastBegun, rest } = this;
+    const left = new Set([...this.#underWay, ...this.#drawn, ...drawn]);
+    for (const chatId of unsent) left.delete(chatId);
+    return { lastBegun, rest, underWay: [...left], unsent };
+  }
+
+  /** Has the ledger know who comes next of the held chats, and those that are sent to out of their turn. */
+  async #writeAhead(drawn: readonly number[] = [], isCut: boolean = false): Promise<void> {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === undefined) return;
+    const split = this.#held.split(this.#room - drawn.length);
+    this.#isAdvancing = true;
+    if (await checkpoint.rewrite(this.#stateOf(split, drawn), drawn, isCut)) this.#held.written(split);
+    this.#isAdvancing = false;
+    if (drawn.length === 0) this.launch();
   }
 
   /** Draws people at random from all recipients: what they refuse alike is the message's fault, and no single chat's. */
@@ -279,17 +332,23 @@ export class SendLoop implements ProgressSource {
 
   #drawPeople(count: number): number[] {
     const { queue, deps: { clock } } = this.#run;
-    return drawPeople(count, { window: this.rest, queue, random: () => clock.random() });
+    const drawn = drawPeople(count, { window: this.rest, queue, random: () => clock.random() });
+    // Of a window that is taken over all are in doubt, and none of them makes room for others.
+    const isFull = this.#checkpoint?.isInOrder === false && this.#room < count;
+    return isFull ? drawn.filter((chatId) => this.rest.includes(chatId)) : drawn;
   }
 
   /** Takes these recipients out of their turn. */
   async #takeEarly(chosen: readonly number[]): Promise<void> {
     const early = new Set(chosen);
-    this.#window = [...this.#window.slice(0, this.#next), ...this.rest.filter((id) => !early.has(id))];
+    const rest = this.rest.filter((id) => !early.has(id));
     this.#run.queue.except(chosen);
-    this.#isAdvancing = true;
-    if (chosen.length > 0) await this.#checkpoint?.writeOutOfTurn(chosen);
-    this.#isAdvancing = false;
+    this.#window = [...this.#window.slice(0, this.#next), ...rest];
+    const over = this.#checkpoint?.isInOrder ? chosen.length - this.#room : 0;
+    const later = over > 0 ? rest.slice(-over) : [];
+    this.#window = this.#window.slice(0, this.#window.length - later.length);
+    this.#run.queue.putBack(later);
+    if (chosen.length > 0) await this.#writeAhead(chosen, later.length > 0);
   }
 
   #record(chatId: number, result: DeliveryResult): void {

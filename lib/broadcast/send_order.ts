@@ -150,6 +150,11 @@ export class RecipientQueue {
     return this.#first.length + this.#late.length + this.#total - this.#place - skipped;
   }
 
+  /** Those that are taken before all others, wherever they are in the order. */
+  get first(): readonly number[] {
+    return this.#first;
+  }
+
   /** How many people are on the list. */
   get people(): number {
     return this.#total - firstAbove(this.#ids, 0);

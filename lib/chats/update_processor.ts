@@ -105,6 +105,7 @@ export class UpdateProcessor {
     });
     return {
       updateId: update.update_id,
+      begun,
       handled: this.#options.hasHandlers() ? this.#runHandlers(update, key, acknowledged) : acknowledged,
       durable: begun.then(({ pending }) => pending?.written).catch(unlessNotWritten),
       confirmed: () => void begun.then(({ pending }) => pending && (pending.isConfirmed = true), () => {}),

@@ -4,6 +4,7 @@ import type { Api } from "grammy/web";
 import { abortable, deadline, DeadlineError } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import type { CatchUp } from "./catch_up.ts";
 import { asGrammySignal } from "./client.ts";
 import { type PollMonitor, PollRetry } from "./polling_retry.ts";
 
@@ -17,15 +18,23 @@ export interface PollingOptions {
   readonly flush: () => Promise<void>;
   /** Is told of every answer. */
   readonly watch: PollMonitor;
+  /** Is told when the updates that have waited at Telegram are there. */
+  readonly catchUp: CatchUp;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the polling. */
   readonly signal: AbortSignal;
 }
 
-const longPollSeconds = 30;
-/** A poll that has no answer by then has lost its connection. */
-const pollWithinMs = 40_000;
+/** How long Telegram waits for an update, and we for an answer: after that the connection is lost. */
+interface PollTimes {
+  readonly seconds: number;
+  readonly withinMs: number;
+}
+
+const longPoll: PollTimes = { seconds: 30, withinMs: 40_000 };
+/** Broadcasts wait for the first answer: a poll that is lost is soon tried again. */
+const firstPoll: PollTimes = { seconds: 0, withinMs: 2000 };
 /** Telegram gives at most so many updates at once. */
 const updatesAtOnce = 100;
 const againMs = 1000;
@@ -38,26 +47,33 @@ const stopGraceMs = 10_000;
  * @throws {TelegramError} If Telegram does not take the token any more; whatever else fails is tried again.
  */
 export async function poll(options: PollingOptions): Promise<void> {
-  const { api, clock, signal, receive, restMsAfter, flush } = options;
+  const { api, clock, signal, receive, restMsAfter, flush, catchUp } = options;
   const retry = new PollRetry(options);
   const offsets = new OffsetTracker();
   options.watch.begin();
+  let times = firstPoll;
   while (!signal.aborted) {
     const askedAt = clock.now();
     try {
       const { offset } = offsets;
-      const updates = await getUpdates(api, offset, signal);
+      const updates = await getUpdates(api, offset, times, signal);
       retry.answered();
       const news = offsets.withoutInFlight(updates);
-      offsets.add(receive(news));
-      await untilStopGrace(offsets.handled(), clock, signal);
+      const batch = receive(news);
+      offsets.add(batch);
       const isFull = updates.length === updatesAtOnce;
+      if (!isFull) void Promise.allSettled(batch.map(({ begun }) => begun)).then(() => catchUp.end());
+      await untilStopGrace(offsets.handled(), clock, signal);
       offsets.advance(updates, isFull && !signal.aborted);
-      // To ask again at once would give the same again. Telegram itself holds an empty answer back.
-      const isSame = news.length > 0 ? offsets.offset === offset : clock.now() - askedAt < againMs;
+      // To ask again at once would give the same again. Telegram itself holds an empty answer to a long poll back.
+      const isLong = times.seconds > 0 || isFull;
+      const isSame = news.length > 0 ? offsets.offset === offset : isLong && clock.now() - askedAt < againMs;
+      if (!isFull) times = longPoll;
       const restMs = Math.max(isSame ? againMs : 0, isFull ? 0 : restMsAfter(news));
       if (restMs > 0) await clock.sleep(restMs, signal);
     } catch (error) {
+      // The network may be slow.
+      times = { ...times, withinMs: Math.min(2 * times.withinMs, longPoll.withinMs) };
       if (!signal.aborted) await retry.wait(error);
     }
   }
@@ -70,16 +86,17 @@ export async function poll(options: PollingOptions): Promise<void> {
 async function getUpdates(
   api: Api,
   offset: number,
+  { seconds, withinMs }: PollTimes,
   signal: AbortSignal,
   clock: Clock = systemClock,
 ): Promise<Update[]> {
-  const request = { offset, timeout: longPollSeconds, allowed_updates: [] };
+  const request = { offset, timeout: seconds, allowed_updates: [] };
   const poll = (ending: AbortSignal): Promise<Update[]> => api.getUpdates(request, asGrammySignal(ending));
   try {
-    return await deadline(poll, { ms: pollWithinMs, clock, signal });
+    return await deadline(poll, { ms: withinMs, clock, signal });
   } catch (error) {
     if (!(error instanceof DeadlineError)) throw error;
-    throw new Error(`no answer within ${pollWithinMs / 1000} s, the connection is dead`);
+    throw new Error(`no answer within ${withinMs / 1000} s, the connection is dead`);
   }
 }
 
@@ -105,6 +122,8 @@ async function confirm(api: Api, offset: number, clock: Clock = systemClock): Pr
 /** An update that is being handled. */
 export interface InFlightUpdate {
   readonly updateId: number;
+  /** Settles once a /stop counts in this process. */
+  readonly begun: Promise<unknown>;
   /** Resolves once others may go on; rejects where the update must come again. */
   readonly handled: Promise<unknown>;
   /** Resolves once its effect outlives this process; may come much later, and may never. */

@@ -26,8 +26,6 @@ export class WatchedBroadcast {
   readonly #arrivals = new Map<number, Sending[][]>();
   /** Chats in doubt after a process has died, by the ledger. */
   readonly #inDoubt = new Set<number>();
-  /** Chats whose flood is waited for: they surely have not got it. */
-  readonly #waiting = new Set<number>();
   /** Chats of which a request, or its answer, was lost. */
   readonly #lost = new Set<number>();
 
@@ -63,15 +61,9 @@ export class WatchedBroadcast {
 
   /** A request of it has left. */
   sent(chatId: number, { fate, isLate }: Sending): void {
-    this.#waiting.delete(chatId);
     const isUnclear = isLate ||
       ["dropped", "reset", "unanswered", "answerReset", "failed", "failedAfterEffect"].includes(fate);
     if (isUnclear) this.#lost.add(chatId);
-  }
-
-  /** Telegram has answered a message of it. */
-  answered(chatId: number, status: number): void {
-    if (status === 429) this.#waiting.add(chatId);
   }
 
   /** A message of it has reached the chat. */
@@ -100,13 +92,10 @@ export class WatchedBroadcast {
     if (Number(is) !== Number(was) + 1) this.#wrong("a fence was skipped");
     const run = unmarshall(sdkItem(before)) as Record<string, unknown>;
     const pending = chatsOf(run, "pending");
-    // People who are drawn out of their turn come on top of the window, until the next one is written.
-    const drawn = new Set(chatsOf(run, "sampled"));
     const window = windowOf(run, known);
     const size = Number(run["window_size"] ?? 0);
-    const underWay = pending.filter((chatId) => !this.#waiting.has(chatId) && !drawn.has(chatId)).length;
-    if (size + underWay > this.#windowAtMost) {
-      this.#wrong(`a window of ${size} and ${underWay} of ${pending.length} pending chats are in doubt`);
+    if (size + pending.length > this.#windowAtMost) {
+      this.#wrong(`a window of ${size} and ${pending.length} pending chats are in doubt`);
     }
     for (const chatId of [...window, ...pending]) this.#inDoubt.add(chatId);
   }

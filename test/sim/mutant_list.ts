@@ -211,9 +211,23 @@ const broadcasts: readonly Mutant[] = [
     name: "a /stop just before a message leaves does not count",
     file: "lib/broadcast/delivery.ts",
     text:
-      "    if (signal.aborted) return this.#ended;\n    if (!registry.isSubscribed(this.#chatId)) return unsubscribed;\n    const { isActive } = await this.#standing();\n    this.#checkTime();\n    if (signal.aborted) return this.#ended;\n    return isActive && registry.isSubscribed(this.#chatId) ? undefined : unsubscribed;",
+      "    if (signal.aborted) return this.#ended;\n    if (!registry.isSubscribed(this.#chatId)) return unsubscribed;\n    const { isActive } = await check.standingOf(this.#chatId);\n    this.#checkTime();\n    if (signal.aborted) return this.#ended;\n    return isActive && registry.isSubscribed(this.#chatId) ? undefined : unsubscribed;",
     replacement: "    return signal.aborted ? this.#ended : undefined;",
     scene: "a /stop counts while the message waits for the end of its chat's flood",
+  },
+  {
+    name: "a broadcast does not wait for the first poll",
+    file: "lib/broadcast/run.ts",
+    text: "  await caughtUp?.(end.signal);\n",
+    replacement: "",
+    scene: "without a spool a /stop holds after a restart: a broadcast waits for the first poll",
+  },
+  {
+    name: "a chat whose flood has ended is not written ahead again",
+    file: "lib/broadcast/held_chats.ts",
+    text: "if (!this.#setAside.has(chatId)) return undefined;",
+    replacement: "if (this.#setAside.size >= 0) return undefined;",
+    scene: "after a crash in many chats' floods a hundred are in doubt at most, with skip",
   },
   {
     name: "a /stop that another instance has confirmed does not count",

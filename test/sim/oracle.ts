@@ -45,6 +45,8 @@ interface OracleOptions {
 
 /** The rate of messages is measured over so many seconds. */
 const rateSeconds = 30;
+/** Without a spool a broadcast waits for its process's first poll: so long at most. */
+const caughtUpWithinMs = 5000;
 /** A command that long after another one of its chat is answered by itself. */
 const answeredWithinMs = 60_000;
 
@@ -67,6 +69,8 @@ export class Oracle {
   readonly #troubles: Troubles;
   /** When a poll of each machine was answered first. */
   readonly #polledAt = new Map<Machine, number>();
+  /** When the first request of each machine has left. */
+  readonly #bornAt = new Map<Machine, number>();
   /** The machine that has written each run last. */
   readonly #senders = new Map<string, Machine>();
   /** When a reply to each chat has left last. */
@@ -82,8 +86,6 @@ export class Oracle {
     network.onAnswer = ({ machine, what }, status) => {
       const isPolled = status === 200 && what.startsWith("getUpdates");
       if (isPolled && !this.#polledAt.has(machine)) this.#polledAt.set(machine, options.scheduler.now);
-      const { chat, id } = addressOf(what);
-      if (chat !== undefined && id !== undefined) this.broadcasts.get(id)?.answered(chat, status);
     };
     network.onEnd = (sending, isGivenUp) => this.#onEnd(sending, isGivenUp);
     const applyMessage = model.message.bind(model);
@@ -122,8 +124,9 @@ export class Oracle {
   // What the bots send.
 
   #onSend(sending: Sending): void {
-    const { what, fate } = sending;
+    const { what, fate, machine, sentAt } = sending;
     this.#troubles.sent(sending);
+    if (!this.#bornAt.has(machine)) this.#bornAt.set(machine, sentAt);
     if (sending.service === "telegram" && fate === "throttled") this.isBotLimited = true;
     const { chat, id } = addressOf(what);
     const undecided = /^getChatAdministrators (-\d+)/.exec(what)?.[1] ??
@@ -204,8 +207,10 @@ export class Oracle {
       return this.#wrong(`SILENCE by another instance: ${what}`);
     }
     const isSuccessor = stop.by?.isDead && stop.by.name.split(".")[0] === machine.name.split(".")[0];
-    // Without a spool a process learns of it by its first poll.
-    const mayKnow = this.#options.hasSpool || (this.#polledAt.get(machine) ?? Infinity) < sentAt - 1000;
+    // Without a spool a process learns of it by its first poll, for which it waits.
+    const hasPolled = (this.#polledAt.get(machine) ?? Infinity) < sentAt;
+    const isEarly = sentAt < (this.#bornAt.get(machine) ?? -Infinity) + caughtUpWithinMs;
+    const mayKnow = this.#options.hasSpool || hasPolled || isEarly;
     if (isSuccessor && stop.isForNow && mayKnow) this.#wrong(`SILENCE after a restart: ${what}`);
   }
 

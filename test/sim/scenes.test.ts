@@ -174,6 +174,60 @@ test("a /stop in the spool holds after a restart, before it is written", async (
   assert.equal(scene.problems(), []);
 });
 
+test("without a spool a /stop holds after a restart: a broadcast waits for the first poll", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine();
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  const readers = scene.subscribe(40);
+  await scene.pass(80_000);
+  await scene.act(() => {
+    scene.disturb("dynamodb", { refused: 1 }, "UpdateItem telegram-chats 1");
+    for (const reader of readers.slice(0, 30)) scene.users.say(reader, "/stop");
+  });
+  await scene.pass(20_000);
+  assert.ok(scene.oracle.counts.confirmedStops > 20);
+  await scene.act(() => bot.kill());
+  await scene.act(() => {
+    scene.disturb("telegram", { baseMs: 1000 }, "getUpdates");
+    bot.start();
+  });
+  while (!bot.isReady) await scene.pass(5);
+  await scene.act(() => scene.broadcast(bot, "text1"));
+  await scene.pass(20_000);
+  await scene.act(() => scene.network.heal());
+  await scene.pass(60_000);
+  assert.equal(scene.problems(), []);
+});
+
+test("no failure of polling holds a broadcast back for longer than five seconds", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine();
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  scene.subscribe(20);
+  await scene.pass(80_000);
+  // The ledger's table is there from now on.
+  await scene.act(() => scene.broadcast(bot, "text0"));
+  await scene.pass(5000);
+  await scene.act(() => bot.kill());
+  await scene.act(() => {
+    scene.disturb("telegram", { dropped: 1 }, "getUpdates");
+    bot.start();
+  });
+  while (!bot.isReady) await scene.pass(5);
+  await scene.act(() => scene.broadcast(bot, "text1"));
+  await scene.pass(4500);
+  assert.is(scene.oracle.counts.signals, 20);
+  await scene.pass(1500);
+  assert.is(scene.oracle.counts.signals, 40);
+  // The next one does not wait.
+  await scene.act(() => scene.broadcast(bot, "text2"));
+  await scene.pass(1500);
+  assert.is(scene.oracle.counts.signals, 60);
+  assert.equal(scene.problems(), []);
+});
+
 test("of two processes that begin the same broadcast at once, one sends it", async () => {
   const { scene, poller, sender } = await withReaders(1, 30, 20);
   await scene.act(() => {
@@ -242,6 +296,26 @@ test("a /stop counts while the message waits for the end of its chat's flood", a
   assert.equal(scene.problems(), []);
   assert.is(scene.oracle.counts.confirmedStops, 3);
 });
+
+for (const mode of ["skip", "resend"] as const) {
+  test(`after a crash in many chats' floods a hundred are in doubt at most, with ${mode}`, async () => {
+    const { scene, poller, sender, readers } = await withReaders(1, 30, 500);
+    await scene.act(() => {
+      for (const reader of readers.filter((_, index) => index % 5 === 0)) reader.flood(60);
+    });
+    await scene.act(() => scene.broadcast(sender, "text1", mode));
+    // The others have it, the floods have ended, and their chats are written to.
+    while (scene.oracle.counts.signals < 430) await scene.pass(20);
+    await scene.act(() => sender.kill());
+    await scene.act(() => scene.broadcast(poller, "text1", mode));
+    await scene.pass(120_000);
+    assert.equal(scene.problems(), []);
+    const { recipients, sent, unknown } = scene.oracle.broadcasts.get("text1")?.reports.at(-1) ?? {};
+    assert.is(recipients, 500);
+    assert.is((sent ?? 0) + (unknown ?? 0), 500);
+    assert.is(unknown === 0, mode === "resend");
+  });
+}
 
 test("after a takeover a person who was drawn to test a flood, and had the message, does not get it again", async () => {
   // Telegram takes less than the bot sends, so that people are drawn to find out whom its floods concern.

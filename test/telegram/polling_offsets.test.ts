@@ -282,6 +282,7 @@ function takenOf({ isHeard, isSafe }: Step, updateId: number, confirmed: Set<num
   return {
     updateId,
     handled,
+    begun: Promise.resolve(),
     durable: isSafe ? Promise.resolve() : never,
     confirmed: () => void confirmed.add(updateId),
   };
