@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
+import { Lazy } from "../util/async.ts";
 import {
   assertNoMistakes,
   configMistakes,
@@ -14,6 +15,9 @@ import {
 import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adapters.ts";
 
 export type { LambdaAnswer, LambdaEvent };
+
+/** Loaded with the first request. */
+const adapters = new Lazy(() => import("./webhook_adapters.ts"));
 
 const secretVariable = "TELEGRAM_WEBHOOK_SECRET";
 const secretHeader = "x-telegram-bot-api-secret-token";
@@ -68,7 +72,7 @@ export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}
   const secret = readSecret(bot, options);
   const answer = (incoming: Incoming): Promise<Answer> => answerTo(incoming, bot, secret);
   const callback = async (first: unknown, second?: unknown): Promise<unknown> => {
-    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await import("./webhook_adapters.ts");
+    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await adapters.get();
     if (isNodeResponse(second)) {
       const request = first as IncomingMessage;
       return toNode(await answer(fromNode(request)), request, second);

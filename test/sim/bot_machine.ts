@@ -3,6 +3,8 @@ import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import type { BroadcastMessage, BroadcastOptions } from "../../lib/broadcast/options.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
+import { webhookCallback } from "../../lib/telegram/webhook.ts";
+import type { LambdaAnswer, LambdaEvent } from "../../lib/telegram/webhook.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Disk } from "./disk.ts";
@@ -10,11 +12,14 @@ import { dynamodbHost, telegramRoot } from "./endpoints.ts";
 import { clockOf } from "./globals.ts";
 import type { Network } from "./network.ts";
 import type { Machine, Scheduler } from "./scheduler.ts";
+import { webhookAddress, webhookSecret } from "./webhook_route.ts";
 
 export interface BotMachineOptions {
   readonly name: string;
   /** Whether it receives updates; else it only sends. */
   readonly isPoller: boolean;
+  /** Whether it receives them by a webhook. Default: by polls. */
+  readonly hasWebhook?: boolean;
   readonly hasSpool: boolean;
   readonly messagesPerSecond: number;
   readonly skewMs: number;
@@ -46,6 +51,8 @@ export class BotMachine {
   /** Its life at present, or the last one. */
   machine: Machine | undefined;
   bot: MeanReversionTelegramBot | undefined;
+  /** The webhook of its life at present, as a serverless function is called. */
+  receive: ((event: LambdaEvent) => Promise<LambdaAnswer>) | undefined;
   /** Whether it is to run: it is started again whenever it ends. */
   isWanted = false;
   /** Whether it runs and its start has ended. */
@@ -98,7 +105,7 @@ export class BotMachine {
 
   #run(machine: Machine): void {
     const { scheduler, network, token } = this.#world;
-    const { messagesPerSecond, hasSpool, isPoller, handlersMs } = this.options;
+    const { messagesPerSecond, hasSpool, isPoller, hasWebhook = false, handlersMs } = this.options;
     const clock = clockOf(scheduler, machine);
     const fetch = network.fetchOf(machine);
     const bot = this.bot = new MeanReversionTelegramBot({
@@ -114,12 +121,20 @@ export class BotMachine {
         if (machine.random() < 0.05) throw new Error("a failure of the user's handler");
       });
     }
-    (isPoller ? bot.startBot() : bot.initialize()).then(() => {
+    (isPoller && !hasWebhook ? bot.startBot() : this.#initialize(bot)).then(() => {
       this.isReady = true;
       scheduler.trace(`${machine.name} is ready`);
       this.onReady();
       if (isPoller) bot.finished.then(() => {}, (error) => this.#exit(machine, error));
     }, (error) => this.#exit(machine, error));
+  }
+
+  async #initialize(bot: MeanReversionTelegramBot): Promise<void> {
+    if (!this.options.hasWebhook) return void await bot.initialize();
+    this.receive = webhookCallback(bot, { secretToken: webhookSecret });
+    await bot.initialize();
+    const options = { secret_token: webhookSecret, max_connections: 8, allowed_updates: [] };
+    await bot.grammy.api.setWebhook(webhookAddress, options);
   }
 
   #loggerOf(machine: Machine): Logger {
@@ -144,6 +159,7 @@ export class BotMachine {
 
   #end(machine: Machine): void {
     machine.isDead = true;
+    this.receive = undefined;
     this.isReady = false;
   }
 

@@ -22,6 +22,7 @@ import {
 } from "./plan.ts";
 import { epoch, type Machine, Scheduler } from "./scheduler.ts";
 import { SimulatedTelegram } from "./telegram.ts";
+import { WebhookRoute } from "./webhook_route.ts";
 
 export interface HistoryResult {
   readonly seed: number;
@@ -61,6 +62,8 @@ class History {
   readonly #telegram: SimulatedTelegram;
   readonly #dynamodb: SimulatedDynamoDB;
   readonly #network: Network;
+  /** The way of updates, where bots have a webhook. */
+  readonly #route: WebhookRoute | undefined;
   readonly #users: SimulatedUsers;
   readonly #oracle: Oracle;
   readonly #machines: readonly BotMachine[];
@@ -79,6 +82,7 @@ class History {
     this.#telegram = new SimulatedTelegram({
       clock: clockOf(scheduler),
       onMessage: (event) => this.#oracle.onMessage(event),
+      webhookFetch: (...request) => (this.#route as WebhookRoute).fetch(...request),
       ...plan.telegramLimit && { messagesPerSecond: plan.telegramLimit },
     });
     this.#dynamodb = new SimulatedDynamoDB({
@@ -96,7 +100,10 @@ class History {
     const users = this.#users = new SimulatedUsers(this.#telegram.server, () => this.#random());
     const [{ messagesPerSecond } = { messagesPerSecond: 30 }] = plan.machines;
     this.#hasSpool = plan.machines.some(({ hasSpool }) => hasSpool);
-    this.#oracle = new Oracle({ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool });
+    this.#oracle = new Oracle({
+      ...{ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool },
+      hasWebhook: plan.webhook !== undefined,
+    });
     const world = { scheduler, network, token: this.#telegram.server.token };
     // Pollers share a machine, and with it the spool.
     const shared = new Disk(scheduler);
@@ -104,6 +111,11 @@ class History {
       new BotMachine(options, world, options.isPoller ? shared : undefined)
     );
     for (const machine of this.#machines) machine.onReady = () => this.#onReady();
+    const { webhook } = plan;
+    if (webhook !== undefined) {
+      const route = this.#route = new WebhookRoute(scheduler, () => this.#pollers, webhook);
+      network.onCut = (machine, isPowerLost) => route.cut(machine, isPowerLost);
+    }
   }
 
   async play(): Promise<HistoryResult> {
@@ -130,8 +142,8 @@ class History {
   #begin(): void {
     this.#plantReaders();
     for (const [index, machine] of this.#machines.entries()) {
-      // Of those that poll one begins.
-      if (machine.options.isPoller && index > 0) continue;
+      // Of those that poll one begins; behind a webhook there may be several.
+      if (machine.options.isPoller && index > 0 && this.#route === undefined) continue;
       this.#scheduler.after(this.#random() * 3000, () => machine.start());
     }
     for (const event of this.#plan.events) this.#scheduler.after(event.at, () => this.#happen(event));
@@ -444,6 +456,7 @@ class History {
     this.#isHealed = true;
     this.#healedAt = scheduler.now;
     this.#network.heal();
+    this.#route?.heal();
     scheduler.trace("world: all is healed");
     // A poller that began before another one was killed has not read what that one has left in their spool.
     const pollers = this.#pollers.length > 1 ? this.#pollers.filter(({ isWanted }) => isWanted) : [];
@@ -568,7 +581,10 @@ class History {
     const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);
     const broadcasts = [...this.#oracle.broadcasts.values()];
     const logs = this.#machines.flatMap(({ log }) => log);
-    const fates = Object.entries(this.#network.met).map(([fate, count]) => [`requests ${fate}`, count]);
+    const fates = [
+      ...Object.entries(this.#network.met).map(([fate, count]) => [`requests ${fate}`, count]),
+      ...Object.entries(this.#route?.met ?? {}).map(([fate, count]) => [`deliveries ${fate}`, count]),
+    ];
     return {
       ...{ seed, hash, events, problems, virtualMs: now - epoch, trace: lines },
       counts: {

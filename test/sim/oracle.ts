@@ -5,6 +5,7 @@ import type { SimulatedUsers } from "../crash/simulated_users.ts";
 import type { WatchedBroadcast } from "./broadcast_oracle.ts";
 import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
 import type { Network, Sending } from "./network.ts";
+import { Overtakings } from "./overtakings.ts";
 import { LedgerName, TableName } from "./plan.ts";
 import type { ArrivedMessage } from "./telegram.ts";
 import { epoch, type Machine, type Scheduler } from "./scheduler.ts";
@@ -41,6 +42,8 @@ interface OracleOptions {
   readonly messagesPerSecond: number;
   /** Whether machines keep their write queue on disk. */
   readonly hasSpool: boolean;
+  /** Whether machines receive their updates by a webhook. Default: by polls. */
+  readonly hasWebhook?: boolean;
 }
 
 /** The rate of messages is measured over so many seconds. */
@@ -65,6 +68,7 @@ export class Oracle {
   readonly #replyUnderWay = new Map<string, Sending>();
   readonly #departures = new Map<Machine, number[]>();
   readonly #troubles: Troubles;
+  readonly #overtakings: Overtakings | undefined;
   /** When a poll of each machine was answered first. */
   readonly #polledAt = new Map<Machine, number>();
   /** The machine that has written each run last. */
@@ -76,7 +80,8 @@ export class Oracle {
 
   constructor(options: OracleOptions) {
     this.#options = options;
-    const { network, users: { model } } = options;
+    const { network, users, users: { model }, hasWebhook = false } = options;
+    this.#overtakings = hasWebhook ? new Overtakings(users) : undefined;
     this.#troubles = new Troubles(options.scheduler);
     network.onSend = (sending) => this.#onSend(sending);
     network.onAnswer = ({ machine, what }, status) => {
@@ -276,6 +281,7 @@ export class Oracle {
     const { is_active, message_count, last_update_id, removed_reason } = after;
     const state = is_active?.BOOL ? "active" : removed_reason?.S ?? "inactive";
     this.#options.scheduler.trace(`= ${chatId} ${state} ${message_count?.N} ${last_update_id?.N}`);
+    this.#overtakings?.written(chatId, Number(last_update_id?.N));
     const stop = this.#stops.get(chatId);
     if (stop && is_active?.BOOL === false && Number(last_update_id?.N ?? 0) >= stop.updateId) {
       stop.writtenAt ??= this.#options.scheduler.now;
@@ -301,7 +307,10 @@ export class Oracle {
     }
     const isKnown = (chatId: number): boolean =>
       !this.undecided.has(chatId) && !(isWithoutGroups && chatId < 0);
-    return describe(differencesOf(entries, actual).filter(({ chatId }) => isKnown(chatId)));
+    const differences = differencesOf(entries, actual).filter((difference) =>
+      isKnown(difference.chatId) && !this.#overtakings?.explain(difference)
+    );
+    return describe(differences);
   }
 
   // The end.

@@ -6,6 +6,7 @@ import { type Random, randomOf } from "../support/histories.ts";
 import type { BotMachineOptions } from "./bot_machine.ts";
 import { type Conditions, type Disturbance, fates, type ServiceName } from "./network.ts";
 import { epoch } from "./scheduler.ts";
+import { type DeliveryConditions, deliveryFates } from "./webhook_route.ts";
 
 export type PlannedKind =
   /** A chat says or does something. */
@@ -48,6 +49,8 @@ export interface HistoryPlan {
   readonly machines: readonly BotMachineOptions[];
   readonly conditions: Readonly<Record<ServiceName, Conditions>>;
   readonly disturbances: readonly Disturbance[];
+  /** What becomes of deliveries to the webhook; `undefined` where the bots poll. */
+  readonly webhook: DeliveryConditions | undefined;
   /** How many messages Telegram takes from the bot each second. */
   readonly telegramLimit: number | undefined;
   /** How long DynamoDB creates a table, in milliseconds. */
@@ -85,26 +88,40 @@ export function planOf(seed: number): HistoryPlan {
   const disturbances = times(Math.floor(random() * 5), () => disturbanceOf(random, durationMs));
   const machines = machinesOf(random);
   const readers = pick(random, 0, 0, 20, 130, 260);
-  return {
-    ...{ seed, durationMs, machines, conditions, disturbances, readers },
+  const plan = {
+    ...{ seed, durationMs, machines, conditions, disturbances, readers, webhook: undefined },
     telegramLimit: pick(random, undefined, undefined, undefined, 30, 20, 8),
     createMs: random() * 12_000,
     pageItems: pick(random, 3, 7, 50, 1000),
     isHasty: readers > 0 && random() < 0.5,
     events: eventsOf(random, { durationMs, machines, disturbances, readers }),
   };
+  return withWebhook(plan, randomOf(seed ^ 0x3eb_0000));
+}
+
+/** Some of the plans have the bots receive their updates by a webhook. */
+function withWebhook(plan: HistoryPlan, random: Random): HistoryPlan {
+  if (random() >= 0.2) return plan;
+  const shares = deliveryFates.map((fate) => [fate, random() < 0.4 ? random() ** 2 * 0.3 : 0] as const);
+  const machines = plan.machines.map((machine) => ({ ...machine, hasWebhook: machine.isPoller }));
+  const way = { baseMs: 5 + random() ** 2 * 80, tailMs: pick(random, 20, 1500, 8000) };
+  return { ...plan, machines, webhook: { ...way, ...Object.fromEntries(shares) } };
 }
 
 /** The plan in a few lines. */
-export function describePlan({ machines, durationMs, disturbances, readers, events }: HistoryPlan): string {
+export function describePlan(plan: HistoryPlan): string {
+  const { machines, durationMs, disturbances, readers, webhook, events } = plan;
   const counts = new Map<string, number>();
   for (const { kind } of events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const seconds = (ms: number): string => (ms / 1000).toFixed(1);
   return [
     `${seconds(durationMs)} s, ${readers} readers, machines: ` +
-    machines.map(({ name, isPoller, hasSpool }) =>
-      `${name} ${isPoller ? "polls" : "broadcasts"}${hasSpool ? ", spool" : ""}`
+    machines.map(({ name, isPoller, hasWebhook, hasSpool }) =>
+      `${name} ${hasWebhook ? "has the webhook" : isPoller ? "polls" : "broadcasts"}${
+        hasSpool ? ", spool" : ""
+      }`
     ).join("; "),
+    ...webhook === undefined ? [] : [`webhook ${JSON.stringify(webhook)}`],
     ...disturbances.map(({ from, to, service, only, machine, conditions }) =>
       `${seconds(from - epoch)}–${seconds(to - epoch)} s: ${service} ${JSON.stringify(conditions)}` +
       `${only === undefined ? "" : `, only ${only}`}${machine === undefined ? "" : `, for ${machine}`}`
