@@ -96,10 +96,10 @@ export class Oracle {
       const isKnown = model.entries.has(said.chatId);
       applyMessage(said, command);
       options.scheduler.trace(`! ${said.chatId} says ${command ?? "something"} ${said.updateId}`);
-      // A chat that is not known has nothing to stop.
+      // A chat that is not known has nothing to stop; it is answered.
       if (command === "start" || (command === "stop" && isKnown)) {
         this.#onCommand(said.chatId, command, said.updateId);
-      }
+      } else if (command === "stop") this.#commandAt.set(said.chatId, options.scheduler.now);
     };
   }
 
