@@ -150,8 +150,10 @@ function inherited(entry: Entry): Entry {
   };
 }
 
-function hasStopped({ is_active, removed_reason }: Entry): boolean {
-  return !is_active && removed_reason === "stopped";
+/** A chat that another program has deactivated counts as stopped: its time, or none, does not go with a reason of ours. */
+function hasStopped({ is_active, removed_reason, removed_at }: Entry): boolean {
+  const isOurs = removed_at === sometime || removed_at?.endsWith("Z");
+  return !is_active && (removed_reason === undefined || removed_reason === "stopped" || !isOurs);
 }
 
 function stop(entry: Entry, at: string): void {
@@ -159,6 +161,7 @@ function stop(entry: Entry, at: string): void {
 }
 
 function activate(entry: Entry): void {
+  if (entry.is_active) return;
   entry.is_active = true;
   entry.removed_at = null;
   delete entry.removed_reason;

@@ -12,6 +12,7 @@ import { dynamodbEndpoint, telegramEndpoint } from "./endpoints.ts";
 import { clockOf } from "./globals.ts";
 import { Network } from "./network.ts";
 import { Oracle, plantedEntry } from "./oracle.ts";
+import { OthersWrites } from "./others_writes.ts";
 import {
   type HistoryPlan,
   LedgerName,
@@ -66,6 +67,7 @@ class History {
   readonly #route: WebhookRoute | undefined;
   readonly #users: SimulatedUsers;
   readonly #oracle: Oracle;
+  readonly #others: OthersWrites;
   readonly #machines: readonly BotMachine[];
   readonly #orders: Order[] = [];
   readonly #readers: LocalUser[] = [];
@@ -103,6 +105,11 @@ class History {
     this.#oracle = new Oracle({
       ...{ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool },
       hasWebhook: plan.webhook !== undefined,
+    });
+    this.#others = new OthersWrites({
+      ...{ scheduler, users, dynamodb: this.#dynamodb, isInOrder: plan.webhook === undefined },
+      pendingUpdates: () => this.#telegram.server.pendingUpdates,
+      onChange: (chatId, isActive) => this.#oracle.onOthersWrite(chatId, isActive),
     });
     const world = { scheduler, network, token: this.#telegram.server.token };
     // Pollers share a machine, and with it the spool.
@@ -158,7 +165,8 @@ class History {
 
   readonly #acts: Readonly<Record<PlannedKind, () => void>> = {
     talk: () => this.#talk(),
-    operator: () => this.#writeAsOperator(),
+    operator: () => this.#others.addAttribute(this.#random),
+    othersWrite: () => this.#others.changeChat(this.#random),
     broadcast: () => this.#order(),
     kill: () => this.#kill(this.#pick(this.#wanted), this.#random() < 0.3 ? 100 : 30_000),
     killAtWrite: () => this.#killAtWrite(),
@@ -323,25 +331,6 @@ class History {
 
   #pickChat(): LocalUser | undefined {
     return this.#pick(this.#readers) ?? this.#users.newUser();
-  }
-
-  /** Another program adds an attribute, or a key to `user_info`, to a chat that the table has. */
-  #writeAsOperator(): void {
-    const known = this.#dynamodb.items(TableName).filter((item) => Number(item["chat_id"]?.N) > 0);
-    const item = this.#pick(known);
-    if (item === undefined) return;
-    const name = `plan_${Math.floor(this.#random() * 1e6)}`;
-    const { status } = this.#dynamodb.answer("UpdateItem", {
-      TableName,
-      Key: { chat_id: item["chat_id"] },
-      UpdateExpression: "SET #name = :value, user_info.#name = :value",
-      ExpressionAttributeNames: { "#name": name },
-      ExpressionAttributeValues: { ":value": { S: "gold" } },
-    } as never);
-    const chatId = Number(item["chat_id"]?.N);
-    if (status === 200 && this.#users.model.entries.has(chatId)) {
-      this.#users.model.foreign(chatId, name, "gold");
-    }
   }
 
   // Broadcasts.
@@ -593,6 +582,7 @@ class History {
         kills: sum(this.#machines.map(({ kills }) => kills)),
         ...this.#oracle.counts,
         broadcasts: broadcasts.length,
+        othersWrites: this.#others.count,
         takeovers: sum(broadcasts.map(({ takeovers }) => takeovers)),
         inDoubt: sum(broadcasts.map(({ inDoubt }) => inDoubt)),
         outages: logs.filter(({ level, message }) => level === "error" && /DynamoDB/.test(message)).length,

@@ -73,6 +73,8 @@ export class Oracle {
   readonly #polledAt = new Map<Machine, number>();
   /** The machine that has written each run last. */
   readonly #senders = new Map<string, Machine>();
+  /** When others have deactivated each chat. */
+  readonly #deactivatedAt = new Map<number, number>();
   /** When a reply to each chat has left last. */
   readonly #repliedAt = new Map<number, number>();
   /** Whether Telegram has ever limited the bot, and not only a chat. */
@@ -111,6 +113,7 @@ export class Oracle {
 
   #onCommand(chatId: number, command: "start" | "stop", updateId: number): void {
     const { now } = this.#options.scheduler;
+    this.#deactivatedAt.delete(chatId);
     if (command === "start") this.#stops.delete(chatId);
     else {
       for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
@@ -122,6 +125,15 @@ export class Oracle {
       }
     }
     this.#commandAt.set(chatId, now);
+  }
+
+  /** Another program, or somebody in the console, has changed a chat; its last command does not count any more. */
+  onOthersWrite(chatId: number, isActive: boolean): void {
+    for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
+    this.#stops.delete(chatId);
+    this.#statements.delete(chatId);
+    if (isActive) this.#deactivatedAt.delete(chatId);
+    else this.#deactivatedAt.set(chatId, this.#options.scheduler.now);
   }
 
   // What the bots send.
@@ -193,6 +205,10 @@ export class Oracle {
     { id, begunAt }: WatchedBroadcast,
     { machine, sentAt, number }: Sending,
   ): void {
+    const deactivatedAt = this.#deactivatedAt.get(chatId) ?? Infinity;
+    if (begunAt > deactivatedAt && !this.#troubles.isTroubled(machine)) {
+      this.#wrong(`SILENCE broadcast ${id} came to chat ${chatId}, which others had deactivated before`);
+    }
     const stop = this.#stops.get(chatId);
     if (stop?.confirmedAt === undefined || sentAt <= stop.confirmedAt || this.undecided.has(chatId)) return;
     const what =

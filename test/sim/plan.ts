@@ -13,6 +13,8 @@ export type PlannedKind =
   | "talk"
   /** The operator's program or the Python bot writes to the table. */
   | "operator"
+  /** One of them changes, replaces or deletes a chat's item. */
+  | "othersWrite"
   | "broadcast"
   /** A process ends at once, with its machine's power or without. */
   | "kill"
@@ -96,7 +98,7 @@ export function planOf(seed: number): HistoryPlan {
     isHasty: readers > 0 && random() < 0.5,
     events: eventsOf(random, { durationMs, machines, disturbances, readers }),
   };
-  return withWebhook(plan, randomOf(seed ^ 0x3eb_0000));
+  return withOthersWrites(withWebhook(plan, randomOf(seed ^ 0x3eb_0000)), randomOf(seed ^ 0x07e_0000));
 }
 
 /** Some of the plans have the bots receive their updates by a webhook. */
@@ -223,6 +225,21 @@ function eventsOf(
   }
   if (random() < 0.2) add("keys", random() * durationMs);
   return events.sort((one, other) => one.at - other.at);
+}
+
+/** In some of the plans others write to the table; a spool may repeat what they have overwritten. */
+function withOthersWrites(plan: HistoryPlan, random: Random): HistoryPlan {
+  const { durationMs, machines, readers } = plan;
+  if (random() >= 0.3 || readers === 0 || machines.some(({ hasSpool }) => hasSpool)) return plan;
+  return withEvents(plan, random, "othersWrite", Math.ceil(random() ** 2 * durationMs / 500));
+}
+
+/** The plan with more events of a kind, at any time. */
+function withEvents(plan: HistoryPlan, random: Random, kind: PlannedKind, count: number): HistoryPlan {
+  const more = times(count, () => ({
+    ...{ at: random() * plan.durationMs, kind, seed: Math.floor(random() * 2 ** 32) },
+  }));
+  return { ...plan, events: [...plan.events, ...more].sort((one, other) => one.at - other.at) };
 }
 
 export function pick<T>(random: Random, ...items: readonly T[]): T {
