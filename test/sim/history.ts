@@ -10,6 +10,7 @@ import { Disk } from "./disk.ts";
 import { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
 import { dynamodbEndpoint, telegramEndpoint } from "./endpoints.ts";
 import { clockOf } from "./globals.ts";
+import { Groups } from "./groups.ts";
 import { Network } from "./network.ts";
 import { Oracle, plantedEntry } from "./oracle.ts";
 import { OthersWrites } from "./others_writes.ts";
@@ -22,6 +23,7 @@ import {
   TableName,
 } from "./plan.ts";
 import { epoch, type Machine, Scheduler } from "./scheduler.ts";
+import { SecondPoller } from "./second_poller.ts";
 import { SimulatedTelegram } from "./telegram.ts";
 import { WebhookRoute } from "./webhook_route.ts";
 
@@ -68,6 +70,8 @@ class History {
   readonly #users: SimulatedUsers;
   readonly #oracle: Oracle;
   readonly #others: OthersWrites;
+  readonly #groups: Groups;
+  #secondPoller: SecondPoller | undefined;
   readonly #machines: readonly BotMachine[];
   readonly #orders: Order[] = [];
   readonly #readers: LocalUser[] = [];
@@ -100,11 +104,12 @@ class History {
     };
     const network = this.#network = new Network(scheduler, endpoints, plan.conditions, plan.disturbances);
     const users = this.#users = new SimulatedUsers(this.#telegram.server, () => this.#random());
+    this.#groups = new Groups(scheduler, this.#telegram, users);
     const [{ messagesPerSecond } = { messagesPerSecond: 30 }] = plan.machines;
     this.#hasSpool = plan.machines.some(({ hasSpool }) => hasSpool);
     this.#oracle = new Oracle({
       ...{ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool },
-      hasWebhook: plan.webhook !== undefined,
+      mayOvertake: plan.webhook !== undefined || plan.mayMigrate,
     });
     this.#others = new OthersWrites({
       ...{ scheduler, users, dynamodb: this.#dynamodb, isInOrder: plan.webhook === undefined },
@@ -189,6 +194,9 @@ class History {
       this.#oracle.isBotLimited = true;
       this.#telegram.server.flood(1 + Math.floor(this.#random() ** 2 * 40));
     },
+    secondPoller: () => this.#pollBeside(),
+    slowMode: () => this.#groups.slowDown(this.#random),
+    topic: () => this.#groups.changeTopic(this.#random),
     keys: () => this.#network.renewKeys(),
     chatFlood: () => void this.#pickChat()?.flood(1 + Math.floor(this.#random() ** 2 * 60)),
     unknownRefusal: () => {
@@ -197,6 +205,12 @@ class History {
       if (chat) this.#telegram.server.fault({ chatId: chat.chatId, method: "sendMessage", answer, times: 1 });
     },
   };
+
+  #pollBeside(): void {
+    this.#secondPoller?.stop();
+    const poller = this.#secondPoller = new SecondPoller(this.#scheduler, this.#telegram, this.#random);
+    this.#scheduler.after(this.#random() ** 2 * 60_000, () => poller.stop());
+  }
 
   // Machines.
 
@@ -376,7 +390,7 @@ class History {
     this.#oracle.begin(broadcast);
     const order: Order = { broadcast, calls: 0, isAskedAtEnd: false };
     this.#orders.push(order);
-    this.#users.mayMigrate = false;
+    this.#users.mayMigrate = this.#plan.mayMigrate;
     this.#call(order, machine);
     // Another scheduler beside it.
     if (mode === "without id" || random() >= 0.3) return;
@@ -446,6 +460,7 @@ class History {
     this.#healedAt = scheduler.now;
     this.#network.heal();
     this.#route?.heal();
+    this.#secondPoller?.stop();
     scheduler.trace("world: all is healed");
     // A poller that began before another one was killed has not read what that one has left in their spool.
     const pollers = this.#pollers.length > 1 ? this.#pollers.filter(({ isWanted }) => isWanted) : [];
@@ -569,6 +584,7 @@ class History {
     const { seed, hash, events, now, lines } = this.#scheduler;
     const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);
     const broadcasts = [...this.#oracle.broadcasts.values()];
+    const reports = broadcasts.flatMap((each) => each.reports.at(-1) ?? []);
     const logs = this.#machines.flatMap(({ log }) => log);
     const fates = [
       ...Object.entries(this.#network.met).map(([fate, count]) => [`requests ${fate}`, count]),
@@ -585,6 +601,8 @@ class History {
         othersWrites: this.#others.count,
         takeovers: sum(broadcasts.map(({ takeovers }) => takeovers)),
         inDoubt: sum(broadcasts.map(({ inDoubt }) => inDoubt)),
+        moves: sum(reports.map(({ migrations }) => migrations.length)),
+        closedTopics: sum(reports.map(({ topics }) => topics.length)),
         outages: logs.filter(({ level, message }) => level === "error" && /DynamoDB/.test(message)).length,
         exits: logs.filter(({ level }) => level === "exit").length,
         ...Object.fromEntries(fates),

@@ -42,8 +42,8 @@ interface OracleOptions {
   readonly messagesPerSecond: number;
   /** Whether machines keep their write queue on disk. */
   readonly hasSpool: boolean;
-  /** Whether machines receive their updates by a webhook. Default: by polls. */
-  readonly hasWebhook?: boolean;
+  /** Whether the bots may learn of updates in another order: by a webhook, or of a move by a broadcast. Default: false. */
+  readonly mayOvertake?: boolean;
 }
 
 /** The rate of messages is measured over so many seconds. */
@@ -82,8 +82,8 @@ export class Oracle {
 
   constructor(options: OracleOptions) {
     this.#options = options;
-    const { network, users, users: { model }, hasWebhook = false } = options;
-    this.#overtakings = hasWebhook ? new Overtakings(users) : undefined;
+    const { network, users, users: { model }, mayOvertake = false } = options;
+    this.#overtakings = mayOvertake ? new Overtakings(users) : undefined;
     this.#troubles = new Troubles(options.scheduler);
     network.onSend = (sending) => this.#onSend(sending);
     network.onAnswer = ({ machine, what }, status) => {
@@ -93,6 +93,12 @@ export class Oracle {
       if (chat !== undefined && id !== undefined) this.broadcasts.get(id)?.answered(chat, status);
     };
     network.onEnd = (sending, isGivenUp) => this.#onEnd(sending, isGivenUp);
+    const applyMove = model.migrated.bind(model);
+    model.migrated = (from, to) => {
+      for (const { eligible } of this.broadcasts.values()) eligible.delete(from);
+      applyMove(from, to);
+      options.scheduler.trace(`! ${from} becomes ${to}`);
+    };
     const applyMessage = model.message.bind(model);
     model.message = (said, command) => {
       const isKnown = model.entries.has(said.chatId);

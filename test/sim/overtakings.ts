@@ -1,6 +1,7 @@
 /**
- * Which chats' updates may have overtaken each other on their way to a webhook: Telegram keeps the order of a chat's messages,
- * but not that of its messages and its blocks, nor that of a group's messages and its supergroup's. Polls keep all order.
+ * Which chats' updates may have overtaken each other. On their way to a webhook Telegram keeps the order of a chat's messages,
+ * but not that of its messages and its blocks, nor that of a group's messages and its supergroup's. Polls keep all order; but a
+ * broadcast may meet a group's move before its update, and even before messages of the group.
  */
 import type { Difference } from "../crash/model.ts";
 import type { SimulatedUsers } from "../crash/simulated_users.ts";

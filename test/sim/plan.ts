@@ -30,6 +30,12 @@ export type PlannedKind =
   /** Telegram limits the bot's rate, or a chat's. */
   | "botFlood"
   | "chatFlood"
+  /** Another program polls with the bot's token. */
+  | "secondPoller"
+  /** A supergroup is in slow mode for a while. */
+  | "slowMode"
+  /** A forum's topic is subscribed, closed or opened. */
+  | "topic"
   /** Telegram refuses messages to a chat for a reason that nobody knows. */
   | "unknownRefusal"
   /** DynamoDB's keys expire, and there are new ones. */
@@ -53,6 +59,8 @@ export interface HistoryPlan {
   readonly disturbances: readonly Disturbance[];
   /** What becomes of deliveries to the webhook; `undefined` where the bots poll. */
   readonly webhook: DeliveryConditions | undefined;
+  /** Whether groups become supergroups while a broadcast is under way. */
+  readonly mayMigrate: boolean;
   /** How many messages Telegram takes from the bot each second. */
   readonly telegramLimit: number | undefined;
   /** How long DynamoDB creates a table, in milliseconds. */
@@ -91,15 +99,33 @@ export function planOf(seed: number): HistoryPlan {
   const machines = machinesOf(random);
   const readers = pick(random, 0, 0, 20, 130, 260);
   const plan = {
-    ...{ seed, durationMs, machines, conditions, disturbances, readers, webhook: undefined },
+    ...{
+      seed,
+      durationMs,
+      machines,
+      conditions,
+      disturbances,
+      readers,
+      webhook: undefined,
+      mayMigrate: false,
+    },
     telegramLimit: pick(random, undefined, undefined, undefined, 30, 20, 8),
     createMs: random() * 12_000,
     pageItems: pick(random, 3, 7, 50, 1000),
     isHasty: readers > 0 && random() < 0.5,
     events: eventsOf(random, { durationMs, machines, disturbances, readers }),
   };
-  return withOthersWrites(withWebhook(plan, randomOf(seed ^ 0x3eb_0000)), randomOf(seed ^ 0x07e_0000));
+  return further.reduce<HistoryPlan>((plan, [salt, withMore]) => withMore(plan, randomOf(seed ^ salt)), plan);
 }
+
+/** More trouble, each from a source of chance of its own, so that the others stay as they are when one is changed. */
+const further:
+  readonly (readonly [salt: number, withMore: (plan: HistoryPlan, random: Random) => HistoryPlan])[] = [
+    [0x3eb_0000, withWebhook],
+    [0x07e_0000, withOthersWrites],
+    [0x150_0000, withPartitions],
+    [0x620_0000, withGroupTroubles],
+  ];
 
 /** Some of the plans have the bots receive their updates by a webhook. */
 function withWebhook(plan: HistoryPlan, random: Random): HistoryPlan {
@@ -232,6 +258,34 @@ function withOthersWrites(plan: HistoryPlan, random: Random): HistoryPlan {
   const { durationMs, machines, readers } = plan;
   if (random() >= 0.3 || readers === 0 || machines.some(({ hasSpool }) => hasSpool)) return plan;
   return withEvents(plan, random, "othersWrite", Math.ceil(random() ** 2 * durationMs / 500));
+}
+
+/** In some of the plans machines are cut off from a service, for longer than a lease; or another program polls. */
+function withPartitions(plan: HistoryPlan, random: Random): HistoryPlan {
+  if (random() >= 0.25) return plan;
+  const partitions = times(1 + Math.floor(random() * 3), (): Disturbance => {
+    const from = epoch + random() * 0.8 * plan.durationMs;
+    const to = from + 16_000 + random() ** 2 * 100_000;
+    const kind = pick(random, "dropped", "refused", "unanswered");
+    const { name } = pick(random, ...plan.machines);
+    return {
+      from,
+      to,
+      service: pick(random, "telegram", "dynamodb"),
+      machine: name,
+      conditions: { [kind]: 1 },
+    };
+  });
+  const cut = { ...plan, disturbances: [...plan.disturbances, ...partitions] };
+  return withEvents(cut, random, "secondPoller", random() < 0.5 ? 1 + Math.floor(random() * 3) : 0);
+}
+
+/** In some of the plans groups are in slow mode, close their topics, or move while a broadcast is under way. */
+function withGroupTroubles(plan: HistoryPlan, random: Random): HistoryPlan {
+  if (random() >= 0.25) return plan;
+  const slow = withEvents(plan, random, "slowMode", Math.floor(random() * 6));
+  const closed = withEvents(slow, random, "topic", Math.floor(random() * 12));
+  return { ...closed, mayMigrate: random() < 0.6 };
 }
 
 /** The plan with more events of a kind, at any time. */
