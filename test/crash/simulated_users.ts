@@ -7,7 +7,8 @@ import { Model } from "./model.ts";
 /** The local server numbers updates from here on. */
 export const firstUpdateId = 100_000_001;
 
-interface Group {
+/** A group, or the supergroup that it has become. */
+export interface Group {
   chat: LocalGroup;
   readonly owner: LocalUser;
   readonly member: LocalUser;
@@ -49,8 +50,8 @@ export class SimulatedUsers {
   }
 
   /** The groups and supergroups. */
-  get groups(): readonly LocalGroup[] {
-    return this.#groups.map(({ chat }) => chat);
+  get groups(): readonly Group[] {
+    return this.#groups;
   }
 
   /** Called with every chat there is, and with each new one. */

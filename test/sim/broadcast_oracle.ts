@@ -28,6 +28,8 @@ export class WatchedBroadcast {
   readonly #inDoubt = new Set<number>();
   /** Chats whose flood is waited for: they surely have not got it. */
   readonly #waiting = new Set<number>();
+  /** Supergroups that groups have become since it began. */
+  readonly #moved = new Set<number>();
   /** Chats of which a request, or its answer, was lost. */
   readonly #lost = new Set<number>();
 
@@ -61,6 +63,12 @@ export class WatchedBroadcast {
     this.#takeoversAt.push(this.takeovers);
   }
 
+  /** A group has become the supergroup `to`. Not known to a process that takes the run over: that it may have the message. */
+  moved(from: number, to: number): void {
+    this.eligible.delete(from);
+    this.#moved.add(to);
+  }
+
   /** A request of it has left. */
   sent(chatId: number, { fate, isLate }: Sending): void {
     this.#waiting.delete(chatId);
@@ -83,7 +91,8 @@ export class WatchedBroadcast {
     const mine = arrivals[index] as Sending[];
     mine.push(sending);
     if (sending.fate !== "answered") this.#lost.add(chatId);
-    if (this.mode !== "resend" && mine.length > 1) {
+    const isByAnother = this.#moved.has(chatId) && mine.some(({ machine }) => machine !== sending.machine);
+    if (this.mode !== "resend" && mine.length > 1 && !isByAnother) {
       const times = mine.map(({ number, machine }) => `#${number} by ${machine.name}`);
       this.#wrong(`came to chat ${chatId} twice: ${times.join(", ")}`);
     }
@@ -153,7 +162,8 @@ export class WatchedBroadcast {
   }
 
   #isUnclear(chatId: number): boolean {
-    return this.#inDoubt.has(chatId) || this.#lost.has(chatId);
+    const mayHaveMoved = this.takeovers > 0 && this.#moved.has(chatId);
+    return this.#inDoubt.has(chatId) || this.#lost.has(chatId) || mayHaveMoved;
   }
 
   #wrong(problem: string): void {

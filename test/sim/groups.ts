@@ -21,12 +21,23 @@ export class Groups {
 
   /** A supergroup is in slow mode for a while. */
   slowDown(random: Random): void {
-    const groups = this.#users.groups.filter(({ chat }) => chat.type === "supergroup");
+    const groups = this.#users.groups.map(({ chat }) => chat).filter(({ chat }) =>
+      chat.type === "supergroup"
+    );
     const group = groups[Math.floor(random() * groups.length)];
     if (group === undefined) return;
     group.slowMode(5 + Math.floor(random() * 55));
     this.#scheduler.trace(`! ${group.chatId} is in slow mode`);
     this.#scheduler.after(random() * 60_000, () => group.slowMode(0));
+  }
+
+  /** A group that the bot knows becomes a supergroup. */
+  move(random: Random): void {
+    const known = this.#users.groups.filter(({ chat }) =>
+      chat.chat.type === "group" && this.#users.model.entries.has(chat.chatId)
+    );
+    const group = known[Math.floor(random() * known.length)] ?? this.#users.newGroup();
+    if (this.#users.mayMigrate) this.#users.migrate(group);
   }
 
   /** A forum subscribes from one of its topics; later the topic is closed, or opened again. */

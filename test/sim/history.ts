@@ -196,6 +196,7 @@ class History {
     },
     secondPoller: () => this.#pollBeside(),
     slowMode: () => this.#groups.slowDown(this.#random),
+    move: () => this.#groups.move(this.#random),
     topic: () => this.#groups.changeTopic(this.#random),
     keys: () => this.#network.renewKeys(),
     chatFlood: () => void this.#pickChat()?.flood(1 + Math.floor(this.#random() ** 2 * 60)),

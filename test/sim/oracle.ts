@@ -95,7 +95,7 @@ export class Oracle {
     network.onEnd = (sending, isGivenUp) => this.#onEnd(sending, isGivenUp);
     const applyMove = model.migrated.bind(model);
     model.migrated = (from, to) => {
-      for (const { eligible } of this.broadcasts.values()) eligible.delete(from);
+      for (const broadcast of this.broadcasts.values()) broadcast.moved(from, to);
       applyMove(from, to);
       options.scheduler.trace(`! ${from} becomes ${to}`);
     };

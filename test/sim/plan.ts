@@ -34,6 +34,8 @@ export type PlannedKind =
   | "secondPoller"
   /** A supergroup is in slow mode for a while. */
   | "slowMode"
+  /** A group becomes a supergroup. */
+  | "move"
   /** A forum's topic is subscribed, closed or opened. */
   | "topic"
   /** Telegram refuses messages to a chat for a reason that nobody knows. */
@@ -285,7 +287,8 @@ function withGroupTroubles(plan: HistoryPlan, random: Random): HistoryPlan {
   if (random() >= 0.25) return plan;
   const slow = withEvents(plan, random, "slowMode", Math.floor(random() * 6));
   const closed = withEvents(slow, random, "topic", Math.floor(random() * 12));
-  return { ...closed, mayMigrate: random() < 0.6 };
+  if (random() >= 0.6) return closed;
+  return { ...withEvents(closed, random, "move", 1 + Math.floor(random() * 10)), mayMigrate: true };
 }
 
 /** The plan with more events of a kind, at any time. */
