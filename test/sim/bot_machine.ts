@@ -1,6 +1,7 @@
 /** A machine with a bot on it, life after life: started, stopped, killed, frozen, put to sleep, without power. */
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
-import type { BroadcastMessage, BroadcastOptions } from "../../lib/broadcast/options.ts";
+import type { BroadcastRun } from "../../lib/broadcast/broadcast_run.ts";
+import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../../lib/broadcast/options.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
 import { webhookCallback } from "../../lib/telegram/webhook.ts";
@@ -41,7 +42,8 @@ export interface LogLine {
   readonly message: string;
 }
 
-type Done = (report: BroadcastReport | undefined, error: Error | undefined, machine: Machine) => void;
+/** Called with the report or the error of a broadcast, and with the machine that has sent it. */
+export type Done = (report: BroadcastReport | undefined, error: Error | undefined, machine: Machine) => void;
 
 export class BotMachine {
   readonly options: BotMachineOptions;
@@ -112,6 +114,7 @@ export class BotMachine {
       ...{ botToken: token, apiRoot: telegramRoot, messagesPerSecond, clock, fetch },
       client: clientOn(fetch, () => network.keys),
       logger: this.#loggerOf(machine),
+      messages: { signal: ({ signal }) => `Broadcast ${signal.symbol}, 1\n${signal.direction}` },
       ...hasSpool && { spoolFile: "/spool/queue.jsonl" },
     });
     if (handlersMs !== undefined) {
@@ -223,14 +226,28 @@ export class BotMachine {
 
   /** Has the bot send; `done` is not called if the machine dies before. */
   broadcast(message: BroadcastMessage, options: BroadcastOptions, done: Done = () => {}): void {
+    this.#send(
+      `broadcasts ${options.broadcastId ?? "without an id"}`,
+      (bot) => bot.broadcast(message, options),
+      done,
+    );
+  }
+
+  /** Has the bot send a signal whose text names the symbol, likewise. */
+  sendSignal(symbol: string, options: SignalOptions, done: Done = () => {}): void {
+    const signal = { direction: "long", symbol, entry: 100, stop: 90, target: 120 } as const;
+    this.#send(`signals ${symbol}`, (bot) => bot.sendSignal(signal, options), done);
+  }
+
+  #send(label: string, send: (bot: MeanReversionTelegramBot) => BroadcastRun, done: Done): void {
     const { machine, bot } = this;
     if (!this.isReady || machine === undefined || bot === undefined) return;
     this.#world.scheduler.after(0, () => {
-      bot.broadcast(message, options).then(
+      send(bot).then(
         (report) => done(report, undefined, machine),
         (error) => done(undefined, error as Error, machine),
       );
-    }, { owner: machine, label: `broadcasts ${options.broadcastId ?? "without an id"}` });
+    }, { owner: machine, label });
   }
 }
 

@@ -11,6 +11,8 @@ export class WatchedBroadcast {
   readonly id: string;
   readonly mode: Mode;
   readonly begunAt: number;
+  /** Whether it goes to the chats that the process knows where the table cannot be read, as a signal does. */
+  readonly mayUseMemory: boolean;
   /** Chats that can get it all the time. */
   readonly eligible: Set<number>;
   readonly reports: BroadcastReport[] = [];
@@ -41,11 +43,14 @@ export class WatchedBroadcast {
       readonly eligible: Iterable<number>;
       readonly messages: number;
       readonly messagesPerSecond: number;
+      /** Default: false. */
+      readonly mayUseMemory?: boolean;
     },
   ) {
     this.id = options.id;
     this.mode = options.mode;
     this.begunAt = options.begunAt;
+    this.mayUseMemory = options.mayUseMemory ?? false;
     this.eligible = new Set(options.eligible);
     this.#messages = options.messages;
     // README: how many chats may be in doubt.
@@ -142,7 +147,9 @@ export class WatchedBroadcast {
     if (surelyReached > sent + unknown) {
       this.#wrong(`it reached ${reached.size}, of whom ${sent} count as sent and ${unknown} as unknown`);
     }
-    if (stopped === undefined) this.#judgeMissed(report, reached);
+    // What a process has in memory may lack chats that others have registered.
+    const knowsList = !this.mayUseMemory || report.recipientsFrom === "table";
+    if (stopped === undefined && knowsList) this.#judgeMissed(report, reached);
   }
 
   #judgeMissed(report: BroadcastReport, reached: ReadonlySet<number>): void {

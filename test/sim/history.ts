@@ -1,11 +1,9 @@
 /** Plays a history by its plan, and says what was wrong. */
 import process from "node:process";
 import type { LocalUser } from "../../lib/local/mod.ts";
-import { announcement, messagesOf } from "../crash/announcement.ts";
 import { SimulatedUsers } from "../crash/simulated_users.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import { BotMachine } from "./bot_machine.ts";
-import { type Mode, WatchedBroadcast } from "./broadcast_oracle.ts";
 import { Disk } from "./disk.ts";
 import { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
 import { dynamodbEndpoint, telegramEndpoint } from "./endpoints.ts";
@@ -13,6 +11,7 @@ import { clockOf } from "./globals.ts";
 import { Groups } from "./groups.ts";
 import { Network } from "./network.ts";
 import { Oracle, plantedEntry } from "./oracle.ts";
+import { Orders } from "./orders.ts";
 import { OthersWrites } from "./others_writes.ts";
 import {
   type HistoryPlan,
@@ -51,14 +50,6 @@ export async function playHistory(
   return await new History(plan, options).play();
 }
 
-/** A broadcast that somebody wants, and asks for until it is over. */
-interface Order {
-  readonly broadcast: WatchedBroadcast;
-  /** Calls that have not returned. */
-  calls: number;
-  isAskedAtEnd: boolean;
-}
-
 class History {
   readonly #plan: HistoryPlan;
   readonly #scheduler: Scheduler;
@@ -73,7 +64,7 @@ class History {
   readonly #groups: Groups;
   #secondPoller: SecondPoller | undefined;
   readonly #machines: readonly BotMachine[];
-  readonly #orders: Order[] = [];
+  readonly #orders: Orders;
   readonly #readers: LocalUser[] = [];
   readonly #hasSpool: boolean;
   /** The chance of the event that happens now. */
@@ -111,6 +102,11 @@ class History {
       ...{ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool },
       mayOvertake: plan.webhook !== undefined || plan.mayMigrate,
     });
+    this.#orders = new Orders({
+      ...{ plan, scheduler, telegram: this.#telegram, dynamodb: this.#dynamodb, users, oracle: this.#oracle },
+      ...{ random: () => this.#random(), signalRandom: randomOf(plan.seed ^ 0x5_0000) },
+      ...{ ready: () => this.#ready, isHealed: () => this.#isHealed },
+    });
     this.#others = new OthersWrites({
       ...{ scheduler, users, dynamodb: this.#dynamodb, isInOrder: plan.webhook === undefined },
       pendingUpdates: () => this.#telegram.server.pendingUpdates,
@@ -122,7 +118,7 @@ class History {
     this.#machines = plan.machines.map((options) =>
       new BotMachine(options, world, options.isPoller ? shared : undefined)
     );
-    for (const machine of this.#machines) machine.onReady = () => this.#onReady();
+    for (const machine of this.#machines) machine.onReady = () => this.#orders.onReady();
     const { webhook } = plan;
     if (webhook !== undefined) {
       const route = this.#route = new WebhookRoute(scheduler, () => this.#pollers, webhook);
@@ -172,7 +168,7 @@ class History {
     talk: () => this.#talk(),
     operator: () => this.#others.addAttribute(this.#random),
     othersWrite: () => this.#others.changeChat(this.#random),
-    broadcast: () => this.#order(),
+    broadcast: () => this.#orders.begin(),
     kill: () => this.#kill(this.#pick(this.#wanted), this.#random() < 0.3 ? 100 : 30_000),
     killAtWrite: () => this.#killAtWrite(),
     deployment: () => this.#deploy(),
@@ -194,6 +190,7 @@ class History {
       this.#oracle.isBotLimited = true;
       this.#telegram.server.flood(1 + Math.floor(this.#random() ** 2 * 40));
     },
+    killSender: () => this.#killSender(),
     secondPoller: () => this.#pollBeside(),
     slowMode: () => this.#groups.slowDown(this.#random),
     move: () => this.#groups.move(this.#random),
@@ -274,6 +271,19 @@ class History {
     };
   }
 
+  /** Kills the process that sends a broadcast, or the next one that does. */
+  #killSender(): void {
+    const random = this.#random;
+    const [name] = this.#orders.open.flatMap(({ id }) => this.#oracle.senderOf(id)?.name ?? []);
+    const target = this.#machines.find(({ machine, isUp }) => isUp && machine?.name === name);
+    this.#scheduler.after(target === undefined ? 500 : random() ** 2 * 6000, () => {
+      if (this.#isHealed) return;
+      this.#random = random;
+      if (target === undefined) this.#killSender();
+      else this.#kill(target, 30_000);
+    });
+  }
+
   #deploy(): void {
     const random = this.#random;
     const [old, next] = this.#pollers[0]?.isWanted ? this.#pollers : [...this.#pollers].reverse();
@@ -338,7 +348,7 @@ class History {
     const random = this.#random;
     const reader = this.#pick(this.#readers) as LocalUser;
     // While a signal goes out, more of its readers say /stop.
-    const isSending = this.#orders.some(({ broadcast }) => !broadcast.isOver);
+    const isSending = this.#orders.open.length > 0;
     const draw = isSending && random() < 0.5 ? 0.3 : random();
     if (draw < 0.1) this.#users.block(reader);
     else this.#users.say(reader, draw < 0.5 ? "/stop" : draw < 0.7 ? "/start" : "a word of a reader");
@@ -346,111 +356,6 @@ class History {
 
   #pickChat(): LocalUser | undefined {
     return this.#pick(this.#readers) ?? this.#users.newUser();
-  }
-
-  // Broadcasts.
-
-  #onReady(): void {
-    if (!this.#plan.isHasty || this.#isHealed || this.#orders.length > 5 || this.#random() < 0.5) return;
-    this.#scheduler.after(this.#random() ** 3 * 2000, () => this.#isHealed || this.#order());
-  }
-
-  #order(): void {
-    const random = this.#random;
-    const machine = this.#pick(this.#ready);
-    // A migration that the bot has not received yet counts otherwise where a broadcast meets it first.
-    const isMigrating =
-      this.#users.updates - this.#telegram.server.pendingUpdates < this.#users.updatesAtLastMigration;
-    if (machine === undefined || isMigrating) {
-      this.#scheduler.after(1000, () => this.#isHealed || this.#order());
-      return;
-    }
-    const mode = pick<Mode>(
-      random,
-      ...Array<Mode>(5).fill("skip"),
-      ...Array<Mode>(4).fill("resend"),
-      "without id",
-    );
-    const kind = pick(
-      random,
-      ...Array<string>(14).fill("text"),
-      "parts",
-      "parts",
-      "parts",
-      "photo",
-      "photo",
-      "photo",
-    );
-    const id = `${kind}${this.#orders.length}`;
-    // Without its list it writes to those who have said /start meanwhile (README).
-    const knowsAll = mode !== "without id" || machine.bot?.health.isDegraded === false;
-    const broadcast = new WatchedBroadcast({
-      ...{ id, mode, begunAt: this.#scheduler.now, messages: messagesOf(id).length },
-      ...{ eligible: knowsAll ? this.#eligible() : [], messagesPerSecond: machine.options.messagesPerSecond },
-    });
-    this.#oracle.begin(broadcast);
-    const order: Order = { broadcast, calls: 0, isAskedAtEnd: false };
-    this.#orders.push(order);
-    this.#users.mayMigrate = this.#plan.mayMigrate;
-    this.#call(order, machine);
-    // Another scheduler beside it.
-    if (mode === "without id" || random() >= 0.3) return;
-    const other = this.#pick(this.#ready);
-    if (other !== undefined) this.#scheduler.after(random() ** 2 * 3000, () => this.#call(order, other));
-  }
-
-  /** Chats that are active, and all of whose updates are in the table. */
-  #eligible(): number[] {
-    const items = this.#dynamodb.items(TableName).filter((item) => item["is_active"]?.BOOL);
-    const written = new Map(
-      items.map((item) => [Number(item["chat_id"]?.N), Number(item["last_update_id"]?.N ?? 0)]),
-    );
-    return [...this.#users.model.entries]
-      .filter(([id, entry]) => entry.is_active && written.get(id) === (entry.last_update_id ?? 0))
-      .map(([id]) => id);
-  }
-
-  #call(order: Order, machine: BotMachine): void {
-    const { broadcast } = order;
-    if (!machine.isReady || broadcast.isOver) return;
-    order.calls++;
-    const { machine: life } = machine;
-    const { id: broadcastId, mode } = broadcast;
-    const options = mode === "without id" ? {} : { broadcastId, onUnknown: mode };
-    machine.broadcast(announcement(broadcastId), options, (report, error, by) => {
-      order.calls--;
-      this.#scheduler.trace(`${by.name} broadcast ${broadcastId}: ${report ?? error?.message}`);
-      const isWhole = report !== undefined && report.stopped === undefined;
-      if (isWhole || (report !== undefined && mode === "without id")) broadcast.reported(report);
-      if (mode === "without id") this.#end(order);
-      else if (!isWhole) this.#callAgain(order);
-    });
-    this.#watchCaller(order, life);
-  }
-
-  /** The caller dies with its process. */
-  #watchCaller(order: Order, life: Machine | undefined): void {
-    this.#scheduler.after(3000 + this.#scheduler.random() * 5000, () => {
-      if (order.broadcast.isOver || life === undefined) return;
-      if (!life.isDead) return this.#watchCaller(order, life);
-      if (order.broadcast.mode === "without id") return this.#end(order);
-      // Some leave it to the bot's next start.
-      if (this.#scheduler.random() < 0.5) this.#callAgain(order);
-    });
-  }
-
-  #callAgain(order: Order): void {
-    this.#scheduler.after(500 + this.#scheduler.random() * 4000, () => {
-      if (order.broadcast.isOver || this.#isHealed) return;
-      const machine = this.#pick(this.#ready);
-      if (machine === undefined) this.#callAgain(order);
-      else this.#call(order, machine);
-    });
-  }
-
-  #end({ broadcast }: Order): void {
-    broadcast.isOver = true;
-    if (this.#orders.every((order) => order.broadcast.isOver)) this.#users.mayMigrate = true;
   }
 
   // The end.
@@ -485,7 +390,7 @@ class History {
     let differences = "";
     do {
       await scheduler.run(Math.min(until, scheduler.now + 5000));
-      this.#finishBroadcasts();
+      if (this.#ready.length >= this.#wanted.length) this.#orders.finish();
       unsettled = this.#unsettled();
       // While Telegram limits the bot, nobody tells it who a group's administrators are.
       const isLimited = this.#machines.some(({ log }) =>
@@ -543,29 +448,6 @@ class History {
       .map(({ machine, message }) => `LOG of ${machine}: ${message}`);
   }
 
-  /** Asks for each report once more, now that all is well. */
-  #finishBroadcasts(): void {
-    if (this.#ready.length < this.#wanted.length) return;
-    for (const order of this.#orders) {
-      const { broadcast } = order;
-      const machine = this.#pick(this.#ready);
-      if (broadcast.isOver || order.isAskedAtEnd || machine === undefined) continue;
-      if (broadcast.mode === "without id") {
-        if (order.calls === 0) this.#end(order);
-        continue;
-      }
-      order.isAskedAtEnd = true;
-      const options = { broadcastId: broadcast.id, onUnknown: broadcast.mode };
-      machine.broadcast(announcement(broadcast.id), options, (report, error) => {
-        order.isAskedAtEnd = false;
-        this.#scheduler.trace(`broadcast ${broadcast.id} at the end: ${report ?? error?.message}`);
-        if (report === undefined || report.stopped?.includes("goes on")) return;
-        broadcast.reported(report);
-        this.#end(order);
-      });
-    }
-  }
-
   #unsettled(): string[] {
     const { pendingUpdates } = this.#telegram.server;
     return [
@@ -576,8 +458,7 @@ class History {
         if (isDegraded || queuedUpdates > 0) return [`${name} is degraded, ${queuedUpdates} queued`];
         return pendingReplies > 0 ? [`${name} has ${pendingReplies} replies pending`] : [];
       }),
-      ...this.#orders.filter(({ broadcast }) => !broadcast.isOver)
-        .map(({ broadcast }) => `broadcast ${broadcast.id} is not over`),
+      ...this.#orders.open.map(({ id }) => `broadcast ${id} is not over`),
     ];
   }
 

@@ -208,7 +208,7 @@ export class Oracle {
   /** Nobody is written to after a confirmed /stop. */
   #checkSilence(
     chatId: number,
-    { id, begunAt }: WatchedBroadcast,
+    { id, begunAt, mayUseMemory }: WatchedBroadcast,
     { machine, sentAt, number }: Sending,
   ): void {
     const deactivatedAt = this.#deactivatedAt.get(chatId) ?? Infinity;
@@ -222,11 +222,12 @@ export class Oracle {
       `which was told at ${timeOf(stop.confirmedAt)} by ${stop.by?.name} that its /stop holds` +
       `${stop.isForNow ? " (for now)" : ""}`;
     if (stop.by === machine) return this.#wrong(`SILENCE ${what}`);
-    if (stop.writtenAt !== undefined && begunAt > stop.writtenAt) {
-      return this.#wrong(`SILENCE of a broadcast that began later: ${what}`);
-    }
     // Another instance learns of it by the table, as long as that answers and the clocks are about right.
     const knowsTable = !this.#troubles.isTroubled(machine) && hasRightClock(machine);
+    const hasReadList = !mayUseMemory || knowsTable;
+    if (stop.writtenAt !== undefined && begunAt > stop.writtenAt && hasReadList) {
+      return this.#wrong(`SILENCE of a broadcast that began later: ${what}`);
+    }
     if (!stop.isForNow && knowsTable && stop.by !== undefined && hasRightClock(stop.by)) {
       return this.#wrong(`SILENCE by another instance: ${what}`);
     }
@@ -285,6 +286,11 @@ export class Oracle {
     if (broadcast === undefined) return this.#wrong(`LEDGER has a run ${id} that nobody began`);
     this.#checkLease(id, before, after);
     broadcast.written(before, after, this.#options.users.model.entries.keys());
+  }
+
+  /** The machine that has written the run of a broadcast last. */
+  senderOf(id: string): Machine | undefined {
+    return this.#senders.get(id);
   }
 
   /** Nobody takes a run over from a process that lives, and can write to the ledger. */

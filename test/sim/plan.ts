@@ -16,6 +16,8 @@ export type PlannedKind =
   /** One of them changes, replaces or deletes a chat's item. */
   | "othersWrite"
   | "broadcast"
+  /** The process that sends a broadcast ends at once. */
+  | "killSender"
   /** A process ends at once, with its machine's power or without. */
   | "kill"
   /** The same at the moment of one of the next writes to DynamoDB or to the disk. */
@@ -72,6 +74,8 @@ export interface HistoryPlan {
   readonly readers: number;
   /** Whether each start of a machine is soon followed by a broadcast, half of the time. */
   readonly isHasty: boolean;
+  /** The share of broadcasts that are signals. */
+  readonly signalShare: number;
   readonly events: readonly PlannedEvent[];
 }
 
@@ -101,16 +105,8 @@ export function planOf(seed: number): HistoryPlan {
   const machines = machinesOf(random);
   const readers = pick(random, 0, 0, 20, 130, 260);
   const plan = {
-    ...{
-      seed,
-      durationMs,
-      machines,
-      conditions,
-      disturbances,
-      readers,
-      webhook: undefined,
-      mayMigrate: false,
-    },
+    ...{ seed, durationMs, machines, conditions, disturbances, readers },
+    ...{ webhook: undefined, mayMigrate: false, signalShare: 0 },
     telegramLimit: pick(random, undefined, undefined, undefined, 30, 20, 8),
     createMs: random() * 12_000,
     pageItems: pick(random, 3, 7, 50, 1000),
@@ -127,6 +123,7 @@ const further:
     [0x07e_0000, withOthersWrites],
     [0x150_0000, withPartitions],
     [0x620_0000, withGroupTroubles],
+    [0x710_0000, withSignals],
   ];
 
 /** Some of the plans have the bots receive their updates by a webhook. */
@@ -289,6 +286,14 @@ function withGroupTroubles(plan: HistoryPlan, random: Random): HistoryPlan {
   const closed = withEvents(slow, random, "topic", Math.floor(random() * 12));
   if (random() >= 0.6) return closed;
   return { ...withEvents(closed, random, "move", 1 + Math.floor(random() * 10)), mayMigrate: true };
+}
+
+/** In some of the plans there are signals, and those who send are killed. */
+function withSignals(plan: HistoryPlan, random: Random): HistoryPlan {
+  if (random() >= 0.3) return plan;
+  const killed = withEvents(plan, random, "killSender", Math.floor(random() * 5));
+  const more = withEvents(killed, random, "broadcast", Math.floor(random() * 4));
+  return { ...more, signalShare: pick(random, 0, 0.5, 1) };
 }
 
 /** The plan with more events of a kind, at any time. */
