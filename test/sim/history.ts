@@ -40,6 +40,10 @@ export interface HistoryResult {
 
 /** After the trouble all has to be settled within this time. */
 const settledWithinMs = 20 * 60_000;
+/** Machines are at rest for so long before it is looked at what they keep. */
+const restsForMs = 2 * 60_000;
+/** Timers and requests of a machine at rest: its poll, its check of the connection, and a few more. */
+const leftAtMost = 12;
 const pendingAtMost = 60;
 const pendingWithSpoolAtMost = 250;
 
@@ -407,13 +411,27 @@ class History {
       (chatId) => this.#isExcused(chatId),
     );
     this.#judgeAnswers();
+    // The user's handlers end meanwhile.
+    await scheduler.run(scheduler.now + restsForMs);
     return [
       ...this.#oracle.problems,
       ...this.#network.problems,
       ...unsettled.length > 0 ? [`UNSETTLED ${unsettled.join(", ")}`] : [],
       ...differences === "" ? [] : [`LOST\n${differences}`],
       ...this.#failuresInLogs(),
+      ...this.#leftovers(),
     ];
+  }
+
+  /** What machines at rest still keep that can be seen from outside: timers, requests, and files. */
+  #leftovers(): string[] {
+    return this.#wanted.flatMap(({ name, machine, disk }) => {
+      const waiting = machine === undefined ? 0 : this.#scheduler.waitingFor(machine);
+      return [
+        ...waiting > leftAtMost ? [`KEPT ${name} still has ${waiting} timers and requests`] : [],
+        ...disk.size > 0 ? [`KEPT the files of ${name} still have ${disk.size} bytes`] : [],
+      ];
+    });
   }
 
   /** Of two pollers the one that has answered may have ended. */

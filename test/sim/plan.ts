@@ -124,6 +124,7 @@ const further:
     [0x150_0000, withPartitions],
     [0x620_0000, withGroupTroubles],
     [0x710_0000, withSignals],
+    [0x2b0_0000, withFullDisks],
   ];
 
 /** Some of the plans have the bots receive their updates by a webhook. */
@@ -294,6 +295,18 @@ function withSignals(plan: HistoryPlan, random: Random): HistoryPlan {
   const killed = withEvents(plan, random, "killSender", Math.floor(random() * 5));
   const more = withEvents(killed, random, "broadcast", Math.floor(random() * 4));
   return { ...more, signalShare: pick(random, 0, 0.5, 1) };
+}
+
+/** In some of the plans with a spool DynamoDB is down while the disk is full again and again. */
+function withFullDisks(plan: HistoryPlan, random: Random): HistoryPlan {
+  const { durationMs, machines, disturbances } = plan;
+  if (random() >= 0.4 || !machines.some(({ hasSpool }) => hasSpool)) return plan;
+  const from = epoch + random() * 0.5 * durationMs;
+  const to = from + 10_000 + random() * 60_000;
+  const kind = pick(random, "refused", "failed", "denied", "throttled");
+  const outage: Disturbance = { from, to, service: "dynamodb", conditions: { [kind]: 1 } };
+  const down = { ...plan, disturbances: [...disturbances, outage] };
+  return withEvents(down, random, "fullDisk", 2 + Math.floor(random() * 6));
 }
 
 /** The plan with more events of a kind, at any time. */

@@ -111,6 +111,11 @@ export class Scheduler {
     return this.#hash.map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
   }
 
+  /** How many events of a machine are still to come: its timers, and what is on its way to it. */
+  waitingFor(machine: Machine): number {
+    return this.#heap.filter(({ owner, run }) => owner === machine && run !== undefined).length;
+  }
+
   /** When the next event is due; `Infinity` if there is none. */
   get nextAt(): number {
     return this.#heap[0]?.at ?? Infinity;
