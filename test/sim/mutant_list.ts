@@ -76,6 +76,48 @@ const updates: readonly Mutant[] = [
   },
 ];
 
+/** What webhooks, other programs, groups and disks bring about. */
+const surroundings: readonly Mutant[] = [
+  {
+    name: "a webhook takes an update that is not kept",
+    file: "lib/chats/update_processor.ts",
+    text: "      if (isOutage(error)) throw error;\n",
+    replacement: "",
+  },
+  {
+    name: "a chat that another program has deactivated is subscribed by a message",
+    file: "lib/chats/chat.ts",
+    text:
+      'return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");',
+    replacement: 'return !chat.is_active && chat.removed_reason === "stopped";',
+  },
+  {
+    name: "a broadcast does not read the list anew",
+    file: "lib/chats/consent_check.ts",
+    text: "    await registry.refresh({ signal, onProgress: () => this.#answered() });\n",
+    replacement: "    this.#answered();\n",
+  },
+  {
+    name: "an earlier reading of the list replaces a later one",
+    file: "lib/chats/registry.ts",
+    text: "      if (number < this.#latestLoad) return;\n",
+    replacement: "",
+    scene: "the list that was read later holds where an earlier reading ends after it",
+  },
+  {
+    name: "the spool keeps what is written",
+    file: "lib/chats/write_queue.ts",
+    text: "    spool?.clear().catch((error) => logger.warn(spoolFailedText(error, spool.path)));\n",
+    replacement: "",
+  },
+  {
+    name: "a supergroup gets what its group gets, too",
+    file: "lib/broadcast/delivery.ts",
+    text: "    if (to === undefined || queue.has(to)) return;\n",
+    replacement: "    if (to === undefined) return;\n",
+  },
+];
+
 const writes: readonly Mutant[] = [
   {
     name: "a chat is written without its condition",
@@ -274,4 +316,4 @@ const pace: readonly Mutant[] = [
 ];
 
 /** At most one of them is in lib at a time. */
-export const mutants: readonly Mutant[] = [...updates, ...writes, ...broadcasts, ...pace];
+export const mutants: readonly Mutant[] = [...updates, ...surroundings, ...writes, ...broadcasts, ...pace];

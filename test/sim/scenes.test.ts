@@ -243,6 +243,30 @@ test("a /stop counts while the message waits for the end of its chat's flood", a
   assert.is(scene.oracle.counts.confirmedStops, 3);
 });
 
+test("the list that was read later holds where an earlier reading ends after it", async () => {
+  const { scene, sender, readers } = await withReaders(1, 10, 80);
+  const leaving = readers.slice(0, 40);
+  await scene.act(() => {
+    for (const reader of leaving) scene.users.say(reader, "/stop");
+  });
+  await scene.pass(75_000);
+  const { now } = scene.scheduler;
+  const slow = { service: "dynamodb", only: "Scan telegram-chats", conditions: { baseMs: 650 } } as const;
+  await scene.act(() => {
+    scene.network.disturb({ from: now, to: now + 500, ...slow });
+    scene.broadcast(sender, "text1");
+  });
+  // The table is read; the answers are on their way.
+  await scene.pass(1050);
+  await scene.act(() => {
+    for (const reader of leaving) scene.users.say(reader, "/start");
+  });
+  await scene.pass(60);
+  await scene.act(() => scene.broadcast(sender, "text2"));
+  await scene.pass(90_000);
+  assert.equal(scene.problems(), []);
+});
+
 test("after a takeover a person who was drawn to test a flood, and had the message, does not get it again", async () => {
   // Telegram takes less than the bot sends, so that people are drawn to find out whom its floods concern.
   const { scene, poller, sender } = await withReaders(1, 30, 250, { telegramLimit: 20 });
