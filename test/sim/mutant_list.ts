@@ -22,8 +22,8 @@ const updates: readonly Mutant[] = [
   {
     name: "a message of a stopped chat subscribes it",
     file: "lib/chats/chat.ts",
-    text: "return event.registers && !isStopped(counted) ? activated(counted) : counted;",
-    replacement: "return event.registers ? activated(counted) : counted;",
+    text: "return event.registers && !isStopped(counted) ? reopened(counted) : counted;",
+    replacement: "return event.registers ? reopened(counted) : counted;",
   },
   {
     name: "update ids are not compared",
