@@ -243,6 +243,28 @@ test("a /stop counts while the message waits for the end of its chat's flood", a
   assert.is(scene.oracle.counts.confirmedStops, 3);
 });
 
+test("an update that comes to a webhook several times, and to several machines, is counted once", async () => {
+  const webhook = { baseMs: 5, tailMs: 2000, answerReset: 0.2, heldUp: 0.2, unanswered: 0.15 };
+  const scene = new Scene(1, { webhook });
+  const [one, other] = [scene.machine({ hasWebhook: true }), scene.machine({ name: "b", hasWebhook: true })];
+  await scene.act(() => one.start());
+  await scene.act(() => other.start());
+  await scene.pass(3000);
+  const people = scene.subscribe(10);
+  await scene.act(() => {
+    for (const text of ["a word", "/stop", "another word"]) {
+      for (const person of people) scene.users.say(person, text);
+    }
+  });
+  await scene.pass(30_000);
+  await scene.act(() => one.kill());
+  await scene.pass(10 * 60_000);
+  const { heldUp = 0, answerReset = 0, unanswered = 0 } = scene.route?.met ?? {};
+  assert.ok(heldUp > 3 && answerReset > 3 && unanswered > 0);
+  assert.is(scene.telegram.server.pendingUpdates, 0);
+  assert.equal(scene.problems(), []);
+});
+
 test("the list that was read later holds where an earlier reading ends after it", async () => {
   const { scene, sender, readers } = await withReaders(1, 10, 80);
   const leaving = readers.slice(0, 40);
