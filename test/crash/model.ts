@@ -131,6 +131,18 @@ function blank(userInfo: Record<string, unknown>, at: string): Entry {
   };
 }
 
+/** An entry for a chat that is in the table from before. */
+export function plantedEntry(date: string): Entry {
+  return {
+    is_active: true,
+    added_at: date,
+    last_active: date,
+    message_count: 1,
+    user_info: {},
+    removed_at: null,
+  };
+}
+
 /** What a supergroup inherits: another program's attributes are not among it, but its keys in `user_info` are. */
 function inherited(entry: Entry): Entry {
   const { is_active, added_at, last_active, message_count, user_info, removed_at, removed_reason } = entry;

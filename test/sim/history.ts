@@ -1,6 +1,7 @@
 /** Plays a history by its plan, and says what was wrong. */
 import process from "node:process";
 import type { LocalUser } from "../../lib/local/mod.ts";
+import { plantedEntry } from "../crash/model.ts";
 import { SimulatedUsers } from "../crash/simulated_users.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import { BotMachine } from "./bot_machine.ts";
@@ -10,7 +11,7 @@ import { dynamodbEndpoint, telegramEndpoint } from "./endpoints.ts";
 import { clockOf } from "./globals.ts";
 import { Groups } from "./groups.ts";
 import { Network } from "./network.ts";
-import { Oracle, plantedEntry } from "./oracle.ts";
+import { Oracle } from "./oracle.ts";
 import { Orders } from "./orders.ts";
 import { OthersWrites } from "./others_writes.ts";
 import {

@@ -6,9 +6,10 @@ import type { WatchedBroadcast } from "./broadcast_oracle.ts";
 import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
 import type { Network, Sending } from "./network.ts";
 import { Overtakings } from "./overtakings.ts";
+import { addressOf } from "./endpoints.ts";
 import { LedgerName, TableName } from "./plan.ts";
 import type { ArrivedMessage } from "./telegram.ts";
-import { epoch, type Machine, type Scheduler } from "./scheduler.ts";
+import { type Machine, type Scheduler, timeOf } from "./scheduler.ts";
 import { Troubles } from "./troubles.ts";
 
 /** The last /stop of a chat. */
@@ -356,9 +357,7 @@ export class Oracle {
       const entry = this.#options.users.model.entries.get(chatId);
       const last = statements.at(-1);
       const isToBeJudged = entry !== undefined && last !== undefined && chatId > 0 && !isExcused(chatId);
-      if (isToBeJudged) {
-        this.#judgeReply(chatId, entry, last, quietFrom);
-      }
+      if (isToBeJudged) this.#judgeReply(chatId, entry, last, quietFrom);
     }
   }
 
@@ -395,30 +394,7 @@ export class Oracle {
   }
 }
 
-/** The chat that a message goes to, and the broadcast that it is of. */
-function addressOf(what: string): { readonly chat?: number; readonly id?: string | undefined } {
-  const [, chat, id] = /^send(?:Message|Photo) (-?\d+)(?: "Broadcast ([a-z0-9]+))?/.exec(what) ?? [];
-  return chat === undefined ? {} : { chat: Number(chat), id };
-}
-
 /** lib's own limit: two clocks may differ by eight minutes. */
 function hasRightClock({ skewMs }: Machine): boolean {
   return Math.abs(skewMs) < 4 * 60_000;
-}
-
-/** Seconds since the history began. */
-function timeOf(ms: number): string {
-  return ((ms - epoch) / 1000).toFixed(3);
-}
-
-/** An entry of the model for a chat that is in the table from before. */
-export function plantedEntry(date: string): Entry {
-  return {
-    is_active: true,
-    added_at: date,
-    last_active: date,
-    message_count: 1,
-    user_info: {},
-    removed_at: null,
-  };
 }

@@ -56,6 +56,11 @@ export interface EventOptions {
 /** When time begins: 2026-11-25T12:00:00Z. */
 export const epoch: number = Date.UTC(2026, 10, 25, 12);
 
+/** Seconds since the history began. */
+export function timeOf(ms: number): string {
+  return ((ms - epoch) / 1000).toFixed(3);
+}
+
 export class Scheduler {
   readonly seed: number;
   /** The chance of the world. */
