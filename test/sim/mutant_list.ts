@@ -110,12 +110,6 @@ const surroundings: readonly Mutant[] = [
     text: "    spool?.clear().catch((error) => logger.warn(spoolFailedText(error, spool.path)));\n",
     replacement: "",
   },
-  {
-    name: "a supergroup gets what its group gets, too",
-    file: "lib/broadcast/delivery.ts",
-    text: "    if (to === undefined || queue.has(to)) return;\n",
-    replacement: "    if (to === undefined) return;\n",
-  },
 ];
 
 const writes: readonly Mutant[] = [
