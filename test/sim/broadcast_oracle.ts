@@ -147,8 +147,9 @@ export class WatchedBroadcast {
     if (surelyReached > sent + unknown) {
       this.#wrong(`it reached ${reached.size}, of whom ${sent} count as sent and ${unknown} as unknown`);
     }
-    // What a process has in memory may lack chats that others have registered.
-    const knowsList = !this.mayUseMemory || report.recipientsFrom === "table";
+    // What a process has in memory may lack chats that others have registered. They join once the list is read; a process
+    // that takes the run over does not know which of those before its place have not joined.
+    const knowsList = !this.mayUseMemory || (report.recipientsFrom === "table" && this.takeovers === 0);
     if (stopped === undefined && knowsList) this.#judgeMissed(report, reached);
   }
 
