@@ -96,9 +96,9 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
     last_active: toIso(Math.max(event.at, lastMessageAt(chat, event) ?? event.at)),
     ...messageIds(chat, event),
   };
-  if (event.kind === "start") return activated(inThread(counted, threadOf(event)));
+  if (event.kind === "start") return reopened(inThread(counted, threadOf(event)));
   if (event.kind === "stop") return isStopped(counted) ? counted : deactivated(counted, "stopped", event.at);
-  return event.registers && !isStopped(counted) ? activated(counted) : counted;
+  return event.registers && !isStopped(counted) ? reopened(counted) : counted;
 }
 
 function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatState | undefined {
@@ -201,6 +201,14 @@ function activated(chat: ChatState): ChatState {
     removed_reason: undefined,
     migrated_to: undefined,
   };
+}
+
+/**
+ * The chat after a message that activates it. A group's message may arrive after its move: the group keeps the address of its
+ * supergroup, to which its next /stop belongs, too.
+ */
+function reopened(chat: ChatState): ChatState {
+  return chat.is_active ? chat : { ...activated(chat), migrated_to: chat.migrated_to };
 }
 
 function deactivated(chat: ChatState, reason: RemovedReason, at: number): ChatState {

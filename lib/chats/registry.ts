@@ -231,9 +231,9 @@ export class ChatRegistry {
    */
   async apply(chatId: number, events: readonly ChatEvent[]): Promise<ApplyResult> {
     const applied = await this.#apply(chatId, events);
-    const { removed_reason, migrated_to } = applied.before ?? {};
+    const { migrated_to } = applied.before ?? {};
     const consent = events.filter(isStartOrStop);
-    if (removed_reason === "migrated" && migrated_to !== undefined && consent.length > 0) {
+    if (migrated_to !== undefined && consent.length > 0) {
       const { confirmAfterMs } = await this.#apply(migrated_to, consent);
       if (confirmAfterMs !== undefined) return { ...applied, confirmAfterMs };
     }

@@ -16,11 +16,11 @@ import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adap
 
 export type { LambdaAnswer, LambdaEvent };
 
-const secretVariable = "TELEGRAM_WEBHOOK_SECRET";
-const secretHeader = "x-telegram-bot-api-secret-token";
-
 /** Loaded with the first request. */
 const adapters = new Lazy(() => import("./webhook_adapters.ts"));
+
+const secretVariable = "TELEGRAM_WEBHOOK_SECRET";
+const secretHeader = "x-telegram-bot-api-secret-token";
 
 /** Handles updates: a `MeanReversionTelegramBot`, or a bot of your own. */
 export interface UpdateHandler {

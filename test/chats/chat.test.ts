@@ -134,7 +134,8 @@ function expected(cell: string, before: ChatState | undefined, event: ChatEvent)
   if (cell === "counts" || cell === "stays") return heard;
   if (cell === "strikes") return { ...before, strikes: 1 };
   if (cell === "reactivates") {
-    return { ...heard, is_active: true, removed_at: null, removed_reason: undefined, migrated_to: undefined };
+    const migrated_to = isMessage ? before.migrated_to : undefined;
+    return { ...heard, is_active: true, removed_at: null, removed_reason: undefined, migrated_to };
   }
   const reasons = {
     stops: "stopped",
@@ -664,12 +665,13 @@ migration("transition() closes the group, whatever it was, and only once", () =>
 });
 
 migration(
-  "transition() lets an operator, a message or a /start reopen a migrated group without its old address",
+  "transition() lets an operator, a message or a /start reopen a migrated group; a message keeps its new address",
   () => {
     for (const column of ["start", "message", "returned", "saved", "reactivated"]) {
       const after = transition(chatThatIs("migrated"), eventOf(column, true));
       assert.is(after?.is_active, true);
-      assert.is(after?.migrated_to, undefined);
+      const isMessage = column === "start" || column === "message";
+      assert.is(after?.migrated_to, isMessage ? -1001 : undefined);
     }
   },
 );

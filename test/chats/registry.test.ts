@@ -128,6 +128,19 @@ test("look() learns what the storage says of a chat, unless something is written
   assert.equal([...registry.snapshot()], [2, 3]);
 });
 
+test("apply() has a group's late /stop end its supergroup's subscription, after late messages, too", async () => {
+  for (const kind of ["message", "start"] as const) {
+    const registry = new ChatRegistry(await storageOf(0));
+    await registry.load();
+    await registry.apply(-5, [message("start", 1)]);
+    await registry.migrate(-5, -1005, noon);
+    await registry.apply(-5, [message(kind, 2)]);
+    await registry.apply(-5, [message("stop", 3)]);
+    assert.is((await registry.getChat(-1005))?.is_active, false, kind);
+    assert.is(registry.isActive(-1005), false, kind);
+  }
+});
+
 test("snapshot() is ascending, and has whoever came, went, or has a /start that waits", async () => {
   const chance = fc.array(fc.tuple(fc.integer({ min: -30, max: 30 }).filter(Boolean), fc.boolean()));
   await fc.assert(fc.asyncProperty(chance, chance, async (first, later) => {

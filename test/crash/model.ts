@@ -131,6 +131,18 @@ function blank(userInfo: Record<string, unknown>, at: string): Entry {
   };
 }
 
+/** An entry for a chat that is in the table from before. */
+export function plantedEntry(date: string): Entry {
+  return {
+    is_active: true,
+    added_at: date,
+    last_active: date,
+    message_count: 1,
+    user_info: {},
+    removed_at: null,
+  };
+}
+
 /** What a supergroup inherits: another program's attributes are not among it, but its keys in `user_info` are. */
 function inherited(entry: Entry): Entry {
   const { is_active, added_at, last_active, message_count, user_info, removed_at, removed_reason } = entry;
@@ -150,8 +162,10 @@ function inherited(entry: Entry): Entry {
   };
 }
 
-function hasStopped({ is_active, removed_reason }: Entry): boolean {
-  return !is_active && removed_reason === "stopped";
+/** A chat that another program has deactivated counts as stopped: its time, or none, does not go with a reason of ours. */
+function hasStopped({ is_active, removed_reason, removed_at }: Entry): boolean {
+  const isOurs = removed_at === sometime || removed_at?.endsWith("Z");
+  return !is_active && (removed_reason === undefined || removed_reason === "stopped" || !isOurs);
 }
 
 function stop(entry: Entry, at: string): void {
@@ -159,6 +173,7 @@ function stop(entry: Entry, at: string): void {
 }
 
 function activate(entry: Entry): void {
+  if (entry.is_active) return;
   entry.is_active = true;
   entry.removed_at = null;
   delete entry.removed_reason;

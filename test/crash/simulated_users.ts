@@ -7,7 +7,8 @@ import { Model } from "./model.ts";
 /** The local server numbers updates from here on. */
 export const firstUpdateId = 100_000_001;
 
-interface Group {
+/** A group, or the supergroup that it has become. */
+export interface Group {
   chat: LocalGroup;
   readonly owner: LocalUser;
   readonly member: LocalUser;
@@ -46,6 +47,11 @@ export class SimulatedUsers {
   /** How many there were when a group last became a supergroup. */
   get updatesAtLastMigration(): number {
     return this.#updatesAtLastMigration;
+  }
+
+  /** The groups and supergroups. */
+  get groups(): readonly Group[] {
+    return this.#groups;
   }
 
   /** Called with every chat there is, and with each new one. */
@@ -138,8 +144,8 @@ export class SimulatedUsers {
     const { chat, owner, member } = group;
     const draw = this.#random();
     if (draw < 0.08 && this.mayMigrate) this.migrate(group);
-    else if (draw < 0.25) this.#heardInGroup(chat, chat.say(owner, this.#pick("/start", "/stop")));
-    else if (draw < 0.32) this.#heardInGroup(chat, chat.sayAnonymously(this.#pick("/start", "/stop")));
+    else if (draw < 0.25) this.heardInGroup(chat, chat.say(owner, this.#pick("/start", "/stop")));
+    else if (draw < 0.32) this.heardInGroup(chat, chat.sayAnonymously(this.#pick("/start", "/stop")));
     else if (draw < 0.42) {
       this.model.refused(this.#next(chat, chat.say(member, this.#pick("/start", "/stop")).date));
     } else this.#heard(chat, chat.say(member, "a message among members").date);
@@ -158,8 +164,8 @@ export class SimulatedUsers {
   /** A known group, subscribed or stopped, becomes a supergroup and writes on. */
   migrateNewGroup(command: "start" | "stop"): void {
     const group = this.newGroup();
-    this.#heardInGroup(group.chat, group.chat.say(group.owner, "/start"));
-    this.#heardInGroup(group.chat, group.chat.say(group.owner, `/${command}`));
+    this.heardInGroup(group.chat, group.chat.say(group.owner, "/start"));
+    this.heardInGroup(group.chat, group.chat.say(group.owner, `/${command}`));
     this.migrate(group);
     this.#heard(group.chat, group.chat.say(group.member, "here we are").date);
   }
@@ -185,7 +191,8 @@ export class SimulatedUsers {
     this.#updates++;
   }
 
-  #heardInGroup(chat: LocalGroup, { text = "", date }: Message): void {
+  /** A group, or somebody for it, has written. */
+  heardInGroup(chat: LocalGroup, { text = "", date }: Message): void {
     this.#heard(chat, date, commandOf(text));
   }
 

@@ -1,8 +1,11 @@
 /** A machine with a bot on it, life after life: started, stopped, killed, frozen, put to sleep, without power. */
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
-import type { BroadcastMessage, BroadcastOptions } from "../../lib/broadcast/options.ts";
+import type { BroadcastRun } from "../../lib/broadcast/broadcast_run.ts";
+import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../../lib/broadcast/options.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
+import { webhookCallback } from "../../lib/telegram/webhook.ts";
+import type { LambdaAnswer, LambdaEvent } from "../../lib/telegram/webhook.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Disk } from "./disk.ts";
@@ -10,11 +13,14 @@ import { dynamodbHost, telegramRoot } from "./endpoints.ts";
 import { clockOf } from "./globals.ts";
 import type { Network } from "./network.ts";
 import type { Machine, Scheduler } from "./scheduler.ts";
+import { webhookAddress, webhookSecret } from "./webhook_route.ts";
 
 export interface BotMachineOptions {
   readonly name: string;
   /** Whether it receives updates; else it only sends. */
   readonly isPoller: boolean;
+  /** Whether it receives them by a webhook. Default: by polls. */
+  readonly hasWebhook?: boolean;
   readonly hasSpool: boolean;
   readonly messagesPerSecond: number;
   readonly skewMs: number;
@@ -36,7 +42,8 @@ export interface LogLine {
   readonly message: string;
 }
 
-type Done = (report: BroadcastReport | undefined, error: Error | undefined, machine: Machine) => void;
+/** Called with the report or the error of a broadcast, and with the machine that has sent it. */
+export type Done = (report: BroadcastReport | undefined, error: Error | undefined, machine: Machine) => void;
 
 export class BotMachine {
   readonly options: BotMachineOptions;
@@ -46,6 +53,8 @@ export class BotMachine {
   /** Its life at present, or the last one. */
   machine: Machine | undefined;
   bot: MeanReversionTelegramBot | undefined;
+  /** The webhook of its life at present, as a serverless function is called. */
+  receive: ((event: LambdaEvent) => Promise<LambdaAnswer>) | undefined;
   /** Whether it is to run: it is started again whenever it ends. */
   isWanted = false;
   /** Whether it runs and its start has ended. */
@@ -98,13 +107,14 @@ export class BotMachine {
 
   #run(machine: Machine): void {
     const { scheduler, network, token } = this.#world;
-    const { messagesPerSecond, hasSpool, isPoller, handlersMs } = this.options;
+    const { messagesPerSecond, hasSpool, isPoller, hasWebhook = false, handlersMs } = this.options;
     const clock = clockOf(scheduler, machine);
     const fetch = network.fetchOf(machine);
     const bot = this.bot = new MeanReversionTelegramBot({
       ...{ botToken: token, apiRoot: telegramRoot, messagesPerSecond, clock, fetch },
       client: clientOn(fetch, () => network.keys),
       logger: this.#loggerOf(machine),
+      messages: { signal: ({ signal }) => `Broadcast ${signal.symbol}, 1\n${signal.direction}` },
       ...hasSpool && { spoolFile: "/spool/queue.jsonl" },
     });
     if (handlersMs !== undefined) {
@@ -114,12 +124,20 @@ export class BotMachine {
         if (machine.random() < 0.05) throw new Error("a failure of the user's handler");
       });
     }
-    (isPoller ? bot.startBot() : bot.initialize()).then(() => {
+    (isPoller && !hasWebhook ? bot.startBot() : this.#initialize(bot)).then(() => {
       this.isReady = true;
       scheduler.trace(`${machine.name} is ready`);
       this.onReady();
       if (isPoller) bot.finished.then(() => {}, (error) => this.#exit(machine, error));
     }, (error) => this.#exit(machine, error));
+  }
+
+  async #initialize(bot: MeanReversionTelegramBot): Promise<void> {
+    if (!this.options.hasWebhook) return void await bot.initialize();
+    this.receive = webhookCallback(bot, { secretToken: webhookSecret });
+    await bot.initialize();
+    const options = { secret_token: webhookSecret, max_connections: 8, allowed_updates: [] };
+    await bot.grammy.api.setWebhook(webhookAddress, options);
   }
 
   #loggerOf(machine: Machine): Logger {
@@ -144,6 +162,7 @@ export class BotMachine {
 
   #end(machine: Machine): void {
     machine.isDead = true;
+    this.receive = undefined;
     this.isReady = false;
   }
 
@@ -207,14 +226,28 @@ export class BotMachine {
 
   /** Has the bot send; `done` is not called if the machine dies before. */
   broadcast(message: BroadcastMessage, options: BroadcastOptions, done: Done = () => {}): void {
+    this.#send(
+      `broadcasts ${options.broadcastId ?? "without an id"}`,
+      (bot) => bot.broadcast(message, options),
+      done,
+    );
+  }
+
+  /** Has the bot send a signal whose text names the symbol, likewise. */
+  sendSignal(symbol: string, options: SignalOptions, done: Done = () => {}): void {
+    const signal = { direction: "long", symbol, entry: 100, stop: 90, target: 120 } as const;
+    this.#send(`signals ${symbol}`, (bot) => bot.sendSignal(signal, options), done);
+  }
+
+  #send(label: string, send: (bot: MeanReversionTelegramBot) => BroadcastRun, done: Done): void {
     const { machine, bot } = this;
     if (!this.isReady || machine === undefined || bot === undefined) return;
     this.#world.scheduler.after(0, () => {
-      bot.broadcast(message, options).then(
+      send(bot).then(
         (report) => done(report, undefined, machine),
         (error) => done(undefined, error as Error, machine),
       );
-    }, { owner: machine, label: `broadcasts ${options.broadcastId ?? "without an id"}` });
+    }, { owner: machine, label });
   }
 }
 

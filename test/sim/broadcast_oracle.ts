@@ -11,6 +11,8 @@ export class WatchedBroadcast {
   readonly id: string;
   readonly mode: Mode;
   readonly begunAt: number;
+  /** Whether it goes to the chats that the process knows where the table cannot be read, as a signal does. */
+  readonly mayUseMemory: boolean;
   /** Chats that can get it all the time. */
   readonly eligible: Set<number>;
   readonly reports: BroadcastReport[] = [];
@@ -26,6 +28,8 @@ export class WatchedBroadcast {
   readonly #arrivals = new Map<number, Sending[][]>();
   /** Chats in doubt after a process has died, by the ledger. */
   readonly #inDoubt = new Set<number>();
+  /** Supergroups that groups have become since it began. */
+  readonly #moved = new Set<number>();
   /** Chats of which a request, or its answer, was lost. */
   readonly #lost = new Set<number>();
 
@@ -37,11 +41,14 @@ export class WatchedBroadcast {
       readonly eligible: Iterable<number>;
       readonly messages: number;
       readonly messagesPerSecond: number;
+      /** Default: false. */
+      readonly mayUseMemory?: boolean;
     },
   ) {
     this.id = options.id;
     this.mode = options.mode;
     this.begunAt = options.begunAt;
+    this.mayUseMemory = options.mayUseMemory ?? false;
     this.eligible = new Set(options.eligible);
     this.#messages = options.messages;
     // README: how many chats may be in doubt.
@@ -57,6 +64,12 @@ export class WatchedBroadcast {
   reported(report: BroadcastReport): void {
     this.reports.push(report);
     this.#takeoversAt.push(this.takeovers);
+  }
+
+  /** A group has become the supergroup `to`. Not known to a process that takes the run over: that it may have the message. */
+  moved(from: number, to: number): void {
+    this.eligible.delete(from);
+    this.#moved.add(to);
   }
 
   /** A request of it has left. */
@@ -75,7 +88,8 @@ export class WatchedBroadcast {
     const mine = arrivals[index] as Sending[];
     mine.push(sending);
     if (sending.fate !== "answered") this.#lost.add(chatId);
-    if (this.mode !== "resend" && mine.length > 1) {
+    const isByAnother = this.#moved.has(chatId) && mine.some(({ machine }) => machine !== sending.machine);
+    if (this.mode !== "resend" && mine.length > 1 && !isByAnother) {
       const times = mine.map(({ number, machine }) => `#${number} by ${machine.name}`);
       this.#wrong(`came to chat ${chatId} twice: ${times.join(", ")}`);
     }
@@ -122,7 +136,10 @@ export class WatchedBroadcast {
     if (surelyReached > sent + unknown) {
       this.#wrong(`it reached ${reached.size}, of whom ${sent} count as sent and ${unknown} as unknown`);
     }
-    if (stopped === undefined) this.#judgeMissed(report, reached);
+    // What a process has in memory may lack chats that others have registered. They join once the list is read; a process
+    // that takes the run over does not know which of those before its place have not joined.
+    const knowsList = !this.mayUseMemory || (report.recipientsFrom === "table" && this.takeovers === 0);
+    if (stopped === undefined && knowsList) this.#judgeMissed(report, reached);
   }
 
   #judgeMissed(report: BroadcastReport, reached: ReadonlySet<number>): void {
@@ -142,7 +159,8 @@ export class WatchedBroadcast {
   }
 
   #isUnclear(chatId: number): boolean {
-    return this.#inDoubt.has(chatId) || this.#lost.has(chatId);
+    const mayHaveMoved = this.takeovers > 0 && this.#moved.has(chatId);
+    return this.#inDoubt.has(chatId) || this.#lost.has(chatId) || mayHaveMoved;
   }
 
   #wrong(problem: string): void {

@@ -25,6 +25,11 @@ export class Disk {
     this.keptShare = scheduler.random;
   }
 
+  /** The size of all files in bytes. */
+  get size(): number {
+    return [...this.#files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
   /** Of what was not synced, any beginning is left. */
   losePower(): void {
     for (const file of this.#files.values()) {

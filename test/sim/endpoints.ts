@@ -26,6 +26,12 @@ function describeCall({ url, headers, body }: Described): string {
   return [method, chat_id, offset, said].filter((part) => part !== undefined).join(" ");
 }
 
+/** The chat that a message goes to, and the broadcast that it is of. */
+export function addressOf(what: string): { readonly chat?: number; readonly id?: string | undefined } {
+  const [, chat, id] = /^send(?:Message|Photo) (-?\d+)(?: "Broadcast ([a-z0-9]+))?/.exec(what) ?? [];
+  return chat === undefined ? {} : { chat: Number(chat), id };
+}
+
 interface CallParameters {
   readonly chat_id?: unknown;
   readonly text?: unknown;

@@ -1,17 +1,19 @@
 /** Plays a history by its plan, and says what was wrong. */
 import process from "node:process";
 import type { LocalUser } from "../../lib/local/mod.ts";
-import { announcement, messagesOf } from "../crash/announcement.ts";
+import { plantedEntry } from "../crash/model.ts";
 import { SimulatedUsers } from "../crash/simulated_users.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import { BotMachine } from "./bot_machine.ts";
-import { type Mode, WatchedBroadcast } from "./broadcast_oracle.ts";
 import { Disk } from "./disk.ts";
 import { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
 import { dynamodbEndpoint, telegramEndpoint } from "./endpoints.ts";
 import { clockOf } from "./globals.ts";
+import { Groups } from "./groups.ts";
 import { Network } from "./network.ts";
-import { Oracle, plantedEntry } from "./oracle.ts";
+import { Oracle } from "./oracle.ts";
+import { Orders } from "./orders.ts";
+import { OthersWrites } from "./others_writes.ts";
 import {
   type HistoryPlan,
   LedgerName,
@@ -21,7 +23,9 @@ import {
   TableName,
 } from "./plan.ts";
 import { epoch, type Machine, Scheduler } from "./scheduler.ts";
+import { SecondPoller } from "./second_poller.ts";
 import { SimulatedTelegram } from "./telegram.ts";
+import { WebhookRoute } from "./webhook_route.ts";
 
 export interface HistoryResult {
   readonly seed: number;
@@ -37,6 +41,10 @@ export interface HistoryResult {
 
 /** After the trouble all has to be settled within this time. */
 const settledWithinMs = 20 * 60_000;
+/** Machines are at rest for so long before it is looked at what they keep. */
+const restsForMs = 2 * 60_000;
+/** Timers and requests of a machine at rest: its poll, its check of the connection, and a few more. */
+const leftAtMost = 12;
 const pendingAtMost = 60;
 const pendingWithSpoolAtMost = 250;
 
@@ -47,24 +55,21 @@ export async function playHistory(
   return await new History(plan, options).play();
 }
 
-/** A broadcast that somebody wants, and asks for until it is over. */
-interface Order {
-  readonly broadcast: WatchedBroadcast;
-  /** Calls that have not returned. */
-  calls: number;
-  isAskedAtEnd: boolean;
-}
-
 class History {
   readonly #plan: HistoryPlan;
   readonly #scheduler: Scheduler;
   readonly #telegram: SimulatedTelegram;
   readonly #dynamodb: SimulatedDynamoDB;
   readonly #network: Network;
+  /** The way of updates, where bots have a webhook. */
+  readonly #route: WebhookRoute | undefined;
   readonly #users: SimulatedUsers;
   readonly #oracle: Oracle;
+  readonly #others: OthersWrites;
+  readonly #groups: Groups;
+  #secondPoller: SecondPoller | undefined;
   readonly #machines: readonly BotMachine[];
-  readonly #orders: Order[] = [];
+  readonly #orders: Orders;
   readonly #readers: LocalUser[] = [];
   readonly #hasSpool: boolean;
   /** The chance of the event that happens now. */
@@ -79,6 +84,7 @@ class History {
     this.#telegram = new SimulatedTelegram({
       clock: clockOf(scheduler),
       onMessage: (event) => this.#oracle.onMessage(event),
+      webhookFetch: (...request) => (this.#route as WebhookRoute).fetch(...request),
       ...plan.telegramLimit && { messagesPerSecond: plan.telegramLimit },
     });
     this.#dynamodb = new SimulatedDynamoDB({
@@ -94,16 +100,35 @@ class History {
     };
     const network = this.#network = new Network(scheduler, endpoints, plan.conditions, plan.disturbances);
     const users = this.#users = new SimulatedUsers(this.#telegram.server, () => this.#random());
+    this.#groups = new Groups(scheduler, this.#telegram, users);
     const [{ messagesPerSecond } = { messagesPerSecond: 30 }] = plan.machines;
     this.#hasSpool = plan.machines.some(({ hasSpool }) => hasSpool);
-    this.#oracle = new Oracle({ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool });
+    this.#oracle = new Oracle({
+      ...{ scheduler, network, users, messagesPerSecond, hasSpool: this.#hasSpool },
+      mayOvertake: plan.webhook !== undefined || plan.mayMigrate,
+    });
+    this.#orders = new Orders({
+      ...{ plan, scheduler, telegram: this.#telegram, dynamodb: this.#dynamodb, users, oracle: this.#oracle },
+      ...{ random: () => this.#random(), signalRandom: randomOf(plan.seed ^ 0x5_0000) },
+      ...{ ready: () => this.#ready, isHealed: () => this.#isHealed },
+    });
+    this.#others = new OthersWrites({
+      ...{ scheduler, users, dynamodb: this.#dynamodb, isInOrder: plan.webhook === undefined },
+      pendingUpdates: () => this.#telegram.server.pendingUpdates,
+      onChange: (chatId, isActive) => this.#oracle.onOthersWrite(chatId, isActive),
+    });
     const world = { scheduler, network, token: this.#telegram.server.token };
     // Pollers share a machine, and with it the spool.
     const shared = new Disk(scheduler);
     this.#machines = plan.machines.map((options) =>
       new BotMachine(options, world, options.isPoller ? shared : undefined)
     );
-    for (const machine of this.#machines) machine.onReady = () => this.#onReady();
+    for (const machine of this.#machines) machine.onReady = () => this.#orders.onReady();
+    const { webhook } = plan;
+    if (webhook !== undefined) {
+      const route = this.#route = new WebhookRoute(scheduler, () => this.#pollers, webhook);
+      network.onCut = (machine, isPowerLost) => route.cut(machine, isPowerLost);
+    }
   }
 
   async play(): Promise<HistoryResult> {
@@ -130,8 +155,8 @@ class History {
   #begin(): void {
     this.#plantReaders();
     for (const [index, machine] of this.#machines.entries()) {
-      // Of those that poll one begins.
-      if (machine.options.isPoller && index > 0) continue;
+      // Of those that poll one begins; behind a webhook there may be several.
+      if (machine.options.isPoller && index > 0 && this.#route === undefined) continue;
       this.#scheduler.after(this.#random() * 3000, () => machine.start());
     }
     for (const event of this.#plan.events) this.#scheduler.after(event.at, () => this.#happen(event));
@@ -146,8 +171,9 @@ class History {
 
   readonly #acts: Readonly<Record<PlannedKind, () => void>> = {
     talk: () => this.#talk(),
-    operator: () => this.#writeAsOperator(),
-    broadcast: () => this.#order(),
+    operator: () => this.#others.addAttribute(this.#random),
+    othersWrite: () => this.#others.changeChat(this.#random),
+    broadcast: () => this.#orders.begin(),
     kill: () => this.#kill(this.#pick(this.#wanted), this.#random() < 0.3 ? 100 : 30_000),
     killAtWrite: () => this.#killAtWrite(),
     deployment: () => this.#deploy(),
@@ -169,6 +195,11 @@ class History {
       this.#oracle.isBotLimited = true;
       this.#telegram.server.flood(1 + Math.floor(this.#random() ** 2 * 40));
     },
+    killSender: () => this.#killSender(),
+    secondPoller: () => this.#pollBeside(),
+    slowMode: () => this.#groups.slowDown(this.#random),
+    move: () => this.#groups.move(this.#random),
+    topic: () => this.#groups.changeTopic(this.#random),
     keys: () => this.#network.renewKeys(),
     chatFlood: () => void this.#pickChat()?.flood(1 + Math.floor(this.#random() ** 2 * 60)),
     unknownRefusal: () => {
@@ -177,6 +208,12 @@ class History {
       if (chat) this.#telegram.server.fault({ chatId: chat.chatId, method: "sendMessage", answer, times: 1 });
     },
   };
+
+  #pollBeside(): void {
+    this.#secondPoller?.stop();
+    const poller = this.#secondPoller = new SecondPoller(this.#scheduler, this.#telegram, this.#random);
+    this.#scheduler.after(this.#random() ** 2 * 60_000, () => poller.stop());
+  }
 
   // Machines.
 
@@ -237,6 +274,19 @@ class History {
       this.#network.onSend = onSend;
       strike(sending.machine, random() ** 2 * 100);
     };
+  }
+
+  /** Kills the process that sends a broadcast, or the next one that does. */
+  #killSender(): void {
+    const random = this.#random;
+    const [name] = this.#orders.open.flatMap(({ id }) => this.#oracle.senderOf(id)?.name ?? []);
+    const target = this.#machines.find(({ machine, isUp }) => isUp && machine?.name === name);
+    this.#scheduler.after(target === undefined ? 500 : random() ** 2 * 6000, () => {
+      if (this.#isHealed) return;
+      this.#random = random;
+      if (target === undefined) this.#killSender();
+      else this.#kill(target, 30_000);
+    });
   }
 
   #deploy(): void {
@@ -303,7 +353,7 @@ class History {
     const random = this.#random;
     const reader = this.#pick(this.#readers) as LocalUser;
     // While a signal goes out, more of its readers say /stop.
-    const isSending = this.#orders.some(({ broadcast }) => !broadcast.isOver);
+    const isSending = this.#orders.open.length > 0;
     const draw = isSending && random() < 0.5 ? 0.3 : random();
     if (draw < 0.1) this.#users.block(reader);
     else this.#users.say(reader, draw < 0.5 ? "/stop" : draw < 0.7 ? "/start" : "a word of a reader");
@@ -313,130 +363,6 @@ class History {
     return this.#pick(this.#readers) ?? this.#users.newUser();
   }
 
-  /** Another program adds an attribute, or a key to `user_info`, to a chat that the table has. */
-  #writeAsOperator(): void {
-    const known = this.#dynamodb.items(TableName).filter((item) => Number(item["chat_id"]?.N) > 0);
-    const item = this.#pick(known);
-    if (item === undefined) return;
-    const name = `plan_${Math.floor(this.#random() * 1e6)}`;
-    const { status } = this.#dynamodb.answer("UpdateItem", {
-      TableName,
-      Key: { chat_id: item["chat_id"] },
-      UpdateExpression: "SET #name = :value, user_info.#name = :value",
-      ExpressionAttributeNames: { "#name": name },
-      ExpressionAttributeValues: { ":value": { S: "gold" } },
-    } as never);
-    const chatId = Number(item["chat_id"]?.N);
-    if (status === 200 && this.#users.model.entries.has(chatId)) {
-      this.#users.model.foreign(chatId, name, "gold");
-    }
-  }
-
-  // Broadcasts.
-
-  #onReady(): void {
-    if (!this.#plan.isHasty || this.#isHealed || this.#orders.length > 5 || this.#random() < 0.5) return;
-    this.#scheduler.after(this.#random() ** 3 * 2000, () => this.#isHealed || this.#order());
-  }
-
-  #order(): void {
-    const random = this.#random;
-    const machine = this.#pick(this.#ready);
-    // A migration that the bot has not received yet counts otherwise where a broadcast meets it first.
-    const isMigrating =
-      this.#users.updates - this.#telegram.server.pendingUpdates < this.#users.updatesAtLastMigration;
-    if (machine === undefined || isMigrating) {
-      this.#scheduler.after(1000, () => this.#isHealed || this.#order());
-      return;
-    }
-    const mode = pick<Mode>(
-      random,
-      ...Array<Mode>(5).fill("skip"),
-      ...Array<Mode>(4).fill("resend"),
-      "without id",
-    );
-    const kind = pick(
-      random,
-      ...Array<string>(14).fill("text"),
-      "parts",
-      "parts",
-      "parts",
-      "photo",
-      "photo",
-      "photo",
-    );
-    const id = `${kind}${this.#orders.length}`;
-    // Without its list it writes to those who have said /start meanwhile (README).
-    const knowsAll = mode !== "without id" || machine.bot?.health.isDegraded === false;
-    const broadcast = new WatchedBroadcast({
-      ...{ id, mode, begunAt: this.#scheduler.now, messages: messagesOf(id).length },
-      ...{ eligible: knowsAll ? this.#eligible() : [], messagesPerSecond: machine.options.messagesPerSecond },
-    });
-    this.#oracle.begin(broadcast);
-    const order: Order = { broadcast, calls: 0, isAskedAtEnd: false };
-    this.#orders.push(order);
-    this.#users.mayMigrate = false;
-    this.#call(order, machine);
-    // Another scheduler beside it.
-    if (mode === "without id" || random() >= 0.3) return;
-    const other = this.#pick(this.#ready);
-    if (other !== undefined) this.#scheduler.after(random() ** 2 * 3000, () => this.#call(order, other));
-  }
-
-  /** Chats that are active, and all of whose updates are in the table. */
-  #eligible(): number[] {
-    const items = this.#dynamodb.items(TableName).filter((item) => item["is_active"]?.BOOL);
-    const written = new Map(
-      items.map((item) => [Number(item["chat_id"]?.N), Number(item["last_update_id"]?.N ?? 0)]),
-    );
-    return [...this.#users.model.entries]
-      .filter(([id, entry]) => entry.is_active && written.get(id) === (entry.last_update_id ?? 0))
-      .map(([id]) => id);
-  }
-
-  #call(order: Order, machine: BotMachine): void {
-    const { broadcast } = order;
-    if (!machine.isReady || broadcast.isOver) return;
-    order.calls++;
-    const { machine: life } = machine;
-    const { id: broadcastId, mode } = broadcast;
-    const options = mode === "without id" ? {} : { broadcastId, onUnknown: mode };
-    machine.broadcast(announcement(broadcastId), options, (report, error, by) => {
-      order.calls--;
-      this.#scheduler.trace(`${by.name} broadcast ${broadcastId}: ${report ?? error?.message}`);
-      const isWhole = report !== undefined && report.stopped === undefined;
-      if (isWhole || (report !== undefined && mode === "without id")) broadcast.reported(report);
-      if (mode === "without id") this.#end(order);
-      else if (!isWhole) this.#callAgain(order);
-    });
-    this.#watchCaller(order, life);
-  }
-
-  /** The caller dies with its process. */
-  #watchCaller(order: Order, life: Machine | undefined): void {
-    this.#scheduler.after(3000 + this.#scheduler.random() * 5000, () => {
-      if (order.broadcast.isOver || life === undefined) return;
-      if (!life.isDead) return this.#watchCaller(order, life);
-      if (order.broadcast.mode === "without id") return this.#end(order);
-      // Some leave it to the bot's next start.
-      if (this.#scheduler.random() < 0.5) this.#callAgain(order);
-    });
-  }
-
-  #callAgain(order: Order): void {
-    this.#scheduler.after(500 + this.#scheduler.random() * 4000, () => {
-      if (order.broadcast.isOver || this.#isHealed) return;
-      const machine = this.#pick(this.#ready);
-      if (machine === undefined) this.#callAgain(order);
-      else this.#call(order, machine);
-    });
-  }
-
-  #end({ broadcast }: Order): void {
-    broadcast.isOver = true;
-    if (this.#orders.every((order) => order.broadcast.isOver)) this.#users.mayMigrate = true;
-  }
-
   // The end.
 
   #heal(): void {
@@ -444,6 +370,8 @@ class History {
     this.#isHealed = true;
     this.#healedAt = scheduler.now;
     this.#network.heal();
+    this.#route?.heal();
+    this.#secondPoller?.stop();
     scheduler.trace("world: all is healed");
     // A poller that began before another one was killed has not read what that one has left in their spool.
     const pollers = this.#pollers.length > 1 ? this.#pollers.filter(({ isWanted }) => isWanted) : [];
@@ -467,7 +395,7 @@ class History {
     let differences = "";
     do {
       await scheduler.run(Math.min(until, scheduler.now + 5000));
-      this.#finishBroadcasts();
+      if (this.#ready.length >= this.#wanted.length) this.#orders.finish();
       unsettled = this.#unsettled();
       // While Telegram limits the bot, nobody tells it who a group's administrators are.
       const isLimited = this.#machines.some(({ log }) =>
@@ -484,13 +412,30 @@ class History {
       (chatId) => this.#isExcused(chatId),
     );
     this.#judgeAnswers();
+    // The user's handlers end meanwhile.
+    await scheduler.run(scheduler.now + restsForMs);
     return [
       ...this.#oracle.problems,
       ...this.#network.problems,
       ...unsettled.length > 0 ? [`UNSETTLED ${unsettled.join(", ")}`] : [],
       ...differences === "" ? [] : [`LOST\n${differences}`],
       ...this.#failuresInLogs(),
+      ...this.#leftovers(),
     ];
+  }
+
+  /** What machines at rest still keep that can be seen from outside: timers, requests, and files. */
+  #leftovers(): string[] {
+    return this.#wanted.flatMap(({ name, machine, disk, log }) => {
+      const waiting = machine === undefined ? 0 : this.#scheduler.waitingFor(machine);
+      return [
+        ...waiting > leftAtMost ? [`KEPT ${name} still has ${waiting} timers and requests`] : [],
+        // What a full disk has torn is left out, and stays until the next outage is over.
+        ...disk.size > 0 && !log.some(({ message }) => message.includes("left out"))
+          ? [`KEPT the files of ${name} still have ${disk.size} bytes`]
+          : [],
+      ];
+    });
   }
 
   /** Of two pollers the one that has answered may have ended. */
@@ -525,29 +470,6 @@ class History {
       .map(({ machine, message }) => `LOG of ${machine}: ${message}`);
   }
 
-  /** Asks for each report once more, now that all is well. */
-  #finishBroadcasts(): void {
-    if (this.#ready.length < this.#wanted.length) return;
-    for (const order of this.#orders) {
-      const { broadcast } = order;
-      const machine = this.#pick(this.#ready);
-      if (broadcast.isOver || order.isAskedAtEnd || machine === undefined) continue;
-      if (broadcast.mode === "without id") {
-        if (order.calls === 0) this.#end(order);
-        continue;
-      }
-      order.isAskedAtEnd = true;
-      const options = { broadcastId: broadcast.id, onUnknown: broadcast.mode };
-      machine.broadcast(announcement(broadcast.id), options, (report, error) => {
-        order.isAskedAtEnd = false;
-        this.#scheduler.trace(`broadcast ${broadcast.id} at the end: ${report ?? error?.message}`);
-        if (report === undefined || report.stopped?.includes("goes on")) return;
-        broadcast.reported(report);
-        this.#end(order);
-      });
-    }
-  }
-
   #unsettled(): string[] {
     const { pendingUpdates } = this.#telegram.server;
     return [
@@ -558,8 +480,7 @@ class History {
         if (isDegraded || queuedUpdates > 0) return [`${name} is degraded, ${queuedUpdates} queued`];
         return pendingReplies > 0 ? [`${name} has ${pendingReplies} replies pending`] : [];
       }),
-      ...this.#orders.filter(({ broadcast }) => !broadcast.isOver)
-        .map(({ broadcast }) => `broadcast ${broadcast.id} is not over`),
+      ...this.#orders.open.map(({ id }) => `broadcast ${id} is not over`),
     ];
   }
 
@@ -567,8 +488,12 @@ class History {
     const { seed, hash, events, now, lines } = this.#scheduler;
     const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);
     const broadcasts = [...this.#oracle.broadcasts.values()];
+    const reports = broadcasts.flatMap((each) => each.reports.at(-1) ?? []);
     const logs = this.#machines.flatMap(({ log }) => log);
-    const fates = Object.entries(this.#network.met).map(([fate, count]) => [`requests ${fate}`, count]);
+    const fates = [
+      ...Object.entries(this.#network.met).map(([fate, count]) => [`requests ${fate}`, count]),
+      ...Object.entries(this.#route?.met ?? {}).map(([fate, count]) => [`deliveries ${fate}`, count]),
+    ];
     return {
       ...{ seed, hash, events, problems, virtualMs: now - epoch, trace: lines },
       counts: {
@@ -577,8 +502,11 @@ class History {
         kills: sum(this.#machines.map(({ kills }) => kills)),
         ...this.#oracle.counts,
         broadcasts: broadcasts.length,
+        othersWrites: this.#others.count,
         takeovers: sum(broadcasts.map(({ takeovers }) => takeovers)),
         inDoubt: sum(broadcasts.map(({ inDoubt }) => inDoubt)),
+        moves: sum(reports.map(({ migrations }) => migrations.length)),
+        closedTopics: sum(reports.map(({ topics }) => topics.length)),
         outages: logs.filter(({ level, message }) => level === "error" && /DynamoDB/.test(message)).length,
         exits: logs.filter(({ level }) => level === "exit").length,
         ...Object.fromEntries(fates),

@@ -22,8 +22,8 @@ const updates: readonly Mutant[] = [
   {
     name: "a message of a stopped chat subscribes it",
     file: "lib/chats/chat.ts",
-    text: "return event.registers && !isStopped(counted) ? activated(counted) : counted;",
-    replacement: "return event.registers ? activated(counted) : counted;",
+    text: "return event.registers && !isStopped(counted) ? reopened(counted) : counted;",
+    replacement: "return event.registers ? reopened(counted) : counted;",
   },
   {
     name: "update ids are not compared",
@@ -73,6 +73,42 @@ const updates: readonly Mutant[] = [
     file: "lib/chats/replies.ts",
     text: 'if (intent === "stop") return ["stoppedForNow"];',
     replacement: 'if (intent === "stop") return ["stopped"];',
+  },
+];
+
+/** What webhooks, other programs, groups and disks bring about. */
+const surroundings: readonly Mutant[] = [
+  {
+    name: "a webhook takes an update that is not kept",
+    file: "lib/chats/update_processor.ts",
+    text: "      if (isOutage(error)) throw error;\n",
+    replacement: "",
+  },
+  {
+    name: "a chat that another program has deactivated is subscribed by a message",
+    file: "lib/chats/chat.ts",
+    text:
+      'return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");',
+    replacement: 'return !chat.is_active && chat.removed_reason === "stopped";',
+  },
+  {
+    name: "a broadcast does not read the list anew",
+    file: "lib/chats/consent_check.ts",
+    text: "    await registry.refresh({ signal, onProgress: () => this.#answered() });\n",
+    replacement: "    this.#answered();\n",
+  },
+  {
+    name: "an earlier reading of the list replaces a later one",
+    file: "lib/chats/registry.ts",
+    text: "      if (number < this.#latestLoad) return;\n",
+    replacement: "",
+    scene: "the list that was read later holds where an earlier reading ends after it",
+  },
+  {
+    name: "the spool keeps what is written",
+    file: "lib/chats/write_queue.ts",
+    text: "    spool?.clear().catch((error) => logger.warn(spoolFailedText(error, spool.path)));\n",
+    replacement: "",
   },
 ];
 
@@ -288,4 +324,4 @@ const pace: readonly Mutant[] = [
 ];
 
 /** At most one of them is in lib at a time. */
-export const mutants: readonly Mutant[] = [...updates, ...writes, ...broadcasts, ...pace];
+export const mutants: readonly Mutant[] = [...updates, ...surroundings, ...writes, ...broadcasts, ...pace];

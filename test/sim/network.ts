@@ -89,6 +89,8 @@ export class Network {
   onAnswer: (sending: Sending, status: number) => void = () => {};
   /** and once its client does not wait for it any more. */
   onEnd: (sending: Sending, isGivenUp: boolean) => void = () => {};
+  /** Called when a machine's connections break, and no one is left to say so if its power is lost. */
+  onCut: (machine: Machine, isPowerLost: boolean) => void = () => {};
   /** Failures of the services themselves. */
   readonly problems: string[] = [];
   /** The request that has arrived last: what a service does at once is its doing. */
@@ -166,6 +168,7 @@ export class Network {
       if (!isPowerLost) this.#scheduler.after(1 + random() * 20, () => gone.abort());
     }
     this.#open.delete(machine);
+    this.onCut(machine, isPowerLost);
   }
 
   #conditionsOf({ name }: Machine, service: ServiceName, what: string): Conditions {

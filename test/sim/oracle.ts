@@ -5,9 +5,11 @@ import type { SimulatedUsers } from "../crash/simulated_users.ts";
 import type { WatchedBroadcast } from "./broadcast_oracle.ts";
 import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
 import type { Network, Sending } from "./network.ts";
+import { Overtakings } from "./overtakings.ts";
+import { addressOf } from "./endpoints.ts";
 import { LedgerName, TableName } from "./plan.ts";
 import type { ArrivedMessage } from "./telegram.ts";
-import { epoch, type Machine, type Scheduler } from "./scheduler.ts";
+import { type Machine, type Scheduler, timeOf } from "./scheduler.ts";
 import { Troubles } from "./troubles.ts";
 
 /** The last /stop of a chat. */
@@ -41,6 +43,8 @@ interface OracleOptions {
   readonly messagesPerSecond: number;
   /** Whether machines keep their write queue on disk. */
   readonly hasSpool: boolean;
+  /** Whether the bots may learn of updates in another order: by a webhook, or of a move by a broadcast. Default: false. */
+  readonly mayOvertake?: boolean;
 }
 
 /** The rate of messages is measured over so many seconds. */
@@ -67,12 +71,15 @@ export class Oracle {
   readonly #replyUnderWay = new Map<string, Sending>();
   readonly #departures = new Map<Machine, number[]>();
   readonly #troubles: Troubles;
+  readonly #overtakings: Overtakings | undefined;
   /** When a poll of each machine was answered first. */
   readonly #polledAt = new Map<Machine, number>();
   /** When the first request of each machine has left. */
   readonly #bornAt = new Map<Machine, number>();
   /** The machine that has written each run last. */
   readonly #senders = new Map<string, Machine>();
+  /** When others have deactivated each chat. */
+  readonly #deactivatedAt = new Map<number, number>();
   /** When a reply to each chat has left last. */
   readonly #repliedAt = new Map<number, number>();
   /** Whether Telegram has ever limited the bot, and not only a chat. */
@@ -80,7 +87,8 @@ export class Oracle {
 
   constructor(options: OracleOptions) {
     this.#options = options;
-    const { network, users: { model } } = options;
+    const { network, users, users: { model }, mayOvertake = false } = options;
+    this.#overtakings = mayOvertake ? new Overtakings(users) : undefined;
     this.#troubles = new Troubles(options.scheduler);
     network.onSend = (sending) => this.#onSend(sending);
     network.onAnswer = ({ machine, what }, status) => {
@@ -88,15 +96,21 @@ export class Oracle {
       if (isPolled && !this.#polledAt.has(machine)) this.#polledAt.set(machine, options.scheduler.now);
     };
     network.onEnd = (sending, isGivenUp) => this.#onEnd(sending, isGivenUp);
+    const applyMove = model.migrated.bind(model);
+    model.migrated = (from, to) => {
+      for (const broadcast of this.broadcasts.values()) broadcast.moved(from, to);
+      applyMove(from, to);
+      options.scheduler.trace(`! ${from} becomes ${to}`);
+    };
     const applyMessage = model.message.bind(model);
     model.message = (said, command) => {
       const isKnown = model.entries.has(said.chatId);
       applyMessage(said, command);
       options.scheduler.trace(`! ${said.chatId} says ${command ?? "something"} ${said.updateId}`);
-      // A chat that is not known has nothing to stop.
+      // A chat that is not known has nothing to stop; it is answered.
       if (command === "start" || (command === "stop" && isKnown)) {
         this.#onCommand(said.chatId, command, said.updateId);
-      }
+      } else if (command === "stop") this.#commandAt.set(said.chatId, options.scheduler.now);
     };
   }
 
@@ -108,6 +122,7 @@ export class Oracle {
 
   #onCommand(chatId: number, command: "start" | "stop", updateId: number): void {
     const { now } = this.#options.scheduler;
+    this.#deactivatedAt.delete(chatId);
     if (command === "start") this.#stops.delete(chatId);
     else {
       for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
@@ -119,6 +134,15 @@ export class Oracle {
       }
     }
     this.#commandAt.set(chatId, now);
+  }
+
+  /** Another program, or somebody in the console, has changed a chat; its last command does not count any more. */
+  onOthersWrite(chatId: number, isActive: boolean): void {
+    for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
+    this.#stops.delete(chatId);
+    this.#statements.delete(chatId);
+    if (isActive) this.#deactivatedAt.delete(chatId);
+    else this.#deactivatedAt.set(chatId, this.#options.scheduler.now);
   }
 
   // What the bots send.
@@ -188,9 +212,13 @@ export class Oracle {
   /** Nobody is written to after a confirmed /stop. */
   #checkSilence(
     chatId: number,
-    { id, begunAt }: WatchedBroadcast,
+    { id, begunAt, mayUseMemory }: WatchedBroadcast,
     { machine, sentAt, number }: Sending,
   ): void {
+    const deactivatedAt = this.#deactivatedAt.get(chatId) ?? Infinity;
+    if (begunAt > deactivatedAt && !this.#troubles.isTroubled(machine)) {
+      this.#wrong(`SILENCE broadcast ${id} came to chat ${chatId}, which others had deactivated before`);
+    }
     const stop = this.#stops.get(chatId);
     if (stop?.confirmedAt === undefined || sentAt <= stop.confirmedAt || this.undecided.has(chatId)) return;
     const what =
@@ -198,11 +226,12 @@ export class Oracle {
       `which was told at ${timeOf(stop.confirmedAt)} by ${stop.by?.name} that its /stop holds` +
       `${stop.isForNow ? " (for now)" : ""}`;
     if (stop.by === machine) return this.#wrong(`SILENCE ${what}`);
-    if (stop.writtenAt !== undefined && begunAt > stop.writtenAt) {
-      return this.#wrong(`SILENCE of a broadcast that began later: ${what}`);
-    }
     // Another instance learns of it by the table, as long as that answers and the clocks are about right.
     const knowsTable = !this.#troubles.isTroubled(machine) && hasRightClock(machine);
+    const hasReadList = !mayUseMemory || knowsTable;
+    if (stop.writtenAt !== undefined && begunAt > stop.writtenAt && hasReadList) {
+      return this.#wrong(`SILENCE of a broadcast that began later: ${what}`);
+    }
     if (!stop.isForNow && knowsTable && stop.by !== undefined && hasRightClock(stop.by)) {
       return this.#wrong(`SILENCE by another instance: ${what}`);
     }
@@ -265,6 +294,11 @@ export class Oracle {
     broadcast.written(before, after, this.#options.users.model.entries.keys());
   }
 
+  /** The machine that has written the run of a broadcast last. */
+  senderOf(id: string): Machine | undefined {
+    return this.#senders.get(id);
+  }
+
   /** Nobody takes a run over from a process that lives, and can write to the ledger. */
   #checkLease(id: string, before: Item | undefined, after: Item): void {
     const writer = this.#options.network.latest?.machine;
@@ -281,6 +315,7 @@ export class Oracle {
     const { is_active, message_count, last_update_id, removed_reason } = after;
     const state = is_active?.BOOL ? "active" : removed_reason?.S ?? "inactive";
     this.#options.scheduler.trace(`= ${chatId} ${state} ${message_count?.N} ${last_update_id?.N}`);
+    this.#overtakings?.written(chatId, Number(last_update_id?.N));
     const stop = this.#stops.get(chatId);
     if (stop && is_active?.BOOL === false && Number(last_update_id?.N ?? 0) >= stop.updateId) {
       stop.writtenAt ??= this.#options.scheduler.now;
@@ -306,7 +341,10 @@ export class Oracle {
     }
     const isKnown = (chatId: number): boolean =>
       !this.undecided.has(chatId) && !(isWithoutGroups && chatId < 0);
-    return describe(differencesOf(entries, actual).filter(({ chatId }) => isKnown(chatId)));
+    const differences = differencesOf(entries, actual).filter((difference) =>
+      isKnown(difference.chatId) && !this.#overtakings?.explain(difference)
+    );
+    return describe(differences);
   }
 
   // The end.
@@ -324,9 +362,7 @@ export class Oracle {
       const entry = this.#options.users.model.entries.get(chatId);
       const last = statements.at(-1);
       const isToBeJudged = entry !== undefined && last !== undefined && chatId > 0 && !isExcused(chatId);
-      if (isToBeJudged) {
-        this.#judgeReply(chatId, entry, last, quietFrom);
-      }
+      if (isToBeJudged) this.#judgeReply(chatId, entry, last, quietFrom);
     }
   }
 
@@ -363,30 +399,7 @@ export class Oracle {
   }
 }
 
-/** The chat that a message goes to, and the broadcast that it is of. */
-function addressOf(what: string): { readonly chat?: number; readonly id?: string | undefined } {
-  const [, chat, id] = /^send(?:Message|Photo) (-?\d+)(?: "Broadcast ([a-z0-9]+))?/.exec(what) ?? [];
-  return chat === undefined ? {} : { chat: Number(chat), id };
-}
-
 /** lib's own limit: two clocks may differ by eight minutes. */
 function hasRightClock({ skewMs }: Machine): boolean {
   return Math.abs(skewMs) < 4 * 60_000;
-}
-
-/** Seconds since the history began. */
-function timeOf(ms: number): string {
-  return ((ms - epoch) / 1000).toFixed(3);
-}
-
-/** An entry of the model for a chat that is in the table from before. */
-export function plantedEntry(date: string): Entry {
-  return {
-    is_active: true,
-    added_at: date,
-    last_active: date,
-    message_count: 1,
-    user_info: {},
-    removed_at: null,
-  };
 }

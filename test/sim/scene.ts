@@ -13,6 +13,7 @@ import { Oracle } from "./oracle.ts";
 import { TableName } from "./plan.ts";
 import { epoch, Scheduler } from "./scheduler.ts";
 import { SimulatedTelegram } from "./telegram.ts";
+import { type DeliveryConditions, WebhookRoute } from "./webhook_route.ts";
 
 const calm: Conditions = { baseMs: 2, tailMs: 5 };
 
@@ -21,6 +22,8 @@ export interface SceneOptions {
   readonly messagesPerSecond?: number;
   /** What Telegram takes from the bot each second. Default: no limit. */
   readonly telegramLimit?: number;
+  /** What becomes of deliveries to the webhook of machines that have one. Default: none has. */
+  readonly webhook?: DeliveryConditions;
 }
 
 export class Scene {
@@ -30,17 +33,20 @@ export class Scene {
   readonly network: Network;
   readonly users: SimulatedUsers;
   readonly oracle: Oracle;
+  readonly route: WebhookRoute | undefined;
   /** Called with each write to DynamoDB. */
   onWrite: OnWrite = () => {};
   readonly #disk: Disk;
   readonly #messagesPerSecond: number;
+  readonly #machines: BotMachine[] = [];
 
-  constructor(seed: number, { messagesPerSecond = 30, telegramLimit }: SceneOptions = {}) {
+  constructor(seed: number, { messagesPerSecond = 30, telegramLimit, webhook }: SceneOptions = {}) {
     const scheduler = this.scheduler = new Scheduler(seed, { keepsTrace: true });
     this.#messagesPerSecond = messagesPerSecond;
     this.telegram = new SimulatedTelegram({
       clock: clockOf(scheduler),
       onMessage: (event) => this.oracle.onMessage(event),
+      webhookFetch: (...request) => (this.route as WebhookRoute).fetch(...request),
       ...telegramLimit && { messagesPerSecond: telegramLimit },
     });
     this.dynamodb = new SimulatedDynamoDB({
@@ -63,7 +69,11 @@ export class Scene {
       users: this.users,
       messagesPerSecond,
       hasSpool: true,
+      mayOvertake: webhook !== undefined,
     });
+    const route = webhook && new WebhookRoute(scheduler, () => this.#machines, webhook);
+    this.route = route;
+    this.network.onCut = (machine, isPowerLost) => route?.cut(machine, isPowerLost);
     this.#disk = new Disk(scheduler);
   }
 
@@ -72,7 +82,9 @@ export class Scene {
     const { scheduler, network, telegram: { server: { token } } } = this;
     const defaults = { name: "a", isPoller: true, hasSpool: false, skewMs: 0, lateMs: 0 };
     const all = { ...defaults, messagesPerSecond: this.#messagesPerSecond, ...options };
-    return new BotMachine(all, { scheduler, network, token }, this.#disk);
+    const machine = new BotMachine(all, { scheduler, network, token }, this.#disk);
+    this.#machines.push(machine);
+    return machine;
   }
 
   /** Makes the network worse from now on, until it is healed. */

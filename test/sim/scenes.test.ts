@@ -317,6 +317,52 @@ for (const mode of ["skip", "resend"] as const) {
   });
 }
 
+test("an update that comes to a webhook several times, and to several machines, is counted once", async () => {
+  const webhook = { baseMs: 5, tailMs: 2000, answerReset: 0.2, heldUp: 0.2, unanswered: 0.15 };
+  const scene = new Scene(1, { webhook });
+  const [one, other] = [scene.machine({ hasWebhook: true }), scene.machine({ name: "b", hasWebhook: true })];
+  await scene.act(() => one.start());
+  await scene.act(() => other.start());
+  await scene.pass(3000);
+  const people = scene.subscribe(10);
+  await scene.act(() => {
+    for (const text of ["a word", "/stop", "another word"]) {
+      for (const person of people) scene.users.say(person, text);
+    }
+  });
+  await scene.pass(30_000);
+  await scene.act(() => one.kill());
+  await scene.pass(10 * 60_000);
+  const { heldUp = 0, answerReset = 0, unanswered = 0 } = scene.route?.met ?? {};
+  assert.ok(heldUp > 3 && answerReset > 3 && unanswered > 0);
+  assert.is(scene.telegram.server.pendingUpdates, 0);
+  assert.equal(scene.problems(), []);
+});
+
+test("the list that was read later holds where an earlier reading ends after it", async () => {
+  const { scene, sender, readers } = await withReaders(1, 10, 80);
+  const leaving = readers.slice(0, 40);
+  await scene.act(() => {
+    for (const reader of leaving) scene.users.say(reader, "/stop");
+  });
+  await scene.pass(75_000);
+  const { now } = scene.scheduler;
+  const slow = { service: "dynamodb", only: "Scan telegram-chats", conditions: { baseMs: 650 } } as const;
+  await scene.act(() => {
+    scene.network.disturb({ from: now, to: now + 500, ...slow });
+    scene.broadcast(sender, "text1");
+  });
+  // The table is read; the answers are on their way.
+  await scene.pass(1050);
+  await scene.act(() => {
+    for (const reader of leaving) scene.users.say(reader, "/start");
+  });
+  await scene.pass(60);
+  await scene.act(() => scene.broadcast(sender, "text2"));
+  await scene.pass(90_000);
+  assert.equal(scene.problems(), []);
+});
+
 test("after a takeover a person who was drawn to test a flood, and had the message, does not get it again", async () => {
   // Telegram takes less than the bot sends, so that people are drawn to find out whom its floods concern.
   const { scene, poller, sender } = await withReaders(1, 30, 250, { telegramLimit: 20 });

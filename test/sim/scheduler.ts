@@ -56,6 +56,11 @@ export interface EventOptions {
 /** When time begins: 2026-11-25T12:00:00Z. */
 export const epoch: number = Date.UTC(2026, 10, 25, 12);
 
+/** Seconds since the history began. */
+export function timeOf(ms: number): string {
+  return ((ms - epoch) / 1000).toFixed(3);
+}
+
 export interface SchedulerOptions {
   /** Whether all that happens is noted in `lines`. @default false */
   readonly keepsTrace?: boolean;
@@ -117,6 +122,11 @@ export class Scheduler {
   /** The same for two runs in which the same happened. */
   get hash(): string {
     return this.#hash.map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
+  }
+
+  /** How many events of a machine are still to come: its timers, and what is on its way to it. */
+  waitingFor(machine: Machine): number {
+    return this.#heap.filter(({ owner, run }) => owner === machine && run !== undefined).length;
   }
 
   /** When the next event is due; `Infinity` if there is none. */

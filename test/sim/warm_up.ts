@@ -4,11 +4,14 @@
  */
 import { playHistory } from "./history.ts";
 import { planOf } from "./plan.ts";
+import { webhookCallback } from "../../lib/telegram/webhook.ts";
 import { loadMarshalling } from "../../lib/dynamodb/client.ts";
 
 export async function warmUp(): Promise<void> {
   await import("../../lib/bot/wiring.ts");
   await import("../../lib/telegram/rate_limit/rate_limiter.ts");
   await loadMarshalling();
+  // A request without the secret, which loads what reads it.
+  await webhookCallback({ handleUpdate: () => Promise.resolve() }, { secretToken: "a" })({});
   await playHistory(planOf(0));
 }
