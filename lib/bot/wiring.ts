@@ -88,7 +88,7 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   const broadcaster = new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers },
     broadcastAccess: access.broadcastAccess,
-    caughtUp: (signal) => catchUp.wait(signal),
+    caughtUp: (signal) => catchUp.pending && catchUp.wait(signal),
     ...queuedWrites(writeQueue, registry),
   });
   const pollWatch = new PollMonitor(clock);

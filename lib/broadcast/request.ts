@@ -31,7 +31,7 @@ export interface BroadcastDeps extends SendDeps {
   /** Writes what a refusal says of a chat, likewise. Gives whether the chat is inactive by it. */
   readonly keep: (chatId: number, event: ChatEvent) => Promise<boolean>;
   /** Resolves once the bot has the updates that have waited at Telegram, or has waited for them long enough. */
-  readonly caughtUp?: ((signal: AbortSignal) => Promise<void>) | undefined;
+  readonly caughtUp?: ((signal: AbortSignal) => Promise<void> | undefined) | undefined;
   /** Called with each refusal of an unknown description. */
   readonly onUnclear: (description: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */

@@ -32,6 +32,9 @@ export function windowSizeAt(messagesPerSecond: number): number {
   return Math.max(windowAtLeast, Math.ceil(windowSeconds * messagesPerSecond));
 }
 
+const noChats: ReadonlySet<number> = new Set();
+const nothingHeld: HeldSplit = { ahead: [], unsent: [] };
+
 export class SendLoop implements ProgressSource {
   readonly #run: RunContext;
   readonly #deliverer: Deliverer;
@@ -49,7 +52,8 @@ export class SendLoop implements ProgressSource {
   #begun = 0;
   readonly #underWay = new Set<number>();
   /** Those of them that wait for something of their own chat, and hold up no others. */
-  readonly #held: HeldChats;
+  /** Made when the first chat has to wait for itself. */
+  #held: HeldChats | undefined;
   /** Those of the first few whose answers are late: the next is tried meanwhile. */
   readonly #late = new Set<number>();
   /** How many wait for the bot's pace. */
@@ -78,7 +82,6 @@ export class SendLoop implements ProgressSource {
     this.#checkpoint = checkpoint;
     this.#window = window;
     this.#inDoubt = inDoubt;
-    this.#held = new HeldChats((chatId) => rateLimiter.holdMs(chatId));
     this.#windowSize = windowSizeAt(messagesPerSecond);
     const atOnce = Math.max(deliveriesAtLeast, latencySeconds * messagesPerSecond);
     this.#deliveriesAtOnce = Math.min(deliveriesAtMost, atOnce);
@@ -108,7 +111,7 @@ export class SendLoop implements ProgressSource {
   }
 
   get held(): ReadonlySet<number> {
-    return this.#held.chats;
+    return this.#held?.chats ?? noChats;
   }
 
   /** Recipients that have been begun with, and may have the message. */
@@ -168,7 +171,7 @@ export class SendLoop implements ProgressSource {
       if (chatId === undefined) break;
       void this.#deliver(chatId);
     }
-    if (end.signal.aborted) this.#held.end();
+    if (end.signal.aborted) this.#held?.end();
     if (this.#isAdvancing) return;
     if (rateLimiter.isUnclear && !this.#isProbing && !end.signal.aborted && !control.isPaused) {
       void this.#probe();
@@ -182,7 +185,7 @@ export class SendLoop implements ProgressSource {
       if (this.#underWay.size === 0) this.#finish();
     } else if (wants > 0) void this.#draw();
     else if (isAtEnd && queue.left > 0) void this.#advance();
-    if (this.#held.isAsking && this.#room > 0 && !this.#isAdvancing && !end.signal.aborted) {
+    if (this.#held?.isAsking && this.#room > 0 && !this.#isAdvancing && !end.signal.aborted) {
       void this.#writeAhead();
     }
   }
@@ -216,6 +219,7 @@ export class SendLoop implements ProgressSource {
       this.launch();
     };
     const hold = (mayHaveIt: boolean): void => {
+      this.#held ??= new HeldChats((chatId) => this.#run.deps.rateLimiter.holdMs(chatId));
       this.#held.hold(chatId, mayHaveIt || this.#inDoubt.has(chatId));
       this.#late.delete(chatId);
       onAnswer();
@@ -224,20 +228,20 @@ export class SendLoop implements ProgressSource {
     };
     const result = await this.#deliverer.deliver(chatId, {
       onPassed: () => {
-        this.#held.pass(chatId);
+        this.#held?.pass(chatId);
         if (!this.isProven) void this.#noteLate(chatId, answered.signal);
         passed();
       },
       onHeld: hold,
       writtenAhead: () => {
-        const written = this.#held.writtenAhead(chatId);
+        const written = this.#held?.writtenAhead(chatId);
         if (written !== undefined) hold(false);
         return written;
       },
     }, isDrawn).catch(unexpected);
     answered.abort();
     this.#late.delete(chatId);
-    this.#held.pass(chatId);
+    this.#held?.pass(chatId);
     this.#underWay.delete(chatId);
     onAnswer();
     this.#record(chatId, result);
@@ -264,13 +268,13 @@ export class SendLoop implements ProgressSource {
       return this.launch();
     }
     if (this.#mayHaveIt > pendingAtMost || this.held.size > heldAtMost) return;
-    const split = this.#held.split(Math.floor(this.#room / 2));
+    const split = this.#held?.split(Math.floor(this.#room / 2)) ?? nothingHeld;
     const window = queue.take(this.#room - split.ahead.length);
     this.#isAdvancing = true;
     if (await checkpoint.advance(window, this.#stateOf(split), this.progress.recipients)) {
       this.#window = window;
       this.#next = 0;
-      this.#held.written(split);
+      this.#held?.written(split);
     } else queue.putBack(window);
     this.#isAdvancing = false;
     this.launch();
@@ -278,7 +282,7 @@ export class SendLoop implements ProgressSource {
 
   /** How many have been begun with, or drawn, and may have the message. */
   get #mayHaveIt(): number {
-    return this.#underWay.size - this.#held.unsent + this.#drawn.length;
+    return this.#underWay.size - (this.#held?.unsent ?? 0) + this.#drawn.length;
   }
 
   /** How many more chats may be in doubt. */
@@ -297,9 +301,9 @@ export class SendLoop implements ProgressSource {
   async #writeAhead(drawn: readonly number[] = [], isCut: boolean = false): Promise<void> {
     const checkpoint = this.#checkpoint;
     if (checkpoint === undefined) return;
-    const split = this.#held.split(this.#room - drawn.length);
+    const split = this.#held?.split(this.#room - drawn.length) ?? nothingHeld;
     this.#isAdvancing = true;
-    if (await checkpoint.rewrite(this.#stateOf(split, drawn), drawn, isCut)) this.#held.written(split);
+    if (await checkpoint.rewrite(this.#stateOf(split, drawn), drawn, isCut)) this.#held?.written(split);
     this.#isAdvancing = false;
     if (drawn.length === 0) this.launch();
   }

@@ -10,8 +10,8 @@ const heldAtMostMs = 5000;
 
 export class CatchUp {
   readonly #clock: Clock;
-  /** Set while it is waited for. */
-  #ended: Promise<void> | undefined;
+  /** Set while it is waited for. A field, so that nothing is called where nothing waits. */
+  pending: Promise<void> | undefined;
   #end = (): void => {};
 
   /** @param clock Default: the machine's own, as the network keeps to no other. */
@@ -21,12 +21,12 @@ export class CatchUp {
 
   /** To be called when the bot is about to poll. */
   begin(): void {
-    this.#ended ??= new Promise((resolve) => this.#end = resolve);
+    this.pending ??= new Promise((resolve) => this.#end = resolve);
   }
 
   /** To be called when the updates are there, or polling does not begin. */
   end(): void {
-    this.#ended = undefined;
+    this.pending = undefined;
     this.#end();
   }
 
@@ -35,8 +35,8 @@ export class CatchUp {
    * and nothing waits from then on.
    */
   async wait(signal: AbortSignal): Promise<void> {
-    if (this.#ended === undefined) return;
-    await deadline(this.#ended, { ms: heldAtMostMs, clock: this.#clock, signal }).catch((error) => {
+    if (this.pending === undefined) return;
+    await deadline(this.pending, { ms: heldAtMostMs, clock: this.#clock, signal }).catch((error) => {
       if (error instanceof DeadlineError) this.end();
     });
   }
