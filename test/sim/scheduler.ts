@@ -134,6 +134,11 @@ export class Scheduler {
     return this.#heap[0]?.at ?? Infinity;
   }
 
+  /** Whether nothing will ever happen any more. */
+  get isIdle(): boolean {
+    return this.#heap.every(({ run, owner }) => run === undefined || owner?.isDead);
+  }
+
   /** Runs events until `isOver()`, which is asked after each, or until this time; true if it is over. */
   async run(until: number, isOver: () => boolean = () => false): Promise<boolean> {
     this.#globals.enter();

@@ -15,6 +15,9 @@ import { SimulatedTelegram } from "./telegram.ts";
 /** How long a request and its answer are on their way each, in milliseconds. */
 const wayMs = 0.1;
 
+/** After so long nothing that the task has begun may run any more, in milliseconds. */
+const restMs = 600_000;
+
 /** The longest that a task may take by the real clock, in milliseconds. */
 const realLimitMs = 50_000;
 
@@ -32,7 +35,7 @@ export function currentHosts(): Hosts {
 
 /**
  * Runs a task in virtual time; several at once share it. They must wait for nothing real but files: no sockets, no processes.
- * @throws What the task throws, or an Error if it does not end.
+ * @throws What the task throws, or an Error if it does not end, or leaves something running.
  */
 export async function inVirtualTime<T>(task: () => Promise<T>): Promise<T> {
   await loadLazyModules();
@@ -77,10 +80,19 @@ export class World {
   }
 
   /** Runs a task to its end, and all that join it meanwhile. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    const running = this.scheduler.runTask(() => this.#all(task), this.machine, realLimitMs);
+  run<T>(task: () => Promise<T>): Promise<T> {
+    const running = this.#run(task);
     this.ended = running.then(() => {}, () => {});
-    return await running;
+    return running;
+  }
+
+  async #run<T>(task: () => Promise<T>): Promise<T> {
+    const result = await this.scheduler.runTask(() => this.#all(task), this.machine, realLimitMs);
+    await this.scheduler.run(this.scheduler.now + restMs);
+    if (!this.scheduler.isIdle) {
+      throw new Error(`Something is still running ${restMs / 60_000} minutes after the end`);
+    }
+    return result;
   }
 
   async #all<T>(task: () => Promise<T>): Promise<T> {

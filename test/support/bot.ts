@@ -88,8 +88,8 @@ export async function withBot(
   body: (scene: Scene) => unknown,
   options: SceneOptions = {},
 ): Promise<void> {
-  if (process.env[engineVariable] !== undefined) return await withBotOverHttp(body, options);
-  await inVirtualTime(() => withBotOverHttp(body, options));
+  if (process.env[engineVariable] !== undefined) return await playScene(body, options);
+  await inVirtualTime(() => playScene(body, options));
 }
 
 /** As `withBot`, with real servers in real time: for what only sockets show. */
@@ -97,6 +97,10 @@ export async function withBotOverHttp(
   body: (scene: Scene) => unknown,
   options: SceneOptions = {},
 ): Promise<void> {
+  await playScene(body, options);
+}
+
+async function playScene(body: (scene: Scene) => unknown, options: SceneOptions): Promise<void> {
   const table = await startTable({
     isOverHttp: currentWorld() === undefined,
     isEmpty: options.isEmpty ?? false,
