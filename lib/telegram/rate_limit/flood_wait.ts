@@ -3,7 +3,9 @@
  * mean the bot opens a diagnosis. While it is open, messages leave slowly, as probes: a probe that left after the refused
  * message and succeeds shows that the flood is its chat's own; refusals of several chats prove that it is the bot's, which
  * then rests until Telegram's time is over. Chats that are next to each other in a broadcast's order may all belong to one
- * stranger, and so may those that ask for a reply: only chats that were drawn at random prove a flood of the bot.
+ * stranger, and so may those that ask for a reply: only chats that were drawn at random prove a flood of the bot. The fewer
+ * people a chat was drawn from, the less it proves: a stranger may own most of those who are left. A long rest is tested
+ * by a few messages, as the proof may be wrong all the same.
  * Pure: times are in milliseconds.
  */
 
@@ -13,6 +15,14 @@ export type ChatId = number | string;
 /** Why this chat is written to now: it asked for a reply (`itself`), it is next in the order, or it was drawn at random. */
 export type ChosenBy = "itself" | "order" | "draw";
 
+/** A rest of so long is proved by a few chats. A longer one has to be all but certain, and is tested by messages. */
+const shortRestMs = 60_000;
+/** A stranger is taken to own so much of all people at most; and so much of those from whom a chat is drawn. */
+const [strangersPart, strangersPartOfDrawn] = [1 / 6, 4 / 5];
+/** How probable it may be that all chats that prove a long rest are one stranger's: half as much after each own flood. */
+const doubtAtMost = strangersPart ** 2;
+/** A long rest is tested first after so long, then half as often each time. */
+const firstTestMs = 10_000;
 /** The first probe leaves at once. The next waits for the answer, or so long: two chats may have the same trouble. */
 const probeEveryMs = 1000;
 /** While replies rest, one is tried after so long, then half as often each time. */
@@ -41,6 +51,8 @@ export interface Refusal {
   readonly chatId: ChatId;
   readonly until: number;
   readonly chosenBy: ChosenBy;
+  /** The part of all people from whom a drawn chat was drawn; 0 for the last one. */
+  readonly drawnFrom?: number | undefined;
 }
 
 /** The chats that were refused, and until when. */
@@ -68,6 +80,10 @@ class RefusedChats {
     return [...this.#chats.values()].filter((until) => Math.abs(until - restEnd) <= sameRestMs).length;
   }
 
+  has(chatId: ChatId): boolean {
+    return this.#chats.has(chatId);
+  }
+
   add({ chatId, until }: Refusal): void {
     const longest = this.#longest ?? { chatId, until };
     if (chatId !== longest.chatId) {
@@ -90,15 +106,22 @@ export type FloodScope = "unknown" | "replies" | "bot";
 
 /** The refusals since it was last clear whom one concerned, and what they prove. */
 class Diagnosis {
-  readonly #needed: number;
+  readonly #ownFloods: number;
+  readonly #isStrangerThere: boolean;
   readonly #all = new RefusedChats();
   readonly #drawn = new RefusedChats();
   #scope: FloodScope = "unknown";
   #isSameRest = false;
+  /** How probable it is at most that all drawn chats are one stranger's. */
+  #doubt = 1;
 
-  /** `needed` refused chats prove a rest of the bot, if all but one of them were drawn. */
-  constructor(needed: number) {
-    this.#needed = needed;
+  /**
+   * @param ownFloods Diagnoses in a row before this one that ended with a chat's own flood.
+   * @param isStrangerThere Whether such a flood lasts: its stranger may own more chats.
+   */
+  constructor(ownFloods: number, isStrangerThere: boolean) {
+    this.#ownFloods = ownFloods;
+    this.#isStrangerThere = isStrangerThere;
   }
 
   get scope(): FloodScope {
@@ -114,23 +137,41 @@ class Diagnosis {
     return this.#isSameRest;
   }
 
+  /** When the last of the chats may be written to again. */
+  get longest(): number {
+    return this.#all.longest;
+  }
+
   get until(): number {
     if (this.#scope === "unknown") return this.#all.longest;
     return this.#scope === "bot" ? this.#drawn.restEnd : this.#all.restEnd;
   }
 
   /** Adds a refusal; true where it changes the scope. */
-  add(refusal: Refusal): boolean {
+  add(refusal: Refusal, now: number): boolean {
     this.#all.add(refusal);
     this.#isSameRest ||= this.#all.toldOfSameRest >= sameRestNeeded;
-    if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
+    if (refusal.chosenBy === "draw") this.#addDrawn(refusal);
     const before = this.#scope;
-    const isBot = this.#drawn.chats >= this.#needed - 1 && this.#all.chats >= this.#needed;
-    if (isBot) this.#scope = "bot";
+    if (this.#isBots(now)) this.#scope = "bot";
     else if (before === "unknown" && refusal.chosenBy === "itself" && this.#all.chats >= chatsNeeded) {
       this.#scope = "replies";
     }
     return this.#scope !== before;
+  }
+
+  #addDrawn(refusal: Refusal): void {
+    const { chatId, drawnFrom = 1 } = refusal;
+    const part = Math.min(strangersPartOfDrawn, this.#isStrangerThere ? 1 : strangersPart / drawnFrom);
+    // Once nobody is left to be drawn, only messages that test the rest can tell more.
+    if (!this.#drawn.has(chatId)) this.#doubt *= drawnFrom === 0 ? 0 : part;
+    this.#drawn.add(refusal);
+  }
+
+  #isBots(now: number): boolean {
+    const needed = chatsNeeded + this.#ownFloods;
+    if (this.#drawn.chats < needed - 1 || this.#all.chats < needed) return false;
+    return this.#doubt <= doubtAtMost / 2 ** this.#ownFloods || this.#drawn.restEnd - now <= shortRestMs;
   }
 
   skip(ms: number): void {
@@ -181,9 +222,10 @@ class RefusalWeight {
 /** Tracks the messages under way, their refusals and the bot's rests; says when the next message may leave. */
 export class FloodWait {
   readonly #weight = new RefusalWeight();
-  #diagnosis = new Diagnosis(chatsNeeded);
-  /** Diagnoses in a row that ended with a chat's own flood. */
+  #diagnosis = new Diagnosis(0, false);
+  /** Diagnoses in a row that ended with a chat's own flood, and until when such floods last. */
   #ownFloods = 0;
+  #ownFloodsUntil = -Infinity;
   #lastNumber = 0;
   readonly #inFlight = new Map<number, ChosenBy>();
   /** Messages under way that left after every refused one, in the order in which they left. */
@@ -197,6 +239,12 @@ export class FloodWait {
   #drawAt = -Infinity;
   #replyRetryMs = firstRetryMs;
   #rests = 0;
+  /** When the rest was proved; when the next message may test it, and how long after the one before. */
+  #restsFrom = -Infinity;
+  #testAt = Infinity;
+  #testMs = firstTestMs;
+  /** The first message that has tested the rest. */
+  #firstTest = Infinity;
 
   /** When the bot's rest ends; in the past where it does not rest. */
   get restsUntil(): number {
@@ -226,6 +274,7 @@ export class FloodWait {
   /** Each rest ends so much earlier, as the machine has slept meanwhile. */
   skip(ms: number): void {
     this.#diagnosis.skip(ms);
+    this.#ownFloodsUntil -= ms;
   }
 
   /** Whether a refusal is not explained yet, or the bot rests. */
@@ -233,9 +282,16 @@ export class FloodWait {
     return now < this.#diagnosis.until;
   }
 
-  /** Whether it is not known yet whom a refusal concerns: then broadcasts are to draw chats, and to write to them. */
+  /**
+   * Whether it is not known for certain whom a refusal concerns: then broadcasts are to draw chats, and to write to them.
+   * So it is in a long rest.
+   */
   isUnclear(now: number): boolean {
-    return this.isOpen(now) && this.#diagnosis.scope !== "bot";
+    return this.isOpen(now) && (this.#diagnosis.scope !== "bot" || this.#isLongRest);
+  }
+
+  get #isLongRest(): boolean {
+    return this.restsUntil - this.#restsFrom > shortRestMs;
   }
 
   /**
@@ -251,6 +307,7 @@ export class FloodWait {
   readyAt(now: number, chosenBy: ChosenBy): number {
     const { scope, until } = this.#diagnosis;
     if (!this.isUnclear(now)) return until;
+    if (scope === "bot") return Math.min(this.#testAt, until);
     if (chosenBy === "itself" && scope === "replies") {
       return Math.min(this.#probedAt + this.#replyRetryMs, until);
     }
@@ -270,7 +327,14 @@ export class FloodWait {
     this.#probes.set(number, chosenBy);
     this.#probedAt = now;
     if (chosenBy === "draw") this.#drawnAt = now;
+    if (this.#diagnosis.scope === "bot" && now >= this.#testAt) this.#noteTest(number, now);
     return number;
+  }
+
+  #noteTest(number: number, now: number): void {
+    this.#firstTest = Math.min(this.#firstTest, number);
+    this.#testMs *= 2;
+    this.#testAt = now + this.#testMs;
   }
 
   /** The message was refused, and the flood may be the bot's. Gives the scope of the flood where that has changed. */
@@ -279,19 +343,16 @@ export class FloodWait {
     const { chosenBy } = refusal;
     this.#weight.addRefusal(refusal, now);
     if (!this.isOpen(now)) {
-      this.#diagnosis = new Diagnosis(chatsNeeded + this.#ownFloods);
+      this.#diagnosis = new Diagnosis(this.#ownFloods, now < this.#ownFloodsUntil);
       this.#probes = new Map([...this.#inFlight].filter(([other]) => other > number));
       this.#replyRetryMs = firstRetryMs;
       this.#drawAt = this.#drawnAt = now;
     } else if (this.#diagnosis.scope === "replies") {
       this.#replyRetryMs = Math.min(longestRetryMs, 2 * this.#replyRetryMs);
     }
-    const hasChanged = this.#diagnosis.add(refusal);
+    const hasChanged = this.#diagnosis.add(refusal, now);
     const { scope } = this.#diagnosis;
-    if (hasChanged && scope === "bot") {
-      this.#rests++;
-      this.#ownFloods = 0;
-    }
+    if (hasChanged && scope === "bot") this.#beginRest(now);
     this.#latestRefused = Math.max(this.#latestRefused, number);
     for (const other of this.#probes.keys()) {
       if (other > this.#latestRefused) break;
@@ -301,6 +362,15 @@ export class FloodWait {
     this.#probeAt = this.#diagnosis.chats === 1 ? now : now + probeEveryMs;
     if (chosenBy === "draw") this.#drawAt = this.#probeAt;
     return hasChanged && scope !== "unknown" ? scope : undefined;
+  }
+
+  #beginRest(now: number): void {
+    this.#rests++;
+    this.#ownFloods = 0;
+    this.#restsFrom = now;
+    this.#testMs = firstTestMs;
+    this.#testAt = now + firstTestMs;
+    this.#firstTest = Infinity;
   }
 
   /** The message was refused by its chat's own flood, which tells nothing of the bot. */
@@ -313,10 +383,12 @@ export class FloodWait {
     this.#weight.addSuccess(this.#inFlight.get(number), now);
     this.#close(number);
     if (!this.isOpen(now) || number <= this.#latestRefused) return false;
-    // Single messages may slip through.
-    if (this.#diagnosis.scope === "bot" && this.#diagnosis.chats > chatsNeeded) return false;
+    // Single messages may slip through while a flood begins.
+    const { scope, chats } = this.#diagnosis;
+    if (scope === "bot" && chats > chatsNeeded && number < this.#firstTest) return false;
     this.#ownFloods = Math.min(moreChatsAtMost, this.#ownFloods + 1);
-    this.#diagnosis = new Diagnosis(chatsNeeded + this.#ownFloods);
+    this.#ownFloodsUntil = Math.max(this.#ownFloodsUntil, this.#diagnosis.longest);
+    this.#diagnosis = new Diagnosis(this.#ownFloods, true);
     return true;
   }
 
