@@ -42,10 +42,10 @@ export class Deliverer {
 
   /**
    * Sends what the recipient is to have, until it is clear how to count it. Never rejects.
-   * @param isDrawn Whether the recipient was drawn at random, to find out whom a flood or a refusal concerns.
+   * @param drawnFrom The part of all people from whom it was drawn at random, to find out whom a flood concerns.
    */
-  async deliver(recipient: number, hooks: DeliveryHooks, isDrawn: boolean = false): Promise<DeliveryResult> {
-    return await new Delivery(this, recipient, hooks, isDrawn).deliver();
+  async deliver(recipient: number, hooks: DeliveryHooks, drawnFrom?: number): Promise<DeliveryResult> {
+    return await new Delivery(this, recipient, hooks, drawnFrom).deliver();
   }
 
   /** Begins with the first chat that is gone. */
@@ -94,7 +94,7 @@ class Delivery {
   readonly #deliverer: Deliverer;
   readonly #run: RunContext;
   readonly #hooks: DeliveryHooks;
-  readonly #isDrawn: boolean;
+  readonly #drawnFrom: number | undefined;
   readonly #recipient: number;
   /** The recipient, or the supergroup that it has become. */
   #chatId: number;
@@ -111,12 +111,12 @@ class Delivery {
   /** The rate limiter's count of the bot's own rests when it was last looked at. */
   #rests: number;
 
-  constructor(deliverer: Deliverer, recipient: number, hooks: DeliveryHooks, isDrawn: boolean) {
+  constructor(deliverer: Deliverer, recipient: number, hooks: DeliveryHooks, drawnFrom: number | undefined) {
     this.#deliverer = deliverer;
     this.#run = deliverer.run;
     this.#recipient = this.#chatId = recipient;
     this.#hooks = hooks;
-    this.#isDrawn = isDrawn;
+    this.#drawnFrom = drawnFrom;
     this.#rests = this.#run.deps.rateLimiter.rests;
   }
 
@@ -207,7 +207,7 @@ class Delivery {
     const sendRequest = {
       ...{ priority, chatId: this.#chatId, isPaid, signal, ownFloodAtMostMs: longestChatFloodMs },
       // A chat that had to wait is no longer treated as drawn.
-      isDrawn: this.#isDrawn && this.#floods === 0,
+      drawnFrom: this.#floods === 0 ? this.#drawnFrom : undefined,
       hasReachedNobody: () => counters.counts.sent === 0,
       onHeld: () => this.#hooks.onHeld(this.#mayHaveIt),
       onUnclearFlood: this.#deliverer.onUnclearFlood,

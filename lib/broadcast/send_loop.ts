@@ -7,7 +7,7 @@ import { HeldChats, type HeldSplit } from "./held_chats.ts";
 import { RefusalSampling } from "./refusal_sampling.ts";
 import { type BroadcastCounters, type DeliveryResult, inDoubtResult } from "./report.ts";
 import type { RunContext } from "./request.ts";
-import { drawPeople } from "./send_order.ts";
+import { drawPeople, partToDrawFrom } from "./send_order.ts";
 
 /** Deliveries under way when a window is written: with so many the ledger's item has less than 1 KB. */
 const pendingAtMost = 30;
@@ -207,7 +207,7 @@ export class SendLoop implements ProgressSource {
     return this.#underWay.size < deliveriesAtMost && this.#underWay.size - this.held.size < atOnce;
   }
 
-  async #deliver(chatId: number, isDrawn: boolean = false, onAnswer: () => void = () => {}): Promise<void> {
+  async #deliver(chatId: number, drawnFrom?: number, onAnswer: () => void = () => {}): Promise<void> {
     this.#begun++;
     this.#underWay.add(chatId);
     this.#waiting++;
@@ -238,7 +238,7 @@ export class SendLoop implements ProgressSource {
         if (written !== undefined) hold(false);
         return written;
       },
-    }, isDrawn).catch(unexpected);
+    }, drawnFrom).catch(unexpected);
     answered.abort();
     this.#late.delete(chatId);
     this.#held?.pass(chatId);
@@ -325,12 +325,13 @@ export class SendLoop implements ProgressSource {
 
   /** Writes to a person drawn at random, to find out whom a flood concerns. */
   async #probe(): Promise<void> {
+    const drawnFrom = partToDrawFrom({ window: this.rest, queue: this.#run.queue });
     const [chatId] = this.#drawPeople(1);
     if (chatId === undefined) return;
     this.#isProbing = true;
     await this.#takeEarly([chatId]);
     if (this.#run.end.signal.aborted) this.unsent.push(chatId);
-    else void this.#deliver(chatId, true, () => this.#isProbing = false);
+    else void this.#deliver(chatId, drawnFrom, () => this.#isProbing = false);
     this.launch();
   }
 

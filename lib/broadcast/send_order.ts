@@ -182,15 +182,34 @@ export class RecipientQueue {
     this.#first.unshift(...chatIds);
   }
 
+  /** How many people of the list have not been taken yet. */
+  get peopleAhead(): number {
+    let count = 0;
+    for (let place = this.#place; place < this.#peopleEnd; place++) {
+      if (this.#isToDraw(this.#at(place))) count++;
+    }
+    return count;
+  }
+
   /** Draws people at random from those of the list who have not been taken yet; `random` gives numbers in [0, 1). */
   draw(count: number, random: () => number): number[] {
     const drawn = new Set<number>();
-    const { people } = this;
-    for (let tries = 0; tries < 20 * count && drawn.size < count; tries++) {
-      const chatId = this.#ids[this.#total - people + Math.floor(random() * people)];
-      if (chatId !== undefined && this.#isAhead(chatId) && !this.#except.has(chatId)) drawn.add(chatId);
+    const places = this.#peopleEnd - this.#place;
+    for (let tries = 0; places > 0 && tries < 20 * count && drawn.size < count; tries++) {
+      const chatId = this.#at(this.#place + Math.floor(random() * places));
+      if (this.#isToDraw(chatId)) drawn.add(chatId);
     }
     return [...drawn];
+  }
+
+  #isToDraw(chatId: number): boolean {
+    return chatId > 0 && !this.#except.has(chatId);
+  }
+
+  /** Behind this place there are no people. */
+  get #peopleEnd(): number {
+    const arePeopleFirst = this.#explicit === undefined && this.order.start !== undefined;
+    return arePeopleFirst ? this.people : this.#total;
   }
 
   /** Leaves these chats out from now on, as they are sent to out of their turn. */
@@ -270,13 +289,21 @@ export function drawPeople(
 ): number[] {
   const people = window.filter((chatId) => chatId > 0);
   const others = queue.draw(count, random);
-  const inWindow = people.length / Math.max(1, people.length + queue.left);
+  const inWindow = people.length / Math.max(1, people.length + queue.peopleAhead);
   const drawn = new Set<number>();
   while (drawn.size < count && people.length + others.length > 0) {
     const from = others.length === 0 || (people.length > 0 && random() < inWindow) ? people : others;
     drawn.add(from.splice(Math.floor(random() * from.length), 1)[0] as number);
   }
   return [...drawn];
+}
+
+/** The part of all people on the list from whom `drawPeople` draws; 0 where at most one is left. */
+export function partToDrawFrom(
+  { window, queue }: { readonly window: readonly number[]; readonly queue: RecipientQueue },
+): number {
+  const people = window.filter((chatId) => chatId > 0).length + queue.peopleAhead;
+  return people <= 1 ? 0 : people / Math.max(people, queue.people);
 }
 
 /** The attributes of a run's record that keep the order. */

@@ -1,5 +1,11 @@
 /** Which recipient is next, and which chats join while a broadcast is sent. */
-import { ascendingStart, positionOf, RecipientQueue } from "../../lib/broadcast/send_order.ts";
+import {
+  ascendingStart,
+  drawPeople,
+  partToDrawFrom,
+  positionOf,
+  RecipientQueue,
+} from "../../lib/broadcast/send_order.ts";
 import { assert, suite } from "../harness.ts";
 import { randomOf } from "../support/histories.ts";
 
@@ -51,6 +57,25 @@ test("whoever another process may have dealt with does not join, though the list
   assert.equal(queue.take(1), [6]);
   queue.update(listOf(2, 4, 5, 6, 8));
   assert.equal([queue.take(5), queue.take(5), queue.left], [[8], [5], 0]);
+});
+
+test("people are drawn evenly from those who are left, however few they are", () => {
+  const ids = Float64Array.from({ length: 3000 }, (_, index) => index - 1000 + (index < 1000 ? 0 : 1));
+  const queue = new RecipientQueue({ ids, order });
+  queue.take(1980);
+  const window = queue.take(10);
+  queue.except([1999]);
+  assert.is(partToDrawFrom({ window, queue }), 19 / 2000);
+  const random = randomOf(1);
+  const times = new Map<number, number>();
+  for (let count = 0; count < 1900; count++) {
+    for (const chatId of drawPeople(1, { window, queue, random })) {
+      times.set(chatId, (times.get(chatId) ?? 0) + 1);
+    }
+  }
+  assert.equal([...times.keys()].sort((a, b) => a - b), [...window, ...queue.take(9)]);
+  assert.ok(Math.min(...times.values()) > 60 && Math.max(...times.values()) < 150);
+  assert.is(partToDrawFrom({ window: [1, -5], queue }), 0, "one person is the last");
 });
 
 test("nobody is taken twice, and whoever stays is taken, however the list changes", () => {

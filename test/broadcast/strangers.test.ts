@@ -98,7 +98,7 @@ test("twenty busy chats that are refused at once are refused for their own sake:
   assert.equal([gate.messagesPerSecond, gate.rests, telegram.outbox.dropped], [perSecond, 0, 40]);
 });
 
-test("a flood of the bot for two hours: nothing leaves once it is proved, and everything afterwards", async () => {
+test("a flood of the bot for two hours: a few messages test it once it is proved, and everything leaves afterwards", async () => {
   const telegram = new VirtualTelegram();
   const { clock, gate, logger, outbox } = telegram;
   const begin = clock.passedMs + 2000;
@@ -126,7 +126,9 @@ test("a flood of the bot for two hours: nothing leaves once it is proved, and ev
   const asking = telegram.api.getChat(1);
   await clock.pass(3_600_000);
   await clock.pass(end - clock.passedMs - 1000);
-  assert.is(telegram.calls.length, proved, "not one call, and no other method's either");
+  const tests = telegram.calls.slice(proved);
+  assert.ok(tests.length > 0 && tests.length <= 9, `${tests.length} messages test it`);
+  assert.ok(tests.every(({ method }) => method === "sendMessage"), "no other call leaves");
   assert.is(outbox.dropped, 1, "a reply does not wait for hours");
   await clock.drain();
   await Promise.all([running, asking]);

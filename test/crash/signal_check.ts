@@ -12,6 +12,7 @@ import {
   until,
   withBot,
 } from "../support/bot.ts";
+import { randomOf } from "../support/histories.ts";
 
 /** How large a scenario is. */
 export interface Size {
@@ -40,6 +41,8 @@ export interface SignalCheckOptions extends Omit<FixtureOptions, "bot"> {
   readonly bot?: FixtureOptions["bot"] & { readonly clock?: never };
   /** Keeps chats in memory, where the scenario would otherwise measure the table's emulator. */
   readonly isInMemory?: boolean;
+  /** Determines whom broadcasts draw. @default 1 */
+  readonly seed?: number;
   /** Are subscribed besides, and not counted among the people. */
   readonly alsoSubscribed?: (server: BotApiServer) => readonly LocalUser[];
 }
@@ -200,9 +203,9 @@ export function textOf({ payload }: BotApiCall): string {
 export async function withSignalCheck<T>(
   size: Size,
   body: (check: SignalCheck) => Promise<T>,
-  { before, isInMemory = false, alsoSubscribed, ...options }: SignalCheckOptions = {},
+  { before, isInMemory = false, seed = 1, alsoSubscribed, ...options }: SignalCheckOptions = {},
 ): Promise<T> {
-  const clock = new FastClock(size.factor);
+  const clock = new FastClock(size.factor, { random: randomOf(seed) });
   const storage = isInMemory ? new InMemoryChatStorage() : undefined;
   const people: LocalUser[] = [];
   const results: T[] = [];

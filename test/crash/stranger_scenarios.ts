@@ -2,7 +2,15 @@
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert } from "../harness.ts";
 import { plantActive, until } from "../support/bot.ts";
-import { idsOf, numbersLine, type SignalCheckOptions, type Size, withSignalCheck } from "./signal_check.ts";
+import { randomOf } from "../support/histories.ts";
+import {
+  idsOf,
+  numbersLine,
+  type SignalCheckOptions,
+  type Size,
+  timesIn,
+  withSignalCheck,
+} from "./signal_check.ts";
 
 /** Runs the scenario and gives its line of numbers. */
 export type Scenario = (size: Size) => Promise<string>;
@@ -139,9 +147,11 @@ const floodedAccounts: Scenario = async (size) => {
 
 /** Accounts next to each other in the order, the first of all, are flooded themselves: alike, and for long. */
 const floodedNeighbours =
-  (count: number, seconds: number, broadcastId?: string): Scenario => async (size) => {
+  (count: number, seconds: number, broadcastId?: string): Scenario => async ({ bounds, ...size }) => {
     let accounts: readonly LocalUser[] = [];
-    return await withSignalCheck(size, async (check) => {
+    // Some of those who are drawn are among the accounts: each costs a second.
+    const slackMs = bounds.slackMs + 1000 * count / 10;
+    return await withSignalCheck({ ...size, bounds: { ...bounds, slackMs } }, async (check) => {
       for (const account of accounts) account.flood(seconds);
       const sent = check.send({ broadcastId, order: "ascending" });
       const numbers = await check.measure(sent);
@@ -193,6 +203,34 @@ const leavingFlooded: Scenario = async (size) => {
   });
 };
 
+/**
+ * Three quarters of those who are left when most have the signal are a stranger's, and are flooded themselves: all others
+ * have it soon, whoever is drawn.
+ */
+const floodedRest: Scenario = async (size) => {
+  const latest: number[] = [];
+  for (let seed = 1; seed <= 5; seed++) {
+    await withSignalCheck(size, async (check) => {
+      const sent = check.send();
+      await until(() => check.callsOf(sent).length >= size.people * 4 / 5, "it has not begun");
+      const left = check.people.filter((person) => timesIn(person, sent.mark) === 0);
+      const random = randomOf(seed);
+      const strangers = new Set(left.filter(() => random() < 3 / 4));
+      for (const stranger of strangers) stranger.flood(590);
+      const from = check.clock.now();
+      await check.arrived(sent, left.filter((person) => !strangers.has(person)));
+      latest.push(Math.round((check.clock.now() - from) / 1000));
+      // Each of the stranger's chats may cost a second.
+      const atMost = 10_000 + 1000 * strangers.size;
+      assert.ok(
+        check.clock.now() - from <= atMost,
+        `the last has it after ${latest.at(-1)} s (seed ${seed})`,
+      );
+    }, { isInMemory: true, seed });
+  }
+  return `the last of all others after ${latest.join(", ")} s`;
+};
+
 /** One person adds the bot to 150 channels and groups: ten are registered; with no limit people still come first. */
 const manyChats = (chatsPerAdder?: number): Scenario => async (size) => {
   return await withSignalCheck(size, async (check) => {
@@ -230,6 +268,7 @@ export const strangerScenarios: Readonly<Record<string, Scenario>> = {
   "forty accounts that come first are flooded for minutes, with an id": floodedNeighbours(40, 300, "row"),
   "eight accounts that come first are flooded for half a minute": floodedNeighbours(8, 30),
   "forty accounts are flooded for minutes, and the bot ends": leavingFlooded,
+  "three quarters of those who are left are flooded for minutes": floodedRest,
   "one person adds the bot to 150 chats": manyChats(),
   "one person adds the bot to 150 chats, and may": manyChats(Infinity),
 };

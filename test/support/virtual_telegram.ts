@@ -91,7 +91,7 @@ export class VirtualTelegram {
     onTurn: () => void,
   ): Promise<void> {
     for (;;) {
-      const permit = await this.gate.acquire({ priority, chatId, isDrawn: true, onHeld: onTurn });
+      const permit = await this.gate.acquire({ priority, chatId, drawnFrom: 1, onHeld: onTurn });
       onTurn();
       try {
         await this.api.raw.sendMessage(this.gate.admit({ chat_id: chatId, text }));

@@ -2,29 +2,29 @@
  * Whom a flood answer (429) concerns. Telegram does not say whether it means one chat or the whole bot. A refusal that may
  * mean the bot opens a diagnosis. While it is open, messages leave slowly, as probes: a probe that left after the refused
  * message and succeeds shows that the flood is its chat's own; refusals of several chats prove that it is the bot's, which
- * then rests until Telegram's time is over. Chats that are next to each other in a broadcast's order may all belong to one
- * stranger, and so may those that ask for a reply: only chats that were drawn at random prove a flood of the bot.
- * Pure: times are in milliseconds.
+ * then rests until Telegram's time is over. A long rest is tested by a few messages, as the proof may be wrong all the
+ * same. Pure: times are in milliseconds.
  */
+import {
+  type ChatId,
+  chatsNeeded,
+  type ChosenBy,
+  Diagnosis,
+  type FloodScope,
+  type Refusal,
+  shortRestMs,
+} from "./flood_diagnosis.ts";
 
-/** A number, or a public chat's @name. */
-export type ChatId = number | string;
+export type { ChatId, ChosenBy, FloodScope, Refusal };
 
-/** Why this chat is written to now: it asked for a reply (`itself`), it is next in the order, or it was drawn at random. */
-export type ChosenBy = "itself" | "order" | "draw";
-
+/** A long rest is tested first after so long, then half as often each time. */
+const firstTestMs = 10_000;
 /** The first probe leaves at once. The next waits for the answer, or so long: two chats may have the same trouble. */
 const probeEveryMs = 1000;
 /** While replies rest, one is tried after so long, then half as often each time. */
 const [firstRetryMs, longestRetryMs] = [2000, 60_000];
 /** A long flood is its chat's own once no message was tried for so long. */
 const unclearMs = 10_000;
-/** Two chats refused by one flood of the bot report ends up to this far apart: one after the other, in whole seconds. */
-const sameRestMs = 2000;
-/** How many refused chats prove a rest; replies prove only that replies rest. */
-const chatsNeeded = 3;
-/** How many chats that are told of the same rest make it a possible rest of the bot, where no chat is left to be drawn. */
-const sameRestNeeded = 2;
 /** Each diagnosis that ended with a chat's own flood makes the next one need one chat more, up to so many. */
 const moreChatsAtMost = 3;
 /** A refusal weighs as much as so many messages that succeed; a second without one weighs a little, too. */
@@ -35,109 +35,6 @@ const weightOfNext = 10;
 const [ownWeightAtMost, weightAtMost] = [3 * weightOfRefusal, 10 * weightOfRefusal];
 /** A longer flood says nothing of the rate: where it is the bot's, no message passes in it. */
 const rateFloodAtMostMs = 60_000;
-
-/** A chat was refused by a flood answer. */
-export interface Refusal {
-  readonly chatId: ChatId;
-  readonly until: number;
-  readonly chosenBy: ChosenBy;
-}
-
-/** The chats that were refused, and until when. */
-class RefusedChats {
-  readonly #chats = new Map<ChatId, number>();
-  #longest: { readonly chatId: ChatId; readonly until: number } | undefined;
-  #secondLongest = -Infinity;
-
-  get chats(): number {
-    return this.#chats.size;
-  }
-
-  get longest(): number {
-    return this.#longest?.until ?? -Infinity;
-  }
-
-  /** When the rest that they were told of is over: one chat's own flood may last for longer. */
-  get restEnd(): number {
-    return Math.min(this.longest, this.#secondLongest + sameRestMs);
-  }
-
-  /** How many of them were told of the same rest. */
-  get toldOfSameRest(): number {
-    const { restEnd } = this;
-    return [...this.#chats.values()].filter((until) => Math.abs(until - restEnd) <= sameRestMs).length;
-  }
-
-  add({ chatId, until }: Refusal): void {
-    const longest = this.#longest ?? { chatId, until };
-    if (chatId !== longest.chatId) {
-      this.#secondLongest = Math.max(this.#secondLongest, Math.min(until, longest.until));
-    }
-    this.#longest = until >= longest.until ? { chatId, until } : longest;
-    this.#chats.set(chatId, Math.max(until, this.#chats.get(chatId) ?? until));
-  }
-
-  /** Each rest ends so much earlier. */
-  skip(ms: number): void {
-    for (const [chatId, until] of this.#chats) this.#chats.set(chatId, until - ms);
-    if (this.#longest !== undefined) this.#longest = { ...this.#longest, until: this.#longest.until - ms };
-    this.#secondLongest -= ms;
-  }
-}
-
-/** What a flood concerns. `replies`: replies are refused; of other messages nothing is known. */
-export type FloodScope = "unknown" | "replies" | "bot";
-
-/** The refusals since it was last clear whom one concerned, and what they prove. */
-class Diagnosis {
-  readonly #needed: number;
-  readonly #all = new RefusedChats();
-  readonly #drawn = new RefusedChats();
-  #scope: FloodScope = "unknown";
-  #isSameRest = false;
-
-  /** `needed` refused chats prove a rest of the bot, if all but one of them were drawn. */
-  constructor(needed: number) {
-    this.#needed = needed;
-  }
-
-  get scope(): FloodScope {
-    return this.#scope;
-  }
-
-  get chats(): number {
-    return this.#all.chats;
-  }
-
-  /** Whether several chats were told of the same rest, however they were chosen: no message succeeded meanwhile. */
-  get isSameRest(): boolean {
-    return this.#isSameRest;
-  }
-
-  get until(): number {
-    if (this.#scope === "unknown") return this.#all.longest;
-    return this.#scope === "bot" ? this.#drawn.restEnd : this.#all.restEnd;
-  }
-
-  /** Adds a refusal; true where it changes the scope. */
-  add(refusal: Refusal): boolean {
-    this.#all.add(refusal);
-    this.#isSameRest ||= this.#all.toldOfSameRest >= sameRestNeeded;
-    if (refusal.chosenBy === "draw") this.#drawn.add(refusal);
-    const before = this.#scope;
-    const isBot = this.#drawn.chats >= this.#needed - 1 && this.#all.chats >= this.#needed;
-    if (isBot) this.#scope = "bot";
-    else if (before === "unknown" && refusal.chosenBy === "itself" && this.#all.chats >= chatsNeeded) {
-      this.#scope = "replies";
-    }
-    return this.#scope !== before;
-  }
-
-  skip(ms: number): void {
-    this.#all.skip(ms);
-    this.#drawn.skip(ms);
-  }
-}
 
 /** How much the latest refusals weigh against the messages that succeeded. */
 class RefusalWeight {
@@ -181,9 +78,10 @@ class RefusalWeight {
 /** Tracks the messages under way, their refusals and the bot's rests; says when the next message may leave. */
 export class FloodWait {
   readonly #weight = new RefusalWeight();
-  #diagnosis = new Diagnosis(chatsNeeded);
-  /** Diagnoses in a row that ended with a chat's own flood. */
+  #diagnosis = new Diagnosis(0, false);
+  /** Diagnoses in a row that ended with a chat's own flood, and until when such floods last. */
   #ownFloods = 0;
+  #ownFloodsUntil = -Infinity;
   #lastNumber = 0;
   readonly #inFlight = new Map<number, ChosenBy>();
   /** Messages under way that left after every refused one, in the order in which they left. */
@@ -197,6 +95,12 @@ export class FloodWait {
   #drawAt = -Infinity;
   #replyRetryMs = firstRetryMs;
   #rests = 0;
+  /** When the rest was proved; when the next message may test it, and how long after the one before. */
+  #restsFrom = -Infinity;
+  #testAt = Infinity;
+  #testMs = firstTestMs;
+  /** The first message that has tested the rest. */
+  #firstTest = Infinity;
 
   /** When the bot's rest ends; in the past where it does not rest. */
   get restsUntil(): number {
@@ -226,6 +130,7 @@ export class FloodWait {
   /** Each rest ends so much earlier, as the machine has slept meanwhile. */
   skip(ms: number): void {
     this.#diagnosis.skip(ms);
+    this.#ownFloodsUntil -= ms;
   }
 
   /** Whether a refusal is not explained yet, or the bot rests. */
@@ -233,9 +138,16 @@ export class FloodWait {
     return now < this.#diagnosis.until;
   }
 
-  /** Whether it is not known yet whom a refusal concerns: then broadcasts are to draw chats, and to write to them. */
+  /**
+   * Whether it is not known for certain whom a refusal concerns: then broadcasts are to draw chats, and to write to them.
+   * So it is in a long rest.
+   */
   isUnclear(now: number): boolean {
-    return this.isOpen(now) && this.#diagnosis.scope !== "bot";
+    return this.isOpen(now) && (this.#diagnosis.scope !== "bot" || this.#isLongRest);
+  }
+
+  get #isLongRest(): boolean {
+    return this.restsUntil - this.#restsFrom > shortRestMs;
   }
 
   /**
@@ -251,6 +163,7 @@ export class FloodWait {
   readyAt(now: number, chosenBy: ChosenBy): number {
     const { scope, until } = this.#diagnosis;
     if (!this.isUnclear(now)) return until;
+    if (scope === "bot") return Math.min(this.#testAt, until);
     if (chosenBy === "itself" && scope === "replies") {
       return Math.min(this.#probedAt + this.#replyRetryMs, until);
     }
@@ -270,7 +183,14 @@ export class FloodWait {
     this.#probes.set(number, chosenBy);
     this.#probedAt = now;
     if (chosenBy === "draw") this.#drawnAt = now;
+    if (this.#diagnosis.scope === "bot" && now >= this.#testAt) this.#noteTest(number, now);
     return number;
+  }
+
+  #noteTest(number: number, now: number): void {
+    this.#firstTest = Math.min(this.#firstTest, number);
+    this.#testMs *= 2;
+    this.#testAt = now + this.#testMs;
   }
 
   /** The message was refused, and the flood may be the bot's. Gives the scope of the flood where that has changed. */
@@ -279,19 +199,16 @@ export class FloodWait {
     const { chosenBy } = refusal;
     this.#weight.addRefusal(refusal, now);
     if (!this.isOpen(now)) {
-      this.#diagnosis = new Diagnosis(chatsNeeded + this.#ownFloods);
+      this.#diagnosis = new Diagnosis(this.#ownFloods, now < this.#ownFloodsUntil);
       this.#probes = new Map([...this.#inFlight].filter(([other]) => other > number));
       this.#replyRetryMs = firstRetryMs;
       this.#drawAt = this.#drawnAt = now;
     } else if (this.#diagnosis.scope === "replies") {
       this.#replyRetryMs = Math.min(longestRetryMs, 2 * this.#replyRetryMs);
     }
-    const hasChanged = this.#diagnosis.add(refusal);
+    const hasChanged = this.#diagnosis.add(refusal, now);
     const { scope } = this.#diagnosis;
-    if (hasChanged && scope === "bot") {
-      this.#rests++;
-      this.#ownFloods = 0;
-    }
+    if (hasChanged && scope === "bot") this.#beginRest(now);
     this.#latestRefused = Math.max(this.#latestRefused, number);
     for (const other of this.#probes.keys()) {
       if (other > this.#latestRefused) break;
@@ -301,6 +218,15 @@ export class FloodWait {
     this.#probeAt = this.#diagnosis.chats === 1 ? now : now + probeEveryMs;
     if (chosenBy === "draw") this.#drawAt = this.#probeAt;
     return hasChanged && scope !== "unknown" ? scope : undefined;
+  }
+
+  #beginRest(now: number): void {
+    this.#rests++;
+    this.#ownFloods = 0;
+    this.#restsFrom = now;
+    this.#testMs = firstTestMs;
+    this.#testAt = now + firstTestMs;
+    this.#firstTest = Infinity;
   }
 
   /** The message was refused by its chat's own flood, which tells nothing of the bot. */
@@ -313,10 +239,12 @@ export class FloodWait {
     this.#weight.addSuccess(this.#inFlight.get(number), now);
     this.#close(number);
     if (!this.isOpen(now) || number <= this.#latestRefused) return false;
-    // Single messages may slip through.
-    if (this.#diagnosis.scope === "bot" && this.#diagnosis.chats > chatsNeeded) return false;
+    // Single messages may slip through while a flood begins.
+    const { scope, chats } = this.#diagnosis;
+    if (scope === "bot" && chats > chatsNeeded && number < this.#firstTest) return false;
     this.#ownFloods = Math.min(moreChatsAtMost, this.#ownFloods + 1);
-    this.#diagnosis = new Diagnosis(chatsNeeded + this.#ownFloods);
+    this.#ownFloodsUntil = Math.max(this.#ownFloodsUntil, this.#diagnosis.longest);
+    this.#diagnosis = new Diagnosis(this.#ownFloods, true);
     return true;
   }
 

@@ -84,7 +84,7 @@ export class RateLimiter {
       onFlood: (who, seconds, perSecond = this.messagesPerSecond) =>
         logger.warn(
           who === "bot"
-            ? `Telegram limits the rate: it asks to wait for ${seconds} s. Nothing is sent until then; afterwards it begins with ${
+            ? `Telegram limits the rate: it asks to wait for ${seconds} s. It waits, and tests a long wait with a few messages; afterwards it begins with ${
               rounded(perSecond)
             } messages a second.`
             : `Telegram limits the rate of replies: it asks to wait for ${seconds} s. Now and then one is tried until then.`,
@@ -101,7 +101,7 @@ export class RateLimiter {
     return this.#scheduler.pauseMs;
   }
 
-  /** Whether it is not known yet whom a flood concerns: a broadcast is to draw a chat, and to write to it. */
+  /** Whether it is not known for certain whom a flood concerns: a broadcast is to draw a chat, and to write to it. */
   get isUnclear(): boolean {
     return this.#scheduler.isUnclear;
   }

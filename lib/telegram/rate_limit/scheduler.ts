@@ -154,7 +154,7 @@ export class SendScheduler {
     return this.#limits.flood.restsUntil - this.#now();
   }
 
-  /** Whether it is not known yet whom a flood concerns. */
+  /** Whether it is not known for certain whom a flood concerns. */
   get isUnclear(): boolean {
     return this.#limits.flood.isUnclear(this.#now());
   }
@@ -183,7 +183,7 @@ export class SendScheduler {
 
   /** Resolves when the call may leave; rejects with the signal's reason, a `ChatFloodError`, or a `PermitTimeoutError`. */
   acquire(request: SendRequest): Promise<SendPermit> {
-    const { signal, waitAtMostMs = Infinity, isDrawn = false } = request;
+    const { signal, waitAtMostMs = Infinity, drawnFrom } = request;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const settled = <T>(settle: (value: T) => void) => (value: T): void => {
@@ -193,7 +193,7 @@ export class SendScheduler {
         settle(value);
       };
       const waiter: Waiter = {
-        order: ++this.#lastOrder - (isDrawn ? beforeOthers : 0),
+        order: ++this.#lastOrder - (drawnFrom === undefined ? 0 : beforeOthers),
         request,
         queue: this.#queues[queueNameOf(request)],
         heaps: new Set(),

@@ -12,8 +12,11 @@ export interface SendRequest {
   readonly priority: SendPriority;
   /** The chat that a message is for. */
   readonly chatId?: ChatId | undefined;
-  /** Whether a broadcast has drawn its chat at random, to find out whom a flood concerns: it goes before others in its queue. */
-  readonly isDrawn?: boolean;
+  /**
+   * Where a broadcast has drawn its chat at random, to find out whom a flood concerns: the part of all people from whom it
+   * was drawn; 0 for the last one. It goes before others in its queue.
+   */
+  readonly drawnFrom?: number | undefined;
   /** What a flood answer to it blocks where it is for no chat, or no message. */
   readonly kind?: string | undefined;
   /** A reply that confirms a /start or /stop goes before all others, and waits for as long as a flood may be the bot's. */
@@ -73,8 +76,8 @@ export function isMessage({ priority }: SendRequest): boolean {
 }
 
 /** How the chat of a message was chosen. */
-export function chosenBy({ priority, isDrawn = false }: SendRequest): ChosenBy {
-  if (priority === "urgent" || priority === "bulk") return isDrawn ? "draw" : "order";
+export function chosenBy({ priority, drawnFrom }: SendRequest): ChosenBy {
+  if (priority === "urgent" || priority === "bulk") return drawnFrom === undefined ? "order" : "draw";
   return "itself";
 }
 
@@ -169,7 +172,9 @@ export class RateFeedback {
       },
       rateLimited: (seconds) => {
         const until = this.#block(request, seconds);
-        if (mayBeBots) this.#diagnose(number, { chatId, until, chosenBy: chosenBy(request) }, taken);
+        const { drawnFrom } = request;
+        const refusal = { until, chosenBy: chosenBy(request), drawnFrom };
+        if (mayBeBots) this.#diagnose(number, { chatId, ...refusal }, taken);
         else flood.onChatRateLimited(number, this.#options.now());
         onChange();
       },

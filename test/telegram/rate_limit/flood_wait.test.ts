@@ -35,7 +35,6 @@ test("a refusal asks a question, and is no rest; three chats' are, for as long a
   assert.is(refuse(flood, numbers[2], 30, 7_201_000, 200), "bot");
   assert.is(refuse(flood, numbers[3], 40, 7_201_000, 300), undefined, "it is no news");
   assert.is(flood.restsUntil, 7_201_000);
-  assert.is(flood.readyAt(1_000_000, "draw"), 7_201_000, "nobody probes what is proved");
   assert.is(flood.rests, 1);
   assert.not.ok(flood.isOpen(7_201_000));
 });
@@ -97,7 +96,73 @@ test("two who are drawn prove it after one in the order", () => {
   assert.is(refuse(flood, flood.onSent(10, "draw"), 10, 3_600_000, 20, "draw"), undefined);
   assert.is(refuse(flood, flood.onSent(1020, "draw"), 20, 3_600_500, 1030, "draw"), "bot");
   assert.is(flood.restsUntil, 3_600_500, "as those were told who were drawn");
-  assert.not.ok(flood.isUnclear(2000));
+});
+
+/** Chats are drawn, and refused, until a rest is proved; gives how many were drawn. */
+function drawnUntilRest(flood: FloodWait, drawnFrom: number, seconds: number, now: number): number {
+  const until = now + seconds * 1000;
+  refuse(flood, flood.onSent(now, "order"), 1, until, now, "order");
+  for (let drawn = 1; drawn < 100; drawn++) {
+    const refusal = { chatId: 1 + drawn, until, chosenBy: "draw", drawnFrom } as const;
+    if (flood.onRateLimited(flood.onSent(now, "draw"), refusal, now) === "bot") return drawn;
+  }
+  return NaN;
+}
+
+test("the fewer people chats are drawn from, the more have to be refused alike before a long rest is proved", () => {
+  const parts = [1, 0.5, 0.25, 0.2, 0.01];
+  assert.equal(parts.map((part) => drawnUntilRest(new FloodWait(), part, 61, 0)), [2, 4, 9, 17, 17]);
+  assert.equal(parts.map((part) => drawnUntilRest(new FloodWait(), part, 60, 0)), [2, 2, 2, 2, 2]);
+});
+
+test("where the last person is drawn, and refused, a long rest is proved, as nobody can prove more", () => {
+  const flood = new FloodWait();
+  const draw = (chatId: number, drawnFrom: number): ReturnType<typeof refuse> =>
+    flood.onRateLimited(flood.onSent(0, "draw"), { chatId, until: 600_000, chosenBy: "draw", drawnFrom }, 0);
+  refuse(flood, flood.onSent(0, "order"), 1, 600_000, 0, "order");
+  assert.is(draw(2, 0.01), undefined);
+  assert.is(draw(3, 0), "bot");
+});
+
+test("while a chat's own flood lasts, more chats have to be refused, whomever they are drawn from", () => {
+  const flood = new FloodWait();
+  refuse(flood, flood.onSent(0, "order"), 1, 500_000, 0, "order");
+  assert.is(flood.onSuccess(flood.onSent(0, "draw"), 0), true);
+  assert.is(drawnUntilRest(flood, 1, 400, 1000), 20);
+  assert.is(drawnUntilRest(flood, 1, 400, 600_000), 2);
+});
+
+/** A flood of the bot that is proved at once. */
+function resting(seconds: number): FloodWait {
+  const flood = new FloodWait();
+  refused(flood, 4, seconds, 0);
+  assert.is(flood.rests, 1);
+  return flood;
+}
+
+test("a rest of a minute is tested by nobody; a longer one at first after ten seconds, then half as often each time", () => {
+  const minute = resting(60);
+  assert.not.ok(minute.isUnclear(1000));
+  assert.is(minute.readyAt(1000, "draw"), minute.restsUntil);
+  const flood = resting(7200);
+  const tests: number[] = [];
+  for (let [now, chatId] = [10, 10];; chatId++) {
+    assert.ok(flood.isUnclear(now), "a broadcast is to draw somebody");
+    now = flood.readyAt(now, "draw");
+    if (!flood.isOpen(now)) break;
+    tests.push(Math.floor(now / 1000));
+    refuse(flood, flood.onSent(now, "draw"), chatId, 7_200_000, now);
+  }
+  assert.equal(tests, [10, 30, 70, 150, 310, 630, 1270, 2550, 5110]);
+  assert.is(flood.rests, 1);
+});
+
+test("a message that tests a long rest, and succeeds, ends it: the floods were the chats' own", () => {
+  const flood = resting(600);
+  assert.is(flood.onSuccess(flood.onSent(9000, "draw"), 9100), false, "one that slips through is no test");
+  assert.is(flood.onSuccess(flood.onSent(10_100, "draw"), 10_200), true);
+  assert.not.ok(flood.isOpen(10_200));
+  assert.is(drawnUntilRest(flood, 1, 500, 11_000), 20);
 });
 
 test("each question that was a chat's own makes the next want one chat more, up to six, until there is a rest", () => {

@@ -46,7 +46,7 @@ class Scene {
 
   /** Each chat of a broadcast was drawn at random, unless told otherwise. */
   request(name: string, request: SendRequest): void {
-    this.scheduler.acquire({ isDrawn: request.priority !== "reply", ...request }).then(
+    this.scheduler.acquire({ drawnFrom: request.priority === "reply" ? undefined : 1, ...request }).then(
       (permit) => {
         const left = { at: this.clock.passedMs, name, request, permit };
         this.left.push(left);
@@ -549,14 +549,19 @@ floods("a question is put to those whom a broadcast is for before those who ask 
 floods("a question is put to one who is drawn before those who are next in the order", async () => {
   const scene = new Scene(30);
   scene.answer = ({ name, permit }) => name === "one" ? permit.rateLimited(3600) : permit.released();
-  scene.request("one", { priority: "urgent", chatId: 1, isDrawn: false });
+  scene.request("one", { priority: "urgent", chatId: 1, drawnFrom: undefined });
   await setImmediate();
   for (let chatId = 10; chatId < 15; chatId++) {
-    scene.request(`next ${chatId}`, { priority: "urgent", chatId, isDrawn: false });
+    scene.request(`next ${chatId}`, { priority: "urgent", chatId, drawnFrom: undefined });
   }
   scene.request("reply", { priority: "reply", chatId: 20 });
   let asked = 0;
-  scene.request("asks", { priority: "bulk", chatId: 25, isDrawn: false, onUnclearFlood: () => asked++ });
+  scene.request("asks", {
+    priority: "bulk",
+    chatId: 25,
+    drawnFrom: undefined,
+    onUnclearFlood: () => asked++,
+  });
   await scene.clock.pass(500);
   assert.ok(scene.scheduler.isUnclear && asked > 0);
   assert.equal(scene.names, ["one"], "they wait a second for somebody to be drawn");
@@ -572,7 +577,7 @@ floods("those next in the order go on, slowly, where nobody is drawn", async () 
   const scene = new Scene(30);
   scene.answer = ({ permit }) => permit.rateLimited(3600);
   for (let chatId = 1; chatId <= 5; chatId++) {
-    scene.request(`${chatId}`, { priority: "urgent", chatId, isDrawn: false });
+    scene.request(`${chatId}`, { priority: "urgent", chatId, drawnFrom: undefined });
   }
   await scene.clock.pass(4500);
   assert.is(scene.left.length, 5);
@@ -616,16 +621,20 @@ floods(
   "a flood of the bot for hours is nobody's own: everyone waits for it, and leaves after it",
   async () => {
     const scene = new Scene(30);
-    scene.answer = ({ permit }) => permit.rateLimited(7200);
+    const until = scene.clock.passedMs + 7_200_000;
+    scene.answer = ({ at, permit }) =>
+      at < until ? permit.rateLimited(Math.ceil((until - at) / 1000)) : permit.succeeded();
     for (const chatId of [1, 2, 3]) scene.request("refused", { priority: "bulk", chatId, ...patience });
     await scene.clock.pass(2000);
     assert.is(scene.scheduler.rests, 1);
-    scene.answer = ({ permit }) => permit.succeeded();
-    for (const chatId of [1, 2, 3, 4, 5]) scene.request("waiting", { priority: "bulk", chatId, ...patience });
+    for (const chatId of [1, 2, 3]) scene.request("waiting", { priority: "bulk", chatId, ...patience });
+    await scene.clock.pass(5000);
+    assert.is(scene.left.length, 3);
+    scene.requestAll("bulk", 30, 10);
     await scene.clock.pass(7_190_000);
-    assert.equal([scene.left.length, scene.rejected], [3, []]);
+    assert.equal([scene.left.length, scene.rejected], [3 + 9, []], "a few have tested the rest");
     await scene.clock.drain();
-    assert.equal([scene.left.length, scene.rejected], [8, []]);
+    assert.equal([scene.left.length, scene.rejected, scene.scheduler.rests], [3 + 3 + 30, [], 1]);
   },
 );
 
