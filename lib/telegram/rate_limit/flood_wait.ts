@@ -78,7 +78,8 @@ class RefusalWeight {
 /** Tracks the messages under way, their refusals and the bot's rests; says when the next message may leave. */
 export class FloodWait {
   readonly #weight = new RefusalWeight();
-  #diagnosis = new Diagnosis(0, false);
+  /** Since the first refusal that is not explained; over when its time has come, or a message succeeds. */
+  #diagnosis: Diagnosis | undefined;
   /** Diagnoses in a row that ended with a chat's own flood, and until when such floods last. */
   #ownFloods = 0;
   #ownFloodsUntil = -Infinity;
@@ -104,12 +105,12 @@ export class FloodWait {
 
   /** When the bot's rest ends; in the past where it does not rest. */
   get restsUntil(): number {
-    return this.#diagnosis.scope === "bot" ? this.#diagnosis.until : -Infinity;
+    return this.#diagnosis?.scope === "bot" ? this.#diagnosis.until : -Infinity;
   }
 
   /** When the diagnosis is over, or the rest. */
   get until(): number {
-    return this.#diagnosis.until;
+    return this.#diagnosis?.until ?? -Infinity;
   }
 
   /** How many rests were proved so far. */
@@ -129,13 +130,13 @@ export class FloodWait {
 
   /** Each rest ends so much earlier, as the machine has slept meanwhile. */
   skip(ms: number): void {
-    this.#diagnosis.skip(ms);
+    this.#diagnosis?.skip(ms);
     this.#ownFloodsUntil -= ms;
   }
 
   /** Whether a refusal is not explained yet, or the bot rests. */
   isOpen(now: number): boolean {
-    return now < this.#diagnosis.until;
+    return now < this.until;
   }
 
   /**
@@ -143,7 +144,7 @@ export class FloodWait {
    * So it is in a long rest.
    */
   isUnclear(now: number): boolean {
-    return this.isOpen(now) && (this.#diagnosis.scope !== "bot" || this.#isLongRest);
+    return this.isOpen(now) && (this.#diagnosis?.scope !== "bot" || this.#isLongRest);
   }
 
   get #isLongRest(): boolean {
@@ -155,14 +156,16 @@ export class FloodWait {
    * several chats are told of the same rest, as no chat may be left to be drawn.
    */
   mayBeBots(now: number): boolean {
+    if (this.#diagnosis === undefined || !this.isOpen(now)) return false;
     const { scope, isSameRest } = this.#diagnosis;
-    return this.isOpen(now) && (scope === "bot" || isSameRest || now - this.#probedAt < unclearMs);
+    return scope === "bot" || isSameRest || now - this.#probedAt < unclearMs;
   }
 
   /** When the next message may leave; `now` or earlier is now. Messages in the order leave probing to drawn chats. */
   readyAt(now: number, chosenBy: ChosenBy): number {
-    const { scope, until } = this.#diagnosis;
+    const { until } = this;
     if (!this.isUnclear(now)) return until;
+    const scope = this.#diagnosis?.scope;
     if (scope === "bot") return Math.min(this.#testAt, until);
     if (chosenBy === "itself" && scope === "replies") {
       return Math.min(this.#probedAt + this.#replyRetryMs, until);
@@ -183,7 +186,7 @@ export class FloodWait {
     this.#probes.set(number, chosenBy);
     this.#probedAt = now;
     if (chosenBy === "draw") this.#drawnAt = now;
-    if (this.#diagnosis.scope === "bot" && now >= this.#testAt) this.#noteTest(number, now);
+    if (this.#diagnosis?.scope === "bot" && now >= this.#testAt) this.#noteTest(number, now);
     return number;
   }
 
@@ -198,16 +201,17 @@ export class FloodWait {
     this.#close(number);
     const { chosenBy } = refusal;
     this.#weight.addRefusal(refusal, now);
-    if (!this.isOpen(now)) {
-      this.#diagnosis = new Diagnosis(this.#ownFloods, now < this.#ownFloodsUntil);
+    let diagnosis = this.#diagnosis;
+    if (diagnosis === undefined || !this.isOpen(now)) {
+      diagnosis = this.#diagnosis = new Diagnosis(this.#ownFloods, now < this.#ownFloodsUntil);
       this.#probes = new Map([...this.#inFlight].filter(([other]) => other > number));
       this.#replyRetryMs = firstRetryMs;
       this.#drawAt = this.#drawnAt = now;
-    } else if (this.#diagnosis.scope === "replies") {
+    } else if (diagnosis.scope === "replies") {
       this.#replyRetryMs = Math.min(longestRetryMs, 2 * this.#replyRetryMs);
     }
-    const hasChanged = this.#diagnosis.add(refusal, now);
-    const { scope } = this.#diagnosis;
+    const hasChanged = diagnosis.add(refusal, now);
+    const { scope } = diagnosis;
     if (hasChanged && scope === "bot") this.#beginRest(now);
     this.#latestRefused = Math.max(this.#latestRefused, number);
     for (const other of this.#probes.keys()) {
@@ -215,7 +219,7 @@ export class FloodWait {
       this.#probes.delete(other);
     }
     this.#probedAt = now;
-    this.#probeAt = this.#diagnosis.chats === 1 ? now : now + probeEveryMs;
+    this.#probeAt = diagnosis.chats === 1 ? now : now + probeEveryMs;
     if (chosenBy === "draw") this.#drawAt = this.#probeAt;
     return hasChanged && scope !== "unknown" ? scope : undefined;
   }
@@ -238,13 +242,14 @@ export class FloodWait {
   onSuccess(number: number, now: number): boolean {
     this.#weight.addSuccess(this.#inFlight.get(number), now);
     this.#close(number);
-    if (!this.isOpen(now) || number <= this.#latestRefused) return false;
+    const diagnosis = this.#diagnosis;
+    if (diagnosis === undefined || !this.isOpen(now) || number <= this.#latestRefused) return false;
     // Single messages may slip through while a flood begins.
-    const { scope, chats } = this.#diagnosis;
+    const { scope, chats } = diagnosis;
     if (scope === "bot" && chats > chatsNeeded && number < this.#firstTest) return false;
     this.#ownFloods = Math.min(moreChatsAtMost, this.#ownFloods + 1);
-    this.#ownFloodsUntil = Math.max(this.#ownFloodsUntil, this.#diagnosis.longest);
-    this.#diagnosis = new Diagnosis(this.#ownFloods, true);
+    this.#ownFloodsUntil = Math.max(this.#ownFloodsUntil, diagnosis.longest);
+    this.#diagnosis = undefined;
     return true;
   }
 
