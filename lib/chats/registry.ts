@@ -2,6 +2,7 @@
  * The chats that are subscribed now: the active chats of a storage in memory, in step with it, and the /starts and /stops
  * that are not written yet.
  */
+import { isSupergroupId } from "../telegram/chat_id.ts";
 import { createKeyedMutex } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { BoundedMap, SortedIds } from "../util/collections.ts";
@@ -233,7 +234,8 @@ export class ChatRegistry {
     const applied = await this.#apply(chatId, events);
     const { migrated_to } = applied.before ?? {};
     const consent = events.filter(isStartOrStop);
-    if (migrated_to !== undefined && consent.length > 0) {
+    // Other programs write to the table, too.
+    if (chatId < 0 && migrated_to !== undefined && isSupergroupId(migrated_to) && consent.length > 0) {
       const { confirmAfterMs } = await this.#apply(migrated_to, consent);
       if (confirmAfterMs !== undefined) return { ...applied, confirmAfterMs };
     }

@@ -6,6 +6,11 @@ export function isChatId(value: unknown): value is number {
   return Number.isSafeInteger(value) && Math.abs(value as number) < 2 ** 52 && value !== 0;
 }
 
+/** Whether it can be the id of a supergroup: below -1,000,000,000,000. Source: core.telegram.org/api/bots/ids */
+export function isSupergroupId(chatId: number): boolean {
+  return chatId < -1_000_000_000_000;
+}
+
 /** Whether it can be a topic's id: a whole number above 0. */
 export function isThreadId(value: unknown): value is number {
   return Number.isSafeInteger(value) && value as number > 0;

@@ -133,11 +133,11 @@ test("apply() has a group's late /stop end its supergroup's subscription, after 
     const registry = new ChatRegistry(await storageOf(0));
     await registry.load();
     await registry.apply(-5, [message("start", 1)]);
-    await registry.migrate(-5, -1005, noon);
+    await registry.migrate(-5, -1_000_000_000_005, noon);
     await registry.apply(-5, [message(kind, 2)]);
     await registry.apply(-5, [message("stop", 3)]);
-    assert.is((await registry.getChat(-1005))?.is_active, false, kind);
-    assert.is(registry.isActive(-1005), false, kind);
+    assert.is((await registry.getChat(-1_000_000_000_005))?.is_active, false, kind);
+    assert.is(registry.isActive(-1_000_000_000_005), false, kind);
   }
 });
 
