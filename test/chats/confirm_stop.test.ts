@@ -164,15 +164,15 @@ test("waits in a group that has become a supergroup before it was heard", async 
   await withHold(async (scene) => {
     const storage = scene.table.storage();
     await storage.saveChat(-5);
-    await migrateChat(storage, -5, -1005, Date.now());
+    await migrateChat(storage, -5, -1_000_000_000_005, Date.now());
     await sendElsewhere(scene);
     const registry = new ChatRegistry(storage);
     const stop = { kind: "stop", at: Date.now(), updateId: 1 } as const;
     const { before, confirmAfterMs } = await registry.apply(-5, [stop]);
     assert.equal([before?.removed_reason, confirmAfterMs], ["migrated", 3000]);
-    assert.is((await storage.getChat(-1005))?.removed_reason, "stopped");
+    assert.is((await storage.getChat(-1_000_000_000_005))?.removed_reason, "stopped");
     // The /stop of the group that is closed is told, and so is that of its supergroup.
-    assert.equal((await storage.readStopLog()).chats, new Set([-5, -1005]));
+    assert.equal((await storage.readStopLog()).chats, new Set([-5, -1_000_000_000_005]));
   }, { state: "made" });
 });
 

@@ -305,7 +305,7 @@ const pace: readonly Mutant[] = [
   {
     name: "a flood of one chat is taken for the bot's",
     file: "lib/telegram/rate_limit/flood_wait.ts",
-    text: 'return this.isOpen(now) && (this.#diagnosis.scope !== "bot" || this.#isLongRest);',
+    text: 'return this.isOpen(now) && (this.#diagnosis?.scope !== "bot" || this.#isLongRest);',
     replacement: "return false;",
     scene: "the flood of a few chats holds up no others",
   },

@@ -10,6 +10,7 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { filesApart } from "./support/parts.ts";
 
 interface Step {
   readonly title: string;
@@ -31,12 +32,16 @@ const onDeno = ["deno", "run", "--frozen", "-P=test", "test/run.ts"] as const;
 const parts = [1, 2, 3, 4].map((part) => `${part}/4`);
 
 /** A suite, in parts that run beside each other. */
-function inParts(title: string, command: Step["command"]): Step[] {
-  return parts.map((part) => ({
-    title: `${title}, ${part}`,
-    command: [...command, `--part=${part}`],
-    counts: true,
+function inParts(runtime: string, command: Step["command"]): Step[] {
+  const shares = parts.map((part) => ({
+    title: `tests on ${runtime}, ${part}`,
+    command: [...command, `--part=${part}`] as const,
+    counts: true as const,
   }));
+  return [
+    { title: `simulation on ${runtime}`, command: [...command, ...filesApart], counts: true },
+    ...shares,
+  ];
 }
 
 /**
@@ -46,9 +51,9 @@ function inParts(title: string, command: Step["command"]): Step[] {
 const steps: readonly Step[] = [
   { title: "storage on DynamoDB Local", command: ["tsx", "test/tools/dynamodb_local.ts"], counts: true },
   { title: "package", command: ["tsx", "test/tools/package.ts"], counts: true },
-  ...inParts("tests on Node", onNode),
+  ...inParts("Node", onNode),
   { title: "playground in a browser", command: ["tsx", "test/tools/browser.ts"], counts: true },
-  ...inParts("tests on Deno", onDeno),
+  ...inParts("Deno", onDeno),
   { title: "types (deno check)", command: ["deno", "check", "--frozen"] },
   { title: "networks on Bun", command: ["tsx", "test/tools/bun.ts"], counts: true },
   { title: "bundle", command: ["tsx", "test/tools/bundle.ts"], counts: true },
