@@ -16,7 +16,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   ...promiseScenarios,
 };
 
-/** The full form, in real time. */
+/** The full form. */
 export function register(test: Test, { row = "" }: RunOptions): void {
   const size = { people: 600, factor: 1, bounds: { times: 1.1, slackMs: 0, firstMs: 1000 } };
   for (const [title, scenario] of Object.entries(scenarios)) {
