@@ -315,6 +315,7 @@ export class Oracle {
     const { is_active, message_count, last_update_id, removed_reason } = after;
     const state = is_active?.BOOL ? "active" : removed_reason?.S ?? "inactive";
     this.#options.scheduler.trace(`= ${chatId} ${state} ${message_count?.N} ${last_update_id?.N}`);
+    this.#overtakings?.written(chatId, Number(last_update_id?.N));
     const stop = this.#stops.get(chatId);
     if (stop && is_active?.BOOL === false && Number(last_update_id?.N ?? 0) >= stop.updateId) {
       stop.writtenAt ??= this.#options.scheduler.now;
