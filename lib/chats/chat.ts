@@ -29,9 +29,12 @@ const strikesAtMost = 3;
 /** The chat after the event; the same object if nothing changes. `undefined` is an unknown chat. */
 export function transition(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
   const removal = chat && event.kind !== "removed" ? earlyRemovalOf(chat) : undefined;
-  const registered = removal && changed(undefined, event);
+  if (removal === undefined) return changed(chat, event);
+  const begun = changed(undefined, event);
   // The removal is applied again, after the event that registers the chat: the ids tell which was first.
-  return removal && registered ? changed(registered, removal) : changed(chat, event);
+  if (begun !== undefined) return changed(begun, removal);
+  const isEarlier = (updateIdOf(event) ?? Infinity) < (updateIdOf(removal) ?? 0);
+  return isEarlier ? chat : changed(chat, event);
 }
 
 function changed(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
@@ -83,6 +86,11 @@ export function chatOf(chatId: number, state: ChatState): Chat {
 /** Whether the chat has unsubscribed itself, so that only /start or the operator may activate it. */
 export function isStopped(chat: ChatState): boolean {
   return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");
+}
+
+/** False of a chat of which only its removal has arrived. */
+export function isRegistered(chat: ChatState): boolean {
+  return chat.added_at !== undefined || chat.last_active !== undefined;
 }
 
 /** Whether the chat is a channel, as far as is known. */
@@ -204,7 +212,7 @@ function removedUnknown(event: MemberEvent): ChatState {
 
 /** The removal of a chat of which nothing else has arrived yet. */
 function earlyRemovalOf(chat: ChatState): MemberEvent | undefined {
-  return chat.added_at === undefined && chat.last_active === undefined ? removalOf(chat) : undefined;
+  return isRegistered(chat) ? undefined : removalOf(chat);
 }
 
 /** The removal that has ended the subscription, if Telegram has reported it. */

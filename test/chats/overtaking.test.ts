@@ -69,6 +69,9 @@ rule("a message that a block has overtaken registers its chat as if it had come 
   assert.is(fold(undefined, [block, start])?.removed_reason, "blocked");
   assert.is(fold(undefined, [block, later])?.is_active, true);
   assert.is(fold(undefined, [{ ...block, isKept: false } as ChatEvent]), undefined);
+  // A /stop of an unknown chat changes nothing, in whatever order.
+  const stop: ChatEvent = { kind: "stop", at: noon, updateId: 9 };
+  assert.equal(fold(undefined, [block, stop, start]), fold(undefined, [stop, start, block]));
 });
 
 rule("a /stop that has overtaken its group's move holds in the supergroup, and counts", async () => {
