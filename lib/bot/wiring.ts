@@ -223,6 +223,8 @@ async function restoreSpool(
   if (unreadable > 0) {
     logger.warn(`${unreadable} lines of the spool file ${spool.path} cannot be read, and are left out.`);
   }
+  // What was cut off is of no use alone; where it cannot be cleared, nothing depends on it.
+  if (entries.length === 0) await spool.clear().catch(() => {});
   const written = writeQueue.resume(entries);
   overlayRestored(registry, entries, written);
   replies.resume(entries, written);

@@ -28,6 +28,16 @@ const strikesAtMost = 3;
 
 /** The chat after the event; the same object if nothing changes. `undefined` is an unknown chat. */
 export function transition(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
+  const removal = chat && event.kind !== "removed" ? earlyRemovalOf(chat) : undefined;
+  if (removal === undefined) return changed(chat, event);
+  const begun = changed(undefined, event);
+  // The removal is applied again, after the event that registers the chat: the ids tell which was first.
+  if (begun !== undefined) return changed(begun, removal);
+  const isEarlier = (updateIdOf(event) ?? Infinity) < (updateIdOf(removal) ?? 0);
+  return isEarlier ? chat : changed(chat, event);
+}
+
+function changed(chat: ChatState | undefined, event: ChatEvent): ChatState | undefined {
   switch (event.kind) {
     case "start":
     case "stop":
@@ -78,6 +88,11 @@ export function isStopped(chat: ChatState): boolean {
   return !chat.is_active && (chat.removed_reason === undefined || chat.removed_reason === "stopped");
 }
 
+/** False of a chat of which only its removal has arrived. */
+export function isRegistered(chat: ChatState): boolean {
+  return chat.added_at !== undefined || chat.last_active !== undefined;
+}
+
 /** Whether the chat is a channel, as far as is known. */
 export function isChannel({ user_info }: ChatState): boolean {
   return user_info.type === "channel";
@@ -85,9 +100,8 @@ export function isChannel({ user_info }: ChatState): boolean {
 
 function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState | undefined {
   if (chat === undefined) {
-    return event.kind === "start" || (event.kind === "message" && event.registers)
-      ? registered(event, 1)
-      : undefined;
+    if (event.kind === "stop") return event.isKept ? stoppedUnknown(event) : undefined;
+    return event.kind === "start" || event.registers ? registered(event, 1) : undefined;
   }
   if (isMessageApplied(chat, event)) return chat;
   const counted = {
@@ -96,6 +110,7 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
     last_active: toIso(Math.max(event.at, lastMessageAt(chat, event) ?? event.at)),
     ...messageIds(chat, event),
   };
+  if (event.kind !== "stop" && isBeforeRemoval(chat, counted)) return counted;
   if (event.kind === "start") return reopened(inThread(counted, threadOf(event)));
   if (event.kind === "stop") return isStopped(counted) ? counted : deactivated(counted, "stopped", event.at);
   return event.registers && !isStopped(counted) ? reopened(counted) : counted;
@@ -103,7 +118,8 @@ function onMessage(chat: ChatState | undefined, event: MessageEvent): ChatState 
 
 function onMembership(chat: ChatState | undefined, event: MemberEvent): ChatState | undefined {
   if (chat === undefined) {
-    return event.kind === "returned" && event.registers ? registered(event, 0) : undefined;
+    if (event.kind === "removed") return event.isKept ? removedUnknown(event) : undefined;
+    return event.registers ? registered(event, 0) : undefined;
   }
   if (isMemberApplied(chat, event) || isOlderThanLastMessage(chat, event)) return chat;
   const updateId = updateIdOf(event);
@@ -176,6 +192,45 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
   };
 }
 
+/** A supergroup whose /stop has overtaken its group's move. */
+function stoppedUnknown(event: MessageEvent): ChatState {
+  const { addedBy: _addedBy, threadId: _threadId, ...stop } = event;
+  return deactivated(registered(stop, 1), "stopped", event.at);
+}
+
+/** A chat whose removal has overtaken its messages: without the times of a registration, as `earlyRemovalOf` knows it. */
+function removedUnknown(event: MemberEvent): ChatState {
+  return {
+    is_active: false,
+    message_count: 0,
+    user_info: mergedInfo({}, event.userInfo),
+    removed_at: toIso(event.at),
+    removed_reason: event.reason ?? "gone",
+    last_member_update_id: updateIdOf(event),
+  };
+}
+
+/** The removal of a chat of which nothing else has arrived yet. */
+function earlyRemovalOf(chat: ChatState): MemberEvent | undefined {
+  return isRegistered(chat) ? undefined : removalOf(chat);
+}
+
+/** The removal that has ended the subscription, if Telegram has reported it. */
+function removalOf(chat: ChatState): MemberEvent | undefined {
+  const { is_active, removed_at, removed_reason: reason, last_member_update_id: updateId } = chat;
+  const at = parseTime(removed_at ?? undefined);
+  const isRemoval = !is_active && (reason === "blocked" || reason === "left");
+  return isRemoval && updateId !== undefined && at !== undefined
+    ? { kind: "removed", at, updateId, reason }
+    : undefined;
+}
+
+/** Whether a message, which `counted` has, was sent before the removal that has ended the chat's subscription. */
+function isBeforeRemoval(chat: ChatState, counted: ChatState): boolean {
+  const removal = removalOf(chat);
+  return removal !== undefined && !isOlderThanLastMessage(counted, removal);
+}
+
 /** The person who adds the bot to the chat, if the id is valid. */
 function adderOf(event: ChatEvent): number | undefined {
   const addedBy = "addedBy" in event ? event.addedBy : undefined;
@@ -208,7 +263,9 @@ function activated(chat: ChatState): ChatState {
  * supergroup, to which its next /stop belongs, too.
  */
 function reopened(chat: ChatState): ChatState {
-  return chat.is_active ? chat : { ...activated(chat), migrated_to: chat.migrated_to };
+  if (chat.is_active) return chat;
+  const { migrated_to, added_at = chat.last_active } = chat;
+  return { ...activated(chat), added_at, migrated_to };
 }
 
 function deactivated(chat: ChatState, reason: RemovedReason, at: number): ChatState {

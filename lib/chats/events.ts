@@ -86,6 +86,8 @@ export interface MessageEvent extends BaseEvent {
   readonly userInfo?: UserInfo | undefined;
   /** Default: false. A /start always may. */
   readonly registers?: boolean;
+  /** Whether a /stop is kept of an unknown chat, too: its group, and the move, may arrive after it. Default: false. */
+  readonly isKept?: boolean;
   /** Who adds the bot to the group or channel, if this registers it. */
   readonly addedBy?: number | undefined;
   /**
@@ -107,6 +109,8 @@ export interface MemberEvent extends BaseEvent {
   readonly userInfo?: UserInfo | undefined;
   /** Whether a return may register or reactivate. Default: false. */
   readonly registers?: boolean;
+  /** Whether a removal is kept of an unknown chat, too: earlier messages may arrive after it. Default: false. */
+  readonly isKept?: boolean;
   /** Who adds the bot to the group or channel, if a return registers or reactivates it. */
   readonly addedBy?: number | undefined;
 }

@@ -47,7 +47,7 @@ export function createSubscriptionMiddleware(
   // A runner hands over one chat's updates side by side: they are written in their order.
   const inOrder = createKeyedMutex();
   const handle = async ({ api, update, me }: CommandContext): Promise<void> => {
-    const unlimited = await parser.parse(update, { api, botUsername: me.username });
+    const unlimited = await parser.parse(update, { api, botUsername: me.username, mayOvertake: true });
     if (unlimited === undefined) return;
     const opened = await registry(me.id);
     const parsed = registration.limit(unlimited, opened);

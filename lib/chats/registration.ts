@@ -43,6 +43,9 @@ export class Registration {
    */
   limit(parsed: ParsedUpdate, registry: RegisteredChats): ParsedUpdate | undefined {
     const { chatId, write } = parsed;
+    if (write?.kind === "event" && write.event.kind === "removed" && !this.#isToKeep(parsed)) {
+      return { ...parsed, write: { ...write, event: { ...write.event, isKept: false } } };
+    }
     if (write?.kind !== "event" || !mayRegister(write.event) || registry.isActive(chatId)) return parsed;
     const { event } = write;
     const { adders } = registry;
@@ -68,13 +71,23 @@ export class Registration {
     else this.#unknown.delete(chatId);
   }
 
+  /** Whether the removal of a chat that may be unknown is to be kept: not where its messages cannot register it. */
+  #isToKeep({ chatId, chatType }: ParsedUpdate): boolean {
+    return !this.#unknown.has(chatId) && this.#isTypeAllowed(chatType);
+  }
+
+  #isTypeAllowed(chatType: ChatType | undefined): boolean {
+    const { chatTypes } = this.#options;
+    return chatType === undefined || chatTypes === undefined || chatTypes.includes(chatType);
+  }
+
   #refusalOf(
     { chatId, chatType }: ParsedUpdate,
     adderId: number | undefined,
     registry: RegisteredChats,
   ): RegistrationRefusal | undefined {
-    const { chatTypes, chatsPerAdder = defaultChatsPerAdder } = this.#options;
-    if (chatType !== undefined && chatTypes?.includes(chatType) === false) return "chatTypeNotAllowed";
+    const { chatsPerAdder = defaultChatsPerAdder } = this.#options;
+    if (!this.#isTypeAllowed(chatType)) return "chatTypeNotAllowed";
     if (adderId === undefined || chatsPerAdder === Infinity) return undefined;
     const counts = (each: number): boolean => registry.isActive(each) && !this.#isExempt(each);
     const others = registry.adders.countBeside(chatId, adderId, counts);

@@ -13,7 +13,7 @@ import { type Clock, monotonic, systemClock } from "../util/clock.ts";
 import { BoundedMap, BoundedSet } from "../util/collections.ts";
 import { messageOf } from "../util/errors.ts";
 import { createTokenBuckets, type TokenBuckets } from "../util/token_bucket.ts";
-import { isChannel } from "./chat.ts";
+import { isChannel, isRegistered } from "./chat.ts";
 import type { ChatEvent, ChatState } from "./events.ts";
 import type { Addressee, MessageName, MessageRenderer } from "./messages.ts";
 import type { ChatRegistry } from "./registry.ts";
@@ -71,7 +71,7 @@ function greetings({ before, after }: WriteResult): Reply[] {
 }
 
 function welcome(before: ChatState | undefined): Reply {
-  return before === undefined ? "registered" : "returned";
+  return before === undefined || !isRegistered(before) ? "registered" : "returned";
 }
 
 export interface RepliesOptions {

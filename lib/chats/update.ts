@@ -62,6 +62,8 @@ export interface UpdateContext {
   readonly botUsername: string;
   /** Whether the chat may use the bot; default: true. One that may not can still end its subscription. */
   readonly isAllowed?: boolean;
+  /** Whether updates may overtake each other, as on their way to a webhook. Default: false. */
+  readonly mayOvertake?: boolean;
   /** Whether a chat that is not allowed may have a subscription all the same. Default: each may. */
   readonly mayBeActive?: (chatId: number) => boolean;
 }
@@ -114,7 +116,9 @@ export class UpdateParser {
       kind: MessageEvent["kind"] = "message",
       registers: boolean = this.#registers,
     ): ParsedUpdate => {
-      const event = { kind, ...this.#commonOf(update, message, registers), ...inThread(update) };
+      // Only a supergroup can have a group before it.
+      const isKept = kind === "stop" && chatType === "supergroup" ? { isKept: true } : {};
+      const event = { kind, ...this.#commonOf(update, message, registers), ...inThread(update), ...isKept };
       return { chatId, chatType, intent, write: { kind: "event", chatId, event } };
     };
     // Telegram is asked for a group's administrators only where there is a subscription to end.
@@ -137,7 +141,7 @@ export class UpdateParser {
   #parseMembership(
     update: Update,
     member: ChatMemberUpdated,
-    { isAllowed = true }: UpdateContext,
+    { isAllowed = true, mayOvertake = false }: UpdateContext,
   ): ParsedUpdate | undefined {
     const { id: chatId, type: chatType } = member.chat;
     const isMember = isPresent(member.new_chat_member);
@@ -149,6 +153,7 @@ export class UpdateParser {
       kind: isMember ? "returned" : "removed",
       reason: chatType === "private" ? "blocked" : "left",
       ...this.#commonOf(update, member, this.#registers),
+      ...(mayOvertake && isAllowed && !isMember ? { isKept: true } : {}),
     } as const;
     return { chatId, chatType, intent: "nothing", write: { kind: "event", chatId, event } };
   }

@@ -72,7 +72,7 @@ export class UpdateProcessor {
   async handle(update: Update): Promise<void> {
     const { registry, replies, clock, handle, hasHandlers } = this.#options;
     await this.#inOrder(chatKeyOf(update), async () => {
-      const { parsed, isAllowed } = await this.#parse(update);
+      const { parsed, isAllowed } = await this.#parse(update, true);
       // A /stop that cannot be written counts until it is delivered again.
       if (parsed?.intent === "stop") registry.overlayConsent(parsed.chatId, false);
       const result = parsed?.write && await this.#writeNow(update.update_id, parsed, parsed.write);
@@ -177,11 +177,13 @@ export class UpdateProcessor {
 
   async #parse(
     update: Update,
+    mayOvertake: boolean = false,
   ): Promise<{ readonly parsed: ParsedUpdate | undefined; readonly isAllowed: boolean }> {
     const { api, botUsername, parser, registry } = this.#options;
     const isAllowed = await this.#options.isAllowed?.(update) ?? true;
     const mayBeActive = (chatId: number): boolean => registry.isUnread || registry.isActive(chatId);
-    const parsed = await parser.parse(update, { api, botUsername, isAllowed, mayBeActive });
+    const context = { api, botUsername, isAllowed, mayOvertake, mayBeActive };
+    const parsed = await parser.parse(update, context);
     return { parsed: parsed && this.#limit(parsed, isAllowed), isAllowed };
   }
 

@@ -4,7 +4,7 @@
  */
 import { backoffMs } from "../util/async.ts";
 import { type Clock, nextTurn, steady, toIso } from "../util/clock.ts";
-import { isMessage, transition } from "./chat.ts";
+import { isMessage, isRegistered, transition } from "./chat.ts";
 import type { ChatEvent, ChatState } from "./events.ts";
 import { type ApplyResult, isOutage } from "./storage.ts";
 
@@ -132,7 +132,8 @@ function resultsOf(
 /** An event with an update id that does not change a known chat is one that the chat has already. */
 function resultOf(before: ChatState | undefined, event: ChatEvent): WriteResult {
   const after = transition(before, event);
-  const isRepeated = before !== undefined && after === before && "updateId" in event;
+  const isKnown = before !== undefined && isRegistered(before);
+  const isRepeated = isKnown && after === before && "updateId" in event;
   return { before, after, isRepeated };
 }
 

@@ -128,12 +128,15 @@ const guessAbsent: ExpectedItem = { kind: "absent", isRead: false, state: undefi
 /**
  * Of a chat that is guessed to be active nothing else is known: the condition makes sure that nothing else matters. The
  * guess has strikes, so that an event that clears them removes the attribute; an event that depends on their number needs
- * the item. Its topic is an impossible one, so that each /start writes its own.
+ * the item. Its topic is an impossible one, so that each /start writes its own; its `added_at` is, too, so that none is written.
  */
 const guessActive: ExpectedItem = {
   kind: "active",
   isRead: false,
-  state: { is_active: true, message_count: 0, user_info: {}, removed_at: null, strikes: 1, thread_id: 0 },
+  state: {
+    ...{ is_active: true, added_at: "", message_count: 0, user_info: {} },
+    ...{ removed_at: null, strikes: 1, thread_id: 0 },
+  },
 };
 
 /** The expectation after a read; `undefined` means that there is no such item. */
@@ -267,7 +270,8 @@ export function resultOfLostAnswer(
   const { last_update_id, last_word_update_id, last_member_update_id } = state;
   const ids = { last_update_id, last_word_update_id, last_member_update_id };
   const held = { message_count: now.message_count - counted, ...ids };
-  const guessed = kind === "active" ? { strikes: now.strikes, thread_id: now.thread_id } : {};
+  const { added_at, strikes, thread_id } = now;
+  const guessed = kind === "active" ? { added_at, strikes, thread_id } : {};
   return { before: { ...now, ...state, ...held, ...guessed }, after: now };
 }
 

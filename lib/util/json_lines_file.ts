@@ -38,7 +38,7 @@ export class LineFile {
     const lines = bytes.toString("utf8").split("\n");
     const last = lines.pop() ?? "";
     // The next line must not continue one that was cut off.
-    if (last !== "") await this.#write("\n");
+    this.#isTorn = last !== "";
     const entries = [...lines, last].map((line) => entryOf(line, isEntry));
     return {
       entries: entries.filter((entry) => entry !== undefined),
@@ -63,6 +63,7 @@ export class LineFile {
       await this.#file.truncate(0);
       await this.#file.datasync();
       this.#size = 0;
+      this.#isTorn = false;
     });
   }
 
@@ -87,7 +88,7 @@ export class LineFile {
   }
 
   async #flush(lines: readonly string[]): Promise<void> {
-    // A line that a full disk has cut off is ended; the caller, whose append has failed, appends it again.
+    // A line that was cut off is ended. Where a full disk has done that, the append has failed, and is made again.
     const start = this.#isTorn ? "\n" : "";
     try {
       await this.#write(start + lines.join(""));

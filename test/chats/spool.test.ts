@@ -124,13 +124,14 @@ test("lines that are none are counted and left out", () =>
     });
   }));
 
-test("a disk that is full for a moment leaves nothing behind that is not cleared later", () =>
-  inFolder(async (path) => {
-    const { file } = await openFile(path);
-    let isFull = true;
-    const disk = new Proxy(file, {
+/** A spool whose disk takes ten bytes of each append while it is full. */
+async function onDisk(path: string, disk: { isFull: boolean }): Promise<Spool> {
+  const { file } = await openFile(path);
+  return new Spool(
+    path,
+    new Proxy(file, {
       get(target, key) {
-        if (key === "appendFile" && isFull) {
+        if (key === "appendFile" && disk.isFull) {
           return async (bytes: Uint8Array) => {
             await target.appendFile(bytes.subarray(0, 10));
             throw new Error("ENOSPC: no space left on device");
@@ -139,18 +140,41 @@ test("a disk that is full for a moment leaves nothing behind that is not cleared
         const value = Reflect.get(target, key) as unknown;
         return typeof value === "function" ? value.bind(target) : value;
       },
-    });
-    const spool = new Spool(path, disk);
+    }),
+  );
+}
+
+test("a disk that is full for a moment leaves nothing behind that is not cleared later", () =>
+  inFolder(async (path) => {
+    const disk = { isFull: true };
+    const spool = await onDisk(path, disk);
     await spool.read();
     for (let times = 0; times < 3; times++) {
       assert.match((await failureOf(spool.append(entries))).message, "ENOSPC");
     }
-    isFull = false;
+    disk.isFull = false;
     await spool.append(entries);
     await using(path, async (other) => assert.equal((await other.read()).entries, entries));
     await spool.clear();
     assert.is((await stat(path)).size, 0);
     await spool.close();
+  }));
+
+test("lines torn by a full disk cost nothing that is before or after them, however often it was full", () =>
+  inFolder(async (path) => {
+    const [first, second, third] = entries as [ChatWrite, ChatWrite, ChatWrite];
+    const disk = { isFull: false };
+    for (const write of [first, second, third]) {
+      // Each process finds the torn line of the one before it, and the disk still full.
+      const spool = await onDisk(path, disk);
+      await spool.read();
+      disk.isFull = false;
+      await spool.append([write]);
+      disk.isFull = true;
+      assert.match((await failureOf(spool.append([move]))).message, "ENOSPC");
+      await spool.close();
+    }
+    await using(path, async (spool) => assert.equal(await spool.read(), { entries, unreadable: 2 }));
   }));
 
 async function openFile(path: string): Promise<{ readonly file: FileHandle }> {
@@ -309,6 +333,34 @@ bot(
         }));
         assert.equal([sent, skipped], [0, 1]);
         assert.equal(supergroup.inbox, []);
+      }, { bot: { clock, spoolFile }, state: "made" });
+    }),
+);
+
+bot(
+  "what a torn line follows and precedes on disk is kept, and torn lines alone are cleared",
+  () =>
+    inFolder(async (spoolFile) => {
+      await withBot(async ({ bot, server, table, item, another }) => {
+        const leavers = [server.user(), server.user()];
+        const stops: string[] = [];
+        for (const { chatId } of leavers) {
+          await plantActive(table, chatId);
+          const event = { kind: "stop", at: Date.now(), updateId: 7 };
+          stops.push(JSON.stringify({ kind: "event", chatId, event }));
+        }
+        await mkdir(dirname(spoolFile), { recursive: true });
+        await writeFile(
+          spoolFile,
+          `${stops[0]}\n${stops[1]?.slice(0, 30)}\n${stops[1]}\n${stops[0]?.slice(0, 9)}`,
+        );
+        await bot.startBot();
+        await until(() => !bot.health.isDegraded, "they are not kept");
+        for (const leaver of leavers) assert.equal((await item(leaver))?.["is_active"], { BOOL: false });
+        await bot.stopBot();
+        await writeFile(spoolFile, `${stops[0]?.slice(0, 30)}\n${stops[1]?.slice(0, 9)}`);
+        await another().startBot();
+        assert.is((await stat(spoolFile)).size, 0);
       }, { bot: { clock, spoolFile }, state: "made" });
     }),
 );

@@ -39,6 +39,9 @@ export interface Said {
   readonly userInfo: Record<string, unknown>;
 }
 
+/** Ids of supergroups are this or lower. */
+const lastSupergroup = -1_000_000_000_001;
+
 export class Model {
   readonly entries: Map<number, Entry> = new Map();
 
@@ -46,7 +49,10 @@ export class Model {
   message(said: Said, command?: "start" | "stop"): void {
     const entry = this.entries.get(said.chatId);
     if (entry === undefined) {
-      if (command !== "stop") this.#register(said, { message_count: 1, last_update_id: said.updateId });
+      // A supergroup's /stop may have come before the move of its group.
+      if (command === "stop" && said.chatId > lastSupergroup) return;
+      this.#register(said, { message_count: 1, last_update_id: said.updateId });
+      if (command === "stop") stop(this.entries.get(said.chatId) as Entry, iso(said.date));
       return;
     }
     this.#count(entry, said);

@@ -426,14 +426,11 @@ class History {
 
   /** What machines at rest still keep that can be seen from outside: timers, requests, and files. */
   #leftovers(): string[] {
-    return this.#wanted.flatMap(({ name, machine, disk, log }) => {
+    return this.#wanted.flatMap(({ name, machine, disk }) => {
       const waiting = machine === undefined ? 0 : this.#scheduler.waitingFor(machine);
       return [
         ...waiting > leftAtMost ? [`KEPT ${name} still has ${waiting} timers and requests`] : [],
-        // What a full disk has torn is left out, and stays until the next outage is over.
-        ...disk.size > 0 && !log.some(({ message }) => message.includes("left out"))
-          ? [`KEPT the files of ${name} still have ${disk.size} bytes`]
-          : [],
+        ...disk.size > 0 ? [`KEPT the files of ${name} still have ${disk.size} bytes`] : [],
       ];
     });
   }

@@ -38,6 +38,27 @@ const updates: readonly Mutant[] = [
     replacement: "return marked;",
   },
   {
+    name: "a block that overtakes its chat's first message is not kept",
+    file: "lib/chats/update.ts",
+    text: "mayOvertake && isAllowed && !isMember",
+    replacement: "mayOvertake && isAllowed && isMember",
+    scene: "a block that overtakes the first message on its way to a webhook holds, on whatever machine",
+  },
+  {
+    name: "a message ends a block that was later",
+    file: "lib/chats/chat.ts",
+    text: 'if (event.kind !== "stop" && isBeforeRemoval(chat, counted)) return counted;',
+    replacement: "",
+    scene: "a block that overtakes the first message on its way to a webhook holds, on whatever machine",
+  },
+  {
+    name: "a /stop in a supergroup that is not known yet is not kept",
+    file: "lib/chats/update.ts",
+    text: 'kind === "stop" && chatType === "supergroup"',
+    replacement: 'kind === "stop" && chatType === "private"',
+    scene: "a /stop in a supergroup that a webhook delivers before what its group has said holds",
+  },
+  {
     name: "a group's move to its supergroup is not followed",
     file: "lib/chats/update.ts",
     text: "const move = moveOf(message);",

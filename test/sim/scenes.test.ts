@@ -3,7 +3,7 @@ import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { assert, suite } from "../harness.ts";
 import { chatsOf, windowOf } from "./broadcast_oracle.ts";
 import { sdkItem } from "./dynamodb/dynamodb.ts";
-import { LedgerName } from "./plan.ts";
+import { LedgerName, TableName } from "./plan.ts";
 import { Scene, type SceneOptions } from "./scene.ts";
 import { warmUp } from "./warm_up.ts";
 
@@ -336,6 +336,50 @@ test("an update that comes to a webhook several times, and to several machines, 
   const { heldUp = 0, answerReset = 0, unanswered = 0 } = scene.route?.met ?? {};
   assert.ok(heldUp > 3 && answerReset > 3 && unanswered > 0);
   assert.is(scene.telegram.server.pendingUpdates, 0);
+  assert.equal(scene.problems(), []);
+});
+
+test("a block that overtakes the first message on its way to a webhook holds, on whatever machine", async () => {
+  const scene = new Scene(1, { webhook: { baseMs: 5, tailMs: 5000, heldUp: 0.3 } });
+  const machines = ["a", "b"].map((name) => scene.machine({ name, hasWebhook: true }));
+  await scene.act(() => machines.forEach((machine) => machine.start()));
+  await scene.pass(3000);
+  let overtaken = 0;
+  scene.onWrite = (table, before, after) => {
+    if (table === TableName && before === undefined && after?.["is_active"]?.BOOL === false) overtaken++;
+  };
+  for (let round = 0; round < 5; round++) {
+    await scene.act(() => scene.subscribe(4).forEach((person) => scene.users.block(person)));
+    await scene.pass(60_000);
+    assert.equal(scene.problems(), []);
+    await scene.act(() => scene.users.unblockAll());
+    await scene.pass(60_000);
+  }
+  assert.ok(overtaken > 2);
+  assert.equal(scene.problems(), []);
+});
+
+test("a /stop in a supergroup that a webhook delivers before what its group has said holds", async () => {
+  const scene = new Scene(1, { webhook: { baseMs: 5, tailMs: 5000, heldUp: 0.3 } });
+  const machines = ["a", "b"].map((name) => scene.machine({ name, hasWebhook: true }));
+  await scene.act(() => machines.forEach((machine) => machine.start()));
+  await scene.pass(3000);
+  const { users } = scene;
+  const groups = Array.from({ length: 12 }, () => users.newGroup());
+  let overtaken = 0;
+  scene.onWrite = (table, before, after) => {
+    const isFirst = table === TableName && before === undefined;
+    if (isFirst && after?.["is_active"]?.BOOL === false && after["migrated_from"] === undefined) overtaken++;
+  };
+  await scene.act(() => {
+    for (const group of groups) {
+      users.heardInGroup(group.chat, group.chat.say(group.owner, "/start"));
+      users.migrate(group);
+      users.heardInGroup(group.chat, group.chat.say(group.owner, "/stop"));
+    }
+  });
+  await scene.pass(90_000);
+  assert.ok(overtaken > 2);
   assert.equal(scene.problems(), []);
 });
 

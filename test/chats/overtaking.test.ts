@@ -1,0 +1,150 @@
+/** Updates that overtake each other: at a webhook, or around a group's move to its supergroup. */
+import fc from "fast-check";
+import type { Update } from "grammy/types";
+import { fold, isMessage } from "../../lib/chats/chat.ts";
+import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
+import { migrateChat } from "../../lib/chats/storage.ts";
+import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
+import { assert, suite } from "../harness.ts";
+import type { BotOptions } from "../../lib/bot/options.ts";
+import { said, withBot } from "../support/bot.ts";
+
+const noon = Date.UTC(2026, 0, 1, 12);
+
+const rule = suite("the consent rule: updates that overtake each other");
+
+/** What a person does, in Telegram's order: words, some with a block and an unblock after them; at last a /stop or a block. */
+const lives = fc.record({
+  words: fc.array(fc.tuple(fc.constantFrom("start", "message"), fc.boolean()), {
+    minLength: 1,
+    maxLength: 5,
+  }),
+  end: fc.constantFrom("stop", "removed", "nothing"),
+  secondsEach: fc.constantFrom(0, 1, 7),
+}).map(({ words, end, secondsEach }) => {
+  const kinds = words.flatMap(([kind, isBlocked]) => [kind, ...isBlocked ? ["removed", "returned"] : []]);
+  return [...kinds, ...end === "nothing" ? [] : [end]].map((kind, index) => ({
+    ...{ kind, updateId: 10 + index, at: noon + index * secondsEach * 1000, registers: true },
+    ...kind === "removed" && { reason: "blocked", isKept: true },
+  })) as ChatEvent[];
+});
+
+/** One list of two, each in its own order. */
+function interleaved(
+  one: readonly ChatEvent[],
+  other: readonly ChatEvent[],
+  turns: Iterator<boolean>,
+): ChatEvent[] {
+  const [rest, queue] = [[...one], [...other]];
+  const all: ChatEvent[] = [];
+  while (rest.length + queue.length > 0) {
+    const isFirst = queue.length === 0 || (rest.length > 0 && turns.next().value === true);
+    all.push((isFirst ? rest : queue).shift() as ChatEvent);
+  }
+  return all;
+}
+
+function standingOf(chat: ChatState | undefined): unknown {
+  return [chat?.is_active, chat?.removed_reason, chat?.message_count];
+}
+
+rule("messages and blocks of a person come to the same standing and count, whichever overtake which", () => {
+  fc.assert(
+    fc.property(lives, fc.infiniteStream(fc.boolean()), (events, turns) => {
+      const [words, members] = [events.filter(isMessage), events.filter((event) => !isMessage(event))];
+      const order = interleaved(words, members, turns);
+      const [expected, actual] = [fold(undefined, events), fold(undefined, order)];
+      assert.equal(standingOf(actual), standingOf(expected), JSON.stringify(order));
+      assert.equal(fold(actual, order), actual, "all of it is held");
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+rule("a message that a block has overtaken registers its chat as if it had come first", () => {
+  const start: ChatEvent = { kind: "start", at: noon, updateId: 10, userInfo: { username: "ada" } };
+  const block: ChatEvent = { kind: "removed", reason: "blocked", at: noon, updateId: 11, isKept: true };
+  const later: ChatEvent = { kind: "message", at: noon + 1000, updateId: 13, registers: true };
+  assert.equal(fold(undefined, [block, start]), fold(undefined, [start, block]));
+  assert.is(fold(undefined, [block, start])?.removed_reason, "blocked");
+  assert.is(fold(undefined, [block, later])?.is_active, true);
+  assert.is(fold(undefined, [{ ...block, isKept: false } as ChatEvent]), undefined);
+  // A /stop of an unknown chat changes nothing, in whatever order.
+  const stop: ChatEvent = { kind: "stop", at: noon, updateId: 9 };
+  assert.equal(fold(undefined, [block, stop, start]), fold(undefined, [stop, start, block]));
+});
+
+rule("a /stop that has overtaken its group's move holds in the supergroup, and counts", async () => {
+  const storage = new InMemoryChatStorage();
+  await storage.apply(-5, [{ kind: "start", at: noon, updateId: 10 }]);
+  await storage.apply(-1005, [{ kind: "stop", at: noon + 5000, updateId: 12, isKept: true }]);
+  await migrateChat(storage, -5, -1005, noon + 6000);
+  const { is_active, removed_reason, message_count, added_at } = await storage.getChat(-1005) ?? {};
+  assert.equal([is_active, removed_reason, message_count], [false, "stopped", 2]);
+  assert.is(added_at, new Date(noon).toISOString());
+});
+
+rule.run();
+
+const bots = suite("a bot whose updates overtake each other");
+
+bots("a block that a webhook delivers before the chat's first message holds, on any instance", async () => {
+  await withBot(async ({ bot, server, item, another }) => {
+    const person = server.user();
+    const other = another();
+    const hear = async (to: typeof bot, update_id: number, text: string): Promise<void> => {
+      const message = server.unheard(() => person.say(text));
+      await to.handleUpdate({ update_id, message } as Update);
+    };
+    const { chat, user: from } = person;
+    const [date, new_chat_member] = [Math.floor(Date.now() / 1000), { status: "kicked" }];
+    await bot.handleUpdate(
+      { update_id: 11, my_chat_member: { chat, from, date, new_chat_member } } as Update,
+    );
+    await hear(other, 10, "/start");
+    const { removed_reason, message_count, added_at } = await item(person) ?? {};
+    assert.equal([removed_reason, message_count], [{ S: "blocked" }, { N: "1" }]);
+    assert.ok(added_at);
+    assert.is((await bot.broadcast("signal")).recipients, 0);
+    await hear(bot, 13, "hello");
+    assert.equal((await item(person))?.["is_active"], { BOOL: true });
+  }, { state: "initialized" });
+});
+
+bots("a block of a chat that may not be registered is not kept", async () => {
+  const limits: Partial<BotOptions>[] = [{ allowedUsers: [4711] }, { chatTypes: ["group"] }];
+  for (const bot of limits) {
+    await withBot(async ({ bot, server, table }) => {
+      const { chat, user: from } = server.user();
+      const [date, new_chat_member] = [Math.floor(Date.now() / 1000), { status: "kicked" }];
+      const my_chat_member = { chat, from, date, new_chat_member };
+      await bot.handleUpdate({ update_id: 11, my_chat_member } as Update);
+      assert.is(await table.size(), 0);
+    }, { bot, state: "initialized" });
+  }
+});
+
+bots(
+  "a /stop in a supergroup that is heard before the move holds, and nobody is welcomed after it",
+  async () => {
+    await withBot(async ({ bot, server, settled, item }) => {
+      const boss = server.user();
+      const group = server.group({ title: "Desk", administrators: [boss] });
+      group.say(boss, "/start");
+      await settled();
+      const supergroup = server.unheard(() => group.migrate());
+      supergroup.say(boss, "/stop");
+      await settled();
+      const told = { message_id: 900, date: Math.floor(Date.now() / 1000), from: boss.user };
+      server.push({ message: { ...told, chat: supergroup.chat, migrate_from_chat_id: group.chatId } });
+      supergroup.say(boss, "hello");
+      await settled();
+      const { removed_reason, message_count } = await item(supergroup) ?? {};
+      assert.equal([removed_reason, message_count], [{ S: "stopped" }, { N: "3" }]);
+      assert.equal(said(supergroup), ["This chat is not subscribed. /start subscribes it."]);
+      assert.is((await bot.broadcast("signal")).recipients, 0);
+    });
+  },
+);
+
+bots.run();
