@@ -33,6 +33,9 @@ export interface WindowState {
   readonly unsent: readonly number[];
 }
 
+/** Recipients named in the run's item, which DynamoDB limits to 400 KB, as their place in the order is passed. */
+const passedAtMost = 10_000;
+
 type Changes = Partial<RunRecord>;
 
 /** A place in the order, as the run's attributes have it. */
@@ -137,10 +140,11 @@ export class RunCheckpoint {
     const counts = counters.state;
     // What the window may cost is set aside with it.
     const paid = counts.paid + (this.#isPaid ? message.priceFor(window.length) : 0);
+    const bounds = this.#windowOf(window, underWay);
     const changes = {
       ...{ ...counts, paid, recipients, halted_by: undefined },
-      ...this.#windowOf(window, underWay),
-      unsent: this.#unsentWith(unsent),
+      ...bounds,
+      unsent: this.#unsentWith(unsent, bounds),
       ...await this.#message(),
     };
     if (!await this.#save(changes, giveUpMs)) return false;
@@ -261,9 +265,10 @@ export class RunCheckpoint {
     };
   }
 
-  /** Adds those that an earlier process has left unsent, and that are not in a window yet. */
-  #unsentWith(unsent: readonly number[], bound: Cursor = this.#cursor): number[] {
-    return [...unsent, ...this.#run.queue.first.filter(this.#isPassedBy(bound))];
+  /** Adds those that are still to be taken although the order goes on behind them. */
+  #unsentWith(unsent: readonly number[], bound: Cursor): number[] {
+    const passed = this.#run.queue.first.filter(this.#isPassedBy(bound));
+    return [...unsent, ...passed.slice(0, passedAtMost)];
   }
 
   /** Tells of a chat whether the order goes on behind it, or leaves it out as it was drawn: so that it has to be named. */
@@ -276,7 +281,7 @@ export class RunCheckpoint {
   }
 
   /** The window's attributes. `pending` lists the chats up to the last cursor, which the window's bounds leave out. */
-  #windowOf(chats: readonly number[], underWay: readonly number[]): Changes {
+  #windowOf(chats: readonly number[], underWay: readonly number[]): Changes & Cursor {
     const { order } = this.#run.queue;
     const { cursor, cursor_value } = this.#cursor;
     const isNamed = this.#isPassedBy(this.#cursor);

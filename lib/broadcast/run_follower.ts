@@ -237,8 +237,10 @@ function inDoubt(run: RunRecord, order: SendOrder): (id: number) => boolean {
   const pending = new Set(run.pending);
   // Chats that were drawn out of their turn are pending until they have an outcome, wherever the window is.
   const sampled = new Set(run["sampled"] as readonly number[] | undefined);
+  // Chats that joined the list late surely do not have the message, even those with a place in the window.
+  const unsent = new Set(run["unsent"] as readonly number[] | undefined);
   const isInWindow = inWindow(order, run);
-  return (id) => pending.has(id) || (isInWindow(id) && !sampled.has(id));
+  return (id) => pending.has(id) || (isInWindow(id) && !sampled.has(id) && !unsent.has(id));
 }
 
 /** Where a run goes on: with which chats, and what has been counted. */

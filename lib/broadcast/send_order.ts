@@ -39,6 +39,11 @@ export function isBefore(one: Position, other: Position): boolean {
   return one.value === other.value ? one.rank < other.rank : one.value < other.value;
 }
 
+/** Below 0 if the first of two chats comes before the other. */
+function compareIn(order: SendOrder, one: number, other: number): number {
+  return isBefore(positionOf(order, one), positionOf(order, other)) ? -1 : 1;
+}
+
 function rankOf(start: OrderStart | undefined, chatId: number): number {
   if (start === undefined) return chatId;
   return chatId > 0 ? around(chatId - start.people) : circle + around(chatId - start.groups);
@@ -105,9 +110,6 @@ export interface RecipientQueueOptions {
   readonly except?: readonly number[];
 }
 
-/** Chats that join when their place in the order was passed are taken so many at a time: each is named in the ledger. */
-const lateAtOnce = 30;
-
 /** The recipients of a broadcast, taken in their order; the list may be read anew while they are written to. */
 export class RecipientQueue {
   readonly order: SendOrder;
@@ -116,8 +118,6 @@ export class RecipientQueue {
   /** The ids in an order that a function has made; otherwise `#indexOf` gives the order. */
   readonly #explicit: readonly number[] | undefined;
   readonly #first: number[];
-  /** Chats that joined behind the position. */
-  #late: number[] = [];
   /** Chats that were taken, and are on the list no more: one that comes back is not taken again. */
   readonly #taken = new Set<number>();
   /** Chats that were sent to out of their turn. */
@@ -136,9 +136,7 @@ export class RecipientQueue {
     this.#after = after;
     this.#indexOf = placesIn(ids, order.start);
     if (order.values !== undefined) {
-      this.#explicit = Array.from(ids).sort((a, b) =>
-        isBefore(positionOf(order, a), positionOf(order, b)) ? -1 : 1
-      );
+      this.#explicit = Array.from(ids).sort((a, b) => compareIn(order, a, b));
     }
     this.#place = this.#placeAfter(after);
   }
@@ -147,7 +145,7 @@ export class RecipientQueue {
   get left(): number {
     let skipped = 0;
     for (const chatId of this.#except) if (this.#isAhead(chatId)) skipped++;
-    return this.#first.length + this.#late.length + this.#total - this.#place - skipped;
+    return this.#first.length + this.#total - this.#place - skipped;
   }
 
   /** Those that are taken before all others, wherever they are in the order. */
@@ -165,15 +163,14 @@ export class RecipientQueue {
     return includesSorted(this.#ids, chatId);
   }
 
-  /** The next recipients, fewer where there are not so many. */
+  /** The next recipients in the order, fewer where there are not so many. */
   take(count: number): number[] {
-    const taken = this.#first.splice(0, count);
+    const taken = this.#first.splice(0, count).sort((a, b) => compareIn(this.order, a, b));
     while (taken.length < count && this.#place < this.#total) {
       const chatId = this.#at(this.#place++);
       this.#after = positionOf(this.order, chatId);
       if (!this.#except.delete(chatId)) taken.push(chatId);
     }
-    if (taken.length === 0) taken.push(...this.#late.splice(0, Math.min(count, lateAtOnce)));
     return taken;
   }
 
@@ -218,8 +215,9 @@ export class RecipientQueue {
   }
 
   /**
-   * Replaces the list by one that was read anew (ascending): new chats are taken, too; those that are missing are not.
-   * No chat is taken twice. An order that a function has made stays as it is.
+   * Replaces the list by one that was read anew (ascending): new chats are taken, too, and those whose place was passed
+   * before all others; those that are missing are not. No chat is taken twice. An order that a function has made stays as
+   * it is.
    */
   update(ids: Float64Array): void {
     if (this.#explicit !== undefined) return;
@@ -229,22 +227,20 @@ export class RecipientQueue {
     this.#ids = ids;
     this.#indexOf = placesIn(ids, this.order.start);
     this.#place = this.#placeAfter(this.#after);
-    this.#late = this.#late.filter((chatId) => includesSorted(ids, chatId));
     if (place === 0 && this.#after === undefined) return;
     for (let passed = this.#placeAfter(this.#from); passed < this.#place; passed++) {
       const chatId = this.#at(passed);
       if (!includesSorted(before, chatId) && !this.#taken.has(chatId) && !this.#except.has(chatId)) {
-        this.#late.push(chatId);
+        this.#first.push(chatId);
       }
     }
   }
 
   /** Notes the chats that were taken and are not on the next list. */
   #noteTaken(next: Float64Array): void {
-    const late = new Set(this.#late);
     for (let passed = 0; passed < this.#place; passed++) {
       const chatId = this.#at(passed);
-      if (!includesSorted(next, chatId) && !late.has(chatId)) this.#taken.add(chatId);
+      if (!includesSorted(next, chatId)) this.#taken.add(chatId);
     }
   }
 

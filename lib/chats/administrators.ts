@@ -1,9 +1,9 @@
 /** Checks in groups that the author of a command is an administrator: asks Telegram, and remembers the answer for a minute. */
-import type { Message } from "grammy/types";
+import type { ChatMember, Message } from "grammy/types";
 import type { Api } from "grammy/web";
 import { asGrammySignal } from "../telegram/client.ts";
 import { outcomeOf } from "../telegram/outcome.ts";
-import { deadline } from "../util/async.ts";
+import { deadline, retry } from "../util/async.ts";
 import { type Clock, monotonic, systemClock } from "../util/clock.ts";
 import { BoundedMap } from "../util/collections.ts";
 
@@ -12,6 +12,7 @@ export type AdministratorCheck = (api: Api, message: Message) => Promise<"yes" |
 
 const rememberedMs = 60_000;
 const askWithinMs = 5000;
+const askAgain = { firstMs: 500, longestMs: 2000 };
 const chatsAtMost = 10_000;
 
 export function createAdministratorCheck(clock: Clock): AdministratorCheck {
@@ -40,17 +41,24 @@ export function createAdministratorCheck(clock: Clock): AdministratorCheck {
   };
 }
 
-/** By the time the update arrives the group may be a supergroup, which has to be asked then. */
+/** Asks again where there is no answer: a command of which nobody knows whether it counts has to be sent again. */
 async function ask(api: Api, chatId: number): Promise<ReadonlySet<number>> {
+  const isRetryable = (error: unknown): boolean => ["notSent", "unknown"].includes(outcomeOf(error).kind);
+  const members = await deadline(
+    (signal) =>
+      retry(() => askOnce(api, chatId, signal), { ...askAgain, clock: systemClock, signal, isRetryable }),
+    { ms: askWithinMs, clock: systemClock },
+  );
+  return new Set(members.map(({ user }) => user.id));
+}
+
+/** By the time the update arrives the group may be a supergroup, which has to be asked then. */
+async function askOnce(api: Api, chatId: number, signal: AbortSignal): Promise<ChatMember[]> {
   try {
-    const members = await deadline(
-      (signal) => api.raw.getChatAdministrators({ chat_id: chatId }, asGrammySignal(signal)),
-      { ms: askWithinMs, clock: systemClock },
-    );
-    return new Set(members.map(({ user }) => user.id));
+    return await api.raw.getChatAdministrators({ chat_id: chatId }, asGrammySignal(signal));
   } catch (error) {
     const outcome = outcomeOf(error);
-    if (outcome.kind === "moved" && outcome.to !== chatId) return await ask(api, outcome.to);
+    if (outcome.kind === "moved" && outcome.to !== chatId) return await askOnce(api, outcome.to, signal);
     throw error;
   }
 }

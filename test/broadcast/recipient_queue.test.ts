@@ -14,12 +14,12 @@ const test = suite("RecipientQueue");
 const order = { start: ascendingStart, values: undefined } as const;
 const listOf = (...ids: number[]): Float64Array => Float64Array.from(ids);
 
-test("whoever joins behind the position is taken at the end, and whoever leaves is not", () => {
+test("whoever joins behind the position is taken next, and whoever leaves is not", () => {
   const queue = new RecipientQueue({ ids: listOf(2, 4, 6), order });
   assert.equal(queue.take(2), [2, 4]);
   queue.update(listOf(1, 2, 4, 8));
   assert.is(queue.left, 2);
-  assert.equal([queue.take(5), queue.take(5), queue.left], [[8], [1], 0]);
+  assert.equal([queue.take(1), queue.take(5), queue.left], [[1], [8], 0]);
 });
 
 test("whoever leaves the list and comes back is not taken twice", () => {
@@ -56,7 +56,15 @@ test("whoever another process may have dealt with does not join, though the list
   const queue = new RecipientQueue({ ids: listOf(4, 6, 8), order, after });
   assert.equal(queue.take(1), [6]);
   queue.update(listOf(2, 4, 5, 6, 8));
-  assert.equal([queue.take(5), queue.take(5), queue.left], [[8], [5], 0]);
+  assert.equal([queue.take(1), queue.take(5), queue.left], [[5], [8], 0]);
+});
+
+test("those taken at once are in the order, so that a window of them has bounds", () => {
+  const queue = new RecipientQueue({ ids: listOf(2, 4, 6, 8), order });
+  const taken = queue.take(3);
+  queue.update(listOf(1, 2, 4, 5, 6, 8));
+  queue.putBack(taken.slice(1));
+  assert.equal(queue.take(5), [1, 4, 5, 6, 8]);
 });
 
 test("people are drawn evenly from those who are left, however few they are", () => {

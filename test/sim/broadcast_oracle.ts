@@ -136,9 +136,8 @@ export class WatchedBroadcast {
     if (surelyReached > sent + unknown) {
       this.#wrong(`it reached ${reached.size}, of whom ${sent} count as sent and ${unknown} as unknown`);
     }
-    // What a process has in memory may lack chats that others have registered. They join once the list is read; a process
-    // that takes the run over does not know which of those before its place have not joined.
-    const knowsList = !this.mayUseMemory || (report.recipientsFrom === "table" && this.takeovers === 0);
+    // What a process has in memory may lack chats that others have registered.
+    const knowsList = !this.mayUseMemory || report.recipientsFrom === "table";
     if (stopped === undefined && knowsList) this.#judgeMissed(report, reached);
   }
 
@@ -189,7 +188,7 @@ export function windowOf(run: Record<string, unknown>, known: Iterable<number>):
 }
 
 /** A list of chats of a run, packed or not. */
-export function chatsOf(run: Record<string, unknown>, name: "pending" | "sampled"): number[] {
+export function chatsOf(run: Record<string, unknown>, name: "pending" | "sampled" | "unsent"): number[] {
   const list = run[name] as number[] | Uint8Array | undefined;
   if (!(list instanceof Uint8Array)) return list ?? [];
   const view = new DataView(list.buffer, list.byteOffset, list.byteLength);

@@ -336,8 +336,9 @@ export class Oracle {
       // The table's own record.
       if (chat_id !== 0) actual.set(chat_id as number, item);
     }
-    for (const [chatId, { migrated_to }] of entries) {
-      if (migrated_to !== undefined && this.undecided.has(chatId)) this.undecided.add(migrated_to);
+    // A supergroup inherits its group's state, and is asked for the administrators in its group's place.
+    for (const [from, { migrated_to: to = from }] of entries) {
+      if (this.undecided.has(from) || this.undecided.has(to)) this.undecided.add(from).add(to);
     }
     const isKnown = (chatId: number): boolean =>
       !this.undecided.has(chatId) && !(isWithoutGroups && chatId < 0);

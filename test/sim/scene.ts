@@ -2,7 +2,7 @@
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { announcement, messagesOf } from "../crash/announcement.ts";
 import { SimulatedUsers } from "../crash/simulated_users.ts";
-import { BotMachine, type BotMachineOptions } from "./bot_machine.ts";
+import { BotMachine, type BotMachineOptions, type Done } from "./bot_machine.ts";
 import { WatchedBroadcast } from "./broadcast_oracle.ts";
 import { Disk } from "./disk.ts";
 import { type OnWrite, SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
@@ -104,14 +104,23 @@ export class Scene {
 
   /** Has a bot send a text under an id; may be called for several bots. Each report is judged at the end. */
   broadcast(bot: BotMachine, id: string, mode: "skip" | "resend" = "skip"): void {
+    const watched = this.#watch(id, mode);
+    bot.broadcast(announcement(id), { broadcastId: id, onUnknown: mode }, reportTo(watched));
+  }
+
+  /** Has a bot send a signal, likewise. */
+  signal(bot: BotMachine, id: string, mode: "skip" | "resend" = "skip"): void {
+    const watched = this.#watch(id, mode, true);
+    bot.sendSignal(id, { broadcastId: id, onUnknown: mode }, reportTo(watched));
+  }
+
+  #watch(id: string, mode: "skip" | "resend", isSignal: boolean = false): WatchedBroadcast {
     const watched = this.oracle.broadcasts.get(id) ?? new WatchedBroadcast({
-      ...{ id, mode, begunAt: this.scheduler.now, messages: messagesOf(id).length },
-      ...{ eligible: this.#active(), messagesPerSecond: this.#messagesPerSecond },
+      ...{ id, mode, begunAt: this.scheduler.now, messages: isSignal ? 1 : messagesOf(id).length },
+      ...{ eligible: this.#active(), messagesPerSecond: this.#messagesPerSecond, mayUseMemory: isSignal },
     });
     this.oracle.begin(watched);
-    bot.broadcast(announcement(id), { broadcastId: id, onUnknown: mode }, (report) => {
-      if (report !== undefined && report.stopped === undefined) watched.reported(report);
-    });
+    return watched;
   }
 
   #active(): number[] {
@@ -135,4 +144,10 @@ export class Scene {
     const differences = this.oracle.differences(this.dynamodb.items(TableName));
     return [...this.oracle.problems, ...this.network.problems, ...differences === "" ? [] : [differences]];
   }
+}
+
+function reportTo(watched: WatchedBroadcast): Done {
+  return (report) => {
+    if (report !== undefined && report.stopped === undefined) watched.reported(report);
+  };
 }

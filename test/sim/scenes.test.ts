@@ -425,4 +425,30 @@ test("after a takeover a person who was drawn to test a flood, and had the messa
   assert.equal(scene.problems(), []);
 });
 
+test("a group's /stop just before its move counts, though the supergroup's administrators are not told at first", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine();
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  const group = scene.users.newGroup();
+  const say = (text: string): void => scene.users.heardInGroup(group.chat, group.chat.say(group.owner, text));
+  await scene.act(() => say("/start"));
+  await scene.pass(70_000);
+  await scene.act(() => bot.kill());
+  const { now } = scene.scheduler;
+  await scene.act(() => {
+    say("/stop");
+    scene.users.migrate(group);
+    const trouble = { service: "telegram", only: `getChatAdministrators ${group.chat.chatId}` } as const;
+    scene.network.disturb({ from: now, to: now + 1000, ...trouble, conditions: { failed: 1 } });
+    bot.start();
+  });
+  await scene.pass(30_000);
+  assert.ok((scene.network.met.failed ?? 0) > 0);
+  const moved = scene.dynamodb.items(TableName).map((item) => unmarshall(sdkItem(item)))
+    .find(({ chat_id }) => chat_id === group.chat.chatId);
+  assert.is(moved?.["removed_reason"], "stopped");
+  assert.equal(scene.problems(), []);
+});
+
 test.run();
