@@ -7,6 +7,7 @@
  *   both are missing; maps and lists, which are never equal there;
  * - `attribute_type`, `IN` and `size` of `false` and of an empty text, which dynalite takes for missing;
  * - `contains` with other members of a list than texts;
+ * - which of two mistakes of one update is named: each answers with its own order;
  * - two members of a list removed at once (dynalite takes the second by its place after the first is gone);
  * - empty keys of an index (dynalite takes them);
  * - sizes of items and pages, which dynalite counts in UTF-16 units, and sums of more than 38 digits, which it takes.
@@ -320,9 +321,15 @@ async function readAll(ask: Ask, action: string, input: Input): Promise<unknown>
   return { items: isOrdered ? items.map(plain) : sorted(items), scanned };
 }
 
+/** Of an update with several mistakes one is named, and nobody says which. */
+const mistakesOfUpdates = [
+  "An operand in the update expression has an incorrect data type",
+  "The document path provided in the update expression is invalid for update",
+];
+
 function errorOf(body: unknown): string {
   const { __type, message } = body as { readonly __type: string; readonly message: string };
-  return `${__type}: ${message}`;
+  return `${__type}: ${mistakesOfUpdates.includes(message) ? mistakesOfUpdates.join(", or ") : message}`;
 }
 
 async function resultOf(ask: Ask, [action, input]: Request): Promise<unknown> {
