@@ -65,13 +65,13 @@ const seconds: Readonly<Record<string, number>> = {
 
 const secondsOf = (file: string): number => seconds[file.replace(".test.ts", "")] ?? 1;
 
-/** They hold the process's timers, which what a suite before has left behind would disturb: they run apart. */
+/** The beginnings of files that hold the process's timers: what a suite before has left behind would disturb them. */
 export const filesApart: readonly string[] = ["sim/histories", "sim/scenes"];
 
 /** The files of one part, of so many parts that take about as long as each other. The parts hold each file once, but those apart. */
 export function partOf(files: readonly string[], part: number, parts: number): string[] {
   const shares = Array.from({ length: parts }, () => ({ files: [] as string[], seconds: 0 }));
-  const isApart = (file: string): boolean => filesApart.includes(file.replace(".test.ts", ""));
+  const isApart = (file: string): boolean => filesApart.some((start) => file.startsWith(start));
   if (parts === 1) return [...files];
   for (const file of files.filter((each) => !isApart(each)).sort((a, b) => secondsOf(b) - secondsOf(a))) {
     const least = shares.reduce((one, other) => other.seconds < one.seconds ? other : one);
