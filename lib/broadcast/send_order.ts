@@ -102,7 +102,7 @@ export interface RecipientQueueOptions {
   /** Ascending. */
   readonly ids: Float64Array;
   readonly order: SendOrder;
-  /** Taken before all others, wherever they are in the order. */
+  /** Taken before all others, wherever they are in the order, and only once. */
   readonly first?: readonly number[];
   /** Only chats behind this position are taken: another process has sent to those before. */
   readonly after?: Position | undefined;
@@ -139,6 +139,8 @@ export class RecipientQueue {
       this.#explicit = Array.from(ids).sort((a, b) => compareIn(order, a, b));
     }
     this.#place = this.#placeAfter(after);
+    // One that was drawn, and then had to wait, is ahead in the order as well.
+    for (const chatId of first) if (this.#isAhead(chatId)) this.#except.add(chatId);
   }
 
   /** How many are still to be taken. */

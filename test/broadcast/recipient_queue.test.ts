@@ -59,6 +59,13 @@ test("whoever another process may have dealt with does not join, though the list
   assert.equal([queue.take(1), queue.take(5), queue.left], [[5], [8], 0]);
 });
 
+test("whoever is taken before all others is not taken in their turn as well", () => {
+  const ids = listOf(1, 2, 3, 4);
+  const queue = new RecipientQueue({ ids, order, first: [1, 3], after: positionOf(order, 1) });
+  assert.is(queue.left, 4);
+  assert.equal([queue.take(2), queue.left, queue.take(5), queue.left], [[1, 3], 2, [2, 4], 0]);
+});
+
 test("those taken at once are in the order, so that a window of them has bounds", () => {
   const queue = new RecipientQueue({ ids: listOf(2, 4, 6, 8), order });
   const taken = queue.take(3);
