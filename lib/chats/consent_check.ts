@@ -74,7 +74,7 @@ export class ConsentCheck {
 
   /** Whether chats may still be added, as the list has not been read yet. */
   get isReading(): boolean {
-    return this.#isShared && !this.#isRefreshed && (!this.#hasFailed || this.#options.registry.isUnread);
+    return this.#isShared && !this.#isRefreshed && !this.#hasFailed;
   }
 
   /** Whether the next chats are read one by one. */
@@ -180,7 +180,9 @@ export class ConsentCheck {
   #fallBack(error: Error): void {
     const { registry, onMemory, signal } = this.#options;
     if (signal.aborted) return;
-    this.#isUnreadable = this.#hasFailed = true;
+    this.#isUnreadable = true;
+    // A list that was never read is read once it can be: only then may a reading fail.
+    this.#hasFailed ||= !registry.isUnread;
     this.#probedAt = this.#now();
     void this.#keepRefreshing();
     if (this.#isLogged || registry.isUnread) return;
