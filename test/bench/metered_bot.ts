@@ -17,7 +17,7 @@ export interface MeteredBot {
   readonly client: DynamoDBClient;
   readonly meter: Meter;
   readonly clock: FastClock;
-  /** What the bot has warned of. */
+  /** What the bot has warned of, errors included. */
   readonly warnings: string[];
   readonly users: readonly LocalUser[];
 }
@@ -46,7 +46,8 @@ export async function withMeteredBot<T>(
   const users = Array.from({ length: count }, (_, index) => userAt(server, chatIdAt(index, count)));
   const clock = new FastClock(timesAsFast);
   const warnings: string[] = [];
-  const logger = { info() {}, warn: (text: string) => warnings.push(text), error: console.error };
+  const warn = (text: string): void => void warnings.push(text);
+  const logger = { info() {}, warn, error: warn };
   const { token: botToken, apiRoot } = server;
   const bot = new MeanReversionTelegramBot({ botToken, apiRoot, client, tableName, clock, logger });
   try {
