@@ -11,7 +11,7 @@ import type { DeliveryHooks } from "./held_chats.ts";
 import { MassDeactivationGuard } from "./mass_deactivation_guard.ts";
 import { createStarBudget, type Destination, type MessagePart, type StarBudget } from "./outgoing_message.ts";
 import { type CheckPermission, createPermissionCheck } from "./permission_check.ts";
-import { type BroadcastTopic, type DeliveryResult, partlySent } from "./report.ts";
+import { type BroadcastTopic, type DeliveryResult, partlySent, type Verdict } from "./report.ts";
 import type { RunContext } from "./request.ts";
 
 /** What the deliveries of one run share. */
@@ -78,13 +78,9 @@ export class Deliverer {
   }
 }
 
-/** How a chat is counted that cannot be reached. */
-interface Verdict {
-  readonly outcome: "deactivated" | "failed";
-  readonly message: string;
-}
-
 const attemptsAtMost = 4;
+/** So often a message whose check took too long waits for its turn anew; then it leaves when the check is done. */
+const timesLateAtMost = 3;
 const backoff = { firstMs: 1000, longestMs: 4000 };
 const textWithinMs = 10_000;
 const withdrawn: DeliveryResult = { outcome: "withdrawn" };
@@ -175,18 +171,25 @@ class Delivery {
   async #send(part: MessagePart): Promise<DeliveryResult> {
     const { message, deps: { registry, clock } } = this.#run;
     const { budget } = this.#deliverer;
+    let timesLate = 0;
     for (;;) {
       // A chat that says /stop while the message waits for its permit is not written to.
       this.#followMigration();
       if (!registry.isSubscribed(this.#chatId)) return unsubscribed;
       const isPaid = budget.reserve();
-      const permit = await this.#acquirePermit(isPaid);
-      this.#followMigration();
-      const refusal = "outcome" in permit ? permit : await this.#checkOnceMore();
-      if ("outcome" in permit || refusal !== undefined) {
-        if ("released" in permit) permit.released();
+      const permit = await this.#acquirePermit(isPaid, timesLate > 0);
+      if ("outcome" in permit) {
         budget.refund(isPaid);
-        return refusal ?? this.#ended;
+        return permit;
+      }
+      this.#followMigration();
+      const refusal = await this.#checkOnceMore();
+      // Messages whose checks were slow do not leave all at once.
+      if (refusal !== undefined || (permit.isStale && timesLate++ < timesLateAtMost)) {
+        permit.returned();
+        budget.refund(isPaid);
+        if (refusal !== undefined) return refusal;
+        continue;
       }
       this.#sentAt = { time: clock.now(), moment: registry.moment };
       try {
@@ -201,11 +204,11 @@ class Delivery {
   }
 
   /** The permit, or how the recipient is counted that gets none. */
-  async #acquirePermit(isPaid: boolean): Promise<SendPermit | DeliveryResult> {
+  async #acquirePermit(isPaid: boolean, isAgain: boolean): Promise<SendPermit | DeliveryResult> {
     const { request: { control, options: { priority = "bulk" } }, deps, counters, end: { signal } } =
       this.#run;
     const sendRequest = {
-      ...{ priority, chatId: this.#chatId, isPaid, signal, ownFloodAtMostMs: longestChatFloodMs },
+      ...{ priority, chatId: this.#chatId, isPaid, isAgain, signal, ownFloodAtMostMs: longestChatFloodMs },
       // A chat that had to wait is no longer treated as drawn.
       drawnFrom: this.#floods === 0 ? this.#drawnFrom : undefined,
       hasReachedNobody: () => counters.counts.sent === 0,
@@ -218,7 +221,7 @@ class Delivery {
         const permit = await deps.rateLimiter.acquire(sendRequest).finally(() => this.#hooks.onPassed());
         const writing = signal.aborted ? undefined : this.#hooks.writtenAhead();
         if (!control.isPaused && writing === undefined) return permit;
-        permit.released();
+        permit.returned();
         await writing;
       } catch (error) {
         const { name, message } = error as Error;

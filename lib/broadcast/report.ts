@@ -212,6 +212,12 @@ export interface Failure {
   readonly refusal?: string;
 }
 
+/** How a chat is counted that cannot be reached. */
+export interface Verdict {
+  readonly outcome: "deactivated" | "failed";
+  readonly message: string;
+}
+
 /** The result of a message of which only the first parts have arrived. */
 export function partlySent(result: DeliveryResult, sent: number, parts: number): DeliveryResult {
   if (!("message" in result)) {
@@ -290,7 +296,7 @@ export class BroadcastCounters {
   recount(
     chatId: number,
     counted: "deactivated" | "failed",
-    { outcome, message }: { readonly outcome: "deactivated" | "failed"; readonly message: string },
+    { outcome, message }: Verdict,
   ): void {
     this.counts[counted]--;
     this.counts[outcome]++;

@@ -112,7 +112,7 @@ export class ConsentCheck {
       return remembered;
     }
     if (this.#proof === "log" && this.#log.isClear(chatId, this.#baseCount)) return proved;
-    return this.#proof === "read" && this.#hasJustRead(chatId) ? proved : this.#read(chatId);
+    return this.#hasJustRead(chatId) ? proved : this.#read(chatId);
   }
 
   /** Reads ahead the chats of the next messages, if they are read one by one. */

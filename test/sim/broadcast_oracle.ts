@@ -28,6 +28,8 @@ export class WatchedBroadcast {
   readonly #arrivals = new Map<number, Sending[][]>();
   /** Chats in doubt after a process has died, by the ledger. */
   readonly #inDoubt = new Set<number>();
+  /** How many chats have joined in the midst of a window that was taken over: they may be in doubt, too. */
+  #joined = 0;
   /** Supergroups that groups have become since it began. */
   readonly #moved = new Set<number>();
   /** Chats of which a request, or its answer, was lost. */
@@ -108,9 +110,10 @@ export class WatchedBroadcast {
     const pending = chatsOf(run, "pending");
     const window = windowOf(run, known);
     const size = Number(run["window_size"] ?? 0);
-    if (size + pending.length > this.#windowAtMost) {
+    if (size + pending.length > this.#windowAtMost + this.#joined) {
       this.#wrong(`a window of ${size} and ${pending.length} pending chats are in doubt`);
     }
+    this.#joined += window.filter((chatId) => !this.eligible.has(chatId)).length;
     for (const chatId of [...window, ...pending]) this.#inDoubt.add(chatId);
   }
 

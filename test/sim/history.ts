@@ -41,8 +41,9 @@ export interface HistoryResult {
 
 /** After the trouble all has to be settled within this time. */
 const settledWithinMs = 20 * 60_000;
-/** Machines are at rest for so long before it is looked at what they keep. */
+/** Machines are at rest for so long before it is looked at what they keep; longer while they keep something, at most so long. */
 const restsForMs = 2 * 60_000;
+const restAtMostMs = 20 * 60_000;
 /** Timers and requests of a machine at rest: its poll, its check of the connection, and a few more. */
 const leftAtMost = 12;
 const pendingAtMost = 60;
@@ -412,8 +413,11 @@ class History {
       (chatId) => this.#isExcused(chatId),
     );
     this.#judgeAnswers();
-    // The user's handlers end meanwhile.
-    await scheduler.run(scheduler.now + restsForMs);
+    // The user's handlers end meanwhile, those of a chat one after another.
+    const restUntil = scheduler.now + restAtMostMs;
+    do {
+      await scheduler.run(scheduler.now + restsForMs);
+    } while (this.#leftovers().length > 0 && scheduler.now < restUntil);
     return [
       ...this.#oracle.problems,
       ...this.#network.problems,

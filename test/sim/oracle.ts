@@ -48,7 +48,7 @@ interface OracleOptions {
 }
 
 /** The rate of messages is measured over so many seconds. */
-const rateSeconds = 30;
+const rateSeconds = 1;
 /** Without a spool a broadcast waits for its process's first poll: so long at most. */
 const caughtUpWithinMs = 5000;
 /** A command that long after another one of its chat is answered by itself. */
@@ -183,7 +183,7 @@ export class Oracle {
     if (group !== undefined) this.undecided.add(Number(group));
   }
 
-  /** A late timer may be made up for, up to a tenth of a second; what a slow check has held up goes out at once. */
+  /** A late timer may be made up for, up to a tenth of a second. */
   #checkRate({ machine, sentAt }: Sending): void {
     const times = this.#departures.get(machine) ?? [];
     this.#departures.set(machine, times);

@@ -144,6 +144,10 @@ export class RateLimiter {
       report(...answer);
     };
     return {
+      get isStale() {
+        return permit.isStale;
+      },
+      returned: ending(permit.returned),
       succeeded: ending(permit.succeeded),
       rateLimited: ending(permit.rateLimited),
       released: ending(permit.released),
@@ -224,7 +228,7 @@ export class RateLimiter {
       if (isMessage(request)) await this.#breaker.closed(request.signal);
       const permit = await this.#scheduler.acquire(request);
       if (!this.#breaker.isOpen || !isMessage(request)) return permit;
-      permit.released();
+      permit.returned();
     }
   }
 

@@ -12,8 +12,8 @@ export interface RateSlot {
   readonly since: number;
 }
 
-/** Slots that a late timer missed are made up for, up to this long: less than Telegram would call a burst. */
-const catchUpMs = 100;
+/** Slots that were missed are made up for, up to this long: less than Telegram would call a burst. */
+export const catchUpMs = 100;
 /** After so long without a message, whatever Telegram counts has run down. */
 const idleMs = 1000;
 /** Fewer messages than these tell nothing of the limit. */
@@ -85,6 +85,13 @@ export class AdaptiveRate {
     this.#next = slot + spacingMs;
     this.#grow(spacingMs);
     return { at: now, period: this.#period, before: this.#taken++, since: this.#startedAt };
+  }
+
+  /** The message of the slot does not leave: another may have the time, unless that has passed. */
+  giveBack(slot: RateSlot, now: number): void {
+    if (slot.period !== this.#period || now - slot.at > catchUpMs) return;
+    this.#next -= 1000 / this.#current;
+    this.#taken = Math.max(0, this.#taken - 1);
   }
 
   /**
@@ -196,6 +203,8 @@ export interface ChatRateLimits {
   readyAt(chatId: ChatId, now: number): number;
   /** A message to the chat leaves. */
   record(chatId: ChatId, now: number): void;
+  /** The message that was recorded with this time did not leave. */
+  withdraw(chatId: ChatId, at: number): void;
   /** Nothing leaves for a chat, or for a kind of call that has the key, before then, as Telegram says. */
   blockUntil(key: ChatId, until: number, now: number): void;
   /** Until when it is blocked; `now` or earlier is not at all. */
@@ -233,6 +242,10 @@ export function createChatRateLimits(): ChatRateLimits {
     record(chatId, now) {
       burst.record(chatId, now);
       if (isGroup(chatId)) minute.record(chatId, now);
+    },
+    withdraw(chatId, at) {
+      burst.withdraw(chatId, at);
+      if (isGroup(chatId)) minute.withdraw(chatId, at);
     },
     blockUntil(key, until, now) {
       if (now - sweptAt >= sweepEveryMs) {
@@ -277,6 +290,14 @@ function createWindow({ messages, withinMs }: Limit) {
       const times = chats.get(chatId) ?? [];
       chats.delete(chatId);
       chats.set(chatId, [...times, now].slice(-messages));
+    },
+    withdraw(chatId: ChatId, at: number): void {
+      const times = chats.get(chatId)?.slice() ?? [];
+      const index = times.lastIndexOf(at);
+      if (index < 0) return;
+      times.splice(index, 1);
+      if (times.length > 0) chats.set(chatId, times);
+      else chats.delete(chatId);
     },
   };
 }

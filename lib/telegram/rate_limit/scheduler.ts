@@ -183,7 +183,8 @@ export class SendScheduler {
 
   /** Resolves when the call may leave; rejects with the signal's reason, a `ChatFloodError`, or a `PermitTimeoutError`. */
   acquire(request: SendRequest): Promise<SendPermit> {
-    const { signal, waitAtMostMs = Infinity, drawnFrom } = request;
+    const { signal, waitAtMostMs = Infinity } = request;
+    const goesFirst = request.drawnFrom !== undefined || request.isAgain === true;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const settled = <T>(settle: (value: T) => void) => (value: T): void => {
@@ -193,7 +194,7 @@ export class SendScheduler {
         settle(value);
       };
       const waiter: Waiter = {
-        order: ++this.#lastOrder - (drawnFrom === undefined ? 0 : beforeOthers),
+        order: ++this.#lastOrder - (goesFirst ? beforeOthers : 0),
         request,
         queue: this.#queues[queueNameOf(request)],
         heaps: new Set(),

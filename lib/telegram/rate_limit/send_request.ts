@@ -1,6 +1,6 @@
 /** A request to send: what it asks for, when its own limits let it leave, and what its answer teaches those limits. */
 import type { ChatId, ChosenBy, FloodWait, Refusal } from "./flood_wait.ts";
-import { type AdaptiveRate, type ChatRateLimits, isGroup, type RateSlot } from "./rates.ts";
+import { type AdaptiveRate, catchUpMs, type ChatRateLimits, isGroup, type RateSlot } from "./rates.ts";
 
 /**
  * What kind of call it is. A `read` asks Telegram for something, at a slow rate of its own; any other `call` that is no
@@ -17,6 +17,8 @@ export interface SendRequest {
    * was drawn; 0 for the last one. It goes before others in its queue.
    */
   readonly drawnFrom?: number | undefined;
+  /** Whether it had a permit that it has returned: it goes before others in its queue, too. */
+  readonly isAgain?: boolean;
   /** What a flood answer to it blocks where it is for no chat, or no message. */
   readonly kind?: string | undefined;
   /** A reply that confirms a /start or /stop goes before all others, and waits for as long as a flood may be the bot's. */
@@ -39,8 +41,15 @@ export interface SendRequest {
   readonly onUnclearFlood?: () => void;
 }
 
-/** A call that may leave now. One of the three is to be called once its answer is there. */
+/**
+ * A call that may leave now. One of `succeeded`, `rateLimited` and `released` is to be called once its answer is there, or
+ * `returned` where it does not leave.
+ */
 export interface SendPermit {
+  /** Whether its time has passed: it would leave beside those whose time it is now. */
+  readonly isStale: boolean;
+  /** The call has not left: its time is another's. */
+  returned(): void;
   /** Telegram has taken the message. */
   succeeded(): void;
   /** Telegram has answered 429: the chat is blocked for so long; the whole bot, where it turns out to concern the bot. */
@@ -159,11 +168,21 @@ export class RateFeedback {
     if (chatId !== undefined) chats.record(chatId, now);
     this.undoUnproven(now);
     const number = flood.onSent(now, chosenBy(request));
+    const released = (): void => {
+      // An answer that says nothing of floods: the next message may find out.
+      if (flood.onReleased(number, this.#options.now())) onChange();
+    };
+    const { now: present } = this.#options;
     return {
-      released: () => {
-        // An answer that says nothing of floods: the next message may find out.
-        if (flood.onReleased(number, this.#options.now())) onChange();
+      get isStale() {
+        return present() - now > catchUpMs;
       },
+      returned: () => {
+        if (chatId !== undefined) chats.withdraw(chatId, now);
+        taken?.rate.giveBack(taken.slot, present());
+        released();
+      },
+      released,
       succeeded: () => {
         const now = this.#options.now();
         const wasChats = flood.onSuccess(number, now);
@@ -187,7 +206,7 @@ export class RateFeedback {
       this.#block(request, seconds);
       this.#options.onChange();
     };
-    return { released() {}, succeeded() {}, rateLimited };
+    return { isStale: false, returned() {}, released() {}, succeeded() {}, rateLimited };
   }
 
   /** Undoes the back-offs where a flood has ended before its scope was found out: it may have been a stranger's. */

@@ -320,6 +320,53 @@ order(
   },
 );
 
+/** Sends to so many chats at full demand, each message checked after its permit; gives when they left. */
+async function sendChecked(scene: Scene, count: number, checkMs: () => number): Promise<number[]> {
+  const times: number[] = [];
+  const send = async (chatId: number): Promise<void> => {
+    for (let isAgain = false;; isAgain = true) {
+      const permit = await scene.scheduler.acquire({ priority: "urgent", chatId, isAgain });
+      if (!isAgain) await scene.clock.sleep(checkMs());
+      if (!permit.isStale) {
+        times.push(scene.clock.passedMs);
+        return permit.succeeded();
+      }
+      permit.returned();
+    }
+  };
+  for (let chatId = 1; chatId <= count; chatId++) void send(chatId);
+  await scene.clock.drain();
+  return times;
+}
+
+order("messages whose checks were slow do not leave all at once", async () => {
+  for (const rate of [10, 30, 200]) {
+    const scene = new Scene(rate);
+    // All checks are done at the full second, as after an outage.
+    const untilSecond = (): number => secondMs - scene.clock.passedMs % secondMs;
+    const lumps = await sendChecked(scene, 200, untilSecond);
+    assert.is(lumps.length, 200);
+    // A permit holds for as long as missed slots are made up for.
+    for (const [index, at] of lumps.entries()) {
+      const within = lumps.filter((other) => other >= at && other <= at + 500).length;
+      assert.ok(within <= rate * (0.5 + 2 * catchUpSeconds) + 2, `${within} from ${index} on, at ${rate}/s`);
+    }
+  }
+});
+
+order("a message that is returned has taken nothing of the rate, and nothing of its chat's", async () => {
+  const scene = new Scene(10);
+  const begunAt = scene.clock.passedMs;
+  for (let times = 0; times < 5; times++) {
+    for (const chatId of [1, -1]) (await scene.scheduler.acquire({ priority: "urgent", chatId })).returned();
+  }
+  assert.is(scene.clock.passedMs, begunAt);
+  scene.requestAll("urgent", 3, 1);
+  for (let times = 0; times < 3; times++) scene.request("group", { priority: "urgent", chatId: -1 });
+  await scene.clock.pass(1000);
+  assert.is(scene.left.length, 6);
+});
+
 order("full demand is served at the full rate, and hundreds who wait are not lost", async () => {
   for (const rate of [1, 30, 1000]) {
     const scene = new Scene(rate);
