@@ -121,6 +121,10 @@ export class SimulatedUsers {
     this.#blocked.clear();
   }
 
+  hasBlocked(chatId: number): boolean {
+    return [...this.#blocked].some((user) => user.chatId === chatId);
+  }
+
   say(user: LocalUser, text: string): void {
     if (this.#blocked.has(user)) return;
     const { date } = user.say(text);

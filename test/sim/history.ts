@@ -376,10 +376,8 @@ class History {
     scheduler.trace("world: all is healed");
     // A poller that began before another one was killed has not read what that one has left in their spool.
     const pollers = this.#pollers.length > 1 ? this.#pollers.filter(({ isWanted }) => isWanted) : [];
-    for (const machine of pollers.slice(1)) {
-      machine.isWanted = false;
-      machine.kill();
-    }
+    for (const machine of pollers.slice(1)) machine.isWanted = false;
+    for (const machine of this.#pollers) if (!machine.isWanted) machine.kill();
     for (const machine of this.#machines) {
       machine.disk.fullUntil = 0;
       if (!machine.isWanted) continue;

@@ -1,6 +1,6 @@
 /** What must hold of a history, whatever befell the bots. It watches from outside, and shares no code with the bots. */
 import { unmarshall } from "@aws-sdk/util-dynamodb";
-import { describe, differencesOf, type Entry } from "../crash/model.ts";
+import { describe, type Difference, differencesOf, type Entry } from "../crash/model.ts";
 import type { SimulatedUsers } from "../crash/simulated_users.ts";
 import type { WatchedBroadcast } from "./broadcast_oracle.ts";
 import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
@@ -342,8 +342,11 @@ export class Oracle {
     }
     const isKnown = (chatId: number): boolean =>
       !this.undecided.has(chatId) && !(isWithoutGroups && chatId < 0);
+    // Another program's item may lack it, which is the same as null.
+    const isNever = ({ attribute, expected, actual }: Difference): boolean =>
+      attribute === "removed_at" && (expected ?? null) === (actual ?? null);
     const differences = differencesOf(entries, actual).filter((difference) =>
-      isKnown(difference.chatId) && !this.#overtakings?.explain(difference)
+      isKnown(difference.chatId) && !isNever(difference) && !this.#overtakings?.explain(difference)
     );
     return describe(differences);
   }

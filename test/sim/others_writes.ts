@@ -78,7 +78,7 @@ export class OthersWrites {
   #isAtRest(item: Item): boolean {
     const { scheduler, users, pendingUpdates, isInOrder } = this.#options;
     const entry = users.model.entries.get(chatIdOf(item));
-    if (chatIdOf(item) <= 0 || entry === undefined || entry.removed_reason === "blocked") return false;
+    if (chatIdOf(item) <= 0 || entry === undefined || users.hasBlocked(chatIdOf(item))) return false;
     const { last_update_id = 0, last_member_update_id = 0 } = entry as Record<string, unknown>;
     const pending = pendingUpdates();
     const firstPending = pending > 0 && !isInOrder ? 0 : firstUpdateId + users.updates - pending;

@@ -9,6 +9,8 @@ import type { SimulatedUsers } from "../crash/simulated_users.ts";
 export class Overtakings {
   /** Groups that have moved, and their supergroups. */
   readonly #moved = new Set<number>();
+  /** Supergroups whose groups have said /stop: it holds in both, also where it arrives after the supergroup's /start. */
+  readonly #stoppedBefore = new Set<number>();
   /** Chats that have ever said /stop. */
   readonly #stopped = new Set<number>();
   /**
@@ -37,6 +39,7 @@ export class Overtakings {
     };
     model.migrated = (from, to) => {
       this.#moved.add(from).add(to);
+      if (this.#stopped.has(from)) this.#stoppedBefore.add(to);
       applyMove(from, to);
     };
   }
@@ -47,12 +50,13 @@ export class Overtakings {
   }
 
   /**
-   * Whether the difference is one that the order of updates accounts for: of a group that has moved never in whether it is
-   * subscribed, and never a count too many. A message of a group that arrives after the move is counted in the group alone.
+   * Whether the difference is one that the order of updates accounts for: of a group that has moved never that it is
+   * subscribed where it is not to be, and never a count too many. A message of a group that arrives after the move is counted in the group alone.
    */
   explain({ chatId, attribute, expected, actual }: Difference): boolean {
     const isStanding = ["is_active", "removed_reason", "removed_at"].includes(attribute);
     if (this.#restarted.has(chatId) && isStanding) return true;
+    if (this.#stoppedBefore.has(chatId) && (actual === false || actual === "stopped")) return true;
     if (!this.#moved.has(chatId) || attribute === "(item)") return false;
     if (attribute === "message_count") return (actual as number) <= (expected as number);
     return !["is_active", "removed_reason", "migrated_to"].includes(attribute);
