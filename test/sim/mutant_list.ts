@@ -7,7 +7,7 @@ export interface Mutant {
   readonly file: string;
   readonly text: string;
   readonly replacement: string;
-  /** The scene of `scenes.test.ts` that finds it, where histories play the like too seldom. */
+  /** The scene of `scenes_*.test.ts` that finds it, where histories play the like too seldom. */
   readonly scene?: string;
 }
 
@@ -314,6 +314,13 @@ const broadcasts: readonly Mutant[] = [
     replacement: "const counters = new BroadcastCounters();",
     scene: "a process dies in its second window, and another one goes on with skip",
   },
+  {
+    name: "a list that was never read is not waited for",
+    file: "lib/chats/consent_check.ts",
+    text: "this.#hasFailed ||= !registry.isUnread;",
+    replacement: "this.#hasFailed = true;",
+    scene: "a signal whose list was never read waits for it until the outage ends",
+  },
 ];
 
 const pace: readonly Mutant[] = [
@@ -322,6 +329,12 @@ const pace: readonly Mutant[] = [
     file: "lib/telegram/rate_limit/rates.ts",
     text: "const spacingMs = 1000 / this.#current;",
     replacement: "const spacingMs = 500 / this.#current;",
+  },
+  {
+    name: "messages whose checks were slow leave at once",
+    file: "lib/broadcast/delivery.ts",
+    text: "const timesLateAtMost = 3;",
+    replacement: "const timesLateAtMost = 0;",
   },
   {
     name: "a flood of one chat is taken for the bot's",

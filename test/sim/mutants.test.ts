@@ -1,5 +1,5 @@
 /** The mutants of the simulation can be planted: the text of each is still in lib. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { assert, suite } from "../harness.ts";
 import { applied, mutants } from "./mutant_list.ts";
 
@@ -15,7 +15,9 @@ for (const mutant of mutants) {
 }
 
 test("the scenes of mutants exist", async () => {
-  const scenes = await readFile(new URL("scenes.test.ts", import.meta.url), "utf8");
+  const here = new URL(".", import.meta.url);
+  const files = (await readdir(here)).filter((name) => name.startsWith("scenes_"));
+  const scenes = (await Promise.all(files.map((name) => readFile(new URL(name, here), "utf8")))).join("");
   for (const { scene } of mutants) {
     const title = scene?.replace(/(?<= with )(?:skip|resend)$/, "${mode}") ?? "";
     assert.ok(

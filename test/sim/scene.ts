@@ -151,3 +151,32 @@ function reportTo(watched: WatchedBroadcast): Done {
     if (report !== undefined && report.stopped === undefined) watched.reported(report);
   };
 }
+
+export interface SceneWithReaders {
+  readonly scene: Scene;
+  readonly poller: BotMachine;
+  /** It does not poll. */
+  readonly sender: BotMachine;
+  readonly readers: readonly LocalUser[];
+}
+
+/** A bot that polls and one that does not, and people who are subscribed. */
+export async function withReaders(
+  seed: number,
+  messagesPerSecond: number,
+  count: number,
+  options: SceneOptions = {},
+): Promise<SceneWithReaders> {
+  const scene = new Scene(seed, { messagesPerSecond, ...options });
+  const poller = scene.machine();
+  const sender = scene.machine({ name: "b", isPoller: false });
+  await scene.act(() => poller.start());
+  await scene.pass(3000);
+  const readers = scene.subscribe(count);
+  // Each is answered, and the oracle takes later answers for those to later commands.
+  await scene.pass(count * 1000 / messagesPerSecond + 75_000);
+  await scene.act(() => sender.start());
+  await scene.pass(3000);
+  if (!poller.isReady || !sender.isReady) throw new Error("The bots are not ready");
+  return { scene, poller, sender, readers };
+}

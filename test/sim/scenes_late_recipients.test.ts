@@ -66,4 +66,25 @@ for (const mode of ["skip", "resend"] as const) {
   });
 }
 
+test("a signal whose list was never read waits for it until the outage ends", async () => {
+  const scene = new Scene(1);
+  const [poller, sender] = [scene.machine(), scene.machine({ name: "b", isPoller: false })];
+  await scene.act(() => poller.start());
+  await scene.pass(3000);
+  scene.subscribe(12);
+  await scene.pass(75_000);
+  await scene.act(() => {
+    scene.disturb("dynamodb", { refused: 1 });
+    sender.start();
+  });
+  await scene.pass(3000);
+  assert.ok(sender.isReady);
+  await scene.act(() => scene.signal(sender, "signal1"));
+  await scene.pass(5000);
+  await scene.act(() => scene.network.heal());
+  await scene.pass(60_000);
+  assert.equal(scene.problems(), []);
+  assert.is(scene.oracle.broadcasts.get("signal1")?.reports.at(-1)?.sent, 12);
+});
+
 test.run();

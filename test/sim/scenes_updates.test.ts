@@ -1,0 +1,216 @@
+/** Scenes of updates, and of what becomes of a /stop, that histories by chance play too seldom. */
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { assert, suite } from "../harness.ts";
+import { sdkItem } from "./dynamodb/dynamodb.ts";
+import { TableName } from "./plan.ts";
+import { Scene, withReaders } from "./scene.ts";
+import { warmUp } from "./warm_up.ts";
+
+const test = suite("scenes of updates");
+
+test.before(warmUp);
+
+test("updates that are confirmed from the spool outlive a loss of power", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine({ hasSpool: true });
+  bot.disk.keptShare = () => 0;
+  await scene.act(() => bot.start());
+  await scene.pass(5000);
+  assert.ok(bot.isReady);
+  await scene.act(() => {
+    scene.disturb("dynamodb", { refused: 1 });
+    // More than Telegram gives at once: the oldest have to be confirmed to get at the others.
+    for (let count = 0; count < 150; count++) scene.users.say(scene.users.newUser(), "/start");
+  });
+  await scene.pass(20_000);
+  const { pendingUpdates } = scene.telegram.server;
+  assert.ok(pendingUpdates < 150, "no update was confirmed");
+  await scene.act(() => bot.kill({ isPowerLost: true }));
+  await scene.act(() => {
+    scene.network.heal();
+    bot.start();
+  });
+  await scene.pass(60_000);
+  assert.equal(scene.problems(), []);
+});
+
+test("a write whose answer was lost is answered as what it is", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine();
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  await scene.act(() => {
+    // Written, and without an answer: the client sends it again.
+    scene.disturb("dynamodb", { unanswered: 0.5 }, "UpdateItem telegram-chats 1");
+    scene.subscribe(20);
+  });
+  await scene.pass(3000);
+  await scene.act(() => scene.network.heal());
+  await scene.pass(60_000);
+  scene.oracle.judgeAnswers(0, () => false);
+  assert.equal(scene.problems(), []);
+});
+
+test("what is not written when a bot is stopped comes again", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine();
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  await scene.act(() => {
+    scene.disturb("dynamodb", { refused: 1 });
+    scene.subscribe(20);
+  });
+  await scene.pass(8000);
+  await scene.act(() => bot.stop());
+  await scene.pass(30_000);
+  assert.not.ok(bot.isUp);
+  await scene.act(() => {
+    scene.network.heal();
+    bot.start();
+  });
+  await scene.pass(30_000);
+  assert.equal(scene.problems(), []);
+});
+
+test("a /stop in the spool holds after a restart, before it is written", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine({ hasSpool: true });
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  const readers = scene.subscribe(40);
+  await scene.pass(80_000);
+  await scene.act(() => {
+    scene.disturb("dynamodb", { refused: 1 }, "UpdateItem telegram-chats 1");
+    for (const reader of readers.slice(0, 30)) scene.users.say(reader, "/stop");
+    // More than Telegram gives at once: the oldest have to be confirmed to get at the others.
+    scene.subscribe(120);
+  });
+  await scene.pass(40_000);
+  assert.ok(scene.oracle.counts.confirmedStops > 20);
+  await scene.act(() => bot.kill());
+  await scene.act(() => bot.start());
+  while (!bot.isReady) await scene.pass(5);
+  await scene.act(() => scene.broadcast(bot, "text1"));
+  await scene.pass(20_000);
+  await scene.act(() => scene.network.heal());
+  await scene.pass(60_000);
+  assert.equal(scene.problems(), []);
+});
+
+test("an update that comes to a webhook several times, and to several machines, is counted once", async () => {
+  const webhook = { baseMs: 5, tailMs: 2000, answerReset: 0.2, heldUp: 0.2, unanswered: 0.15 };
+  const scene = new Scene(1, { webhook });
+  const [one, other] = [scene.machine({ hasWebhook: true }), scene.machine({ name: "b", hasWebhook: true })];
+  await scene.act(() => one.start());
+  await scene.act(() => other.start());
+  await scene.pass(3000);
+  const people = scene.subscribe(10);
+  await scene.act(() => {
+    for (const text of ["a word", "/stop", "another word"]) {
+      for (const person of people) scene.users.say(person, text);
+    }
+  });
+  await scene.pass(30_000);
+  await scene.act(() => one.kill());
+  await scene.pass(10 * 60_000);
+  const { heldUp = 0, answerReset = 0, unanswered = 0 } = scene.route?.met ?? {};
+  assert.ok(heldUp > 3 && answerReset > 3 && unanswered > 0);
+  assert.is(scene.telegram.server.pendingUpdates, 0);
+  assert.equal(scene.problems(), []);
+});
+
+test("a block that overtakes the first message on its way to a webhook holds, on whatever machine", async () => {
+  const scene = new Scene(1, { webhook: { baseMs: 5, tailMs: 5000, heldUp: 0.3 } });
+  const machines = ["a", "b"].map((name) => scene.machine({ name, hasWebhook: true }));
+  await scene.act(() => machines.forEach((machine) => machine.start()));
+  await scene.pass(3000);
+  let overtaken = 0;
+  scene.onWrite = (table, before, after) => {
+    if (table === TableName && before === undefined && after?.["is_active"]?.BOOL === false) overtaken++;
+  };
+  for (let round = 0; round < 5; round++) {
+    await scene.act(() => scene.subscribe(4).forEach((person) => scene.users.block(person)));
+    await scene.pass(60_000);
+    assert.equal(scene.problems(), []);
+    await scene.act(() => scene.users.unblockAll());
+    await scene.pass(60_000);
+  }
+  assert.ok(overtaken > 2);
+  assert.equal(scene.problems(), []);
+});
+
+test("a /stop in a supergroup that a webhook delivers before what its group has said holds", async () => {
+  const scene = new Scene(1, { webhook: { baseMs: 5, tailMs: 5000, heldUp: 0.3 } });
+  const machines = ["a", "b"].map((name) => scene.machine({ name, hasWebhook: true }));
+  await scene.act(() => machines.forEach((machine) => machine.start()));
+  await scene.pass(3000);
+  const { users } = scene;
+  const groups = Array.from({ length: 12 }, () => users.newGroup());
+  let overtaken = 0;
+  scene.onWrite = (table, before, after) => {
+    const isFirst = table === TableName && before === undefined;
+    if (isFirst && after?.["is_active"]?.BOOL === false && after["migrated_from"] === undefined) overtaken++;
+  };
+  await scene.act(() => {
+    for (const group of groups) {
+      users.heardInGroup(group.chat, group.chat.say(group.owner, "/start"));
+      users.migrate(group);
+      users.heardInGroup(group.chat, group.chat.say(group.owner, "/stop"));
+    }
+  });
+  await scene.pass(90_000);
+  assert.ok(overtaken > 2);
+  assert.equal(scene.problems(), []);
+});
+
+test("the list that was read later holds where an earlier reading ends after it", async () => {
+  const { scene, sender, readers } = await withReaders(1, 10, 80);
+  const leaving = readers.slice(0, 40);
+  await scene.act(() => {
+    for (const reader of leaving) scene.users.say(reader, "/stop");
+  });
+  await scene.pass(75_000);
+  const { now } = scene.scheduler;
+  const slow = { service: "dynamodb", only: "Scan telegram-chats", conditions: { baseMs: 650 } } as const;
+  await scene.act(() => {
+    scene.network.disturb({ from: now, to: now + 500, ...slow });
+    scene.broadcast(sender, "text1");
+  });
+  // The table is read; the answers are on their way.
+  await scene.pass(1050);
+  await scene.act(() => {
+    for (const reader of leaving) scene.users.say(reader, "/start");
+  });
+  await scene.pass(60);
+  await scene.act(() => scene.broadcast(sender, "text2"));
+  await scene.pass(90_000);
+  assert.equal(scene.problems(), []);
+});
+
+test("a group's /stop just before its move counts, though the supergroup's administrators are not told at first", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine();
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  const group = scene.users.newGroup();
+  const say = (text: string): void => scene.users.heardInGroup(group.chat, group.chat.say(group.owner, text));
+  await scene.act(() => say("/start"));
+  await scene.pass(70_000);
+  await scene.act(() => bot.kill());
+  const { now } = scene.scheduler;
+  await scene.act(() => {
+    say("/stop");
+    scene.users.migrate(group);
+    const trouble = { service: "telegram", only: `getChatAdministrators ${group.chat.chatId}` } as const;
+    scene.network.disturb({ from: now, to: now + 1000, ...trouble, conditions: { failed: 1 } });
+    bot.start();
+  });
+  await scene.pass(30_000);
+  assert.ok((scene.network.met.failed ?? 0) > 0);
+  const moved = scene.dynamodb.items(TableName).map((item) => unmarshall(sdkItem(item)))
+    .find(({ chat_id }) => chat_id === group.chat.chatId);
+  assert.is(moved?.["removed_reason"], "stopped");
+  assert.equal(scene.problems(), []);
+});
+
+test.run();
