@@ -1,7 +1,6 @@
 /** Plays a history by its plan, and says what was wrong. */
 import process from "node:process";
 import type { LocalUser } from "../../lib/local/mod.ts";
-import { plantedEntry } from "../crash/model.ts";
 import { SimulatedUsers } from "../crash/simulated_users.ts";
 import { type Random, randomOf } from "../support/histories.ts";
 import { BotMachine } from "./bot_machine.ts";
@@ -24,6 +23,8 @@ import {
 } from "./plan.ts";
 import { epoch, type Machine, Scheduler } from "./scheduler.ts";
 import { SecondPoller } from "./second_poller.ts";
+import { plantReaders } from "./readers.ts";
+import { Settlement } from "./settlement.ts";
 import { SimulatedTelegram } from "./telegram.ts";
 import { WebhookRoute } from "./webhook_route.ts";
 
@@ -39,13 +40,6 @@ export interface HistoryResult {
   readonly trace: readonly string[] | undefined;
 }
 
-/** After the trouble all has to be settled within this time. */
-const settledWithinMs = 20 * 60_000;
-/** Machines are at rest for so long before it is looked at what they keep; longer while they keep something, at most so long. */
-const restsForMs = 2 * 60_000;
-const restAtMostMs = 20 * 60_000;
-/** Timers and requests of a machine at rest: its poll, its check of the connection, and a few more. */
-const leftAtMost = 12;
 const pendingAtMost = 60;
 const pendingWithSpoolAtMost = 250;
 
@@ -76,7 +70,6 @@ class History {
   /** The chance of the event that happens now. */
   #random: Random;
   #isHealed = false;
-  #healedAt = Infinity;
 
   constructor(plan: HistoryPlan, { keepsTrace = false }: { readonly keepsTrace?: boolean }) {
     this.#plan = plan;
@@ -144,7 +137,11 @@ class History {
       scheduler.after(0, () => this.#begin());
       await scheduler.run(epoch + this.#plan.durationMs);
       scheduler.after(0, () => this.#heal());
-      const problems = await this.#settle();
+      const settlement = new Settlement({
+        ...{ plan: this.#plan, scheduler, telegram: this.#telegram, dynamodb: this.#dynamodb },
+        ...{ network: this.#network, oracle: this.#oracle, orders: this.#orders, machines: this.#machines },
+      });
+      const problems = await settlement.settle();
       // The report of a rejection takes a turn of the real event loop.
       await new Promise((resolve) => setTimeout(resolve));
       return this.#resultOf([...rejections, ...problems]);
@@ -154,7 +151,7 @@ class History {
   }
 
   #begin(): void {
-    this.#plantReaders();
+    this.#readers.push(...plantReaders(this.#plan.readers, this.#telegram, this.#dynamodb, this.#users));
     for (const [index, machine] of this.#machines.entries()) {
       // Of those that poll one begins; behind a webhook there may be several.
       if (machine.options.isPoller && index > 0 && this.#route === undefined) continue;
@@ -305,31 +302,6 @@ class History {
 
   // People.
 
-  #plantReaders(): void {
-    const { readers } = this.#plan;
-    if (readers === 0) return;
-    this.#dynamodb.create({
-      TableName,
-      AttributeDefinitions: [{ AttributeName: "chat_id", AttributeType: "N" }],
-      KeySchema: [{ AttributeName: "chat_id", KeyType: "HASH" }],
-    });
-    const date = new Date(epoch - 3_600_000).toISOString();
-    for (let count = 0; count < readers; count++) {
-      const reader = this.#telegram.server.user({ opened: true });
-      this.#readers.push(reader);
-      this.#users.model.entries.set(reader.chatId, plantedEntry(date));
-      this.#dynamodb.put(TableName, {
-        ...{ chat_id: { N: String(reader.chatId) }, is_active: { BOOL: true }, added_at: { S: date } },
-        ...{
-          last_active: { S: date },
-          message_count: { N: "1" },
-          user_info: { M: {} },
-          removed_at: { NULL: true },
-        },
-      });
-    }
-  }
-
   #talk(): void {
     const { server } = this.#telegram;
     const room = (this.#hasSpool ? pendingWithSpoolAtMost : pendingAtMost) - server.pendingUpdates;
@@ -369,7 +341,6 @@ class History {
   #heal(): void {
     const scheduler = this.#scheduler;
     this.#isHealed = true;
-    this.#healedAt = scheduler.now;
     this.#network.heal();
     this.#route?.heal();
     this.#secondPoller?.stop();
@@ -384,103 +355,6 @@ class History {
       if (pollers.includes(machine)) machine.stop(() => machine.start());
       else machine.start();
     }
-  }
-
-  /** Lets time pass until nothing is left to be done; the problems. */
-  async #settle(): Promise<string[]> {
-    const scheduler = this.#scheduler;
-    const until = scheduler.now + settledWithinMs;
-    let unsettled: string[] = [];
-    let differences = "";
-    do {
-      await scheduler.run(Math.min(until, scheduler.now + 5000));
-      if (this.#ready.length >= this.#wanted.length) this.#orders.finish();
-      unsettled = this.#unsettled();
-      // While Telegram limits the bot, nobody tells it who a group's administrators are.
-      const isLimited = this.#machines.some(({ log }) =>
-        log.some(({ message }) => /limits the rate/.test(message))
-      );
-      if (unsettled.length > 0) continue;
-      differences = this.#oracle.differences(this.#dynamodb.items(TableName), { isWithoutGroups: isLimited });
-      if (differences === "") break;
-    } while (scheduler.now < until);
-    await scheduler.run(scheduler.now + 1000);
-    // Of two pollers one may say still what the other one knows better.
-    this.#oracle.judge(
-      this.#pollers.length > 1 ? Infinity : this.#healedAt,
-      (chatId) => this.#isExcused(chatId),
-    );
-    this.#judgeAnswers();
-    // The user's handlers end meanwhile, those of a chat one after another.
-    const restUntil = scheduler.now + restAtMostMs;
-    do {
-      await scheduler.run(scheduler.now + restsForMs);
-    } while (this.#leftovers().length > 0 && scheduler.now < restUntil);
-    return [
-      ...this.#oracle.problems,
-      ...this.#network.problems,
-      ...unsettled.length > 0 ? [`UNSETTLED ${unsettled.join(", ")}`] : [],
-      ...differences === "" ? [] : [`LOST\n${differences}`],
-      ...this.#failuresInLogs(),
-      ...this.#leftovers(),
-    ];
-  }
-
-  /** What machines at rest still keep that can be seen from outside: timers, requests, and files. */
-  #leftovers(): string[] {
-    return this.#wanted.flatMap(({ name, machine, disk }) => {
-      const waiting = machine === undefined ? 0 : this.#scheduler.waitingFor(machine);
-      return [
-        ...waiting > leftAtMost ? [`KEPT ${name} still has ${waiting} timers and requests`] : [],
-        ...disk.size > 0 ? [`KEPT the files of ${name} still have ${disk.size} bytes`] : [],
-      ];
-    });
-  }
-
-  /** Of two pollers the one that has answered may have ended. */
-  #judgeAnswers(): void {
-    const [poller, ...others] = this.#pollers;
-    if (poller === undefined || others.length > 0) return;
-    this.#oracle.judgeAnswers(poller.startedAt, (chatId) => this.#isExcused(chatId));
-  }
-
-  /** Whether a bot has logged why it did not answer the chat; where it drops many replies, it does not log each. */
-  #isExcused(chatId: number): boolean {
-    return this.#pollers.some(({ log, bot }) =>
-      (bot?.health.droppedReplies ?? 0) > 0 ||
-      log.some(({ message }) => message.startsWith(`Chat ${chatId} `))
-    );
-  }
-
-  #failuresInLogs(): string[] {
-    const floods = this.#oracle.isBotLimited || this.#plan.telegramLimit !== undefined
-      ? []
-      : this.#machines.flatMap(({ log }) => log).filter(({ message }) =>
-        /Nothing is sent until/.test(message)
-      )
-        .map(({ machine, message }) => `FLOOD only chats were flooded, but ${machine} says: ${message}`);
-    return [...floods, ...this.#failures()];
-  }
-
-  #failures(): string[] {
-    return this.#machines.flatMap(({ log }) => log)
-      .filter(({ level, message }) => level === "error" && /failed in a handler|unreachable:/.test(message))
-      .filter(({ message }) => !message.includes("a failure of the user's handler"))
-      .map(({ machine, message }) => `LOG of ${machine}: ${message}`);
-  }
-
-  #unsettled(): string[] {
-    const { pendingUpdates } = this.#telegram.server;
-    return [
-      ...pendingUpdates > 0 ? [`${pendingUpdates} updates are not confirmed`] : [],
-      ...this.#wanted.flatMap(({ name, isReady, bot }) => {
-        if (!isReady || bot === undefined) return [`${name} is not ready`];
-        const { isDegraded, queuedUpdates, pendingReplies } = bot.health;
-        if (isDegraded || queuedUpdates > 0) return [`${name} is degraded, ${queuedUpdates} queued`];
-        return pendingReplies > 0 ? [`${name} has ${pendingReplies} replies pending`] : [];
-      }),
-      ...this.#orders.open.map(({ id }) => `broadcast ${id} is not over`),
-    ];
   }
 
   #resultOf(problems: string[]): HistoryResult {

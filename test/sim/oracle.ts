@@ -10,6 +10,7 @@ import { addressOf } from "./endpoints.ts";
 import { LedgerName, TableName } from "./plan.ts";
 import type { ArrivedMessage } from "./telegram.ts";
 import { type Machine, type Scheduler, timeOf } from "./scheduler.ts";
+import { SendRates } from "./send_rates.ts";
 import { Troubles } from "./troubles.ts";
 
 /** The last /stop of a chat. */
@@ -47,8 +48,6 @@ interface OracleOptions {
   readonly mayOvertake?: boolean;
 }
 
-/** The rate of messages is measured over so many seconds. */
-const rateSeconds = 1;
 /** Without a spool a broadcast waits for its process's first poll: so long at most. */
 const caughtUpWithinMs = 5000;
 /** A command that long after another one of its chat is answered by itself. */
@@ -69,7 +68,7 @@ export class Oracle {
   readonly #commandAt = new Map<number, number>();
   readonly #statements = new Map<number, Statement[]>();
   readonly #replyUnderWay = new Map<string, Sending>();
-  readonly #departures = new Map<Machine, number[]>();
+  readonly #rates: SendRates;
   readonly #troubles: Troubles;
   readonly #overtakings: Overtakings | undefined;
   /** When a poll of each machine was answered first. */
@@ -89,6 +88,7 @@ export class Oracle {
     this.#options = options;
     const { network, users, users: { model }, mayOvertake = false } = options;
     this.#overtakings = mayOvertake ? new Overtakings(users) : undefined;
+    this.#rates = new SendRates(options.messagesPerSecond);
     this.#troubles = new Troubles(options.scheduler);
     network.onSend = (sending) => this.#onSend(sending);
     network.onAnswer = ({ machine, what }, status) => {
@@ -159,7 +159,10 @@ export class Oracle {
       this.undecided.add(Number(undecided));
     }
     if (chat === undefined) return;
-    this.#checkRate(sending);
+    const tooMany = this.#rates.tooMany(sending);
+    if (tooMany !== undefined) {
+      this.#wrong(`RATE ${sending.machine.name} sends ${tooMany} messages within a second`);
+    }
     if (id !== undefined) return this.broadcasts.get(id)?.sent(chat, sending);
     this.#repliedAt.set(chat, sending.sentAt);
     const key = `${sending.machine.name} ${chat}`;
@@ -181,18 +184,6 @@ export class Oracle {
     if (this.#replyUnderWay.get(key) === sending) this.#replyUnderWay.delete(key);
     const group = isGivenUp ? /^getChatAdministrators (-\d+)/.exec(what)?.[1] : undefined;
     if (group !== undefined) this.undecided.add(Number(group));
-  }
-
-  /** A late timer may be made up for, up to a tenth of a second. */
-  #checkRate({ machine, sentAt }: Sending): void {
-    const times = this.#departures.get(machine) ?? [];
-    this.#departures.set(machine, times);
-    times.push(sentAt);
-    while ((times[0] as number) <= sentAt - 1000 * rateSeconds) times.shift();
-    const atMost = Math.ceil(this.#options.messagesPerSecond * (rateSeconds * 1.2)) + 3;
-    if (times.length > atMost) {
-      this.#wrong(`RATE ${machine.name} sends ${times.length} messages within ${rateSeconds} s`);
-    }
   }
 
   onMessage({ chatId, message, request }: ArrivedMessage): void {
