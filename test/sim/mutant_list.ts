@@ -1,4 +1,5 @@
 /** Mistakes in lib that the simulation has to find. Each replaces one text, which occurs once in its file. */
+import { readdir, readFile } from "node:fs/promises";
 
 export interface Mutant {
   /** What is wrong with lib. */
@@ -16,6 +17,18 @@ export function applied({ text, replacement }: Mutant, source: string): string |
   const at = source.indexOf(text);
   if (at < 0 || source.includes(text, at + 1)) return undefined;
   return source.slice(0, at) + replacement + source.slice(at + text.length);
+}
+
+/** The file of a scene's test, without `.test.ts`. @throws {Error} If there is none. */
+export async function sceneFileOf(scene: string): Promise<string> {
+  const here = new URL(".", import.meta.url);
+  const title = scene.replace(/(?<= with )(?:skip|resend)$/, "${mode}");
+  for (const name of (await readdir(here)).filter((name) => name.startsWith("scenes_"))) {
+    const source = await readFile(new URL(name, here), "utf8");
+    const isHere = [`test("${title}"`, `test(\`${title}\``].some((head) => source.includes(head));
+    if (isHere) return name.replace(".test.ts", "");
+  }
+  throw new Error(`There is no scene "${scene}"`);
 }
 
 const updates: readonly Mutant[] = [

@@ -1,7 +1,8 @@
 /** The mutants of the simulation can be planted: the text of each is still in lib. */
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { assert, suite } from "../harness.ts";
-import { applied, mutants } from "./mutant_list.ts";
+import { failureOf } from "../support/storage.ts";
+import { applied, mutants, sceneFileOf } from "./mutant_list.ts";
 
 const test = suite("mutants of the simulation");
 
@@ -15,16 +16,9 @@ for (const mutant of mutants) {
 }
 
 test("the scenes of mutants exist", async () => {
-  const here = new URL(".", import.meta.url);
-  const files = (await readdir(here)).filter((name) => name.startsWith("scenes_"));
-  const scenes = (await Promise.all(files.map((name) => readFile(new URL(name, here), "utf8")))).join("");
-  for (const { scene } of mutants) {
-    const title = scene?.replace(/(?<= with )(?:skip|resend)$/, "${mode}") ?? "";
-    assert.ok(
-      scene === undefined || [`test("${title}"`, `test(\`${title}\``].some((head) => scenes.includes(head)),
-      scene,
-    );
-  }
+  for (const { scene } of mutants) if (scene !== undefined) await sceneFileOf(scene);
+  const { message } = await failureOf(sceneFileOf("of no file"));
+  assert.match(message, "There is no scene");
 });
 
 test("names tell the mutants apart, and none is the beginning of another", () => {

@@ -16,7 +16,7 @@ import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { applied, type Mutant, mutants } from "./mutant_list.ts";
+import { applied, type Mutant, mutants, sceneFileOf } from "./mutant_list.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** What a history needs; `node_modules` is linked. */
@@ -39,8 +39,8 @@ const { values } = parseArgs({
 });
 const from = Number(values.from);
 const histories = Number(values.histories);
-/** The scenes without a mutant, played once. */
-let unplanted: Promise<Ended> | undefined;
+/** Each file of scenes without a mutant, played once. */
+const unplanted = new Map<string, Promise<Ended>>();
 const counts = { caught: 0, notCaught: 0 };
 const folder = await copy();
 try {
@@ -89,9 +89,13 @@ async function judgeByHistories(plant: Plant): Promise<[isCaught: boolean, told:
 }
 
 async function judgeByScene(scene: string, plant: Plant): Promise<[isCaught: boolean, told: string]> {
-  unplanted ??= run(["test/run.ts", "sim/scenes"]);
-  if ((await unplanted).status !== 0) return [false, "NOT CAUGHT: the scenes fail without it, too"];
-  const { output } = await plant(() => run(["test/run.ts", "sim/scenes"]));
+  const file = await sceneFileOf(scene);
+  const playScenes = (): Promise<Ended> => run(["test/run.ts", `sim/${file}`]);
+  if (!unplanted.has(file)) unplanted.set(file, playScenes());
+  if ((await unplanted.get(file))?.status !== 0) {
+    return [false, "NOT CAUGHT: the scenes fail without it, too"];
+  }
+  const { output } = await plant(playScenes);
   const isCaught = output.split("\n").some((line) => line.includes("FAIL") && line.includes(`"${scene}"`));
   return [isCaught, isCaught ? `caught by a scene (${scene})` : `NOT CAUGHT by the scene (${scene})`];
 }
