@@ -157,7 +157,9 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
     const standing = { is_active, removed_at, removed_reason, last_active, message_count, user_info };
     return { ...standing, added_by: from.added_by, last_update_id, last_word_update_id, ...inherited };
   }
-  if (chat.migrated_from !== undefined) return chat;
+  if (chat.migrated_from !== undefined) {
+    return hasStoppedSince(chat, from) ? deactivated(chat, "stopped", at) : chat;
+  }
   const merged = {
     ...chat,
     ...inherited,
@@ -167,6 +169,12 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
     user_info: { ...user_info, ...chat.user_info },
   };
   return isStopped(from) && chat.is_active ? deactivated(merged, "stopped", at) : merged;
+}
+
+/** Whether the group has said /stop after the supergroup took over its state, as the move was broken off, and goes on. */
+function hasStoppedSince(chat: ChatState, from: Chat): boolean {
+  const isLater = (from.last_word_update_id ?? 0) > (chat.last_word_update_id ?? 0);
+  return chat.is_active && chat.migrated_from === from.chat_id && isStopped(from) && isLater;
 }
 
 function onMigrated(chat: ChatState, { to, at }: MigratedEvent): ChatState {

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { Update } from "grammy/types";
 import { fold, isMessage } from "../../lib/chats/chat.ts";
-import type { ChatEvent, ChatState } from "../../lib/chats/events.ts";
+import type { Chat, ChatEvent, ChatState } from "../../lib/chats/events.ts";
 import { migrateChat } from "../../lib/chats/storage.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { assert, suite } from "../harness.ts";
@@ -83,6 +83,27 @@ rule("a /stop that has overtaken its group's move holds in the supergroup, and c
   assert.equal([is_active, removed_reason, message_count], [false, "stopped", 2]);
   assert.is(added_at, new Date(noon).toISOString());
 });
+
+rule(
+  "a /stop that a group says while its move is broken off holds in the supergroup, until its next /start",
+  async () => {
+    for (const isRestarted of [false, true]) {
+      const storage = new InMemoryChatStorage();
+      await storage.apply(-5, [{ kind: "start", at: noon, updateId: 10 }]);
+      const stop: ChatEvent = { kind: "stop", at: noon + 1000, updateId: 12 };
+      if (isRestarted) await storage.apply(-5, [stop]);
+      // The first half; then the process dies, and what it has not confirmed comes again.
+      const from = await storage.getChat(-5) as Chat;
+      await storage.apply(-1005, [{ kind: "inherited", from, at: noon + 6000 }]);
+      if (isRestarted) await storage.apply(-1005, [{ kind: "start", at: noon + 7000, updateId: 15 }]);
+      else await storage.apply(-5, [stop]);
+      await migrateChat(storage, -5, -1005, noon + 8000);
+      const { is_active, removed_reason } = await storage.getChat(-1005) ?? {};
+      assert.equal([is_active, removed_reason], isRestarted ? [true, undefined] : [false, "stopped"]);
+      assert.is((await storage.getChat(-5))?.removed_reason, "migrated");
+    }
+  },
+);
 
 rule.run();
 
