@@ -70,8 +70,16 @@ export interface HandlerRunner {
   leave(): void;
 }
 
-/** Whose handlers run. One for all bots: with each, every promise of the process costs Node 20 more. */
-const running = new AsyncLocalStorage<{ readonly runner: HandlerRunner; readonly leave: () => void }>();
+/** Handlers that run: whose they are, and within which others. */
+interface RunningHandlers {
+  readonly runner: HandlerRunner;
+  readonly leave: () => void;
+  readonly outer: RunningHandlers | undefined;
+  isOver: boolean;
+}
+
+/** One for all bots: with each, every promise of the process costs Node 20 more. */
+const running = new AsyncLocalStorage<RunningHandlers>();
 
 /** While there are none, promises cost nothing more. */
 let updatesAtWork = 0;
@@ -92,13 +100,21 @@ export function createHandlerRunner(
     async handle(update) {
       let leave = (): void => {};
       const left = new Promise<void>((resolve) => leave = resolve);
+      let outer = running.getStore();
+      while (outer?.isOver) outer = outer.outer;
+      const here: RunningHandlers = { runner, leave, outer, isOver: false };
       updatesAtWork++;
-      await Promise.race([running.run({ runner, leave }, () => handleLogged(update)), left]);
-      if (--updatesAtWork === 0) running.disable();
+      try {
+        await Promise.race([running.run(here, () => handleLogged(update)), left]);
+      } finally {
+        here.isOver = true;
+        if (--updatesAtWork === 0) running.disable();
+      }
     },
     leave() {
-      const current = running.getStore();
-      if (current?.runner === runner) current.leave();
+      for (let each = running.getStore(); each !== undefined; each = each.outer) {
+        if (each.runner === runner) each.leave();
+      }
     },
   };
   return runner;

@@ -169,7 +169,7 @@ class Delivery {
   }
 
   async #send(part: MessagePart): Promise<DeliveryResult> {
-    const { message, deps: { registry, clock } } = this.#run;
+    const { message, deps: { registry, clock }, recipients: { check } } = this.#run;
     const { budget } = this.#deliverer;
     let timesLate = 0;
     for (;;) {
@@ -184,8 +184,9 @@ class Delivery {
       }
       this.#followMigration();
       const refusal = await this.#checkOnceMore();
-      // Messages whose checks were slow do not leave all at once.
-      if (refusal !== undefined || (permit.isStale && timesLate++ < timesLateAtMost)) {
+      // Messages whose checks were slow do not leave all at once, where the next check needs no reading.
+      const isLate = permit.isStale && check.knows(this.#chatId) && timesLate++ < timesLateAtMost;
+      if (refusal !== undefined || isLate) {
         permit.returned();
         budget.refund(isPaid);
         if (refusal !== undefined) return refusal;

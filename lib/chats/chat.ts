@@ -158,7 +158,7 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
     return { ...standing, added_by: from.added_by, last_update_id, last_word_update_id, ...inherited };
   }
   if (chat.migrated_from !== undefined) {
-    return hasStoppedSince(chat, from) ? deactivated(chat, "stopped", at) : chat;
+    return hasStoppedSince(chat, from) ? stoppedWith(chat, from, at) : chat;
   }
   const merged = {
     ...chat,
@@ -168,7 +168,13 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
     message_count: chat.message_count + message_count,
     user_info: { ...user_info, ...chat.user_info },
   };
-  return isStopped(from) && chat.is_active ? deactivated(merged, "stopped", at) : merged;
+  return isStopped(from) && chat.is_active ? stoppedWith(merged, from, at) : merged;
+}
+
+/** The supergroup after its group's /stop. */
+function stoppedWith(chat: ChatState, { last_word_update_id: word = 0 }: Chat, at: number): ChatState {
+  const last_word_update_id = Math.max(word, chat.last_word_update_id ?? 0) || undefined;
+  return { ...deactivated(chat, "stopped", at), last_word_update_id };
 }
 
 /** Whether the group has said /stop after the supergroup took over its state, as the move was broken off, and goes on. */

@@ -103,16 +103,24 @@ export class ConsentCheck {
 
   /** Whether the chat is subscribed; not a promise if nothing has to be read. */
   standingOf(chatId: number): SubscriptionStatus | Promise<SubscriptionStatus> {
+    if (this.#isProved(chatId)) return proved;
+    if (!this.#isUnreadable) return this.#read(chatId);
+    void this.#probe(chatId);
+    return remembered;
+  }
+
+  /** Whether nothing has to be read to know the chat's standing now. */
+  knows(chatId: number): boolean {
+    return this.#isUnreadable || this.#isProved(chatId);
+  }
+
+  #isProved(chatId: number): boolean {
     // While a /start or /stop waits to be written, this instance knows more than the table.
     if (!this.#isShared || this.#options.registry.isConsentPending(chatId) || this.#proof === "list") {
-      return proved;
+      return true;
     }
-    if (this.#isUnreadable) {
-      void this.#probe(chatId);
-      return remembered;
-    }
-    if (this.#proof === "log" && this.#log.isClear(chatId, this.#baseCount)) return proved;
-    return this.#hasJustRead(chatId) ? proved : this.#read(chatId);
+    if (this.#isUnreadable) return false;
+    return (this.#proof === "log" && this.#log.isClear(chatId, this.#baseCount)) || this.#hasJustRead(chatId);
   }
 
   /** Reads ahead the chats of the next messages, if they are read one by one. */
@@ -122,7 +130,7 @@ export class ConsentCheck {
 
   #hasJustRead(chatId: number): boolean {
     const at = this.#readAt.get(chatId) ?? -Infinity;
-    return this.#log.isKnown && this.#now() - at <= reliedOnMs;
+    return this.#log.isKnownSince(at) && this.#now() - at <= reliedOnMs;
   }
 
   get #isShared(): boolean {
@@ -154,7 +162,7 @@ export class ConsentCheck {
       const chat = await this.#options.registry.look(chatId);
       this.#answered();
       if (this.#now() - at > reliedOnMs) continue;
-      this.#remember(chatId, chat?.is_active === true && this.#log.isKnown ? at : undefined);
+      this.#remember(chatId, chat?.is_active === true ? at : undefined);
       return chat;
     }
     throw new Error(`it takes longer than ${reliedOnMs / 1000} s to answer`);
@@ -283,7 +291,8 @@ export class StopLogReader {
   /** When the latest reading of the log began. */
   #readAt = -Infinity;
   #isReading = false;
-  /** Until when others know that somebody sends, and when they were last to be told. */
+  /** Since when and until when others know that somebody sends, and when they were last to be told. */
+  #knownSince = Infinity;
   #sendingUntil = -Infinity;
   #announcedAt = -Infinity;
   #announcing: Promise<boolean> | undefined;
@@ -298,9 +307,9 @@ export class StopLogReader {
     return this.#log;
   }
 
-  /** Whether others confirm a /stop late, as they know that somebody sends. */
-  get isKnown(): boolean {
-    return this.#log !== undefined && this.#now() < this.#sendingUntil;
+  /** Whether others have confirmed each /stop late since then, as they knew all the time that somebody sends. */
+  isKnownSince(time: number): boolean {
+    return this.#log !== undefined && this.#knownSince <= time && this.#now() < this.#sendingUntil;
   }
 
   /** Tells others that somebody sends, and reads the log; true if they could be told. */
@@ -334,6 +343,7 @@ export class StopLogReader {
     const { registry: { storage }, clock } = this.#options;
     const at = this.#announcedAt = this.#now();
     const log = await storage.beginSending(clock.now() + sendingMs);
+    if (this.#now() >= this.#sendingUntil) this.#knownSince = this.#now();
     this.#sendingUntil = at + sendingMs;
     this.#take(log, at);
   }

@@ -580,6 +580,21 @@ lifecycle("await using stops the bot", async () => {
   }, { state: "made" });
 });
 
+lifecycle("a handler stops the bot, also within another bot's handler", async () => {
+  await withBot(async ({ bot, server, another }) => {
+    const inner = another();
+    inner.grammy.command("quit", () => bot.stopBot());
+    bot.grammy.command("quit", ({ update }) => inner.handleUpdate(update));
+    await bot.startBot();
+    const owner = server.user();
+    owner.say("/start");
+    await owner.received("Welcome");
+    owner.say("/quit");
+    assert.ok(await soon(bot.finished, 1000));
+    assert.is(server.pendingUpdates, 0, "the command is confirmed");
+  }, { state: "made" });
+});
+
 lifecycle("stopBot() during startBot() ends it", async () => {
   await withBot(async ({ bot, server }) => {
     server.fault({ method: "getMe", answer: { delayMs: 100 } });

@@ -8,6 +8,7 @@ import {
 import { assert, suite } from "../harness.ts";
 import {
   FastClock,
+  pause,
   plantActive,
   type Scene,
   subscribers,
@@ -337,6 +338,31 @@ test("broadcast() ends in time where Telegram cannot be reached, and nothing has
     assert.equal(counts(report), { ...none, skipped: 4 });
     assert.equal(report.skips.expired, 4);
   }, hasty());
+});
+
+test("a long flood that is over early is found out soon, however slow DynamoDB is", async () => {
+  for (const ms of [1, 150]) {
+    await withBot(async (scene) => {
+      const { server, bot, gate } = scene;
+      await subscribers(scene, 100);
+      await bot.initialize();
+      gate.delay({ ms, times: Infinity });
+      const running = bot.broadcast("signal");
+      await pause(1000);
+      const [description, parameters] = ["Too Many Requests: retry after 500", { retry_after: 500 }];
+      const answer = { error_code: 429, description, parameters };
+      const flood = server.fault({ method: "sendMessage", times: Infinity, answer });
+      const { length } = server.calls;
+      await pause(5000);
+      flood.clear();
+      assert.equal(counts(await running), { ...none, sent: 100 });
+      const times = server.calls.slice(length).filter(({ method }) => method === "sendMessage").map((
+        { at },
+      ) => at);
+      const afterMs = (times.find((at) => at > (times[0] ?? 0) + 5000) ?? Infinity) - (times[0] ?? 0);
+      assert.ok(afterMs < 20_000, `after ${afterMs} ms, where DynamoDB answers in ${ms} ms`);
+    }, { state: "made", bot: { messagesPerSecond: 30 } });
+  }
 });
 
 test.run();

@@ -282,4 +282,52 @@ for (
   });
 }
 
+test("a reading that began before others knew that somebody sends is not relied on", async () => {
+  await withCheck(async ({ clock, storage, check, ask }) => {
+    storage.isSendingDenied = true;
+    storage.answerMs = (asked) => asked === "list" ? 60_000 : 1;
+    check.begin();
+    // It is too early yet to tell others again.
+    await clock.pass(4950);
+    storage.isSendingDenied = false;
+    storage.answerMs = (asked) => ({ list: 60_000, chat: 200, log: 20, sending: 20 })[asked];
+    const first = check.standingOf(1);
+    await clock.pass(51);
+    // Another process confirms it at once.
+    await storage.stop(1);
+    // Now others are told.
+    const next = check.standingOf(2);
+    await clock.pass(1000);
+    assert.equal([(await first).isActive, (await next).isActive], [true, true]);
+    assert.is(await ask(1), false);
+  });
+});
+
+test("a reading from before a time in which others did not know that somebody sends is not relied on", async () => {
+  await withCheck(async ({ clock, storage, check, ask }) => {
+    const at = (time: number): Promise<void> => clock.pass(time - clock.now());
+    check.begin();
+    await clock.pass(100);
+    // It is in the log from now on, so that it is read itself.
+    await storage.stop(1);
+    await storage.reactivateChat(1);
+    const known = (): number => storage.sendingUntil.at(-1) ?? 0;
+    const lapsesAt = known();
+    storage.isSendingDenied = true;
+    await at(lapsesAt - 2700);
+    assert.is(await ask(2), true);
+    await at(lapsesAt - 20);
+    assert.is(await ask(1), true);
+    await at(lapsesAt + 200);
+    // Another process confirms it at once.
+    await storage.stop(1);
+    storage.isSendingDenied = false;
+    // It is time to tell others again.
+    await at(lapsesAt + 2400);
+    assert.is(await ask(2), true);
+    assert.ok(known() > lapsesAt, "others are told again while the reading is young");
+    assert.is(await ask(1), false);
+  });
+});
+
 test.run();

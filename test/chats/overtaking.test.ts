@@ -105,6 +105,22 @@ rule(
   },
 );
 
+rule(
+  "a group's /stop that its supergroup has taken over does not count again when the move goes on",
+  async () => {
+    const storage = new InMemoryChatStorage();
+    await storage.apply(-5, [{ kind: "start", at: noon, updateId: 10 }]);
+    await storage.apply(-5, [{ kind: "stop", at: noon + 1000, updateId: 12 }]);
+    await storage.apply(-1005, [{ kind: "message", at: noon + 500, updateId: 11, registers: true }]);
+    const from = await storage.getChat(-5) as Chat;
+    await storage.apply(-1005, [{ kind: "inherited", from, at: noon + 6000 }]);
+    assert.is((await storage.getChat(-1005))?.removed_reason, "stopped");
+    await storage.reactivateChat(-1005);
+    await migrateChat(storage, -5, -1005, noon + 8000);
+    assert.is((await storage.getChat(-1005))?.is_active, true);
+  },
+);
+
 rule.run();
 
 const bots = suite("a bot whose updates overtake each other");

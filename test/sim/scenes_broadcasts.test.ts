@@ -227,4 +227,16 @@ test("after a takeover a person who was drawn to test a flood, and had the messa
   assert.equal(scene.problems(), []);
 });
 
+test("a signal keeps its pace where each chat is read slowly, as others cannot be told that somebody sends", async () => {
+  const { scene, sender } = await withReaders(1, 30, 150);
+  await scene.act(() => {
+    scene.disturb("dynamodb", { denied: 1 }, "UpdateItem telegram-chats 0");
+    scene.disturb("dynamodb", { baseMs: 120, tailMs: 5 });
+  });
+  await scene.act(() => scene.signal(sender, "signal1"));
+  await scene.pass(10_000);
+  assert.equal(scene.problems(), []);
+  assert.is(scene.oracle.broadcasts.get("signal1")?.reports.at(-1)?.sent, 150);
+});
+
 test.run();

@@ -177,8 +177,12 @@ export class Scheduler {
       for (let turns = 0; ended === undefined; turns++) {
         const event = this.#heap[0];
         if (turns % 1000 === 0 && realNow() > realEnd) throw new Error(this.#stuck(realMs));
-        if (event === undefined || (this.#held > 0 && event.at > this.now)) await realTurn();
-        else {
+        if (event === undefined || (this.#held > 0 && event.at > this.now)) {
+          // What goes on once a file is read or written is the owner's, too.
+          this.current = owner;
+          await realTurn();
+          this.current = undefined;
+        } else {
           pop(this.#heap);
           if (!this.#isDelayed(event)) await this.#play(event);
         }
