@@ -3,6 +3,7 @@ import { unmarshall } from "@aws-sdk/util-dynamodb";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
 import type { Sending } from "./network.ts";
+import type { Machine } from "./scheduler.ts";
 
 /** How a broadcast treats chats of which nobody knows whether they have it; one without an id has no choice. */
 export type Mode = "skip" | "resend" | "without id";
@@ -23,6 +24,8 @@ export class WatchedBroadcast {
   takeovers = 0;
   readonly problems: string[] = [];
   readonly #messages: number;
+  /** The machine that has written its run last, unless its call has failed. */
+  sender: Machine | undefined;
   readonly #windowAtMost: number;
   /** For each chat and each of the broadcast's messages, the requests that brought it. */
   readonly #arrivals = new Map<number, Sending[][]>();

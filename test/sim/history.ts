@@ -277,7 +277,7 @@ class History {
   /** Kills the process that sends a broadcast, or the next one that does. */
   #killSender(): void {
     const random = this.#random;
-    const [name] = this.#orders.open.flatMap(({ id }) => this.#oracle.senderOf(id)?.name ?? []);
+    const [name] = this.#orders.open.flatMap(({ sender }) => sender?.name ?? []);
     const target = this.#machines.find(({ machine, isUp }) => isUp && machine?.name === name);
     this.#scheduler.after(target === undefined ? 500 : random() ** 2 * 6000, () => {
       if (this.#isHealed) return;

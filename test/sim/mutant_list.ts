@@ -55,14 +55,7 @@ const updates: readonly Mutant[] = [
     file: "lib/chats/update.ts",
     text: "mayOvertake && isAllowed && !isMember",
     replacement: "mayOvertake && isAllowed && isMember",
-    scene: "a block that overtakes the first message on its way to a webhook holds, on whatever machine",
-  },
-  {
-    name: "a message ends a block that was later",
-    file: "lib/chats/chat.ts",
-    text: 'if (event.kind !== "stop" && isBeforeRemoval(chat, counted)) return counted;',
-    replacement: "",
-    scene: "a block that overtakes the first message on its way to a webhook holds, on whatever machine",
+    scene: "a block that overtakes a message on its way to a webhook holds, on whatever machine",
   },
   {
     name: "a /stop in a supergroup that is not known yet is not kept",
@@ -236,13 +229,6 @@ const broadcasts: readonly Mutant[] = [
     text:
       '  update.requireValue("owner", { S: run.owner });\n  update.requireValue("fence", { N: String(run.fence) });\n',
     replacement: "",
-  },
-  {
-    name: "a window is sent to before it is written",
-    file: "lib/broadcast/checkpoint.ts",
-    text: "    if (!await this.#save(changes, giveUpMs)) return false;\n    this.#isOwnWindow = true;\n",
-    replacement: "    void this.#save(changes, giveUpMs);\n    this.#isOwnWindow = true;\n",
-    scene: "a window is not sent to before the ledger has it",
   },
   {
     name: "a window's last chat is left out of it",

@@ -76,7 +76,6 @@ export class Oracle {
   /** When the first request of each machine has left. */
   readonly #bornAt = new Map<Machine, number>();
   /** The machine that has written each run last. */
-  readonly #senders = new Map<string, Machine>();
   /** When others have deactivated each chat. */
   readonly #deactivatedAt = new Map<number, number>();
   /** When a reply to each chat has left last. */
@@ -281,20 +280,15 @@ export class Oracle {
     this.#options.scheduler.trace(`= run ${id} ${texts.join(" ")}`);
     const broadcast = this.broadcasts.get(id);
     if (broadcast === undefined) return this.#wrong(`LEDGER has a run ${id} that nobody began`);
-    this.#checkLease(id, before, after);
+    this.#checkLease(broadcast, before, after);
     broadcast.written(before, after, this.#options.users.model.entries.keys());
   }
 
-  /** The machine that has written the run of a broadcast last. */
-  senderOf(id: string): Machine | undefined {
-    return this.#senders.get(id);
-  }
-
   /** Nobody takes a run over from a process that lives, and can write to the ledger. */
-  #checkLease(id: string, before: Item | undefined, after: Item): void {
+  #checkLease(broadcast: WatchedBroadcast, before: Item | undefined, after: Item): void {
     const writer = this.#options.network.latest?.machine;
-    const sender = this.#senders.get(id);
-    if (writer !== undefined) this.#senders.set(id, writer);
+    const { id, sender } = broadcast;
+    broadcast.sender = writer ?? sender;
     const isTakenOver = before !== undefined && before["fence"]?.N !== after["fence"]?.N;
     if (!isTakenOver || before["lease_until"]?.N === "0" || sender === undefined || sender === writer) return;
     if (sender.isDead || this.#troubles.isTroubled(sender)) return;

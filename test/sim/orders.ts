@@ -117,6 +117,7 @@ export class Orders {
     const { id, mode } = broadcast;
     this.#ask(machine, broadcast, (report, error, by) => {
       order.calls--;
+      if (report === undefined && broadcast.sender === by) broadcast.sender = undefined;
       this.#scheduler.trace(`${by.name} broadcast ${id}: ${report ?? error?.message}`);
       const isWhole = report !== undefined && report.stopped === undefined;
       if (isWhole || (report !== undefined && mode === "without id")) broadcast.reported(report);

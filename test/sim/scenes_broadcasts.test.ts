@@ -160,8 +160,10 @@ test("a window is not sent to before the ledger has it", async () => {
   await scene.act(() => sender.kill());
   await scene.act(() => scene.network.heal());
   await scene.act(() => scene.broadcast(poller, "text1"));
-  await scene.pass(60_000);
+  await scene.pass(120_000);
   assert.equal(scene.problems(), []);
+  const { sent = 0, unknown = 0 } = scene.oracle.broadcasts.get("text1")?.reports.at(-1) ?? {};
+  assert.is(sent + unknown, 150);
 });
 
 test("a message whose answer is lost is not sent again", async () => {
