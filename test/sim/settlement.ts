@@ -60,11 +60,10 @@ export class Settlement {
       if (differences === "") break;
     } while (scheduler.now < until);
     await scheduler.run(scheduler.now + 1000);
-    // Of two pollers one may say still what the other one knows better.
-    oracle.judge(
-      this.#pollers.length > 1 ? Infinity : healedAt,
-      (chatId) => this.#isExcused(chatId),
-    );
+    // A process that is stopped may leave the last reply unsaid; of two pollers one may say still what the other knows better.
+    const [poller, ...others] = this.#pollers;
+    const quietFrom = others.length > 0 ? Infinity : Math.max(healedAt, poller?.startedAt ?? 0);
+    oracle.judge(quietFrom, (chatId) => this.#isExcused(chatId));
     this.#judgeAnswers();
     // The user's handlers end meanwhile, those of a chat one after another.
     const restUntil = scheduler.now + restAtMostMs;
