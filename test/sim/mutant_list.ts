@@ -231,6 +231,14 @@ const broadcasts: readonly Mutant[] = [
     replacement: "",
   },
   {
+    name: "a window is sent to before it is written",
+    file: "lib/broadcast/checkpoint.ts",
+    text:
+      "if (!await this.#save(changes, giveUpMs)) return false;\n    this.#isOwnWindow = this.#isInOrder = true;",
+    replacement: "void this.#save(changes, giveUpMs);\n    this.#isOwnWindow = this.#isInOrder = true;",
+    scene: "a window is not sent to before the ledger has it",
+  },
+  {
     name: "a window's last chat is left out of it",
     file: "lib/broadcast/checkpoint.ts",
     text: "const last = chats.filter((id) => !isNamed(id)).at(-1);",
