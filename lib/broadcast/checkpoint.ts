@@ -9,7 +9,7 @@ import { backoffMs } from "../util/async.ts";
 import { monotonic, steady } from "../util/clock.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { StoredMessage } from "./outgoing_message.ts";
-import { BroadcastCounters, type BroadcastReport } from "./report.ts";
+import { BroadcastCounters, type BroadcastReport, summaryOf } from "./report.ts";
 import type { ResumePoint, RunContext } from "./request.ts";
 import { cursorIn, cursorPosition, isBefore, positionOf } from "./send_order.ts";
 
@@ -47,7 +47,7 @@ interface Cursor {
 /** A run whose message no chat has yet. */
 const notBegun: Changes = {
   ...{ cursor: undefined, cursor_value: undefined, window_after: undefined, window_after_value: undefined },
-  ...{ window_size: 0, pending: [], unsent: undefined, sampled: undefined },
+  ...{ window_size: 0, pending: [], unsent: undefined, sampled: undefined, passed: undefined },
 };
 
 export class RunCheckpoint {
@@ -145,6 +145,7 @@ export class RunCheckpoint {
       ...{ ...counts, paid, recipients, halted_by: undefined },
       ...bounds,
       unsent: this.#unsentWith(unsent, bounds),
+      ...this.#othersPassed(bounds),
       ...await this.#message(),
     };
     if (!await this.#save(changes, giveUpMs)) return false;
@@ -162,17 +163,17 @@ export class RunCheckpoint {
     const { message, counters, queue: { order } } = this.#run;
     const { underWay, unsent } = state;
     const paid = this.#paidAtMost + (this.#isPaid ? message.priceFor(drawn.length) : 0);
-    const sampled = [...this.#record["sampled"] as readonly number[] ?? [], ...drawn];
     const { named, bound, size } = this.#boundsOf(state);
     const last = state.rest.filter((id) => !named.includes(id)).at(-1);
     const cut = last === undefined ? bound : cursorIn(order, last);
     const end = isCut ? cut : this.#cursor;
     const changes = {
       ...end,
-      ...{ ...counters.state, paid, sampled, window_size: size },
+      ...{ ...counters.state, paid, window_size: size },
       ...{ window_after: bound.cursor, window_after_value: bound.cursor_value },
       pending: [...underWay, ...named],
       unsent: this.#unsentWith(unsent, end),
+      ...this.#othersPassed(end, drawn),
     };
     if (!await this.#save(changes, giveUpMs)) return false;
     this.#isOwnWindow = true;
@@ -197,7 +198,7 @@ export class RunCheckpoint {
         ...summaryOf(report),
         problem_parts,
         pending: [],
-        unsent: undefined,
+        ...{ unsent: undefined, passed: undefined },
         state: "finished",
       };
     });
@@ -232,7 +233,19 @@ export class RunCheckpoint {
       window_size: 0,
       pending: left.filter((id) => inDoubt.has(id)),
       unsent: left.filter((id) => !inDoubt.has(id)),
+      ...this.#othersPassed(bound),
     };
+  }
+
+  /**
+   * Which chats the order leaves out, as they are sent to out of their turn or under another id; and which ones were known
+   * when their places were passed.
+   */
+  #othersPassed({ cursor }: Cursor, drawn: readonly number[] = []): Changes {
+    const { queue } = this.#run;
+    const written = this.#record["sampled"] as readonly number[] | undefined ?? [];
+    const sampled = new Set([...written, ...queue.moved, ...drawn]);
+    return { sampled: sampled.size > 0 ? [...sampled] : undefined, passed: queue.passedUpTo(cursor) };
   }
 
   /**
@@ -380,20 +393,4 @@ export class RunCheckpoint {
       await (this.#saving = this.#saving.then(() => this.#write({}, leaseMs).catch(() => {})));
     }
   }
-}
-
-/** What a report says beyond what was counted, as attributes of the run; `reportFromRecord` reads them. */
-function summaryOf(report: BroadcastReport): Partial<RunRecord> {
-  const { stopped, durationMs, latencyMs, recipientsFrom, recipientsAsOf } = report;
-  const { p50, p95, p99, max } = latencyMs ?? {};
-  return {
-    stopped_by: stopped?.slice(0, 200),
-    duration_ms: durationMs,
-    recipients_from: recipientsFrom === "memory" ? "memory" : undefined,
-    recipients_as_of: recipientsAsOf,
-    p50_ms: p50,
-    p95_ms: p95,
-    p99_ms: p99,
-    max_ms: max,
-  };
 }

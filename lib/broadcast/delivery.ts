@@ -119,7 +119,7 @@ class Delivery {
   async deliver(): Promise<DeliveryResult> {
     const result = await this.#checkRecipient() ?? await this.#sendParts();
     if (result.outcome === "sent" || result.outcome === "unknown") this.#deliverer.notePresent(this.#chatId);
-    return result;
+    return this.#chatId === this.#recipient ? result : { ...result, movedTo: this.#chatId };
   }
 
   /** Gives how the recipient is counted if it is none: not subscribed, as the table says now, not included, or not allowed. */
@@ -263,6 +263,7 @@ class Delivery {
     const { deps: { registry }, queue, counters } = this.#run;
     const to = registry.movedTo(this.#chatId);
     if (to === undefined || queue.has(to)) return;
+    queue.except([to]);
     counters.migrations.push({ from: this.#chatId, to });
     this.#chatId = to;
   }

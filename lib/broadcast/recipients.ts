@@ -42,7 +42,7 @@ export async function openRecipients(
       ? readFirst(request, deps, check, filter)
       : readMeanwhile(deps, check, filter, backlog));
     return {
-      ...{ check, filter, ids, close },
+      ...{ check, filter, ids, isRead: check.hasReadList, close },
       follow: backlog.follow,
       get isUnread() {
         return registry.isUnread;

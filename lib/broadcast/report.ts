@@ -197,11 +197,15 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
 
 /** What became of one recipient. */
 export type DeliveryResult =
-  | { readonly outcome: "sent" }
-  | { readonly outcome: "skipped"; readonly why: keyof BroadcastSkips }
-  /** It is no recipient: the table says that it is not subscribed, or the filter leaves it out. */
-  | { readonly outcome: "withdrawn" }
-  | Failure;
+  & (
+    | { readonly outcome: "sent" }
+    | { readonly outcome: "skipped"; readonly why: keyof BroadcastSkips }
+    /** It is no recipient: the table says that it is not subscribed, or the filter leaves it out. */
+    | { readonly outcome: "withdrawn" }
+    | Failure
+  )
+  /** The supergroup that the group has become meanwhile. */
+  & { readonly movedTo?: number };
 
 export interface Failure {
   readonly outcome: BroadcastProblem["outcome"];
@@ -346,4 +350,20 @@ export class RunEnd {
     this.#reason = reason;
     this.#controller.abort(new Error(reason ?? "The message has expired."));
   }
+}
+
+/** What a report says beyond what was counted, as attributes of the run; `reportFromRecord` reads them. */
+export function summaryOf(report: BroadcastReport): Record<string, string | number | undefined> {
+  const { stopped, durationMs, latencyMs, recipientsFrom, recipientsAsOf } = report;
+  const { p50, p95, p99, max } = latencyMs ?? {};
+  return {
+    stopped_by: stopped?.slice(0, 200),
+    duration_ms: durationMs,
+    recipients_from: recipientsFrom === "memory" ? "memory" : undefined,
+    recipients_as_of: recipientsAsOf,
+    p50_ms: p50,
+    p95_ms: p95,
+    p99_ms: p99,
+    max_ms: max,
+  };
 }

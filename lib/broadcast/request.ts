@@ -47,6 +47,8 @@ export interface OpenRecipients {
   readonly filter: RecipientFilter | undefined;
   /** The chats that are known now, ascending. */
   readonly ids: Float64Array;
+  /** Whether these were read after the broadcast was called for. */
+  readonly isRead: boolean;
   /** Whether the list has never been read. */
   readonly isUnread: boolean;
   /** Why it must not be read, where it is another bot's. */

@@ -44,7 +44,7 @@ export async function beginRun(
   try {
     const { ids, filter, check } = recipients;
     const order = { start: startOf(request, ids, numbersFrom(id)), values: filter?.values };
-    const queue = new RecipientQueue({ ids, order });
+    const queue = new RecipientQueue({ ids, order, isRead: recipients.isRead });
     const total = queue.left;
     const window = queue.take(windowSizeAt(deps.messagesPerSecond));
     // The first chat is read while the run is written to the ledger.
@@ -79,7 +79,8 @@ async function beginIn(
 }
 
 function recordOf(id: string, run: RunContext, window: readonly number[], recipients: number): RunRecord {
-  const { request, deps: { clock }, queue: { order }, message, counters } = run;
+  const { request, deps: { clock }, queue, message, counters } = run;
+  const { order } = queue;
   const { onUnknown = "skip", allowPaidBroadcast } = request.options;
   const last = window.at(-1);
   return {
@@ -92,6 +93,7 @@ function recordOf(id: string, run: RunContext, window: readonly number[], recipi
     on_unknown: onUnknown,
     recipients,
     ...last === undefined ? {} : cursorIn(order, last),
+    passed: queue.passedUpTo(last),
     window_size: window.length,
     ...orderKept(order),
     ...optionsToRecord(request),
@@ -166,7 +168,7 @@ export async function runBroadcast(
   const unbind = bindEnd(run, checkpoint !== undefined);
   recipients.follow({
     onChange(ids) {
-      queue.update(ids);
+      queue.update(ids, recipients.check.hasReadList);
       loop.launch();
     },
     onFailure: (error) => end.end("stopped", messageOf(error)),

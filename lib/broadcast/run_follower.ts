@@ -96,7 +96,7 @@ export class RunFollower {
       const record = await ledger.claim(run, uuid(clock), clock.now() + leaseMs);
       if (record === undefined) return undefined;
       const order: SendOrder = { start: startKept(record), values: recipients.filter?.values };
-      const { queue, counters, ...rest } = resumptionOf(record, recipients.ids, order);
+      const { queue, counters, ...rest } = resumptionOf(record, recipients, order);
       const left = rest.window.length + queue.left;
       logger.info(
         `The broadcast "${run.broadcast_id}" goes on where another process has left it: ${left} chats are left.`,
@@ -239,8 +239,21 @@ function inDoubt(run: RunRecord, order: SendOrder): (id: number) => boolean {
   const sampled = new Set(run["sampled"] as readonly number[] | undefined);
   // Chats that joined the list late surely do not have the message, even those with a place in the window.
   const unsent = new Set(run["unsent"] as readonly number[] | undefined);
+  const passed = passedIn(run);
+  const wasKnown = passed && new Set(passed);
   const isInWindow = inWindow(order, run);
-  return (id) => pending.has(id) || (isInWindow(id) && !sampled.has(id) && !unsent.has(id));
+  return (id) =>
+    pending.has(id) ||
+    (isInWindow(id) && !sampled.has(id) && !unsent.has(id) && wasKnown?.has(id) !== false);
+}
+
+/**
+ * The chats up to the cursor that the process knew which has died; `undefined` where it knew all. A process of an earlier
+ * version moves the cursor alone: then it is not known.
+ */
+function passedIn(run: RunRecord): readonly number[] | undefined {
+  const passed = run["passed"] as readonly number[] | undefined;
+  return passed?.at(-1) === run.cursor ? passed : undefined;
 }
 
 /** Where a run goes on: with which chats, and what has been counted. */
@@ -253,12 +266,12 @@ interface Resumption extends Pick<ResumePoint, "window" | "inDoubt"> {
  * Gives the chats to send to. Those in doubt are counted as unknown; or they come first, in the window that is written
  * already, and get the message again. @param ids Ascending.
  */
-function resumptionOf(run: RunRecord, ids: Float64Array, order: SendOrder): Resumption {
+function resumptionOf(run: RunRecord, { ids, isRead }: OpenRecipients, order: SendOrder): Resumption {
   const counters = new BroadcastCounters(countersFromRecord(run));
   const { pending = [] } = run;
   const doubtfulIds = Array.from(ids.filter(inDoubt(run, order)));
   const named = (name: string): readonly number[] => run[name] as readonly number[] | undefined ?? [];
-  const unsent = new Set(named("unsent"));
+  const passed = passedIn(run);
   const isResent = run.on_unknown === "resend";
   if (!isResent) {
     for (const id of doubtfulIds) counters.record(id, inDoubtResult, 0);
@@ -272,8 +285,10 @@ function resumptionOf(run: RunRecord, ids: Float64Array, order: SendOrder): Resu
   const queue = new RecipientQueue({
     ids,
     order,
-    first: Array.from(ids.filter((id) => unsent.has(id))),
+    isRead,
+    first: named("unsent"),
     after: cursorPosition(order, run, "cursor"),
+    passed: passed && [...passed, ...pending],
     except: named("sampled"),
   });
   const left = again.length + queue.left;

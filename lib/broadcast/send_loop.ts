@@ -357,11 +357,13 @@ export class SendLoop implements ProgressSource {
   }
 
   #record(chatId: number, result: DeliveryResult): void {
-    const { counters, end } = this.#run;
-    if (result.outcome === "withdrawn") return;
+    const { counters, queue, end } = this.#run;
+    const { movedTo = chatId } = result;
     const isOver = result.outcome === "skipped" && (result.why === "expired" || result.why === "stopped");
     const isHandedOver = isOver && end.kind === "handedOver" && result.why === "stopped";
-    if (isHandedOver && this.unsent.length < heldAtMost) return void this.unsent.push(chatId);
+    if (isHandedOver && this.unsent.length < heldAtMost) return void this.unsent.push(movedTo);
+    if (movedTo !== chatId) queue.moved.push(movedTo);
+    if (result.outcome === "withdrawn") return;
     // A message that a chat has taken is not at fault: then the refusal is the chat's own.
     if ("stops" in result && (result.stops === "stopped" || counters.counts.sent === 0)) {
       end.end(result.stops, result.message);

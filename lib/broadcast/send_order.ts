@@ -102,36 +102,56 @@ export interface RecipientQueueOptions {
   /** Ascending. */
   readonly ids: Float64Array;
   readonly order: SendOrder;
-  /** Taken before all others, wherever they are in the order, and only once. */
+  /** Whether the list was read after the broadcast was called for. Default: true. */
+  readonly isRead?: boolean;
+  /** Taken before all others, wherever they are in the order, and only once; those not on the list, once they are. */
   readonly first?: readonly number[];
   /** Only chats behind this position are taken: another process has sent to those before. */
   readonly after?: Position | undefined;
+  /** All chats before it that the other process knew; those it did not know are taken. Default: it knew all. */
+  readonly passed?: readonly number[] | undefined;
   /** Not taken: they were sent to out of their turn. */
   readonly except?: readonly number[];
 }
 
+/** So many are named in the run's item at most, which costs a unit more to write with each hundred and twenty of them. */
+const passedAtMost = 2000;
+
 /** The recipients of a broadcast, taken in their order; the list may be read anew while they are written to. */
 export class RecipientQueue {
   readonly order: SendOrder;
+  /** Supergroups that were dealt with under the ids of the groups that they were. */
+  readonly moved: number[] = [];
   #ids: Float64Array;
   #indexOf: (place: number) => number;
   /** The ids in an order that a function has made; otherwise `#indexOf` gives the order. */
   readonly #explicit: readonly number[] | undefined;
-  readonly #first: number[];
+  #first: number[];
+  /** Chats that are to be taken first, and are not on the list. */
+  readonly #missing: Set<number>;
   /** Chats that were taken, and are on the list no more: one that comes back is not taken again. */
   readonly #taken = new Set<number>();
   /** Chats that were sent to out of their turn. */
   readonly #except: Set<number>;
   readonly #from: Position | undefined;
+  /** The chats before it that another process knew; `undefined` where it knew all. */
+  readonly #passed: ReadonlySet<number> | undefined;
   #after: Position | undefined;
+  /** Whether the list was read since the run began, so that later ones are not missed. */
+  #isRead: boolean;
   /** How many places have been passed. */
   #place = 0;
 
-  constructor({ ids, order, first = [], after, except = [] }: RecipientQueueOptions) {
+  constructor(
+    { ids, order, isRead = true, first = [], after, passed, except = [] }: RecipientQueueOptions,
+  ) {
     this.order = order;
     this.#ids = ids;
-    this.#first = [...first];
+    this.#isRead = isRead;
+    this.#first = first.filter((chatId) => this.has(chatId));
+    this.#missing = new Set(first.filter((chatId) => !this.has(chatId)));
     this.#except = new Set(except);
+    this.#passed = passed && new Set(passed);
     this.#from = after;
     this.#after = after;
     this.#indexOf = placesIn(ids, order.start);
@@ -139,6 +159,7 @@ export class RecipientQueue {
       this.#explicit = Array.from(ids).sort((a, b) => compareIn(order, a, b));
     }
     this.#place = this.#placeAfter(after);
+    this.#takeNew(new Float64Array());
     // One that was drawn, and then had to wait, is ahead in the order as well.
     for (const chatId of first) if (this.#isAhead(chatId)) this.#except.add(chatId);
   }
@@ -150,9 +171,25 @@ export class RecipientQueue {
     return this.#first.length + this.#total - this.#place - skipped;
   }
 
-  /** Those that are taken before all others, wherever they are in the order. */
+  /** Those that are taken before all others, wherever they are in the order; also those that are not on the list now. */
   get first(): readonly number[] {
-    return this.#first;
+    return [...this.#first, ...this.#missing];
+  }
+
+  /**
+   * The chats up to the one at `cursor`, which comes last, that were known when their places were passed; `undefined` once
+   * the list has been read since the run began, or where they are too many. A process that finds others on its list knows by
+   * that who is new.
+   */
+  passedUpTo(cursor: number | undefined): readonly number[] | undefined {
+    if (cursor === undefined || this.#isRead || this.#explicit !== undefined) return undefined;
+    const end = positionOf(this.order, cursor);
+    const passed = new Set(this.#passed);
+    for (const chatId of this.#taken) if (!isBefore(end, positionOf(this.order, chatId))) passed.add(chatId);
+    const places = this.#placeAfter(end);
+    for (let place = 0; place < places; place++) passed.add(this.#at(place));
+    passed.delete(cursor);
+    return passed.size < passedAtMost ? [...passed, cursor] : undefined;
   }
 
   /** How many people are on the list. */
@@ -220,22 +257,33 @@ export class RecipientQueue {
    * Replaces the list by one that was read anew (ascending): new chats are taken, too, and those whose place was passed
    * before all others; those that are missing are not. No chat is taken twice. An order that a function has made stays as
    * it is.
+   * @param isRead Whether the list was read since the run began.
    */
-  update(ids: Float64Array): void {
+  update(ids: Float64Array, isRead: boolean = true): void {
     if (this.#explicit !== undefined) return;
     const before = this.#ids;
-    const place = this.#place;
+    this.#isRead ||= isRead;
     this.#noteTaken(ids);
     this.#ids = ids;
     this.#indexOf = placesIn(ids, this.order.start);
     this.#place = this.#placeAfter(this.#after);
-    if (place === 0 && this.#after === undefined) return;
-    for (let passed = this.#placeAfter(this.#from); passed < this.#place; passed++) {
-      const chatId = this.#at(passed);
-      if (!includesSorted(before, chatId) && !this.#taken.has(chatId) && !this.#except.has(chatId)) {
-        this.#first.push(chatId);
-      }
+    this.#takeNew(before);
+  }
+
+  /** Has those taken first whose places were passed, and who were not known then. */
+  #takeNew(before: Float64Array): void {
+    const from = this.#placeAfter(this.#from);
+    const first = new Set(this.#first);
+    for (let place = this.#passed ? 0 : from; place < this.#place; place++) {
+      const chatId = this.#at(place);
+      const isPassed = place < from && this.#passed?.has(chatId) === true;
+      const isKnown = includesSorted(before, chatId) || this.#taken.has(chatId) || this.#except.has(chatId);
+      if (!isPassed && !isKnown) first.add(chatId);
     }
+    for (const chatId of this.#missing) {
+      if (this.has(chatId) && this.#missing.delete(chatId)) first.add(chatId);
+    }
+    this.#first = [...first];
   }
 
   /** Notes the chats that were taken and are not on the next list. */

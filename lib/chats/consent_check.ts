@@ -74,7 +74,12 @@ export class ConsentCheck {
 
   /** Whether chats may still be added, as the list has not been read yet. */
   get isReading(): boolean {
-    return this.#isShared && !this.#isRefreshed && !this.#hasFailed;
+    return !this.hasReadList && !this.#hasFailed;
+  }
+
+  /** Whether the list was read whole since this began, or is known without that. */
+  get hasReadList(): boolean {
+    return !this.#isShared || this.#isRefreshed;
   }
 
   /** Whether the next chats are read one by one. */

@@ -268,7 +268,7 @@ function valueOf(value: Item[string]): RunValue {
 }
 
 /** Attributes that are lists of chats. */
-const packedAttributes: ReadonlySet<string> = new Set(["pending", "unsent", "sampled"]);
+const packedAttributes: ReadonlySet<string> = new Set(["pending", "unsent", "sampled", "passed"]);
 
 /** The numbers as doubles, which take a fifth less room: a full list would not fit into an item of 1 KB with the counts. */
 function packed(numbers: readonly number[]): Uint8Array | readonly number[] {

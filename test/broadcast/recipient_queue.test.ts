@@ -59,6 +59,40 @@ test("whoever another process may have dealt with does not join, though the list
   assert.equal([queue.take(1), queue.take(5), queue.left], [[5], [8], 0]);
 });
 
+test("whoever another process did not know is taken first, though their place was passed", () => {
+  const after = positionOf(order, 5);
+  const queue = new RecipientQueue({ ids: listOf(1, 2, 4, 6), order, after, passed: [2, 3, 5], except: [4] });
+  assert.equal([queue.left, queue.take(1)], [2, [1]]);
+  queue.update(listOf(1, 2, 3, 4, 5, 6));
+  assert.equal([queue.left, queue.take(9)], [1, [6]]);
+});
+
+test("until the list is read it is known whose places were passed, and then no more", () => {
+  const queue = new RecipientQueue({ ids: listOf(2, 4, 6), order, isRead: false });
+  queue.take(2);
+  assert.equal([queue.passedUpTo(undefined), queue.passedUpTo(2), queue.passedUpTo(4)], [undefined, [2], [
+    2,
+    4,
+  ]]);
+  // One has left the list, which could not be read.
+  queue.update(listOf(4, 6), false);
+  assert.equal(queue.passedUpTo(4), [2, 4]);
+  const other = new RecipientQueue({
+    ...{ ids: listOf(1, 2, 4, 6, 8), order, isRead: false },
+    ...{ after: positionOf(order, 4), passed: queue.passedUpTo(4) },
+  });
+  assert.equal([other.take(2), other.passedUpTo(6)], [[1, 6], [2, 4, 1, 6]]);
+  other.update(listOf(1, 2, 4, 6, 8));
+  assert.equal([other.passedUpTo(6), other.take(9)], [undefined, [8]]);
+});
+
+test("whoever is to be taken first and is not on the list is taken when they are", () => {
+  const queue = new RecipientQueue({ ids: listOf(2, 4), order, first: [1, 2], after: positionOf(order, 2) });
+  assert.equal([queue.left, queue.first], [2, [2, 1]]);
+  queue.update(listOf(1, 2, 4));
+  assert.equal([queue.left, queue.take(9), queue.first], [3, [1, 2, 4], []]);
+});
+
 test("whoever is taken before all others is not taken in their turn as well", () => {
   const ids = listOf(1, 2, 3, 4);
   const queue = new RecipientQueue({ ids, order, first: [1, 3], after: positionOf(order, 1) });

@@ -190,11 +190,17 @@ export function windowOf(run: Record<string, unknown>, known: Iterable<number>):
     return (chatId > 0 ? 0 : 2 ** 54) + (distance < 0 ? distance + 2 ** 53 : distance);
   };
   const [from, to] = [window_after === undefined ? -Infinity : rankOf(window_after), rankOf(cursor)];
-  return [...known].filter((chatId) => rankOf(chatId) > from && rankOf(chatId) <= to);
+  // A chat that the process did not know surely does not have it.
+  const passed = chatsOf(run, "passed");
+  const isKnown = (chatId: number): boolean => passed.at(-1) !== cursor || passed.includes(chatId);
+  return [...known].filter((chatId) => rankOf(chatId) > from && rankOf(chatId) <= to && isKnown(chatId));
 }
 
 /** A list of chats of a run, packed or not. */
-export function chatsOf(run: Record<string, unknown>, name: "pending" | "sampled" | "unsent"): number[] {
+export function chatsOf(
+  run: Record<string, unknown>,
+  name: "passed" | "pending" | "sampled" | "unsent",
+): number[] {
   const list = run[name] as number[] | Uint8Array | undefined;
   if (!(list instanceof Uint8Array)) return list ?? [];
   const view = new DataView(list.buffer, list.byteOffset, list.byteLength);

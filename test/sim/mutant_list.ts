@@ -315,6 +315,29 @@ const broadcasts: readonly Mutant[] = [
     scene: "a message whose answer is lost is not sent again",
   },
   {
+    name: "a process that takes over does not learn who is new",
+    file: "lib/broadcast/send_order.ts",
+    text: "this.#isRead || this.#explicit !== undefined) return undefined;",
+    replacement: "this.#isRead || this.order !== undefined) return undefined;",
+    scene:
+      "after a takeover chats get a signal, too, that a process did not know which could not read the list",
+  },
+  {
+    name: "a group that has moved is sent to under its new id as well",
+    file: "lib/broadcast/delivery.ts",
+    text: "    queue.except([to]);\n",
+    replacement: "",
+    scene:
+      "groups that move during a signal whose list is read later get it once, though the bot is restarted",
+  },
+  {
+    name: "it is not written down that a group has moved",
+    file: "lib/broadcast/send_loop.ts",
+    text: "if (movedTo !== chatId) queue.moved.push(movedTo);",
+    replacement: "",
+    scene: "groups that move during a broadcast get it once, though the bot is restarted",
+  },
+  {
     name: "the counts of a dead process are lost",
     file: "lib/broadcast/run_follower.ts",
     text: "const counters = new BroadcastCounters(countersFromRecord(run));",

@@ -1,6 +1,7 @@
 /** Scenes of broadcasts that histories by chance play too seldom. */
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { assert, suite } from "../harness.ts";
+import type { BotMachine } from "./bot_machine.ts";
 import { chatsOf, windowOf } from "./broadcast_oracle.ts";
 import { sdkItem } from "./dynamodb/dynamodb.ts";
 import { LedgerName } from "./plan.ts";
@@ -150,6 +151,45 @@ for (const mode of ["skip", "resend"] as const) {
     assert.is(unknown === 0, mode === "resend");
   });
 }
+
+/** Groups become supergroups while a bot sends, which is restarted while one person is still waited for. */
+async function withMoves(begin: (scene: Scene, bot: BotMachine) => void): Promise<void> {
+  const { scene, poller, readers } = await withReaders(1, 10, 10);
+  const groups = Array.from({ length: 3 }, () => scene.users.newGroup());
+  await scene.act(() => {
+    for (const { chat, owner } of groups) scene.users.heardInGroup(chat, chat.say(owner, "/start"));
+  });
+  await scene.pass(75_000);
+  readers[5]?.flood(60);
+  await scene.act(() => begin(scene, poller));
+  await scene.pass(500);
+  await scene.act(() => {
+    for (const group of groups) scene.users.migrate(group);
+  });
+  await scene.pass(8000);
+  await scene.act(() => poller.stop());
+  await scene.pass(40_000);
+  await scene.act(() => scene.network.heal());
+  await scene.act(() => poller.start());
+  await scene.pass(90_000);
+  assert.equal(scene.problems(), []);
+  const got = groups.map(({ chat }) => chat.inbox.filter(({ text }) => text?.startsWith("Broadcast")).length);
+  assert.equal(got, [1, 1, 1]);
+  const run = scene.dynamodb.items(LedgerName).find((item) => item["record"]?.S === "run");
+  assert.equal([run?.["state"]?.S, run?.["sent"]?.N], ["finished", "13"]);
+}
+
+test("groups that move during a broadcast get it once, though the bot is restarted", async () => {
+  // By the id the order begins with the first group, so that the supergroups come behind all.
+  await withMoves((scene, bot) => scene.broadcast(bot, "text3"));
+});
+
+test("groups that move during a signal whose list is read later get it once, though the bot is restarted", async () => {
+  await withMoves((scene, bot) => {
+    scene.disturb("dynamodb", { baseMs: 6000 }, "Scan");
+    scene.signal(bot, "signal1");
+  });
+});
 
 test("a window is not sent to before the ledger has it", async () => {
   const { scene, poller, sender } = await withReaders(1, 30, 150);

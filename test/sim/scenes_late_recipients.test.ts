@@ -66,6 +66,27 @@ for (const mode of ["skip", "resend"] as const) {
   });
 }
 
+test("after a takeover chats get a signal, too, that a process did not know which could not read the list", async () => {
+  for (const mode of ["skip", "resend"] as const) {
+    const { scene, poller, sender } = await withReturned();
+    await scene.act(() => scene.disturb("dynamodb", { unanswered: 1 }, "Scan"));
+    scene.onWrite = (_table, before, after) => {
+      if (after?.["record"]?.S !== "run" || before?.["cursor"]?.N === after["cursor"]?.N) return;
+      if (unmarshall(sdkItem(after))["window_after"] !== undefined) sender.kill();
+    };
+    await scene.act(() => scene.signal(sender, "signal1", mode));
+    await scene.pass(30_000);
+    await scene.act(() => scene.network.heal());
+    await scene.act(() => scene.signal(poller, "signal1", mode));
+    await scene.pass(60_000);
+    assert.is(sender.kills, 1);
+    assert.equal(scene.problems(), []);
+    const { recipients, sent, unknown = 0 } = scene.oracle.broadcasts.get("signal1")?.reports.at(-1) ?? {};
+    assert.equal([recipients, sent], [300, 300 - unknown]);
+    assert.ok(mode === "resend" ? unknown === 0 : unknown > 0 && unknown <= 100);
+  }
+});
+
 test("a signal whose list was never read waits for it until the outage ends", async () => {
   const scene = new Scene(1);
   const [poller, sender] = [scene.machine(), scene.machine({ name: "b", isPoller: false })];
