@@ -13,7 +13,7 @@ import { DynamoDBLedger } from "../dynamodb/ledger.ts";
 import { asGrammySignal } from "../telegram/client.ts";
 import { startWithinMs } from "../telegram/startup.ts";
 import { deadline } from "../util/async.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
+import { type Clock, startTimer, systemClock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { ConfigError } from "../util/validate.ts";
@@ -84,13 +84,12 @@ async function openInTime(
   clock: Clock = systemClock,
 ): Promise<void> {
   const late = new AbortController();
-  const answered = new AbortController();
   const reason = new StorageError("unreachable", lateMessage);
-  clock.sleep(startWithinMs, answered.signal).then(() => late.abort(reason), () => {});
+  const answered = startTimer(clock, startWithinMs, () => late.abort(reason));
   try {
-    await registry.open(botId, { signal: late.signal, onProgress: () => answered.abort() });
+    await registry.open(botId, { signal: late.signal, onProgress: answered });
   } finally {
-    answered.abort();
+    answered();
   }
 }
 

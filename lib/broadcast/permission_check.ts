@@ -4,7 +4,7 @@ import type { SubscriptionStatus } from "../chats/consent_check.ts";
 import type { Chat } from "../chats/events.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
 import { createSemaphore, deadline } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, startTimer } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { DeliveryResult } from "./report.ts";
@@ -67,16 +67,16 @@ export function createPermissionCheck(options: PermissionCheckOptions): CheckPer
     const adderId = chat?.added_by ?? registry.adders.adderOf(chatId);
     if (!mayReceive(chatId, adderId)) return disallowed;
     if (authorizes === undefined) return undefined;
-    const answered = new AbortController();
+    let answered = (): void => {};
     try {
       return await limit(async () => {
-        clock.sleep(lateAfterMs, answered.signal).then(onLate, () => {});
+        answered = startTimer(clock, lateAfterMs, onLate);
         return await authorizes({ chatId, adderId, chat }) ? undefined : disallowed;
       });
     } catch (error) {
       return failed(chatId, error);
     } finally {
-      answered.abort();
+      answered();
     }
   };
 

@@ -1,4 +1,5 @@
 /** Sends one message to many chats: which chat is next, how many deliveries run at once, and when the run is over. */
+import { cleared } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { RunCheckpoint, WindowState } from "./checkpoint.ts";
 import type { Deliverer } from "./delivery.ts";
@@ -239,7 +240,7 @@ export class SendLoop implements ProgressSource {
         return written;
       },
     }, drawnFrom).catch(unexpected);
-    answered.abort();
+    answered.abort(cleared);
     this.#late.delete(chatId);
     this.#held?.pass(chatId);
     this.#underWay.delete(chatId);

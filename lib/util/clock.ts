@@ -45,7 +45,7 @@ export const systemClock: Clock = {
 };
 
 /** Ends a timer that nobody waits for any more. An abort without a reason makes an exception with a stack, which is slow. */
-const cleared = Symbol("cleared");
+export const cleared: unique symbol = Symbol("cleared");
 
 /**
  * Calls back after `ms`, unless the function that it gives is called before. `onTime` gets the error of a clock whose sleep
@@ -203,7 +203,7 @@ export class Alarm {
     const sleepMs = Math.min(Math.max(Math.ceil(ms), shortestSleepMs), napMs);
     const at = now() + sleepMs;
     if (this.#timer !== undefined && this.#timer.at <= at && ms < Infinity) return;
-    this.#timer?.cancel.abort();
+    this.#timer?.cancel.abort(cleared);
     this.#timer = undefined;
     if (ms === Infinity) return;
     const timer = this.#timer = { at, cancel: new AbortController() };

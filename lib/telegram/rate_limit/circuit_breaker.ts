@@ -68,6 +68,11 @@ export class CircuitBreaker {
 
   /** Resolves once Telegram can be reached, as far as is known; rejects with the reason of either signal. */
   async closed(signal?: AbortSignal): Promise<void> {
+    if (this.isOpen) await this.#untilClosed(signal);
+    this.#options.signal.throwIfAborted();
+  }
+
+  async #untilClosed(signal: AbortSignal | undefined): Promise<void> {
     this.#waiting++;
     try {
       while (this.isOpen) {
@@ -79,7 +84,6 @@ export class CircuitBreaker {
     } finally {
       if (--this.#waiting === 0) this.#deserted.abort();
     }
-    this.#options.signal.throwIfAborted();
   }
 
   #begin(): Promise<void> {
