@@ -23,8 +23,6 @@ export class LineFile {
   #last: Promise<void> = Promise.resolve();
   /** The size up to which the content is known. */
   #size = 0;
-  /** Whether the file may end within a line. */
-  #isTorn = false;
 
   constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -37,8 +35,6 @@ export class LineFile {
     this.#size = bytes.length;
     const lines = bytes.toString("utf8").split("\n");
     const last = lines.pop() ?? "";
-    // The next line must not continue one that was cut off.
-    this.#isTorn = last !== "";
     const entries = [...lines, last].map((line) => entryOf(line, isEntry));
     return {
       entries: entries.filter((entry) => entry !== undefined),
@@ -63,7 +59,6 @@ export class LineFile {
       await this.#file.truncate(0);
       await this.#file.datasync();
       this.#size = 0;
-      this.#isTorn = false;
     });
   }
 
@@ -88,13 +83,10 @@ export class LineFile {
   }
 
   async #flush(lines: readonly string[]): Promise<void> {
-    // A line that was cut off is ended. Where a full disk has done that, the append has failed, and is made again.
-    const start = this.#isTorn ? "\n" : "";
+    // A line that was cut off is ended: one of this process, whose append has failed and is made again, or of another one.
     try {
-      await this.#write(start + lines.join(""));
-      this.#isTorn = false;
+      await this.#write(`\n${lines.join("")}`);
     } catch (error) {
-      this.#isTorn = true;
       this.#size = (await this.#file.stat()).size;
       throw error;
     }

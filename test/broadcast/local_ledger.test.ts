@@ -193,6 +193,25 @@ disk(
     }),
 );
 
+disk(
+  "a line that another process has left unfinished takes no other one with it",
+  () =>
+    inFolder(async ({ path, start }) => {
+      await start();
+      const isText = (value: string): boolean => typeof value === "string";
+      const file = new LineFile(path, await open(path, "a+"));
+      await file.read(isText);
+      const other = await open(path, "a+");
+      await other.appendFile('"of another one wh');
+      await file.append(["a"]);
+      await other.close();
+      await file.close();
+      const again = new LineFile(path, await open(path, "a+"));
+      assert.equal(await again.read(isText), { entries: ["a"], unreadable: 1 });
+      await again.close();
+    }),
+);
+
 disk.run();
 
 const test = suite("LocalLedger: handOver()", {}, 60_000);

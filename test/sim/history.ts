@@ -237,8 +237,18 @@ class History {
   }
 
   #kill(machine: BotMachine | undefined, downAtMostMs: number): void {
+    this.#leaveBehind(machine);
     machine?.kill({ isPowerLost: this.#mayLosePower && this.#random() < 0.3 });
     this.#scheduler.after(this.#random() ** 2 * downAtMostMs, () => machine?.isWanted && machine.start());
+  }
+
+  /** What a poller has in its spool file when it dies comes behind what another poller has taken meanwhile (README). */
+  #leaveBehind(dying: BotMachine | undefined): void {
+    if (!this.#pollers.some((each) => each !== dying && each.isUp)) return;
+    for (const [chatId, { last_update_id }] of this.#users.model.entries) {
+      const item = this.#dynamodb.item(TableName, { chat_id: { N: String(chatId) } });
+      if (item?.["last_update_id"]?.N !== String(last_update_id)) this.#oracle.undecided.add(chatId);
+    }
   }
 
   /** Kills a process as, or just after, one of its next writes gets to DynamoDB, or is on its way to the disk. */
@@ -295,8 +305,9 @@ class History {
     this.#scheduler.after(random() ** 2 * 45_000, () => {
       if (!next.isWanted || !old.isWanted || this.#isHealed) return;
       old.isWanted = false;
-      if (random() < 0.3) old.kill();
-      else old.stop();
+      if (random() >= 0.3) return old.stop();
+      this.#leaveBehind(old);
+      old.kill();
     });
   }
 

@@ -57,8 +57,8 @@ export class Oracle {
   readonly broadcasts: Map<string, WatchedBroadcast> = new Map();
   readonly problems: string[] = [];
   /**
-   * Groups of which Telegram did not say who their administrators are: the bot says so, and changes nothing, so that
-   * the model does not know them any more.
+   * Chats that the model does not know any more: groups of which Telegram did not say who their administrators are, as the
+   * bot says so, and changes nothing; and chats whose updates a dead poller has left behind another one.
    */
   readonly undecided: Set<number> = new Set();
   /** Counts for the summary. */
@@ -124,7 +124,7 @@ export class Oracle {
     this.#deactivatedAt.delete(chatId);
     if (command === "start") this.#stops.delete(chatId);
     else {
-      for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
+      this.#leave(chatId);
       if (!this.#stops.has(chatId)) {
         const isFirst = now - (this.#commandAt.get(chatId) ?? -Infinity) > answeredWithinMs;
         const open = { confirmedAt: undefined, by: undefined, isForNow: false, writtenAt: undefined };
@@ -135,9 +135,14 @@ export class Oracle {
     this.#commandAt.set(chatId, now);
   }
 
+  /** Broadcasts under way may leave the chat out. */
+  #leave(chatId: number): void {
+    for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
+  }
+
   /** Another program, or somebody in the console, has changed a chat; its last command does not count any more. */
   onOthersWrite(chatId: number, isActive: boolean): void {
-    for (const { eligible, isOver } of this.broadcasts.values()) if (!isOver) eligible.delete(chatId);
+    this.#leave(chatId);
     this.#stops.delete(chatId);
     this.#statements.delete(chatId);
     if (isActive) this.#deactivatedAt.delete(chatId);
@@ -305,6 +310,7 @@ export class Oracle {
     if (stop && is_active?.BOOL === false && Number(last_update_id?.N ?? 0) >= stop.updateId) {
       stop.writtenAt ??= this.#options.scheduler.now;
     }
+    if (!is_active?.BOOL && this.#overtakings?.holdsStop(chatId)) this.#leave(chatId);
     const [was, is] = [before?.["message_count"]?.N ?? "0", message_count?.N ?? "0"];
     if (Number(is) < Number(was)) this.#wrong(`COUNT of chat ${chatId} fell from ${was} to ${is}`);
   }

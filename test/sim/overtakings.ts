@@ -49,6 +49,11 @@ export class Overtakings {
     this.#written.set(chatId, updateId);
   }
 
+  /** Whether the supergroup may be stopped by its group's /stop, though it has said /start itself. */
+  holdsStop(chatId: number): boolean {
+    return this.#stoppedBefore.has(chatId);
+  }
+
   /**
    * Whether the difference is one that the order of updates accounts for: of a group that has moved never that it is
    * subscribed where it is not to be, and never a count too many. A message of a group that arrives after the move is counted in the group alone.
