@@ -230,7 +230,7 @@ bot(
         for (const other of others) other.say("/start");
         await queued(scene, 123);
         await until(() => server.pendingUpdates === 83, "there is no room");
-        assert.is((await readFile(spoolFile, "utf8")).split("\n").length, 124);
+        assert.is((await readFile(spoolFile, "utf8")).match(/^.+$/gm)?.length, 123);
         assert.ok(await soon(bot.stopBot(), 5000), "it ends");
         assert.match(
           logs.of("warn").at(-1) ?? "",
