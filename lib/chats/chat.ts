@@ -191,6 +191,8 @@ function onMigrated(chat: ChatState, { to, at }: MigratedEvent): ChatState {
 function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCount: number): ChatState {
   const updateId = updateIdOf(event);
   const isMember = event.kind === "removed" || event.kind === "returned";
+  // After a supergroup's message its group's /stop may still be under way, and holds.
+  const mayStopLate = event.kind === "message" && event.isKept;
   return {
     is_active: true,
     added_at: toIso(event.at),
@@ -201,7 +203,7 @@ function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCo
     added_by: adderOf(event),
     thread_id: threadOf(event),
     last_update_id: isMember ? undefined : updateId,
-    last_word_update_id: updateId,
+    last_word_update_id: mayStopLate ? updateId && 0 : updateId,
     last_member_update_id: isMember ? updateId : undefined,
   };
 }

@@ -56,7 +56,8 @@ export interface ChatState {
   /** The update id of the last message: an update that is delivered twice counts once. */
   readonly last_update_id?: number | undefined;
   /**
-   * The update id of the last /start or /stop, or of the registration. By it a /stop still counts that arrives after a
+   * The update id of the last /start or /stop, or of the registration; 0 where another message has registered a supergroup,
+   * as its group's /stop may still be under way. By it a /stop still counts that arrives after a
    * later message. Absent on items of earlier versions and of other programs.
    */
   readonly last_word_update_id?: number | undefined;
@@ -86,7 +87,10 @@ export interface MessageEvent extends BaseEvent {
   readonly userInfo?: UserInfo | undefined;
   /** Default: false. A /start always may. */
   readonly registers?: boolean;
-  /** Whether a /stop is kept of an unknown chat, too: its group, and the move, may arrive after it. Default: false. */
+  /**
+   * Whether a /stop is kept of an unknown chat, too, and a message that registers lets an earlier /stop hold that arrives
+   * after it: a supergroup's group, and the move, may do so. Default: false.
+   */
   readonly isKept?: boolean;
   /** Who adds the bot to the group or channel, if this registers it. */
   readonly addedBy?: number | undefined;

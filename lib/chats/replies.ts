@@ -61,6 +61,8 @@ const queuedIntents: readonly Intent[] = ["help", "status", "chatTypeNotAllowed"
 
 /** The replies to a queued update that is written after all, beyond those of `repliesWhileQueued`. */
 function repliesAfterQueue(intent: Intent, result: WriteResult): Reply[] {
+  // An old /stop that has come again, and after which the chat has subscribed: the provisional reply was wrong.
+  if (intent === "stop" && result.after?.is_active) return ["alreadyActive"];
   return intent === "start" || intent === "stop" ? [] : greetings(result);
 }
 

@@ -117,7 +117,7 @@ export class UpdateParser {
       registers: boolean = this.#registers,
     ): ParsedUpdate => {
       // Only a supergroup can have a group before it.
-      const isKept = kind === "stop" && chatType === "supergroup" ? { isKept: true } : {};
+      const isKept = kind !== "start" && chatType === "supergroup" ? { isKept: true } : {};
       const event = { kind, ...this.#commonOf(update, message, registers), ...inThread(update), ...isKept };
       return { chatId, chatType, intent, write: { kind: "event", chatId, event } };
     };

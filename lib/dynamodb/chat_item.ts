@@ -279,7 +279,11 @@ function setPlainAttributes(update: UpdateExpressionBuilder, expected: ExpectedI
   for (const key of plainAttributes) {
     const isWrongType = key === "is_active" && expected.kind === "item" &&
       expected.item[key]?.BOOL === undefined;
-    if (expected.state !== undefined && expected.state[key] === after[key] && !isWrongType) continue;
+    // A reason that does not belong to the item's removed_at counts as none, and is there all the same.
+    const isLeftOver = key === "removed_reason" && after.is_active && expected.kind === "item" &&
+      expected.item[key] !== undefined;
+    const isSame = expected.state !== undefined && expected.state[key] === after[key];
+    if (isSame && !isWrongType && !isLeftOver) continue;
     if (after[key] !== undefined) update.set([key], after[key]);
     else if (expected.kind === "active" || (expected.kind === "item" && expected.item[key] !== undefined)) {
       update.remove(key);

@@ -121,6 +121,21 @@ rule(
   },
 );
 
+rule(
+  "a group's /stop holds that arrives when a message has registered its supergroup, and after the move",
+  async () => {
+    for (const kind of ["message", "start"] as const) {
+      const storage = new InMemoryChatStorage();
+      await storage.apply(-5, [{ kind: "message", at: noon, updateId: 10, registers: true }]);
+      await storage.apply(-1005, [{ kind, at: noon + 6000, updateId: 15, registers: true, isKept: true }]);
+      await migrateChat(storage, -5, -1005, noon + 6000);
+      await storage.apply(-1005, [{ kind: "stop", at: noon + 1000, updateId: 12 }]);
+      const { is_active, message_count } = await storage.getChat(-1005) ?? {};
+      assert.equal([is_active, message_count], kind === "message" ? [false, 3] : [true, 2], kind);
+    }
+  },
+);
+
 rule.run();
 
 const bots = suite("a bot whose updates overtake each other");

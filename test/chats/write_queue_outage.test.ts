@@ -64,6 +64,26 @@ test("/stop holds at once, and /start subscribes, although neither can be kept y
   }, fast);
 });
 
+test("who is told in an outage that an old /stop holds, and is subscribed since, is told so after it", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, gate, table, another } = scene;
+    const user = server.user();
+    const other = another({ client: table.direct });
+    await other.initialize();
+    const { chat, user: from } = user;
+    const message = { message_id: 99, chat, from, date: Math.floor(Date.now() / 1000) + 60, text: "hello" };
+    await other.handleUpdate({ update_id: 200_000_001, message } as Update);
+    gate.deny();
+    // Telegram delivers it late, or again.
+    user.say("/stop");
+    await until(() => said(user).at(-1) === unsubscribed, `${said(user)}`);
+    gate.clear();
+    await recovered(scene);
+    await until(() => said(user).at(-1)?.startsWith("You are subscribed: ") === true, `${said(user)}`);
+    assert.is((await bot.broadcast("signal")).sent, 1);
+  }, fast);
+});
+
 test("who writes in an outage is registered and greeted after it, unless /stop came between", async () => {
   await withBot(async (scene) => {
     const { server, gate, item } = scene;

@@ -52,6 +52,10 @@ export class Model {
       // A supergroup's /stop may have come before the move of its group.
       if (command === "stop" && said.chatId > lastSupergroup) return;
       this.#register(said, { message_count: 1, last_update_id: said.updateId });
+      // A channel's posts may do the same, but it has never been a group.
+      if (command === undefined && said.chatId <= lastSupergroup && said.userInfo["type"] !== "channel") {
+        (this.entries.get(said.chatId) as Entry).last_word_update_id = 0;
+      }
       if (command === "stop") stop(this.entries.get(said.chatId) as Entry, iso(said.date));
       return;
     }

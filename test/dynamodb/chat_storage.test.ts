@@ -44,6 +44,19 @@ storageContract("TelegramDynamoDBStorage", async (options) => {
 
 const requests = suite("TelegramDynamoDBStorage: requests");
 
+requests("what another program has left of a removal goes with the next /start", async () => {
+  const table = await freshTable();
+  const removal = {
+    is_active: { BOOL: false },
+    removed_reason: { S: "stopped" },
+    removed_at: { S: "2026-01-01T12:00:00.486456+00:00" },
+  };
+  await table.put(pythonItem({ chat_id: { N: "7" }, ...removal }));
+  await table.storage().apply(7, [message(9, noon, "start")]);
+  const { is_active, removed_reason } = await table.item(7) ?? {};
+  assert.equal([is_active, removed_reason], [{ BOOL: true }, undefined]);
+});
+
 requests("a new chat, and a message of an active one, cost one UpdateItem each", async () => {
   const table = await freshTable();
   const { gate } = table;

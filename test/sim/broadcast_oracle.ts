@@ -89,7 +89,10 @@ export class WatchedBroadcast {
     const arrivals = this.#arrivals.get(chatId) ?? Array.from({ length: this.#messages }, () => []);
     this.#arrivals.set(chatId, arrivals);
     const earlier = arrivals.findIndex((all, at) => at < index && all.length === 0);
-    if (earlier >= 0) this.#wrong(`part ${index + 1} came to chat ${chatId} before part ${earlier + 1}`);
+    // The first parts may have come to the group that has moved meanwhile.
+    if (earlier >= 0 && !this.#moved.has(chatId)) {
+      this.#wrong(`part ${index + 1} came to chat ${chatId} before part ${earlier + 1}`);
+    }
     const mine = arrivals[index] as Sending[];
     mine.push(sending);
     if (sending.fate !== "answered") this.#lost.add(chatId);
@@ -111,7 +114,8 @@ export class WatchedBroadcast {
     if (Number(is) !== Number(was) + 1) this.#wrong("a fence was skipped");
     const run = unmarshall(sdkItem(before)) as Record<string, unknown>;
     const pending = chatsOf(run, "pending");
-    const window = windowOf(run, known);
+    // Somebody may have deleted a chat's item meanwhile.
+    const window = windowOf(run, new Set([...known, ...this.#arrivals.keys()]));
     const size = Number(run["window_size"] ?? 0);
     if (size + pending.length > this.#windowAtMost + this.#joined) {
       this.#wrong(`a window of ${size} and ${pending.length} pending chats are in doubt`);

@@ -60,8 +60,8 @@ const updates: readonly Mutant[] = [
   {
     name: "a /stop in a supergroup that is not known yet is not kept",
     file: "lib/chats/update.ts",
-    text: 'kind === "stop" && chatType === "supergroup"',
-    replacement: 'kind === "stop" && chatType === "private"',
+    text: 'kind !== "start" && chatType === "supergroup"',
+    replacement: 'kind === "message" && chatType === "supergroup"',
     scene: "a /stop in a supergroup that a webhook delivers before what its group has said holds",
   },
   {

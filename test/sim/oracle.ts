@@ -154,6 +154,7 @@ export class Oracle {
   #onSend(sending: Sending): void {
     const { what, fate, machine, sentAt } = sending;
     this.#troubles.sent(sending);
+    this.#rates.requested(sending);
     if (!this.#bornAt.has(machine)) this.#bornAt.set(machine, sentAt);
     if (sending.service === "telegram" && fate === "throttled") this.isBotLimited = true;
     const { chat, id } = addressOf(what);
@@ -164,9 +165,7 @@ export class Oracle {
     }
     if (chat === undefined) return;
     const tooMany = this.#rates.tooMany(sending);
-    if (tooMany !== undefined) {
-      this.#wrong(`RATE ${sending.machine.name} sends ${tooMany} messages within a second`);
-    }
+    if (tooMany !== undefined) this.#wrong(`RATE ${machine.name} sends ${tooMany} messages within a second`);
     if (id !== undefined) return this.broadcasts.get(id)?.sent(chat, sending);
     this.#repliedAt.set(chat, sending.sentAt);
     const key = `${sending.machine.name} ${chat}`;
