@@ -70,7 +70,7 @@ export class MeanReversionTelegramBot {
     const { apiRoot, fetch, messagesPerSecond, messages, clock, logger } = this.#options = rest;
     const { signal } = this.#closing;
     setMaxListeners(0, this.#stopping.signal, signal);
-    const { onFailure } = this.#failureLogs = createFailureLogs(logger, clock, botToken);
+    const { onFailure } = this.#failureLogs = createFailureLogs(logger, clock);
     const { grammy } = this.#grammyBot = createGrammyBot({
       ...{ botToken, apiRoot, fetch, messagesPerSecond, onFailure, clock, logger, signal },
     });

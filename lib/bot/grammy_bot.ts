@@ -1,17 +1,32 @@
 /** The grammY bot inside the toolkit's: its route to Telegram, and the user's handlers. */
-import { Bot, type Composer, type Context, type Middleware, type Transformer } from "grammy/web";
-import { asGrammySignal, clientOptions, nameNetworkCause, redactToken } from "../telegram/client.ts";
+import { Bot, type BotConfig, type Composer, Context, type Middleware, type Transformer } from "grammy/web";
+import { asGrammySignal, clientOptions, nameNetworkCause, redactFailures } from "../telegram/client.ts";
 import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { Lazy } from "../util/async.ts";
+import { hideToken, registerSecret } from "../util/redact.ts";
 import { type HandlerLimitOptions, limitHandlers } from "./handlers.ts";
 
 /** Loaded with the first call. */
 const rateLimiterModule = new Lazy(() => import("../telegram/rate_limit/rate_limiter.ts"));
 
+/** What a handler gets. Its `api`, which grammY makes for each update, does not show the token. */
+class SafeContext extends Context {
+  constructor(...parameters: ConstructorParameters<typeof Context>) {
+    hideToken(parameters[1]);
+    super(...parameters);
+  }
+}
+
 /** A grammY bot that notices when the user adds middleware. */
 export class HandlerBot extends Bot {
   /** Whether the user has added handlers. */
   hasHandlers: boolean = false;
+
+  constructor(botToken: string, config: BotConfig<Context>) {
+    super(botToken, { ...config, ContextConstructor: SafeContext });
+    hideToken(this);
+    hideToken(this.api);
+  }
 
   /** `on`, `command`, `filter` and all other ways to add a handler end here. */
   override use(...middleware: Middleware<Context>[]): Composer<Context> {
@@ -41,6 +56,7 @@ export interface GrammyBot {
 
 export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   const { botToken, apiRoot, fetch, messagesPerSecond, clock, logger, signal } = options;
+  registerSecret(botToken, "<token>");
   const client = clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } });
   const grammy = new HandlerBot(botToken, { client });
   const rateLimiter = new Lazy(async () => {
@@ -49,7 +65,7 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
     return new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
   });
   const limitRate: Transformer = async (...call) => await (await rateLimiter.get()).transformer(...call);
-  grammy.api.config.use(limitRate, redactToken(botToken), nameNetworkCause);
+  grammy.api.config.use(limitRate, redactFailures, nameNetworkCause);
   grammy.useOwn(limitHandlers(options));
   return { grammy, openRateLimiter: () => rateLimiter.get() };
 }

@@ -6,9 +6,8 @@ import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import { createRateLimitedLog, createTransitionLog, type Logger, type TransitionLog } from "../util/log.ts";
-import { redactSecret } from "../util/redact.ts";
 
-/** The logs of updates that fail, without the bot's token. */
+/** The logs of updates that fail. */
 export interface FailureLogs {
   /** Logs an update that failed in a handler, or that makes no sense. */
   readonly onFailure: (updateId: number, error: unknown) => void;
@@ -16,20 +15,16 @@ export interface FailureLogs {
   readonly watch: TransitionLog;
 }
 
-export function createFailureLogs(logger: Logger, clock: Clock, botToken: string): FailureLogs {
+export function createFailureLogs(logger: Logger, clock: Clock): FailureLogs {
   const logError = createRateLimitedLog((message) => logger.error(message), clock);
   return {
     onFailure(updateId, error) {
-      logError(
-        `Update ${updateId} failed in a handler: ${redactSecret(messageOf(error, "stack"), botToken)}`,
-      );
+      logError(`Update ${updateId} failed in a handler: ${messageOf(error, "stack")}`);
     },
     watch: createTransitionLog({
       logger,
       failureText: (error) =>
-        `${
-          redactSecret(messageOf(error), botToken)
-        }\nUpdates are refused until that is mended, and come again.`,
+        `${messageOf(error)}\nUpdates are refused until that is mended, and come again.`,
       recoveryText: "Updates are kept again.",
     }),
   };

@@ -10,9 +10,9 @@ import type { ChatStorage } from "../chats/storage.ts";
 import { isChatId } from "../telegram/chat_id.ts";
 import { defaultMessagesPerSecond } from "../telegram/client.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
-import { consoleLogger, type Logger } from "../util/log.ts";
+import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
-import { redactTokens } from "../util/redact.ts";
+import { redact } from "../util/redact.ts";
 import {
   assertNoMistakes,
   configMistakes,
@@ -152,7 +152,7 @@ const rules: Rules<BotOptions> = {
   apiRoot: {
     isGood: (value) =>
       typeof value === "string" && /^https?:\/\/[^\s?#]*[^\s?#/]$/.test(value) && URL.canParse(value) &&
-      redactTokens(value) === value,
+      redact(value) === value,
     rule: "an http or https address, as a text, without a / or the token at its end",
   },
 };
@@ -236,7 +236,8 @@ export function resolveOptions<Options extends Partial<BotOptions>>(
   target: ValidationOptions = {},
 ): Options & OptionsWithDefaults {
   assertNoMistakes(validateOptions(options, target));
-  return { ...defaults, ...givenOptions(options, target.names) } as Options & OptionsWithDefaults;
+  const resolved = { ...defaults, ...givenOptions(options, target.names) };
+  return { ...resolved, logger: createSafeLogger(resolved.logger) } as Options & OptionsWithDefaults;
 }
 
 /** The options that are not undefined, without other names. They may be getters of a class. */

@@ -21,6 +21,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { Lazy } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { registerSecret } from "../util/redact.ts";
 import { type Names, namesOf } from "../util/validate.ts";
 import { botNames, type OptionsWithDefaults, resolveOptions } from "./options.ts";
 
@@ -191,6 +192,7 @@ export class Subscriptions {
     if (typeof token !== "string" || token === "") {
       throw new TypeError("A broadcast needs the bot's api first, as in broadcast(bot.api, message).");
     }
+    registerSecret(token, "<token>");
     const registry = await this.#registryFor(Number(token.split(":")[0]));
     // Meanwhile it may have been closed, or claimed by another bot.
     this.#closing.signal.throwIfAborted();

@@ -11,7 +11,9 @@ import { setMaxListeners } from "node:events";
 import { StorageError } from "../chats/storage.ts";
 import { settleWithin } from "../util/async.ts";
 import { monotonic } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { redactError } from "../util/redact.ts";
 import type { PauseControl } from "./broadcast_run.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import { type BroadcastMessage, type BroadcastOptions, expiryOf } from "./options.ts";
@@ -108,6 +110,16 @@ export class Broadcaster {
       now,
       control,
     };
+    try {
+      return await this.#run(broadcastId, request);
+    } catch (error) {
+      // What the caller's own functions throw may hold anything.
+      redactError(error);
+      throw error;
+    }
+  }
+
+  async #run(broadcastId: string | undefined, request: BroadcastRequest): Promise<BroadcastReport> {
     if (broadcastId === undefined) return await this.#track(runPlain(request, this.#deps));
     // A run that cannot be resumed without this call is left for it.
     await this.#resuming.get(broadcastId)?.catch(() => {});
@@ -127,7 +139,7 @@ export class Broadcaster {
         const report = await this.#resumeOne(broadcast_id);
         if (report !== undefined) resumed.push(report);
       } catch (error) {
-        left.push({ broadcast_id, reason: (error as Error).message });
+        left.push({ broadcast_id, reason: messageOf(error) });
       }
     }));
     return { resumed, left };

@@ -3,7 +3,8 @@ import { assertChatId } from "../telegram/chat_id.ts";
 import { createSemaphore } from "../util/async.ts";
 import { type Clock, dayMs, parseTime, systemClock } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
-import { consoleLogger, type Logger } from "../util/log.ts";
+import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
+import { redact, redactedOptions } from "../util/redact.ts";
 import {
   assertNames,
   assertOptions,
@@ -102,7 +103,7 @@ export class StorageError extends Error {
 
   /** For storages of your own: `message` says what happened and what to check. */
   constructor(reason: StorageFailure, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(redact(message), redactedOptions(options));
     this.reason = reason;
   }
 }
@@ -138,7 +139,7 @@ export abstract class ChatStorage {
     // Options that are no object are refused by the class that extends this one.
     const { clock = systemClock, logger = consoleLogger } = options ?? {};
     this.clock = clock;
-    this.logger = logger;
+    this.logger = createSafeLogger(logger);
   }
 
   /** What `initialize()` reports: `"dynamodb"`, `"memory"`, or a name of your own. */

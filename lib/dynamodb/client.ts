@@ -15,6 +15,7 @@ import { createSemaphore, deadline, DeadlineError } from "../util/async.ts";
 import { type Clock, steady, systemClock } from "../util/clock.ts";
 import { rootCauseOf } from "../util/errors.ts";
 import { createTransport } from "../util/http/transport.ts";
+import { registerSecret } from "../util/redact.ts";
 import { errorName, storageError } from "./errors.ts";
 
 export type Item = Record<string, AttributeValue>;
@@ -287,7 +288,9 @@ function findCredentials(): CredentialProvider {
   let provider: CredentialProvider | undefined;
   return async (options) => {
     const { defaultProvider } = await import("@aws-sdk/credential-provider-node");
-    return await (provider ??= defaultProvider({ ignoreCache: true }))(options);
+    const found = await (provider ??= defaultProvider({ ignoreCache: true }))(options);
+    for (const secret of [found.secretAccessKey, found.sessionToken]) registerSecret(secret);
+    return found;
   };
 }
 

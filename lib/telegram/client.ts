@@ -11,7 +11,7 @@ import type { Api, ApiClientOptions, Transformer } from "grammy/web";
 import { rootCauseOf } from "../util/errors.ts";
 import { unsentCode } from "../util/http/connections.ts";
 import { createTransport } from "../util/http/transport.ts";
-import { redactError, redactSecret } from "../util/redact.ts";
+import { redact, redactError } from "../util/redact.ts";
 
 /** Long enough for calls that wait behind a link that is down for a minute: others wait behind them meanwhile, too. */
 const callWithinSeconds = 120;
@@ -98,18 +98,16 @@ export const nameNetworkCause: Transformer = async (prev, method, payload, signa
   }
 };
 
-/** Redacts the bot's token in errors of calls, and in the descriptions of Telegram's refusals. */
-export function redactToken(secret: string): Transformer {
-  return async (prev, method, payload, signal) => {
-    try {
-      const answer = await prev(method, payload, signal);
-      return answer?.ok === false ? JSON.parse(redactSecret(JSON.stringify(answer), secret)) : answer;
-    } catch (error) {
-      redactError(error, secret);
-      throw error;
-    }
-  };
-}
+/** Removes secrets from errors of calls, and from the descriptions of Telegram's refusals. */
+export const redactFailures: Transformer = async (prev, method, payload, signal) => {
+  try {
+    const answer = await prev(method, payload, signal);
+    return answer?.ok === false ? { ...answer, description: redact(String(answer.description)) } : answer;
+  } catch (error) {
+    redactError(error);
+    throw error;
+  }
+};
 
 /** What Telegram takes from a bot that does not pay (https://core.telegram.org/bots/faq). */
 export const defaultMessagesPerSecond = 30;

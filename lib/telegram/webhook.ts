@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
 import { Lazy } from "../util/async.ts";
+import { registerSecret } from "../util/redact.ts";
 import {
   assertNoMistakes,
   configMistakes,
@@ -144,6 +145,7 @@ function readSecret(bot: unknown, options: WebhookOptions): string {
   const rule = { ...secretRule, isRequired: secret === undefined };
   mistakes.push(...configMistakes(name, secret, rule, ` Give it here, or set ${secretVariable}.`));
   assertNoMistakes(mistakes);
+  registerSecret(secret);
   return secret ?? "";
 }
 

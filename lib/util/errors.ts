@@ -1,4 +1,5 @@
-/** The text of a thrown value, and of the error that it wraps. */
+/** The text of a thrown value, and of the error that it wraps, without secrets. */
+import { redact } from "./redact.ts";
 
 /**
  * The message of a thrown value, or its stack if there is one. Code of the user's may throw a value that is no error, or
@@ -6,7 +7,7 @@
  */
 export function messageOf(error: unknown, part: "message" | "stack" = "message"): string {
   try {
-    return error instanceof Error ? String(error[part] ?? error.message) : String(error);
+    return redact(error instanceof Error ? String(error[part] ?? error.message) : String(error));
   } catch {
     return "something was thrown that cannot be shown";
   }
@@ -35,5 +36,5 @@ export function rootCauseOf(error: unknown, depth: number = 0): string {
   const inner = Array.isArray(errors) && errors.length > 0 ? errors : [cause ?? wrapped];
   const causes = depth < depthAtMost ? inner.map((each) => rootCauseOf(each, depth + 1)).filter(Boolean) : [];
   const own = [message, code].find((text) => typeof text === "string" && text !== "") ?? "";
-  return [...new Set(causes)].join("; ") || String(own).replace(/[.!]$/, "");
+  return [...new Set(causes)].join("; ") || redact(String(own).replace(/[.!]$/, ""));
 }

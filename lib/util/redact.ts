@@ -1,28 +1,63 @@
-/** Keeps tokens out of texts and errors: fetch puts the URL into its messages, and the URL holds the bot's token. */
+/**
+ * Keeps secrets out of all that leaves the toolkit: texts of errors, log lines, reports, the ledger. What is known to be a
+ * secret is searched for by its value; what only looks like one, by its shape.
+ */
+import { inspect } from "node:util";
 
-/** Any bot's token. It is not looked for in the middle of digits: a million of them would take minutes. */
-const tokenShape = /(?<!\d)\d+(:|%3A)[A-Za-z0-9_-]{20,}/gi;
+/** The secrets of this process, and what is shown in their place. */
+const secrets = new Map<string, string>();
 
-/** The text without any token, for a value that a user may have put into the wrong place. */
-export function redactTokens(text: string): string {
-  return text.replace(tokenShape, "<token>");
+/** A shorter one is part of too many words. */
+const shortestSecret = 8;
+
+/** Has a secret never shown from now on, as it is or as a URL or JSON has it. @param shownAs In its place. */
+export function registerSecret(secret: string | undefined, shownAs: string = "<secret>"): void {
+  if (secret === undefined || secret.length < shortestSecret) return;
+  for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
+    secrets.set(form, shownAs);
+  }
 }
 
-/** The text without the secret. */
-export function redactSecret(text: string, secret: string): string {
-  return text.replaceAll(secret, "<token>").replaceAll(encodeURIComponent(secret), "<token>");
+/** What looks like a secret, and what is shown in its place. None is looked for in the middle of a longer run of its letters. */
+const shapes: readonly (readonly [RegExp, string])[] = [
+  // A bot's token.
+  [/(?<!\d)\d+(:|%3A)[A-Za-z0-9_-]{20,}/gi, "<token>"],
+  // A name and a password in a URL.
+  [/(?<=:\/\/)[^\s/?#@]*:[^\s/?#@]*(?=@)/g, "<credentials>"],
+  // An access key of AWS, and its secret.
+  [/(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])/g, "<access key>"],
+  [
+    /(?<![A-Za-z0-9+/=])(?=[A-Za-z+/]{0,39}\d)(?=[a-z\d+/]{0,39}[A-Z])(?=[A-Z\d+/]{0,39}[a-z])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])/g,
+    "<secret>",
+  ],
+];
+
+/** The text without secrets. */
+export function redact(text: string): string {
+  let clean = text;
+  for (const [secret, shownAs] of secrets) {
+    if (clean.includes(secret)) clean = clean.replaceAll(secret, shownAs);
+  }
+  for (const [shape, shownAs] of shapes) clean = clean.replace(shape, shownAs);
+  return clean;
 }
 
-/** Removes the secret from an error and from every error that it wraps, in place. */
-export function redactError(error: unknown, secret: string, seen: Set<unknown> = new Set()): void {
+/** An error's options, without secrets in what it wraps. */
+export function redactedOptions(options: ErrorOptions | undefined): ErrorOptions | undefined {
+  redactError(options?.cause);
+  return options;
+}
+
+/** Removes secrets from an error and from every error that it wraps, in place. */
+export function redactError(error: unknown, seen: Set<unknown> = new Set()): void {
   if (typeof error !== "object" || error === null || seen.has(error)) return;
   seen.add(error);
   for (const key of Object.getOwnPropertyNames(error)) {
     const value = valueOf(error, key);
-    if (typeof value !== "string") redactError(value, secret, seen);
-    else if (redactSecret(value, secret) !== value) {
+    if (typeof value !== "string") redactError(value, seen);
+    else if (redact(value) !== value) {
       const enumerable = key !== "message" && key !== "stack";
-      const clean = { value: redactSecret(value, secret), writable: true, configurable: true, enumerable };
+      const clean = { value: redact(value), writable: true, configurable: true, enumerable };
       Reflect.defineProperty(error, key, clean);
     }
   }
@@ -35,4 +70,23 @@ function valueOf(error: object, key: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** How Node and Bun, and Deno, show an object that has a way of its own. */
+const inspectors = [inspect.custom, Symbol.for("Deno.customInspect")] as const;
+
+/** Has the token of one of grammY's objects read as before, but shown by no console, debugger or JSON. */
+export function hideToken(object: { readonly token: string }): void {
+  const { token } = object;
+  Object.defineProperty(object, "token", { get: () => token, enumerable: false, configurable: true });
+  for (const inspector of inspectors) {
+    Object.defineProperty(object, inspector, { value: shownWithout, enumerable: false, configurable: true });
+  }
+}
+
+/** Node calls with a depth, its options and `inspect`; Deno with `inspect` and its options. */
+function shownWithout(this: object, ...[first, second, third]: readonly unknown[]): string {
+  const [show, options] = typeof first === "function" ? [first, second] : [third, second];
+  const shown = Object.assign(Object.create(Object.getPrototypeOf(this)), this, { token: "<token>" });
+  return redact((show as typeof inspect)(shown, options as Parameters<typeof inspect>[1]));
 }

@@ -5,7 +5,7 @@
  */
 import { inspect } from "node:util";
 import { distance } from "fastest-levenshtein";
-import { redactTokens } from "./redact.ts";
+import { redact, redactedOptions } from "./redact.ts";
 
 type ErrorClass = new (message: string) => Error;
 
@@ -96,6 +96,10 @@ const breaks = (value: unknown, { isGood, isRequired = false }: Rule): boolean =
 export class ConfigError extends Error {
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "ConfigError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(redact(message), redactedOptions(options));
+  }
 }
 
 /** @throws {ConfigError} With every mistake, if there is one. */
@@ -277,7 +281,7 @@ const longestValue = 100;
 /** A value that came into a name's place may be a secret. */
 function shownName(name: string): string {
   if (name.length > longestName) return `A name of ${name.length} characters, which is not shown,`;
-  const text = redactTokens(name);
+  const text = redact(name);
   return /^[\w$-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
@@ -288,9 +292,9 @@ function shownName(name: string): string {
 export function shown(value: unknown, isData: boolean = false): string {
   if (!isObject(value) || value instanceof Date) {
     const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-    return redactTokens(text).slice(0, longestValue);
+    return redact(text).slice(0, longestValue);
   }
-  if (isData) return redactTokens(inspect(value, { depth: 1, breakLength: Infinity })).slice(0, longestValue);
+  if (isData) return redact(inspect(value, { depth: 1, breakLength: Infinity })).slice(0, longestValue);
   return `an object (${value.constructor?.name ?? "of no class"})`;
 }
 

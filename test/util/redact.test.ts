@@ -2,11 +2,14 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
+import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import fc from "fast-check";
+import type { Context } from "grammy";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
-import { redactError, redactSecret, redactTokens } from "../../lib/util/redact.ts";
+import { createSafeLogger } from "../../lib/util/log.ts";
+import { redact, redactError, registerSecret } from "../../lib/util/redact.ts";
 import { assert, suite } from "../harness.ts";
-import { deadAddress, FastClock, Logs, pause, subscribers, withBot } from "../support/bot.ts";
+import { deadAddress, FastClock, Logs, pause, subscribers, until, withBot } from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
 
 const token = "987654:AAvery-secret_token-of-the-tests";
@@ -206,52 +209,148 @@ test("a user's handler that throws what it caught is logged without the token", 
   }, { state: "made" });
 });
 
-test("inspect(bot) and JSON.stringify(bot) do not show the token", async () => {
-  await withBot(({ bot, server }) => {
-    for (const text of [inspect(bot, { depth: 10 }), JSON.stringify(bot), String(bot)]) {
-      assert.is(text.indexOf(server.token), -1);
+test("what the caller's own functions throw reaches no report, no log, no ledger and no error", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, logs, table } = scene;
+    await subscribers(scene, 6);
+    const url = `${server.apiRoot}/bot${server.token}/sendMessage`;
+    const fails = (): never => {
+      throw new Error(`fetch failed: ${url}`, { cause: new Error(url) });
+    };
+    const texts: string[] = [];
+    for (
+      const [broadcastId, perChat] of [["one", fails], [undefined, fails], [
+        "two",
+        () => Promise.reject(url),
+      ]] as const
+    ) {
+      const report = await bot.broadcast("signal", { broadcastId, perChat });
+      assert.is(report.failed, 6);
+      assert.match(String(report.errors[0]?.message), "<token>");
+      texts.push(shown(report), String(report));
     }
-  }, { state: "initialized" });
+    texts.push(shown(await failureOf(bot.broadcast("signal", { filter: fails }))));
+    await bot.broadcast("signal", { onProgress: fails });
+    const ledger = await table.direct.send(new ScanCommand({ TableName: "telegram-broadcasts" }));
+    assert.is(ledger.Items?.length, 2);
+    for (const text of [...texts, logs.text, JSON.stringify(ledger.Items)]) {
+      assert.is(text.indexOf(server.token.split(":")[1] ?? ""), -1, text);
+    }
+  }, { state: "made", hasLedger: true });
 });
 
-test("redactTokens() finds a token behind a million digits, without looking at them again and again", () => {
-  const text = `${"1".repeat(1_000_000)} ${token}`;
-  assert.ok(redactTokens(text).endsWith(" <token>"));
+test("a log line shows control characters, and turns nothing around", async () => {
+  const lines: string[] = [];
+  const logger = createSafeLogger({ info: (line) => lines.push(line), warn: () => {}, error: () => {} });
+  logger.info("a\u001b[2J\u202egnp\u2066\u0007\r\nnext\tline \u0085é📈");
+  assert.equal(lines, ["a\\u001b[2J\\u202egnp\\u2066\\u0007\\u000d\nnext\tline \\u0085é📈"]);
+  await withBot(async ({ bot, server, logs }) => {
+    bot.grammy.command("boom", () => {
+      throw new Error("\u001b]0;owned\u0007");
+    });
+    await bot.startBot();
+    server.user().say("/boom");
+    await until(() => logs.of("error").length > 0, "it is not logged");
+    assert.is(logs.text.includes("\u001b"), false);
+    assert.match(logs.text, "\\u001b]0;owned\\u0007");
+  }, { state: "made" });
+});
+
+test("no console and no JSON shows the token of the bot, of its grammY bot, or of a handler's context", async () => {
+  await withBot(async ({ bot, server, settled }) => {
+    const contexts: Context[] = [];
+    bot.grammy.on("message", (context) => void contexts.push(context));
+    await bot.startBot();
+    server.user().say("hello");
+    await settled();
+    assert.is(contexts.length, 1);
+    for (
+      const value of [bot, bot.grammy, bot.grammy.api, contexts[0], contexts[0]?.api, [{ bot: bot.grammy }]]
+    ) {
+      const deno = (globalThis as { Deno?: { inspect(value: unknown, options: object): string } }).Deno;
+      const texts = [
+        inspect(value, { depth: 10 }),
+        inspect(value, { depth: 10, showHidden: true }),
+        deno?.inspect(value, { depth: 10 }) ?? "",
+        JSON.stringify(value, cycleFree()),
+        String(value),
+      ];
+      for (const text of texts) assert.is(text.indexOf(server.token), -1, text);
+    }
+    assert.match(inspect(bot.grammy.api), "token: '<token>'");
+    // It reads as before.
+    assert.equal([bot.grammy.token, contexts[0]?.api.token], [server.token, server.token]);
+  }, { state: "made" });
+});
+
+test("redact() finds a token behind a million digits, without looking at them again and again", () => {
+  for (const run of ["1", "a", "aB1/"]) {
+    const text = `${run.repeat(1_000_000)} ${token} https://ada:pass@`;
+    assert.ok(redact(text).endsWith(" <token> https://<credentials>@"));
+  }
 });
 
 test.run();
 
-const units = suite("scrub() and withoutSecret()");
+const units = suite("redact() and redactError()");
 
-units("withoutSecret() leaves nothing of it, as it is or encoded", () => {
-  fc.assert(fc.property(fc.string(), fc.string(), (before, after) => {
-    for (const form of [token, encodeURIComponent(token)]) {
-      assert.is(redactSecret(`${before}${form}${after}${form}`, token).indexOf(secret), -1);
-    }
-  }));
-  assert.is(redactSecret("nothing here", token), "nothing here");
+registerSecret(token, "<token>");
+
+units("redact() leaves nothing of a secret, as it is or encoded", () => {
+  const odd = 'p"ss\\wörd %';
+  registerSecret(odd);
+  for (const [secret, shownAs] of [[token, "<token>"], [odd, "<secret>"]] as const) {
+    fc.assert(fc.property(fc.string(), fc.string(), (before, after) => {
+      for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret)]) {
+        const text = redact(`${before}${form}${after}${form}`);
+        assert.is(text.includes(form.replaceAll('"', "")), false, text);
+        assert.ok(text.includes(shownAs));
+      }
+    }));
+  }
+  assert.is(redact("nothing here"), "nothing here");
 });
 
-units("scrub() reaches every error that an error stands for, and survives what is odd", () => {
+units("redact() knows by its shape what is a secret, and what is none", () => {
+  const shapes: readonly (readonly [string, string])[] = [
+    ["at https://ada:s3cret@proxy.test:3128/x", "at https://<credentials>@proxy.test:3128/x"],
+    [`of AKIA${"IOSFODNN7EXAMPLE"},`, "of <access key>,"],
+    ['"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"', '"<secret>"'],
+    ["5550001111:AAFexampleexampleexampleexample", "<token>"],
+  ];
+  for (const [text, shown] of shapes) assert.is(redact(text), shown);
+  const harmless = [
+    "commit 3f786850e387550fdab836ed7e6dc881de23001b",
+    "https://example.org:8080/a@b",
+    "/home/ada/projects/signals/src/strategies/mean",
+    "12:30:45 arn:aws:dynamodb:eu-west-1:123456789012:table/telegram-chats",
+  ];
+  for (const text of harmless) assert.is(redact(text), text);
+});
+
+units("redactError() reaches every error that an error stands for, and survives what is odd", () => {
   const url = `http://127.0.0.1/bot${token}/getMe`;
   const error = new AggregateError([new Error(url), url], url, { cause: new Error(url, { cause: { url } }) });
   Object.assign(error, { error: new TypeError(url), self: error, url, list: [url, [url]] });
-  redactError(error, token);
+  redactError(error);
   assert.is(shown(error).indexOf(secret), -1);
   const frozen = Object.freeze(new Error("nothing secret"));
-  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) redactError(odd, token);
+  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) redactError(odd);
 });
 
-units("scrub() of an error that cannot be changed does not hide the error behind one of its own", () => {
-  const frozen = Object.freeze(new Error(`http://127.0.0.1/bot${token}/getMe`));
-  redactError(frozen, token);
-  const accessor = Object.defineProperty(new Error("x"), "odd", {
-    get: () => {
-      throw new Error("do not look");
-    },
-    enumerable: true,
-  });
-  redactError(accessor, token);
-});
+units(
+  "redactError() of an error that cannot be changed does not hide the error behind one of its own",
+  () => {
+    const frozen = Object.freeze(new Error(`http://127.0.0.1/bot${token}/getMe`));
+    redactError(frozen);
+    const accessor = Object.defineProperty(new Error("x"), "odd", {
+      get: () => {
+        throw new Error("do not look");
+      },
+      enumerable: true,
+    });
+    redactError(accessor);
+  },
+);
 
 units.run();

@@ -3,6 +3,7 @@
  * name in NO_PROXY stands for its subdomains, too, as curl and Deno read it.
  */
 import process from "node:process";
+import { registerSecret } from "../redact.ts";
 
 /** The names of the variables that set a proxy, in both cases. */
 export const allProxyVariables: readonly string[] = ["https_proxy", "http_proxy", "all_proxy"]
@@ -43,6 +44,7 @@ function parsed(proxy: string, variable: string): URL {
         `with http or https, and what is special in the password percent-encoded (% is %25, @ is %40)`,
     );
   }
+  for (const form of [url.password, decodeURIComponent(url.password)]) registerSecret(form, "<password>");
   return url;
 }
 
