@@ -7,11 +7,11 @@
 import { isOutage } from "../chats/storage.ts";
 import { backoffMs } from "../util/async.ts";
 import { monotonic, steady } from "../util/clock.ts";
-import type { Ledger, RunRecord } from "./ledger.ts";
+import { cursorIn, cursorPosition, type Ledger, type RunRecord } from "./ledger.ts";
 import type { StoredMessage } from "./outgoing_message.ts";
 import { BroadcastCounters, type BroadcastReport, summaryOf } from "./report.ts";
-import type { ResumePoint, RunContext } from "./request.ts";
-import { cursorIn, cursorPosition, isBefore, positionOf } from "./send_order.ts";
+import type { ResumePoint, RunContext, WindowState } from "./request.ts";
+import { isBefore, positionOf } from "./send_order.ts";
 
 /** A process that has not renewed its lease for so long is taken for dead; one that lives renews it more often. */
 export const leaseMs = 15_000;
@@ -20,18 +20,6 @@ export const renewLeaseEveryMs = 5000;
 const giveUpMs = 5 * 60_000;
 const leaveWithinMs = 3000;
 const backoff = { firstMs: 250, longestMs: 5000 };
-
-/** How far the run has come in its window. */
-export interface WindowState {
-  /** The last recipient that it has begun with in its turn. */
-  readonly lastBegun: number | undefined;
-  /** Recipients of the window that it has not begun with. */
-  readonly rest: readonly number[];
-  /** Recipients without an outcome, behind `lastBegun` or drawn, that may have the message. */
-  readonly underWay: readonly number[];
-  /** Those that surely do not have it. */
-  readonly unsent: readonly number[];
-}
 
 /** Recipients named in the run's item, which DynamoDB limits to 400 KB, as their place in the order is passed. */
 const passedAtMost = 10_000;
@@ -47,7 +35,8 @@ interface Cursor {
 /** A run whose message no chat has yet. */
 const notBegun: Changes = {
   ...{ cursor: undefined, cursor_value: undefined, window_after: undefined, window_after_value: undefined },
-  ...{ window_size: 0, pending: [], unsent: undefined, sampled: undefined, passed: undefined },
+  ...{ window_size: 0, pending: [], unsent: undefined, sampled: undefined },
+  ...{ passed: undefined, passed_after: undefined },
 };
 
 export class RunCheckpoint {
@@ -142,7 +131,12 @@ export class RunCheckpoint {
     const paid = counts.paid + (this.#isPaid ? message.priceFor(window.length) : 0);
     const bounds = this.#windowOf(window, underWay);
     const changes = {
-      ...{ ...counts, paid, recipients, halted_by: undefined },
+      ...{
+        ...counts,
+        paid,
+        recipients: Math.max(recipients, this.#resumePoint.expected ?? 0),
+        halted_by: undefined,
+      },
       ...bounds,
       unsent: this.#unsentWith(unsent, bounds),
       ...this.#othersPassed(bounds),
@@ -198,7 +192,7 @@ export class RunCheckpoint {
         ...summaryOf(report),
         problem_parts,
         pending: [],
-        ...{ unsent: undefined, passed: undefined },
+        ...{ unsent: undefined, passed: undefined, passed_after: undefined },
         state: "finished",
       };
     });
@@ -245,7 +239,12 @@ export class RunCheckpoint {
     const { queue } = this.#run;
     const written = this.#record["sampled"] as readonly number[] | undefined ?? [];
     const sampled = new Set([...written, ...queue.moved, ...drawn]);
-    return { sampled: sampled.size > 0 ? [...sampled] : undefined, passed: queue.passedUpTo(cursor) };
+    const passed = queue.passedUpTo(cursor);
+    return {
+      sampled: sampled.size > 0 ? [...sampled] : undefined,
+      passed,
+      passed_after: passed && queue.knownTo,
+    };
   }
 
   /**

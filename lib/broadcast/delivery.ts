@@ -11,6 +11,7 @@ import type { DeliveryHooks } from "./held_chats.ts";
 import { MassDeactivationGuard } from "./mass_deactivation_guard.ts";
 import { createStarBudget, type Destination, type MessagePart, type StarBudget } from "./outgoing_message.ts";
 import { type CheckPermission, createPermissionCheck } from "./permission_check.ts";
+import { isOtherRecipient } from "./recipients.ts";
 import { type BroadcastTopic, type DeliveryResult, partlySent, type Verdict } from "./report.ts";
 import type { RunContext } from "./request.ts";
 
@@ -130,7 +131,7 @@ class Delivery {
     if (!registry.isSubscribed(this.#chatId)) return unsubscribed;
     const standing = await check.standingOf(this.#chatId);
     if (signal.aborted) return this.#ended;
-    if (!standing.isActive) return withdrawn;
+    if (!standing.isActive || await isOtherRecipient(this.#chatId, this.#run)) return withdrawn;
     const included = filter?.includes(this.#chatId, standing) ?? true;
     try {
       if (included !== true && !await included) return withdrawn;
@@ -258,12 +259,11 @@ class Delivery {
     return { outcome: "skipped", why: this.#run.end.kind === "expired" ? "expired" : "stopped" };
   }
 
-  /** Writes to the supergroup that a group has become meanwhile, unless that is a recipient itself. */
+  /** Writes to the supergroup that a group has become meanwhile, unless that has had its turn. */
   #followMigration(): void {
     const { deps: { registry }, queue, counters } = this.#run;
     const to = registry.movedTo(this.#chatId);
-    if (to === undefined || queue.has(to)) return;
-    queue.except([to]);
+    if (to === undefined || !queue.takeAs(to)) return;
     counters.migrations.push({ from: this.#chatId, to });
     this.#chatId = to;
   }

@@ -1,5 +1,6 @@
 /** The port behind which broadcasts are remembered: who runs one, how far it is, and what it sends. */
 import { StorageError } from "../chats/storage.ts";
+import { isBefore, type OrderStart, type Position, positionOf, type SendOrder } from "./send_order.ts";
 
 /** What an attribute of a run may be. */
 export type RunValue = string | number | boolean | readonly number[] | undefined;
@@ -161,4 +162,54 @@ export function isRun(run: Record<string, RunValue>): run is RunRecord {
   return [broadcast_id, owner, started_at].every((each) => typeof each === "string") &&
     [fence, lease_until].every((each) => typeof each === "number") &&
     (state === "running" || state === "finished") && (on_unknown === "skip" || on_unknown === "resend");
+}
+
+// The order of the recipients, as the attributes of a run.
+
+/** The attributes of a run's record that keep the order. */
+export function orderKept({ start, values }: SendOrder): Partial<RunRecord> {
+  const is_by_value = values !== undefined || undefined;
+  return { people_start: start?.people, groups_start: start?.groups, is_by_value };
+}
+
+/** Whether the run's order is by the values of a function; `undefined` where nobody has been sent to, so that any order may do. */
+export function isByValue(run: RunRecord): boolean | undefined {
+  if (run["is_by_value"] === true || run["cursor_value"] !== undefined) return true;
+  return run.cursor === undefined ? undefined : false;
+}
+
+/** The start that the record keeps; `undefined` for a run of an earlier version, which went by ascending ids. */
+export function startKept(run: RunRecord): OrderStart | undefined {
+  const [people, groups] = [run["people_start"], run["groups_start"]];
+  return typeof people === "number" && typeof groups === "number" ? { people, groups } : undefined;
+}
+
+/** A chat as the record's cursor; with the number that a function has given it, as the function may be missing later. */
+export function cursorIn(
+  { values }: SendOrder,
+  chatId: number,
+): { readonly cursor: number; readonly cursor_value: number | undefined } {
+  return { cursor: chatId, cursor_value: values?.get(chatId) };
+}
+
+/** Where the record's cursor is, or where its window began; `undefined` before the first chat. */
+export function cursorPosition(
+  order: SendOrder,
+  run: RunRecord,
+  name: "cursor" | "window_after",
+): Position | undefined {
+  const chatId = run[name];
+  if (chatId === undefined) return undefined;
+  const value = Number(run[`${name}_value`] ?? 0);
+  const { rank } = positionOf({ ...order, values: undefined }, chatId);
+  return { value: order.values === undefined ? 0 : value, rank };
+}
+
+/** Gives whether a chat is between the bounds of the window that is being sent. */
+export function inWindow(order: SendOrder, run: RunRecord): (chatId: number) => boolean {
+  const [after, end] = [cursorPosition(order, run, "window_after"), cursorPosition(order, run, "cursor")];
+  return (chatId) => {
+    const at = positionOf(order, chatId);
+    return end !== undefined && !isBefore(end, at) && (after === undefined || isBefore(after, at));
+  };
 }

@@ -7,7 +7,13 @@ import { ConsentCheck } from "../chats/consent_check.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
 import { StorageError } from "../chats/storage.ts";
 import { RecipientFilter } from "./recipient_filter.ts";
-import type { BroadcastDeps, BroadcastRequest, OpenRecipients, RecipientsFollower } from "./request.ts";
+import type {
+  BroadcastDeps,
+  BroadcastRequest,
+  OpenRecipients,
+  RecipientsFollower,
+  RunContext,
+} from "./request.ts";
 import { ascendingStart, type OrderStart, startAmong } from "./send_order.ts";
 
 /** How long a signal waits for the table before the list in memory is used. */
@@ -160,4 +166,11 @@ function singleText({ message }: Error): string {
 function memoryText({ message }: Error, readAt: number | undefined): string {
   const asOf = readAt === undefined ? "" : ` as of ${new Date(readAt).toISOString()}`;
   return `The table of chats cannot be read, so a signal goes to the chats that are known to be active${asOf}. ${message}`;
+}
+
+/** Whether the supergroup was a recipient as the group that it was: where it may have moved since, it is read. */
+export async function isOtherRecipient(chatId: number, { queue, deps }: RunContext): Promise<boolean> {
+  if (!queue.mayHaveMoved(chatId)) return false;
+  const chat = await deps.registry.getChat(chatId).catch(() => {});
+  return chat?.migrated_from !== undefined && queue.wasTaken(chat.migrated_from);
 }

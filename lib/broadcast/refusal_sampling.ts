@@ -1,4 +1,5 @@
 /** Finds out, by a random sample of the recipients, whether a refusal concerns one chat or the message. */
+import type { RecipientQueue } from "./send_order.ts";
 
 /** Equal refusals that prove the message to be at fault, as long as no chat has taken it. */
 const refusalsNeeded = 5;
@@ -71,4 +72,36 @@ export class RefusalSampling {
   get #missing(): number {
     return Math.min(refusalsNeeded - Math.max(0, ...this.#refusals.values()), drawnAtMost - this.#drawnCount);
   }
+}
+
+/**
+ * Draws people among those of the window and those behind it, each with the same chance, as a stranger may have chosen who
+ * comes next in the order; fewer where there are not so many. `random` gives numbers in [0, 1).
+ */
+export function drawPeople(
+  count: number,
+  { window, queue, random }: {
+    /** Recipients of the present window that are not begun with. */
+    readonly window: readonly number[];
+    readonly queue: RecipientQueue;
+    readonly random: () => number;
+  },
+): number[] {
+  const people = window.filter((chatId) => chatId > 0);
+  const others = queue.draw(count, random);
+  const inWindow = people.length / Math.max(1, people.length + queue.peopleAhead);
+  const drawn = new Set<number>();
+  while (drawn.size < count && people.length + others.length > 0) {
+    const from = others.length === 0 || (people.length > 0 && random() < inWindow) ? people : others;
+    drawn.add(from.splice(Math.floor(random() * from.length), 1)[0] as number);
+  }
+  return [...drawn];
+}
+
+/** The part of all people on the list from whom `drawPeople` draws; 0 where at most one is left. */
+export function partToDrawFrom(
+  { window, queue }: { readonly window: readonly number[]; readonly queue: RecipientQueue },
+): number {
+  const people = window.filter((chatId) => chatId > 0).length + queue.peopleAhead;
+  return people <= 1 ? 0 : people / Math.max(people, queue.people);
 }

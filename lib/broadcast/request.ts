@@ -76,6 +76,8 @@ export interface ResumePoint {
   readonly window: readonly number[];
   /** Those of them that may have the message already, and are to get it again. */
   readonly inDoubt?: ReadonlySet<number>;
+  /** How many recipients the run has, where the list that says who is left was not read. */
+  readonly expected?: number | undefined;
   /** Gives another ledger to go on with where this one fails. Default: it is waited for. */
   readonly continueHere?: ((run: RunRecord, error: Error) => Promise<Ledger>) | undefined;
 }
@@ -89,4 +91,16 @@ export interface RunContext {
   readonly message: OutgoingMessage;
   readonly counters: BroadcastCounters;
   readonly end: RunEnd;
+}
+
+/** How far the run has come in its window. */
+export interface WindowState {
+  /** The last recipient that it has begun with in its turn. */
+  readonly lastBegun: number | undefined;
+  /** Recipients of the window that it has not begun with. */
+  readonly rest: readonly number[];
+  /** Recipients without an outcome, behind `lastBegun` or drawn, that may have the message. */
+  readonly underWay: readonly number[];
+  /** Those that surely do not have it. */
+  readonly unsent: readonly number[];
 }

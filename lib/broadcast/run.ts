@@ -5,14 +5,14 @@ import { sleepInNaps, uuid } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import { leaseMs, RunCheckpoint } from "./checkpoint.ts";
 import { Deliverer } from "./delivery.ts";
-import type { Ledger, RunRecord } from "./ledger.ts";
+import { cursorIn, type Ledger, orderKept, type RunRecord } from "./ledger.ts";
 import type { LedgerFailover, LedgerWait } from "./ledger_failover.ts";
 import { OutgoingMessage } from "./outgoing_message.ts";
 import { neverRead, openRecipients, startOf } from "./recipients.ts";
 import { BroadcastCounters, BroadcastReport, inDoubtResult, RunEnd } from "./report.ts";
 import type { BroadcastDeps, BroadcastRequest, OpenRecipients, ResumePoint, RunContext } from "./request.ts";
 import { SendLoop, windowSizeAt } from "./send_loop.ts";
-import { cursorIn, orderKept, RecipientQueue } from "./send_order.ts";
+import { RecipientQueue } from "./send_order.ts";
 
 /** Sends a broadcast without an id. */
 export async function runPlain(request: BroadcastRequest, deps: BroadcastDeps): Promise<BroadcastReport> {
@@ -160,7 +160,7 @@ export async function runBroadcast(
   resumePoint?: ResumePoint,
 ): Promise<BroadcastReport | undefined> {
   const { request: { options }, deps: { rateLimiter, caughtUp }, recipients, queue, end } = run;
-  const { window = [], inDoubt = new Set<number>() } = resumePoint ?? {};
+  const { window = [], inDoubt = new Set<number>(), expected = 0 } = resumePoint ?? {};
   if (options.allowPaidBroadcast === true) rateLimiter.limitUnpaid();
   const checkpoint = resumePoint && new RunCheckpoint(run, resumePoint);
   const deliverer = new Deliverer(run, checkpoint, () => loop.launch());
@@ -179,7 +179,7 @@ export async function runBroadcast(
   unbind();
   recipients.close();
   await deliverer.close();
-  return await conclude(run, loop, checkpoint, inDoubt);
+  return await conclude(run, loop, checkpoint, { inDoubt, expected });
 }
 
 /** Ends the run when its time is over, its caller says so, or the bot ends. Gives what undoes that. */
@@ -208,7 +208,7 @@ async function conclude(
   run: RunContext,
   loop: SendLoop,
   checkpoint: RunCheckpoint | undefined,
-  inDoubt: ReadonlySet<number>,
+  { inDoubt, expected }: Required<Pick<ResumePoint, "inDoubt">> & { readonly expected: number },
 ): Promise<BroadcastReport | undefined> {
   const { recipients: { filter, isUnread, refusal }, queue, counters, end } = run;
   const failure = filter?.failure;
@@ -223,6 +223,7 @@ async function conclude(
   const left = loop.rest.length + loop.unsent.length + queue.left - doubtfulIds.length;
   for (const id of doubtfulIds) counters.record(id, inDoubtResult, 0);
   counters.skip(left, end.kind === "expired" ? "expired" : "stopped");
+  if (!isUnfinished) counters.skip(Math.max(0, expected - counters.done), "unsubscribed");
   const report = reportOf(run, loop.progress.elapsedMs, checkpoint !== undefined);
   if (!isUnfinished) await checkpoint?.finish(report);
   if (checkpoint?.isLost) return undefined;

@@ -2,11 +2,12 @@
  * Follows a broadcast with an id that another process, or an earlier call, has begun: waits for its report, and takes the
  * run over if the process that sends it has died, as its lease shows.
  */
+import type { ChatRegistry } from "../chats/registry.ts";
 import { StorageError } from "../chats/storage.ts";
 import { type Clock, monotonic, steady, uuid } from "../util/clock.ts";
 import { leaseMs, renewLeaseEveryMs } from "./checkpoint.ts";
 import { PauseControl } from "./broadcast_run.ts";
-import type { Ledger, RunRecord } from "./ledger.ts";
+import { cursorPosition, inWindow, isByValue, type Ledger, type RunRecord, startKept } from "./ledger.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import type { BroadcastMessage, BroadcastOptions } from "./options.ts";
 import { neverRead, openRecipients } from "./recipients.ts";
@@ -19,7 +20,7 @@ import {
 } from "./report.ts";
 import type { BroadcastDeps, BroadcastRequest, OpenRecipients, ResumePoint } from "./request.ts";
 import { continueHereWith, createRun, optionsToRecord, runBroadcast, waitOf } from "./run.ts";
-import { cursorPosition, inWindow, RecipientQueue, type SendOrder, startKept } from "./send_order.ts";
+import { includesSorted, RecipientQueue, type SendOrder } from "./send_order.ts";
 
 export interface RunFollowerOptions {
   readonly deps: BroadcastDeps;
@@ -91,11 +92,15 @@ export class RunFollower {
     const request = await requestOf(ledger, run, caller, monotonic(clock));
     // Without the list of chats no run can be finished.
     if (registry.isUnread && request.whenUnreadable === "throw") throw neverRead();
-    const recipients = await this.#openAgain(request);
+    const isOrdered = isByValue(run);
+    const recipients = await this.#openAgain(request, isOrdered === true);
+    if (recipients === undefined) return undefined;
     try {
-      const record = await ledger.claim(run, uuid(clock), clock.now() + leaseMs);
-      if (record === undefined) return undefined;
-      const order: SendOrder = { start: startKept(record), values: recipients.filter?.values };
+      const claimed = await ledger.claim(run, uuid(clock), clock.now() + leaseMs);
+      if (claimed === undefined) return undefined;
+      const record = await withMoves(claimed, recipients.ids, registry);
+      const values = isOrdered === false ? undefined : recipients.filter?.values;
+      const order: SendOrder = { start: startKept(record), values };
       const { queue, counters, ...rest } = resumptionOf(record, recipients, order);
       const left = rest.window.length + queue.left;
       logger.info(
@@ -111,8 +116,11 @@ export class RunFollower {
     }
   }
 
-  /** A run of another process goes on with the table's list, where that can be read; else with the one in memory. */
-  async #openAgain(request: BroadcastRequest): Promise<OpenRecipients> {
+  /**
+   * A run of another process goes on with the table's list, where that can be read; else with the one in memory. Where a
+   * function of the caller's has made its order, it waits for the list: `undefined` where that cannot be read now.
+   */
+  async #openAgain(request: BroadcastRequest, isOrdered: boolean): Promise<OpenRecipients | undefined> {
     const { deps } = this.#options;
     if (request.whenUnreadable === "throw" || deps.registry.isUnread) {
       return await openRecipients(request, deps);
@@ -121,7 +129,7 @@ export class RunFollower {
       return await openRecipients({ ...request, whenUnreadable: "throw" }, deps);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      return await openRecipients(request, deps);
+      return isOrdered ? undefined : await openRecipients(request, deps);
     }
   }
 }
@@ -256,8 +264,25 @@ function passedIn(run: RunRecord): readonly number[] | undefined {
   return passed?.at(-1) === run.cursor ? passed : undefined;
 }
 
+/** Groups that are read at most, to find out which supergroups they have become. */
+const movesAtMost = 100;
+
+/** The run with the supergroups that its groups have become, where it names these, and they are not on the list any more. */
+async function withMoves(run: RunRecord, ids: Float64Array, registry: ChatRegistry): Promise<RunRecord> {
+  const lists = { unsent: run["unsent"] as readonly number[] | undefined, pending: run.pending };
+  const named = new Set([...lists.unsent ?? [], ...lists.pending ?? []]);
+  const gone = [...named].filter((id) => id < 0 && !includesSorted(ids, id)).slice(0, movesAtMost);
+  const moves = new Map<number, number>();
+  await Promise.all(gone.map(async (id) => {
+    const to = (await registry.getChat(id).catch(() => {}))?.migrated_to;
+    if (to !== undefined) moves.set(id, to);
+  }));
+  const moved = (chatIds: readonly number[] | undefined) => chatIds?.map((id) => moves.get(id) ?? id);
+  return moves.size === 0 ? run : { ...run, unsent: moved(lists.unsent), pending: moved(lists.pending) };
+}
+
 /** Where a run goes on: with which chats, and what has been counted. */
-interface Resumption extends Pick<ResumePoint, "window" | "inDoubt"> {
+interface Resumption extends Pick<ResumePoint, "window" | "inDoubt" | "expected"> {
   readonly counters: BroadcastCounters;
   readonly queue: RecipientQueue;
 }
@@ -269,9 +294,10 @@ interface Resumption extends Pick<ResumePoint, "window" | "inDoubt"> {
 function resumptionOf(run: RunRecord, { ids, isRead }: OpenRecipients, order: SendOrder): Resumption {
   const counters = new BroadcastCounters(countersFromRecord(run));
   const { pending = [] } = run;
-  const doubtfulIds = Array.from(ids.filter(inDoubt(run, order)));
+  const isInDoubt = inDoubt(run, order);
+  const doubtfulIds = Array.from(ids.filter(isInDoubt));
+  const isListed = (id: number): boolean => includesSorted(ids, id);
   const named = (name: string): readonly number[] => run[name] as readonly number[] | undefined ?? [];
-  const passed = passedIn(run);
   const isResent = run.on_unknown === "resend";
   if (!isResent) {
     for (const id of doubtfulIds) counters.record(id, inDoubtResult, 0);
@@ -282,18 +308,31 @@ function resumptionOf(run: RunRecord, { ids, isRead }: OpenRecipients, order: Se
     );
   }
   const again = isResent ? doubtfulIds : [];
+  const known = passedIn(run);
   const queue = new RecipientQueue({
-    ids,
-    order,
-    isRead,
-    first: named("unsent"),
+    ...{ ids, order, isRead },
+    // Those in doubt may be missing on a list that is old.
+    first: [...named("unsent"), ...isResent ? pending.filter((id) => !isListed(id)) : []],
     after: cursorPosition(order, run, "cursor"),
-    passed: passed && [...passed, ...pending],
+    ...isResent
+      ? {
+        knownTo: known === undefined ? run.window_after : numberIn(run["passed_after"]),
+        passed: [...(known ?? []).filter((id) => isListed(id) || !isInDoubt(id)), ...doubtfulIds],
+      }
+      : {
+        knownTo: known === undefined ? run.cursor : numberIn(run["passed_after"]),
+        passed: known && [...known, ...pending],
+      },
     except: named("sampled"),
   });
+  const expected = numberOf(run["recipients"]);
   const left = again.length + queue.left;
-  counters.skip(Math.max(0, numberOf(run["recipients"]) - counters.done - left), "unsubscribed");
-  return { counters, queue, window: again, inDoubt: new Set(again) };
+  if (isRead) counters.skip(Math.max(0, expected - counters.done - left), "unsubscribed");
+  return { counters, queue, window: again, inDoubt: new Set(again), expected: isRead ? 0 : expected };
+}
+
+function numberIn(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }
 
 function numberOf(value: unknown): number {

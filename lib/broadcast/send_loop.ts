@@ -1,14 +1,13 @@
 /** Sends one message to many chats: which chat is next, how many deliveries run at once, and when the run is over. */
 import { cleared } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
-import type { RunCheckpoint, WindowState } from "./checkpoint.ts";
+import type { RunCheckpoint } from "./checkpoint.ts";
 import type { Deliverer } from "./delivery.ts";
 import { type ProgressSource, ProgressTracker } from "./broadcast_run.ts";
 import { HeldChats, type HeldSplit } from "./held_chats.ts";
-import { RefusalSampling } from "./refusal_sampling.ts";
+import { drawPeople, partToDrawFrom, RefusalSampling } from "./refusal_sampling.ts";
 import { type BroadcastCounters, type DeliveryResult, inDoubtResult } from "./report.ts";
-import type { RunContext } from "./request.ts";
-import { drawPeople, partToDrawFrom } from "./send_order.ts";
+import type { RunContext, WindowState } from "./request.ts";
 
 /** Deliveries under way when a window is written: with so many the ledger's item has less than 1 KB. */
 const pendingAtMost = 30;
@@ -270,9 +269,10 @@ export class SendLoop implements ProgressSource {
     }
     if (this.#mayHaveIt > pendingAtMost || this.held.size > heldAtMost) return;
     const split = this.#held?.split(Math.floor(this.#room / 2)) ?? nothingHeld;
+    const { recipients } = this.progress;
     const window = queue.take(this.#room - split.ahead.length);
     this.#isAdvancing = true;
-    if (await checkpoint.advance(window, this.#stateOf(split), this.progress.recipients)) {
+    if (await checkpoint.advance(window, this.#stateOf(split), recipients)) {
       this.#window = window;
       this.#next = 0;
       this.#held?.written(split);
@@ -358,11 +358,13 @@ export class SendLoop implements ProgressSource {
   }
 
   #record(chatId: number, result: DeliveryResult): void {
-    const { counters, queue, end } = this.#run;
+    const { counters, deps, queue, end } = this.#run;
     const { movedTo = chatId } = result;
     const isOver = result.outcome === "skipped" && (result.why === "expired" || result.why === "stopped");
     const isHandedOver = isOver && end.kind === "handedOver" && result.why === "stopped";
-    if (isHandedOver && this.unsent.length < heldAtMost) return void this.unsent.push(movedTo);
+    if (isHandedOver && this.unsent.length < heldAtMost) {
+      return void this.unsent.push(deps.registry.movedTo(chatId) ?? movedTo);
+    }
     if (movedTo !== chatId) queue.moved.push(movedTo);
     if (result.outcome === "withdrawn") return;
     // A message that a chat has taken is not at fault: then the refusal is the chat's own.

@@ -3,7 +3,7 @@
  * and channels, from a start that differs from one broadcast to the next, so that nobody is last every time. A chat's
  * position depends on its id and on the start alone: a process that resumes a run finds the same order. Pure.
  */
-import type { RunRecord } from "./ledger.ts";
+import { isSupergroupId } from "../telegram/chat_id.ts";
 
 /** Where the two circles start: at a person's id, and at a group's. */
 export interface OrderStart {
@@ -108,7 +108,9 @@ export interface RecipientQueueOptions {
   readonly first?: readonly number[];
   /** Only chats behind this position are taken: another process has sent to those before. */
   readonly after?: Position | undefined;
-  /** All chats before it that the other process knew; those it did not know are taken. Default: it knew all. */
+  /** The other process knew all chats up to this one; and of those behind it, up to `after`, the ones in `passed`. */
+  readonly knownTo?: number | undefined;
+  /** Those that it did not know are taken, too. Default: it knew all. */
   readonly passed?: readonly number[] | undefined;
   /** Not taken: they were sent to out of their turn. */
   readonly except?: readonly number[];
@@ -134,16 +136,21 @@ export class RecipientQueue {
   /** Chats that were sent to out of their turn. */
   readonly #except: Set<number>;
   readonly #from: Position | undefined;
-  /** The chats before it that another process knew; `undefined` where it knew all. */
-  readonly #passed: ReadonlySet<number> | undefined;
+  /** Up to which chat, and up to which place, another process knew all; and those behind it that it knew. */
+  readonly knownTo: number | undefined;
+  readonly #knownAt: Position | undefined;
+  readonly #passed: ReadonlySet<number>;
   #after: Position | undefined;
   /** Whether the list was read since the run began, so that later ones are not missed. */
   #isRead: boolean;
   /** How many places have been passed. */
   #place = 0;
+  /** Supergroups that have joined since it began, and those that an earlier process has named. */
+  readonly #late = new Set<number>();
+  readonly #named: ReadonlySet<number>;
 
   constructor(
-    { ids, order, isRead = true, first = [], after, passed, except = [] }: RecipientQueueOptions,
+    { ids, order, isRead = true, first = [], after, knownTo, passed, except = [] }: RecipientQueueOptions,
   ) {
     this.order = order;
     this.#ids = ids;
@@ -151,7 +158,14 @@ export class RecipientQueue {
     this.#first = first.filter((chatId) => this.has(chatId));
     this.#missing = new Set(first.filter((chatId) => !this.has(chatId)));
     this.#except = new Set(except);
-    this.#passed = passed && new Set(passed);
+    this.#named = new Set(first);
+    this.knownTo = knownTo;
+    this.#knownAt = knownTo !== undefined
+      ? positionOf(order, knownTo)
+      : passed === undefined
+      ? after
+      : undefined;
+    this.#passed = new Set(passed);
     this.#from = after;
     this.#after = after;
     this.#indexOf = placesIn(ids, order.start);
@@ -161,7 +175,7 @@ export class RecipientQueue {
     this.#place = this.#placeAfter(after);
     this.#takeNew(new Float64Array());
     // One that was drawn, and then had to wait, is ahead in the order as well.
-    for (const chatId of first) if (this.#isAhead(chatId)) this.#except.add(chatId);
+    for (const chatId of first) if (this.#isBehindCursor(chatId)) this.#except.add(chatId);
   }
 
   /** How many are still to be taken. */
@@ -177,9 +191,9 @@ export class RecipientQueue {
   }
 
   /**
-   * The chats up to the one at `cursor`, which comes last, that were known when their places were passed; `undefined` once
-   * the list has been read since the run began, or where they are too many. A process that finds others on its list knows by
-   * that who is new.
+   * The chats behind `knownTo`, up to the one at `cursor`, which comes last, that were known when their places were passed;
+   * `undefined` once the list has been read since the run began, or where they are too many. A process that finds others on
+   * its list knows by that who is new.
    */
   passedUpTo(cursor: number | undefined): readonly number[] | undefined {
     if (cursor === undefined || this.#isRead || this.#explicit !== undefined) return undefined;
@@ -187,7 +201,7 @@ export class RecipientQueue {
     const passed = new Set(this.#passed);
     for (const chatId of this.#taken) if (!isBefore(end, positionOf(this.order, chatId))) passed.add(chatId);
     const places = this.#placeAfter(end);
-    for (let place = 0; place < places; place++) passed.add(this.#at(place));
+    for (let place = this.#placeAfter(this.#knownAt); place < places; place++) passed.add(this.#at(place));
     passed.delete(cursor);
     return passed.size < passedAtMost ? [...passed, cursor] : undefined;
   }
@@ -248,6 +262,29 @@ export class RecipientQueue {
     return arePeopleFirst ? this.people : this.#total;
   }
 
+  /** Whether the supergroup may have become a recipient as its group did, under the other id, before it moved. */
+  mayHaveMoved(chatId: number): boolean {
+    const isNew = this.#from !== undefined || this.#late.has(chatId);
+    return isNew && isSupergroupId(chatId) && !this.#named.has(chatId);
+  }
+
+  /** Whether a chat that is perhaps no longer on the list was taken, as far as is known. */
+  wasTaken(chatId: number): boolean {
+    const at = positionOf(this.order, chatId);
+    const isOfEarlier = this.#from !== undefined && !isBefore(this.#from, at);
+    const wasKnown = this.#knownAt !== undefined && !isBefore(this.#knownAt, at);
+    if (isOfEarlier) return wasKnown || this.#passed.has(chatId) || this.#except.has(chatId);
+    return !this.#isBehindCursor(chatId) || this.#except.has(chatId);
+  }
+
+  /** Has a supergroup be written to in the turn of the group that it was; false where it has had a turn of its own. */
+  takeAs(chatId: number): boolean {
+    if (this.has(chatId) && !this.#late.has(chatId) && !this.#isBehindCursor(chatId)) return false;
+    this.#first = this.#first.filter((id) => id !== chatId);
+    this.except([chatId]);
+    return true;
+  }
+
   /** Leaves these chats out from now on, as they are sent to out of their turn. */
   except(chatIds: readonly number[]): void {
     for (const chatId of chatIds) this.#except.add(chatId);
@@ -264,6 +301,10 @@ export class RecipientQueue {
     const before = this.#ids;
     this.#isRead ||= isRead;
     this.#noteTaken(ids);
+    for (const chatId of ids) {
+      if (!isSupergroupId(chatId)) break;
+      if (!includesSorted(before, chatId)) this.#late.add(chatId);
+    }
     this.#ids = ids;
     this.#indexOf = placesIn(ids, this.order.start);
     this.#place = this.#placeAfter(this.#after);
@@ -274,9 +315,9 @@ export class RecipientQueue {
   #takeNew(before: Float64Array): void {
     const from = this.#placeAfter(this.#from);
     const first = new Set(this.#first);
-    for (let place = this.#passed ? 0 : from; place < this.#place; place++) {
+    for (let place = this.#placeAfter(this.#knownAt); place < this.#place; place++) {
       const chatId = this.#at(place);
-      const isPassed = place < from && this.#passed?.has(chatId) === true;
+      const isPassed = place < from && this.#passed.has(chatId);
       const isKnown = includesSorted(before, chatId) || this.#taken.has(chatId) || this.#except.has(chatId);
       if (!isPassed && !isKnown) first.add(chatId);
     }
@@ -303,8 +344,12 @@ export class RecipientQueue {
   }
 
   #isAhead(chatId: number): boolean {
-    if (this.#after === undefined) return this.has(chatId);
-    return this.has(chatId) && isBefore(this.#after, positionOf(this.order, chatId));
+    return this.has(chatId) && this.#isBehindCursor(chatId);
+  }
+
+  /** Whether its place has not been passed. */
+  #isBehindCursor(chatId: number): boolean {
+    return this.#after === undefined || isBefore(this.#after, positionOf(this.order, chatId));
   }
 
   /** How many places come up to a position. */
@@ -318,77 +363,4 @@ export class RecipientQueue {
     }
     return low;
   }
-}
-
-/**
- * Draws people among those of the window and those behind it, each with the same chance, as a stranger may have chosen who
- * comes next in the order; fewer where there are not so many. `random` gives numbers in [0, 1).
- */
-export function drawPeople(
-  count: number,
-  { window, queue, random }: {
-    /** Recipients of the present window that are not begun with. */
-    readonly window: readonly number[];
-    readonly queue: RecipientQueue;
-    readonly random: () => number;
-  },
-): number[] {
-  const people = window.filter((chatId) => chatId > 0);
-  const others = queue.draw(count, random);
-  const inWindow = people.length / Math.max(1, people.length + queue.peopleAhead);
-  const drawn = new Set<number>();
-  while (drawn.size < count && people.length + others.length > 0) {
-    const from = others.length === 0 || (people.length > 0 && random() < inWindow) ? people : others;
-    drawn.add(from.splice(Math.floor(random() * from.length), 1)[0] as number);
-  }
-  return [...drawn];
-}
-
-/** The part of all people on the list from whom `drawPeople` draws; 0 where at most one is left. */
-export function partToDrawFrom(
-  { window, queue }: { readonly window: readonly number[]; readonly queue: RecipientQueue },
-): number {
-  const people = window.filter((chatId) => chatId > 0).length + queue.peopleAhead;
-  return people <= 1 ? 0 : people / Math.max(people, queue.people);
-}
-
-/** The attributes of a run's record that keep the order. */
-export function orderKept({ start }: SendOrder): Partial<RunRecord> {
-  return { people_start: start?.people, groups_start: start?.groups };
-}
-
-/** The start that the record keeps; `undefined` for a run of an earlier version, which went by ascending ids. */
-export function startKept(run: RunRecord): OrderStart | undefined {
-  const [people, groups] = [run["people_start"], run["groups_start"]];
-  return typeof people === "number" && typeof groups === "number" ? { people, groups } : undefined;
-}
-
-/** A chat as the record's cursor; with the number that a function has given it, as the function may be missing later. */
-export function cursorIn(
-  { values }: SendOrder,
-  chatId: number,
-): { readonly cursor: number; readonly cursor_value: number | undefined } {
-  return { cursor: chatId, cursor_value: values?.get(chatId) };
-}
-
-/** Where the record's cursor is, or where its window began; `undefined` before the first chat. */
-export function cursorPosition(
-  order: SendOrder,
-  run: RunRecord,
-  name: "cursor" | "window_after",
-): Position | undefined {
-  const chatId = run[name];
-  if (chatId === undefined) return undefined;
-  const value = Number(run[`${name}_value`] ?? 0);
-  const { rank } = positionOf({ ...order, values: undefined }, chatId);
-  return { value: order.values === undefined ? 0 : value, rank };
-}
-
-/** Gives whether a chat is between the bounds of the window that is being sent. */
-export function inWindow(order: SendOrder, run: RunRecord): (chatId: number) => boolean {
-  const [after, end] = [cursorPosition(order, run, "window_after"), cursorPosition(order, run, "cursor")];
-  return (chatId) => {
-    const at = positionOf(order, chatId);
-    return end !== undefined && !isBefore(end, at) && (after === undefined || isBefore(after, at));
-  };
 }

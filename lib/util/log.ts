@@ -20,6 +20,7 @@ export const consoleLogger: Logger = {
 };
 
 /** Characters that move a terminal's cursor, change its colours, or turn the direction of what follows. */
+// deno-lint-ignore no-control-regex -- these are what is looked for
 const controls = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Shows control characters and those that change the direction of a text, as `\u001b`; what others write may hold them. */

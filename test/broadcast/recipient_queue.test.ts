@@ -1,11 +1,6 @@
 /** Which recipient is next, and which chats join while a broadcast is sent. */
-import {
-  ascendingStart,
-  drawPeople,
-  partToDrawFrom,
-  positionOf,
-  RecipientQueue,
-} from "../../lib/broadcast/send_order.ts";
+import { drawPeople, partToDrawFrom } from "../../lib/broadcast/refusal_sampling.ts";
+import { ascendingStart, positionOf, RecipientQueue } from "../../lib/broadcast/send_order.ts";
 import { assert, suite } from "../harness.ts";
 import { randomOf } from "../support/histories.ts";
 
@@ -84,6 +79,32 @@ test("until the list is read it is known whose places were passed, and then no m
   assert.equal([other.take(2), other.passedUpTo(6)], [[1, 6], [2, 4, 1, 6]]);
   other.update(listOf(1, 2, 4, 6, 8));
   assert.equal([other.passedUpTo(6), other.take(9)], [undefined, [8]]);
+});
+
+test("one that could not read the list says nothing of those whom the one before it knew", () => {
+  const b = new RecipientQueue({
+    ...{ ids: listOf(2, 4, 6, 8), order, isRead: false },
+    ...{ after: positionOf(order, 4), knownTo: 4 },
+  });
+  assert.equal(b.take(1), [6]);
+  const { knownTo } = b;
+  const passed = b.passedUpTo(6);
+  assert.equal([knownTo, passed], [4, [6]]);
+  const c = new RecipientQueue({
+    ids: listOf(2, 3, 4, 5, 6, 8),
+    order,
+    after: positionOf(order, 6),
+    knownTo,
+    passed,
+  });
+  assert.equal(c.take(9), [5, 8]);
+});
+
+test("whoever is to be taken first, and joins the list ahead in the order, is taken once", () => {
+  const ids = listOf(2, 4, 6);
+  const queue = new RecipientQueue({ ids, order, isRead: false, first: [9], after: positionOf(order, 4) });
+  queue.update(listOf(2, 4, 6, 9));
+  assert.equal(queue.take(9), [9, 6]);
 });
 
 test("whoever is to be taken first and is not on the list is taken when they are", () => {

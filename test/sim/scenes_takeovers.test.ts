@@ -1,0 +1,258 @@
+/** Scenes of takeovers: by processes whose list of chats is old, of runs that were handed over, and of groups that move. */
+import type { LocalGroup, LocalUser } from "../../lib/local/mod.ts";
+import { assert, suite } from "../harness.ts";
+import type { BotMachine } from "./bot_machine.ts";
+import { WatchedBroadcast } from "./broadcast_oracle.ts";
+import type { BroadcastReport } from "../../lib/broadcast/report.ts";
+import { LedgerName } from "./plan.ts";
+import { Scene, withReaders } from "./scene.ts";
+import { warmUp } from "./warm_up.ts";
+
+const test = suite("scenes of takeovers");
+
+test.before(warmUp);
+
+/** A bot that polls, and one whose list lacks 60 of the 300 people who are subscribed, as it was read before they returned. */
+async function withReturned() {
+  const scene = new Scene(1);
+  const [poller, sender] = [scene.machine(), scene.machine({ name: "b", isPoller: false })];
+  await scene.act(() => poller.start());
+  await scene.pass(3000);
+  const readers = scene.subscribe(300);
+  await scene.pass(85_000);
+  const returning = readers.filter((_, index) => index % 5 === 0);
+  for (const text of ["/stop", "/start"]) {
+    await scene.act(() => {
+      for (const reader of returning) scene.users.say(reader, text);
+    });
+    await scene.pass(75_000);
+    if (text === "/stop") await scene.act(() => sender.start());
+  }
+  return { scene, poller, sender, readers, returning };
+}
+
+const broadcastsOf = ({ inbox }: LocalUser | LocalGroup): number =>
+  inbox.filter(({ text }) => text?.startsWith("Broadcast")).length;
+
+/** How many got it so many times. */
+function timesOf(readers: readonly LocalUser[]): Record<number, number> {
+  const times: Record<number, number> = {};
+  for (const reader of readers) times[broadcastsOf(reader)] = (times[broadcastsOf(reader)] ?? 0) + 1;
+  return times;
+}
+
+function killAtWindow(scene: Scene, machine: BotMachine, number: number): void {
+  let windows = 0;
+  scene.onWrite = (_table, before, after) => {
+    if (after?.["record"]?.S !== "run" || before?.["cursor"]?.N === after["cursor"]?.N) return;
+    if (++windows === number) machine.kill();
+  };
+}
+
+/** Has a bot call for the signal while it cannot read the list, until it has taken the run over. */
+async function takeOverUnread(scene: Scene, bot: BotMachine, mode: "skip" | "resend"): Promise<void> {
+  await scene.act(() => scene.disturb("dynamodb", { unanswered: 1 }, "Scan"));
+  let isTaken = false;
+  scene.onWrite = (_table, before, after) => {
+    if (after?.["record"]?.S === "run" && before?.["fence"]?.N !== after["fence"]?.N) isTaken = true;
+  };
+  await scene.act(() => scene.signal(bot, "signal1", mode));
+  while (!isTaken) await scene.pass(20);
+}
+
+const lastReport = (scene: Scene): BroadcastReport | undefined =>
+  scene.oracle.broadcasts.get("signal1")?.reports.at(-1);
+
+for (const mode of ["skip", "resend"] as const) {
+  test(`one that cannot read the list takes over, dies, and hides nobody from the next one, with ${mode}`, async () => {
+    const { scene, poller, sender, readers } = await withReturned();
+    killAtWindow(scene, poller, 2);
+    await scene.act(() => scene.signal(poller, "signal1", mode));
+    await scene.pass(10_000);
+    await scene.act(() => scene.disturb("dynamodb", { unanswered: 1 }, "Scan"));
+    killAtWindow(scene, sender, 1);
+    await scene.act(() => scene.signal(sender, "signal1", mode));
+    await scene.pass(200_000);
+    assert.equal([poller.kills, sender.kills], [1, 1]);
+    await scene.act(() => {
+      scene.network.heal();
+      poller.start();
+    });
+    await scene.pass(20_000);
+    await scene.act(() => scene.signal(poller, "signal1", mode));
+    await scene.pass(90_000);
+    assert.equal(scene.problems(), []);
+    if (mode === "resend") assert.is(timesOf(readers)[0], undefined);
+    else assert.is(timesOf(readers)[2], undefined);
+  });
+
+  for (const window of [1, 2]) {
+    test(`after a death in window ${window} one whose list is read later counts each chat once, with ${mode}`, async () => {
+      const { scene, poller, sender, readers } = await withReturned();
+      killAtWindow(scene, poller, window);
+      await scene.act(() => scene.signal(poller, "signal1", mode));
+      await scene.pass(10_000);
+      await takeOverUnread(scene, sender, mode);
+      await scene.pass(500);
+      await scene.act(() => scene.network.heal());
+      await scene.pass(200_000);
+      assert.equal(scene.problems(), []);
+      assert.is(lastReport(scene)?.recipients, 300);
+      if (mode === "resend") assert.is(timesOf(readers)[0], undefined);
+    });
+  }
+
+  test(`chats that wait when a bot is stopped get it from one that did not know them, with ${mode}`, async () => {
+    const { scene, poller, sender, readers, returning } = await withReturned();
+    for (const reader of returning) reader.flood(90);
+    await scene.act(() => scene.signal(poller, "signal1", mode));
+    await scene.pass(4500);
+    await scene.act(() => poller.stop());
+    while (poller.isUp) await scene.pass(1000);
+    await takeOverUnread(scene, sender, mode);
+    await scene.pass(500);
+    await scene.act(() => scene.network.heal());
+    await scene.pass(200_000);
+    assert.equal(scene.problems(), []);
+    assert.equal(timesOf(readers), { 1: 300 });
+    assert.is(lastReport(scene)?.recipients, 300);
+  });
+}
+
+for (const window of [1, 2]) {
+  test(`who leaves between a death in window ${window} and the takeover counts as unsubscribed`, async () => {
+    const { scene, poller, sender, readers } = await withReaders(1, 30, 300);
+    killAtWindow(scene, sender, window);
+    await scene.act(() => scene.broadcast(sender, "text1"));
+    await scene.pass(10_000);
+    await scene.act(() => {
+      for (const reader of readers.filter((each) => broadcastsOf(each) === 0).slice(-30)) {
+        scene.users.say(reader, "/stop");
+      }
+    });
+    await scene.pass(30_000);
+    await scene.act(() => scene.broadcast(poller, "text1"));
+    await scene.pass(90_000);
+    assert.is(sender.kills, 1);
+    assert.equal(scene.problems(), []);
+    const { recipients, skips } = scene.oracle.broadcasts.get("text1")?.reports.at(-1) ?? {};
+    assert.is(recipients, 300);
+    assert.ok((skips?.unsubscribed ?? 0) > 0);
+  });
+}
+
+for (const readable of ["first", "second"] as const) {
+  test(`an order of the caller's holds over a takeover where only the ${readable} process can read the list`, async () => {
+    const { scene, poller, sender, readers } = await withReaders(1, 30, 300);
+    const order = ({ chat_id }: { readonly chat_id: number }): number => chat_id * 7919 % 1009;
+    scene.oracle.begin(
+      new WatchedBroadcast({
+        ...{ id: "signal1", mode: "skip", begunAt: scene.scheduler.now, messages: 1 },
+        ...{ eligible: readers.map(({ chatId }) => chatId), messagesPerSecond: 30, mayUseMemory: true },
+      }),
+    );
+    const disturb = (): void => scene.disturb("dynamodb", { unanswered: 1 }, "Scan");
+    if (readable === "second") await scene.act(disturb);
+    killAtWindow(scene, sender, 2);
+    await scene.act(() => sender.sendSignal("signal1", { broadcastId: "signal1", order }));
+    await scene.pass(60_000);
+    assert.is(sender.kills, 1);
+    scene.network.heal();
+    if (readable === "first") await scene.act(disturb);
+    let recipients: number | undefined;
+    await scene.act(() =>
+      poller.sendSignal("signal1", { broadcastId: "signal1", order }, (report) => {
+        recipients = report?.recipients;
+      })
+    );
+    await scene.pass(100_000);
+    // Where the order cannot be made, the run waits.
+    assert.is(recipients, readable === "first" ? undefined : 300);
+    await scene.act(() => scene.network.heal());
+    await scene.pass(60_000);
+    assert.is(recipients, 300);
+    const { 0: missed = 0, 2: twice = 0 } = timesOf(readers);
+    assert.ok(twice === 0 && missed <= 100, `${missed} were missed, ${twice} got it twice`);
+    assert.equal(scene.problems(), []);
+  });
+}
+
+/** A bot, ten people, and three groups that are subscribed. */
+async function withGroups() {
+  const { scene, poller, readers } = await withReaders(1, 10, 10);
+  const groups = Array.from({ length: 3 }, () => scene.users.newGroup());
+  await scene.act(() => {
+    for (const { chat, owner } of groups) scene.users.heardInGroup(chat, chat.say(owner, "/start"));
+  });
+  await scene.pass(75_000);
+  const move = (): Promise<void> =>
+    scene.act(() => {
+      for (const group of groups) scene.users.migrate(group);
+    });
+  const restart = async (): Promise<void> => {
+    await scene.act(() => poller.stop());
+    while (poller.isUp) await scene.pass(1000);
+    await scene.act(() => poller.start());
+  };
+  return {
+    scene,
+    poller,
+    readers,
+    groups,
+    move,
+    restart,
+    got: () => groups.map(({ chat }) => broadcastsOf(chat)),
+  };
+}
+
+// By the first id the order begins with the first group, so that the supergroups come behind all; by the others elsewhere.
+for (const id of ["text3", "text1"]) {
+  test(`groups that have ${id}, and move then, do not get it again when the bot is restarted`, async () => {
+    const { scene, poller, readers, move, restart, got } = await withGroups();
+    readers[5]?.flood(60);
+    await scene.act(() => scene.broadcast(poller, id));
+    await scene.pass(3000);
+    assert.equal(got(), [1, 1, 1]);
+    await move();
+    await scene.pass(8000);
+    await restart();
+    await scene.pass(90_000);
+    assert.equal(scene.problems(), []);
+    assert.equal(got(), [0, 0, 0]);
+  });
+
+  test(`groups that wait for ${id}, and move, get it when the bot is restarted`, async () => {
+    const { scene, poller, groups, move, restart, got } = await withGroups();
+    for (const { chat } of groups) chat.flood(60);
+    await scene.act(() => scene.broadcast(poller, id));
+    await scene.pass(5000);
+    await move();
+    await scene.pass(8000);
+    await restart();
+    await scene.pass(200_000);
+    assert.equal(scene.problems(), []);
+    assert.equal(got(), [1, 1, 1]);
+    const run = scene.dynamodb.items(LedgerName).find((item) =>
+      item["broadcast_id"]?.S === id && item["state"]
+    );
+    assert.equal([run?.["state"]?.S, run?.["sent"]?.N], ["finished", "13"]);
+  });
+}
+
+test("groups that have a signal, and move then, do not get it again when the list is read later", async () => {
+  const { scene, poller, readers, move, got } = await withGroups();
+  readers[5]?.flood(30);
+  await scene.act(() => {
+    scene.disturb("dynamodb", { baseMs: 12_000 }, "Scan");
+    scene.signal(poller, "signal1");
+  });
+  await scene.pass(3000);
+  assert.equal(got(), [1, 1, 1]);
+  await move();
+  await scene.pass(90_000);
+  assert.equal(scene.problems(), []);
+  assert.equal(got(), [0, 0, 0]);
+  assert.is(lastReport(scene)?.sent, 13);
+});
+
+test.run();
