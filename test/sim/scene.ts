@@ -1,4 +1,5 @@
 /** A short history written by hand: what happens is said, and only the rest is left to a seed. */
+import type { SignalOptions } from "../../lib/broadcast/options.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { announcement, messagesOf } from "../crash/announcement.ts";
 import { SimulatedUsers } from "../crash/simulated_users.ts";
@@ -109,9 +110,14 @@ export class Scene {
   }
 
   /** Has a bot send a signal, likewise. */
-  signal(bot: BotMachine, id: string, mode: "skip" | "resend" = "skip"): void {
+  signal(
+    bot: BotMachine,
+    id: string,
+    mode: "skip" | "resend" = "skip",
+    options: Partial<SignalOptions> = {},
+  ): void {
     const watched = this.#watch(id, mode, true);
-    bot.sendSignal(id, { broadcastId: id, onUnknown: mode }, reportTo(watched));
+    bot.sendSignal(id, { ...options, broadcastId: id, onUnknown: mode }, reportTo(watched));
   }
 
   #watch(id: string, mode: "skip" | "resend", isSignal: boolean = false): WatchedBroadcast {

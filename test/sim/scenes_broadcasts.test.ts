@@ -1,5 +1,6 @@
 /** Scenes of broadcasts that histories by chance play too seldom. */
 import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { announcement } from "../crash/announcement.ts";
 import { assert, suite } from "../harness.ts";
 import type { BotMachine } from "./bot_machine.ts";
 import { chatsOf, windowOf } from "./broadcast_oracle.ts";
@@ -11,6 +12,47 @@ import { warmUp } from "./warm_up.ts";
 const test = suite("scenes of broadcasts");
 
 test.before(warmUp);
+
+test("a broadcast whose list cannot be read goes to nobody; a signal says that it went by what was in memory", async () => {
+  const { scene, poller, sender } = await withReaders(1, 30, 60);
+  await scene.act(() => scene.disturb("dynamodb", { refused: 1 }, "Scan"));
+  let failure: unknown;
+  await scene.act(() =>
+    poller.broadcast(announcement("text0"), { broadcastId: "text0" }, (_, error) => failure = error)
+  );
+  await scene.pass(30_000);
+  assert.match(String(failure), /DynamoDB/);
+  assert.is(scene.oracle.counts.signals, 0);
+  await scene.act(() => scene.signal(sender, "signal1"));
+  await scene.pass(30_000);
+  await scene.act(() => scene.network.heal());
+  await scene.act(() => scene.signal(sender, "signal2"));
+  await scene.pass(30_000);
+  const from = ["signal1", "signal2"].map((id) =>
+    scene.oracle.broadcasts.get(id)?.reports.at(-1)?.recipientsFrom
+  );
+  assert.equal(from, ["memory", "table"]);
+  assert.equal(scene.problems(), []);
+});
+
+test("a message whose request never left, or that finds its topic closed, is sent all the same", async () => {
+  const { scene, sender, readers } = await withReaders(1, 30, 20);
+  const { server } = scene.telegram;
+  const owner = server.user({ first_name: "Owner" });
+  const forum = server.forum({ title: "Forum", administrators: [owner] });
+  const topic = server.unheard(() => forum.createTopic(owner, "Signals"));
+  await scene.act(() => void topic.say(owner, "/start"));
+  await scene.pass(75_000);
+  await scene.act(() => server.unheard(() => topic.close(owner)));
+  scene.network.disturb({
+    ...{ from: scene.scheduler.now, to: scene.scheduler.now + 1500, service: "telegram" },
+    ...{ only: "sendMessage", conditions: { refused: 0.5 } },
+  });
+  await scene.act(() => scene.broadcast(sender, "text1"));
+  await scene.pass(60_000);
+  const { sent, failed, topics } = scene.oracle.broadcasts.get("text1")?.reports.at(-1) ?? {};
+  assert.equal([sent, failed, topics?.length], [readers.length + 1, 0, 1]);
+});
 
 test("a process that waits for the end of a flood keeps its lease", async () => {
   const { scene, poller, sender } = await withReaders(1, 30, 90);

@@ -177,6 +177,21 @@ for (const readable of ["first", "second"] as const) {
   });
 }
 
+test("a signal that has expired when its process dies goes to nobody any more", async () => {
+  const { scene, poller, sender, readers } = await withReaders(1, 30, 300);
+  killAtWindow(scene, sender, 2);
+  const options = { broadcastId: "signal1", maxAgeMs: 8000 };
+  await scene.act(() => scene.signal(sender, "signal1", "resend", options));
+  await scene.pass(20_000);
+  const before = timesOf(readers);
+  await scene.act(() => scene.signal(poller, "signal1", "resend"));
+  await scene.pass(60_000);
+  assert.is(sender.kills, 1);
+  assert.equal(timesOf(readers), before);
+  const { sent = 0, unknown = 0, skips: { expired = 0 } = {} } = lastReport(scene) ?? {};
+  assert.equal([expired > 100, sent + unknown + expired], [true, 300]);
+});
+
 /** A bot, ten people, and three groups that are subscribed. */
 async function withGroups() {
   const { scene, poller, readers } = await withReaders(1, 10, 10);
