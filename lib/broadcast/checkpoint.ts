@@ -139,7 +139,7 @@ export class RunCheckpoint {
       },
       ...bounds,
       unsent: this.#unsentWith(unsent, bounds),
-      ...this.#othersPassed(bounds),
+      ...this.#othersPassed(bounds, bounds.window_after),
       ...await this.#message(),
     };
     if (!await this.#save(changes, giveUpMs)) return false;
@@ -167,7 +167,7 @@ export class RunCheckpoint {
       ...{ window_after: bound.cursor, window_after_value: bound.cursor_value },
       pending: [...underWay, ...named],
       unsent: this.#unsentWith(unsent, end),
-      ...this.#othersPassed(end, drawn),
+      ...this.#othersPassed(end, bound.cursor, drawn),
     };
     if (!await this.#save(changes, giveUpMs)) return false;
     this.#isOwnWindow = true;
@@ -227,7 +227,7 @@ export class RunCheckpoint {
       window_size: 0,
       pending: left.filter((id) => inDoubt.has(id)),
       unsent: left.filter((id) => !inDoubt.has(id)),
-      ...this.#othersPassed(bound),
+      ...this.#othersPassed(bound, bound.cursor),
     };
   }
 
@@ -235,10 +235,11 @@ export class RunCheckpoint {
    * Which chats the order leaves out, as they are sent to out of their turn or under another id; and which ones were known
    * when their places were passed.
    */
-  #othersPassed({ cursor }: Cursor, drawn: readonly number[] = []): Changes {
-    const { queue } = this.#run;
+  #othersPassed({ cursor }: Cursor, windowAfter: number | undefined, drawn: readonly number[] = []): Changes {
+    const { queue, deps: { registry } } = this.#run;
     const written = this.#record["sampled"] as readonly number[] | undefined ?? [];
-    const sampled = new Set([...written, ...queue.moved, ...drawn]);
+    const moved = queue.groupsUpTo(windowAfter).flatMap((id) => registry.movedTo(id) ?? []);
+    const sampled = new Set([...written, ...queue.moved, ...moved, ...drawn]);
     const passed = queue.passedUpTo(cursor);
     return {
       sampled: sampled.size > 0 ? [...sampled] : undefined,

@@ -262,19 +262,25 @@ export class RecipientQueue {
     return arePeopleFirst ? this.people : this.#total;
   }
 
-  /** Whether the supergroup may have become a recipient as its group did, under the other id, before it moved. */
+  /** Whether the supergroup has joined the list since the run began, so that its group may have been a recipient before. */
   mayHaveMoved(chatId: number): boolean {
-    const isNew = this.#from !== undefined || this.#late.has(chatId);
-    return isNew && isSupergroupId(chatId) && !this.#named.has(chatId);
+    return this.#late.has(chatId) && !this.#named.has(chatId);
   }
 
-  /** Whether a chat that is perhaps no longer on the list was taken, as far as is known. */
+  /** Whether a chat has had its turn, which is perhaps no longer on the list. */
   wasTaken(chatId: number): boolean {
-    const at = positionOf(this.order, chatId);
-    const isOfEarlier = this.#from !== undefined && !isBefore(this.#from, at);
-    const wasKnown = this.#knownAt !== undefined && !isBefore(this.#knownAt, at);
-    if (isOfEarlier) return wasKnown || this.#passed.has(chatId) || this.#except.has(chatId);
-    return !this.#isBehindCursor(chatId) || this.#except.has(chatId);
+    if (this.#taken.has(chatId) || this.#except.has(chatId)) return true;
+    return this.has(chatId) && !this.#isBehindCursor(chatId);
+  }
+
+  /** The groups that were on the list, up to the place of a chat. */
+  groupsUpTo(chatId: number | undefined): number[] {
+    if (chatId === undefined) return [];
+    const end = positionOf(this.order, chatId);
+    const groups = [...this.#taken, ...this.#ids.subarray(0, firstAbove(this.#ids, 0))].filter((id) =>
+      id < 0
+    );
+    return groups.filter((id) => !isBefore(end, positionOf(this.order, id)));
   }
 
   /** Has a supergroup be written to in the turn of the group that it was; false where it has had a turn of its own. */

@@ -376,7 +376,7 @@ const broadcasts: readonly Mutant[] = [
   {
     name: "a supergroup is not known for the group that it was",
     file: "lib/broadcast/send_order.ts",
-    text: "return isNew && isSupergroupId(chatId) && !this.#named.has(chatId);",
+    text: "return this.#late.has(chatId) && !this.#named.has(chatId);",
     replacement: "return false;",
     scene: "groups that have a signal, and move then, do not get it again when the list is read later",
   },
