@@ -191,7 +191,7 @@ export function windowOf(run: Record<string, unknown>, known: Iterable<number>):
   if (cursor === undefined) return [];
   const rankOf = (chatId: number): number => {
     const distance = chatId - (chatId > 0 ? people_start : groups_start);
-    return (chatId > 0 ? 0 : 2 ** 54) + (distance < 0 ? distance + 2 ** 53 : distance);
+    return (chatId > 0 ? 0 : 2 ** 52) + (distance < 0 ? distance + 2 ** 52 : distance);
   };
   const [from, to] = [window_after === undefined ? -Infinity : rankOf(window_after), rankOf(cursor)];
   // A chat that the process did not know surely does not have it.
