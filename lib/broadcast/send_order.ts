@@ -160,11 +160,9 @@ export class RecipientQueue {
     this.#except = new Set(except);
     this.#named = new Set(first);
     this.knownTo = knownTo;
-    this.#knownAt = knownTo !== undefined
-      ? positionOf(order, knownTo)
-      : passed === undefined
-      ? after
-      : undefined;
+    const isNamed = order.values === undefined && passed !== undefined;
+    // In an order that a function has made, nobody joins, and a chat that has left has no place.
+    this.#knownAt = isNamed ? knownTo === undefined ? undefined : positionOf(order, knownTo) : after;
     this.#passed = new Set(passed);
     this.#from = after;
     this.#after = after;
@@ -275,7 +273,7 @@ export class RecipientQueue {
 
   /** The groups that were on the list, up to the place of a chat. */
   groupsUpTo(chatId: number | undefined): number[] {
-    if (chatId === undefined) return [];
+    if (chatId === undefined || this.#explicit !== undefined) return [];
     const end = positionOf(this.order, chatId);
     const groups = [...this.#taken, ...this.#ids.subarray(0, firstAbove(this.#ids, 0))].filter((id) =>
       id < 0

@@ -100,6 +100,21 @@ test("one that could not read the list says nothing of those whom the one before
   assert.equal(c.take(9), [5, 8]);
 });
 
+test("in an order that a function has made nobody is new, though the last one has left", () => {
+  const values = new Map([[1, 50], [2, 60], [4, 80]]);
+  const after = { value: 70, rank: positionOf(order, 3).rank };
+  for (const passed of [undefined, [1, 3]]) {
+    const queue = new RecipientQueue({
+      ids: listOf(1, 2, 4),
+      order: { ...order, values },
+      after,
+      knownTo: 3,
+      passed,
+    });
+    assert.equal([queue.left, queue.take(9), queue.groupsUpTo(3)], [1, [4], []]);
+  }
+});
+
 test("whoever is to be taken first, and joins the list ahead in the order, is taken once", () => {
   const ids = listOf(2, 4, 6);
   const queue = new RecipientQueue({ ids, order, isRead: false, first: [9], after: positionOf(order, 4) });
