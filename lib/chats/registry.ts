@@ -30,10 +30,15 @@ interface PendingConsent {
   readonly order: number;
   /** The topic that a /start subscribes. */
   readonly threadId: number | undefined;
+  /** The update of a /stop that Telegram delivers again, perhaps to another instance. */
+  readonly updateId: number | undefined;
 }
 
+/** So many /stops are looked up at most, when the list is read. */
+const outdatedAtMost = 100;
+
 /** How a pending /start or /stop counts. */
-export type ConsentOverlay = Partial<Pick<PendingConsent, "order" | "threadId">>;
+export type ConsentOverlay = Partial<Omit<PendingConsent, "isActive">>;
 
 export class ChatRegistry {
   readonly #storage: ChatStorage;
@@ -134,11 +139,11 @@ export class ChatRegistry {
   overlayConsent(
     chatId: number,
     isActive: boolean,
-    { order = this.nextOrder(), threadId }: ConsentOverlay = {},
+    { order = this.nextOrder(), threadId, updateId }: ConsentOverlay = {},
   ): () => void {
     const latest = this.#pending.get(chatId);
     if (latest === undefined || latest.order < order) {
-      this.#pending.set(chatId, { isActive, order, threadId });
+      this.#pending.set(chatId, { isActive, order, threadId, updateId });
     }
     return () => {
       if ((this.#pending.get(chatId)?.order ?? Infinity) <= order) this.#pending.delete(chatId);
@@ -194,6 +199,22 @@ export class ChatRegistry {
   /** Reads all active chats anew. */
   async refresh(work?: LoadOptions): Promise<void> {
     await this.#load(this.storage, work);
+    await this.#endOutdated();
+  }
+
+  /** A /stop that could not be written here, and came to another instance then, ends with a /start that the table has. */
+  async #endOutdated(): Promise<void> {
+    const stopped = [...this.#pending].filter(([chatId, { isActive, updateId }]) =>
+      !isActive && updateId !== undefined && this.#active.has(chatId)
+    );
+    await Promise.all(
+      stopped.slice(0, outdatedAtMost).map(async ([chatId, stop]) => {
+        const { is_active, last_word_update_id = 0 } = await this.storage.getChat(chatId).catch(() => {}) ??
+          {};
+        const isOutdated = is_active === true && last_word_update_id > (stop.updateId as number);
+        if (isOutdated && this.#pending.get(chatId) === stop) this.#pending.delete(chatId);
+      }),
+    );
   }
 
   /** The ids of the active chats and of those with a pending /start, in ascending order. The caller must not change them. */

@@ -74,7 +74,9 @@ export class UpdateProcessor {
     await this.#inOrder(chatKeyOf(update), async () => {
       const { parsed, isAllowed } = await this.#parse(update, true);
       // A /stop that cannot be written counts until it is delivered again.
-      if (parsed?.intent === "stop") registry.overlayConsent(parsed.chatId, false);
+      if (parsed?.intent === "stop") {
+        registry.overlayConsent(parsed.chatId, false, { updateId: update.update_id });
+      }
       const result = parsed?.write && await this.#writeNow(update.update_id, parsed, parsed.write);
       if (parsed?.intent === "stop" || parsed?.intent === "start") {
         registry.overlayConsent(parsed.chatId, parsed.intent === "start")();

@@ -64,6 +64,26 @@ test("/stop holds at once, and /start subscribes, although neither can be kept y
   }, fast);
 });
 
+test("a /stop that one instance could not write ends there, too, with a /start that another one has written", async () => {
+  await withBot(async ({ bot, server, gate, table, another }) => {
+    const user = server.user();
+    const other = another({ client: table.direct });
+    await other.initialize();
+    const hear = (to: typeof bot, update_id: number, text: string): Promise<void> =>
+      to.handleUpdate({ update_id, message: server.unheard(() => user.say(text)) } as Update);
+    await hear(bot, 10, "/start");
+    gate.deny("UpdateItem");
+    await failureOf(hear(bot, 11, "/stop"));
+    gate.clear();
+    // Until it is written it holds, and when it is.
+    assert.is((await bot.broadcast("signal")).sent, 0);
+    await hear(other, 11, "/stop");
+    assert.is((await bot.broadcast("signal")).sent, 0);
+    await hear(other, 12, "/start");
+    assert.is((await bot.broadcast("signal")).sent, 1);
+  }, { ...fast, state: "initialized" });
+});
+
 test("who is told in an outage that an old /stop holds, and is subscribed since, is told so after it", async () => {
   await withBot(async (scene) => {
     const { bot, server, gate, table, another } = scene;
