@@ -97,6 +97,7 @@ export class ConfigError extends Error {
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "ConfigError";
 
+  /** @ignore Thrown by the toolkit. */
   constructor(message: string, options?: ErrorOptions) {
     super(redact(message), redactedOptions(options));
   }
