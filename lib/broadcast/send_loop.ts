@@ -366,7 +366,8 @@ export class SendLoop implements ProgressSource {
       return void this.unsent.push(deps.registry.movedTo(chatId) ?? movedTo);
     }
     if (movedTo !== chatId) queue.moved.push(movedTo);
-    if (result.outcome === "withdrawn") return;
+    if ("why" in result && result.why === "unsubscribed") queue.leftOut.add(chatId);
+    if (result.outcome === "withdrawn") return void queue.leftOut.add(chatId);
     // A message that a chat has taken is not at fault: then the refusal is the chat's own.
     if ("stops" in result && (result.stops === "stopped" || counters.counts.sent === 0)) {
       end.end(result.stops, result.message);

@@ -124,6 +124,8 @@ export class RecipientQueue {
   readonly order: SendOrder;
   /** Supergroups that were dealt with under the ids of the groups that they were. */
   readonly moved: number[] = [];
+  /** Chats that were not written to in their turn, as they were unsubscribed by then; a group may have moved. */
+  readonly leftOut: Set<number> = new Set();
   #ids: Float64Array;
   #indexOf: (place: number) => number;
   /** The ids in an order that a function has made; otherwise `#indexOf` gives the order. */
@@ -265,8 +267,9 @@ export class RecipientQueue {
     return this.#late.has(chatId) && !this.#named.has(chatId);
   }
 
-  /** Whether a chat has had its turn, which is perhaps no longer on the list. */
+  /** Whether a chat has had its turn, which is perhaps no longer on the list; not one that was left out as unsubscribed. */
   wasTaken(chatId: number): boolean {
+    if (this.leftOut.has(chatId)) return false;
     if (this.#taken.has(chatId) || this.#except.has(chatId)) return true;
     return this.has(chatId) && !this.#isBehindCursor(chatId);
   }
