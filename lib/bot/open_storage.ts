@@ -2,7 +2,7 @@
 import type { Api } from "grammy/web";
 import type { Ledger } from "../broadcast/ledger.ts";
 import { LedgerFailover } from "../broadcast/ledger_failover.ts";
-import { openLocalLedger } from "../broadcast/local_ledger.ts";
+import { type LocalLedgerOptions, openLocalLedger } from "../broadcast/local_ledger.ts";
 import { InMemoryLedger } from "../broadcast/memory_ledger.ts";
 import { InMemoryChatStorage } from "../chats/memory_storage.ts";
 import { menu } from "../chats/messages.ts";
@@ -31,7 +31,7 @@ export interface OpenStorage {
 
 /**
  * Reads all active chats. If the storage cannot be used, logs why, once, and goes on with a storage in memory in its place.
- * @throws {ConfigError} If the table of chats is another bot's.
+ * @throws {ConfigError} If the table of chats is another bot's, or the file of broadcasts cannot be used.
  */
 export async function openStorage(options: StorageOptions, botId: number): Promise<OpenStorage> {
   const { clock, logger } = options;
@@ -58,8 +58,15 @@ export async function openStorage(options: StorageOptions, botId: number): Promi
   const ownClient = storage instanceof TelegramDynamoDBStorage && storage !== options.storage &&
     storage.client;
   const client = options.client ?? (ownClient || undefined);
-  const ledgers = await openLedgers({ ...options, client }, registry, clock, logger);
-  return { registry, ledgers, open: refusalAsOutage(open, registry, logger) };
+  const { spoolFile } = options;
+  const file = spoolFile === undefined ? undefined : { path: `${spoolFile}.broadcasts`, botId };
+  try {
+    const ledgers = await openLedgers({ ...options, client, file }, registry, clock, logger);
+    return { registry, ledgers, open: refusalAsOutage(open, registry, logger) };
+  } catch (error) {
+    if (options.storage === undefined) registry.close();
+    throw error;
+  }
 }
 
 function createStorage(
@@ -121,8 +128,9 @@ function refusalAsOutage(
 
 /** The options that choose where broadcasts with an id are kept. */
 export type LedgerOptions =
-  & Pick<BotOptions, "broadcastsTableName" | "regionName" | "client" | "fetch" | "ledger" | "spoolFile">
-  & Pick<ResolvedBotOptions, "useDynamoDB">;
+  & Pick<BotOptions, "broadcastsTableName" | "regionName" | "client" | "fetch" | "ledger">
+  & Pick<ResolvedBotOptions, "useDynamoDB">
+  & Pick<LocalLedgerOptions, "file">;
 
 /** The ledgers of a bot: its own, and a local one for outages, in memory or in a file. */
 export async function openLedgers(
@@ -131,8 +139,7 @@ export async function openLedgers(
   clock: Clock,
   logger: Logger,
 ): Promise<OpenStorage["ledgers"]> {
-  const path = options.spoolFile === undefined ? undefined : `${options.spoolFile}.broadcasts`;
-  const local = await openLocalLedger({ path, clock, logger });
+  const local = await openLocalLedger({ file: options.file, clock, logger });
   const askChats = async (): Promise<unknown> => {
     if (registry.isUnread) throw new Error("the list of chats has never been read");
     return await registry.storage.readStopLog();

@@ -63,7 +63,8 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   const { options, grammy: { api }, rateLimiter, botInfo, onFailure, catchUp, signal } = deps;
   const { messagesPerSecond, allowedUsers, authorize, clock, logger } = options;
   const menuSet = setMenu(api, logger);
-  const spool = options.spoolFile === undefined ? undefined : await openSpool(options.spoolFile);
+  const spooled = await readSpool(options, botInfo.id);
+  const spool = spooled?.spool;
   const storage = await openStorage(options, botInfo.id).catch(async (error) => {
     await spool?.close();
     throw error;
@@ -83,7 +84,7 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   const replies = new Replies({ api, replySender, registry });
   const parts = { registry, access, target, writeQueue, replies };
   const updateProcessor = createUpdateProcessor(parts, deps);
-  await restoreSpool(spool, parts, logger);
+  if (spooled !== undefined) await restoreSpool(spooled, parts);
   if (registry.isUnread) void writeQueue.startDegraded(open);
   const broadcaster = new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers },
@@ -212,22 +213,43 @@ function createUpdateProcessor(
   });
 }
 
-/** Queues the writes that an earlier process has left in the spool file, ahead of all others. */
-async function restoreSpool(
-  spool: Spool | undefined,
-  { registry, writeQueue, replies }: UpdateParts,
-  logger: Logger,
-): Promise<void> {
-  if (spool === undefined) return;
-  const { entries, unreadable } = await spool.read();
-  if (unreadable > 0) {
-    logger.warn(`${unreadable} lines of the spool file ${spool.path} cannot be read, and are left out.`);
+/** The spool file, and the writes that an earlier process has left in it. */
+interface Spooled {
+  readonly spool: Spool;
+  readonly writes: readonly ChatWrite[];
+}
+
+async function readSpool(
+  { spoolFile, logger }: RuntimeDeps["options"],
+  botId: number,
+): Promise<Spooled | undefined> {
+  if (spoolFile === undefined) return undefined;
+  const spool = await openSpool(spoolFile, botId);
+  try {
+    const { entries, unreadable } = await spool.read();
+    if (unreadable > 0) {
+      logger.warn(
+        `${unreadable} lines of the spool file ${spool.path} cannot be read, and are left out. ` +
+          `Before the file is emptied they go to ${spool.asidePath}.`,
+      );
+    }
+    return { spool, writes: entries };
+  } catch (error) {
+    await spool.close();
+    throw error;
   }
+}
+
+/** Queues them ahead of all others. */
+async function restoreSpool(
+  { spool, writes }: Spooled,
+  { registry, writeQueue, replies }: UpdateParts,
+): Promise<void> {
   // What was cut off is of no use alone; where it cannot be cleared, nothing depends on it.
-  if (entries.length === 0) await spool.clear().catch(() => {});
-  const written = writeQueue.resume(entries);
-  overlayRestored(registry, entries, written);
-  replies.resume(entries, written);
+  if (writes.length === 0) await spool.clear().catch(() => {});
+  const written = writeQueue.resume(writes);
+  overlayRestored(registry, writes, written);
+  replies.resume(writes, written);
 }
 
 /** Sends a broadcast's findings through the write queue: behind the chat's own updates, and safe in an outage. */

@@ -116,8 +116,8 @@ class LocalRun {
 }
 
 export interface LocalLedgerOptions {
-  /** Where it is kept on disk, too, by this process alone. Default: in memory only. */
-  readonly path?: string | undefined;
+  /** Where it is kept on disk, too, by this process alone, and for which bot. Default: in memory only. */
+  readonly file?: { readonly path: string; readonly botId: number } | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -344,12 +344,12 @@ export class LocalLedger implements Ledger {
   }
 }
 
-/** @throws {ConfigError} If the file cannot be written. */
-export async function openLocalLedger({ path, clock, logger }: LocalLedgerOptions): Promise<LocalLedger> {
-  const file = path === undefined ? undefined : await openLocalFile(path, logger);
-  const ledger = new LocalLedger(clock, file);
+/** @throws {ConfigError} If the file cannot be written, is another bot's, or holds something else. */
+export async function openLocalLedger({ file, clock, logger }: LocalLedgerOptions): Promise<LocalLedger> {
+  const opened = file && await openLocalFile(file.path, file.botId, logger);
+  const ledger = new LocalLedger(clock, opened);
   await ledger.read().catch(async (error) => {
-    await file?.close();
+    await opened?.close();
     throw error;
   });
   return ledger;

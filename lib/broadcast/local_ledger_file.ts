@@ -1,6 +1,6 @@
 /** The file of the local ledger: lines of JSON, which survive a crash of the process. */
 import { messageOf } from "../util/errors.ts";
-import { LineFile, openLineFile } from "../util/json_lines_file.ts";
+import { type LineFile, openLineFile } from "../util/json_lines_file.ts";
 import type { Logger } from "../util/log.ts";
 import { isRun, type RunRecord, type RunText, type RunValue } from "./ledger.ts";
 
@@ -37,11 +37,17 @@ export class LocalFile {
     this.#logger = logger;
   }
 
-  /** The lines that a process before this one has left. */
+  /**
+   * The lines that a process before this one has left.
+   * @throws {ConfigError} If it is another bot's file, or holds something else.
+   */
   async read(): Promise<readonly Line[]> {
     const { entries, unreadable } = await this.#lines.read(isLine);
     if (unreadable > 0) {
-      this.#logger.warn(`${unreadable} lines of the file ${this.path} cannot be read, and are left out.`);
+      this.#logger.warn(
+        `${unreadable} lines of the file ${this.path} cannot be read, and are left out. ` +
+          `Before the file is emptied they go to ${this.#lines.asidePath}.`,
+      );
     }
     return entries;
   }
@@ -75,8 +81,7 @@ export class LocalFile {
   }
 }
 
-/** @throws {ConfigError} If the file cannot be written. */
-export async function openLocalFile(path: string, logger: Logger): Promise<LocalFile> {
-  const file = await openLineFile(path, "file of broadcasts");
-  return new LocalFile(new LineFile(path, file), logger);
+/** @throws {ConfigError} If the file cannot be written, or is a link, somebody else's, or no file. */
+export async function openLocalFile(path: string, botId: number, logger: Logger): Promise<LocalFile> {
+  return new LocalFile(await openLineFile({ path, name: "file of broadcasts", botId }), logger);
 }

@@ -1,19 +1,30 @@
 /** The write queue on disk, which outlives the process: a JSON line for each write. */
-import type { FileHandle } from "node:fs/promises";
-import { LineFile, type Lines, openLineFile } from "../util/json_lines_file.ts";
+import { isChatId, isThreadId } from "../telegram/chat_id.ts";
+import { type LineFile, type Lines, openLineFile } from "../util/json_lines_file.ts";
+import { isObject } from "../util/validate.ts";
 import type { ChatWrite } from "./writer.ts";
 
 /** An append-only file. Only its owner may read it: it says who writes to the bot. */
 export class Spool {
-  readonly path: string;
   readonly #file: LineFile;
 
-  constructor(path: string, file: FileHandle) {
-    this.path = path;
-    this.#file = new LineFile(path, file);
+  constructor(file: LineFile) {
+    this.#file = file;
   }
 
-  /** The writes that an earlier process has left. */
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** Where lines that cannot be read are kept once the file is cleared. */
+  get asidePath(): string {
+    return this.#file.asidePath;
+  }
+
+  /**
+   * The writes that an earlier process has left.
+   * @throws {ConfigError} If it is another bot's file, or holds something else.
+   */
   read(): Promise<Lines<ChatWrite>> {
     return this.#file.read(isWrite);
   }
@@ -33,14 +44,40 @@ export class Spool {
   }
 }
 
-/** @throws {ConfigError} If the file cannot be written. */
-export async function openSpool(path: string): Promise<Spool> {
-  return new Spool(path, await openLineFile(path, "spool file"));
+/** @throws {ConfigError} If the file cannot be written, or is a link, somebody else's, or no file. */
+export async function openSpool(path: string, botId: number): Promise<Spool> {
+  return new Spool(await openLineFile({ path, name: "spool file", botId }));
 }
 
+type Checks = Readonly<Record<string, (value: unknown) => boolean>>;
+
+const isTime = (value: unknown): boolean => Number.isFinite(value);
+const isFlag = (value: unknown): boolean => typeof value === "boolean";
+const isId = (value: unknown): boolean => Number.isSafeInteger(value) && value as number >= 0;
+
+/** The kinds of events that wait in the queue: all that updates are, and the removal that a refused send shows. */
+const kinds: ReadonlySet<unknown> = new Set(["start", "stop", "message", "removed", "returned"]);
+const reasons: ReadonlySet<unknown> = new Set(["blocked", "left", "gone"]);
+
+/** What an event holds besides, where it does. */
+const eventChecks: Checks = {
+  updateId: isId,
+  userInfo: (value) => isObject(value) && !Array.isArray(value),
+  registers: isFlag,
+  isKept: isFlag,
+  addedBy: isChatId,
+  threadId: isThreadId,
+  reason: (value) => reasons.has(value),
+};
+
+/** A file may hold anything: what no queue writes is no write. */
 function isWrite(write: ChatWrite): boolean {
-  if (write.kind === "migration") return [write.from, write.to, write.at].every(Number.isSafeInteger);
-  const { kind, at } = write.event;
-  return write.kind === "event" && Number.isSafeInteger(write.chatId) && typeof kind === "string" &&
-    Number.isFinite(at);
+  if (write.kind === "migration") return isChatId(write.from) && isChatId(write.to) && isTime(write.at);
+  if (write.kind !== "event" || !isChatId(write.chatId)) return false;
+  const { kind, at, ...rest } = write.event;
+  return kinds.has(kind) && isTime(at) &&
+    Object.entries(eventChecks).every(([name, isGood]) => {
+      const value = (rest as Readonly<Record<string, unknown>>)[name];
+      return value === undefined || isGood(value);
+    });
 }

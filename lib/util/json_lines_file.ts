@@ -1,6 +1,8 @@
-/** An append-only file of JSON lines, for data that has to outlive the process. */
+/** An append-only file of JSON lines, for data that has to outlive the process. Each line names the bot whose it is. */
+import { constants } from "node:fs";
 import fs, { type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
+import process from "node:process";
 import { ConfigError } from "./validate.ts";
 
 export interface Lines<T> {
@@ -9,43 +11,77 @@ export interface Lines<T> {
   readonly unreadable: number;
 }
 
+export interface LineFileOptions {
+  readonly path: string;
+  /** What the file is, for errors, such as `spool file`. */
+  readonly name: string;
+  /** The bot whose file it is. */
+  readonly botId: number;
+}
+
 /** Lines that go to the disk in one write. */
 interface Batch {
   readonly lines: string[];
   readonly written: Promise<void>;
 }
 
+/** What a line begins with. */
+const lineStart = '{"bot_id":';
+/** The same of earlier versions. */
+const earlierStart = '{"kind":';
+
 export class LineFile {
   readonly path: string;
   readonly #file: FileHandle;
+  readonly #options: LineFileOptions;
   /** The batch that is written next. */
   #next: Batch | undefined;
   #last: Promise<void> = Promise.resolve();
   /** The size up to which the content is known. */
   #size = 0;
+  /** Lines that could not be read; they are set aside before the file is emptied. */
+  #unreadable: readonly string[] = [];
 
-  constructor(path: string, file: FileHandle) {
-    this.path = path;
+  constructor(file: FileHandle, options: LineFileOptions) {
+    this.path = options.path;
     this.#file = file;
+    this.#options = options;
   }
 
-  /** All entries of the file. `isEntry` may throw for a line that holds something else altogether. */
+  /** The file of the lines that could not be read. */
+  get asidePath(): string {
+    return `${this.path}.unreadable`;
+  }
+
+  /**
+   * All entries of the file. `isEntry` may throw for a line that holds something else altogether.
+   * @throws {ConfigError} If it is another bot's file, or holds something else.
+   */
   async read<T>(isEntry: (value: T) => boolean): Promise<Lines<T>> {
+    const { botId } = this.#options;
     const bytes = await this.#file.readFile();
-    this.#size = bytes.length;
     const lines = bytes.toString("utf8").split("\n");
-    const last = lines.pop() ?? "";
-    const entries = [...lines, last].map((line) => entryOf(line, isEntry));
+    const entries = lines.map((line) => entryOf(line, isEntry));
+    const other = entries.find((entry) => entry?.botId !== undefined && entry.botId !== botId);
+    if (other !== undefined) throw this.#refusal(`is of the bot ${other.botId}, and this one is ${botId}`);
+    const isOwn = entries.some((entry) => entry !== undefined) || lines.every(mayBeOwn);
+    if (!isOwn) throw this.#refusal("holds something else");
+    this.#size = bytes.length;
+    // The last line has no end: if it is no entry, it was cut off, and nobody was told that it is kept.
+    this.#unreadable = lines.filter((line, index) =>
+      line !== "" && entries[index] === undefined && index < lines.length - 1
+    );
     return {
-      entries: entries.filter((entry) => entry !== undefined),
-      unreadable: lines.filter((line, index) => line !== "" && entries[index] === undefined).length,
+      entries: entries.flatMap((entry) => entry === undefined ? [] : [entry.value]),
+      unreadable: this.#unreadable.length,
     };
   }
 
   /** Resolves once the entries are on disk; entries that come while the disk is busy are written together. */
-  append(entries: readonly unknown[]): Promise<void> {
+  append(entries: readonly object[]): Promise<void> {
     const batch = this.#next ??= this.#begin();
-    batch.lines.push(...entries.map((entry) => `${JSON.stringify(entry)}\n`));
+    const { botId } = this.#options;
+    batch.lines.push(...entries.map((entry) => `${JSON.stringify({ bot_id: botId, ...entry })}\n`));
     return batch.written;
   }
 
@@ -56,6 +92,7 @@ export class LineFile {
     return this.#enqueue(async () => {
       const { size } = await this.#file.stat();
       if (size === 0 || size !== this.#size) return;
+      await this.#setAside();
       await this.#file.truncate(0);
       await this.#file.datasync();
       this.#size = 0;
@@ -85,44 +122,127 @@ export class LineFile {
   async #flush(lines: readonly string[]): Promise<void> {
     // A line that was cut off is ended: one of this process, whose append has failed and is made again, or of another one.
     try {
-      await this.#write(`\n${lines.join("")}`);
+      this.#size += await appendTo(this.#file, `\n${lines.join("")}`);
     } catch (error) {
       this.#size = (await this.#file.stat()).size;
       throw error;
     }
   }
 
-  async #write(text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
-    await this.#file.appendFile(bytes);
-    await this.#file.datasync();
-    this.#size += bytes.length;
+  /** Keeps the lines that could not be read in a file of their own. */
+  async #setAside(): Promise<void> {
+    if (this.#unreadable.length === 0) return;
+    const aside = await openPrivately({ ...this.#options, path: this.asidePath });
+    try {
+      await appendTo(aside, `${this.#unreadable.join("\n")}\n`);
+    } finally {
+      await aside.close();
+    }
+    this.#unreadable = [];
   }
+
+  #refusal(why: string): ConfigError {
+    return refusalOf(this.#options, why, "name another one");
+  }
+}
+
+/** Resolves to the number of bytes once they are on disk. */
+async function appendTo(file: FileHandle, text: string): Promise<number> {
+  const bytes = new TextEncoder().encode(text);
+  await file.appendFile(bytes);
+  await file.datasync();
+  return bytes.length;
 }
 
 /**
  * Opens the file, which only its owner may read; creates it and its folder if there are none.
- * @param name What the file is, for the error.
- * @throws {ConfigError} If the file cannot be written.
+ * @throws {ConfigError} If the file cannot be written, or is a link, somebody else's, or no file.
  */
-export async function openLineFile(path: string, name: string): Promise<FileHandle> {
+export async function openLineFile(options: LineFileOptions): Promise<LineFile> {
+  return new LineFile(await openPrivately(options), options);
+}
+
+async function openPrivately(options: LineFileOptions): Promise<FileHandle> {
+  const { path } = options;
+  // Windows has no O_NOFOLLOW. A pipe without a reader would hold up the opening.
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+  let file: FileHandle | undefined;
   try {
     await fs.mkdir(dirname(path), { recursive: true });
-    return await fs.open(path, "a+", 0o600);
+    file = await fs.open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    await makePrivate(file, options);
+    return file;
   } catch (cause) {
-    throw new ConfigError(
-      `The ${name} ${JSON.stringify(path)} cannot be written (${(cause as Error).message}): ` +
-        `name another one in spoolFile or TELEGRAM_SPOOL_FILE, or allow it.`,
-      { cause },
-    );
+    await file?.close();
+    if (cause instanceof ConfigError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ELOOP") throw refusalOf(options, "is a link", "name the file itself");
+    throw refusalOf(options, `cannot be written (${message})`, "name another one", ", or allow it", cause);
   }
 }
 
-function entryOf<T>(line: string, isEntry: (value: T) => boolean): T | undefined {
+/** Of a file in a folder that others can write to, somebody else may be the owner, or may read it. */
+async function makePrivate(file: FileHandle, options: LineFileOptions): Promise<void> {
+  const stats = await file.stat();
+  if (!stats.isFile()) throw refusalOf(options, "is no plain file", "name another one");
+  // Windows has no such owners and modes.
+  if (process.platform === "win32") return;
+  const own = ownUserId();
+  // Only the owner, or root, may change the mode.
+  const isOwn = (own === undefined || stats.uid === own) && await isDone(file.chmod(0o600));
+  if (!isOwn) {
+    const why = `belongs to the user ${stats.uid}, who is not the user of this program`;
+    throw refusalOf(options, why, "give it to that one, or name another one");
+  }
+  if (((await file.stat()).mode & 0o077) !== 0) {
+    throw refusalOf(options, "can be read by others, and chmod has no effect there", "name another one");
+  }
+}
+
+/** `undefined` where Deno does not permit to ask. */
+function ownUserId(): number | undefined {
   try {
-    const entry = JSON.parse(line) as T;
-    return isEntry(entry) ? entry : undefined;
+    return process.geteuid?.();
   } catch {
     return undefined;
   }
+}
+
+function isDone(action: Promise<void>): Promise<boolean> {
+  return action.then(() => true, () => false);
+}
+
+function refusalOf(
+  { path, name }: LineFileOptions,
+  why: string,
+  remedy: string,
+  more: string = "",
+  cause?: unknown,
+): ConfigError {
+  return new ConfigError(
+    `The ${name} ${JSON.stringify(path)} ${why}: ${remedy} in spoolFile or TELEGRAM_SPOOL_FILE${more}.`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+interface Entry<T> {
+  readonly value: T;
+  /** Absent in lines of earlier versions. */
+  readonly botId: number | undefined;
+}
+
+function entryOf<T>(line: string, isEntry: (value: T) => boolean): Entry<T> | undefined {
+  try {
+    const { bot_id: botId, ...value } = JSON.parse(line) as { readonly bot_id?: number };
+    const isWhole = botId === undefined || Number.isSafeInteger(botId);
+    return isWhole && isEntry(value as T) ? { value: value as T, botId } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the line is empty, or the rest of one that was cut off; what a disk has lost may read as zeros. */
+function mayBeOwn(line: string): boolean {
+  return line === "" || line.startsWith("\0") ||
+    [lineStart, earlierStart].some((start) => start.startsWith(line.slice(0, start.length)));
 }

@@ -44,7 +44,11 @@ function on(where: "disk" | "memory", title: string, body: (scene: Scene) => Pro
     const real = table.ledger(new TestClock(noon));
     const opened: LocalLedger[] = [];
     const another = async (): Promise<Pick<Scene, "local" | "failover">> => {
-      const local = await openLocalLedger({ path, clock, logger });
+      const local = await openLocalLedger({
+        file: path === undefined ? undefined : { path, botId: 1 },
+        clock,
+        logger,
+      });
       opened.push(local);
       const options = { ledger: () => real, local, clock, logger, signal: ending.signal };
       return { local, failover: new LedgerFailover(options) };

@@ -1,5 +1,5 @@
 /** The ledger of an outage: what outlives a kill, and how it gets into the real one. */
-import { appendFile, mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, type FileHandle, mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -19,6 +19,10 @@ import { failureOf, TestClock, TestLogger } from "../support/storage.ts";
 const problems = JSON.stringify({ errors: [{ chatId: 5, message: "x".repeat(2000) }], migrations: [] });
 const finished = { state: "finished" as const, sent: 3, p50_ms: 7, pending: [] };
 
+function lineFile(path: string, file: FileHandle): LineFile {
+  return new LineFile(file, { path, name: "file of broadcasts", botId: 1 });
+}
+
 interface Scene {
   readonly path: string;
   readonly clock: StepClock;
@@ -33,7 +37,7 @@ async function inFolder(body: (scene: Scene) => Promise<void>): Promise<void> {
   const [clock, logger] = [new StepClock(noon), new TestLogger()];
   const started: LocalLedger[] = [];
   const start = async (): Promise<LocalLedger> => {
-    const ledger = await openLocalLedger({ path, clock, logger });
+    const ledger = await openLocalLedger({ file: { path, botId: 1 }, clock, logger });
     started.push(ledger);
     return ledger;
   };
@@ -122,7 +126,9 @@ disk(
       await appendFile(path, `${bad.join("\n")}\n`);
       const next = await start();
       assert.equal([...next.ids], ["a"]);
-      assert.equal(logger.lines, [`6 lines of the file ${path} cannot be read, and are left out.`]);
+      assert.equal(logger.lines, [
+        `6 lines of the file ${path} cannot be read, and are left out. Before the file is emptied they go to ${path}.unreadable.`,
+      ]);
     }),
 );
 
@@ -131,7 +137,9 @@ disk(
   () =>
     inFolder(async ({ path, clock, logger, start }) => {
       await start();
-      const error = await failureOf(openLocalLedger({ path: join(path, "x"), clock, logger }));
+      const error = await failureOf(
+        openLocalLedger({ file: { path: join(path, "x"), botId: 1 }, clock, logger }),
+      );
       assert.instance(error, ConfigError);
       assert.match(error.message, /The file of broadcasts ".*x" cannot be written .*TELEGRAM_SPOOL_FILE/);
     }),
@@ -152,7 +160,7 @@ disk(
           return typeof value === "function" ? value.bind(target) : value;
         },
       });
-      const ledger = new LocalLedger(clock, new LocalFile(new LineFile(path, file), logger));
+      const ledger = new LocalLedger(clock, new LocalFile(lineFile(path, file), logger));
       await ledger.begin(runAt("a"));
       isFull = true;
       const message_parts = await ledger.writeText("b", "message-1", "hello");
@@ -176,19 +184,19 @@ disk(
   () =>
     inFolder(async ({ path, start }) => {
       await start();
-      const file = new LineFile(path, await open(path, "a+"));
-      const isText = (value: string): boolean => typeof value === "string";
+      const file = lineFile(path, await open(path, "a+"));
+      const isText = ({ text }: { readonly text: string }): boolean => typeof text === "string";
       await file.read(isText);
       await Promise.all([
-        file.append(["a"]),
-        file.append(["b"]),
+        file.append([{ text: "a" }]),
+        file.append([{ text: "b" }]),
         file.clear(),
-        file.append(["c"]),
-        file.append(["d"]),
+        file.append([{ text: "c" }]),
+        file.append([{ text: "d" }]),
       ]);
       await file.close();
-      const again = new LineFile(path, await open(path, "a+"));
-      assert.equal(await again.read(isText), { entries: ["c", "d"], unreadable: 0 });
+      const again = lineFile(path, await open(path, "a+"));
+      assert.equal(await again.read(isText), { entries: [{ text: "c" }, { text: "d" }], unreadable: 0 });
       await again.close();
     }),
 );
@@ -198,16 +206,16 @@ disk(
   () =>
     inFolder(async ({ path, start }) => {
       await start();
-      const isText = (value: string): boolean => typeof value === "string";
-      const file = new LineFile(path, await open(path, "a+"));
+      const isText = ({ text }: { readonly text: string }): boolean => typeof text === "string";
+      const file = lineFile(path, await open(path, "a+"));
       await file.read(isText);
       const other = await open(path, "a+");
       await other.appendFile('"of another one wh');
-      await file.append(["a"]);
+      await file.append([{ text: "a" }]);
       await other.close();
       await file.close();
-      const again = new LineFile(path, await open(path, "a+"));
-      assert.equal(await again.read(isText), { entries: ["a"], unreadable: 1 });
+      const again = lineFile(path, await open(path, "a+"));
+      assert.equal(await again.read(isText), { entries: [{ text: "a" }], unreadable: 1 });
       await again.close();
     }),
 );

@@ -1,6 +1,7 @@
 /** A machine's disk: what is not synced may be lost with the power, in the middle of a line; a full disk takes a part. */
 import { Buffer } from "node:buffer";
 import type { FileHandle } from "node:fs/promises";
+import process from "node:process";
 import type { FileSystem, Machine, Scheduler } from "./scheduler.ts";
 
 interface File {
@@ -9,6 +10,9 @@ interface File {
   /** What outlives a loss of power. */
   synced: Uint8Array;
 }
+
+/** What `stat` says of every file: it is the machine's own. */
+const ownFile = { isFile: () => true, uid: process.geteuid?.(), mode: 0o100600 };
 
 export class Disk {
   readonly #scheduler: Scheduler;
@@ -67,7 +71,8 @@ export class Disk {
         truncate: (length: number) =>
           later("truncate", () => void (file.bytes = file.bytes.slice(0, length))),
         readFile: () => later("read", () => Buffer.from(file.bytes)),
-        stat: () => later("stat", () => ({ size: file.bytes.length })),
+        stat: () => later("stat", () => ({ ...ownFile, size: file.bytes.length })),
+        chmod: () => later("chmod", () => {}),
         close: () => later("close", () => {}),
       };
       return handle as unknown as FileHandle;

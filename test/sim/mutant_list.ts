@@ -202,7 +202,7 @@ const writes: readonly Mutant[] = [
   {
     name: "a /stop in the spool is forgotten after a restart",
     file: "lib/bot/wiring.ts",
-    text: "  overlayRestored(registry, entries, written);\n",
+    text: "  overlayRestored(registry, writes, written);\n",
     replacement: "",
     scene: "a /stop in the spool holds after a restart, before it is written",
   },
@@ -216,8 +216,8 @@ const writes: readonly Mutant[] = [
   {
     name: "the spool is acknowledged before it is on disk",
     file: "lib/util/json_lines_file.ts",
-    text: "    await this.#file.appendFile(bytes);\n    await this.#file.datasync();\n",
-    replacement: "    await this.#file.appendFile(bytes);\n",
+    text: "  await file.appendFile(bytes);\n  await file.datasync();\n",
+    replacement: "  await file.appendFile(bytes);\n",
     scene: "updates that are confirmed from the spool outlive a loss of power",
   },
 ];
