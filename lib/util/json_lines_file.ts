@@ -164,11 +164,12 @@ export async function openLineFile(options: LineFileOptions): Promise<LineFile> 
 
 async function openPrivately(options: LineFileOptions): Promise<FileHandle> {
   const { path } = options;
-  // Windows has no O_NOFOLLOW. A pipe without a reader would hold up the opening.
+  // Windows has no O_NOFOLLOW, and Deno follows links before it opens a file. A pipe would hold up the opening.
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
   let file: FileHandle | undefined;
   try {
     await fs.mkdir(dirname(path), { recursive: true });
+    if (await isLink(path)) throw linkRefusal(options);
     file = await fs.open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
     await makePrivate(file, options);
     return file;
@@ -176,9 +177,18 @@ async function openPrivately(options: LineFileOptions): Promise<FileHandle> {
     await file?.close();
     if (cause instanceof ConfigError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "ELOOP") throw refusalOf(options, "is a link", "name the file itself");
+    if (code === "ELOOP") throw linkRefusal(options);
     throw refusalOf(options, `cannot be written (${message})`, "name another one", ", or allow it", cause);
   }
+}
+
+/** Whether the path names a link; there may be nothing as yet. */
+function isLink(path: string): Promise<boolean> {
+  return fs.lstat(path).then((stats) => stats.isSymbolicLink(), () => false);
+}
+
+function linkRefusal(options: LineFileOptions): ConfigError {
+  return refusalOf(options, "is a link", "name the file itself");
 }
 
 /** Of a file in a folder that others can write to, somebody else may be the owner, or may read it. */

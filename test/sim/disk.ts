@@ -83,7 +83,9 @@ export class Disk {
         this.#files.set(path, file);
         return handleOf(file);
       });
-    return { open, mkdir: () => later("mkdir", () => undefined) } as unknown as FileSystem;
+    const mkdir = (): Promise<undefined> => later("mkdir", () => undefined);
+    const lstat = (): Promise<unknown> => later("lstat", () => ({ isSymbolicLink: () => false }));
+    return { open, mkdir, lstat } as unknown as FileSystem;
   }
 
   #append(file: File, data: Uint8Array): void {

@@ -171,7 +171,7 @@ function exits(scheduler: Scheduler, fetch: typeof globalThis.fetch | undefined)
   const refuse = (name: string) => (): never => {
     throw new Error(`${name} would leave the simulation`);
   };
-  const { open, mkdir } = fs;
+  const { open, mkdir, lstat } = fs;
   return [
     [globalThis, "Blob", ReadableBlob],
     [globalThis, "setInterval", refuse("setInterval()")],
@@ -181,6 +181,11 @@ function exits(scheduler: Scheduler, fetch: typeof globalThis.fetch | undefined)
       fs,
       "mkdir",
       (...args: Parameters<typeof mkdir>) => (scheduler.current?.files ?? { mkdir }).mkdir(...args),
+    ],
+    [
+      fs,
+      "lstat",
+      (...args: Parameters<typeof lstat>) => (scheduler.current?.files ?? { lstat }).lstat(...args),
     ],
   ];
 }

@@ -10,7 +10,7 @@ import { setImmediate as realImmediate } from "node:timers";
 import { type Random, randomOf } from "../support/histories.ts";
 import { type Globals, installGlobals } from "./globals.ts";
 
-export type FileSystem = Pick<typeof fs, "open" | "mkdir">;
+export type FileSystem = Pick<typeof fs, "open" | "mkdir" | "lstat">;
 
 /** A machine with one program on it, which ends with the machine's life. */
 export interface Machine {

@@ -137,7 +137,7 @@ export class World {
 
 /** The machine's own files. Time stands still while one is read or written. */
 function realFiles(scheduler: Scheduler): FileSystem {
-  const { open, mkdir } = fs;
+  const { open, mkdir, lstat } = fs;
   const holding = (handle: FileHandle): FileHandle =>
     new Proxy(handle, {
       get(target, name) {
@@ -152,5 +152,6 @@ function realFiles(scheduler: Scheduler): FileSystem {
   return {
     open: async (...args: Parameters<typeof open>) => holding(await scheduler.hold(open(...args))),
     mkdir: ((path: string, options: object) => scheduler.hold(mkdir(path, options))) as typeof mkdir,
+    lstat: ((path: string) => scheduler.hold(lstat(path))) as typeof lstat,
   };
 }
