@@ -1,7 +1,8 @@
 /** Creates a bot from environment variables and a file `.env`, and reports every mistake in them at once. */
 import process from "node:process";
-import { config } from "dotenv";
+import { config, populate } from "dotenv";
 import type { ChatType } from "../chats/events.ts";
+import { isThisMachine } from "../util/http/connections.ts";
 import { assertNoMistakes, lettersBetween, mistakesInNames } from "../util/validate.ts";
 import { MeanReversionTelegramBot } from "./bot.ts";
 import { botNames, type BotOptions, chatTypes, givenOptions, validateOptions } from "./options.ts";
@@ -29,23 +30,57 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
  * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, TELEGRAM_BROADCASTS_TABLE, AWS_REGION,
  * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between, or `everyone`), TELEGRAM_CHAT_TYPES (such as
  * `private,channel`), TELEGRAM_CHATS_PER_ADDER (a number, or `Infinity`), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and
- * of a `.env` file in the current folder, which never overrides a variable that is set.
+ * of a `.env` file in the current folder, which never overrides a variable that is set. A TELEGRAM_API_ROOT in the file
+ * counts only for a token that is in the file, too, and must be https or on this machine.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
  * @throws {ConfigError} Naming every variable and option that is missing, malformed or misspelt, and its rule.
  */
 export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): MeanReversionTelegramBot {
   if (typeof options !== "object" || options === null) assertNoMistakes(validateOptions(options));
-  const { parsed = {} } = config({ quiet: true });
+  const file = config({ quiet: true, processEnv: {} }).parsed ?? {};
   const given = givenOptions(options);
+  assertNoMistakes(redirections(file, given));
+  populate(process.env as Variables, file);
   const merged: Partial<BotOptions> = { ...environmentOptions(), ...given };
   const nameOf = (option: keyof BotOptions): string =>
     option in given || !(option in variables) ? option : variables[option as Variable];
   assertNoMistakes([
     ...mistakesInNames(options, botNames),
-    ...misspeltVariables(parsed, unsetVariables(merged)),
+    ...misspeltVariables(file, unsetVariables(merged)),
     ...validateOptions(merged, { nameOf }),
   ]);
   return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "" });
+}
+
+type Variables = Record<string, string>;
+
+const checksCertificates = "NODE_TLS_REJECT_UNAUTHORIZED";
+
+/**
+ * A sentence for each variable in `.env` that would send the token astray: the file may have come with a folder of somebody
+ * else's, and the token from elsewhere.
+ */
+function redirections(file: Variables, { botToken, apiRoot }: Partial<BotOptions>): string[] {
+  const counts = (name: string): boolean => Boolean(file[name]) && process.env[name] === undefined;
+  const mistakes: string[] = [];
+  if (counts(checksCertificates)) {
+    mistakes.push(`${checksCertificates} in .env does not count: set it in the environment.`);
+  }
+  if (apiRoot !== undefined || !counts(variables.apiRoot)) return mistakes;
+  const url = file[variables.apiRoot] ?? "";
+  const token = file[variables.botToken];
+  if ((botToken ?? process.env[variables.botToken] ?? token) !== token) {
+    mistakes.push(
+      `${variables.apiRoot} in .env counts only for a ${variables.botToken} in .env, and the token is from ` +
+        `elsewhere: set both in the environment, or both in .env.`,
+    );
+  }
+  if (/^http:/i.test(url) && URL.canParse(url) && !isThisMachine(new URL(url))) {
+    mistakes.push(
+      `${variables.apiRoot} in .env must be an https address, or one of this machine: else set it in the environment.`,
+    );
+  }
+  return mistakes;
 }
 
 /** The options that the environment sets. */

@@ -274,6 +274,65 @@ test(".env is read, silently, and overrides nothing", async () => {
   assert.equal(printed, []);
 });
 
+const rightsOfFile: readonly (readonly [string, Readonly<Record<string, string>>, string, RegExp?])[] = [
+  ["its own token", {}, `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=https://bots.test\n`],
+  [
+    "its own token, to this machine",
+    {},
+    `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=http://127.0.0.1:1\n`,
+  ],
+  [
+    "the same token",
+    { TELEGRAM_BOT_TOKEN: token },
+    `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=https://bots.test\n`,
+  ],
+  [
+    "the environment's token",
+    { TELEGRAM_BOT_TOKEN: token },
+    "TELEGRAM_API_ROOT=https://evil.test\n",
+    /^TELEGRAM_API_ROOT in \.env counts only for a TELEGRAM_BOT_TOKEN in \.env, .*: set both in the environment/,
+  ],
+  [
+    "the environment's token, though it has another one",
+    { TELEGRAM_BOT_TOKEN: token },
+    "TELEGRAM_BOT_TOKEN=1:x\nTELEGRAM_API_ROOT=http://127.0.0.1:1\n",
+    /^TELEGRAM_API_ROOT in \.env counts only for a TELEGRAM_BOT_TOKEN in \.env/,
+  ],
+  [
+    "its own token in the clear",
+    {},
+    `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=http://bots.test\n`,
+    /^TELEGRAM_API_ROOT in \.env must be an https address, or one of this machine: else set it in the environment\.$/,
+  ],
+  [
+    "the environment's choice",
+    { TELEGRAM_BOT_TOKEN: token, TELEGRAM_API_ROOT: "http://bots.test" },
+    "TELEGRAM_API_ROOT=https://evil.test\n",
+  ],
+  [
+    "connections that are not checked",
+    {},
+    `TELEGRAM_BOT_TOKEN=${token}\nNODE_TLS_REJECT_UNAUTHORIZED=0\n`,
+    /^NODE_TLS_REJECT_UNAUTHORIZED in \.env does not count: set it in the environment\.$/,
+  ],
+];
+
+for (const [what, variables, dotenv, mistake] of rightsOfFile) {
+  test(`.env ${mistake === undefined ? "may" : "may not"} send elsewhere: ${what}`, () =>
+    withEnvironment(variables, () => {
+      if (mistake === undefined) return void createTelegramBotFromEnv();
+      for (const times of [1, 2]) assert.match(mistakes(), mistake, `asked ${times} times`);
+      assert.is(process.env["TELEGRAM_API_ROOT"], variables["TELEGRAM_API_ROOT"]);
+      assert.is(process.env["NODE_TLS_REJECT_UNAUTHORIZED"], undefined);
+    }, dotenv));
+}
+
+test("an address in .env is not for a token that is given as an option", () =>
+  withEnvironment({}, () => {
+    assert.match(mistakes({ botToken: token }), /^TELEGRAM_API_ROOT in \.env counts only/);
+    void createTelegramBotFromEnv({ botToken: token, apiRoot: "https://bots.test" });
+  }, "TELEGRAM_API_ROOT=https://evil.test\n"));
+
 test("a variable that is spelt nearly as ours is a mistake, wherever it stands", async () => {
   const near = { TELEGRAM_CHAT_TABLE: "x", TELEGRAM_ALLOWED_USER: "1", TELEGRAM_AUTOREGISTER: "no" };
   await withEnvironment({ TELEGRAM_BOT_TOKEN: token, ...near }, () => {
