@@ -32,8 +32,8 @@ export interface UpdateHandler {
 /** Options of a webhook. */
 export interface WebhookOptions {
   /**
-   * The `secret_token` that you gave to setWebhook, so that only Telegram's requests are accepted: 1 to 256 letters,
-   * digits, _ and -. Default: TELEGRAM_WEBHOOK_SECRET.
+   * The `secret_token` that you gave to setWebhook, so that only Telegram's requests are accepted: 16 to 256
+   * letters, digits, _ and -, made by chance, such as by `openssl rand -hex 32`. Default: TELEGRAM_WEBHOOK_SECRET.
    */
   readonly secretToken?: string | undefined;
 }
@@ -41,8 +41,9 @@ export interface WebhookOptions {
 const webhookNames = { known: namesOf<WebhookOptions>({ secretToken: true }) };
 const secretRule: Rule = {
   ...textRule(
-    "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token",
-    /^[A-Za-z0-9_-]{1,256}$/,
+    "16 to 256 letters, digits, _ and -, such as openssl rand -hex 32 makes: the same that you give to setWebhook as " +
+      "secret_token",
+    /^[A-Za-z0-9_-]{16,256}$/,
   ),
   isSecret: true,
 };
@@ -67,7 +68,7 @@ export interface WebhookCallback {
  *
  * It answers 200 only once the bot has kept the update, and 500 where it could not, so that Telegram sends it again.
  * A request without the secret gets a 401, and its body is not read.
- * @throws {ConfigError} If the secret is missing or malformed, or an option unknown.
+ * @throws {ConfigError} If the secret is missing, malformed or shorter than 16, or an option unknown.
  */
 export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}): WebhookCallback {
   const secret = readSecret(bot, options);

@@ -173,11 +173,11 @@ for (const mishap of Object.keys(mayHaveArrived) as Mishap[]) {
   test(`${mishap}, on the way to a webhook: ${then}`, () =>
     withBotOverHttp(async ({ bot, server, logs, item }) => {
       await bot.initialize();
-      const callback = webhookCallback(bot, { secretToken: "s3cret" });
+      const callback = webhookCallback(bot, { secretToken: "s3cret-of-the-test" });
       await using host = await serve("Node", callback);
       await using box = await Middlebox.before(host.url);
       const url = `${box.url}/`;
-      const set = `setWebhook?url=${encodeURIComponent(url)}&secret_token=s3cret`;
+      const set = `setWebhook?url=${encodeURIComponent(url)}&secret_token=s3cret-of-the-test`;
       await (await fetch(`${server.apiRoot}/bot${server.token}/${set}`)).text();
       const ada = server.user();
       box.befall(mishap, 1);

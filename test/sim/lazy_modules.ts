@@ -44,7 +44,9 @@ async function useBot(): Promise<void> {
   telegram.server.user().say("/start");
   await bot.broadcast("warm-up", { broadcastId: "warm-up" });
   await bot.stopBot();
-  const webhook = webhookCallback({ handleUpdate: () => Promise.resolve() }, { secretToken: "warm-up" });
+  const webhook = webhookCallback({ handleUpdate: () => Promise.resolve() }, {
+    secretToken: "warm-up-of-a-simulation",
+  });
   await webhook(new Request(telegramRoot));
 
   const theirs = new Bot(token, { client: { apiRoot: telegramRoot, fetch } });

@@ -12,6 +12,8 @@ export async function warmUp(): Promise<void> {
   await import("../../lib/telegram/rate_limit/rate_limiter.ts");
   await loadMarshalling();
   // A request without the secret, which loads what reads it.
-  await webhookCallback({ handleUpdate: () => Promise.resolve() }, { secretToken: "a" })({});
+  await webhookCallback({ handleUpdate: () => Promise.resolve() }, {
+    secretToken: "warm-up-of-a-simulation",
+  })({});
   await playHistory(planOf(0));
 }

@@ -18,7 +18,7 @@ import {
 } from "../support/bot.ts";
 import { type Kind, kinds, serve, type WebhookServer } from "../support/webhook_servers.ts";
 
-const secretToken = "s3cret-Token_1";
+const secretToken = "s3cret-Token_123";
 const header = "X-Telegram-Bot-Api-Secret-Token";
 const megabyte = 1_000_000;
 const welcome = "Welcome! You are subscribed.";
@@ -349,7 +349,8 @@ async function withVariable(value: string | undefined, body: () => unknown): Pro
   }
 }
 
-const rule = "1 to 256 letters, digits, _ and -: the same that you give to setWebhook as secret_token";
+const rule = "16 to 256 letters, digits, _ and -, such as openssl rand -hex 32 makes: " +
+  "the same that you give to setWebhook as secret_token";
 
 for (const value of [undefined, ""]) {
   test(`no secret, and the variable is ${value === "" ? "empty" : "not set"}: what to do`, () =>
@@ -363,7 +364,11 @@ for (const value of [undefined, ""]) {
     }));
 }
 
-for (const secret of ["", "with space", "ä", "x".repeat(257), "a\n", 5, { a: 1 }]) {
+for (
+  const secret of ["", "fifteen-letters", "with space in it, and long", "ä", "x".repeat(257), "a\n", 5, {
+    a: 1,
+  }]
+) {
   test(`the secret ${JSON.stringify(secret).slice(0, 20)} is refused, and not shown`, () =>
     withVariable("fine", () => {
       const words = `secretToken must be ${rule} (its value is not shown).`;
@@ -372,7 +377,7 @@ for (const secret of ["", "with space", "ä", "x".repeat(257), "a\n", 5, { a: 1 
 }
 
 test("a malformed variable is named", () =>
-  withVariable("with space", () => {
+  withVariable("with space in it, and long", () => {
     const words = `TELEGRAM_WEBHOOK_SECRET must be ${rule} (its value is not shown).`;
     assert.is(mistakeIn(updateRecorder()), words);
   }));

@@ -96,8 +96,8 @@ const places: Readonly<Record<string, Place>> = {
   },
   "a webhook": {
     call: (options) => webhookCallback(bot, options),
-    options: { secretToken: "secret" },
-    required: { secretToken: "secret" },
+    options: { secretToken: "secret-of-a-test" },
+    required: { secretToken: "secret-of-a-test" },
     kind: ConfigError,
     isCheap: true,
   },
@@ -361,7 +361,7 @@ test("names that strangers try first are refused, each with the right one or the
 
 test("options that are no object are refused", async () => {
   const { TELEGRAM_WEBHOOK_SECRET: before } = process.env;
-  process.env["TELEGRAM_WEBHOOK_SECRET"] = "fine";
+  process.env["TELEGRAM_WEBHOOK_SECRET"] = "fine-and-long-enough";
   try {
     const constructors: readonly [(options: never) => unknown, string][] = [
       ...[TelegramDynamoDBStorage, DynamoDBLedger].map((Class) =>
