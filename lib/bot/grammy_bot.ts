@@ -1,9 +1,9 @@
 /** The grammY bot inside the toolkit's: its route to Telegram, and the user's handlers. */
 import { Bot, type BotConfig, type Composer, Context, type Middleware, type Transformer } from "grammy/web";
-import { asGrammySignal, clientOptions, nameNetworkCause, redactFailures } from "../telegram/client.ts";
+import { asGrammySignal, clientOptions, makeFailuresSafe, nameNetworkCause } from "../telegram/client.ts";
 import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { Lazy } from "../util/async.ts";
-import { hideToken, registerSecret } from "../util/redact.ts";
+import { hideToken, registerSecret } from "../util/safe_text.ts";
 import { type HandlerLimitOptions, limitHandlers } from "./handlers.ts";
 
 /** Loaded with the first call. */
@@ -65,7 +65,7 @@ export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
     return new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
   });
   const limitRate: Transformer = async (...call) => await (await rateLimiter.get()).transformer(...call);
-  grammy.api.config.use(limitRate, redactFailures, nameNetworkCause);
+  grammy.api.config.use(limitRate, makeFailuresSafe, nameNetworkCause);
   grammy.useOwn(limitHandlers(options));
   return { grammy, openRateLimiter: () => rateLimiter.get() };
 }

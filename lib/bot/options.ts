@@ -12,7 +12,7 @@ import { defaultMessagesPerSecond } from "../telegram/client.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
-import { redact } from "../util/redact.ts";
+import { redact } from "../util/safe_text.ts";
 import {
   assertNoMistakes,
   configMistakes,

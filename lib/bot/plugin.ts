@@ -21,7 +21,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { Lazy } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { registerSecret } from "../util/redact.ts";
+import { registerSecret } from "../util/safe_text.ts";
 import { type Names, namesOf } from "../util/validate.ts";
 import { botNames, type OptionsWithDefaults, resolveOptions } from "./options.ts";
 

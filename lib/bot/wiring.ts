@@ -17,7 +17,7 @@ import { WriteQueue } from "../chats/write_queue.ts";
 import { type ChatWrite, writeOne, type WriteTarget } from "../chats/writer.ts";
 import { TelegramDynamoDBStorage } from "../dynamodb/chat_storage.ts";
 import type { CatchUp } from "../telegram/catch_up.ts";
-import { asGrammySignal, clientOptions, nameNetworkCause, redactFailures } from "../telegram/client.ts";
+import { asGrammySignal, clientOptions, makeFailuresSafe, nameNetworkCause } from "../telegram/client.ts";
 import { poll } from "../telegram/polling.ts";
 import { PollMonitor } from "../telegram/polling_retry.ts";
 import { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
@@ -312,7 +312,7 @@ export async function createPluginBroadcaster(options: PluginBroadcasterOptions)
   const api = new Api(token, clientOptions(client));
   const ask = (ending: AbortSignal): Promise<unknown> => api.getMe(asGrammySignal(ending));
   const rateLimiter = new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
-  api.config.use(rateLimiter.transformer, redactFailures, nameNetworkCause);
+  api.config.use(rateLimiter.transformer, makeFailuresSafe, nameNetworkCause);
   return new Broadcaster({
     ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
     ledgers: await openLedgers({ ...ledgerOptionsOf(storage), ledger }, registry, clock, logger),

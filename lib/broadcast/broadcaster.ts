@@ -13,7 +13,7 @@ import { settleWithin } from "../util/async.ts";
 import { monotonic } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { redactError } from "../util/redact.ts";
+import { makeErrorSafe } from "../util/safe_text.ts";
 import type { PauseControl } from "./broadcast_run.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import { type BroadcastMessage, type BroadcastOptions, expiryOf } from "./options.ts";
@@ -114,7 +114,7 @@ export class Broadcaster {
       return await this.#run(broadcastId, request);
     } catch (error) {
       // What the caller's own functions throw may hold anything.
-      redactError(error);
+      makeErrorSafe(error);
       throw error;
     }
   }

@@ -11,7 +11,7 @@ import { maxBroadcastLength } from "../telegram/split.ts";
 import { isEntityOf, type TextPart } from "../telegram/text.ts";
 import { type Clock, secondsHint } from "../util/clock.ts";
 import { botOptionNames } from "../util/option_owners.ts";
-import { redact } from "../util/redact.ts";
+import { safeText } from "../util/safe_text.ts";
 import {
   anything,
   assertOptions,
@@ -100,7 +100,7 @@ function notText(text: unknown, hasPhoto: boolean): string {
 function assertNoFileName(photo: unknown): void {
   if (typeof photo !== "string" || !/\.(png|jpe?g|webp|gif)$/i.test(photo)) return;
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(photo) || /^[a-z\d-]+(\.[a-z\d-]+)+(:\d+)?\//i.test(photo)) return;
-  const name = redact(JSON.stringify(photo.slice(0, 100)));
+  const name = safeText(JSON.stringify(photo.slice(0, 100)));
   throw new TypeError(
     `Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL: ${name} is the name of a file, ` +
       `so hand over its bytes: await readFile(${name})`,

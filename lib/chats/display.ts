@@ -12,6 +12,7 @@ import {
   type Fact,
   factsTable,
   heading,
+  plainLines,
   type SafeHtml,
   small,
   table,
@@ -63,9 +64,7 @@ export function showChats(page: readonly Chat[]): MimeBundle {
   const names = ["chat_id", "name", "standing", "messages", "last active"];
   const more = page.length > rowsAtMost ? `… and ${count(page.length - rowsAtMost)} more` : "";
   return {
-    "text/plain": [title, ...rows.map((row) => `  ${row.join("  ")}`), ...more ? [`  ${more}`] : []].join(
-      "\n",
-    ),
+    "text/plain": plainLines(title, [...rows.map((row) => row.join("  ")), ...more ? [more] : []]),
     "text/html": block([heading(title), table(names, rows), small(more)]),
   };
 }

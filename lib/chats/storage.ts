@@ -4,7 +4,7 @@ import { createSemaphore } from "../util/async.ts";
 import { type Clock, dayMs, parseTime, systemClock } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
-import { redact, redactedOptions } from "../util/redact.ts";
+import { safeOptions, safeText } from "../util/safe_text.ts";
 import {
   assertNames,
   assertOptions,
@@ -103,7 +103,7 @@ export class StorageError extends Error {
 
   /** For storages of your own: `message` says what happened and what to check. */
   constructor(reason: StorageFailure, message: string, options?: ErrorOptions) {
-    super(redact(message), redactedOptions(options));
+    super(safeText(message), safeOptions(options));
     this.reason = reason;
   }
 }

@@ -15,7 +15,7 @@ import { createSemaphore, deadline, DeadlineError } from "../util/async.ts";
 import { type Clock, steady, systemClock } from "../util/clock.ts";
 import { rootCauseOf } from "../util/errors.ts";
 import { createTransport } from "../util/http/transport.ts";
-import { registerSecret } from "../util/redact.ts";
+import { registerSecret } from "../util/safe_text.ts";
 import { errorName, storageError } from "./errors.ts";
 
 export type Item = Record<string, AttributeValue>;

@@ -11,7 +11,7 @@ import type { Api, ApiClientOptions, Transformer } from "grammy/web";
 import { rootCauseOf } from "../util/errors.ts";
 import { unsentCode } from "../util/http/connections.ts";
 import { createTransport } from "../util/http/transport.ts";
-import { redact, redactError } from "../util/redact.ts";
+import { makeErrorSafe, safeText } from "../util/safe_text.ts";
 
 /** Long enough for calls that wait behind a link that is down for a minute: others wait behind them meanwhile, too. */
 const callWithinSeconds = 120;
@@ -84,7 +84,7 @@ export function somebodyElse(service: string): string {
 
 /**
  * Puts the cause into the messages of grammY's network errors, which only say that a request has failed. To be installed
- * after the transformers that redact errors: it repeats what these have left.
+ * after the transformers that make errors safe: it repeats what these have left.
  */
 export const nameNetworkCause: Transformer = async (prev, method, payload, signal) => {
   try {
@@ -99,12 +99,12 @@ export const nameNetworkCause: Transformer = async (prev, method, payload, signa
 };
 
 /** Removes secrets from errors of calls, and from the descriptions of Telegram's refusals. */
-export const redactFailures: Transformer = async (prev, method, payload, signal) => {
+export const makeFailuresSafe: Transformer = async (prev, method, payload, signal) => {
   try {
     const answer = await prev(method, payload, signal);
-    return answer?.ok === false ? { ...answer, description: redact(String(answer.description)) } : answer;
+    return answer?.ok === false ? { ...answer, description: safeText(String(answer.description)) } : answer;
   } catch (error) {
-    redactError(error);
+    makeErrorSafe(error);
     throw error;
   }
 };

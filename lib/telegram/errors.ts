@@ -1,7 +1,7 @@
 /** The error that ends a bot on Telegram's side, with its fix in the message. */
 import { proxyHint } from "../util/http/proxy.ts";
 import { rootCauseOf } from "../util/errors.ts";
-import { redact, redactedOptions } from "../util/redact.ts";
+import { safeOptions, safeText } from "../util/safe_text.ts";
 
 /** The token is refused, or Telegram is out of reach. */
 export class TelegramError extends Error {
@@ -12,7 +12,7 @@ export class TelegramError extends Error {
 
   /** @ignore Thrown by the bot. */
   constructor(reason: TelegramError["reason"], message: string, options?: ErrorOptions) {
-    super(redact(message), redactedOptions(options));
+    super(safeText(message), safeOptions(options));
     this.reason = reason;
   }
 }

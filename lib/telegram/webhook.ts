@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
 import { Lazy } from "../util/async.ts";
-import { registerSecret } from "../util/redact.ts";
+import { registerSecret } from "../util/safe_text.ts";
 import {
   assertNoMistakes,
   configMistakes,

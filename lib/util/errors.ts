@@ -1,5 +1,5 @@
 /** The text of a thrown value, and of the error that it wraps, without secrets. */
-import { redact } from "./redact.ts";
+import { safeText } from "./safe_text.ts";
 
 /**
  * The message of a thrown value, or its stack if there is one. Code of the user's may throw a value that is no error, or
@@ -7,7 +7,7 @@ import { redact } from "./redact.ts";
  */
 export function messageOf(error: unknown, part: "message" | "stack" = "message"): string {
   try {
-    return redact(error instanceof Error ? String(error[part] ?? error.message) : String(error));
+    return safeText(error instanceof Error ? String(error[part] ?? error.message) : String(error));
   } catch {
     return "something was thrown that cannot be shown";
   }
@@ -36,5 +36,5 @@ export function rootCauseOf(error: unknown, depth: number = 0): string {
   const inner = Array.isArray(errors) && errors.length > 0 ? errors : [cause ?? wrapped];
   const causes = depth < depthAtMost ? inner.map((each) => rootCauseOf(each, depth + 1)).filter(Boolean) : [];
   const own = [message, code].find((text) => typeof text === "string" && text !== "") ?? "";
-  return [...new Set(causes)].join("; ") || redact(String(own).replace(/[.!]$/, ""));
+  return [...new Set(causes)].join("; ") || safeText(String(own).replace(/[.!]$/, ""));
 }

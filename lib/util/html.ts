@@ -1,5 +1,8 @@
-/** HTML and SVG with every text escaped, and the parts of which the views in notebooks are made. */
+/**
+ * HTML and SVG with every text escaped, control characters included, and the parts of which the views in notebooks are made.
+ */
 import type { MimeBundle } from "./display.ts";
+import { escapeControls, escapeLines } from "./safe_text.ts";
 
 /** Markup, which is not escaped again. */
 export class SafeHtml {
@@ -38,7 +41,7 @@ export function safeHtml(template: TemplateStringsArray, ...contents: readonly C
 function escaped(content: Content): string {
   if (content instanceof SafeHtml) return content.text;
   if (Array.isArray(content)) return content.map(escaped).join("");
-  return String(content).replace(/[&<>"']/g, (letter) => entities[letter] ?? "");
+  return escapeLines(String(content)).replace(/[&<>"']/g, (letter) => entities[letter] ?? "");
 }
 
 // The parts of a view, in the notebook's own text colour, so that they are legible on light and on dark.
@@ -181,8 +184,13 @@ function bar(index: number, share: number, label: string): SafeHtml {
 /** The view of a value: its title and facts as plain text, and its parts as HTML. */
 export function bundle(title: string, facts: readonly Fact[], parts: readonly SafeHtml[]): MimeBundle {
   const width = Math.max(0, ...facts.map(([name]) => name.length));
-  const lines = facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
-  return { "text/plain": [title, ...lines].join("\n"), "text/html": block(parts) };
+  const lines = facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+  return { "text/plain": plainLines(title, lines), "text/html": block(parts) };
+}
+
+/** A title, and lines below it; a break within one of them is shown. */
+export function plainLines(title: string, lines: readonly string[]): string {
+  return [escapeControls(title), ...lines.map((line) => `  ${escapeControls(line)}`)].join("\n");
 }
 
 /** The parts as one block of HTML, as wide as the notebook. */

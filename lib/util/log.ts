@@ -1,6 +1,6 @@
 /** The logger, and ways to log what happens often: a few times a minute, or once at its beginning and once at its end. */
 import { type Clock, monotonic } from "./clock.ts";
-import { redact } from "./redact.ts";
+import { safeText } from "./safe_text.ts";
 
 /** Where the toolkit logs: one line for what a person wants to know, and none for the rest. */
 export interface Logger {
@@ -19,28 +19,14 @@ export const consoleLogger: Logger = {
   error: (message) => console.error(message),
 };
 
-/** Characters that move a terminal's cursor, change its colours, or turn the direction of what follows. */
-// deno-lint-ignore no-control-regex -- these are what is looked for
-const controls = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/** Shows control characters and those that change the direction of a text, as `\u001b`; what others write may hold them. */
-export function escapeControls(text: string): string {
-  return text.replace(controls, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
 /** Of what is logged nothing is a secret, and nothing changes how a terminal shows the rest; lines and tabs stay. */
 export function createSafeLogger(logger: Logger): Logger {
-  const safe = (message: string): string =>
-    redact(String(message)).split(/([\n\t])/).map(escapeUnlessBreak).join("");
+  const safe = (message: string): string => safeText(String(message));
   return {
     info: (message) => logger.info(safe(message)),
     warn: (message) => logger.warn(safe(message)),
     error: (message) => logger.error(safe(message)),
   };
-}
-
-function escapeUnlessBreak(text: string): string {
-  return text === "\n" || text === "\t" ? text : escapeControls(text);
 }
 
 const linesPerMinute = 10;

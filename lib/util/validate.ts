@@ -5,7 +5,7 @@
  */
 import { inspect } from "node:util";
 import { distance } from "fastest-levenshtein";
-import { redact, redactedOptions } from "./redact.ts";
+import { safeOptions, safeText } from "./safe_text.ts";
 
 type ErrorClass = new (message: string) => Error;
 
@@ -99,7 +99,7 @@ export class ConfigError extends Error {
 
   /** @ignore Thrown by the toolkit. */
   constructor(message: string, options?: ErrorOptions) {
-    super(redact(message), redactedOptions(options));
+    super(safeText(message), safeOptions(options));
   }
 }
 
@@ -282,7 +282,7 @@ const longestValue = 100;
 /** A value that came into a name's place may be a secret. */
 function shownName(name: string): string {
   if (name.length > longestName) return `A name of ${name.length} characters, which is not shown,`;
-  const text = redact(name);
+  const text = safeText(name);
   return /^[\w$-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
@@ -293,9 +293,9 @@ function shownName(name: string): string {
 export function shown(value: unknown, isData: boolean = false): string {
   if (!isObject(value) || value instanceof Date) {
     const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-    return redact(text).slice(0, longestValue);
+    return safeText(text).slice(0, longestValue);
   }
-  if (isData) return redact(inspect(value, { depth: 1, breakLength: Infinity })).slice(0, longestValue);
+  if (isData) return safeText(inspect(value, { depth: 1, breakLength: Infinity })).slice(0, longestValue);
   return `an object (${value.constructor?.name ?? "of no class"})`;
 }
 

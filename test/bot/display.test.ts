@@ -82,6 +82,19 @@ test("a chat shows its facts, and its name does no harm", () => {
   assert.match(showChat({ ...ada, user_info: {} })["text/plain"] ?? "", /^Chat 7001: active\n/);
 });
 
+test("control characters in what others have written are shown, in each form", () => {
+  const name = "\u001b[2JEve\u202e\nactive";
+  const chat: Chat = { ...ada, last_active: "\u0007", user_info: { first_name: name, "k\u009b": "\u2066" } };
+  for (const bundle of [showChat(chat), showChats([chat])]) {
+    for (const [form, text] of Object.entries(bundle)) {
+      // deno-lint-ignore no-control-regex -- these are what is looked for
+      assert.not.match(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/, form);
+      assert.match(text, "\\u001b[2JEve\\u202e", form);
+    }
+    assert.not.match(bundle["text/plain"] ?? "", /^active/m, "a name makes no line of its own");
+  }
+});
+
 test("a page of chats is a table of the first ones", () => {
   const page = Array.from({ length: 5300 }, (_, index) => ({ ...ada, chat_id: index + 1 }));
   const html = showChats(page)["text/html"] ?? "";

@@ -3,7 +3,7 @@
  * name in NO_PROXY stands for its subdomains, too, as curl and Deno read it.
  */
 import process from "node:process";
-import { registerSecret } from "../redact.ts";
+import { registerSecret } from "../safe_text.ts";
 
 /** The names of the variables that set a proxy, in both cases. */
 export const allProxyVariables: readonly string[] = ["https_proxy", "http_proxy", "all_proxy"]

@@ -60,7 +60,7 @@ const seconds: Readonly<Record<string, number>> = {
   "sim/scenes": 12,
   "telegram/polling_offsets": 4,
   "telegram/rate_limit/rates": 2,
-  "util/redact": 2,
+  "util/safe_text": 2,
 };
 
 const secondsOf = (file: string): number => seconds[file.replace(".test.ts", "")] ?? 1;

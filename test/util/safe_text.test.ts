@@ -6,8 +6,11 @@ import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import fc from "fast-check";
 import type { Context } from "grammy";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { StorageError } from "../../lib/chats/storage.ts";
+import { messageOf } from "../../lib/util/errors.ts";
 import { createSafeLogger } from "../../lib/util/log.ts";
-import { redact, redactError, registerSecret } from "../../lib/util/redact.ts";
+import { makeErrorSafe, redact, registerSecret } from "../../lib/util/safe_text.ts";
+import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import { deadAddress, FastClock, Logs, pause, subscribers, until, withBot } from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
@@ -256,6 +259,26 @@ test("a log line shows control characters, and turns nothing around", async () =
   }, { state: "made" });
 });
 
+test("errors and reports show control characters that others have sent", async () => {
+  const evil = "\u001b[2Jx\u202ey\u0085";
+  const shown = "\\u001b[2Jx\\u202ey\\u0085";
+  assert.is(new ConfigError(`a\n\t${evil}`).message, `a\n\t${shown}`);
+  assert.match(messageOf(new StorageError("table", "x", { cause: new Error(evil) }).cause), shown);
+  await withBot(async ({ bot, server }) => {
+    const user = server.user();
+    user.say("/start");
+    await bot.startBot();
+    await user.received("Welcome! You are subscribed.");
+    server.fault({ method: "sendMessage", answer: { error_code: 400, description: `Bad Request: ${evil}` } });
+    const { errors } = await bot.broadcast("signal");
+    assert.match(errors[0]?.message ?? "", shown);
+    const order = (): never => {
+      throw new TypeError(evil);
+    };
+    assert.is((await failureOf(bot.broadcast("signal", { order }))).message.includes("\u001b"), false);
+  }, { state: "made" });
+});
+
 test("no console and no JSON shows the token of the bot, of its grammY bot, or of a handler's context", async () => {
   await withBot(async ({ bot, server, settled }) => {
     const contexts: Context[] = [];
@@ -292,7 +315,7 @@ test("redact() finds a token behind a million digits, without looking at them ag
 
 test.run();
 
-const units = suite("redact() and redactError()");
+const units = suite("redact() and makeErrorSafe()");
 
 registerSecret(token, "<token>");
 
@@ -328,28 +351,28 @@ units("redact() knows by its shape what is a secret, and what is none", () => {
   for (const text of harmless) assert.is(redact(text), text);
 });
 
-units("redactError() reaches every error that an error stands for, and survives what is odd", () => {
+units("makeErrorSafe() reaches every error that an error stands for, and survives what is odd", () => {
   const url = `http://127.0.0.1/bot${token}/getMe`;
   const error = new AggregateError([new Error(url), url], url, { cause: new Error(url, { cause: { url } }) });
   Object.assign(error, { error: new TypeError(url), self: error, url, list: [url, [url]] });
-  redactError(error);
+  makeErrorSafe(error);
   assert.is(shown(error).indexOf(secret), -1);
   const frozen = Object.freeze(new Error("nothing secret"));
-  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) redactError(odd);
+  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) makeErrorSafe(odd);
 });
 
 units(
-  "redactError() of an error that cannot be changed does not hide the error behind one of its own",
+  "makeErrorSafe() of an error that cannot be changed does not hide the error behind one of its own",
   () => {
     const frozen = Object.freeze(new Error(`http://127.0.0.1/bot${token}/getMe`));
-    redactError(frozen);
+    makeErrorSafe(frozen);
     const accessor = Object.defineProperty(new Error("x"), "odd", {
       get: () => {
         throw new Error("do not look");
       },
       enumerable: true,
     });
-    redactError(accessor);
+    makeErrorSafe(accessor);
   },
 );
 

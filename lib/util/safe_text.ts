@@ -1,6 +1,7 @@
 /**
- * Keeps secrets out of all that leaves the toolkit: texts of errors, log lines, reports, the ledger. What is known to be a
- * secret is searched for by its value; what only looks like one, by its shape.
+ * Makes safe all that leaves the toolkit: texts of errors, log lines, reports, the ledger. It keeps secrets out of them: what
+ * is known to be one is searched for by its value, what only looks like one by its shape. And it shows control characters,
+ * which names, items and answers of others may hold.
  */
 import { inspect } from "node:util";
 
@@ -42,22 +43,41 @@ export function redact(text: string): string {
   return clean;
 }
 
-/** An error's options, without secrets in what it wraps. */
-export function redactedOptions(options: ErrorOptions | undefined): ErrorOptions | undefined {
-  redactError(options?.cause);
+/** Characters that move a terminal's cursor, change its colours, or turn the direction of what follows. */
+// deno-lint-ignore no-control-regex -- these are what is looked for
+const controls = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Shows control characters and those that change the direction of a text, as `\u001b`. */
+export function escapeControls(text: string): string {
+  return text.replace(controls, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** The same for a text of several lines: breaks and tabs stay. */
+export function escapeLines(text: string): string {
+  return text.split(/([\n\t])/).map((part, index) => index % 2 === 0 ? escapeControls(part) : part).join("");
+}
+
+/** The text without secrets, and with control characters shown. */
+export function safeText(text: string): string {
+  return escapeLines(redact(text));
+}
+
+/** An error's options, with what it wraps made safe. */
+export function safeOptions(options: ErrorOptions | undefined): ErrorOptions | undefined {
+  makeErrorSafe(options?.cause);
   return options;
 }
 
-/** Removes secrets from an error and from every error that it wraps, in place. */
-export function redactError(error: unknown, seen: Set<unknown> = new Set()): void {
+/** Makes the texts of an error safe, and of every error that it wraps, in place. */
+export function makeErrorSafe(error: unknown, seen: Set<unknown> = new Set()): void {
   if (typeof error !== "object" || error === null || seen.has(error)) return;
   seen.add(error);
   for (const key of Object.getOwnPropertyNames(error)) {
     const value = valueOf(error, key);
-    if (typeof value !== "string") redactError(value, seen);
-    else if (redact(value) !== value) {
+    if (typeof value !== "string") makeErrorSafe(value, seen);
+    else if (safeText(value) !== value) {
       const enumerable = key !== "message" && key !== "stack";
-      const clean = { value: redact(value), writable: true, configurable: true, enumerable };
+      const clean = { value: safeText(value), writable: true, configurable: true, enumerable };
       Reflect.defineProperty(error, key, clean);
     }
   }
