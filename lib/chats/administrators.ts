@@ -24,8 +24,10 @@ export function createAdministratorCheck(clock: Clock): AdministratorCheck {
   const administratorsOf = async (api: Api, chatId: number): Promise<ReadonlySet<number>> => {
     const remembered = known.get(chatId);
     if (remembered !== undefined && now() < remembered.until) return remembered.ids;
+    // What Telegram answers may be as old as the question.
+    const until = now() + rememberedMs;
     const ids = await ask(api, chatId);
-    known.set(chatId, { until: now() + rememberedMs, ids });
+    known.set(chatId, { until, ids });
     return ids;
   };
 

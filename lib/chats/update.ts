@@ -111,10 +111,13 @@ export class UpdateParser {
   ): Promise<ParsedUpdate | undefined> {
     const { id: chatId, type: chatType } = message.chat;
     const command = commandOf(message.text, botUsername);
+    // Of a group's commands only an administrator's /start subscribes it.
+    const isGroup = chatType === "group" || chatType === "supergroup";
+    const mayRegister = this.#registers && !(isGroup && isCommand(message.text));
     const parsed = (
       intent: Intent,
       kind: MessageEvent["kind"] = "message",
-      registers: boolean = this.#registers,
+      registers: boolean = mayRegister,
     ): ParsedUpdate => {
       // Only a supergroup can have a group before it.
       const isKept = kind !== "start" && chatType === "supergroup" ? { isKept: true } : {};
@@ -131,11 +134,10 @@ export class UpdateParser {
     if (command === "help" || command === "status") return parsed(command);
     if (command !== "start" && command !== "stop") return parsed("nothing");
     const may = chatType === "private" ? "yes" : await this.#isAdministrator(api, message);
-    if (may === "yes") return parsed(command, command);
-    // A refused command counts as a message, and registers nobody.
-    return may === "no"
-      ? parsed("refused", "message", false)
-      : { chatId, intent: "undecided", write: undefined };
+    // A /stop of an unknown chat is kept, too, so that no later message subscribes it.
+    if (may === "yes") return parsed(command, command, this.#registers);
+    // A refused command counts as a message.
+    return may === "no" ? parsed("refused") : { chatId, intent: "undecided", write: undefined };
   }
 
   #parseMembership(
@@ -241,6 +243,11 @@ export function commandOf(text: unknown, botUsername: string): string | undefine
   const [, name, target] = /^\/(\w{1,64})(?:@(\w{3,32}))?(?![\p{L}\p{N}_/<>])/u.exec(text) ?? [];
   if (target !== undefined && target.toLowerCase() !== botUsername.toLowerCase()) return undefined;
   return name?.toLowerCase();
+}
+
+/** Whether it is a command, of this bot or of another one. */
+function isCommand(text: unknown): boolean {
+  return typeof text === "string" && /^\/\w/.test(text);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -185,6 +185,17 @@ test("a chat that is gone, and cannot be kept so, is told to the logger in words
   });
 });
 
+test("what fails for many chats is told ten times a minute", async () => {
+  await withTheirs(WebBot, async ({ server, logs, settled }) => {
+    const answer = { error_code: 400, description: "Bad Request: not today" };
+    server.fault({ method: "sendMessage", times: Infinity, answer });
+    for (let count = 0; count < 40; count++) server.user().say("/start");
+    await settled();
+    assert.is(logs.of("warn", "could not be answered").length, 10);
+    assert.is(logs.lines.length, 10);
+  });
+});
+
 test("a table that cannot be read sends to nobody, and is read again with the next call", async () => {
   await withTheirs(WebBot, async ({ theirs, gate, server, subscribers }) => {
     gate.deny("DescribeTable");

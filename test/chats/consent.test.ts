@@ -3,6 +3,7 @@ import type { BotApiServer, LocalChat, LocalGroup, LocalUser } from "../../lib/l
 import { assert, suite } from "../harness.ts";
 import {
   HandClock,
+  pause,
   said,
   type Scene,
   type SceneOptions,
@@ -553,6 +554,41 @@ inGroups("anybody's other message registers a group", async ({ server, settled, 
   assert.equal((await item(group))?.["user_info"], { M: { title: { S: "Desk" } } });
 });
 
+inGroups("no command registers a group but an administrator's /start", async ({ server, settled, item }) => {
+  const boss = server.user();
+  const member = server.user();
+  const group = server.group({
+    title: "Desk",
+    administrators: [boss],
+    members: [member],
+    kind: "supergroup",
+  });
+  for (
+    const command of [
+      "/help",
+      "/status",
+      "/price",
+      "/price@another_bot",
+      "/start@another_bot",
+      "/START",
+      "/stop",
+    ]
+  ) {
+    group.say(member, command);
+    if (!/^\/st[ao]/i.test(command)) group.say(boss, command);
+  }
+  await settled();
+  assert.is(await item(group), undefined);
+  assert.is(
+    said(group).filter((words) => words.startsWith("I send trading signals")).length,
+    2,
+    "all the same",
+  );
+  group.say(boss, "/start");
+  await settled();
+  assert.equal((await item(group))?.["is_active"], { BOOL: true });
+});
+
 inGroups("an anonymous administrator may; a channel that speaks in the group may not", async (
   { server, settled, item },
 ) => {
@@ -625,6 +661,30 @@ inGroups("administrators are asked for once a minute and group", async ({ server
   assert.is(asked(), 3, "for a minute");
   assert.equal((await item(group))?.["is_active"], { BOOL: true });
 }, { bot: { clock } });
+
+inGroups("a demoted administrator's word counts for a minute at most", async ({ server, settled, item }) => {
+  const boss = server.user();
+  const other = server.user();
+  const group = server.group({ title: "Desk", administrators: [boss, other] });
+  // Telegram's answer is on its way for four seconds.
+  server.fault({ method: "getChatAdministrators", answer: { delayMs: 4000 } });
+  group.say(other, "/start");
+  await settled();
+  assert.equal((await item(group))?.["is_active"], { BOOL: true });
+  group.setMember(other, "member");
+  await pause(55_000);
+  group.say(other, "/stop");
+  await settled();
+  assert.equal((await item(group))?.["is_active"], { BOOL: false }, "within the minute");
+  await pause(2000);
+  group.say(other, "/start");
+  await settled();
+  assert.equal((await item(group))?.["is_active"], { BOOL: false }, "a minute after the question");
+  assert.is(said(group).at(-1), replies.administrators);
+  group.say(boss, "/start");
+  await settled();
+  assert.equal((await item(group))?.["is_active"], { BOOL: true });
+});
 
 inGroups("plain messages ask nobody for administrators", async ({ server, settled }) => {
   const group = server.group({ title: "Desk", administrators: [server.user()] });
