@@ -14,6 +14,7 @@
 import process from "node:process";
 import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "telegram-signals";
 import { UsageError } from "./cli/arguments.ts";
+import { safeLines } from "./cli/safe_print.ts";
 import { stopOnSignals } from "./cli/stop_on_signals.ts";
 import { chooseFeed, type ChosenFeed, resumeFeed } from "./strategy/choose_feed.ts";
 import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";
@@ -23,7 +24,7 @@ import { openSentLog, type SentLog } from "./strategy/sent_log.ts";
 import { help, readSettings, type Settings } from "./strategy/settings.ts";
 import { trade } from "./strategy/trade.ts";
 
-const say = (line: string): void => console.log(line);
+const say = (line: string): void => console.log(safeLines(line));
 
 async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2));
@@ -78,6 +79,6 @@ function isMistakeInSettings(error: unknown): boolean {
 
 main().catch((error) => {
   const expected = error instanceof UsageError || isMistakeInSettings(error);
-  console.error(expected ? error.message : error);
+  console.error(expected ? safeLines(error.message) : error);
   process.exitCode = expected ? 2 : 1;
 });

@@ -1,7 +1,7 @@
-/** Prints texts from the table without the control characters that another program may have put into them. */
+/** Prints texts of others, from the table or from an exchange, with their control characters shown. */
 
-/** Characters that move a terminal's cursor, or change the direction of its text. */
-const controls = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
+/** Characters that move a terminal's cursor, change its colours, or turn the direction of what follows. */
+const controls = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 const maxNameLength = 256;
 
 /** A name without control characters, cut to a length that a line can hold. */
@@ -11,21 +11,21 @@ export function safeText(value: unknown): string {
   return (start.length < value.length ? `${start}…` : start).replace(controls, " ").replace(/ +/g, " ");
 }
 
+/** Lines in which only the breaks are left as they are. */
+export function safeLines(text: string): string {
+  return text.replace(controls, (control) => control === "\n" ? control : escaped(control));
+}
+
 /** Prints a field's name and value in a line. */
 export function printField(name: string, value: unknown): void {
   const text = typeof value === "object" ? JSON.stringify(value, plain) : String(value);
-  console.log(`${name.padEnd(24)}${text.replace(controls, escaped)}`);
+  console.log(`${name.replace(controls, escaped).padEnd(24)}${text.replace(controls, escaped)}`);
 }
 
 /** Prints JSON, indented. Returns the exit status. */
 export function printJson(value: unknown): number {
   // Its line breaks stay; within texts JSON has escaped all characters below U+0020.
-  console.log(
-    JSON.stringify(value, plain, 2).replace(
-      controls,
-      (control) => control === "\n" ? control : escaped(control),
-    ),
-  );
+  console.log(safeLines(JSON.stringify(value, plain, 2)));
   return 0;
 }
 

@@ -1,5 +1,6 @@
 /** The scheduler's parts together: it sends no signal twice, and goes on while Telegram is out of reach. */
 import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chooseFeed, resumeFeed } from "../../examples/strategy/choose_feed.ts";
 import { type Candle, closeTime, timeframeMs } from "../../examples/strategy/feed.ts";
@@ -14,6 +15,7 @@ import { MeanReversionTelegramBot, StorageError, TelegramError, type TradingSign
 import { assert, suite } from "../harness.ts";
 import { deadAddress, Logs, said } from "../support/bot.ts";
 import { found, inFolder } from "../support/examples.ts";
+import { startScript } from "../support/script.ts";
 
 const test = suite("live_scheduler");
 
@@ -223,6 +225,19 @@ test("createSignalSender() says so where the record of an unsent signal cannot b
   assert.is(await deliver({ ...found, time: new Date("2026-01-05T06:15:00Z") }, []), false);
   assert.match(lines[0] ?? "", /Not sent: no list \(Remembered as sent all the same: disk full\)$/);
 });
+
+test("nothing that is in a file of candles is obeyed by the terminal", () =>
+  inFolder(async (folder) => {
+    const candles = join(folder, "candles.csv");
+    for (const line of ["\u001b[2J,1,1,1,1,1", "\u009b2J,1,1,1,1,1", "{\u202e"]) {
+      await writeFile(candles, `${line}\n`);
+      const args = ["examples/live_scheduler.ts", "--replay", candles, "--state", join(folder, "state.json")];
+      const { status, output } = await startScript(args, {}, "-A").ended;
+      assert.is(status, 2, output);
+      assert.match(output, /line 1: /);
+      assert.not.match(output.replaceAll("\n", ""), /[\p{Cc}\u202a-\u202e]/u, JSON.stringify(line));
+    }
+  }));
 
 test("a signal that finds Telegram out of reach is sent by the next run, to all and once", () =>
   inFolder(async (folder) => {
