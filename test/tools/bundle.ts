@@ -1,23 +1,17 @@
 /**
- * The single file of `npm run bundle`, where nothing else is: it runs on Node, on Deno, on Bun where there is one, and
- * on AWS Lambda as examples/lambda has it; its types are checked by both compilers.
+ * The single file of `npm run bundle`, where nothing else is: it runs on Node, on Deno, and on Bun where there
+ * is one; its types are checked by both compilers.
  * Run by `npm test` as a step of its own, once, from Node.
  */
-import { CreateTableCommand } from "@aws-sdk/client-dynamodb";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { iamActions, ledgerActions } from "../../lib/local/dynamodb/iam.ts";
-import { type BotApiServer, startBotApiServer, startDynamoDB, startFaultGate } from "../../lib/local/mod.ts";
+import { startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { said } from "../support/bot.ts";
-import { clientAt } from "../support/client.ts";
 import { environment, modules, root, run, succeeds } from "./support/program.ts";
-import { type LambdaFunction, startFunction } from "../support/lambda_function.ts";
-import { readTemplate, type Value } from "../support/template.ts";
 
 const file = "telegram-signals.mjs";
 let bundled: Promise<string> | undefined;
@@ -186,55 +180,6 @@ createServer(webhookCallback(createTelegramBotFromEnv({ client })));
     await symlink(join(modules, name), join(folder, "node_modules", name), "junction");
   }
   await succeeds(folder, "tsc");
-});
-
-const tableNames = { Chats: "stack-Chats-1", Broadcasts: "stack-Broadcasts-2" };
-const secret = "0123456789abcdef";
-const allow = [
-  { actions: iamActions, table: tableNames.Chats },
-  { actions: ledgerActions, table: tableNames.Broadcasts },
-];
-
-/** What CloudFormation does with the template. */
-async function deploy({ token, apiRoot }: BotApiServer, endpoint: string): Promise<LambdaFunction> {
-  const { Resources } = readTemplate();
-  const client = clientAt(endpoint);
-  for (const name of ["Chats", "Broadcasts"] as const) {
-    const { Properties } = Resources[name];
-    await client.send(new CreateTableCommand({ TableName: tableNames[name], ...Properties }));
-  }
-  client.destroy();
-  const parameters: Record<string, string> = { ...tableNames, BotToken: token, WebhookSecret: secret };
-  const valueOf = (value: Value): string =>
-    typeof value === "string" ? value : parameters[value["Ref"] ?? ""] ?? "";
-  const variables = Object.entries(Resources.Bot.Properties.Environment.Variables);
-  return await startFunction(await place({}), {
-    ...Object.fromEntries(variables.map(([name, value]) => [name, valueOf(value)])),
-    TELEGRAM_API_ROOT: apiRoot,
-    ...awsAt(endpoint),
-  });
-}
-
-test("AWS Lambda: the template's function registers, refuses strangers, and sends once", async () => {
-  await using telegram = await startBotApiServer();
-  await using database = await startDynamoDB();
-  await using gate = await startFaultGate({ target: database.endpoint, allow });
-  await using bot = await deploy(telegram, gate.endpoint);
-  const query = new URLSearchParams({ url: bot.url, secret_token: secret, allowed_updates: "[]" });
-  assert.ok((await fetch(`${telegram.apiRoot}/bot${telegram.token}/setWebhook?${query}`)).ok);
-  const ada = telegram.user({ first_name: "Ada" });
-  ada.say("/start");
-  await ada.received("subscribed");
-
-  const body = JSON.stringify({ signal, update_id: 1 });
-  assert.is((await fetch(bot.url, { method: "POST", body })).status, 401);
-  assert.not.match(said(ada).join(), "BTC-USD");
-  for (let time = 0; time < 2; time++) {
-    assert.match(String(await bot.invoke({ signal, broadcastId: "1" })), "Sent to 1 of 1 chat in");
-  }
-  assert.is(said(ada).filter((text) => text.includes("BTC-USD")).length, 1);
-  assert.equal([...new Set(telegram.deliveries.map(({ status }) => status))], [200]);
-  assert.equal(gate.log.filter(({ status }) => status !== 200), [], "the policy allows all that is asked");
 });
 
 test.run();
