@@ -3,7 +3,8 @@
  * it; and the template's checks. Run by `npm test` as a step of its own, once, from Node.
  */
 import { spawnSync } from "node:child_process";
-import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -38,6 +39,8 @@ function code(): Promise<string> {
     return folder;
   })();
 }
+
+const isThere = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
 
 test.after(async () => await rm(await code(), { recursive: true }));
 
@@ -182,6 +185,45 @@ test("with SecretsIn=variables the functions work without SSM", async () => {
   assert.equal([...updates.store.log, ...send.store.log], []);
 });
 
+/** The README's commands for Lambda, a block each. */
+function readmeBlocks(): string[] {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, section = ""] = readme.split("### On AWS Lambda\n");
+  return [...section.split("\n## ")[0]?.matchAll(/```sh\n([^]*?)```/g) ?? []].map(([, text = ""]) => text);
+}
+
+/** `aws` keeps what it was given as a file; both programs keep their arguments, which all users of a machine can list. */
+const programs = `openssl() { echo ${webhookSecret}; }
+aws() { echo "aws $@" >> arguments; cat /dev/stdin > "$(basename "$4")"; }
+curl() { echo "curl $@" >> arguments; command curl --silent --show-error --fail "$@"; }
+`;
+
+if (!["bash", "curl"].every(isThere)) {
+  console.log("bash or curl is not on this machine: the README's are not tried.");
+} else {
+  test("the README's commands store the secrets and set the webhook, and no process is given one", async () => {
+    await using account = await openAccount();
+    await using updates = await deploy(account, "Updates");
+    const { token, apiRoot } = account.telegram;
+    const folder = await mkdtemp(join(await code(), "shell-"));
+    const [put = "", , set = ""] = readmeBlocks();
+    const filled = `${put}${set}`.replace("BOT_TOKEN=...", `BOT_TOKEN=${token}`)
+      .replace("URL=...", `URL=${updates.running.url}`)
+      .replace("https://api.telegram.org", apiRoot);
+    await writeFile(join(folder, "commands.sh"), programs + filled);
+    await succeeds(folder, "bash", "-eu", "commands.sh");
+    const read = (name: string): string => readFileSync(join(folder, name), "utf8");
+    assert.equal([read("bot-token"), read("webhook-secret")], [token, webhookSecret]);
+    const given = read("arguments");
+    assert.match(given, "aws ssm put-parameter --name /telegram-signals/bot-token");
+    assert.match(given, "curl --config -");
+    assert.not.ok(given.includes(token) || given.includes(webhookSecret));
+    const ada = account.telegram.user();
+    ada.say("/start");
+    await ada.received("subscribed");
+  });
+}
+
 test("CloudFormation knows all that the template says, by AWS's own specification", async () => {
   const template = readTemplate();
   assert.equal(await mistakesIn(template), []);
@@ -199,18 +241,10 @@ test("CloudFormation knows all that the template says, by AWS's own specificatio
   assert.is(SendLog?.Type, "AWS::Logs::LogGroup");
 });
 
-const linter = spawnSync("cfn-lint", ["--version"]);
-if (linter.status !== 0) console.log("cfn-lint is not on this machine, and so not tried.");
+if (!isThere("cfn-lint")) console.log("cfn-lint is not on this machine, and so not tried.");
 else {
   test("cfn-lint finds no error", async () => {
-    await succeeds(
-      root,
-      "cfn-lint",
-      "--non-zero-exit-code",
-      "warning",
-      "--",
-      "examples/lambda/template.yaml",
-    );
+    await succeeds(root, "cfn-lint", "--non-zero-exit-code", "error", "examples/lambda/template.yaml");
   });
 }
 
