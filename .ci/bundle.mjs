@@ -1,6 +1,6 @@
 /**
- * Makes `bundle/`: the whole package, and all that it needs, as one file for Node, Deno and Bun, and its types as one
- * more. Run by `npm run bundle`; `npm run bundle -- FOLDER` puts them elsewhere.
+ * Makes `bundle/`: the whole package, and all that it needs, as one file for Node, Deno and Bun, its types as one more,
+ * and the licences of all that is in them. Run by `npm run bundle`; `npm run bundle -- FOLDER` puts them elsewhere.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { rolldown } from "rolldown";
 import { dts } from "rolldown-plugin-dts";
+import { licencesOf } from "./licences.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = resolve(process.argv[2] ?? join(root, "bundle"));
@@ -35,8 +36,9 @@ const prefixed = {
   },
 };
 
+/** Gives the files that it has parts of. */
 async function bundleCode() {
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["mod.ts"],
     outfile: join(folder, `${name}.mjs`),
@@ -52,9 +54,13 @@ async function bundleCode() {
     // Deno finds the types by this, TypeScript by the file's name.
     banner: { js: `// @ts-self-types="./${name}.d.mts"\n${requireBanner}` },
     logLevel: "warning",
+    metafile: true,
   });
+  const [{ inputs }] = Object.values(metafile.outputs);
+  return Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
 }
 
+/** Gives the files that it has parts of. */
 async function bundleTypes() {
   const bundle = await rolldown({
     input: { [name]: join(root, "mod.ts") },
@@ -68,10 +74,12 @@ async function bundleTypes() {
     ],
     logLevel: "warn",
   });
-  const { output: [{ code }] } = await bundle.generate();
+  const { output: [{ code, moduleIds }] } = await bundle.generate();
   await bundle.close();
   writeFileSync(join(folder, `${name}.d.mts`), typesHead + code);
+  return moduleIds;
 }
 
 mkdirSync(folder, { recursive: true });
-await Promise.all([bundleCode(), bundleTypes()]);
+const files = await Promise.all([bundleCode(), bundleTypes()]);
+writeFileSync(join(folder, "THIRD_PARTY_LICENSES"), licencesOf(root, files.flat()));

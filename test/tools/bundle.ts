@@ -4,11 +4,13 @@
  * Run by `npm test` as a step of its own, once, from Node.
  */
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
 import { startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { environment, modules, root, run, succeeds } from "./support/program.ts";
@@ -41,6 +43,73 @@ test.after(async () => await rm(await theBundle(), { recursive: true }));
 test("there is one file of code and one of types, and neither asks for a package", async () => {
   const folder = await place({});
   assert.equal(readdirSync(folder).sort(), ["telegram-signals.d.mts", "telegram-signals.mjs"]);
+});
+
+/** As much of esbuild as is used here; Deno, which makes no bundles, does not have it. */
+interface Esbuild {
+  build(options: Readonly<Record<string, unknown>>): Promise<{ readonly metafile: Metafile }>;
+}
+
+interface Metafile {
+  readonly outputs: Readonly<Record<string, { readonly inputs: Readonly<Record<string, Input>> }>>;
+}
+
+interface Input {
+  readonly bytesInOutput: number;
+}
+
+/** The packages of which esbuild takes parts, as it tells itself. */
+async function bundledPackages(): Promise<string[]> {
+  const { build } = createRequire(import.meta.url)("esbuild") as Esbuild;
+  const { metafile } = await build({
+    ...{ absWorkingDir: root, entryPoints: ["mod.ts"], outfile: "none.mjs", write: false, metafile: true },
+    ...{ bundle: true, format: "esm", platform: "node", target: "es2022" },
+  });
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  const files = inputs.flatMap(([file, { bytesInOutput }]) => bytesInOutput > 0 ? [file] : []);
+  return [...new Set(files.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
+}
+
+test("the licence of each package of which it has parts is beside it", async () => {
+  const licences = readFileSync(join(await theBundle(), "THIRD_PARTY_LICENSES"), "utf8");
+  const named = [...licences.matchAll(/^(@?[a-z][\w./-]*) \d\S* \(.*\)$/gm)].map(([, name = ""]) => name);
+  const packages = await bundledPackages();
+  assert.ok(packages.length > 30, `${packages.length} packages`);
+  // The types are grammY's, too.
+  const expected = [...packages, "telegram-signals", "@grammyjs/types"];
+  assert.equal(expected.filter((name) => !named.includes(name)), []);
+  assert.is(new Set(named).size, named.length, "each is named once");
+  for (const folder of ["..", ...packages].map((name) => join(modules, name))) {
+    const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+    const text = file === undefined ? "" : readFileSync(join(folder, file), "utf8").replaceAll("\r\n", "\n");
+    assert.ok(licences.includes(text.trim()), folder);
+  }
+});
+
+test("without a licence's text there is no bundle, unless the package's repository has it", async () => {
+  const { licencesOf } = await import(pathToFileURL(join(root, ".ci", "licences.mjs")).href) as {
+    licencesOf(root: string, files: readonly string[]): string;
+  };
+  const folder = await mkdtemp(join(await theBundle(), "licences-"));
+  const add = async (name: string, manifest: object, licence?: string): Promise<string> => {
+    const at = join(folder, "node_modules", name);
+    await mkdir(at, { recursive: true });
+    await writeFile(
+      join(at, "package.json"),
+      JSON.stringify({ name, version: "1.0.0", license: "MIT", ...manifest }),
+    );
+    if (licence !== undefined) await writeFile(join(at, "LICENSE"), licence);
+    return `node_modules/${name}/index.js`;
+  };
+  const repository = { url: "git+https://host.invalid/a.git" };
+  const files = [
+    await add("a", { repository }, "Copyright A"),
+    await add("b", { repository }),
+    await add("c", {}),
+  ];
+  assert.is(licencesOf(folder, files.slice(0, 2)), "a 1.0.0 (MIT)\nb 1.0.0 (MIT)\n\nCopyright A\n");
+  assert.throws(() => licencesOf(folder, files), /^c 1\.0\.0 has no licence text/);
+  assert.throws(() => licencesOf(folder, files.slice(1, 2)), /^b 1\.0\.0 has no licence text/);
 });
 
 const signal = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 };
