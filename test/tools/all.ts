@@ -58,6 +58,7 @@ const steps: readonly Step[] = [
   { title: "networks on Bun", command: ["tsx", "test/tools/bun.ts"], counts: true },
   { title: "bundle", command: ["tsx", "test/tools/bundle.ts"], counts: true },
   { title: "AWS Lambda", command: ["tsx", "test/tools/lambda.ts"], counts: true },
+  { title: "supply chain", command: ["tsx", "test/tools/supply_chain.ts"], counts: true },
   { title: "notebook in Deno's kernel", command: ["tsx", "test/tools/notebook.ts"], counts: true },
   { title: "types (tsc)", command: ["tsc"] },
   { title: "lint (deno lint)", command: ["deno", "lint"] },
