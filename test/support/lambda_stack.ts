@@ -29,6 +29,8 @@ export interface Account {
 export interface DeployedFunction {
   readonly running: LambdaFunction;
   readonly gate: FaultGate;
+  /** What its policy allows on the tables. */
+  readonly allowed: readonly Allowed[];
   readonly store: ParameterStore;
   /** The variables that the template gives it. */
   readonly variables: Readonly<Record<string, string>>;
@@ -73,7 +75,8 @@ export async function deploy(
 ): Promise<DeployedFunction> {
   const deployment = new Deployment({ ...tableNames, ...values });
   const statements = deployment.statementsOf(policyFrom);
-  const gate = await startFaultGate({ target: endpoint, allow: statements.flatMap(allowedBy) });
+  const allowed = statements.flatMap(allowedBy);
+  const gate = await startFaultGate({ target: endpoint, allow: allowed });
   const store = await startParameterStore(
     parameters ?? {
       "/telegram-signals/bot-token": telegram.token,
@@ -97,7 +100,7 @@ export async function deploy(
       AWS_SECRET_ACCESS_KEY: "local",
     });
     return {
-      ...{ running, gate, store, variables },
+      ...{ running, gate, allowed, store, variables },
       async [Symbol.asyncDispose]() {
         await running[Symbol.asyncDispose]();
         await close();

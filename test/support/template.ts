@@ -17,11 +17,9 @@ export interface Resource {
 
 export interface Template {
   readonly Parameters: Readonly<Record<string, { readonly NoEcho?: boolean; readonly Default?: Value }>>;
-  readonly Rules: Readonly<Record<string, unknown>>;
   readonly Conditions: Readonly<Record<string, Value>>;
   readonly Globals: { readonly Function: Resource["Properties"] };
   readonly Resources: Readonly<Record<string, Resource>>;
-  readonly Outputs: Readonly<Record<string, { readonly Description: string; readonly Value: Value }>>;
 }
 
 /** What one of the policy's statements allows. */
