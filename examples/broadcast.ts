@@ -9,6 +9,7 @@
  * Exit status: 0; 1 where it could not be sent, or was stopped before its end; 2 for a mistake in the arguments or the
  * bot's settings; 130 for a second Ctrl-C.
  */
+import "./cli/permissions.ts";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import {

@@ -11,6 +11,7 @@
  * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 2 for a mistake in the arguments, a file
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */
+import "./cli/permissions.ts";
 import process from "node:process";
 import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "telegram-signals";
 import { UsageError } from "./cli/arguments.ts";

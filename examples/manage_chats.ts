@@ -7,6 +7,7 @@
  *
  * Exit status: 0; 1 where there is no such chat, or DynamoDB cannot be used; 2 for a mistake in the arguments.
  */
+import "./cli/permissions.ts";
 import process from "node:process";
 import type { parseArgs } from "node:util";
 import { config } from "dotenv";

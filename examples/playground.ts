@@ -8,6 +8,7 @@
  *
  * Exit status: 0 after SIGINT or SIGTERM; 1 if the port is taken; 2 for a mistake in the arguments.
  */
+import "./cli/permissions.ts";
 import { once } from "node:events";
 import process from "node:process";
 import { parseArguments, UsageError, wholeNumber } from "./cli/arguments.ts";

@@ -9,6 +9,7 @@
  * The table is kept in `.sandbox/`, so a second run finds the chats of the first; `--fresh` forgets them.
  * Exit status: the script's own.
  */
+import "./cli/permissions.ts";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename } from "node:path";

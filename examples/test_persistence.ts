@@ -7,6 +7,7 @@
  *
  * Exit status: 0; 1 where chats are kept in memory only, or the bot cannot start; 2 for a mistake in the arguments.
  */
+import "./cli/permissions.ts";
 import process from "node:process";
 import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "telegram-signals";
 import { parseArguments, UsageError } from "./cli/arguments.ts";
