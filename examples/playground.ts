@@ -16,6 +16,7 @@ import { stopOnSignals } from "./cli/stop_on_signals.ts";
 import { withEnvironment } from "./playground/server/environment.ts";
 import { Playground } from "./playground/server/playground.ts";
 import { startWebServer } from "./playground/server/web_server.ts";
+import { isolateEnvironment } from "./sandbox/environment_variables.ts";
 
 const usage = `A page in your browser on which you are a subscriber of a bot, with switches for its failures.
 
@@ -36,8 +37,7 @@ async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2));
   if (settings === undefined) return console.log(usage);
   const stopping = stopOnSignals(() => console.log("\nClosing the playground."));
-  // The AWS SDK's warning about Node 20 is of no use here.
-  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+  isolateEnvironment();
   await withEnvironment(async (environment) => {
     await using playground = await Playground.open(environment, settings.everySeconds);
     await using server = await startWebServer(settings.port, playground);

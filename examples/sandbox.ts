@@ -18,7 +18,7 @@ import { parseArgs } from "node:util";
 import { startBotApiServer, startDynamoDB } from "telegram-signals/local";
 import { parseArguments, UsageError } from "./cli/arguments.ts";
 import { runScript } from "./cli/child_script.ts";
-import { environmentVariables } from "./sandbox/environment_variables.ts";
+import { environmentVariables, isolateEnvironment } from "./sandbox/environment_variables.ts";
 import { People } from "./sandbox/people.ts";
 
 const usage =
@@ -34,6 +34,7 @@ const usage =
 async function main(): Promise<number> {
   const { fresh, help, data: folder, script, args } = parse(process.argv.slice(2));
   if (help) return console.log(usage), 0;
+  isolateEnvironment();
   // Under Deno the scheduler may write to no other folder than this.
   const stateFile = `.signals/${basename(folder)}.jsonl`;
   if (fresh) {

@@ -5,7 +5,13 @@ import process from "node:process";
 
 /** The runtime's arguments before a script; `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`. */
 export function runtimeArguments(permissions: string): readonly string[] {
-  return process.versions["deno"] ? ["run", "--quiet", permissions] : process.execArgv;
+  return process.versions["deno"] ? ["run", "--quiet", permissions] : withoutFiles(process.execArgv);
+}
+
+/** Without files of variables: a script gets its environment from this program. */
+function withoutFiles(args: readonly string[]): readonly string[] {
+  const isBare = (arg = ""): boolean => /^--env-file(-if-exists)?$/.test(arg);
+  return args.filter((arg, index) => !arg.startsWith("--env-file") && !isBare(args[index - 1]));
 }
 
 /** By the process id: under Deno, `child.kill()` reports every later exit of the child as a death by that signal. */

@@ -5,7 +5,7 @@
 import process from "node:process";
 import { TelegramDynamoDBStorage } from "telegram-signals";
 import { type BotApiServer, type LocalUser, startBotApiServer, startDynamoDB } from "telegram-signals/local";
-import { environmentVariables } from "../sandbox/environment_variables.ts";
+import { environmentVariables, isolateEnvironment } from "../sandbox/environment_variables.ts";
 
 export interface Rehearsal {
   readonly telegram: BotApiServer;
@@ -21,7 +21,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 let running: Promise<Rehearsal> | undefined;
 
 /**
- * Sets the environment variables so that every bot of this process takes part in the rehearsal. Returns `undefined`, and
+ * Changes the environment variables so that every bot of this process takes part in the rehearsal. Returns `undefined`, and
  * does nothing, where a token is set. A cell that is run again gets the rehearsal that is running.
  */
 export async function rehearse(): Promise<Rehearsal | undefined> {
@@ -32,7 +32,8 @@ export async function rehearse(): Promise<Rehearsal | undefined> {
 async function begin(): Promise<Rehearsal> {
   const database = await startDynamoDB();
   const telegram = await startBotApiServer({ username: "rehearsal_bot" });
-  const restore = setEnvironment(environmentVariables(telegram, database));
+  const restore = isolateEnvironment();
+  Object.assign(process.env, environmentVariables(telegram, database));
   await fillTable(telegram);
   const ada = telegram.user({ id: 7001, first_name: "Ada", username: "ada" });
   return {
@@ -44,18 +45,6 @@ async function begin(): Promise<Rehearsal> {
       await telegram.close();
       await database.close();
     },
-  };
-}
-
-/** Returns a function that restores the former values. */
-function setEnvironment(settings: Readonly<Record<string, string>>): () => void {
-  const former = Object.keys(settings).map((name) => [name, process.env[name]] as const);
-  Object.assign(process.env, settings);
-  return () => {
-    for (const [name, value] of former) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
   };
 }
 

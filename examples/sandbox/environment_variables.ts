@@ -1,7 +1,41 @@
-/** The environment variables with which a bot uses the local Bot API server and the local DynamoDB. */
+/** The environment of a process that uses the local Bot API server and the local DynamoDB, and nothing of the caller's. */
+import { devNull } from "node:os";
+import process from "node:process";
+import { config } from "dotenv";
 import type { BotApiServer, LocalDynamoDB } from "telegram-signals/local";
 
-/** `endpoint` is DynamoDB's, or that of a fault gate before it. */
+/** Names of variables that lead to an account, a bot, a file or a server of the caller's. */
+const foreign = /^(AWS|TELEGRAM|DOTENV)_|^(HTTPS?|ALL)_PROXY$/i;
+
+/** Keeps the AWS SDK from its files and from the machine's role, and the bot from the file `.env`. */
+const isolation = {
+  AWS_CONFIG_FILE: devNull,
+  AWS_SHARED_CREDENTIALS_FILE: devNull,
+  AWS_EC2_METADATA_DISABLED: "true",
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+  DOTENV_PATH: devNull,
+};
+
+/**
+ * Changes this process's environment, which its children inherit: no account, no bot and no proxy of the caller's is left
+ * in it. Variables in `.env` that are about none of these are taken from there. Returns a function that restores the
+ * former values.
+ */
+export function isolateEnvironment(): () => void {
+  const former = Object.fromEntries(Object.entries(process.env).filter(([name]) => foreign.test(name)));
+  config({ quiet: true });
+  replaceForeign(isolation);
+  return () => replaceForeign(former);
+}
+
+function replaceForeign(variables: Readonly<Record<string, string | undefined>>): void {
+  for (const name of Object.keys(process.env)) {
+    if (foreign.test(name)) delete process.env[name];
+  }
+  Object.assign(process.env, variables);
+}
+
+/** With these a bot uses the local servers. `endpoint` is DynamoDB's, or that of a fault gate before it. */
 export function environmentVariables(
   { token, apiRoot }: BotApiServer,
   { endpoint: own, region, credentials }: LocalDynamoDB,
@@ -14,6 +48,5 @@ export function environmentVariables(
     AWS_REGION: region,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
 }

@@ -37,6 +37,7 @@ export function bundleOf(file: string): string {
     target: "es2022",
     // For Deno alone, which has them.
     supported: { "import-source": true },
+    logOverride: { "ignored-bare-import": "silent" },
   });
   return bundle;
 }
