@@ -7,7 +7,7 @@
  *     deno run -P examples/live_scheduler.ts --interval 0.5 --signals 3
  *
  * Under Deno, candles to replay are read from `.signals/`, or with `--allow-read=.env,.signals,lib,FILE`; an exchange of
- * your own needs `--allow-net=HOST,api.telegram.org,*.amazonaws.com`.
+ * your own needs `--allow-net=HOST,api.telegram.org,dynamodb.REGION.amazonaws.com`.
  * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 2 for a mistake in the arguments, a file
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */

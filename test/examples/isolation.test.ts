@@ -3,7 +3,9 @@
  * and `.env` name. They are watched, and run in a network that has this machine only, where the system can make one.
  */
 import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { assert, suite } from "../harness.ts";
+import { root } from "../support/script.ts";
 import { runWatched, type WatchedScript } from "../support/watched_run.ts";
 
 const test = suite("nothing leaves this machine", {}, 120_000);
@@ -22,7 +24,7 @@ const programs: readonly Program[] = [
   {
     name: "the sandbox",
     path: "examples/sandbox.ts",
-    args: (folder) => ["--data", folder, "examples/test_persistence.ts", "--no-send"],
+    args: (folder) => ["--data", folder, join(root, "examples/test_persistence.ts"), "--no-send"],
     loader: "tsx",
     done: /Loaded 0 active chats from DynamoDB/,
   },

@@ -22,18 +22,20 @@ const variables = {
   TELEGRAM_CHAT_TYPES: "channel",
 };
 
-/** @param folder Where the files are made: a home with an `.aws`, an `.env`, a token. */
+/** @param folder Where the files are made: it is the home, with an `.aws`, and the current folder, with an `.env`. */
 export async function hostileEnvironment(folder: string): Promise<Record<string, string>> {
-  const [config, credentials, settings, token] = ["config", "credentials", "settings", "token"]
-    .map((name) => join(folder, ".aws", name)) as [string, string, string, string];
+  const [config, credentials, token] = ["config", "credentials", "token"]
+    .map((name) => join(folder, ".aws", name)) as [string, string, string];
   await mkdir(join(folder, ".aws"), { recursive: true });
   await writeFile(token, "a token of theirs");
   await writeFile(credentials, "[base]\naws_access_key_id = theirs\naws_secret_access_key = theirs\n");
   const role =
     `role_arn = ${variables.AWS_ROLE_ARN}\nsource_profile = base\nignore_configured_endpoint_urls = true\n`;
   await writeFile(config, ["default", "profile work"].map((name) => `[${name}]\n${role}`).join(""));
-  await writeFile(settings, Object.entries(variables).map(([name, value]) => `${name}=${value}\n`).join(""));
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
+  await writeFile(join(folder, ".env"), lines.join(""));
   const proxy = `http://proxy.${elsewhere}:3128`;
+  const proxies = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"];
   return {
     ...variables,
     HOME: folder,
@@ -43,13 +45,8 @@ export async function hostileEnvironment(folder: string): Promise<Record<string,
     AWS_WEB_IDENTITY_TOKEN_FILE: token,
     AWS_EC2_METADATA_DISABLED: "false",
     TELEGRAM_SPOOL_FILE: join(folder, "spool.jsonl"),
-    // It is read in place of `.env`, and beats the environment.
-    DOTENV_PATH: settings,
+    // Lets `.env` beat the environment.
     DOTENV_OVERRIDE: "true",
-    ...Object.fromEntries(
-      ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].flatMap((
-        name,
-      ) => [[name, proxy], [name.toLowerCase(), proxy]]),
-    ),
+    ...Object.fromEntries(proxies.map((name) => [name, proxy])),
   };
 }

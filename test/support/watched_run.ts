@@ -1,8 +1,7 @@
 /** Runs a script in a hostile environment, and watches which machines it wants to reach. */
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -15,7 +14,7 @@ const hook = fileURLToPath(new URL("network_watch.mjs", import.meta.url));
 
 export interface WatchedScript {
   readonly path: string;
-  /** @param folder A temporary one. */
+  /** @param folder The current folder, a temporary one. */
   readonly args?: (folder: string) => readonly string[];
   readonly loader: Loader;
   /** Whether the environment has a token; an `.env` always has. */
@@ -33,7 +32,9 @@ export interface Watched {
 
 /** @param before A command that runs the command after it. */
 export async function runWatched(script: WatchedScript, before: readonly string[] = []): Promise<Watched> {
-  const folder = await mkdtemp(join(tmpdir(), "watched-"));
+  // Below the root, where packages and deno.json are found.
+  await mkdir(join(root, ".sandbox"), { recursive: true });
+  const folder = await mkdtemp(join(root, ".sandbox", "watched-"));
   const watch = runtime === "Deno" ? watchDeno(join(folder, "network")) : watchNode(join(folder, "network"));
   try {
     const { TELEGRAM_BOT_TOKEN: token = "", ...hostile } = await hostileEnvironment(folder);
@@ -46,7 +47,7 @@ export async function runWatched(script: WatchedScript, before: readonly string[
     const command = commandFor(join(root, script.path), "-P=sandbox", script.loader);
     const [program = "", ...args] = [...before, ...command, ...script.args?.(folder) ?? []];
     const [hasSucceeded, output] = await new Promise<[boolean, string]>((resolve) => {
-      execFile(program, args, { cwd: root, env }, (error, stdout, stderr) => {
+      execFile(program, args, { cwd: folder, env }, (error, stdout, stderr) => {
         resolve([error === null, stdout + stderr]);
       });
     });

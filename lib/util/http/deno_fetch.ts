@@ -156,7 +156,8 @@ class ConnectionCheck {
 
 async function checkConnection(url: URL, signal: Signal, clock: Clock): Promise<void> {
   // A server on this machine takes a connection or refuses it, and fetch tells a refusal.
-  if (isThisMachine(url) || !isProxyKnown()) return;
+  // Where Deno does not permit the host, fetch says so, and at a terminal asks.
+  if (isThisMachine(url) || !isProxyKnown() || !mayAsk(url)) return;
   const sockets: Socket[] = [];
   try {
     const proxy = await proxyFor(url);
