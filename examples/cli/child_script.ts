@@ -5,11 +5,14 @@ import process from "node:process";
 
 /** The runtime's arguments before a script; `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`. */
 export function runtimeArguments(permissions: string): readonly string[] {
-  return process.versions["deno"] ? ["run", "--quiet", permissions] : withoutFiles(process.execArgv);
+  const { deno, bun } = process.versions as { readonly deno?: string; readonly bun?: string };
+  if (deno !== undefined) return ["run", "--quiet", permissions];
+  // Bun reads `.env` by itself.
+  return [...bun === undefined ? [] : ["--no-env-file"], ...withoutEnvFiles(process.execArgv)];
 }
 
-/** Without files of variables: a script gets its environment from this program. */
-function withoutFiles(args: readonly string[]): readonly string[] {
+/** A script's environment comes from this program, not from a file. */
+function withoutEnvFiles(args: readonly string[]): readonly string[] {
   const isBare = (arg = ""): boolean => /^--env-file(-if-exists)?$/.test(arg);
   return args.filter((arg, index) => !arg.startsWith("--env-file") && !isBare(args[index - 1]));
 }

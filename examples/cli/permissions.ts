@@ -1,6 +1,6 @@
 /**
  * Under Deno: asks for the permissions of a script that was started without `-P`, or says how to start it. It is the
- * script's first import, as packages read the environment while they are loaded. On Node it does nothing.
+ * script's first import, as packages read the environment while they are loaded. Elsewhere it does nothing.
  */
 import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";

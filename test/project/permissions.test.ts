@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { runtime } from "../support/runtime.ts";
-import { root } from "../support/script.ts";
+import { root, runScript } from "../support/script.ts";
 
 const test = suite("permissions", undefined, 120_000);
 
@@ -69,6 +69,16 @@ function denoRun(
 const terminal = ["python3", fileURLToPath(new URL("../support/terminal.py", import.meta.url))];
 
 if (runtime === "Deno") {
+  test("a host that is not permitted is named", async () => {
+    const { status, output } = await runScript(["examples/manage_chats.ts", "list"], {
+      AWS_ACCESS_KEY_ID: "local",
+      AWS_SECRET_ACCESS_KEY: "local",
+      AWS_REGION: "xx-north-9",
+    });
+    assert.match(output, /Requires net access to "dynamodb\.xx-north-9\.amazonaws\.com:443"/);
+    assert.is(status, 1);
+  });
+
   test("without -P and without a terminal, an example says in one line how to start it", async () => {
     const sets = { test_persistence: "-P", broadcast: "-P", manage_chats: "-P", live_scheduler: "-P" };
     for (const [name, set] of Object.entries({ ...sets, sandbox: "-P=sandbox", playground: "-P=sandbox" })) {
