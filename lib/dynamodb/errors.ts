@@ -74,7 +74,9 @@ function reasonOf(error: unknown, { regionName }: FailedRequest): StorageFailure
     if (message.includes("valid region")) return "region";
     return /expired|not yet current/i.test(message) ? "clock" : "credentials";
   }
-  if (code === "ENOTFOUND") return likelyRegion.test(regionName) ? "unreachable" : "region";
+  // Deno asks for the permission before the name is looked up.
+  const isRefusedHost = name === "NotCapable" && message.includes(`.${regionName}.amazonaws.`);
+  if (code === "ENOTFOUND" || isRefusedHost) return likelyRegion.test(regionName) ? "unreachable" : "region";
   if (byName[name]) return byName[name];
   // An HTTP status without a known error is a fault of the service, or of a proxy in between.
   return (error as ServiceAnswer).$metadata?.httpStatusCode === undefined ? "unreachable" : "unavailable";
