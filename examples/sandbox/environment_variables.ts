@@ -4,16 +4,17 @@ import process from "node:process";
 import { config } from "dotenv";
 import type { BotApiServer, LocalDynamoDB } from "telegram-signals/local";
 
-/** Names of variables that lead to an account, a bot, a file or a server of the caller's. */
-const foreign = /^(AWS|TELEGRAM|DOTENV)_|^(HTTPS?|ALL)_PROXY$/i;
+/** Names of variables that lead to an account, a bot, a file or a server of the caller's, or of Deno's. */
+const foreign = /^(AWS|TELEGRAM|DOTENV)_|^(HTTPS?|ALL)_PROXY$|^DENO_NO_UPDATE_CHECK$/i;
 
-/** Keeps the AWS SDK from its files and from the machine's role, and the bot from the file `.env`. */
+/** Keeps the AWS SDK from its files and from the machine's role, the bot from the file `.env`, and Deno from its updates. */
 const isolation = {
   AWS_CONFIG_FILE: devNull,
   AWS_SHARED_CREDENTIALS_FILE: devNull,
   AWS_EC2_METADATA_DISABLED: "true",
   AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   DOTENV_PATH: devNull,
+  DENO_NO_UPDATE_CHECK: "1",
 };
 
 /**
