@@ -15,16 +15,22 @@ import { botOptionNames } from "../util/option_owners.ts";
 import { redact } from "../util/safe_text.ts";
 import {
   assertNoMistakes,
+  clientRule,
+  clockRule,
   configMistakes,
+  fetchRule,
   functionRule,
   isObject,
   type ListRule,
+  loggerRule,
   methodsRule,
   mistakesInNames,
   type Names,
   numberRule,
+  regionRule,
   type Rule,
   type Rules,
+  tableRule,
   textRule,
   trueOrFalse,
 } from "../util/validate.ts";
@@ -104,7 +110,6 @@ const listRule = (list: ListRule, rule: string, least: number): Rule => ({
   ...{ rule, list },
 });
 
-const tableRule = textRule("3 to 255 letters, digits, _, . and -", /^[A-Za-z0-9_.-]{3,255}$/);
 const messageNames: Names = { known: Object.keys(defaultMessages), what: "a name in messages" };
 
 const rules: Rules<BotOptions> = {
@@ -116,14 +121,14 @@ const rules: Rules<BotOptions> = {
   },
   tableName: tableRule,
   broadcastsTableName: tableRule,
-  regionName: textRule("an AWS region such as us-east-1", /^[a-z]{2,}(-[a-z0-9]+)+$/),
+  regionName: regionRule,
   messagesPerSecond: numberRule("a number above 0 and up to 1000", (value) => value > 0 && value <= 1000),
-  fetch: functionRule("a fetch function"),
-  logger: methodsRule("{ info, warn, error }", "info", "warn", "error"),
+  fetch: fetchRule,
+  logger: loggerRule,
   storage: methodsRule("a ChatStorage", "apply", "scan"),
   ledger: methodsRule("a Ledger", "begin", "save"),
-  client: methodsRule("a DynamoDBClient", "send"),
-  clock: methodsRule("{ now, sleep, random }", "now", "sleep", "random"),
+  client: clientRule,
+  clock: clockRule,
   useDynamoDB: trueOrFalse,
   autoRegisterChats: trueOrFalse,
   allowedUsers: listRule(

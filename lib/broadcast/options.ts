@@ -11,7 +11,6 @@ import { maxBroadcastLength } from "../telegram/split.ts";
 import { isEntityOf, type TextPart } from "../telegram/text.ts";
 import { type Clock, secondsHint } from "../util/clock.ts";
 import { botOptionNames } from "../util/option_owners.ts";
-import { safeText } from "../util/safe_text.ts";
 import {
   anything,
   assertOptions,
@@ -25,6 +24,7 @@ import {
   oneOfRule,
   type Rule,
   type Rules,
+  shown,
   trueOrFalse,
   unknownNames,
 } from "../util/validate.ts";
@@ -72,7 +72,7 @@ const entitiesRule = (text: string): Rule => ({
 export function assertMessage(message: BroadcastMessage): void {
   if (typeof message !== "object" || message === null) {
     throw new TypeError(
-      `Cannot broadcast as the message must be a text or an object: it is ${String(message)}`,
+      `Cannot broadcast as the message must be a text or an object: it is ${shown(message)}`,
     );
   }
   const { text, photo, entities } = message;
@@ -100,7 +100,7 @@ function notText(text: unknown, hasPhoto: boolean): string {
 function assertNoFileName(photo: unknown): void {
   if (typeof photo !== "string" || !/\.(png|jpe?g|webp|gif)$/i.test(photo)) return;
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(photo) || /^[a-z\d-]+(\.[a-z\d-]+)+(:\d+)?\//i.test(photo)) return;
-  const name = safeText(JSON.stringify(photo.slice(0, 100)));
+  const name = shown(photo);
   throw new TypeError(
     `Cannot broadcast as "photo" must be the bytes of a picture, a file_id or a URL: ${name} is the name of a file, ` +
       `so hand over its bytes: await readFile(${name})`,

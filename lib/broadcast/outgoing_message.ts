@@ -12,7 +12,7 @@ import { type FormattedText, textNames, wellFormed } from "../telegram/text.ts";
 import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { assertNames } from "../util/validate.ts";
+import { assertNames, shown } from "../util/validate.ts";
 import type { Ledger } from "./ledger.ts";
 import { assertMessage, type BroadcastMessage, type ChatText, type IllustratedMessage } from "./options.ts";
 
@@ -218,7 +218,7 @@ function assertText<T>(text: T): T {
     assertNames("use what perChat gives", text, textNames);
     return text;
   }
-  throw new TypeError(`perChat must give a text, { text, entities } or undefined: it gave ${String(text)}`);
+  throw new TypeError(`perChat must give a text, { text, entities } or undefined: it gave ${shown(text)}`);
 }
 
 function paidFor(isPaid: boolean): { allow_paid_broadcast?: true } {

@@ -5,6 +5,7 @@ import type { ChatRegistry } from "../chats/registry.ts";
 import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
+import { shown } from "../util/validate.ts";
 import type { BroadcastOptions } from "./options.ts";
 
 export interface RecipientFilterOptions
@@ -132,7 +133,9 @@ function valueOf(order: (chat: Chat) => number, chat: Chat): number {
     throw failed("order", chat, messageOf(cause), cause);
   }
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw failed("order", chat, `it must give a finite number, and gave ${String(value)}`);
+  // A promise is no number, and nobody waits for what becomes of it.
+  Promise.resolve(value).catch(() => {});
+  throw failed("order", chat, `it must give a finite number, and gave ${shown(value)}`);
 }
 
 function failed(name: string, { chat_id }: Chat, why: string, cause?: unknown): Error {

@@ -1,7 +1,7 @@
 /** Chats in memory: for tests and experiments, and in place of a storage that cannot be read yet. */
 import { assertChatId } from "../telegram/chat_id.ts";
 import { botOptionNames } from "../util/option_owners.ts";
-import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
+import { assertClassOptions, type Checks, clockRule, loggerRule } from "../util/validate.ts";
 import { chatOf, fold } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState } from "./events.ts";
 import {
@@ -12,8 +12,8 @@ import {
   displayChats,
 } from "./storage.ts";
 
-const optionNames: Names = {
-  known: namesOf<ChatStorageOptions>({ clock: true, logger: true }),
+const optionChecks: Pick<Checks<ChatStorageOptions>, "rules" | "elsewhere"> = {
+  rules: { clock: clockRule, logger: loggerRule },
   elsewhere: { "the options of the bot": botOptionNames },
 };
 
@@ -27,11 +27,11 @@ export class InMemoryChatStorage extends ChatStorage {
 
   /**
    * Begins without a chat.
-   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   * @throws {ConfigError} If an option is unknown or malformed. A class that extends this one may have options of its own.
    */
   constructor(options: ChatStorageOptions = {}) {
     super(options);
-    assertOptionNames(options, optionNames, new.target !== InMemoryChatStorage);
+    assertClassOptions(options, optionChecks, new.target !== InMemoryChatStorage);
   }
 
   /** Does nothing. */

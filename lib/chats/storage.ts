@@ -16,6 +16,7 @@ import {
   type Names,
   numberRule,
   type Rule,
+  shownName,
 } from "../util/validate.ts";
 import { isStopped } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState, UserInfo } from "./events.ts";
@@ -310,8 +311,8 @@ const userInfoNames: Names = {
   isOpen: true,
 };
 const userInfoRule: Rule = {
-  isGood: (value) => isObject(value) && !Array.isArray(value),
-  rule: 'an object such as { username: "ada" }',
+  isGood: (value) => isObject(value) && !Array.isArray(value) && !Object.hasOwn(value, "__proto__"),
+  rule: 'an object such as { username: "ada" }, without a name "__proto__"',
 };
 const fieldRule: Rule = {
   isGood: (value) =>
@@ -326,7 +327,7 @@ export function assertUserInfo(userInfo: UserInfo): void {
   assertNames(action, userInfo, userInfoNames);
   assertValue(action, "userInfo", userInfo, userInfoRule);
   for (const [name, value] of Object.entries(userInfo)) {
-    assertValue(action, `userInfo.${name}`, value, fieldRule);
+    assertValue(action, `userInfo.${shownName(name)}`, value, fieldRule);
   }
 }
 

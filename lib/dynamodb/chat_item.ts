@@ -10,7 +10,8 @@ import type { Chat, ChatEvent, ChatState, MemberEvent, RemovedReason, UserInfo }
 import type { ApplyResult, ExpectedState } from "../chats/storage.ts";
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
 import { toIso, wholeSecond } from "../util/clock.ts";
-import { type Item, marshalling, type UpdateExpression } from "./client.ts";
+import { membersOf } from "./attributes.ts";
+import type { Item, UpdateExpression } from "./client.ts";
 import { UpdateExpressionBuilder } from "./expressions.ts";
 
 // From an item to a chat.
@@ -19,17 +20,16 @@ const reasons: readonly string[] = ["stopped", "blocked", "left", "gone", "inact
 
 /** The state of the item's chat. */
 export function itemToState(item: Item): ChatState {
-  const raw: Record<string, unknown> = marshalling().unmarshall(item, { wrapNumbers: exactNumber });
-  const is_active = raw["is_active"] === true;
-  const removed_at = timeOf(raw["removed_at"]) ?? null;
+  const is_active = item["is_active"]?.BOOL === true;
+  const removed_at = timeOf(item["removed_at"]) ?? null;
   return {
     is_active,
-    added_at: timeOf(raw["added_at"]),
-    last_active: timeOf(raw["last_active"]),
+    added_at: timeOf(item["added_at"]),
+    last_active: timeOf(item["last_active"]),
     message_count: Math.floor(numberOf(item["message_count"]) ?? 0),
-    user_info: isMap(raw["user_info"]) ? raw["user_info"] as UserInfo : {},
+    user_info: membersOf(item["user_info"]?.M ?? {}) as UserInfo,
     removed_at,
-    removed_reason: is_active ? undefined : reasonOf(raw["removed_reason"], removed_at),
+    removed_reason: is_active ? undefined : reasonOf(item["removed_reason"], removed_at),
     strikes: strikesOf(item),
     added_by: adderOf(item),
     thread_id: threadOf(item),
@@ -39,13 +39,6 @@ export function itemToState(item: Item): ChatState {
     last_word_update_id: numberOf(item["last_word_update_id"]),
     last_member_update_id: numberOf(item["last_member_update_id"]),
   };
-}
-
-/** A number; its digits as a text where JavaScript's numbers cannot hold them. */
-function exactNumber(digits: string): number | string {
-  const number = Number(digits);
-  const isExact = Number.isSafeInteger(number) || /^[^e]{1,16}$/i.test(digits);
-  return isExact ? number : digits;
 }
 
 /** The key of a chat's item. */
@@ -93,26 +86,21 @@ export function chatsOf(items: readonly Item[]): Chat[] {
  * The Python bot sets its own `removed_at` (`…+00:00`) and leaves our reason behind, so the reason counts only
  * beside a time in our form.
  */
-function reasonOf(value: unknown, removedAt: string | null): RemovedReason | undefined {
-  const isOurs = removedAt?.endsWith("Z") === true && reasons.includes(value as string);
-  return isOurs ? value as RemovedReason : undefined;
+function reasonOf(value: AttributeValue | undefined, removedAt: string | null): RemovedReason | undefined {
+  const reason = value?.S ?? "";
+  return removedAt?.endsWith("Z") === true && reasons.includes(reason) ? reason as RemovedReason : undefined;
 }
 
 const longestTime = 64;
 
 /** A text that may be a time, in whatever form. A longer one counts as absent, as replies quote it. */
-function timeOf(value: unknown): string | undefined {
-  return typeof value === "string" && value.length <= longestTime ? value : undefined;
+function timeOf(value: AttributeValue | undefined): string | undefined {
+  return value?.S !== undefined && value.S.length <= longestTime ? value.S : undefined;
 }
 
 function numberOf(value: AttributeValue | undefined): number | undefined {
   const number = Number(value?.N ?? NaN);
   return Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : undefined;
-}
-
-function isMap(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !(value instanceof Set) && !(value instanceof Uint8Array);
 }
 
 // From a change of a chat to an update.

@@ -28,7 +28,16 @@ import {
 import { assertChatId } from "../telegram/chat_id.ts";
 import type { Logger } from "../util/log.ts";
 import { botOptionNames } from "../util/option_owners.ts";
-import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
+import {
+  assertClassOptions,
+  type Checks,
+  clientRule,
+  clockRule,
+  fetchRule,
+  loggerRule,
+  regionRule,
+  tableRule,
+} from "../util/validate.ts";
 import {
   adderOf,
   chatIdOf,
@@ -83,10 +92,11 @@ const activeNames = {
   ...{ "#adder": "added_by", "#thread": "thread_id" },
 };
 
-const optionNames: Names = {
-  known: namesOf<DynamoDBStorageOptions>({
-    ...{ tableName: true, regionName: true, client: true, fetch: true, clock: true, logger: true },
-  }),
+const optionChecks: Pick<Checks<DynamoDBStorageOptions>, "rules" | "elsewhere"> = {
+  rules: {
+    ...{ tableName: tableRule, regionName: regionRule, client: clientRule, fetch: fetchRule },
+    ...{ clock: clockRule, logger: loggerRule },
+  },
   elsewhere: { "the options of the bot": botOptionNames },
 };
 
@@ -115,11 +125,11 @@ export class TelegramDynamoDBStorage extends ChatStorage {
 
   /**
    * Connects to nothing yet; the AWS SDK finds credentials at the first request.
-   * @throws {ConfigError} If an option is unknown. A class that extends this one may have options of its own.
+   * @throws {ConfigError} If an option is unknown or malformed. A class that extends this one may have options of its own.
    */
   constructor(options: DynamoDBStorageOptions = {}) {
     super(options);
-    assertOptionNames(options, optionNames, new.target !== TelegramDynamoDBStorage);
+    assertClassOptions(options, optionChecks, new.target !== TelegramDynamoDBStorage);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_CHATS_TABLE"] || "telegram-chats");
     this.regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#ownsClient = options.client === undefined;

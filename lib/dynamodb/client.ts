@@ -2,6 +2,7 @@
  * The way to DynamoDB: a client with few attempts and firm time-outs, credentials that are renewed once AWS refuses them,
  * and requests to a table that are bounded in number and in time and fail with a `StorageError`.
  */
+import { Buffer } from "node:buffer";
 import {
   type AttributeValue,
   DynamoDBClient,
@@ -219,7 +220,22 @@ async function sendRequest(
   // The client also asks other services, for credentials.
   if (headers["x-amz-target"]?.startsWith("DynamoDB")) assertFromDynamoDB(response, content);
   const answered = Object.fromEntries(response.headers);
-  return { response: { statusCode: response.status, headers: answered, body: content } };
+  return { response: { statusCode: response.status, headers: answered, body: withoutProto(content) } };
+}
+
+/**
+ * The SDK fails at an answer in which something is called `__proto__`, as another program may call an attribute: a whole
+ * page of a scan would be lost for it. It stays in the table, and is not read.
+ */
+function withoutProto(content: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  if (!bytes.includes('"__proto__"')) return content;
+  try {
+    const kept = JSON.parse(bytes.toString(), (name, value) => name === "__proto__" ? undefined : value);
+    return Buffer.from(JSON.stringify(kept));
+  } catch {
+    return content;
+  }
 }
 
 /**

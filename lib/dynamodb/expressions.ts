@@ -1,8 +1,7 @@
 /** Builds the expressions of a conditional UpdateItem. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { marshalling, type UpdateExpression } from "./client.ts";
-
-const options = { removeUndefinedValues: true, convertTopLevelContainer: true };
+import { attributeOf } from "./attributes.ts";
+import type { UpdateExpression } from "./client.ts";
 
 /** Collects clauses and conditions. Every name and value gets an alias, as many names are reserved. */
 export class UpdateExpressionBuilder {
@@ -86,7 +85,7 @@ export class UpdateExpressionBuilder {
   }
 
   #value(value: unknown): string {
-    return this.#raw(typeof value === "string" ? { S: value } : marshalling().convertToAttr(value, options));
+    return this.#raw(attributeOf(value));
   }
 
   #raw(value: AttributeValue): string {

@@ -15,7 +15,15 @@ import {
 } from "../broadcast/ledger.ts";
 import { StorageError } from "../chats/storage.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
-import { assertOptionNames, type Names, namesOf } from "../util/validate.ts";
+import {
+  assertClassOptions,
+  type Checks,
+  clientRule,
+  clockRule,
+  fetchRule,
+  regionRule,
+  tableRule,
+} from "../util/validate.ts";
 import {
   type ConditionError,
   createDynamoDBClient,
@@ -48,10 +56,16 @@ export interface DynamoDBLedgerOptions {
 /** How often one write may have to create the table, or to wait for it. */
 const creationsAtMost = 3;
 
-const optionNames: Names = {
-  known: namesOf<DynamoDBLedgerOptions>({
-    ...{ tableName: true, regionName: true, client: true, fetch: true, clock: true },
-  }),
+const optionChecks: Pick<Checks<DynamoDBLedgerOptions>, "rules"> = {
+  rules: {
+    ...{
+      tableName: tableRule,
+      regionName: regionRule,
+      client: clientRule,
+      fetch: fetchRule,
+      clock: clockRule,
+    },
+  },
 };
 
 /**
@@ -71,10 +85,10 @@ export class DynamoDBLedger implements Ledger {
 
   /**
    * Connects to nothing yet.
-   * @throws {ConfigError} If an option is unknown.
+   * @throws {ConfigError} If an option is unknown or malformed.
    */
   constructor(options: DynamoDBLedgerOptions = {}) {
-    assertOptionNames(options, optionNames);
+    assertClassOptions(options, optionChecks);
     this.tableName = options.tableName ?? (process.env["TELEGRAM_BROADCASTS_TABLE"] || "telegram-broadcasts");
     const regionName = options.regionName ?? (process.env["AWS_REGION"] || "us-east-1");
     this.#clock = options.clock ?? systemClock;
@@ -244,13 +258,9 @@ async function undefinedWithoutTable<T>(answer: Promise<T>): Promise<T | undefin
  * for "no run" would be to send a broadcast twice.
  */
 export function runOf(item: Item): RunRecord {
-  const run: Record<string, RunValue> = {};
-  for (const [name, value] of Object.entries(item)) {
-    if (!reservedAttributes.includes(name)) {
-      run[name] = packedAttributes.has(name) ? unpacked(value) : valueOf(value);
-    }
-    if (run[name] === undefined) delete run[name];
-  }
+  const values = Object.entries(item).filter(([name]) => !reservedAttributes.includes(name))
+    .map(([name, value]) => [name, packedAttributes.has(name) ? unpacked(value) : valueOf(value)] as const);
+  const run: Record<string, RunValue> = Object.fromEntries(values.filter(([, value]) => value !== undefined));
   if (isRun(run)) return run;
   const id = String(run["broadcast_id"]);
   throw new StorageError(
@@ -260,11 +270,12 @@ export function runOf(item: Item): RunRecord {
   );
 }
 
-function valueOf(value: Item[string]): RunValue {
-  if (value.S !== undefined) return value.S;
-  if (value.BOOL !== undefined) return value.BOOL;
-  if (value.N !== undefined) return Number(value.N);
-  return value.L?.every((each) => each.N !== undefined) ? value.L.map((each) => Number(each.N)) : undefined;
+/** @param value `undefined` is what the SDK makes of an attribute `__proto__`. */
+function valueOf(value: Item[string] | undefined): RunValue {
+  if (value?.S !== undefined) return value.S;
+  if (value?.BOOL !== undefined) return value.BOOL;
+  if (value?.N !== undefined) return Number(value.N);
+  return value?.L?.every((each) => each.N !== undefined) ? value.L.map((each) => Number(each.N)) : undefined;
 }
 
 /** Attributes that are lists of chats. */

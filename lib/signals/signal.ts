@@ -169,8 +169,12 @@ export function signalTime(signal: TradingSignal, now: number): Date {
   return new Date(signal.time ?? now);
 }
 
-/** What is gained for each unit risked: |target − entry| / |entry − stop|. */
+/**
+ * What is gained for each unit risked: |target − entry| / |entry − stop|.
+ * @throws {TypeError | RangeError} If the signal is not one; see `validateSignal`.
+ */
 export function riskReward(signal: TradingSignal): number {
+  validateSignal(signal);
   const [entry = 0, stop = 0, target = 0] = (["entry", "stop", "target"] as const)
     .map((name) => Number(priceText(signal, name)));
   return Math.abs(target - entry) / Math.abs(entry - stop);

@@ -9,14 +9,21 @@ import {
   type TradingSignal,
   validateSignal,
 } from "./signal.ts";
+import { assertValue, numberRule, type Rule } from "../util/validate.ts";
+
+const nowRule: Rule = {
+  ...numberRule("milliseconds since 1970", (value) => !Number.isNaN(new Date(value).getTime())),
+  isRequired: true,
+};
 
 /**
  * Writes a signal as a trader's ticket: direction and symbol, the prices, risk and reward, then what the strategy says.
  * @param now Milliseconds since 1970: the ticket's time where the signal has none.
- * @throws {TypeError | RangeError} If the signal is not one; see `validateSignal`.
+ * @throws {TypeError | RangeError} If the signal is not one, see `validateSignal`; or `now` no time.
  */
 export function signalMessage(signal: TradingSignal, now: number): FormattedText {
   validateSignal(signal);
+  assertValue("use the signal", "now", now, nowRule);
   const { direction, symbol, timeframe, currency, strategy, parameters = {}, note } = signal;
   const price = (name: "entry" | "stop" | "target"): FormattedText => code(priceText(signal, name));
   const amount = (name: "size" | "risk"): FormattedText => code(decimalText(signal[name] ?? "", name));

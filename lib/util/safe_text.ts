@@ -14,7 +14,8 @@ const shortestSecret = 8;
 /** Has a secret never shown from now on, as it is or as a URL or JSON has it. @param shownAs In its place. */
 export function registerSecret(secret: string | undefined, shownAs: string = "<secret>"): void {
   if (secret === undefined || secret.length < shortestSecret) return;
-  for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
+  const inUrl = /\p{Cs}/u.test(secret) ? secret : encodeURIComponent(secret);
+  for (const form of [secret, inUrl, JSON.stringify(secret).slice(1, -1)]) {
     secrets.set(form, shownAs);
   }
 }

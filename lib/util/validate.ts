@@ -79,16 +79,33 @@ export function oneOfRule(...known: readonly string[]): Rule {
   return { isGood: (value) => known.includes(value as string), rule, known };
 }
 
+export const tableRule: Rule = textRule("3 to 255 letters, digits, _, . and -", /^[A-Za-z0-9_.-]{3,255}$/);
+export const regionRule: Rule = textRule("an AWS region such as us-east-1", /^[a-z]{2,}(-[a-z0-9]+)+$/);
+export const clientRule: Rule = methodsRule("a DynamoDBClient", "send");
+export const fetchRule: Rule = functionRule("a fetch function");
+export const loggerRule: Rule = methodsRule("{ info, warn, error }", "info", "warn", "error");
+export const clockRule: Rule = methodsRule("{ now, sleep, random }", "now", "sleep", "random");
+
 /** `x must be RULE: current value is V`, without a full stop. */
 export function mistakeIn(name: string, value: unknown, rule: Rule): string {
   if (rule.isSecret) return `${name} must be ${rule.rule} (its value is not shown)`;
   const current = rule.list ? currentList(value, rule.list) : `current value is ${shown(value, rule.isData)}`;
-  const hint = valueHint(value, rule.known) + (rule.hint?.(value) ?? "");
+  const hint = valueHint(value, rule.known) + attempt(() => rule.hint?.(value) ?? "", "");
   return `${name} must be ${rule.rule}: ${current}${hint}`;
 }
 
+/** A value that cannot even be looked at breaks every rule. */
 const breaks = (value: unknown, { isGood, isRequired = false }: Rule): boolean =>
-  value === undefined ? isRequired : !isGood(value);
+  value === undefined ? isRequired : !attempt(() => isGood(value), false);
+
+/** What is looked at may be an object whose getters or methods fail. */
+function attempt<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
+}
 
 // Configuration: all mistakes in one ConfigError.
 
@@ -128,12 +145,20 @@ export function mistakesInNames(options: unknown, names: Names, example?: string
 }
 
 /**
- * Refuses the options of a class with names that are unknown.
+ * Refuses the options of a class with names that are unknown, or values that break their rules.
  * @param isOpen For a class that extends ours, and may have options of its own.
- * @throws {ConfigError} If an option is unknown, or the options are no object.
+ * @throws {ConfigError} If an option is unknown or malformed, or the options are no object.
  */
-export function assertOptionNames(options: object, names: Names, isOpen: boolean = false): void {
-  assertNoMistakes(mistakesInNames(options, { ...names, isOpen }, names.known[0]));
+export function assertClassOptions<T>(
+  options: unknown,
+  { rules, ...names }: Pick<Checks<T>, "rules" | "elsewhere">,
+  isOpen: boolean = false,
+): void {
+  const table = Object.entries<Rule>(rules);
+  const known = table.map(([name]) => name);
+  assertNoMistakes(mistakesInNames(options, { ...names, known, isOpen }, known[0]));
+  const given = options as Readonly<Record<string, unknown>>;
+  assertNoMistakes(table.flatMap(([name, rule]) => configMistakes(name, given[name], rule)));
 }
 
 const ended = (sentence: string): string => sentence.endsWith("?") ? sentence : `${sentence}.`;
@@ -279,8 +304,8 @@ const isSwapped = (one: string, other: string): boolean =>
 const longestName = 30;
 const longestValue = 100;
 
-/** A value that came into a name's place may be a secret. */
-function shownName(name: string): string {
+/** A name as messages show it: a value that came into its place may be a secret. */
+export function shownName(name: string): string {
   if (name.length > longestName) return `A name of ${name.length} characters, which is not shown,`;
   const text = safeText(name);
   return /^[\w$-]+$/.test(text) ? text : JSON.stringify(text);
@@ -291,12 +316,15 @@ function shownName(name: string): string {
  * @param isData Market data holds no secrets: of an object it is shown what is in it, too.
  */
 export function shown(value: unknown, isData: boolean = false): string {
-  if (!isObject(value) || value instanceof Date) {
-    const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-    return safeText(text).slice(0, longestValue);
-  }
-  if (isData) return safeText(inspect(value, { depth: 1, breakLength: Infinity })).slice(0, longestValue);
-  return `an object (${value.constructor?.name ?? "of no class"})`;
+  const text = attempt(() => textOf(value, isData), `a value that cannot be shown (${typeof value})`);
+  return safeText(text).slice(0, longestValue);
+}
+
+function textOf(value: unknown, isData: boolean): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (!isObject(value) || value instanceof Date) return String(value);
+  if (isData) return inspect(value, { depth: 1, breakLength: Infinity });
+  return `an object (${String(value.constructor?.name ?? "of no class")})`;
 }
 
 /** What stands behind the rule of a list: the first element that breaks it. Text may stand in the list's place. */

@@ -1,21 +1,18 @@
-/** What nobody should send, and what no other program should keep in the table: made from a seed, thousands of it. */
-import type { RawItem } from "./storage.ts";
-import type { Random } from "./histories.ts";
-
-type Value = RawItem[string];
+/** What nobody should send: made from a seed, thousands of it. */
+import type { Random } from "../support/histories.ts";
 
 export const below = (random: Random, limit: number): number => Math.floor(random() * limit);
 export const pick = <T>(random: Random, items: readonly T[]): T => items[below(random, items.length)] as T;
 
 /** The value in so many layers of whatever `wrap` makes. */
-function nested<T>(depth: number, wrap: (inner: T) => T, value: T): T {
+export function nested<T>(depth: number, wrap: (inner: T) => T, value: T): T {
   let result = value;
   for (let level = 0; level < depth; level++) result = wrap(result);
   return result;
 }
 
 /** What may stand in an update where something else belongs: all of JSON, none of it expected. */
-const junk: readonly unknown[] = [
+export const junk: readonly unknown[] = [
   null,
   true,
   false,
@@ -103,6 +100,25 @@ const texts = [
   "\ud83d",
 ];
 
+/** Kinds of updates that register nobody. */
+const otherKinds = [
+  ...["edited_message", "edited_channel_post", "business_connection", "business_message"],
+  ...["edited_business_message", "deleted_business_messages", "message_reaction", "message_reaction_count"],
+  ...["inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media"],
+  ...["poll", "poll_answer", "chat_member", "chat_join_request", "chat_boost", "removed_chat_boost"],
+  ...["a kind of the future", "__proto__", "constructor", "toString"],
+];
+
+/** Names that every object has, and a program may ask for. */
+export const inheritedNames: readonly string[] = [
+  "__proto__",
+  "constructor",
+  "toString",
+  "valueOf",
+  "hasOwnProperty",
+  "then",
+];
+
 function plausible(random: Random, { privateIds, groupIds }: HostilePool): Tree {
   const isGroup = random() < 0.3;
   const id = pick(random, isGroup ? groupIds : privateIds);
@@ -123,22 +139,16 @@ function plausible(random: Random, { privateIds, groupIds }: HostilePool): Tree 
   ]);
   const status = pick(random, ["member", "left", "kicked", "restricted", "administrator", "of a new kind"]);
   const member = { status, user: from, is_member: pick(random, junk) };
-  const kind = pick(random, [
-    "message",
-    "message",
-    "message",
-    "my_chat_member",
-    "channel_post",
-    "callback_query",
-  ]);
+  const usual = ["message", "message", "message", "my_chat_member", "channel_post", "callback_query"];
+  const kind = pick(random, random() < 0.8 ? usual : otherKinds);
   if (kind === "my_chat_member") {
     return { [kind]: { ...message, old_chat_member: member, new_chat_member: member } };
   }
   if (kind === "callback_query") return { [kind]: { id: "1", from, message } };
-  return structuredClone({ [kind]: { ...message, ...content } });
+  return JSON.parse(JSON.stringify({ [kind]: { ...message, ...content } })) as Tree;
 }
 
-/** Takes one part away, or puts junk in its place. */
+/** Takes one part away, puts junk in its place, or beside it under a name that every object has. */
 function spoil(random: Random, tree: Tree): void {
   let node: Tree = tree;
   for (;;) {
@@ -152,9 +162,14 @@ function spoil(random: Random, tree: Tree): void {
       continue;
     }
     if (random() < 0.3) delete node[key];
-    else node[key] = structuredClone(pick(random, junk));
+    else put(node, random() < 0.2 ? pick(random, inheritedNames) : key, structuredClone(pick(random, junk)));
     return;
   }
+}
+
+/** As JSON.parse() does it: an assignment to `__proto__` would set the prototype. */
+export function put(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
 }
 
 export interface RawBody {
@@ -186,177 +201,4 @@ export const rawAnswers: readonly (readonly [string, RawBody])[] = [
   ["an id without end", { body: '{"ok":true,"result":[{"update_id":1e999}]}' }],
   ["8 MB", { body: `{"ok":true,"result":[],"x":"${"y".repeat(8_000_000)}"}` }],
   ["8 MB of brackets", { body: "[".repeat(8_000_000) }],
-];
-
-const layers = 30;
-const digits38 = "12345678901234567890123456789012345678";
-
-/** A value of every type that an item's attribute may have. */
-const values: readonly Value[] = [
-  { NULL: true },
-  { BOOL: true },
-  { BOOL: false },
-  { S: "" },
-  { S: "garbage 1" },
-  { S: "9999-12-31T23:59:59.999Z" },
-  { S: "\u001b[2J\u009b31m\u202e😀\u0000" },
-  { S: "x".repeat(1000) },
-  { N: "0" },
-  { N: "-1" },
-  { N: "17" },
-  { N: digits38 },
-  { N: `-${digits38}` },
-  { N: "1E+100" },
-  { N: "9.9E+125" },
-  { N: "1E-130" },
-  { N: "0.12345678901234567890123" },
-  { N: "9007199254740991" },
-  { N: "9007199254740992" },
-  { N: "9007199254740993" },
-  { B: new Uint8Array([0, 255]) },
-  { SS: ["b", "a", "\u001b[2J"] },
-  { NS: ["2", "1", digits38] },
-  { BS: [new Uint8Array([2]), new Uint8Array([1])] },
-  { L: [] },
-  { L: [{ S: "a" }, { NULL: true }] },
-  { M: {} },
-  { M: { a: { S: "b" }, is_active: { BOOL: true } } },
-  nested<Value>(layers, (inner) => ({ M: { m: inner } }), { N: "1E+100" }),
-  nested<Value>(layers, (inner) => ({ L: [inner] }), { S: "deep" }),
-];
-
-/** `last_active` in many forms, each with the time in it that is to be read; those without one are to be left alone. */
-export function lastActives(
-  now: number,
-): readonly { readonly value: Value | undefined; readonly at?: number }[] {
-  const at = (days: number): number => Math.floor((now + days * 86_400_000) / 1000) * 1000;
-  const forms = (ms: number): { value: Value; at: number }[] => {
-    const text = new Date(ms).toISOString();
-    return [text, text.replace("Z", "123+00:00"), text.slice(0, 19) + "Z", text.replace("T", " ")]
-      .map((S) => ({ value: { S }, at: ms }));
-  };
-  const unreadable = [
-    "garbage 1",
-    "12",
-    "2020",
-    "yesterday",
-    "",
-    "0",
-    "2020-99-99T00:00:00Z",
-    "x".repeat(1000),
-  ];
-  return [
-    ...[-1, -100, 20, 1000].flatMap((days) => forms(at(days))),
-    { value: { S: "9999-12-31T23:59:59.999Z" }, at: 253_402_300_799_999 },
-    { value: { S: "+275760-09-13T00:00:00.000Z" }, at: 8.64e15 },
-    { value: { S: "0001-01-01T00:00:00Z" }, at: Date.parse("0001-01-01T00:00:00Z") },
-    ...unreadable.map((S) => ({ value: { S } })),
-    ...values.filter(({ S }) => S === undefined).map((value) => ({ value })),
-    { value: undefined },
-  ];
-}
-
-const otherAttributes = [
-  "added_at",
-  "message_count",
-  "user_info",
-  "removed_at",
-  "removed_reason",
-  "migrated_to",
-  "migrated_from",
-  "last_update_id",
-  "last_word_update_id",
-  "last_member_update_id",
-  "added_by",
-];
-
-/** Keys that the toolkit knows nothing of: every program may keep its own. */
-const foreignNames = [
-  "plan",
-  "constructor",
-  "toString",
-  "hasOwnProperty",
-  "#0",
-  ":0",
-  "a.b[0]",
-  "名前 😀",
-  "x".repeat(200),
-];
-
-const reasons = ["stopped", "blocked", "left", "gone", "inactive", "migrated"];
-
-export interface HostileItem {
-  readonly chatId: number;
-  readonly item: RawItem;
-  readonly isActive: boolean;
-  /** What is to be read in its `last_active`. */
-  readonly lastActive: number | undefined;
-}
-
-/** A sane item of which some attributes, or all, are absurd. */
-export function hostileItem(random: Random, chatId: number, now: number): HostileItem {
-  const lastActive = random() < 0.3 ? sane(now) : pick(random, lastActives(now));
-  const isActive = random() < 0.7;
-  const item: RawItem = { ...saneItem(chatId, now), ...foreign(random) };
-  const share = pick(random, [0.1, 0.3, 1]);
-  for (const name of otherAttributes) if (random() < share) assign(item, name, oddValue(random, name));
-  assign(item, "last_active", lastActive.value);
-  if (isActive) item["is_active"] = { BOOL: true };
-  else assign(item, "is_active", pick(random, [undefined, ...values.filter(({ BOOL }) => BOOL !== true)]));
-  return { chatId, item, isActive, lastActive: lastActive.at };
-}
-
-function sane(now: number): { readonly value: Value; readonly at: number } {
-  const at = Math.floor(now / 1000) * 1000 - 3_600_000;
-  return { value: { S: new Date(at).toISOString() }, at };
-}
-
-export function saneItem(chatId: number, now: number): RawItem {
-  return {
-    chat_id: { N: String(chatId) },
-    is_active: { BOOL: true },
-    added_at: sane(now).value,
-    last_active: sane(now).value,
-    message_count: { N: "7" },
-    user_info: { M: { first_name: { S: "Eve" }, source: { S: "import" } } },
-    removed_at: { NULL: true },
-  };
-}
-
-function foreign(random: Random): RawItem {
-  const count = below(random, 4);
-  return Object.fromEntries(
-    Array.from({ length: count }, () => [pick(random, foreignNames), pick(random, values)]),
-  );
-}
-
-function oddValue(random: Random, name: string): Value | undefined {
-  if (random() < 0.15) return undefined;
-  if (name === "user_info" && random() < 0.05) {
-    const M = Object.fromEntries(
-      Array.from({ length: 1000 }, (_, index) => [`member ${index}`, pick(random, values.slice(0, 5))]),
-    );
-    return { M: { ...M, first_name: pick(random, values) } };
-  }
-  if (name === "removed_reason" && random() < 0.5) return { S: pick(random, reasons) };
-  return pick(random, values);
-}
-
-function assign(item: RawItem, name: string, value: Value | undefined): void {
-  if (value === undefined) delete item[name];
-  else item[name] = value;
-}
-
-/** Keys that are numbers, and no chat's. */
-export const unusableIds: readonly string[] = [
-  "0",
-  "1.5",
-  "-0.5",
-  "4503599627370496",
-  "-4503599627370496",
-  "9007199254740993",
-  digits38,
-  "1E+100",
-  // JavaScript would round this one to 77.
-  "77.0000000000000000000000001",
 ];
