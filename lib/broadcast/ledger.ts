@@ -103,6 +103,7 @@ export function changesOf(run: RunRecord): { set: [string, RunValue][]; remove: 
 /** Long texts are kept in items under 1 KB, of which each costs one unit to write. */
 const itemBytes = 1000;
 const partBytes = 900;
+const partsAtMost = 9999;
 
 const encoder = new TextEncoder();
 
@@ -113,7 +114,7 @@ export function partKey(name: RunText, index: number): string {
 
 /** The text in pieces, none of which makes an item of 1 KB; a character is never cut. */
 export function partsOf(broadcastId: string, name: RunText, text: string): string[] {
-  const keys = "broadcast_id" + broadcastId + "record" + partKey(name, 9999) + "text";
+  const keys = "broadcast_id" + broadcastId + "record" + partKey(name, partsAtMost) + "text";
   return cut(text, Math.min(partBytes, itemBytes - encoder.encode(keys).length));
 }
 
@@ -156,12 +157,41 @@ export function textOf(broadcastId: string, name: RunText, parts: readonly (stri
   );
 }
 
-/** Whether the attributes are those of a run. */
+const isCountOfParts = (parts: RunValue): boolean =>
+  Number.isInteger(parts) && (parts as number) >= 0 && (parts as number) <= partsAtMost;
+
+/** The value that a text holds. @throws {StorageError} If the text is none that was written there. */
+export function parsedText<T>(
+  broadcastId: string,
+  name: RunText,
+  text: string,
+  isGood: (value: T) => boolean,
+): T {
+  try {
+    const value = JSON.parse(text) as T;
+    if (isGood(value)) return value;
+  } catch {
+    // As below.
+  }
+  throw new StorageError(
+    "failed",
+    `The ledger's "${name}" of the broadcast "${broadcastId}" is not what was written there. Look at the items of this ` +
+      `key, or choose another broadcastId: nobody but the bot may write to the table.`,
+  );
+}
+
+/** Whether the attributes are those of a run: that what decides whom it sends what is there, and of its type. */
 export function isRun(run: Record<string, RunValue>): run is RunRecord {
   const { broadcast_id, owner, started_at, fence, lease_until, state, on_unknown } = run;
+  const { message_name = "message-", message_parts = 0, problem_parts = 0, cursor = 0, window_after = 0 } =
+    run;
+  const { pending = [], unsent = [], sampled = [], passed = [] } = run;
   return [broadcast_id, owner, started_at].every((each) => typeof each === "string") &&
-    [fence, lease_until].every((each) => typeof each === "number") &&
-    (state === "running" || state === "finished") && (on_unknown === "skip" || on_unknown === "resend");
+    [fence, lease_until, cursor, window_after].every((each) => typeof each === "number") &&
+    (state === "running" || state === "finished") && (on_unknown === "skip" || on_unknown === "resend") &&
+    [pending, unsent, sampled, passed].every(Array.isArray) &&
+    typeof message_name === "string" && message_name.startsWith("message-") &&
+    [message_parts, problem_parts].every(isCountOfParts);
 }
 
 // The order of the recipients, as the attributes of a run.
@@ -200,7 +230,7 @@ export function cursorPosition(
 ): Position | undefined {
   const chatId = run[name];
   if (chatId === undefined) return undefined;
-  const value = Number(run[`${name}_value`] ?? 0);
+  const value = Number(run[`${name}_value`] ?? 0) || 0;
   const { rank } = positionOf({ ...order, values: undefined }, chatId);
   return { value: order.values === undefined ? 0 : value, rank };
 }

@@ -7,9 +7,17 @@ import { StorageError } from "../chats/storage.ts";
 import { type Clock, monotonic, steady, uuid } from "../util/clock.ts";
 import { leaseMs, renewLeaseEveryMs } from "./checkpoint.ts";
 import { PauseControl } from "./broadcast_run.ts";
-import { cursorPosition, inWindow, isByValue, type Ledger, type RunRecord, startKept } from "./ledger.ts";
+import {
+  cursorPosition,
+  inWindow,
+  isByValue,
+  type Ledger,
+  parsedText,
+  type RunRecord,
+  startKept,
+} from "./ledger.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
-import type { BroadcastMessage, BroadcastOptions } from "./options.ts";
+import { assertMessage, type BroadcastMessage, type BroadcastOptions } from "./options.ts";
 import { neverRead, openRecipients } from "./recipients.ts";
 import {
   BroadcastCounters,
@@ -67,7 +75,7 @@ export class RunFollower {
   #canResume(run: RunRecord): boolean {
     const { registry, clock } = this.#options.deps;
     return !registry.isUnread || run["when_unreadable"] !== "send" ||
-      clock.now() >= Number(run["expires_at"] ?? Infinity);
+      clock.now() >= (numberIn(run["expires_at"]) ?? Infinity);
   }
 
   /** Waits before the run is looked at again; rejects where the bot is stopped meanwhile. */
@@ -175,9 +183,9 @@ async function requestOf(
 ): Promise<BroadcastRequest> {
   if (caller !== undefined && isUntouched(run)) return caller;
   const { broadcast_id: id, message_name, message_parts = 0 } = run;
-  const message = message_name === undefined ? caller?.message : JSON.parse(
-    await ledger.readText(id, message_name, message_parts),
-  ) as BroadcastMessage;
+  const message = message_name === undefined
+    ? caller?.message
+    : parsedText(id, message_name, await ledger.readText(id, message_name, message_parts), isMessage);
   if (message === undefined) throw new Error("unreachable: a run that is finished alone has its message");
   return {
     message,
@@ -185,6 +193,11 @@ async function requestOf(
     control: caller?.control ?? new PauseControl(),
     ...optionsFromRecord(run, caller?.options),
   };
+}
+
+function isMessage(value: BroadcastMessage): boolean {
+  assertMessage(value);
+  return true;
 }
 
 /** A run that is called for again, perhaps with another message and other options. */
@@ -204,15 +217,15 @@ function optionsFromRecord(
     ...{ signal, onProgress, massDeactivation, ...functions },
     broadcastId: run.broadcast_id,
     onUnknown: run.on_unknown,
-    priority: run["priority"] as BroadcastOptions["priority"],
+    priority: run["priority"] === "urgent" ? "urgent" : "bulk",
     allowPaidBroadcast: run["allow_paid_broadcast"] === true,
-    starBudget: run["star_budget"] as number | undefined,
+    starBudget: numberIn(run["star_budget"]),
   };
   return {
     options,
     whenUnreadable: run["when_unreadable"] === "send" ? "send" : "throw",
     whenLedgerDown: run["when_ledger_down"] === "send" ? "send" : "wait",
-    expiresAt: Number(run["expires_at"] ?? Infinity),
+    expiresAt: numberIn(run["expires_at"]) ?? Infinity,
     startedAt: Date.parse(run.started_at),
   };
 }
@@ -335,27 +348,38 @@ function numberIn(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
+function textIn(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
 function numberOf(value: unknown): number {
   return typeof value === "number" ? value : 0;
+}
+
+type Problems = Partial<Pick<BroadcastReport, "errors" | "migrations" | "topics">>;
+
+function areProblems({ errors = [], migrations = [], topics = [] }: Problems): boolean {
+  return [errors, migrations, topics].every(Array.isArray);
 }
 
 /** The report of a finished run. */
 async function reportFromRecord(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
   const { broadcast_id, fence, problem_parts } = run;
-  const kept = problem_parts && await ledger.readText(broadcast_id, `problems-${fence}`, problem_parts);
-  const { errors = [], migrations = [], topics = [] } = kept ? JSON.parse(kept) : {};
+  const name = `problems-${fence}` as const;
+  const kept = problem_parts ? await ledger.readText(broadcast_id, name, problem_parts) : "{}";
+  const { errors = [], migrations = [], topics = [] } = parsedText(broadcast_id, name, kept, areProblems);
   const { sent, deactivated, skipped, failed, unknown, floods, ...state } = countersFromRecord(run);
   const { unsubscribed, disallowed, expired, stopped } = state;
-  const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(Number);
+  const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(numberOf);
   return new BroadcastReport({
     broadcastId: broadcast_id,
     recipients: sent + deactivated + skipped + failed + unknown,
     ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations, topics },
     skips: { unsubscribed, disallowed, expired, stopped },
-    stopped: run["stopped_by"] as string | undefined,
+    stopped: textIn(run["stopped_by"]),
     recipientsFrom: run["recipients_from"] === "memory" ? "memory" : "table",
-    recipientsAsOf: run["recipients_as_of"] as string | undefined,
-    durationMs: Number(run["duration_ms"] ?? 0),
+    recipientsAsOf: textIn(run["recipients_as_of"]),
+    durationMs: numberOf(run["duration_ms"]),
     latencyMs: run["p50_ms"] === undefined ? undefined : { p50, p95, p99, max } as Percentiles,
   });
 }
@@ -363,5 +387,5 @@ async function reportFromRecord(run: RunRecord, ledger: Ledger): Promise<Broadca
 /** What had been counted when the run was written last. */
 function countersFromRecord(run: RunRecord): CountersState {
   const names = Object.keys(new BroadcastCounters().state) as (keyof CountersState)[];
-  return Object.fromEntries(names.map((name) => [name, Number(run[name] ?? 0)])) as CountersState;
+  return Object.fromEntries(names.map((name) => [name, numberOf(run[name])])) as CountersState;
 }
