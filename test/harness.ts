@@ -6,6 +6,8 @@
 import process from "node:process";
 import { type Callback, suite as plain, type Test } from "uvu";
 
+import { tellFinds } from "./support/leaks.ts";
+
 export * as assert from "uvu/assert";
 
 const pending = new Set<string>();
@@ -16,6 +18,10 @@ const tests = { registered: 0, passed: 0, failed: 0 };
 export function report(problem: string): void {
   problems.push(problem);
 }
+
+/** The test that runs. */
+let current = "before any test";
+tellFinds((find) => report(`${current}: ${find}`));
 
 process.on("exit", () => {
   const { registered, passed, failed } = tests;
@@ -69,6 +75,7 @@ export function suite<T = Record<string, never>>(
     const bounded = limited(`"${name}"`, limitMs, body);
     return [name, async (state): Promise<void> => {
       tests.failed++;
+      current = `${title} "${name}"`;
       if (broken) throw broken;
       await bounded(state);
       tests.failed--;

@@ -1,5 +1,5 @@
 /** From the environment to a bot. Each test has an environment and a folder of its own. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -10,6 +10,7 @@ import type { BotOptions } from "../../lib/bot/options.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import { Logs, said, withBotOverHttp } from "../support/bot.ts";
+import { rm } from "../support/leaks.ts";
 
 const token = "123456:AAsecret-token_of-the-tests";
 const ours = [

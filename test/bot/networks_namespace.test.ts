@@ -3,7 +3,7 @@
  * to Telegram, packets that are lost, and a link that goes down in the middle of a broadcast. LINK_DOWN_MS has its default, ten seconds.
  */
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { unsentCode } from "../../lib/util/http/connections.ts";
 import { assert, suite } from "../harness.ts";
 import { commandFor } from "../support/runtime.ts";
+import { removeSync } from "../support/leaks.ts";
 
 const test = suite("networks of their own", {}, 240_000);
 
@@ -38,7 +39,7 @@ async function play<T>(...name: readonly string[]): Promise<T> {
     });
     return JSON.parse(printed.trim().split("\n").at(-1) ?? "") as T;
   } finally {
-    rmSync(folder, { recursive: true });
+    removeSync(folder, { recursive: true });
   }
 }
 

@@ -1,5 +1,5 @@
 /** How the parts of a bot are connected: the user's handlers behind the toolkit's, and every fact through one queue. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
@@ -7,6 +7,7 @@ import type { Bot, Context } from "grammy/web";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, soon, subscribers, until, withBot } from "../support/bot.ts";
+import { rm } from "../support/leaks.ts";
 
 const handlers = suite("bot.grammy", {}, 60_000);
 

@@ -1,5 +1,5 @@
 /** Which ledger a broadcast is kept in while DynamoDB can be used, cannot, and can again. */
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LedgerFailover, type LedgerWait } from "../../lib/broadcast/ledger_failover.ts";
@@ -13,6 +13,7 @@ import { noon, secondMs } from "../support/chats.ts";
 import { type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";
 import { StepClock } from "../support/clocks.ts";
 import { failureOf, TestClock, TestLogger } from "../support/storage.ts";
+import { rm } from "../support/leaks.ts";
 
 const send: LedgerWait = { whenLedgerDown: "send", leftMs: () => Infinity };
 const wait: LedgerWait = { ...send, whenLedgerDown: "wait" };

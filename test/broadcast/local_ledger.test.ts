@@ -1,5 +1,5 @@
 /** The ledger of an outage: what outlives a kill, and how it gets into the real one. */
-import { appendFile, type FileHandle, mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, type FileHandle, mkdtemp, open, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -15,6 +15,7 @@ import { randomOf } from "../support/histories.ts";
 import { type LedgerFixture, runAt, startLedger } from "../support/ledger.ts";
 import { StepClock } from "../support/clocks.ts";
 import { failureOf, TestClock, TestLogger } from "../support/storage.ts";
+import { rm } from "../support/leaks.ts";
 
 const problems = JSON.stringify({ errors: [{ chatId: 5, message: "x".repeat(2000) }], migrations: [] });
 const finished = { state: "finished" as const, sent: 3, p50_ms: 7, pending: [] };

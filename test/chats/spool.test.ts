@@ -9,7 +9,6 @@ import {
   mkdtemp,
   open,
   readFile,
-  rm,
   stat,
   symlink,
   writeFile,
@@ -23,6 +22,7 @@ import { LineFile } from "../../lib/util/json_lines_file.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import { failureOf } from "../support/storage.ts";
+import { rm } from "../support/leaks.ts";
 
 const botId = 4242;
 

@@ -1,5 +1,5 @@
 /** A bot whose queue is on disk: what an outage and a restart leave of it. */
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openSpool } from "../../lib/chats/spool.ts";
@@ -17,6 +17,7 @@ import {
   until,
   withBot,
 } from "../support/bot.ts";
+import { rm } from "../support/leaks.ts";
 import { failureOf } from "../support/storage.ts";
 
 async function inFolder(body: (path: string) => Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 /** Topics of forums and of private chats: where the bot answers, and where signals go. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BotApiServer, LocalChat } from "../../lib/local/mod.ts";
@@ -14,6 +14,7 @@ import {
   until,
   withBot,
 } from "../support/bot.ts";
+import { rm } from "../support/leaks.ts";
 
 const test = suite("topics");
 const signal = { direction: "long", symbol: "BTC-USD", entry: 100, stop: 90, target: 120 } as const;

@@ -3,7 +3,7 @@
  * the last update is confirmed: whatever is confirmed has to be in it. Only where answers are lost may the bot take this for
  * an outage; then what it has confirmed is in its spool file and is replayed later.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Fault } from "../../lib/local/mod.ts";
@@ -13,6 +13,7 @@ import { describe, type Difference, type Losses, lossesOf } from "./model.ts";
 import type { UpdateMutant } from "./mutants.ts";
 import { StopCheck } from "./stop_check.ts";
 import { World } from "./world.ts";
+import { rm } from "../support/leaks.ts";
 
 export interface KillOptions {
   readonly seed: number;

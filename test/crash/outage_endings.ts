@@ -1,5 +1,5 @@
 /** What becomes of the write queue when the bot ends in an outage: it is stopped, or killed. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Logs, pause, soon, within } from "../support/bot.ts";
@@ -18,6 +18,7 @@ import {
   writeThrough,
 } from "./outages.ts";
 import { World } from "./world.ts";
+import { rm } from "../support/leaks.ts";
 
 const stopTimeoutMs = 20_000;
 

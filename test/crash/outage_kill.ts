@@ -1,5 +1,5 @@
 /** A bot is killed while it sends a signal in an outage: with a spool file, no chat that has it gets it again. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BroadcastReport } from "../../mod.ts";
@@ -8,6 +8,7 @@ import { type BroadcastCounters, runBroadcasts, type ScenarioOptions } from "./b
 import { BroadcasterProcess, differenceOf } from "./broadcaster_process.ts";
 import type { Subscribers } from "./subscribers.ts";
 import type { TestBroadcast } from "./test_broadcast.ts";
+import { rm } from "../support/leaks.ts";
 
 export interface OutageKillOptions extends ScenarioOptions {
   readonly kills: number;

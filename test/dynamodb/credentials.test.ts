@@ -1,6 +1,6 @@
 /** Keys that are renewed while the program runs, wherever the SDK finds them: a refusal has them read anew. */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import process from "node:process";
 import { StorageError, TelegramDynamoDBStorage } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import { failureOf } from "../support/storage.ts";
+import { removeSync } from "../support/leaks.ts";
 
 const test = suite("credentials", {}, 30_000);
 
@@ -46,7 +47,7 @@ class Account {
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-    rmSync(this.folder, { recursive: true });
+    removeSync(this.folder, { recursive: true });
   }
 
   write(name: string, ...lines: readonly string[]): string {

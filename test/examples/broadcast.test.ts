@@ -1,6 +1,6 @@
 /** A broadcast from the command line, as a user does it. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
@@ -9,6 +9,7 @@ import { plantActive, said } from "../support/bot.ts";
 import { commandFor } from "../support/runtime.ts";
 import { type Ended, root, type Running, runScript, startScript } from "../support/script.ts";
 import { startTable, type TableFixture } from "../support/storage.ts";
+import { rm } from "../support/leaks.ts";
 
 const test = suite("broadcast example", {}, 120_000);
 

@@ -1,11 +1,12 @@
 /** The playground without its page: who may ask it, what it tells and changes, and that it ends. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { assert, suite } from "../harness.ts";
 import { type Running, runScript, startScript } from "../support/script.ts";
+import { rm } from "../support/leaks.ts";
 
 interface Context {
   running: Running;

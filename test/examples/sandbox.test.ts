@@ -1,10 +1,10 @@
 /** The README's first command, and what stands on it. */
-import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { startBotApiServer } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { type Ended, root, runScript, startScript } from "../support/script.ts";
+import { rm } from "../support/leaks.ts";
 
 const test = suite("sandbox", undefined, 120_000);
 const runtime = process.versions["deno"] ? "deno" : "node";

@@ -1,7 +1,7 @@
 /** The ways in which a first start goes wrong: each ends in one message that says what, why and what to do. */
 import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { readFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -17,6 +17,7 @@ import {
 import { assert, suite } from "../harness.ts";
 import { deadAddress } from "../support/bot.ts";
 import { type Ended, root, runScript } from "../support/script.ts";
+import { rm } from "../support/leaks.ts";
 
 interface Scene {
   readonly telegram: BotApiServer;

@@ -12,10 +12,12 @@ import {
   type LocalUser,
   startBotApiServer,
 } from "../../lib/local/mod.ts";
+import type { BroadcastRun } from "../../lib/broadcast/broadcast_run.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import type { BotOptions } from "../../lib/bot/options.ts";
 import { currentWorld, inVirtualTime } from "../sim/world.ts";
 import { engineVariable } from "./dynamodb_local.ts";
+import { searchText, searchValue } from "./leaks.ts";
 import { clientAt, type RawItem, startTable, type TableFixture } from "./storage.ts";
 
 export interface LogLine {
@@ -28,15 +30,20 @@ export class Logs implements Logger {
   readonly lines: LogLine[] = [];
 
   info(message: string): void {
-    this.lines.push({ level: "info", message });
+    this.#push("info", message);
   }
 
   warn(message: string): void {
-    this.lines.push({ level: "warn", message });
+    this.#push("warn", message);
   }
 
   error(message: string): void {
-    this.lines.push({ level: "error", message });
+    this.#push("error", message);
+  }
+
+  #push(level: LogLine["level"], message: string): void {
+    searchText(message, "the log");
+    this.lines.push({ level, message });
   }
 
   /** The lines of a level that contain the words. */
@@ -111,6 +118,7 @@ async function playScene(body: (scene: Scene) => unknown, options: SceneOptions)
   const logs = new Logs();
   const another = (more: Partial<BotOptions> = {}): MeanReversionTelegramBot => {
     const bot = botOn(server, table.gate.endpoint, { logger: logs, ...options.bot, ...more });
+    searchReports(bot);
     bots.push(bot);
     return bot;
   };
@@ -140,6 +148,19 @@ async function playScene(body: (scene: Scene) => unknown, options: SceneOptions)
     for (const bot of bots) await soon(bot.stopBot(), 2000);
     await server.close();
     await table.close();
+  }
+}
+
+/** Has what becomes of the bot's broadcasts searched: reports, and errors. */
+function searchReports(bot: MeanReversionTelegramBot): void {
+  for (const name of ["broadcast", "sendSignal"] as const) {
+    const send = bot[name].bind(bot) as (...args: unknown[]) => BroadcastRun;
+    const searched = (...args: unknown[]): BroadcastRun => {
+      const run = send(...args);
+      void run.then((report) => searchValue(report, "a report"), (error) => searchValue(error, "an error"));
+      return run;
+    };
+    Object.defineProperty(bot, name, { value: searched, configurable: true });
   }
 }
 

@@ -1,8 +1,9 @@
 /** What several tests of the examples use. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TradingSignal } from "../../mod.ts";
+import { removeSync } from "./leaks.ts";
 
 export const found: TradingSignal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
 
@@ -12,6 +13,6 @@ export async function inFolder(body: (folder: string) => Promise<void>): Promise
   try {
     await body(folder);
   } finally {
-    rmSync(folder, { recursive: true });
+    removeSync(folder, { recursive: true });
   }
 }

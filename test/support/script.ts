@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { searchText } from "./leaks.ts";
 import { commandFor, type Loader } from "./runtime.ts";
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
@@ -48,7 +49,10 @@ export function startScript(
   }
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (status) => resolve({ status, output }));
+    child.once("close", (status) => {
+      searchText(output, `the output of ${script}`);
+      resolve({ status, output });
+    });
   });
   const printed = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -10,7 +10,7 @@ import {
   ScanCommand,
 } from "@aws-sdk/client-dynamodb";
 import { type DynamoDBStorageOptions, TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
-import type { FaultGate, FaultGateOptions, GateEntry } from "../../lib/local/dynamodb/fault_gate.ts";
+import { FaultGate, type FaultGateOptions, type GateEntry } from "../../lib/local/dynamodb/fault_gate.ts";
 import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { iamActions, ledgerActions } from "../../lib/local/dynamodb/iam.ts";
 import { type LocalDynamoDB, startDynamoDB } from "../../lib/local/dynamodb/server.ts";
@@ -21,6 +21,7 @@ import { currentHosts, currentWorld } from "../sim/world.ts";
 import { clientAt, type Keys, testKeys } from "./client.ts";
 import { SleepyClock, TestClock } from "./clocks.ts";
 import { engineVariable } from "./dynamodb_local.ts";
+import { searchText } from "./leaks.ts";
 
 export type RawItem = Record<string, AttributeValue>;
 
@@ -29,20 +30,30 @@ export const LedgerName = "telegram-broadcasts";
 
 export { clientAt, type Keys, SleepyClock, TestClock, testKeys };
 
+const { handle } = FaultGate.prototype;
+const decoder = new TextDecoder();
+
+/** What is written to tables goes by a gate, whoever has started it. */
+FaultGate.prototype.handle = function (request): ReturnType<typeof handle> {
+  searchText(decoder.decode(request.body), "a table");
+  return handle.call(this, request);
+};
+
 /** Keeps what was logged. */
 export class TestLogger implements Logger {
   readonly lines: string[] = [];
 
   info(message: string): void {
+    searchText(message, "the log");
     this.lines.push(message);
   }
 
   warn(message: string): void {
-    this.lines.push(message);
+    this.info(message);
   }
 
   error(message: string): void {
-    this.lines.push(message);
+    this.info(message);
   }
 }
 

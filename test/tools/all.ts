@@ -10,6 +10,7 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { leakIn } from "../support/leaks.ts";
 import { filesApart } from "./support/parts.ts";
 
 interface Step {
@@ -138,7 +139,14 @@ function failuresIn(output: string): string {
 }
 
 /** A suite that ended without its last line, or badly in spite of it, is a failure more. */
-function judge(step: Step, { code, stdout, output }: Ended): Result {
+function judge(step: Step, ended: Ended): Result {
+  const leak = leakIn(ended.output);
+  if (leak === undefined) return judgeEnd(step, ended);
+  const output = `  PROBLEM a token was printed: …${leak}…\n`;
+  return { ...judgeEnd(step, ended), failed: 1, output };
+}
+
+function judgeEnd(step: Step, { code, stdout, output }: Ended): Result {
   const ended = code === 0;
   const { title } = step;
   if (!step.counts) return { title, passed: ended ? 1 : 0, failed: ended ? 0 : 1, output };

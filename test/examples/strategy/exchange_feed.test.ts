@@ -1,5 +1,4 @@
 /** Live candles: whole ones only, each once, whatever the exchange and this machine do. */
-import { rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UsageError } from "../../../examples/cli/arguments.ts";
 import { resumeFeed } from "../../../examples/strategy/choose_feed.ts";
@@ -22,6 +21,7 @@ import {
   type StubExchange,
 } from "../../support/exchange.ts";
 import { root, startScript } from "../../support/script.ts";
+import { removeSync } from "../../support/leaks.ts";
 
 const test = suite("exchange_feed", undefined, 60_000);
 const hourMs = 3_600_000;
@@ -533,7 +533,7 @@ test("live_scheduler sends an exchange's signal to whoever is subscribed, and en
     assert.is(ada.inbox.filter(({ text, caption }) => (caption ?? text)?.includes("BTC-USD")).length, 1);
   } finally {
     running.kill("SIGKILL");
-    rmSync(join(root, state), { force: true });
+    removeSync(join(root, state), { force: true });
   }
 });
 

@@ -1,5 +1,5 @@
 /** Where candles come from: files, the seed, and the pace at which they arrive. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cron } from "croner";
@@ -19,6 +19,7 @@ import { afterClose, afterEveryClose } from "../../../examples/strategy/schedule
 import { readSettings } from "../../../examples/strategy/settings.ts";
 import { syntheticFeed } from "../../../examples/strategy/synthetic_feed.ts";
 import { assert, suite } from "../../harness.ts";
+import { removeSync } from "../../support/leaks.ts";
 
 const test = suite("feed");
 const midnight = Date.UTC(2026, 0, 5);
@@ -41,7 +42,7 @@ function replay(text: string, name: string = "candles.csv"): { feed: CandleFeed 
   } catch (error) {
     return { error: error as Error };
   } finally {
-    rmSync(folder, { recursive: true });
+    removeSync(folder, { recursive: true });
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { searchFiles } from "../../support/leaks.ts";
 import { root } from "../../support/script.ts";
 
 /** What a cell has shown: texts by their MIME types, or what was printed, or an error. */
@@ -61,6 +62,7 @@ export async function execute(notebook: Notebook): Promise<Notebook> {
     await writeFile(source, JSON.stringify(notebook));
     const script = fileURLToPath(new URL("execute.py", import.meta.url));
     await run(await findPython() ?? "", [script, source, target], { env, cwd: join(root, "examples") });
+    searchFiles(target);
     return await readNotebook(target);
   } finally {
     await rm(folder, { recursive: true, force: true });

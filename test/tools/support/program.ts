@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import process from "node:process";
+import { searchText } from "../../support/leaks.ts";
 import { root } from "../../support/script.ts";
 
 export { root };
@@ -48,7 +49,10 @@ export function run(place: string | Place, program: string, ...parameters: strin
   }
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code) => resolve({ code, output }));
+    child.on("close", (code) => {
+      searchText(output, `the output of ${program}`);
+      resolve({ code, output });
+    });
   });
   return ended.finally(() => clearTimeout(timer));
 }
