@@ -60,6 +60,7 @@ const steps: readonly Step[] = [
   { title: "bundle", command: ["tsx", "test/tools/bundle.ts"], counts: true },
   { title: "AWS Lambda", command: ["tsx", "test/tools/lambda.ts"], counts: true },
   { title: "supply chain", command: ["tsx", "test/tools/supply_chain.ts"], counts: true },
+  { title: "planted leaks", command: ["tsx", "test/tools/leaks.ts"], counts: true },
   { title: "notebook in Deno's kernel", command: ["tsx", "test/tools/notebook.ts"], counts: true },
   { title: "types (tsc)", command: ["tsc"] },
   { title: "lint (deno lint)", command: ["deno", "lint"] },
