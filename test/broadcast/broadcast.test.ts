@@ -1,4 +1,5 @@
 /** Broadcasts over the wire: who gets a message, who does not, and what is refused before anyone is written to. */
+import process from "node:process";
 import type { MessageEntity } from "grammy/types";
 import type { LocalChat, LocalUser } from "../../lib/local/mod.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
@@ -319,6 +320,21 @@ test("broadcast() refuses what Telegram would refuse of everyone, before it read
     assert.is((await bot.broadcast("x".repeat(4096))).sent, 1);
     assert.is((await bot.broadcast({ text: "x".repeat(1024), photo: png })).sent, 1);
   }, made);
+});
+
+test("an order that gives a promise is refused, also where that is rejected", async () => {
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): void => void rejections.push(reason);
+  process.on("unhandledRejection", note);
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    const order = (() => Promise.reject(new Error("later"))) as never;
+    const { message } = await failureOf(scene.bot.broadcast("x", { order }));
+    assert.match(message, /it must give a finite number, and gave an object \(Promise\)$/);
+  });
+  await pause(10);
+  process.off("unhandledRejection", note);
+  assert.equal(rejections, []);
 });
 
 test.run();

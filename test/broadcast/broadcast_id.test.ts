@@ -1,5 +1,5 @@
 /** Broadcasts with an id: sent once, whoever calls, however often, and finished by whoever is left. */
-import { GetItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { GetItemCommand, PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { StorageError } from "../../lib/chats/storage.ts";
 import { DynamoDBLedger, runOf } from "../../lib/dynamodb/ledger.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
@@ -51,6 +51,31 @@ test("a second call sends nothing and gives the first one's report, here and fro
     assert.equal(String(await another().broadcast("signal", { broadcastId: id })), String(first));
     assert.is(server.countCalls("sendMessage"), calls);
     for (const user of users.slice(20)) assert.equal(said(user), ["signal"]);
+  }, made);
+});
+
+test("a run whose message was lost or replaced is an error that says where to look", async () => {
+  await withBot(async ({ bot, table }) => {
+    await bot.broadcast("creates the table", { broadcastId: "first" });
+    const Item: RawItem = {
+      ...{ broadcast_id: { S: id }, record: { S: "run" }, state: { S: "running" }, owner: { S: "another" } },
+      ...{ fence: { N: "1" }, lease_until: { N: "0" }, started_at: { S: "2026-11-20T12:00:00.000Z" } },
+      ...{ on_unknown: { S: "skip" }, message_name: { S: "message-1" }, cursor: { N: "7" } },
+    };
+    for (const text of [undefined, "", "null", '{"text":5}', "{"]) {
+      const message_parts = { N: text === undefined ? "0" : "1" };
+      await table.direct.send(
+        new PutItemCommand({ TableName: LedgerName, Item: { ...Item, message_parts } }),
+      );
+      const part = { broadcast_id: { S: id }, record: { S: "message-1#0" }, text: { S: text ?? "" } };
+      await table.direct.send(new PutItemCommand({ TableName: LedgerName, Item: part }));
+      const error = await failureOf(bot.broadcast("x", { broadcastId: id }));
+      assert.instance(error, StorageError);
+      assert.match(
+        error.message,
+        /^The ledger's "message-1" of the broadcast .* is not what was written there/,
+      );
+    }
   }, made);
 });
 

@@ -7,6 +7,7 @@ import { toIso } from "../../lib/util/clock.ts";
 import { assert, suite } from "../harness.ts";
 import { dayMs, noon, secondMs } from "../support/chats.ts";
 import {
+  failureOf,
   pythonId,
   pythonItem,
   type RawItem,
@@ -96,7 +97,7 @@ python(
       }));
       const storage = table.storage();
       assert.is((await storage.getChat(pythonId))?.removed_reason, undefined);
-      await storage.apply(pythonId, [message(9)], "active");
+      await storage.apply(pythonId, [message(9, noon, "start")], "active");
       const { after } = await storage.apply(pythonId, [{ kind: "returned", at: noon, registers: true }]);
       assert.is(after?.is_active, false, removed_reason);
       assert.is(after?.message_count, 43);
@@ -570,6 +571,41 @@ malformed("apply() counts, stops and blocks in spite of ids and times that nobod
       }
     }
   }
+});
+
+/** As JSON.parse() makes it; an assignment would set the prototype. */
+const named = (name: string, value: object): RawItem => Object.fromEntries([[name, value]]) as RawItem;
+
+malformed("names that every object has are data, and keep nothing from being read", async () => {
+  for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+    const table = await freshTable();
+    const inherited = named(name, { M: { is_active: { BOOL: true }, first_name: { S: "Eve" } } });
+    const { is_active: _none, ...item } = pythonItem(inherited);
+    await table.put({ ...item, user_info: { M: named(name, { S: "x" }) } });
+    const storage = table.storage();
+    const chat = await storage.getChat(pythonId) as Chat;
+    assert.is(chat.is_active, false, name);
+    assert.is(chat.user_info.first_name, undefined, name);
+    assert.equal([...await storage.loadActiveChats()], [], name);
+    // The guess is wrong: the refusal has the item with it.
+    const { after } = await storage.apply(pythonId, [message(9)], "active");
+    assert.is(after?.is_active, true, name);
+    assert.equal([...await storage.loadActiveChats()], [pythonId], name);
+  }
+});
+
+malformed("saveChat() keeps a name that every object has, or refuses it", async () => {
+  const table = await freshTable();
+  const storage = table.storage();
+  await storage.saveChat(5, JSON.parse('{"username":"ada","constructor":"x","toString":5}'));
+  // Not by assert.equal(), which takes the member for the class.
+  const kept = JSON.stringify((await table.item(5))?.["user_info"]?.M);
+  assert.is(kept, '{"username":{"S":"ada"},"constructor":{"S":"x"},"toString":{"N":"5"}}');
+  const refused = await failureOf(storage.saveChat(6, JSON.parse('{"__proto__":"x"}')));
+  assert.match(
+    refused.message,
+    /^Cannot save the chat as "userInfo" must be an object .* without a name "__proto__"/,
+  );
 });
 
 malformed.after(async () => {

@@ -4,7 +4,7 @@ import type { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import { assert, suite } from "../harness.ts";
 import { noon } from "../support/chats.ts";
 import { type LedgerFixture, ledgerTable, runAt, startLedger } from "../support/ledger.ts";
-import { failureOf, SleepyClock, tablesTakeTime, TestClock } from "../support/storage.ts";
+import { failureOf, type RawItem, SleepyClock, tablesTakeTime, TestClock } from "../support/storage.ts";
 
 const test = suite("DynamoDBLedger: its table", {}, 60_000);
 
@@ -146,4 +146,49 @@ onEmpty("what the policy denies is named, with the table", async (table) => {
   }
 });
 
+const odd = suite("DynamoDBLedger: items that are no run of ours", {}, 60_000);
+
+odd("an attribute by a name that every object has is ignored", async () => {
+  const table = await startLedger();
+  try {
+    await table.ledger().begin(runAt("b"));
+    for (const name of ["__proto__", "constructor", "toString"]) {
+      await table.put({ ...await table.item("b"), ...Object.fromEntries([[name, { M: {} }]]) });
+      assert.is((await table.ledger().get("b"))?.owner, runAt("b").owner, name);
+    }
+  } finally {
+    await table.close();
+  }
+});
+
+odd("what decides whom a run sends what is of its type, or an error says which item it is", async () => {
+  const table = await startLedger();
+  try {
+    await table.ledger().begin(runAt("b"));
+    const good = await table.item("b");
+    const attributes: RawItem = {
+      message_parts: { N: "1E+100" },
+      problem_parts: { N: "-1" },
+      message_name: { N: "5" },
+      cursor: { S: "5" },
+      window_after: { BOOL: true },
+      pending: { S: "5" },
+      unsent: { N: "5" },
+    };
+    for (const [name, value] of Object.entries(attributes)) {
+      await table.put({ ...good, [name]: value });
+      const { name: kind, message } = await failureOf(table.ledger().get("b"));
+      assert.is(kind, "StorageError", name);
+      assert.match(
+        message,
+        /^The ledger's item "run" of the broadcast "b" is no run that this version can read/,
+        name,
+      );
+    }
+  } finally {
+    await table.close();
+  }
+});
+
+odd.run();
 test.run();

@@ -103,6 +103,14 @@ export function oddOptions(random: Random, good: Readonly<Record<string, unknown
   return random() < 0.05 ? Object.assign(Object.create(null), options) : options;
 }
 
+/** Without tokens, for what is kept as it is given: nothing looks for secrets in people's names. */
+export function withoutTokens(options: unknown): unknown {
+  if (Object.prototype.toString.call(options) !== "[object Object]") {
+    return options === botToken ? "x" : options;
+  }
+  return Object.fromEntries(Object.entries(options as object).filter((entry) => !entry.includes(botToken)));
+}
+
 const own = { enumerable: true, writable: true, configurable: true };
 
 /** What a function of the caller's gives, or throws. */

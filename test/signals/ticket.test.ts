@@ -151,6 +151,15 @@ test("signalMessage() styles the heading and the numbers, whatever else is in it
   }));
 });
 
+test("signalMessage() refuses a time that is none", () => {
+  for (const none of [NaN, Infinity, 8.64e15 + 1, "x", undefined]) {
+    assert.throws(
+      () => signalMessage(ticket, none as never),
+      /^Cannot use the signal as "now" must be milliseconds/,
+    );
+  }
+});
+
 test("signalMessage() is text that Telegram takes: no half of a pair stands alone", () => {
   fc.assert(fc.property(hostileTexts.filter((text) => text.trim() !== ""), (text) => {
     const message = signalMessage({ ...ticket, symbol: text, note: text, strategy: text }, now);

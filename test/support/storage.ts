@@ -192,10 +192,10 @@ export class TableFixture {
     }
   }
 
-  /** Which requests did what the policy does not allow. A start queries the ledger's table, and takes a refusal for "no ledger". */
+  /** Which requests did what the policy does not allow. What names no action is another program's. A start queries the ledger's table, and takes a refusal for "no ledger". */
   trespasses(): GateEntry[] {
     return this.gate.log.filter(({ action, table }) =>
-      (!iamActions.includes(action) || table !== TableName) &&
+      action !== "" && (!iamActions.includes(action) || table !== TableName) &&
       !(table === LedgerName && (action === "Query" || this.hasLedger))
     );
   }

@@ -130,6 +130,11 @@ test("no error shows the token: nobody listens", async () => {
   assertNoSecret(logs.text, "log");
 });
 
+test("half an emoji may be part of a secret", () => {
+  registerSecret("half of one: \ud83d, a secret");
+  assert.is(redact("it is half of one: \ud83d, a secret"), "it is <secret>");
+});
+
 test("no error shows the token: a host that is not found, or may not be asked", async () => {
   // Deno may not ask for this host; what then carries a body of bytes would keep the process alive for ever.
   const bot = botAt("http://telegram.invalid");

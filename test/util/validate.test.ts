@@ -622,6 +622,51 @@ test("what an operator says of a chat has no misspelt names; names of other prog
   await storage.saveChat(5, { username: "ada", language_code: "de", is_premium: true, added_from: "web" });
 });
 
+const fails = (): never => {
+  throw new Error("not this one");
+};
+/** Values that fail, or lie, when they are looked at. */
+const unshowable: Readonly<Record<string, unknown>> = {
+  "a date that is none": Object.create(Date.prototype),
+  "bytes that are none": Object.create(Uint8Array.prototype),
+  "a class whose name is a symbol": { constructor: { name: Symbol("x") } },
+  "a class whose name fails": Object.defineProperty({}, "constructor", { get: fails }),
+  "a class whose name is a token": { constructor: { name: botToken } },
+  "a class whose name moves the cursor": { constructor: { name: "\u001b[2J\u202e" } },
+  "a function without a text": Object.assign(() => {}, { toString: null }),
+  "no text": { toString: null, valueOf: null },
+  "what the terminal would obey": "\u009b31m\u202e",
+};
+
+for (const [what, value] of Object.entries(unshowable)) {
+  test(`${what} is refused like anything else`, async () => {
+    const calls: readonly (readonly [string, () => unknown])[] = [
+      ["tableName", () => new TelegramDynamoDBStorage({ tableName: value as never })],
+      ["tableName", () => new DynamoDBLedger({ tableName: value as never })],
+      ["clock", () => new InMemoryChatStorage({ clock: value as never })],
+      ["chatsPerAdder", () => subscriptions({ storage, chatsPerAdder: value as never })],
+      ["risk", () => validateSignal({ ...signal, risk: value as never })],
+      ["time", () => validateSignal({ ...signal, time: value as never })],
+      ["expiresAt", () => bot.broadcast("x", { expiresAt: value as never })],
+      ["priority", () => bot.broadcast("x", { priority: value as never })],
+    ];
+    for (const [name, call] of calls) {
+      const message = await messageOf(call);
+      assert.match(message, new RegExp(`\\b${name}"? must be `));
+      // deno-lint-ignore no-control-regex -- they are what is looked for
+      assert.not.match(message, /AAsecret|[\u0000-\u0009\u007f-\u009f\u202a-\u202e]/);
+    }
+  });
+}
+
+test("a name in userInfo that is a token is not shown", async () => {
+  const message = await messageOf(
+    () => storage.saveChat(5, { "1:AAaaaaaaaaaaaaaaaaaaaa": {} as never }),
+    TypeError,
+  );
+  assert.match(message, 'userInfo."<token>" must be a text');
+});
+
 test("a cleanup says what it needs", async () => {
   for (
     const [options, words] of [
