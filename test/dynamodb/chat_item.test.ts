@@ -97,7 +97,7 @@ python(
       }));
       const storage = table.storage();
       assert.is((await storage.getChat(pythonId))?.removed_reason, undefined);
-      await storage.apply(pythonId, [message(9, noon, "start")], "active");
+      await storage.apply(pythonId, [message(9)], "active");
       const { after } = await storage.apply(pythonId, [{ kind: "returned", at: noon, registers: true }]);
       assert.is(after?.is_active, false, removed_reason);
       assert.is(after?.message_count, 43);
@@ -588,7 +588,7 @@ malformed("names that every object has are data, and keep nothing from being rea
     assert.is(chat.user_info.first_name, undefined, name);
     assert.equal([...await storage.loadActiveChats()], [], name);
     // The guess is wrong: the refusal has the item with it.
-    const { after } = await storage.apply(pythonId, [message(9)], "active");
+    const { after } = await storage.apply(pythonId, [message(9, noon, "start")], "active");
     assert.is(after?.is_active, true, name);
     assert.equal([...await storage.loadActiveChats()], [pythonId], name);
   }

@@ -664,7 +664,7 @@ test("a name in userInfo that is a token is not shown", async () => {
     () => storage.saveChat(5, { "1:AAaaaaaaaaaaaaaaaaaaaa": {} as never }),
     TypeError,
   );
-  assert.match(message, 'userInfo."<token>" must be a text');
+  assert.match(message, /^Cannot save the chat as "userInfo\."<token>"" must be a text/);
 });
 
 test("a cleanup says what it needs", async () => {
