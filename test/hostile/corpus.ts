@@ -116,6 +116,15 @@ export function expectClear(error: unknown): void {
 /** Shrinks for so long at most, in real time. */
 const withinMs = 60_000;
 
+/** As `playAll`, so many at a time: each scene has its own time limit. */
+export async function playInBatches<T>(
+  inputs: readonly T[],
+  size: number,
+  play: (inputs: readonly T[]) => unknown,
+): Promise<void> {
+  for (let from = 0; from < inputs.length; from += size) await playAll(inputs.slice(from, from + size), play);
+}
+
 /** Plays all inputs at once. Where that fails, says which few of them fail alike. */
 export async function playAll<T>(
   inputs: readonly T[],

@@ -24,7 +24,7 @@ import {
   expectUnharmed,
   limitMs,
   linesAtMost,
-  playAll,
+  playInBatches,
   seed,
 } from "./corpus.ts";
 import { type HostileItem, hostileItem, hostileRun, saneItem, unusableIds } from "./items.ts";
@@ -110,7 +110,7 @@ async function all({ server }: Scene, odd: readonly Odd[], text: string): Promis
 test("hostile runs in the ledger: a report, or an error that says which item it is", async () => {
   const random = randomOf(seed + 3);
   const runs = Array.from({ length: countOf("runs") }, (_, index) => hostileRun(random, `run-${index}`));
-  await playAll(runs, playRuns);
+  await playInBatches(runs, 100, playRuns);
 });
 
 async function playRuns(runs: readonly RawItem[]): Promise<void> {
@@ -178,7 +178,7 @@ test("hostile items: broadcasts, /stop and /start as with any other", async () =
     { length: countOf("items") },
     (_, index) => hostileItem(random, 40_001 + index, now),
   );
-  await playAll(items, playItems);
+  await playInBatches(items, 100, playItems);
 });
 
 test("cleanup meets those whose last_active is a time, and no other", async () => {
