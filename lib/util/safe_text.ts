@@ -69,16 +69,21 @@ export function safeOptions(options: ErrorOptions | undefined): ErrorOptions | u
   return options;
 }
 
-/** Makes the texts of an error safe, and of every error that it wraps, in place. */
+/** The item that DynamoDB sends with a refused condition: data, which is compared with the table again, to the letter. */
+const dataKey = "Item";
+
+/** Makes the texts of an error safe, and of every error that it wraps, in place; of what else it holds, secrets are removed. */
 export function makeErrorSafe(error: unknown, seen: Set<unknown> = new Set()): void {
   if (typeof error !== "object" || error === null || seen.has(error)) return;
   seen.add(error);
+  const safe = error instanceof Error ? safeText : redact;
   for (const key of Object.getOwnPropertyNames(error)) {
+    if (key === dataKey) continue;
     const value = valueOf(error, key);
     if (typeof value !== "string") makeErrorSafe(value, seen);
-    else if (safeText(value) !== value) {
+    else if (safe(value) !== value) {
       const enumerable = key !== "message" && key !== "stack";
-      const clean = { value: safeText(value), writable: true, configurable: true, enumerable };
+      const clean = { value: safe(value), writable: true, configurable: true, enumerable };
       Reflect.defineProperty(error, key, clean);
     }
   }

@@ -89,7 +89,9 @@ export const clockRule: Rule = methodsRule("{ now, sleep, random }", "now", "sle
 /** `x must be RULE: current value is V`, without a full stop. */
 export function mistakeIn(name: string, value: unknown, rule: Rule): string {
   if (rule.isSecret) return `${name} must be ${rule.rule} (its value is not shown)`;
-  const current = rule.list ? currentList(value, rule.list) : `current value is ${shown(value, rule.isData)}`;
+  const current = rule.list
+    ? attempt(() => currentList(value, rule.list as ListRule), "it cannot be read")
+    : `current value is ${shown(value, rule.isData)}`;
   const hint = valueHint(value, rule.known) + attempt(() => rule.hint?.(value) ?? "", "");
   return `${name} must be ${rule.rule}: ${current}${hint}`;
 }

@@ -12,7 +12,16 @@ import { createSafeLogger } from "../../lib/util/log.ts";
 import { makeErrorSafe, redact, registerSecret } from "../../lib/util/safe_text.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
-import { deadAddress, FastClock, Logs, pause, subscribers, until, withBot } from "../support/bot.ts";
+import {
+  deadAddress,
+  FastClock,
+  Logs,
+  pause,
+  plantActive,
+  subscribers,
+  until,
+  withBot,
+} from "../support/bot.ts";
 import { failureOf } from "../support/storage.ts";
 
 const token = "987654:AAvery-secret_token-of-the-tests";
@@ -281,6 +290,29 @@ test("errors and reports show control characters that others have sent", async (
       throw new TypeError(evil);
     };
     assert.is((await failureOf(bot.broadcast("signal", { order }))).message.includes("\u001b"), false);
+  }, { state: "made" });
+});
+
+test("a /stop holds in an item whose attributes would not be shown as they are", async () => {
+  const odd = ["\u001b[2J\u202e", `1${"2".repeat(6)}:${"A".repeat(30)}`];
+  await withBot(async ({ bot, server, table, item, settled, logs }) => {
+    const users = odd.map(() => server.user({ opened: true }));
+    for (const [index, user] of users.entries()) {
+      await plantActive(table, user.chatId);
+      await table.put({
+        ...await item(user),
+        removed_at: { S: odd[index] ?? "" },
+        last_word_update_id: { SS: odd },
+      });
+    }
+    await bot.startBot();
+    for (const user of users) user.say("/stop");
+    await settled();
+    for (const user of users) {
+      assert.equal((await item(user))?.["is_active"], { BOOL: false });
+      assert.equal(user.inbox.map(({ text }) => text?.split("\n")[0]), ["You are unsubscribed."]);
+    }
+    assert.equal(logs.of("error"), []);
   }, { state: "made" });
 });
 
