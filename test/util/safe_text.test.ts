@@ -294,16 +294,14 @@ test("errors and reports show control characters that others have sent", async (
 });
 
 test("a /stop holds in an item whose attributes would not be shown as they are", async () => {
-  const odd = ["\u001b[2J\u202e", `1${"2".repeat(6)}:${"A".repeat(30)}`];
+  const odd = ["\u001b[2J\u202e", ["AKIA", "Q".repeat(16)].join("")];
   await withBot(async ({ bot, server, table, item, settled, logs }) => {
     const users = odd.map(() => server.user({ opened: true }));
     for (const [index, user] of users.entries()) {
       await plantActive(table, user.chatId);
-      await table.put({
-        ...await item(user),
-        removed_at: { S: odd[index] ?? "" },
-        last_word_update_id: { SS: odd },
-      });
+      // Without a map of names the first guess is refused, and the item comes with the refusal.
+      const { user_info: _names, ...rest } = await item(user) ?? {};
+      await table.put({ ...rest, removed_at: { S: odd[index] ?? "" }, last_word_update_id: { SS: odd } });
     }
     await bot.startBot();
     for (const user of users) user.say("/stop");
