@@ -33,6 +33,8 @@ export class HeldChats {
   #setAside: ReadonlySet<number> = new Set();
   /** Those of these whose turn has come, and what goes on with them. */
   readonly #asking = new Map<number, () => void>();
+  /** Those that the ledger has ahead since they asked, and that are about to be sent to: none of them is set aside again. */
+  readonly #granted = new Set<number>();
   readonly #holdMs: (chatId: number) => number;
 
   /** @param holdMs For how long the chat is not to be written to. */
@@ -44,9 +46,9 @@ export class HeldChats {
     return this.#held;
   }
 
-  /** How many surely do not have the message. */
+  /** How many surely do not have the message, without those that are about to be sent to. */
   get unsent(): number {
-    return this.#unsent.size;
+    return this.#unsent.size - this.#granted.size;
   }
 
   /** Whether the turn of a chat has come that is set aside. */
@@ -56,6 +58,7 @@ export class HeldChats {
 
   hold(chatId: number, mayHaveIt: boolean): void {
     this.#held.add(chatId);
+    this.#granted.delete(chatId);
     if (mayHaveIt) this.#unsent.delete(chatId);
     else this.#unsent.add(chatId);
   }
@@ -64,6 +67,7 @@ export class HeldChats {
   pass(chatId: number): void {
     this.#held.delete(chatId);
     this.#unsent.delete(chatId);
+    this.#granted.delete(chatId);
   }
 
   /**
@@ -77,10 +81,11 @@ export class HeldChats {
 
   /** Sets all but those aside that come next, at most `room`; from now on none that is set aside is sent to. */
   split(room: number): HeldSplit {
+    const waiting = [...this.#unsent].filter((chatId) => !this.#granted.has(chatId));
     const isSoon = (chatId: number): boolean => !this.#asking.has(chatId) && this.#holdMs(chatId) <= soonMs;
-    const next = [...this.#asking.keys(), ...[...this.#unsent].filter(isSoon)];
+    const next = [...this.#asking.keys(), ...waiting.filter(isSoon)];
     const ahead = next.slice(0, Math.max(0, room));
-    const unsent = new Set(this.#unsent);
+    const unsent = new Set(waiting);
     for (const chatId of ahead) unsent.delete(chatId);
     this.#setAside = new Set([...this.#setAside, ...unsent]);
     return { ahead, unsent: [...unsent] };
@@ -92,6 +97,7 @@ export class HeldChats {
     for (const [chatId, resolve] of this.#asking) {
       if (this.#setAside.has(chatId)) continue;
       this.#asking.delete(chatId);
+      if (this.#unsent.has(chatId)) this.#granted.add(chatId);
       resolve();
     }
   }
