@@ -29,9 +29,10 @@ export class Disk {
     this.keptShare = scheduler.random;
   }
 
-  /** The size of all files in bytes. */
+  /** The size of all files in bytes, without those of lines that were torn. */
   get size(): number {
-    return [...this.#files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const kept = [...this.#files].filter(([path]) => !path.endsWith(".unreadable"));
+    return kept.reduce((sum, [, { bytes }]) => sum + bytes.length, 0);
   }
 
   /** Of what was not synced, any beginning is left. */
