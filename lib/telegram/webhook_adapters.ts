@@ -88,12 +88,18 @@ export function fromLambda(event: LambdaEvent | undefined): Incoming {
   const all = Object.entries({ ...multiValueHeaders, ...headers });
   return {
     method: httpMethod ?? http?.method,
-    header: (wanted) => all.find(([name]) => name.toLowerCase() === wanted)?.[1]?.toString(),
+    header: (wanted) => textIn(all.find(([name]) => name.toLowerCase() === wanted)?.[1]),
     body: async () => {
       const bytes = Buffer.from(body ?? "", isBase64Encoded ? "base64" : "utf8");
       return await readAll([bytes], bytes.length);
     },
   };
+}
+
+/** A header's value, alone or in a list; `undefined` if it is none. */
+function textIn(value: unknown): string | undefined {
+  const text = Array.isArray(value) ? value[0] : value;
+  return typeof text === "string" ? text : undefined;
 }
 
 /** The answer as a web standard response. */
