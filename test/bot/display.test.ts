@@ -233,6 +233,9 @@ test("a report and a run are shown as they are now; a report still prints and se
     ...{ botToken: server.token, apiRoot: server.apiRoot, storage, logger: new Logs() },
   });
   const told: object[] = [];
+  // The views are loaded when a value is first shown, and show what it is then.
+  await shown(await storage.getStatistics());
+  await import("../../lib/broadcast/display.ts");
   const run = bot.broadcast("Hello", { onProgress: (progress) => told.push(progress) });
   assert.match((await shown(run))["text/plain"] ?? "", /^The chats are being read/);
   assert.match((await shown(run.progress))["text/plain"] ?? "", /^The chats are being read/);
