@@ -324,7 +324,7 @@ const broadcasts: readonly Mutant[] = [
   {
     name: "a run that is taken over forgets when it expires",
     file: "lib/broadcast/run_follower.ts",
-    text: 'expiresAt: Number(run["expires_at"] ?? Infinity),',
+    text: 'expiresAt: numberIn(run["expires_at"]) ?? Infinity,',
     replacement: "expiresAt: Infinity,",
     scene: "a signal that has expired when its process dies goes to nobody any more",
   },
