@@ -54,8 +54,9 @@ export class LineFile {
   }
 
   /**
-   * All entries of the file. `isEntry` may throw for a line that holds something else altogether.
-   * @throws {ConfigError} If it is another bot's file, or holds something else.
+   * All entries of the file, which only its owner may read from now on; to be called before anything is appended. `isEntry`
+   * may throw for a line that holds something else altogether.
+   * @throws {ConfigError} If it is another bot's file, or holds something else: then it stays as it is.
    */
   async read<T>(isEntry: (value: T) => boolean): Promise<Lines<T>> {
     const { botId } = this.#options;
@@ -66,6 +67,7 @@ export class LineFile {
     if (other !== undefined) throw this.#refusal(`is of the bot ${other.botId}, and this one is ${botId}`);
     const isOwn = entries.some((entry) => entry !== undefined) || lines.every(mayBeOwn);
     if (!isOwn) throw this.#refusal("holds something else");
+    await makePrivate(this.#file, this.#options);
     this.#size = bytes.length;
     // The last line has no end: if it is no entry, it was cut off, and nobody was told that it is kept.
     this.#unreadable = lines.filter((line, index) =>
@@ -132,8 +134,10 @@ export class LineFile {
   /** Keeps the lines that could not be read in a file of their own. */
   async #setAside(): Promise<void> {
     if (this.#unreadable.length === 0) return;
-    const aside = await openPrivately({ ...this.#options, path: this.asidePath });
+    const options = { ...this.#options, path: this.asidePath };
+    const aside = await openOwn(options);
     try {
+      await makePrivate(aside, options);
       await appendTo(aside, `${this.#unreadable.join("\n")}\n`);
     } finally {
       await aside.close();
@@ -155,14 +159,14 @@ async function appendTo(file: FileHandle, text: string): Promise<number> {
 }
 
 /**
- * Opens the file, which only its owner may read; creates it and its folder if there are none.
+ * Opens the file; creates it and its folder if there are none.
  * @throws {ConfigError} If the file cannot be written, or is a link, somebody else's, or no file.
  */
 export async function openLineFile(options: LineFileOptions): Promise<LineFile> {
-  return new LineFile(await openPrivately(options), options);
+  return new LineFile(await openOwn(options), options);
 }
 
-async function openPrivately(options: LineFileOptions): Promise<FileHandle> {
+async function openOwn(options: LineFileOptions): Promise<FileHandle> {
   const { path } = options;
   // Windows has no O_NOFOLLOW, and Deno follows links before it opens a file. A pipe would hold up the opening.
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
@@ -171,7 +175,7 @@ async function openPrivately(options: LineFileOptions): Promise<FileHandle> {
     await fs.mkdir(dirname(path), { recursive: true });
     if (await isLink(path)) throw linkRefusal(options);
     file = await fs.open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
-    await makePrivate(file, options);
+    await assertOwn(file, options);
     return file;
   } catch (cause) {
     await file?.close();
@@ -191,22 +195,27 @@ function linkRefusal(options: LineFileOptions): ConfigError {
   return refusalOf(options, "is a link", "name the file itself");
 }
 
-/** Of a file in a folder that others can write to, somebody else may be the owner, or may read it. */
-async function makePrivate(file: FileHandle, options: LineFileOptions): Promise<void> {
+/** In a folder that others can write to, the file may be somebody else's. */
+async function assertOwn(file: FileHandle, options: LineFileOptions): Promise<void> {
   const stats = await file.stat();
   if (!stats.isFile()) throw refusalOf(options, "is no plain file", "name another one");
-  // Windows has no such owners and modes.
-  if (process.platform === "win32") return;
   const own = ownUserId();
+  if (own !== undefined && stats.uid !== own) throw othersRefusal(stats.uid, options);
+}
+
+async function makePrivate(file: FileHandle, options: LineFileOptions): Promise<void> {
+  // Windows has no such modes.
+  if (process.platform === "win32") return;
   // Only the owner, or root, may change the mode.
-  const isOwn = (own === undefined || stats.uid === own) && await isDone(file.chmod(0o600));
-  if (!isOwn) {
-    const why = `belongs to the user ${stats.uid}, who is not the user of this program`;
-    throw refusalOf(options, why, "give it to that one, or name another one");
-  }
+  if (!await isDone(file.chmod(0o600))) throw othersRefusal((await file.stat()).uid, options);
   if (((await file.stat()).mode & 0o077) !== 0) {
     throw refusalOf(options, "can be read by others, and chmod has no effect there", "name another one");
   }
+}
+
+function othersRefusal(uid: number, options: LineFileOptions): ConfigError {
+  const why = `belongs to the user ${uid}, who is not the user of this program`;
+  return refusalOf(options, why, "give it to that one, or name another one");
 }
 
 /** `undefined` where Deno does not permit to ask. */

@@ -48,7 +48,7 @@ async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
-async function using(path: string, body: (spool: Spool) => Promise<void>): Promise<void> {
+async function using(path: string, body: (spool: Spool) => Promise<unknown>): Promise<void> {
   const spool = await openSpool(path, botId);
   try {
     await body(spool);
@@ -219,7 +219,7 @@ test("only the owner may read it, also where it was there before", () =>
     await using(path, (spool) => spool.append(entries));
     await assertPrivate(path);
     await chmod(path, 0o666);
-    await using(path, (spool) => spool.append(entries));
+    await using(path, (spool) => spool.read());
     await assertPrivate(path);
   }));
 
@@ -290,8 +290,10 @@ for (const [what, content] of Object.entries(otherFiles)) {
     inFolder(async (path) => {
       await mkdir(dirname(path));
       await writeFile(path, content);
+      await chmod(path, 0o644);
       assert.match((await refusal(path)).message, "holds something else: name another one");
       assert.is(await readFile(path, "utf8"), content);
+      if (process.platform !== "win32") assert.is((await stat(path)).mode & 0o777, 0o644);
     }));
 }
 

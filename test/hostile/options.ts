@@ -103,7 +103,7 @@ export function oddOptions(random: Random, good: Readonly<Record<string, unknown
   return random() < 0.05 ? Object.assign(Object.create(null), options) : options;
 }
 
-/** Without tokens, for what is kept as it is given: nothing looks for secrets in people's names. */
+/** Without tokens, for what is kept as it is given: nothing looks for secrets in people's names and in ids. */
 export function withoutTokens(options: unknown): unknown {
   if (Object.prototype.toString.call(options) !== "[object Object]") {
     return options === botToken ? "x" : options;

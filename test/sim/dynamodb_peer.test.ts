@@ -9,6 +9,7 @@
  * - `contains` with other members of a list than texts;
  * - which of two mistakes of one update is named: each answers with its own order;
  * - two members of a list removed at once (dynalite takes the second by its place after the first is gone);
+ * - the order of characters beyond U+FFFF and those below (dynalite compares UTF-16 units, AWS bytes of UTF-8);
  * - empty keys of an index (dynalite takes them);
  * - sizes of items and pages, which dynalite counts in UTF-16 units, and sums of more than 38 digits, which it takes.
  * Partitions come in another order, and so do items of an index with the same key: their pages are compared as one set.
@@ -60,7 +61,7 @@ function askOver(endpoint: string): Ask {
 
 // Random requests.
 
-const texts = fc.constantFrom("a", "b", "ab", "é", "😀", "\uffee", "");
+const texts = fc.constantFrom("a", "b", "ab", "é", "😀", "");
 const numbers = fc.constantFrom("0", "1", "-1", "2", "10", "1.50", "1e3", "-0.25", "12345678901234567890.5");
 const ordered: fc.Arbitrary<Value> = fc.oneof(
   texts.map((S) => ({ S })),
