@@ -83,7 +83,8 @@ async function demonstrate(
   heading("What everyone got in this run:");
   for (const line of people.summary()) console.log(line);
   console.log(
-    "\nThe table is kept: run this again and the bot finds its chats, or with --fresh and it forgets them.",
+    "\nThe table is kept: run this again and the bot finds its chats, or with --fresh and it forgets them " +
+      "(npm run sandbox -- --fresh).",
   );
   return 0;
 }
