@@ -245,8 +245,8 @@ async function restoreSpool(
   { spool, writes }: Spooled,
   { registry, writeQueue, replies }: UpdateParts,
 ): Promise<void> {
-  // What was cut off is of no use alone; where it cannot be cleared, nothing depends on it.
-  if (writes.length === 0) await spool.clear().catch(() => {});
+  // What was cut off is of no use alone; where it cannot be cleared just now, nothing depends on it.
+  if (writes.length === 0) await spool.clear().catch(() => void writeQueue.clearSpool());
   const written = writeQueue.resume(writes);
   overlayRestored(registry, writes, written);
   replies.resume(writes, written);

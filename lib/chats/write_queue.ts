@@ -194,12 +194,26 @@ export class WriteQueue {
 
   #recoverIfEmpty(): void {
     if (!this.#isDegraded || this.#isProbing || !this.#pending.isEmpty) return;
-    const { logger, spool } = this.#options;
     this.#isDegraded = false;
-    logger.info(overText(this.#replayed, this.#dropped));
+    this.#options.logger.info(overText(this.#replayed, this.#dropped));
     this.#replayed = this.#dropped = 0;
-    // Writes that stay on disk are repeated at the next start, which changes nothing.
-    spool?.clear().catch((error) => logger.warn(spoolFailedText(error, spool.path)));
+    void this.clearSpool();
+  }
+
+  /**
+   * Empties the spool file, whose writes are all made; tries again for as long as nothing new is queued, as a full disk has
+   * room again some time. Writes that stay on disk are repeated at the next start, which changes nothing.
+   */
+  async clearSpool(): Promise<void> {
+    const { logger, spool } = this.#options;
+    for (let attempt = 0; this.#pending.isEmpty && !this.#closing.signal.aborted; attempt++) {
+      try {
+        return await spool?.clear();
+      } catch (error) {
+        if (attempt === 0) logger.warn(spoolFailedText(error, spool?.path));
+      }
+      await this.#sleep(probeAgainMs);
+    }
   }
 
   #logLeft(): void {

@@ -92,9 +92,10 @@ export class LineFile {
     // Entries that are appended from now on must not go into a write that precedes this one.
     this.#next = undefined;
     return this.#enqueue(async () => {
+      await this.#setAside();
+      // Right before it is emptied, so that nothing is lost that another process adds meanwhile.
       const { size } = await this.#file.stat();
       if (size === 0 || size !== this.#size) return;
-      await this.#setAside();
       await this.#file.truncate(0);
       await this.#file.datasync();
       this.#size = 0;

@@ -141,7 +141,7 @@ const surroundings: readonly Mutant[] = [
   {
     name: "the spool keeps what is written",
     file: "lib/chats/write_queue.ts",
-    text: "    spool?.clear().catch((error) => logger.warn(spoolFailedText(error, spool.path)));\n",
+    text: "        return await spool?.clear();\n",
     replacement: "",
   },
 ];
