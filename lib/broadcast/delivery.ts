@@ -236,7 +236,7 @@ class Delivery {
 
   /** Checks once more right before the send; gives why the message is not sent after all. */
   async #checkOnceMore(): Promise<DeliveryResult | undefined> {
-    const { end: { signal }, deps: { registry }, recipients: { check } } = this.#run;
+    const { end: { signal }, deps: { registry }, recipients: { check }, queue } = this.#run;
     // Where the lease has lapsed, another process may send the broadcast.
     const holding = this.#deliverer.checkpoint?.ensureLease();
     if (holding !== undefined) await holding;
@@ -246,7 +246,8 @@ class Delivery {
     const { isActive } = await check.standingOf(this.#chatId);
     this.#checkTime();
     if (signal.aborted) return this.#ended;
-    return isActive && registry.isSubscribed(this.#chatId) ? undefined : unsubscribed;
+    if (!isActive || !registry.isSubscribed(this.#chatId)) return unsubscribed;
+    return queue.begin(this.#chatId, this.#recipient) ? undefined : withdrawn;
   }
 
   /** The clock may have jumped: ends the broadcast if its time is over. */
@@ -308,8 +309,7 @@ class Delivery {
       const mayTryAgain = outcome.kind === "notSent" ||
         (outcome.kind === "unknown" && onUnknown === "resend");
       if (isMove || mayTryAgain) this.#attempts++;
-      if (isMove) return "again";
-      if (mayTryAgain && await this.#backOff()) return "again";
+      if (isMove || (mayTryAgain && await this.#backOff())) return "again";
     }
     return await this.#resultOf(outcome, error);
   }

@@ -137,6 +137,8 @@ export class RecipientQueue {
   readonly #taken = new Set<number>();
   /** Chats that were sent to out of their turn. */
   readonly #except: Set<number>;
+  /** For which recipient a supergroup is written to. */
+  readonly #begun = new Map<number, number>();
   readonly #from: Position | undefined;
   /** Up to which chat, and up to which place, another process knew all; and those behind it that it knew. */
   readonly knownTo: number | undefined;
@@ -290,6 +292,17 @@ export class RecipientQueue {
     this.#first = this.#first.filter((id) => id !== chatId);
     this.except([chatId]);
     return true;
+  }
+
+  /**
+   * To be called right before a recipient's message leaves: false for a supergroup that is written to for another recipient,
+   * as it has a turn of its own and that of the group that it was.
+   */
+  begin(chatId: number, recipient: number): boolean {
+    if (!isSupergroupId(chatId)) return true;
+    const begun = this.#begun.get(chatId) ?? recipient;
+    this.#begun.set(chatId, begun);
+    return begun === recipient;
   }
 
   /** Leaves these chats out from now on, as they are sent to out of their turn. */

@@ -144,6 +144,15 @@ test("those taken at once are in the order, so that a window of them has bounds"
   assert.equal(queue.take(5), [1, 4, 5, 6, 8]);
 });
 
+test("a supergroup is written to once: in its own turn, or in that of the group that it was", () => {
+  const [group, person, one, other] = [-5, 7, -1_001_000_000_001, -1_001_000_000_002];
+  const queue = new RecipientQueue({ ids: Float64Array.from([other, one, group, person]), order });
+  assert.equal([queue.begin(one, one), queue.begin(one, group)], [true, false]);
+  assert.equal([queue.begin(other, group), queue.begin(other, other)], [true, false]);
+  assert.equal([queue.begin(one, one), queue.begin(other, group)], [true, true], "further parts of a message");
+  assert.equal([queue.begin(group, group), queue.begin(person, person)], [true, true]);
+});
+
 test("people are drawn evenly from those who are left, however few they are", () => {
   const ids = Float64Array.from({ length: 3000 }, (_, index) => index - 1000 + (index < 1000 ? 0 : 1));
   const queue = new RecipientQueue({ ids, order });
