@@ -149,7 +149,11 @@ test("a supergroup is written to once: in its own turn, or in that of the group 
   const queue = new RecipientQueue({ ids: Float64Array.from([other, one, group, person]), order });
   assert.equal([queue.begin(one, one), queue.begin(one, group)], [true, false]);
   assert.equal([queue.begin(other, group), queue.begin(other, other)], [true, false]);
-  assert.equal([queue.begin(one, one), queue.begin(other, group)], [true, true], "further parts of a message");
+  assert.equal(
+    [queue.begin(one, one), queue.begin(other, group)],
+    [true, true],
+    "further parts of a message",
+  );
   assert.equal([queue.begin(group, group), queue.begin(person, person)], [true, true]);
 });
 

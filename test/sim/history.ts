@@ -242,8 +242,8 @@ class History {
     this.#scheduler.after(this.#random() ** 2 * downAtMostMs, () => machine?.isWanted && machine.start());
   }
 
-  /** What a poller has in its spool file when it dies comes behind what another poller has taken meanwhile (README). */
-  #leaveBehind(dying: BotMachine | undefined): void {
+  /** What a poller has in its spool file in an outage comes behind what another poller has taken meanwhile (README). */
+  #leaveBehind(dying?: BotMachine): void {
     if (!this.#pollers.some((each) => each !== dying && each.isUp)) return;
     for (const [chatId, { last_update_id }] of this.#users.model.entries) {
       const item = this.#dynamodb.item(TableName, { chat_id: { N: String(chatId) } });
@@ -317,13 +317,13 @@ class History {
     const { server } = this.#telegram;
     const room = (this.#hasSpool ? pendingWithSpoolAtMost : pendingAtMost) - server.pendingUpdates;
     if (room <= 0) return;
-    const random = this.#random;
-    const draw = random();
+    const draw = this.#random();
     if (draw < 0.06) {
-      const count = Math.min(room, 2 + Math.floor(random() * 12));
+      const count = Math.min(room, 2 + Math.floor(this.#random() * 12));
       for (let index = 0; index < count; index++) this.#users.act();
     } else if (draw < 0.24 && this.#readers.length > 0) this.#talkAsReader();
     else this.#users.act();
+    if (this.#pollers.filter(({ isUp, disk }) => isUp && disk.size > 0).length > 1) this.#leaveBehind();
     // A chat that leaves is not missed.
     for (const { eligible, isOver } of this.#oracle.broadcasts.values()) {
       if (isOver) continue;
