@@ -281,8 +281,9 @@ const broadcasts: readonly Mutant[] = [
   {
     name: "a /stop just before a message leaves does not count",
     file: "lib/broadcast/delivery.ts",
-    text: "if (!isActive || !registry.isSubscribed(this.#chatId)) return unsubscribed;",
-    replacement: "void isActive;",
+    text:
+      "    if (signal.aborted) return this.#ended;\n    if (!registry.isSubscribed(this.#chatId)) return unsubscribed;\n    const { isActive } = await check.standingOf(this.#chatId);\n    this.#checkTime();\n    if (signal.aborted) return this.#ended;\n    if (!isActive || !registry.isSubscribed(this.#chatId)) return unsubscribed;",
+    replacement: "    return signal.aborted ? this.#ended : undefined;",
     scene: "a /stop counts while the message waits for the end of its chat's flood",
   },
   {
