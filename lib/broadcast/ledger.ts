@@ -187,7 +187,8 @@ export function isRun(run: Record<string, RunValue>): run is RunRecord {
     run;
   const { pending = [], unsent = [], sampled = [], passed = [] } = run;
   return [broadcast_id, owner, started_at].every((each) => typeof each === "string") &&
-    [fence, lease_until, cursor, window_after].every((each) => typeof each === "number") &&
+    [lease_until, cursor, window_after].every((each) => typeof each === "number") &&
+    typeof fence === "number" && Number.isSafeInteger(fence + 1) &&
     (state === "running" || state === "finished") && (on_unknown === "skip" || on_unknown === "resend") &&
     [pending, unsent, sampled, passed].every(Array.isArray) &&
     typeof message_name === "string" && message_name.startsWith("message-") &&

@@ -261,7 +261,7 @@ export function runOf(item: Item): RunRecord {
   const values = Object.entries(item).filter(([name]) => !reservedAttributes.includes(name))
     .map(([name, value]) => [name, packedAttributes.has(name) ? unpacked(value) : valueOf(value)] as const);
   const run: Record<string, RunValue> = Object.fromEntries(values.filter(([, value]) => value !== undefined));
-  if (isRun(run)) return run;
+  if (isRun(run) && leaseAttributes.every((name) => item[name]?.N === String(run[name]))) return run;
   const id = String(run["broadcast_id"]);
   throw new StorageError(
     "failed",
@@ -269,6 +269,9 @@ export function runOf(item: Item): RunRecord {
       `choose another broadcastId.`,
   );
 }
+
+/** A claim's condition writes them as they were read. With more digits than a number holds, it would be refused for ever. */
+const leaseAttributes = ["fence", "lease_until"] as const;
 
 /** @param value `undefined` is what the SDK makes of an attribute `__proto__`. */
 function valueOf(value: Item[string] | undefined): RunValue {

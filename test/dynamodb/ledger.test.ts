@@ -166,16 +166,22 @@ odd("what decides whom a run sends what is of its type, or an error says which i
   try {
     await table.ledger().begin(runAt("b"));
     const good = await table.item("b");
-    const attributes: RawItem = {
-      message_parts: { N: "1E+100" },
-      problem_parts: { N: "-1" },
-      message_name: { N: "5" },
-      cursor: { S: "5" },
-      window_after: { BOOL: true },
-      pending: { S: "5" },
-      unsent: { N: "5" },
-    };
-    for (const [name, value] of Object.entries(attributes)) {
+    const attributes: [string, RawItem[string]][] = [
+      ["message_parts", { N: "1E+100" }],
+      ["problem_parts", { N: "-1" }],
+      ["message_name", { N: "5" }],
+      ["cursor", { S: "5" }],
+      ["window_after", { BOOL: true }],
+      ["pending", { S: "5" }],
+      ["unsent", { N: "5" }],
+      // A takeover has to write these two into its condition just as they are.
+      ["lease_until", { N: "12345678901234567890123456789012345678" }],
+      ["lease_until", { N: "5.00000000000000000000001" }],
+      ["fence", { N: "9007199254740993" }],
+      ["fence", { N: "9007199254740991" }],
+      ["fence", { N: "0.5" }],
+    ];
+    for (const [name, value] of attributes) {
       await table.put({ ...good, [name]: value });
       const { name: kind, message } = await failureOf(table.ledger().get("b"));
       assert.is(kind, "StorageError", name);
