@@ -314,6 +314,7 @@ class History {
   // People.
 
   #talk(): void {
+    if (this.#pollers.filter(({ isUp, disk }) => isUp && disk.size > 0).length > 1) this.#leaveBehind();
     const { server } = this.#telegram;
     const room = (this.#hasSpool ? pendingWithSpoolAtMost : pendingAtMost) - server.pendingUpdates;
     if (room <= 0) return;
@@ -323,7 +324,6 @@ class History {
       for (let index = 0; index < count; index++) this.#users.act();
     } else if (draw < 0.24 && this.#readers.length > 0) this.#talkAsReader();
     else this.#users.act();
-    if (this.#pollers.filter(({ isUp, disk }) => isUp && disk.size > 0).length > 1) this.#leaveBehind();
     // A chat that leaves is not missed.
     for (const { eligible, isOver } of this.#oracle.broadcasts.values()) {
       if (isOver) continue;
