@@ -201,16 +201,17 @@ export class WriteQueue {
   }
 
   /**
-   * Empties the spool file, whose writes are all made; tries again for as long as nothing new is queued, as a full disk has
-   * room again some time. Writes that stay on disk are repeated at the next start, which changes nothing.
+   * Empties the spool file, whose writes are all made; tries again until the next outage, as a full disk has room again some
+   * time. Writes that stay on disk are repeated at the next start, which changes nothing.
    */
   async clearSpool(): Promise<void> {
     const { logger, spool } = this.#options;
-    for (let attempt = 0; this.#pending.isEmpty && !this.#closing.signal.aborted; attempt++) {
+    for (let isLogged = false; !this.#isDegraded && !this.#closing.signal.aborted;) {
       try {
-        return await spool?.clear();
+        if (!this.#pending.isOnDisk) return await spool?.clear();
       } catch (error) {
-        if (attempt === 0) logger.warn(spoolFailedText(error, spool?.path));
+        if (!isLogged) logger.warn(spoolFailedText(error, spool?.path));
+        isLogged = true;
       }
       await this.#sleep(probeAgainMs);
     }
@@ -254,6 +255,11 @@ class PendingWrites {
 
   get isEmpty(): boolean {
     return this.waiting.size + this.queued.size === 0;
+  }
+
+  /** Whether a write that has no result is in the spool file, or on its way to it. */
+  get isOnDisk(): boolean {
+    return this.queued.size > 0 || this.#isQueueing;
   }
 
   /** The write that has waited longest for its acknowledgement. */

@@ -1,12 +1,17 @@
 /** The write queue by itself: order, exactness, bounds, whatever its storage does. */
+import { appendFile, mkdir, mkdtemp, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import type { ChatEvent } from "../../lib/chats/events.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
+import { openSpool, type Spool } from "../../lib/chats/spool.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
 import { WriteQueue } from "../../lib/chats/write_queue.ts";
 import { type ChatWrite, NotWrittenError, type WriteTarget } from "../../lib/chats/writer.ts";
 import { assert, suite } from "../harness.ts";
 import { FastClock, Logs, pause, soon, until } from "../support/bot.ts";
+import { rm } from "../support/leaks.ts";
 import { failureOf } from "../support/storage.ts";
 
 const noon = Date.UTC(2026, 10, 20, 12);
@@ -44,14 +49,18 @@ interface Scene {
   readonly logs: Logs;
 }
 
-async function withQueue(body: (scene: Scene) => Promise<void>, factor: number = 100): Promise<void> {
+async function withQueue(
+  body: (scene: Scene) => Promise<void>,
+  factor: number = 100,
+  spool?: Spool,
+): Promise<void> {
   const target = new Moody();
   const logs = new Logs();
   const queue = new WriteQueue({
     target,
     clock: new FastClock(factor),
     logger: logs,
-    spool: undefined,
+    spool,
     onlyCounts: (write) => write.kind === "event" && write.event.kind === "message",
   });
   try {
@@ -75,6 +84,56 @@ test("what comes at once for one chat is one write, and each write hears what it
       [2, 3],
     ]);
   }));
+
+test("a spool file that cannot be emptied at the end of an outage is emptied later, however busy the queue is", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "queue-"));
+  const path = join(folder, "spool.jsonl");
+  const before = await openSpool(path, 4242);
+  await before.append([{ kind: "migration", from: -5, to: -1005, at: noon }]);
+  await before.close();
+  // A line that is to be set aside, which a folder in its place prevents.
+  await appendFile(path, "5\n");
+  const spool = await openSpool(path, 4242);
+  try {
+    assert.is((await spool.read()).unreadable, 1);
+    await mkdir(spool.asidePath);
+    await withQueue(
+      async ({ target, queue, logs }) => {
+        target.before = () => {
+          throw down;
+        };
+        queue.enqueue(said(7, 2));
+        await until(() => queue.isDegraded && queue.queued === 1, "nothing is queued");
+        target.before = () => {};
+        await until(() => !queue.isDegraded, "the outage goes on");
+        await until(
+          () => logs.lines.some(({ message }) => message.includes("cannot be written")),
+          "no warning",
+        );
+        let isBusy = true;
+        const busy = [1, 2, 3].map(async (chatId) => {
+          for (let id = 3; isBusy; id++) await queue.enqueue(said(chatId, id)).written;
+        });
+        await pause(50);
+        await rm(spool.asidePath, { recursive: true });
+        try {
+          const isEmpty = async (): Promise<boolean> => (await stat(path)).size === 0;
+          for (let looks = 0; !await isEmpty(); looks++) {
+            assert.ok(looks < 500, "the file is not emptied");
+            await pause(20);
+          }
+        } finally {
+          isBusy = false;
+          await Promise.all(busy);
+        }
+      },
+      100,
+      spool,
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test("what is told again is kept once, and says so", () =>
   withQueue(async ({ queue }) => {
