@@ -141,7 +141,7 @@ const surroundings: readonly Mutant[] = [
   {
     name: "the spool keeps what is written",
     file: "lib/chats/write_queue.ts",
-    text: "        return await spool?.clear();\n",
+    text: "        if (!this.#pending.isOnDisk) return await spool?.clear();\n",
     replacement: "",
   },
 ];
