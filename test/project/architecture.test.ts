@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { assert, suite } from "../harness.ts";
 
 /** From left to right: a file imports from its own room and from those to its left. */
-const rooms = ["util", "telegram", "signals", "chats", "broadcast", "dynamodb", "bot"];
+const rooms = ["util", "telegram", "signals", "chats", "broadcast", "dynamodb", "bot", "live"];
 /** The rooms that the test kit may import from; no room imports from the test kit. */
 const roomsOfLocal = ["util"];
 

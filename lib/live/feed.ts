@@ -1,0 +1,64 @@
+/** The port of a market's candles: an exchange, a file, synthetic candles, or a feed of your own. */
+import type { Candle } from "../signals/candle.ts";
+import type { Timeframe } from "./timeframe.ts";
+
+/** Which candles are wanted. */
+export interface CandleRequest {
+  /** The instrument, as the market calls it: `"BTC-USD"`. */
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+  /** Aborts when nobody wants them any more. */
+  readonly signal: AbortSignal;
+}
+
+export interface HistoryRequest extends CandleRequest {
+  /** How many candles; 1 or more. */
+  readonly count: number;
+}
+
+export interface LiveRequest extends CandleRequest {
+  /** When the last candle that is known opened, in milliseconds since 1970; `-Infinity` where none is known. */
+  readonly after: number;
+}
+
+/**
+ * A market's candles. All of them are closed, and ascend without gaps: where nobody has traded, the price stays and the
+ * volume is 0. Either method may throw whatever goes wrong; it is called again after a while (a `FeedError` may say when).
+ */
+export interface CandleFeed {
+  /** What it is called in log lines: `"Coinbase"`. */
+  readonly name: string;
+  /** A warning for the readers of its signals: `"synthetic data, not a market"`. Default: none. */
+  readonly caution?: string | undefined;
+  /**
+   * The market's own time, in milliseconds since 1970: by it a candle is new, or too old. A market that is replayed says when
+   * its candles were new. Default: the machine's clock.
+   */
+  now?(): number;
+  /**
+   * The newest candles, or as many of them as there are.
+   * @throws {ConfigError} If there is no such symbol: it is not asked for again.
+   */
+  history(request: HistoryRequest): Promise<readonly Candle[]>;
+  /**
+   * Each candle that closes after the one of `after`, as it closes; at first those that have closed meanwhile. One that the
+   * market has corrected may come again, with its time. Ends with the market, which a replay does.
+   */
+  live(request: LiveRequest): AsyncIterable<Candle>;
+}
+
+/** A request to a market that failed, and may succeed when it is repeated. */
+export class FeedError extends Error {
+  /** For telling it from other errors where two copies of this package are loaded. */
+  override readonly name = "FeedError";
+  /** How long the market asks to wait, in milliseconds; `undefined` where it does not say. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    { retryAfterMs, ...options }: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message, options);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
