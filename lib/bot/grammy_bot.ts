@@ -3,7 +3,7 @@ import { Bot, type BotConfig, type Composer, Context, type Middleware, type Tran
 import { asGrammySignal, clientOptions, makeFailuresSafe, nameNetworkCause } from "../telegram/client.ts";
 import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { Lazy } from "../util/async.ts";
-import { hideToken, registerSecret } from "../util/safe_text.ts";
+import { hideToken, registerToken } from "../util/safe_text.ts";
 import { type HandlerLimitOptions, limitHandlers } from "./handlers.ts";
 
 /** Loaded with the first call. */
@@ -56,7 +56,7 @@ export interface GrammyBot {
 
 export function createGrammyBot(options: GrammyBotOptions): GrammyBot {
   const { botToken, apiRoot, fetch, messagesPerSecond, clock, logger, signal } = options;
-  registerSecret(botToken, "<token>");
+  registerToken(botToken);
   const client = clientOptions({ ...apiRoot && { apiRoot }, ...fetch && { fetch } });
   const grammy = new HandlerBot(botToken, { client });
   const rateLimiter = new Lazy(async () => {

@@ -4,7 +4,7 @@ import type { Update } from "grammy/types";
 import type { Context, MiddlewareFn } from "grammy/web";
 import { deadline } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
+import { messageOf, stackOf } from "../util/errors.ts";
 import { createRateLimitedLog, createTransitionLog, type Logger, type TransitionLog } from "../util/log.ts";
 
 /** The logs of updates that fail. */
@@ -19,7 +19,7 @@ export function createFailureLogs(logger: Logger, clock: Clock): FailureLogs {
   const logError = createRateLimitedLog((message) => logger.error(message), clock);
   return {
     onFailure(updateId, error) {
-      logError(`Update ${updateId} failed in a handler: ${messageOf(error, "stack")}`);
+      logError(`Update ${updateId} failed in a handler: ${stackOf(error)}`);
     },
     watch: createTransitionLog({
       logger,

@@ -158,7 +158,9 @@ const rules: Rules<BotOptions> = {
     isGood: (value) =>
       typeof value === "string" && /^https?:\/\/[^\s?#]*[^\s?#/]$/.test(value) && URL.canParse(value) &&
       redact(value) === value,
-    rule: "an http or https address, as a text, without a / or the token at its end",
+    rule:
+      "an http or https address, as a text, without a / or the token at its end, and without a name and a password",
+    isSecret: (value) => String(value).includes("@"),
   },
 };
 

@@ -21,7 +21,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { Lazy } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { registerSecret } from "../util/safe_text.ts";
+import { registerToken, withSafeErrors } from "../util/safe_text.ts";
 import { type Names, namesOf } from "../util/validate.ts";
 import { botNames, type OptionsWithDefaults, resolveOptions } from "./options.ts";
 
@@ -106,7 +106,7 @@ export class Subscriptions {
    */
   middleware(): (ctx: CommandContext, next: () => Promise<void>) => Promise<void> {
     return async (ctx, next) => {
-      await (await this.#handler.get())(ctx);
+      await withSafeErrors(async () => await (await this.#handler.get())(ctx));
       await next();
     };
   }
@@ -130,7 +130,7 @@ export class Subscriptions {
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). */
   async resumeBroadcasts(api: BotApi): Promise<ResumedBroadcasts> {
-    return await (await this.#broadcasterOf(api)).resume();
+    return await withSafeErrors(async () => await (await this.#broadcasterOf(api)).resume());
   }
 
   /** Waits for broadcasts that are under way, up to half a minute, and ends them. The storage stays open. */
@@ -192,7 +192,7 @@ export class Subscriptions {
     if (typeof token !== "string" || token === "") {
       throw new TypeError("A broadcast needs the bot's api first, as in broadcast(bot.api, message).");
     }
-    registerSecret(token, "<token>");
+    registerToken(token);
     const registry = await this.#registryFor(Number(token.split(":")[0]));
     // Meanwhile it may have been closed, or claimed by another bot.
     this.#closing.signal.throwIfAborted();

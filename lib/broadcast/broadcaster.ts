@@ -13,7 +13,6 @@ import { settleWithin } from "../util/async.ts";
 import { monotonic } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { makeErrorSafe } from "../util/safe_text.ts";
 import type { PauseControl } from "./broadcast_run.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import { type BroadcastMessage, type BroadcastOptions, expiryOf } from "./options.ts";
@@ -110,13 +109,7 @@ export class Broadcaster {
       now,
       control,
     };
-    try {
-      return await this.#run(broadcastId, request);
-    } catch (error) {
-      // What the caller's own functions throw may hold anything.
-      makeErrorSafe(error);
-      throw error;
-    }
+    return await this.#run(broadcastId, request);
   }
 
   async #run(broadcastId: string | undefined, request: BroadcastRequest): Promise<BroadcastReport> {

@@ -51,18 +51,27 @@ export async function openSpool(path: string, botId: number): Promise<Spool> {
 
 type Checks = Readonly<Record<string, (value: unknown) => boolean>>;
 
-const isTime = (value: unknown): boolean => Number.isFinite(value);
+/** Until the year 10000, from which on times are written in another way. */
+const isTime = (value: unknown): boolean =>
+  typeof value === "number" && value >= 0 && value < 253_402_300_800_000;
 const isFlag = (value: unknown): boolean => typeof value === "boolean";
 const isId = (value: unknown): boolean => Number.isSafeInteger(value) && value as number >= 0;
+const isText = (value: unknown): boolean => typeof value === "string";
 
 /** The kinds of events that wait in the queue: all that updates are, and the removal that a refused send shows. */
 const kinds: ReadonlySet<unknown> = new Set(["start", "stop", "message", "removed", "returned"]);
 const reasons: ReadonlySet<unknown> = new Set(["blocked", "left", "gone"]);
 
+/** What is known of who writes. */
+const userChecks: Checks = {
+  ...{ username: isText, first_name: isText, last_name: isText, title: isText, type: isText },
+  user_id: isId,
+};
+
 /** What an event holds besides, where it does. */
 const eventChecks: Checks = {
   updateId: isId,
-  userInfo: (value) => isObject(value) && !Array.isArray(value),
+  userInfo: (value) => isObject(value) && !Array.isArray(value) && holds(value, userChecks, true),
   registers: isFlag,
   isKept: isFlag,
   addedBy: isChatId,
@@ -74,10 +83,13 @@ const eventChecks: Checks = {
 function isWrite(write: ChatWrite): boolean {
   if (write.kind === "migration") return isChatId(write.from) && isChatId(write.to) && isTime(write.at);
   if (write.kind !== "event" || !isChatId(write.chatId)) return false;
-  const { kind, at, ...rest } = write.event;
-  return kinds.has(kind) && isTime(at) &&
-    Object.entries(eventChecks).every(([name, isGood]) => {
-      const value = (rest as Readonly<Record<string, unknown>>)[name];
-      return value === undefined || isGood(value);
-    });
+  const { kind, at } = write.event;
+  return kinds.has(kind) && isTime(at) && holds(write.event, eventChecks);
+}
+
+/** @param isWhole Whether it holds nothing else. Default: false. */
+function holds(object: object, checks: Checks, isWhole: boolean = false): boolean {
+  const values = object as Readonly<Record<string, unknown>>;
+  return (!isWhole || Object.keys(object).every((name) => name in checks)) &&
+    Object.entries(checks).every(([name, isGood]) => values[name] === undefined || isGood(values[name]));
 }

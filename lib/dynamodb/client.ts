@@ -212,6 +212,8 @@ async function sendRequest(
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const { protocol, hostname, port, path, method, headers, body = "" } = request;
+  // A password with a / in it would have ended the host, which errors name.
+  if (path.includes("@")) throw new Error("the endpoint's address must have no name and no password");
   const url = `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}${path}`;
   // A client must not set these two; they follow from the address and the body.
   const { host: _host, "content-length": _length, ...rest } = headers;

@@ -11,7 +11,7 @@ import type { Api, ApiClientOptions, Transformer } from "grammy/web";
 import { rootCauseOf } from "../util/errors.ts";
 import { unsentCode } from "../util/http/connections.ts";
 import { createTransport } from "../util/http/transport.ts";
-import { makeErrorSafe, safeText } from "../util/safe_text.ts";
+import { safeError, safeLine } from "../util/safe_text.ts";
 
 /** Long enough for calls that wait behind a link that is down for a minute: others wait behind them meanwhile, too. */
 const callWithinSeconds = 120;
@@ -102,10 +102,9 @@ export const nameNetworkCause: Transformer = async (prev, method, payload, signa
 export const makeFailuresSafe: Transformer = async (prev, method, payload, signal) => {
   try {
     const answer = await prev(method, payload, signal);
-    return answer?.ok === false ? { ...answer, description: safeText(String(answer.description)) } : answer;
+    return answer?.ok === false ? { ...answer, description: safeLine(String(answer.description)) } : answer;
   } catch (error) {
-    makeErrorSafe(error);
-    throw error;
+    throw safeError(error);
   }
 };
 

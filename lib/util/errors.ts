@@ -1,15 +1,26 @@
 /** The text of a thrown value, and of the error that it wraps, without secrets. */
-import { safeText } from "./safe_text.ts";
+import { safeLine, safeText, unshowable } from "./safe_text.ts";
 
 /**
- * The message of a thrown value, or its stack if there is one. Code of the user's may throw a value that is no error, or
- * does not even turn into a text.
+ * The message of a thrown value, in one line. Code of the user's may throw a value that is no error, or does not even turn
+ * into a text.
  */
-export function messageOf(error: unknown, part: "message" | "stack" = "message"): string {
+export function messageOf(error: unknown): string {
   try {
-    return safeText(error instanceof Error ? String(error[part] ?? error.message) : String(error));
+    return safeLine(String(error instanceof Error ? error.message : error));
   } catch {
-    return "something was thrown that cannot be shown";
+    return unshowable;
+  }
+}
+
+/** The stack of a thrown value, in as many lines as it has; its message where it has none. */
+export function stackOf(error: unknown): string {
+  const message = messageOf(error);
+  try {
+    const { stack, message: own } = error as Error;
+    return typeof stack === "string" ? safeText(stack.replace(own, () => message)) : message;
+  } catch {
+    return message;
   }
 }
 
@@ -36,5 +47,5 @@ export function rootCauseOf(error: unknown, depth: number = 0): string {
   const inner = Array.isArray(errors) && errors.length > 0 ? errors : [cause ?? wrapped];
   const causes = depth < depthAtMost ? inner.map((each) => rootCauseOf(each, depth + 1)).filter(Boolean) : [];
   const own = [message, code].find((text) => typeof text === "string" && text !== "") ?? "";
-  return [...new Set(causes)].join("; ") || safeText(String(own).replace(/[.!]$/, ""));
+  return [...new Set(causes)].join("; ") || safeLine(String(own).replace(/[.!]$/, ""));
 }

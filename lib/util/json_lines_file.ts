@@ -1,4 +1,5 @@
 /** An append-only file of JSON lines, for data that has to outlive the process. Each line names the bot whose it is. */
+import { Buffer } from "node:buffer";
 import { constants } from "node:fs";
 import fs, { type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -25,10 +26,8 @@ interface Batch {
   readonly written: Promise<void>;
 }
 
-/** What a line begins with. */
-const lineStart = '{"bot_id":';
-/** The same of earlier versions. */
-const earlierStart = '{"kind":';
+/** What a line of a bot begins with. */
+const lineStart = (botId: number): string => `{"bot_id":${botId},`;
 
 export class LineFile {
   readonly path: string;
@@ -40,7 +39,7 @@ export class LineFile {
   /** The size up to which the content is known. */
   #size = 0;
   /** Lines that could not be read; they are set aside before the file is emptied. */
-  #unreadable: readonly string[] = [];
+  #unreadable: readonly Buffer[] = [];
 
   constructor(file: FileHandle, options: LineFileOptions) {
     this.path = options.path;
@@ -61,17 +60,18 @@ export class LineFile {
   async read<T>(isEntry: (value: T) => boolean): Promise<Lines<T>> {
     const { botId } = this.#options;
     const bytes = await this.#file.readFile();
-    const lines = bytes.toString("utf8").split("\n");
+    const lines = linesOf(bytes);
     const entries = lines.map((line) => entryOf(line, isEntry));
     const other = entries.find((entry) => entry?.botId !== undefined && entry.botId !== botId);
     if (other !== undefined) throw this.#refusal(`is of the bot ${other.botId}, and this one is ${botId}`);
-    const isOwn = entries.some((entry) => entry !== undefined) || lines.every(mayBeOwn);
+    const isOwn = entries.some((entry) => entry !== undefined) || lines.every((line) => isRest(line, botId));
     if (!isOwn) throw this.#refusal("holds something else");
     await makePrivate(this.#file, this.#options);
     this.#size = bytes.length;
-    // The last line has no end: if it is no entry, it was cut off, and nobody was told that it is kept.
+    // Of a last line without an end that this bot has begun, nobody was told that it is kept.
     this.#unreadable = lines.filter((line, index) =>
-      line !== "" && entries[index] === undefined && index < lines.length - 1
+      line.length > 0 && entries[index] === undefined &&
+      !(index === lines.length - 1 && isRest(line, botId) && !line.includes(0))
     );
     return {
       entries: entries.flatMap((entry) => entry === undefined ? [] : [entry.value]),
@@ -125,21 +125,28 @@ export class LineFile {
   async #flush(lines: readonly string[]): Promise<void> {
     // A line that was cut off is ended: one of this process, whose append has failed and is made again, or of another one.
     try {
-      this.#size += await appendTo(this.#file, `\n${lines.join("")}`);
+      this.#size += await appendTo(this.#file, Buffer.from(`\n${lines.join("")}`));
     } catch (error) {
       this.#size = (await this.#file.stat()).size;
       throw error;
     }
   }
 
-  /** Keeps the lines that could not be read in a file of their own. */
+  /** Keeps the lines that could not be read, byte by byte, in a file of their own. */
   async #setAside(): Promise<void> {
     if (this.#unreadable.length === 0) return;
+    const { name, botId } = this.#options;
     const options = { ...this.#options, path: this.asidePath };
     const aside = await openOwn(options);
     try {
+      const heading = Buffer.from(`Lines of the ${name} of the bot ${botId} that cannot be read:\n`);
+      const before = await aside.readFile();
+      if (before.length > 0 && !before.subarray(0, heading.length).equals(heading)) {
+        throw refusalOf(options, "holds something else", "move it", ", or name another file");
+      }
       await makePrivate(aside, options);
-      await appendTo(aside, `${this.#unreadable.join("\n")}\n`);
+      const lines = this.#unreadable.flatMap((line) => [line, lineEnd]);
+      await appendTo(aside, Buffer.concat(before.length === 0 ? [heading, ...lines] : lines));
     } finally {
       await aside.close();
     }
@@ -152,8 +159,7 @@ export class LineFile {
 }
 
 /** Resolves to the number of bytes once they are on disk. */
-async function appendTo(file: FileHandle, text: string): Promise<number> {
-  const bytes = new TextEncoder().encode(text);
+async function appendTo(file: FileHandle, bytes: Uint8Array): Promise<number> {
   await file.appendFile(bytes);
   await file.datasync();
   return bytes.length;
@@ -200,6 +206,8 @@ function linkRefusal(options: LineFileOptions): ConfigError {
 async function assertOwn(file: FileHandle, options: LineFileOptions): Promise<void> {
   const stats = await file.stat();
   if (!stats.isFile()) throw refusalOf(options, "is no plain file", "name another one");
+  // A hard link.
+  if (stats.nlink > 1) throw refusalOf(options, "has another name, too", "name another one");
   const own = ownUserId();
   if (own !== undefined && stats.uid !== own) throw othersRefusal(stats.uid, options);
 }
@@ -251,9 +259,9 @@ interface Entry<T> {
   readonly botId: number | undefined;
 }
 
-function entryOf<T>(line: string, isEntry: (value: T) => boolean): Entry<T> | undefined {
+function entryOf<T>(line: Buffer, isEntry: (value: T) => boolean): Entry<T> | undefined {
   try {
-    const { bot_id: botId, ...value } = JSON.parse(line) as { readonly bot_id?: number };
+    const { bot_id: botId, ...value } = JSON.parse(line.toString()) as { readonly bot_id?: number };
     const isWhole = botId === undefined || Number.isSafeInteger(botId);
     return isWhole && isEntry(value as T) ? { value: value as T, botId } : undefined;
   } catch {
@@ -261,8 +269,21 @@ function entryOf<T>(line: string, isEntry: (value: T) => boolean): Entry<T> | un
   }
 }
 
-/** Whether the line is empty, or the rest of one that was cut off; what a disk has lost may read as zeros. */
-function mayBeOwn(line: string): boolean {
-  return line === "" || line.startsWith("\0") ||
-    [lineStart, earlierStart].some((start) => start.startsWith(line.slice(0, start.length)));
+const lineEnd = Buffer.from("\n");
+
+function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let start = 0, end; start <= bytes.length; start = end + 1) {
+    end = bytes.indexOf(lineEnd, start);
+    if (end < 0) end = bytes.length;
+    lines.push(bytes.subarray(start, end));
+  }
+  return lines;
+}
+
+/** Whether the line may be what is left of one that the bot has written; what a disk has lost may read as zeros. */
+function isRest(line: Buffer, botId: number): boolean {
+  const text = line.toString("latin1").replaceAll("\0", "");
+  const start = lineStart(botId);
+  return start.startsWith(text.slice(0, start.length));
 }

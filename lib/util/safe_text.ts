@@ -3,6 +3,7 @@
  * is known to be one is searched for by its value, what only looks like one by its shape. And it shows control characters,
  * which names, items and answers of others may hold.
  */
+import { Buffer } from "node:buffer";
 import { inspect } from "node:util";
 
 /** The secrets of this process, and what is shown in their place. */
@@ -11,21 +12,34 @@ const secrets = new Map<string, string>();
 /** A shorter one is part of too many words. */
 const shortestSecret = 8;
 
-/** Has a secret never shown from now on, as it is or as a URL or JSON has it. @param shownAs In its place. */
+/** Has a secret never shown from now on: as it is, or as a URL, JSON, HTML or base64 has it. @param shownAs In its place. */
 export function registerSecret(secret: string | undefined, shownAs: string = "<secret>"): void {
   if (secret === undefined || secret.length < shortestSecret) return;
   const inUrl = /\p{Cs}/u.test(secret) ? secret : encodeURIComponent(secret);
-  for (const form of [secret, inUrl, JSON.stringify(secret).slice(1, -1)]) {
-    secrets.set(form, shownAs);
-  }
+  // What follows a secret changes its last characters.
+  const base64 = Buffer.from(secret).toString("base64").replace(/.?=*$/, "");
+  const inJson = JSON.stringify(secret).slice(1, -1);
+  const inHtml = secret.replace(/[^\w-]/g, (each) => `&#${each.charCodeAt(0)};`);
+  const inLowerUrl = inUrl.replace(/%../g, (code) => code.toLowerCase());
+  const forms = [secret, inUrl, inLowerUrl, inJson, inJson.replaceAll("/", "\\/"), inHtml, base64];
+  for (const form of forms) secrets.set(form, shownAs);
+}
+
+/** The same for a bot's token, whose second part alone is as good as the whole. */
+export function registerToken(token: string): void {
+  registerSecret(token, "<token>");
+  registerSecret(token.split(":")[1], "<token>");
 }
 
 /** What looks like a secret, and what is shown in its place. None is looked for in the middle of a longer run of its letters. */
 const shapes: readonly (readonly [RegExp, string])[] = [
-  // A bot's token.
-  [/(?<!\d)\d+(:|%3A)[A-Za-z0-9_-]{20,}/gi, "<token>"],
-  // A name and a password in a URL.
-  [/(?<=:\/\/)[^\s/?#@]*:[^\s/?#@]*(?=@)/g, "<credentials>"],
+  // A bot's token, and its colon as URLs, HTML and JSON have it.
+  [/(?<!\d)\d+(?:\\?:|%(?:25)*3A|&#(?:58|x3a);|\\u003a)[A-Za-z0-9_-]{20,}/gi, "<token>"],
+  // What a header tells a server or a proxy.
+  [/(?<=\b(?:Basic|Bearer)\s)[A-Za-z0-9+/=._~-]{8,}/g, "<credentials>"],
+  // A name and a password in a URL, or in what was meant to be one: a password may hold what ends a host. A port does not.
+  [/(?<=:\/\/)[^\s"'<>/?#@:]{0,200}:(?!\d+[/?#])[^\s"'<>]{0,200}(?=@)/g, "<credentials>"],
+  [/(?<=:\/\/)[^\s"'<>/?#@]{1,200}(?=@)/g, "<credentials>"],
   // An access key of AWS, and its secret.
   [/(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])/g, "<access key>"],
   [
@@ -63,6 +77,11 @@ export function safeText(text: string): string {
   return escapeLines(redact(text));
 }
 
+/** The same in one line: what others have written breaks no line of ours. */
+export function safeLine(text: string): string {
+  return escapeControls(redact(text).replace(/\s*[\r\n]+\s*/g, " "));
+}
+
 /** An error's options, with what it wraps made safe. */
 export function safeOptions(options: ErrorOptions | undefined): ErrorOptions | undefined {
   makeErrorSafe(options?.cause);
@@ -72,29 +91,112 @@ export function safeOptions(options: ErrorOptions | undefined): ErrorOptions | u
 /** The item that DynamoDB sends with a refused condition: data, which is compared with the table again, to the letter. */
 const dataKey = "Item";
 
-/** Makes the texts of an error safe, and of every error that it wraps, in place; of what else it holds, secrets are removed. */
+/**
+ * Makes the texts of an error safe, and of every error that it wraps, in place; of what else it holds, secrets are removed.
+ * For errors that are caught again here: what cannot be changed, or is no plain property, stays.
+ */
 export function makeErrorSafe(error: unknown, seen: Set<unknown> = new Set()): void {
   if (typeof error !== "object" || error === null || seen.has(error)) return;
   seen.add(error);
   const safe = error instanceof Error ? safeText : redact;
-  for (const key of Object.getOwnPropertyNames(error)) {
+  for (const key of ownKeys(error)) {
     if (key === dataKey) continue;
-    const value = valueOf(error, key);
-    if (typeof value !== "string") makeErrorSafe(value, seen);
-    else if (safe(value) !== value) {
-      const enumerable = key !== "message" && key !== "stack";
-      const clean = { value: safe(value), writable: true, configurable: true, enumerable };
-      Reflect.defineProperty(error, key, clean);
-    }
+    const value = propertyOf(error, key);
+    if (ArrayBuffer.isView(value)) {
+      if (!areBytesSafe(value)) put(error, key, "<bytes>");
+    } else if (typeof value !== "string") makeErrorSafe(value, seen);
+    else if (safe(value) !== value) put(error, key, safe(value));
   }
 }
 
-/** A getter may throw. */
-function valueOf(error: object, key: string): unknown {
+/**
+ * Makes what was thrown safe, for who is outside the toolkit. Where that cannot be done in place (a frozen error, a class of
+ * the user's that shows more), gives another error of the same name, message and stack.
+ */
+export function safeError(error: unknown): unknown {
+  if (typeof error === "string") return safeText(error);
+  makeErrorSafe(error);
+  if (isSafe(error)) return error;
+  if (error instanceof Error) replaceParts(error);
+  return isSafe(error) ? error : copyOf(error);
+}
+
+/** Runs a task of the toolkit's for who is outside of it. @throws What the task throws, made safe. */
+export async function withSafeErrors<T>(task: () => Promise<T>): Promise<T> {
   try {
-    return (error as Record<string, unknown>)[key];
+    return await task();
+  } catch (error) {
+    throw safeError(error);
+  }
+}
+
+function areBytesSafe({ buffer, byteOffset, byteLength }: ArrayBufferView): boolean {
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+  return redact(text) === text;
+}
+
+/** A console follows objects so far, or less. */
+const shownDepth = 8;
+
+/** Whether nothing shows a secret of it: no console, whatever it shows of an object, and no text of an error. */
+function isSafe(value: unknown, depth: number = shownDepth): boolean {
+  const options = { depth: shownDepth, getters: true, maxArrayLength: 1000, maxStringLength: 100_000 };
+  return attempt(() => isTextSafe(inspect(value, options)) && areTextsSafe(value, depth), false);
+}
+
+const isTextSafe = (text: string): boolean => redact(text) === text;
+
+/** A console does not call the getters of a class, from which an error may have its texts. */
+function areTextsSafe(error: unknown, depth: number): boolean {
+  if (typeof error !== "object" || error === null || depth < 0) return true;
+  const { name, message, stack, cause, errors } = error as Partial<AggregateError>;
+  return [name, message, stack].every((text) => isTextSafe(String(text))) &&
+    [cause, errors].flat().every((inner) => areTextsSafe(inner, depth - 1));
+}
+
+/** Makes other values of all that still shows a secret: of causes safe ones, and texts of a URL, a Map and the like. */
+function replaceParts(error: Error): void {
+  for (const key of ownKeys(error)) {
+    const value = propertyOf(error, key);
+    if (isSafe(value)) continue;
+    if (key === "cause") put(error, key, safeError(value));
+    else if (Array.isArray(value)) put(error, key, value.map(safeError));
+    else put(error, key, redact(attempt(() => inspect(value), unshowable)));
+  }
+}
+
+function copyOf(error: unknown): Error {
+  const textOf = (read: () => unknown): string => attempt(() => safeText(String(read())), unshowable);
+  if (!(error instanceof Error)) return new Error(textOf(() => error));
+  const copy = new Error(textOf(() => error.message));
+  put(copy, "name", textOf(() => error.name));
+  put(copy, "stack", textOf(() => error.stack));
+  return copy;
+}
+
+/** In place of a value that does not turn into a text. */
+export const unshowable = "something was thrown that cannot be shown";
+
+const ownKeys = (object: object): (string | symbol)[] => attempt(() => Reflect.ownKeys(object), []);
+
+function put(object: object, key: string | symbol, value: unknown): void {
+  const enumerable = key !== "message" && key !== "stack" && key !== "name" && key !== "cause";
+  attempt(
+    () => Reflect.defineProperty(object, key, { value, writable: true, configurable: true, enumerable }),
+    false,
+  );
+}
+
+function propertyOf(object: object, key: string | symbol): unknown {
+  return attempt(() => (object as Record<string | symbol, unknown>)[key], undefined);
+}
+
+/** What a look at an object of others gives: its getters and methods may fail. */
+export function attempt<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
   } catch {
-    return undefined;
+    return otherwise;
   }
 }
 
@@ -113,6 +215,9 @@ export function hideToken(object: { readonly token: string }): void {
 /** Node calls with a depth, its options and `inspect`; Deno with `inspect` and its options. */
 function shownWithout(this: object, ...[first, second, third]: readonly unknown[]): string {
   const [show, options] = typeof first === "function" ? [first, second] : [third, second];
-  const shown = Object.assign(Object.create(Object.getPrototypeOf(this)), this, { token: "<token>" });
+  const shown = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this));
+  Object.defineProperty(shown, "token", { value: "<token>", enumerable: true });
+  // What inherits from such an object inherits this function, too.
+  for (const inspector of inspectors) Object.defineProperty(shown, inspector, { value: undefined });
   return redact((show as typeof inspect)(shown, options as Parameters<typeof inspect>[1]));
 }

@@ -5,7 +5,7 @@
  */
 import { inspect } from "node:util";
 import { distance } from "fastest-levenshtein";
-import { safeOptions, safeText } from "./safe_text.ts";
+import { attempt, safeOptions, safeText } from "./safe_text.ts";
 
 type ErrorClass = new (message: string) => Error;
 
@@ -16,8 +16,8 @@ export interface Rule {
   readonly rule: string;
   /** Whether `undefined` breaks the rule, too. Default: false. */
   readonly isRequired?: boolean;
-  /** Whether no message may show the value. Default: false. */
-  readonly isSecret?: boolean;
+  /** Whether no message may show the value, or this one. Default: false. */
+  readonly isSecret?: boolean | ((value: unknown) => boolean);
   /** Whether messages show what is in an object; an options object may hold keys to an account. Default: false. */
   readonly isData?: boolean;
   /** The texts that the value may be: the nearest one is offered. */
@@ -88,7 +88,10 @@ export const clockRule: Rule = methodsRule("{ now, sleep, random }", "now", "sle
 
 /** `x must be RULE: current value is V`, without a full stop. */
 export function mistakeIn(name: string, value: unknown, rule: Rule): string {
-  if (rule.isSecret) return `${name} must be ${rule.rule} (its value is not shown)`;
+  const { isSecret = false } = rule;
+  if (isSecret === true || (isSecret && attempt(() => isSecret(value), true))) {
+    return `${name} must be ${rule.rule} (its value is not shown)`;
+  }
   const current = rule.list
     ? attempt(() => currentList(value, rule.list as ListRule), "it cannot be read")
     : `current value is ${shown(value, rule.isData)}`;
@@ -99,15 +102,6 @@ export function mistakeIn(name: string, value: unknown, rule: Rule): string {
 /** A value that cannot even be looked at breaks every rule. */
 const breaks = (value: unknown, { isGood, isRequired = false }: Rule): boolean =>
   value === undefined ? isRequired : !attempt(() => isGood(value), false);
-
-/** What is looked at may be an object whose getters or methods fail. */
-function attempt<T>(look: () => T, otherwise: T): T {
-  try {
-    return look();
-  } catch {
-    return otherwise;
-  }
-}
 
 // Configuration: all mistakes in one ConfigError.
 
@@ -183,6 +177,8 @@ export function assertOptions<T>(
     refuse(action, [mistakeIn(subject, given, { isGood: isObject, rule })], Refusal);
   }
   const object = given as Readonly<Record<string, unknown>>;
+  const unreadable = firstUnreadable(object, Object.keys(rules));
+  if (unreadable !== undefined) refuse(action, [`${subject} cannot be read${unreadable}`], Refusal);
   const table = Object.entries<Rule>(rules);
   const unknown = [...found, ...unknownNames(given, { ...names, known: Object.keys(rules) })];
   // What is missing where a name is misspelt is there under the wrong name.
@@ -192,6 +188,17 @@ export function assertOptions<T>(
   const Kind = (unknown.length === 0 ? broken[0]?.[1].Refusal : undefined) ?? Refusal;
   const mistakes = broken.map(([name, rule]) => mistakeIn(`"${name}"`, object[name], rule));
   refuse(action, [...unknown, ...mistakes], Kind);
+}
+
+/** What fails of an object of the user's when it is looked at: one with getters, or a Proxy. */
+function firstUnreadable(
+  given: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): string | undefined {
+  const fails = (look: () => unknown): boolean => attempt(() => (look(), false), true);
+  if (fails(() => Object.keys(given))) return "";
+  const name = [...names, ...Object.keys(given)].find((each) => fails(() => given[each]));
+  return name && `: its ${shownName(name)} fails`;
 }
 
 export function assertValue(action: string, name: string, value: unknown, rule: Rule): void {

@@ -177,7 +177,7 @@ test("a token in the wrong place is not shown either", async () => {
     const message = mistakes();
     assert.match(
       message,
-      "TELEGRAM_API_ROOT must be an http or https address, as a text, without a / or the token at its end",
+      "TELEGRAM_API_ROOT must be an http or https address, as a text, without a / or the token at its end, and without a name and a password",
     );
     assert.match(
       message,

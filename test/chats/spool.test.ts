@@ -1,10 +1,12 @@
 /** The queue on disk: what outlives the process. */
+import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";
 import {
   appendFile,
   chmod,
   chown,
   type FileHandle,
+  link,
   mkdir,
   mkdtemp,
   open,
@@ -112,6 +114,14 @@ const badLines: readonly string[] = [
   '{"kind":"event","chatId":1,"event":{"kind":"migrated","at":1,"to":-2}}',
   '{"kind":"event","chatId":1,"event":{"kind":"__proto__","at":1}}',
   '{"kind":"event","chatId":1,"event":{"kind":"start","at":"now"}}',
+  '{"kind":"event","chatId":1,"event":{"kind":"stop","at":1e300}}',
+  '{"kind":"event","chatId":1,"event":{"kind":"start","at":8640000000000001}}',
+  '{"kind":"event","chatId":1,"event":{"kind":"start","at":-1}}',
+  '{"kind":"event","chatId":1,"event":{"kind":"start","at":1,"userInfo":{"user_id":1e300}}}',
+  '{"kind":"event","chatId":1,"event":{"kind":"start","at":1,"userInfo":{"username":5}}}',
+  '{"kind":"event","chatId":1,"event":{"kind":"start","at":1,"userInfo":{"first_name":{"a":1}}}}',
+  '{"kind":"event","chatId":1,"event":{"kind":"start","at":1,"userInfo":{"other":"x"}}}',
+  '{"kind":"migration","from":-1,"to":-2,"at":1e300}',
   '{"kind":"event","chatId":1,"event":{"kind":"start","at":1,"updateId":"2"}}',
   '{"kind":"event","chatId":1,"event":{"kind":"start","at":1,"userInfo":["x"]}}',
   '{"kind":"event","chatId":1,"event":{"kind":"start","at":1,"addedBy":0.5}}',
@@ -138,8 +148,51 @@ test("lines that no queue writes are left out, and kept aside when the file is e
       await spool.clear();
     });
     assert.is((await stat(path)).size, 0);
-    assert.is(await readFile(`${path}.unreadable`, "utf8"), `${badLines.join("\n")}\n`, "once");
+    assert.is(
+      await readFile(`${path}.unreadable`, "utf8"),
+      `${asideHeading}${badLines.join("\n")}\n`,
+      "once",
+    );
     await assertPrivate(`${path}.unreadable`);
+  }));
+
+const asideHeading = "Lines of the spool file of the bot 4242 that cannot be read:\n";
+
+test("what cannot be read is kept aside byte by byte, behind what is there already, and also without an end", () =>
+  inFolder(async (path) => {
+    await using(path, (spool) => spool.append(entries.slice(0, 1)));
+    const own = await readFile(path);
+    const bytes = Buffer.concat([Buffer.from("\ud800 \u0000"), Buffer.from([0xff, 0xfe, 0x80, 0xc3])]);
+    for (let times = 1; times <= 2; times++) {
+      await writeFile(path, Buffer.concat([own, bytes, Buffer.from("\nmy diary")]));
+      await using(path, async (spool) => {
+        assert.is((await spool.read()).unreadable, 2);
+        await spool.clear();
+      });
+      assert.is((await stat(path)).size, 0);
+      const aside = Array.from({ length: times }, () => [bytes, Buffer.from("\nmy diary\n")]).flat();
+      assert.equal(
+        await readFile(`${path}.unreadable`),
+        Buffer.concat([Buffer.from(asideHeading), ...aside]),
+      );
+    }
+  }));
+
+test("nothing is kept aside in another program's file", () =>
+  inFolder(async (path) => {
+    await using(path, (spool) => spool.append(entries));
+    await appendFile(path, "5\n");
+    await writeFile(`${path}.unreadable`, "my diary\n", { mode: 0o644 });
+    await using(path, async (spool) => {
+      await spool.read();
+      assert.match(
+        (await failureOf(spool.clear())).message,
+        /spool\.jsonl\.unreadable" holds something else: move it/,
+      );
+    });
+    assert.is(await readFile(`${path}.unreadable`, "utf8"), "my diary\n");
+    if (process.platform !== "win32") assert.is((await stat(`${path}.unreadable`)).mode & 0o777, 0o644);
+    assert.ok((await stat(path)).size > 0);
   }));
 
 test("where they cannot be kept aside, the file is not emptied", () =>
@@ -242,6 +295,9 @@ test("a link is not followed, and what is no file is not opened", () =>
       await rm(path);
     }
     assert.is(await readFile(target, "utf8"), "somebody's");
+    await link(target, path);
+    assert.match((await refusal(path)).message, "has another name, too: name another one");
+    await rm(path);
     await mkdir(path);
     assert.instance(await failureOf(openSpool(path, botId)), ConfigError);
     if (process.platform === "win32") return;
@@ -283,6 +339,12 @@ const otherFiles: Readonly<Record<string, string>> = {
   "another program's lines": '{"at":1,"price":2}\n{"at":2,"price":3}\n',
   "a database": "SQLite format 3\u0000\u0010\u0000",
   "a word": "x",
+  "a film": "\0\0\0\x18ftypmp42\0\0\0\0mp42isom",
+  "zeros, and something else": `${"\0".repeat(16)}a disk's image`,
+  "a manifest": '{"kind":"Pod","apiVersion":"v1"}',
+  "a manifest's line": '{"kind":"Pod","apiVersion":"v1"}\n',
+  "lines of another program with a bot_id": '{"bot_id":"another program","at":5}\n',
+  "the beginning of another bot's line": '{"bot_id":42421,"kind":"ev',
 };
 
 for (const [what, content] of Object.entries(otherFiles)) {

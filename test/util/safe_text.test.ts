@@ -6,13 +6,15 @@ import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import fc from "fast-check";
 import type { Context } from "grammy";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
+import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { createSafeLogger } from "../../lib/util/log.ts";
-import { makeErrorSafe, redact, registerSecret } from "../../lib/util/safe_text.ts";
+import { makeErrorSafe, redact, registerSecret, registerToken } from "../../lib/util/safe_text.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import {
+  botOn,
   deadAddress,
   FastClock,
   Logs,
@@ -256,6 +258,101 @@ test("what the caller's own functions throw reaches no report, no log, no ledger
   }, { state: "made", hasLedger: true });
 });
 
+/** Whatever holds the text, for a user's code to throw. */
+const holders: Readonly<Record<string, (text: string) => unknown>> = {
+  "a text": (text) => text,
+  "a list": (text) => [text],
+  "an error": (text) => new Error(text),
+  "a frozen error": (text) => Object.freeze(new Error(text)),
+  "a frozen cause": (text) => new Error("x", { cause: Object.freeze(new Error(text)) }),
+  "many causes": (text) => {
+    let error = new Error(text);
+    for (let layer = 0; layer < 50; layer++) error = new AggregateError([error], "x", { cause: error });
+    return error;
+  },
+  "a property of a symbol": (text) => Object.assign(new Error("x"), { [Symbol("url")]: text }),
+  "a property's name": (text) => Object.assign(new Error("x"), { headers: { [text]: 1 } }),
+  "an item": (text) => Object.assign(new Error("x"), { Item: text }),
+  "a map": (text) => Object.assign(new Error("x"), { map: new Map([[text, text]]) }),
+  "a set": (text) => Object.assign(new Error("x"), { set: new Set([text]) }),
+  "a URL": (text) => Object.assign(new Error("x"), { url: new URL(text) }),
+  "headers": (text) => Object.assign(new Error("x"), { headers: new Headers({ location: text }) }),
+  "a request": (text) => Object.assign(new Error("x"), { request: new Request(text) }),
+  "bytes": (text) => Object.assign(new Error("x"), { body: new TextEncoder().encode(text) }),
+  "a getter": (text) => Object.defineProperty(new Error("x"), "url", { get: () => text, enumerable: true }),
+  "a getter of its class": (text) =>
+    new (class extends Error {
+      override get message(): string {
+        return text;
+      }
+    })(),
+  "its class": (text) => new ({ [text]: class extends Error {} }[text] as typeof Error)("x"),
+  "its name": (text) => Object.assign(new Error("x"), { name: text }),
+  "a view of its own": (text) => Object.assign(new Error("x"), { [inspect.custom]: () => text }),
+  "a DOMException": (text) => new DOMException(text, "AbortError"),
+  "a function": (text) => Object.assign(() => {}, { text }),
+  "a Proxy": (text) =>
+    new Proxy(new Error(text), {
+      ownKeys() {
+        throw new Error(text);
+      },
+    }),
+};
+
+for (const [what, hold] of Object.entries(holders)) {
+  test(`what a user's function throws, and a user's storage, shows no token: ${what}`, async () => {
+    await withBot(async (scene) => {
+      const { bot, server, logs } = scene;
+      await subscribers(scene, 1);
+      const fails = (): never => {
+        throw hold(`${server.apiRoot}/bot${server.token}/sendMessage`);
+      };
+      const texts = [shown(await bot.broadcast("x", { perChat: fails }))];
+      for (const option of ["filter", "order"]) {
+        texts.push(shown(await failureOf(bot.broadcast("x", { [option]: fails }))));
+      }
+      for (const method of ["createTableIfNotExists", "claim", "scan", "apply"] as const) {
+        const storage = Object.assign(new InMemoryChatStorage(), { [method]: fails });
+        const own = botOn(server, "http://127.0.0.1:1", { client: undefined, storage, logger: logs });
+        const calls = [() => own.initialize(), () => own.getStatistics(), () => own.broadcast("x")];
+        for (const call of calls) texts.push(shown(await call().catch((error) => error)));
+        await own.stopBot();
+      }
+      for (const text of [...texts, logs.text]) {
+        assert.is(text.indexOf(server.token.split(":")[1] ?? ""), -1, text);
+      }
+    });
+  });
+}
+
+test("what others have written breaks no line of a log or a report", async () => {
+  const words = "unheard\r\n  FAKE LINE: the bot is fine\u2028FAKE";
+  const whole = /unheard FAKE LINE: the bot is fine\\u2028FAKE/;
+  await withBot(async (scene) => {
+    const { bot, server, logs, settled } = scene;
+    const [user] = await subscribers(scene, 1);
+    bot.grammy.command("boom", () => {
+      throw new Error(words);
+    });
+    await bot.startBot();
+    user?.say("/boom");
+    await settled();
+    server.fault({
+      method: "sendMessage",
+      answer: { error_code: 400, description: `Bad Request: ${words}` },
+      times: 1,
+    });
+    const report = await bot.broadcast("signal");
+    assert.match(report.errors[0]?.message ?? "", whole);
+    const perChat = (): never => {
+      throw new Error(words);
+    };
+    assert.match((await bot.broadcast("signal", { perChat })).errors[0]?.message ?? "", whole);
+    assert.match(logs.text, whole);
+    assert.is(/^\s*FAKE/m.test(logs.text), false, logs.text);
+  });
+});
+
 test("a log line shows control characters, and turns nothing around", async () => {
   const lines: string[] = [];
   const logger = createSafeLogger({ info: (line) => lines.push(line), warn: () => {}, error: () => {} });
@@ -323,7 +420,10 @@ test("no console and no JSON shows the token of the bot, of its grammY bot, or o
     await settled();
     assert.is(contexts.length, 1);
     for (
-      const value of [bot, bot.grammy, bot.grammy.api, contexts[0], contexts[0]?.api, [{ bot: bot.grammy }]]
+      const value of [
+        ...[bot, bot.grammy, bot.grammy.api, contexts[0], contexts[0]?.api, [{ bot: bot.grammy }]],
+        ...[Object.create(bot.grammy), Object.create(bot.grammy.api)],
+      ]
     ) {
       const deno = (globalThis as { Deno?: { inspect(value: unknown, options: object): string } }).Deno;
       const texts = [
@@ -352,14 +452,21 @@ test.run();
 
 const units = suite("redact() and makeErrorSafe()");
 
-registerSecret(token, "<token>");
+registerToken(token);
 
 units("redact() leaves nothing of a secret, as it is or encoded", () => {
   const odd = 'p"ss\\wörd %';
   registerSecret(odd);
   for (const [secret, shownAs] of [[token, "<token>"], [odd, "<secret>"]] as const) {
     fc.assert(fc.property(fc.string(), fc.string(), (before, after) => {
-      for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret)]) {
+      const inUrl = encodeURIComponent(secret);
+      const forms = [
+        secret,
+        inUrl,
+        inUrl.replace(/%../g, (code) => code.toLowerCase()),
+        JSON.stringify(secret),
+      ];
+      for (const form of forms) {
         const text = redact(`${before}${form}${after}${form}`);
         assert.is(text.includes(form.replaceAll('"', "")), false, text);
         assert.ok(text.includes(shownAs));
@@ -375,11 +482,20 @@ units("redact() knows by its shape what is a secret, and what is none", () => {
     [`of AKIA${"IOSFODNN7EXAMPLE"},`, "of <access key>,"],
     ['"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"', '"<secret>"'],
     ["5550001111:AAFexampleexampleexampleexample", "<token>"],
+    ...["%3a", "%253A", "%25253A", "&#58;", "&#x3A;", "\\u003a", "\\:"].map((colon) =>
+      [`5550001111${colon}AAFexampleexampleexampleexample`, "<token>"] as const
+    ),
+    ["Proxy-Authorization: Basic YWRhOnMzY3JldA==", "Proxy-Authorization: Basic <credentials>"],
+    ["at https://ada:s3/cr?e#t@proxy.test/x", "at https://<credentials>@proxy.test/x"],
+    ["at https://ada:s@cret@proxy.test", "at https://<credentials>@proxy.test"],
+    ["at https://s3cret@proxy.test", "at https://<credentials>@proxy.test"],
   ];
   for (const [text, shown] of shapes) assert.is(redact(text), shown);
   const harmless = [
     "commit 3f786850e387550fdab836ed7e6dc881de23001b",
     "https://example.org:8080/a@b",
+    "https://t.me/@ada",
+    "the basic signals of a bearer market",
     "/home/ada/projects/signals/src/strategies/mean",
     "12:30:45 arn:aws:dynamodb:eu-west-1:123456789012:table/telegram-chats",
   ];

@@ -41,17 +41,18 @@ function parsed(proxy: string, variable: string): URL {
   if (url === undefined || !["http:", "https:"].includes(url.protocol) || !isEncoded(url)) {
     throw new TypeError(
       `The value of ${variable} is no proxy's address: it must be such as http://user:password@proxy.example.org:3128, ` +
-        `with http or https, and what is special in the password percent-encoded (% is %25, @ is %40)`,
+        `with http or https, and what is special in the password percent-encoded (% is %25, @ is %40, / is %2F)`,
     );
   }
   for (const form of [url.password, decodeURIComponent(url.password)]) registerSecret(form, "<password>");
   return url;
 }
 
-function isEncoded({ username, password }: URL): boolean {
+/** Whether the password is what was meant for it: an @ behind the host shows that it has ended too early. */
+function isEncoded({ username, password, pathname, search, hash }: URL): boolean {
   try {
     decodeURIComponent(username + password);
-    return true;
+    return !(pathname + search + hash).includes("@");
   } catch {
     return false;
   }
