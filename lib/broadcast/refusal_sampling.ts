@@ -36,11 +36,11 @@ export class RefusalSampling {
     return this.#waiting;
   }
 
-  /** Has these people written to next. */
+  /** Has these people written to next; they have lost their turn, and so also where the poll has ended meanwhile. */
   draw(chosen: readonly number[]): void {
+    this.#waiting.push(...chosen);
     if (!this.#isOpen) return;
     this.#drawnCount += chosen.length;
-    this.#waiting.push(...chosen);
     for (const chatId of chosen) this.#drawn.add(chatId);
   }
 

@@ -303,6 +303,22 @@ test("people who were drawn, and not asked before a stop, are written to by the 
   }, { ...made, bot: { clock } });
 });
 
+test("people who were drawn are written to, though somebody takes the message before the ledger knows of them", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, gate } = scene;
+    const users = await subscribers(scene, 40);
+    const [late, refusing] = users.map(({ chatId }) => chatId);
+    const answer = { error_code: 400, description: "Bad Request: SOMETHING_OF_NEXT_YEAR" };
+    server.fault({ method: "sendMessage", chatId: late ?? 0, answer: { delayMs: 1500 } });
+    server.fault({ method: "sendMessage", chatId: refusing ?? 0, answer });
+    await bot.initialize();
+    gate.delay({ action: "UpdateItem", ms: 1000 });
+    const report = await bot.broadcast("signal", { broadcastId: id, order: "ascending" });
+    assert.equal([report.sent, report.failed, report.recipients], [39, 1, 40]);
+    assert.is(server.countCalls("sendMessage"), 40, "and nobody twice");
+  }, made);
+});
+
 test("a message that Telegram refuses can be put right, and called for again under its id", async () => {
   await withBot(async (scene) => {
     const { bot, server } = scene;
