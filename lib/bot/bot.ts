@@ -23,7 +23,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { CatchUp } from "../telegram/catch_up.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
-import { withSafeErrors } from "../util/safe_text.ts";
+import { throwSafe } from "../util/safe_text.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
 import { createFailureLogs, createHandlerRunner, type FailureLogs, type HandlerRunner } from "./handlers.ts";
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./health.ts";
@@ -153,7 +153,7 @@ export class MeanReversionTelegramBot {
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). A start does so. */
   async resumeBroadcasts(): Promise<ResumedBroadcasts> {
-    return await withSafeErrors(async () => await (await this.#open()).broadcaster.resume());
+    return await this.#open().then(({ broadcaster }) => broadcaster.resume()).catch(throwSafe);
   }
 
   /** The bot's state, which takes no request: for a health check. */
@@ -164,20 +164,16 @@ export class MeanReversionTelegramBot {
 
   /** Figures of the storage, counted now, and of the bot. */
   async getStatistics(): Promise<BotStatistics> {
-    return await withSafeErrors(async () => {
-      const { username } = await this.#initialized.get();
-      const { storage } = this.#openedRuntime().registry;
-      const figures = await storage.getStatistics();
-      return displayStatistics({ ...figures, storage: storage.kind, username, ...this.health });
-    });
+    const { username } = await this.#initialized.get().catch(throwSafe);
+    const { storage } = this.#openedRuntime().registry;
+    const figures = await storage.getStatistics().catch(throwSafe);
+    return displayStatistics({ ...figures, storage: storage.kind, username, ...this.health });
   }
 
   /** Deactivates chats that have not written for `daysThreshold` days; see the storage's method for whom it meets. */
   async cleanupInactiveChats(options: CleanupOptions): Promise<number> {
-    return await withSafeErrors(async () => {
-      await this.#initialized.get();
-      return await this.#openedRuntime().registry.cleanup(options);
-    });
+    await this.#initialized.get().catch(throwSafe);
+    return await this.#openedRuntime().registry.cleanup(options).catch(throwSafe);
   }
 
   /**
@@ -188,7 +184,7 @@ export class MeanReversionTelegramBot {
   async handleUpdate(update: Update): Promise<void> {
     this.#assertNotStopped();
     const handle = async (): Promise<void> => await (await this.#open()).updateProcessor.handle(update);
-    await withSafeErrors(() => this.#failureLogs.watch(handle));
+    await this.#failureLogs.watch(handle).catch(throwSafe);
   }
 
   /** `stopBot()`. */
@@ -198,10 +194,10 @@ export class MeanReversionTelegramBot {
 
   async #retrying<T>(options: StartOptions, start: () => Promise<T>): Promise<T> {
     const { retry = false } = checkStartOptions(options);
-    if (!retry) return await withSafeErrors(start);
+    if (!retry) return await start().catch(throwSafe);
     const { clock, logger } = this.#options;
     const { signal } = this.#stopping;
-    return await withSafeErrors(() => startWithRetry(start, { clock, logger, signal }));
+    return await startWithRetry(start, { clock, logger, signal }).catch(throwSafe);
   }
 
   async #open(): Promise<BotRuntime> {

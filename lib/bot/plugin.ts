@@ -21,7 +21,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { Lazy } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { registerToken, withSafeErrors } from "../util/safe_text.ts";
+import { registerToken, throwSafe } from "../util/safe_text.ts";
 import { type Names, namesOf } from "../util/validate.ts";
 import { botNames, type OptionsWithDefaults, resolveOptions } from "./options.ts";
 
@@ -106,7 +106,8 @@ export class Subscriptions {
    */
   middleware(): (ctx: CommandContext, next: () => Promise<void>) => Promise<void> {
     return async (ctx, next) => {
-      await withSafeErrors(async () => await (await this.#handler.get())(ctx));
+      const handle = async (): Promise<void> => await (await this.#handler.get())(ctx);
+      await handle().catch(throwSafe);
       await next();
     };
   }
@@ -130,7 +131,7 @@ export class Subscriptions {
 
   /** Finishes what a process has left of broadcasts with an id, once its lease has lapsed (15 seconds). */
   async resumeBroadcasts(api: BotApi): Promise<ResumedBroadcasts> {
-    return await withSafeErrors(async () => await (await this.#broadcasterOf(api)).resume());
+    return await this.#broadcasterOf(api).then((broadcaster) => broadcaster.resume()).catch(throwSafe);
   }
 
   /** Waits for broadcasts that are under way, up to half a minute, and ends them. The storage stays open. */

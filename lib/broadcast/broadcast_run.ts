@@ -4,7 +4,7 @@ import { type Clock, steady } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { withSafeErrors } from "../util/safe_text.ts";
+import { throwSafe } from "../util/safe_text.ts";
 import type { BroadcastCounters, BroadcastCounts, BroadcastReport } from "./report.ts";
 
 /** How far a broadcast has come. */
@@ -111,7 +111,7 @@ export class PauseControl {
 /** Runs the task, and gives its promise with pause(), resume() and progress. */
 export function createRunHandle(task: (control: PauseControl) => Promise<BroadcastReport>): BroadcastRun {
   const control = new PauseControl();
-  const run: BroadcastRun = Object.defineProperties(withSafeErrors(() => task(control)), {
+  const run: BroadcastRun = Object.defineProperties(task(control).catch(throwSafe), {
     pause: { value: () => void (control.isPaused = true) },
     resume: { value: () => void (control.isPaused = false) },
     progress: { get: () => control.progress },

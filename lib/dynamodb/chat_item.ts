@@ -10,8 +10,7 @@ import type { Chat, ChatEvent, ChatState, MemberEvent, RemovedReason, UserInfo }
 import type { ApplyResult, ExpectedState } from "../chats/storage.ts";
 import { isChatId, isThreadId } from "../telegram/chat_id.ts";
 import { toIso, wholeSecond } from "../util/clock.ts";
-import { membersOf } from "./attributes.ts";
-import type { Item, UpdateExpression } from "./client.ts";
+import { type Item, marshalling, type UpdateExpression } from "./client.ts";
 import { UpdateExpressionBuilder } from "./expressions.ts";
 
 // From an item to a chat.
@@ -331,4 +330,30 @@ function requireUnchanged(update: UpdateExpressionBuilder, item: Item): void {
     if (value === undefined) update.requireAbsent(key);
     else update.requireValue(key, value);
   }
+}
+
+// Attributes as values, by the SDK's marshalling but for maps: a member of theirs may have any name.
+
+/** The members of a map, without those of a type that is not known here. */
+function membersOf(map: Item): Record<string, unknown> {
+  const members = Object.entries(map).map(([name, attribute]) => [name, valueOf(attribute)] as const);
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined));
+}
+
+/** @param attribute `undefined` is what the SDK makes of an item's attribute `__proto__`. */
+function valueOf(attribute: AttributeValue | undefined): unknown {
+  if (attribute?.M !== undefined) return membersOf(attribute.M);
+  if (attribute?.L !== undefined) return attribute.L.map(valueOf);
+  try {
+    return attribute && marshalling().convertToNative(attribute, { wrapNumbers: exactNumber });
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number; its digits as a text where JavaScript's numbers cannot hold them. */
+function exactNumber(digits: string): number | string {
+  const number = Number(digits);
+  const isExact = Number.isSafeInteger(number) || /^[^e]{1,16}$/i.test(digits);
+  return isExact ? number : digits;
 }

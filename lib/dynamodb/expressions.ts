@@ -1,7 +1,6 @@
 /** Builds the expressions of a conditional UpdateItem. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { attributeOf } from "./attributes.ts";
-import type { UpdateExpression } from "./client.ts";
+import { marshalling, type UpdateExpression } from "./client.ts";
 
 /** Collects clauses and conditions. Every name and value gets an alias, as many names are reserved. */
 export class UpdateExpressionBuilder {
@@ -93,4 +92,26 @@ export class UpdateExpressionBuilder {
     this.#values[alias] = value;
     return alias;
   }
+}
+
+// Values as attributes.
+
+const options = { removeUndefinedValues: true, convertTopLevelContainer: true };
+
+/**
+ * A value as an attribute. The SDK's marshalling makes it, but of maps: it would take a member called `__proto__` for a map's
+ * prototype, and one called `constructor` for its class.
+ */
+function attributeOf(value: unknown): AttributeValue {
+  if (typeof value === "string") return { S: value };
+  if (Array.isArray(value)) return { L: value.filter(isKept).map(attributeOf) };
+  if (!isMap(value)) return marshalling().convertToAttr(value, options);
+  const members = Object.entries(value).filter(([, member]) => isKept(member));
+  return { M: Object.fromEntries(members.map(([name, member]) => [name, attributeOf(member)])) };
+}
+
+const isKept = (value: unknown): boolean => value !== undefined && typeof value !== "function";
+
+function isMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !(value instanceof Set) && !ArrayBuffer.isView(value);
 }

@@ -27,6 +27,15 @@ export class Lazy<T> {
   }
 }
 
+/** What a task gives, or another value where it fails: objects of others have getters and methods that may. */
+export function attempt<T>(task: () => T, otherwise: T): T {
+  try {
+    return task();
+  } catch {
+    return otherwise;
+  }
+}
+
 /** Runs the tasks of one key one after another, those of different keys side by side. */
 export type KeyedMutex<K = number> = <T>(key: K, task: () => Promise<T>) => Promise<T>;
 

@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { inspect } from "node:util";
+import { attempt } from "./async.ts";
 
 /** The secrets of this process, and what is shown in their place. */
 const secrets = new Map<string, string>();
@@ -121,13 +122,9 @@ export function safeError(error: unknown): unknown {
   return isSafe(error) ? error : copyOf(error);
 }
 
-/** Runs a task of the toolkit's for who is outside of it. @throws What the task throws, made safe. */
-export async function withSafeErrors<T>(task: () => Promise<T>): Promise<T> {
-  try {
-    return await task();
-  } catch (error) {
-    throw safeError(error);
-  }
+/** For what leaves the toolkit: `promise.catch(throwSafe)` rejects with the same error, made safe. */
+export function throwSafe(error: unknown): never {
+  throw safeError(error);
 }
 
 function areBytesSafe({ buffer, byteOffset, byteLength }: ArrayBufferView): boolean {
@@ -189,15 +186,6 @@ function put(object: object, key: string | symbol, value: unknown): void {
 
 function propertyOf(object: object, key: string | symbol): unknown {
   return attempt(() => (object as Record<string | symbol, unknown>)[key], undefined);
-}
-
-/** What a look at an object of others gives: its getters and methods may fail. */
-export function attempt<T>(look: () => T, otherwise: T): T {
-  try {
-    return look();
-  } catch {
-    return otherwise;
-  }
 }
 
 /** How Node and Bun, and Deno, show an object that has a way of its own. */

@@ -5,7 +5,8 @@
  */
 import { inspect } from "node:util";
 import { distance } from "fastest-levenshtein";
-import { attempt, safeOptions, safeText } from "./safe_text.ts";
+import { attempt } from "./async.ts";
+import { safeOptions, safeText } from "./safe_text.ts";
 
 type ErrorClass = new (message: string) => Error;
 

@@ -185,7 +185,8 @@ test(
         await until(() => !bot.health.isDegraded, "they are not kept");
         for (const leaver of leavers) assert.equal((await item(leaver))?.["is_active"], { BOOL: false });
         await bot.stopBot();
-        await writeFile(spoolFile, `${stops[0]?.slice(0, 30)}\n${stops[1]?.slice(0, 9)}`);
+        const line = `{"bot_id":${server.token.split(":")[0]},${stops[0]?.slice(1)}`;
+        await writeFile(spoolFile, `${line.slice(0, 40)}\n${line.slice(0, 9)}`);
         await another().startBot();
         assert.is((await stat(spoolFile)).size, 0);
       }, { bot: { clock, spoolFile }, state: "made" });
