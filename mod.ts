@@ -14,6 +14,7 @@
 
 // Everyday
 export { createTelegramBotFromEnv } from "./lib/bot/env.ts";
+export { loadEnvFile } from "./lib/bot/env_file.ts";
 export { MeanReversionTelegramBot } from "./lib/bot/bot.ts";
 export { subscriptions } from "./lib/bot/plugin.ts";
 export { webhookCallback } from "./lib/telegram/webhook.ts";
@@ -30,6 +31,7 @@ export { TelegramError } from "./lib/telegram/errors.ts";
 
 // The types of their signatures
 export type { BotOptions } from "./lib/bot/options.ts";
+export type { EnvFileOptions } from "./lib/bot/env_file.ts";
 export type { StartOptions } from "./lib/telegram/startup.ts";
 export type { Authorize } from "./lib/chats/access.ts";
 export type { BotHealth, BotStatistics, Initialized } from "./lib/bot/health.ts";

@@ -10,8 +10,7 @@
 import "./cli/permissions.ts";
 import process from "node:process";
 import type { parseArgs } from "node:util";
-import { config } from "dotenv";
-import { type Chat, TelegramDynamoDBStorage } from "telegram-signals";
+import { type Chat, loadEnvFile, TelegramDynamoDBStorage } from "telegram-signals";
 import { parseArguments, UsageError } from "./cli/arguments.ts";
 import { isConfirmed } from "./cli/confirm.ts";
 import { printField, printJson, safeText } from "./cli/safe_print.ts";
@@ -197,7 +196,7 @@ function parse(argv: readonly string[]): { command: Command; values: Values; cha
 }
 
 async function main(): Promise<number> {
-  config({ quiet: true });
+  loadEnvFile();
   const call = parse(process.argv.slice(2));
   if (call === undefined) return console.log(usage), 0;
   const { command, values, chatId } = call;

@@ -1,7 +1,7 @@
 /** The environment of a process that uses the local Bot API server and the local DynamoDB, and nothing of the caller's. */
 import { devNull } from "node:os";
 import process from "node:process";
-import { config } from "dotenv";
+import { loadEnvFile } from "telegram-signals";
 import type { BotApiServer, LocalDynamoDB } from "telegram-signals/local";
 
 /** Names of variables that lead to an account, a bot, a file or a server of the caller's, or of Deno's. */
@@ -24,7 +24,7 @@ const isolation = {
  */
 export function isolateEnvironment(): () => void {
   const former = Object.fromEntries(Object.entries(process.env).filter(([name]) => foreign.test(name)));
-  config({ quiet: true });
+  loadEnvFile({ except: foreign });
   replaceForeign(isolation);
   return () => replaceForeign(former);
 }

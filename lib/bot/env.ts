@@ -1,10 +1,9 @@
 /** Creates a bot from environment variables and a file `.env`, and reports every mistake in them at once. */
 import process from "node:process";
-import { config, populate } from "dotenv";
 import type { ChatType } from "../chats/events.ts";
-import { isThisMachine } from "../util/http/connections.ts";
 import { assertNoMistakes, lettersBetween, mistakesInNames } from "../util/validate.ts";
 import { MeanReversionTelegramBot } from "./bot.ts";
+import { loadVariables, type Variables } from "./env_file.ts";
 import { botNames, type BotOptions, chatTypes, givenOptions, validateOptions } from "./options.ts";
 
 const variables = {
@@ -37,10 +36,8 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
  */
 export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): MeanReversionTelegramBot {
   if (typeof options !== "object" || options === null) assertNoMistakes(validateOptions(options));
-  const file = config({ quiet: true, processEnv: {} }).parsed ?? {};
   const given = givenOptions(options);
-  assertNoMistakes(redirections(file, given));
-  populate(process.env as Variables, file);
+  const file = loadVariables(given);
   const merged: Partial<BotOptions> = { ...environmentOptions(), ...given };
   const nameOf = (option: keyof BotOptions): string =>
     option in given || !(option in variables) ? option : variables[option as Variable];
@@ -50,37 +47,6 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
     ...validateOptions(merged, { nameOf }),
   ]);
   return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "" });
-}
-
-type Variables = Record<string, string>;
-
-const checksCertificates = "NODE_TLS_REJECT_UNAUTHORIZED";
-
-/**
- * A sentence for each variable in `.env` that would send the token astray: the file may have come with a folder of somebody
- * else's, and the token from elsewhere.
- */
-function redirections(file: Variables, { botToken, apiRoot }: Partial<BotOptions>): string[] {
-  const counts = (name: string): boolean => Boolean(file[name]) && process.env[name] === undefined;
-  const mistakes: string[] = [];
-  if (counts(checksCertificates)) {
-    mistakes.push(`${checksCertificates} in .env does not count: set it in the environment.`);
-  }
-  if (apiRoot !== undefined || !counts(variables.apiRoot)) return mistakes;
-  const url = file[variables.apiRoot] ?? "";
-  const token = file[variables.botToken];
-  if ((botToken ?? process.env[variables.botToken] ?? token) !== token) {
-    mistakes.push(
-      `${variables.apiRoot} in .env counts only for a ${variables.botToken} in .env, and the token is from ` +
-        `elsewhere: set both in the environment, or both in .env.`,
-    );
-  }
-  if (/^http:/i.test(url) && URL.canParse(url) && !isThisMachine(new URL(url))) {
-    mistakes.push(
-      `${variables.apiRoot} in .env must be an https address, or one of this machine: else set it in the environment.`,
-    );
-  }
-  return mistakes;
 }
 
 /** The options that the environment sets. */
@@ -142,7 +108,7 @@ const lettersAtMost = 2;
  * @param inFile The variables in the file `.env`.
  */
 function misspeltVariables(
-  inFile: Readonly<Record<string, string>>,
+  inFile: Variables,
   unset: readonly string[],
 ): string[] {
   const variables = Object.entries({ ...inFile, ...mayListEnvironment() ? process.env : {} });

@@ -1,8 +1,4 @@
 /** From the environment to a bot. Each test has an environment and a folder of its own. */
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
 import fc from "fast-check";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { createTelegramBotFromEnv } from "../../lib/bot/env.ts";
@@ -10,57 +6,7 @@ import type { BotOptions } from "../../lib/bot/options.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import { Logs, said, withBotOverHttp } from "../support/bot.ts";
-import { rm } from "../support/leaks.ts";
-
-const token = "123456:AAsecret-token_of-the-tests";
-const ours = [
-  "TELEGRAM_BOT_TOKEN",
-  "TELEGRAM_CHATS_TABLE",
-  "TELEGRAM_AUTO_REGISTER",
-  "TELEGRAM_ALLOWED_USERS",
-  "TELEGRAM_API_ROOT",
-  "TELEGRAM_CHAT_TYPES",
-  "TELEGRAM_CHATS_PER_ADDER",
-  "AWS_REGION",
-  "AWS_ACCESS_KEY_ID",
-  "AWS_SECRET_ACCESS_KEY",
-  "AWS_ENDPOINT_URL_DYNAMODB",
-];
-
-/** Runs the body in an empty folder with these variables and no other of ours. */
-async function withEnvironment(
-  variables: Readonly<Record<string, string>>,
-  body: () => unknown,
-  dotenv?: string,
-): Promise<void> {
-  const before = { ...process.env };
-  const cwd = process.cwd();
-  const folder = await mkdtemp(join(tmpdir(), "env-"));
-  if (dotenv !== undefined) await writeFile(join(folder, ".env"), dotenv);
-  for (const name of ours) delete process.env[name];
-  Object.assign(process.env, variables);
-  process.chdir(folder);
-  try {
-    await body();
-  } finally {
-    process.chdir(cwd);
-    for (const name of new Set([...ours, ...Object.keys(process.env)])) {
-      if (before[name] === undefined) delete process.env[name];
-      else process.env[name] = before[name];
-    }
-    await rm(folder, { recursive: true });
-  }
-}
-
-function mistakes(options?: Partial<BotOptions>): string {
-  try {
-    createTelegramBotFromEnv(options);
-  } catch (error) {
-    assert.instance(error, ConfigError);
-    return (error as Error).message;
-  }
-  throw new Error("no mistake was found");
-}
+import { mistakes, ours, token, withEnvironment } from "../support/environment.ts";
 
 const test = suite("createTelegramBotFromEnv()");
 
@@ -274,65 +220,6 @@ test(".env is read, silently, and overrides nothing", async () => {
   }
   assert.equal(printed, []);
 });
-
-const rightsOfFile: readonly (readonly [string, Readonly<Record<string, string>>, string, RegExp?])[] = [
-  ["its own token", {}, `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=https://bots.test\n`],
-  [
-    "its own token, to this machine",
-    {},
-    `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=http://127.0.0.1:1\n`,
-  ],
-  [
-    "the same token",
-    { TELEGRAM_BOT_TOKEN: token },
-    `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=https://bots.test\n`,
-  ],
-  [
-    "the environment's token",
-    { TELEGRAM_BOT_TOKEN: token },
-    "TELEGRAM_API_ROOT=https://evil.test\n",
-    /^TELEGRAM_API_ROOT in \.env counts only for a TELEGRAM_BOT_TOKEN in \.env, .*: set both in the environment/,
-  ],
-  [
-    "the environment's token, though it has another one",
-    { TELEGRAM_BOT_TOKEN: token },
-    "TELEGRAM_BOT_TOKEN=1:x\nTELEGRAM_API_ROOT=http://127.0.0.1:1\n",
-    /^TELEGRAM_API_ROOT in \.env counts only for a TELEGRAM_BOT_TOKEN in \.env/,
-  ],
-  [
-    "its own token in the clear",
-    {},
-    `TELEGRAM_BOT_TOKEN=${token}\nTELEGRAM_API_ROOT=http://bots.test\n`,
-    /^TELEGRAM_API_ROOT in \.env must be an https address, or one of this machine: else set it in the environment\.$/,
-  ],
-  [
-    "the environment's choice",
-    { TELEGRAM_BOT_TOKEN: token, TELEGRAM_API_ROOT: "http://bots.test" },
-    "TELEGRAM_API_ROOT=https://evil.test\n",
-  ],
-  [
-    "connections that are not checked",
-    {},
-    `TELEGRAM_BOT_TOKEN=${token}\nNODE_TLS_REJECT_UNAUTHORIZED=0\n`,
-    /^NODE_TLS_REJECT_UNAUTHORIZED in \.env does not count: set it in the environment\.$/,
-  ],
-];
-
-for (const [what, variables, dotenv, mistake] of rightsOfFile) {
-  test(`.env ${mistake === undefined ? "may" : "may not"} send elsewhere: ${what}`, () =>
-    withEnvironment(variables, () => {
-      if (mistake === undefined) return void createTelegramBotFromEnv();
-      for (const times of [1, 2]) assert.match(mistakes(), mistake, `asked ${times} times`);
-      assert.is(process.env["TELEGRAM_API_ROOT"], variables["TELEGRAM_API_ROOT"]);
-      assert.is(process.env["NODE_TLS_REJECT_UNAUTHORIZED"], undefined);
-    }, dotenv));
-}
-
-test("an address in .env is not for a token that is given as an option", () =>
-  withEnvironment({}, () => {
-    assert.match(mistakes({ botToken: token }), /^TELEGRAM_API_ROOT in \.env counts only/);
-    void createTelegramBotFromEnv({ botToken: token, apiRoot: "https://bots.test" });
-  }, "TELEGRAM_API_ROOT=https://evil.test\n"));
 
 test("a variable that is spelt nearly as ours is a mistake, wherever it stands", async () => {
   const near = { TELEGRAM_CHAT_TABLE: "x", TELEGRAM_ALLOWED_USER: "1", TELEGRAM_AUTOREGISTER: "no" };

@@ -2,9 +2,11 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import type { Chat, ChatStatistics } from "../../mod.ts";
+import { startDynamoDB } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { commandFor } from "../support/runtime.ts";
 import { root, runScript } from "../support/script.ts";
+import { withProgramFolder } from "../support/program_folder.ts";
 import { pythonId, pythonItem, startTable, type TableFixture } from "../support/storage.ts";
 
 const test = suite("manage_chats", undefined, 60_000);
@@ -214,6 +216,33 @@ test("--help explains, and so does nothing at all", async () => {
     assert.is(help.status, 0);
     assert.match(help.output, /cleanup \[--days N\] \[--yes\]/);
     assert.is((await manage()).output, help.output);
+  });
+});
+
+test(".env is held to what a bot's is held to", () =>
+  withProgramFolder({
+    ".env": "NODE_TLS_REJECT_UNAUTHORIZED=0\nAWS_ENDPOINT_URL_DYNAMODB=https://evil.invalid\n",
+  }, async ({ run }) => {
+    const keys = {
+      AWS_ACCESS_KEY_ID: "caller",
+      AWS_SECRET_ACCESS_KEY: "callers",
+      AWS_SESSION_TOKEN: "session",
+    };
+    const { status, output } = await run("examples/manage_chats.ts", ["list"], keys);
+    assert.is(status, 1, output);
+    assert.match(output, "NODE_TLS_REJECT_UNAUTHORIZED in .env does not count");
+    assert.match(output, "AWS_ENDPOINT_URL_DYNAMODB in .env counts only for");
+  }));
+
+test(".env has settings for it", async () => {
+  await using db = await startDynamoDB();
+  const { accessKeyId, secretAccessKey } = db.credentials;
+  const file = `AWS_ENDPOINT_URL_DYNAMODB=${db.endpoint}\nAWS_REGION=${db.region}\n` +
+    `AWS_ACCESS_KEY_ID=${accessKeyId}\nAWS_SECRET_ACCESS_KEY=${secretAccessKey}\n`;
+  await withProgramFolder({ ".env": file }, async ({ run }) => {
+    const { status, output } = await run("examples/manage_chats.ts", ["save", "5"]);
+    assert.is(status, 1, output);
+    assert.match(output, /table "telegram-chats"/i);
   });
 });
 

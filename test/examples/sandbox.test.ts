@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { startBotApiServer } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
+import { withProgramFolder } from "../support/program_folder.ts";
 import { type Ended, root, runScript, startScript } from "../support/script.ts";
 import { rm } from "../support/leaks.ts";
 
@@ -81,6 +82,25 @@ test("ends with its script, in the script's own way", () =>
     assert.is(status, 0, output);
     assert.not.match(output, /\bat .*:\d+:\d+/, "no stack trace");
   }));
+
+const preload = 'console.log("PRELOADED");';
+const settings = 'console.log("settings", process.env.NODE_OPTIONS, process.env.MY_SETTING);';
+
+// Deno lets the script read no such variables; Bun has read the file before any code runs.
+if (runtime === "node" && !process.versions["bun"]) {
+  test("the script gets the settings in .env, and none of the runtime's", () =>
+    withProgramFolder({
+      ".env": "NODE_OPTIONS=--require=./preload.cjs\nMY_SETTING=mine\nAWS_PROFILE=theirs\n",
+      "preload.cjs": preload,
+      "settings.mjs": settings,
+    }, async ({ path, run }) => {
+      const args = ["--data", join(path, "data"), "settings.mjs"];
+      const { status, output } = await run("examples/sandbox.ts", args);
+      assert.is(status, 0, output);
+      assert.match(output, "settings undefined mine");
+      assert.not.match(output, "PRELOADED");
+    }));
+}
 
 test("test_persistence exits with 1 where chats would not outlive it", async () => {
   await using telegram = await startBotApiServer();

@@ -22,6 +22,7 @@ test("mod.ts exports these names, and no other", () => {
     "createTelegramBotFromEnv",
     "format",
     "lines",
+    "loadEnvFile",
     "subscriptions",
     "webhookCallback",
   ]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 const elsewhere = "elsewhere.invalid";
 
-/** Variables that a file `.env` or a shell may have. */
+/** Variables that a shell has; a file `.env` has them with other values. */
 const variables = {
   AWS_PROFILE: "work",
   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true",
@@ -32,7 +32,7 @@ export async function hostileEnvironment(folder: string): Promise<Record<string,
   const role =
     `role_arn = ${variables.AWS_ROLE_ARN}\nsource_profile = base\nignore_configured_endpoint_urls = true\n`;
   await writeFile(config, ["default", "profile work"].map((name) => `[${name}]\n${role}`).join(""));
-  const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}-of-the-file\n`);
   await writeFile(join(folder, ".env"), lines.join(""));
   const proxy = `http://proxy.${elsewhere}:3128`;
   const proxies = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"];

@@ -10,6 +10,7 @@ const suites = [
   "dynamodb/credentials",
   "dynamodb/faults",
   "util/http/node_fetch",
+  "bot/env",
   "bot/networks.",
   "project/newcomer",
   "chats/spool",
