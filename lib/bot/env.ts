@@ -29,8 +29,8 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
  * Makes a bot of TELEGRAM_BOT_TOKEN (required), TELEGRAM_CHATS_TABLE, TELEGRAM_BROADCASTS_TABLE, AWS_REGION,
  * TELEGRAM_AUTO_REGISTER, TELEGRAM_ALLOWED_USERS (ids with commas between, or `everyone`), TELEGRAM_CHAT_TYPES (such as
  * `private,channel`), TELEGRAM_CHATS_PER_ADDER (a number, or `Infinity`), TELEGRAM_SPOOL_FILE and TELEGRAM_API_ROOT, and
- * of a `.env` file in the current folder, which never overrides a variable that is set. A TELEGRAM_API_ROOT in the file
- * counts only for a token that is in the file, too, and must be https or on this machine.
+ * of a `.env` file in the current folder, as `loadEnvFile` reads it. A TELEGRAM_API_ROOT in the file counts only for a
+ * token that is in the file, too, and must be https or on this machine; the same holds for AWS_ENDPOINT_URL and keys.
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
  * @throws {ConfigError} Naming every variable and option that is missing, malformed or misspelt, and its rule.
  */

@@ -26,8 +26,8 @@ export interface GivenInstead {
 
 /**
  * Loads the file `.env` in the current folder into the environment, as `createTelegramBotFromEnv` does, for a program that
- * makes no bot. A variable that is set is never overridden; variables of runtimes, shells and loaders, such as NODE_OPTIONS
- * or PATH, are left out.
+ * makes no bot. A variable that is set is never overridden; those of runtimes, shells and loaders, such as NODE_OPTIONS or
+ * PATH, are left out. Of AWS there may be AWS_REGION, keys, AWS_PROFILE, and an endpoint for these keys.
  * @throws {ConfigError} Naming every variable in the file that must not stand there.
  */
 export function loadEnvFile(options: EnvFileOptions = {}): void {
@@ -220,7 +220,7 @@ class EnvFile {
   }
 }
 
-/** What this module has put into the environment. */
+/** What this module has loaded. */
 const loaded = new Map<string, EnvFile>();
 
 /** Bun reads these by itself before any code runs, and which of them depends on NODE_ENV. */
