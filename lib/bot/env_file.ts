@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { config, parse } from "dotenv";
+import { attempt } from "../util/async.ts";
 import { isThisMachine } from "../util/http/connections.ts";
 import { allProxyVariables } from "../util/http/proxy.ts";
 import { assertNoMistakes } from "../util/validate.ts";
@@ -50,7 +51,7 @@ export function loadVariables(given: GivenInstead, { except = /(?!)/ }: EnvFileO
 
 function populate(variables: Variables): void {
   for (const [name, value] of Object.entries(variables)) {
-    if (valueOf(name) === undefined) attempt(() => process.env[name] = value);
+    if (valueOf(name) === undefined) attempt(() => process.env[name] = value, undefined);
   }
   loaded.set(JSON.stringify(variables), new EnvFile([variables]));
 }
@@ -246,18 +247,10 @@ function filesOfOthers(): readonly EnvFile[] {
   return elsewhere ? [] : [file];
 }
 
-const textOf = (path: string): string => attempt(() => readFileSync(path, "utf8")) ?? "";
+const textOf = (path: string): string => attempt(() => readFileSync(path, "utf8"), "");
 
 /** `undefined` also where Deno does not let the program read it. */
-const valueOf = (name: string): string | undefined => attempt(() => process.env[name]);
-
-function attempt<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
-  }
-}
+const valueOf = (name: string): string | undefined => attempt(() => process.env[name], undefined);
 
 /** There a variable has one name in both cases. */
 function upperCaseOnWindows(variables: Variables): Variables {
