@@ -1,0 +1,62 @@
+/** What a strategy has found in a candle, checked, and with what is known of it filled in. */
+import { assertMessage, type BroadcastMessage, messageNames } from "../broadcast/options.ts";
+import type { Candle } from "../signals/candle.ts";
+import { type TradingSignal, validateSignal } from "../signals/signal.ts";
+import { assertNames, assertSubject, isObject, type Rule } from "../util/validate.ts";
+import type { Strategy, StrategySignal } from "./strategy.ts";
+import { closeTime, type Timeframe } from "./timeframe.ts";
+
+/** The candles of one instrument and timeframe. */
+export interface Series {
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+}
+
+export type Found =
+  | { readonly kind: "signal"; readonly signal: TradingSignal }
+  | { readonly kind: "alert"; readonly message: BroadcastMessage };
+
+/**
+ * Completes what `onCandle` has given: a signal's `symbol`, `timeframe`, `strategy` and `time` (the close of its candle) are
+ * those of the strategy and the series where it does not say others. `undefined` where it has found nothing.
+ * @throws {TypeError | RangeError} If it is neither a signal, nor an alert, nor nothing; or one that breaks a rule.
+ */
+export function completed(
+  strategy: Pick<Strategy, "name">,
+  series: Series,
+  candle: Pick<Candle, "time">,
+  found: unknown,
+): Found | undefined {
+  if (found === undefined || found === null) return undefined;
+  assertSubject(`use what the strategy ${JSON.stringify(strategy.name)} gives`, "it", found, foundRule);
+  if (typeof found === "string" || isMessage(found)) return { kind: "alert", message: alertOf(found) };
+  const given = found as StrategySignal;
+  const signal: TradingSignal = {
+    ...given,
+    symbol: given.symbol ?? series.symbol,
+    timeframe: given.timeframe ?? series.timeframe,
+    strategy: given.strategy ?? strategy.name,
+    time: given.time ?? new Date(closeTime(candle, series.timeframe)),
+  };
+  validateSignal(signal);
+  return { kind: "signal", signal };
+}
+
+const foundRule: Rule = {
+  isGood: (found) => typeof found === "string" || isObject(found) && !(Symbol.iterator in found),
+  rule: "a signal { direction, entry, stop, target }, an alert (a text, or { text }), or nothing (undefined)",
+  hint: (found) => Array.isArray(found) ? ", a list: a candle gives one signal at most" : "",
+};
+
+/** A signal may have a `text` among facts of its own. */
+function isMessage(found: unknown): found is BroadcastMessage {
+  const has = (name: string): boolean => (found as Readonly<Record<string, unknown>>)[name] !== undefined;
+  return (has("text") || has("photo")) && !["direction", "entry", "stop", "target"].some(has);
+}
+
+function alertOf(found: string | BroadcastMessage): BroadcastMessage {
+  const message = typeof found === "string" ? { text: found } : found;
+  assertNames("send the alert", message, messageNames);
+  assertMessage(message);
+  return message;
+}
