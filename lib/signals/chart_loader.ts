@@ -54,6 +54,11 @@ export function createChartRenderer({ clock, logger }: ChartRendererOptions): Ch
 
 const chartModule = new Lazy(load);
 
+/** The chart's module, with its packages. @throws {Error} If it cannot be loaded, with what is missing. */
+export function loadChartModule(): ReturnType<typeof load> {
+  return chartModule.get();
+}
+
 /** The module's name is no literal: otherwise Deno would download the chart's packages for bots that draw none. */
 async function load(): Promise<typeof import("./chart/mod.ts")> {
   const isSource = import.meta.url.endsWith(".ts");

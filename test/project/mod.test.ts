@@ -52,7 +52,7 @@ test("telegram-signals/signals and /storage export these names, and no other", (
 });
 
 test("lib/signals/chart/mod.ts exports these names, and no other", () => {
-  assert.equal(Object.keys(chart).sort(), ["createVwapBands", "drawChart"]);
+  assert.equal(Object.keys(chart).sort(), ["createVwapBands", "drawChart", "renderSvg"]);
 });
 
 /** The files that a module imports, directly or not, types apart. */

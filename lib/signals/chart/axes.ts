@@ -1,7 +1,8 @@
 /** Draws the grid, prices at its right and times below it. */
 import { scaleUtc } from "d3-scale";
 import { dayMs } from "../../util/clock.ts";
-import { type Layout, sizes } from "./layout.ts";
+import type { Layout } from "./layout.ts";
+import { sizes } from "./page.ts";
 import { line, type Span, text, widthOf } from "./svg.ts";
 
 /** `taken` are the heights of the price levels' labels, which hide the axis's own. */

@@ -2,10 +2,13 @@
 import { axes } from "./axes.ts";
 import { bandsPlot, candlesPlot, volumePlot } from "./candles.ts";
 import { header } from "./header.ts";
-import { type ChartInput, height, type Layout, layoutOf, width } from "./layout.ts";
+import { type ChartInput, type Layout, layoutOf } from "./layout.ts";
+import { height, width } from "./page.ts";
 import { render } from "./render.ts";
 import { element } from "./svg.ts";
 import { labelsAt, labelsPlot, levelLines, zones } from "./trade_overlay.ts";
+
+export { render };
 
 export async function drawPng(input: ChartInput): Promise<Uint8Array> {
   return await render(drawSvg(input));

@@ -1,6 +1,7 @@
 /** Draws the chart's header: direction, symbol and risk/reward above, time and legend below. */
 import { riskReward } from "../signal.ts";
-import { type Layout, margin, sizes, width } from "./layout.ts";
+import type { Layout } from "./layout.ts";
+import { margin, sizes, width } from "./page.ts";
 import { element, fitted, line, text, triangle, widthOf } from "./svg.ts";
 
 export function header(layout: Layout): string {

@@ -3,6 +3,7 @@ import { scaleLinear } from "d3-scale";
 import type { Candle } from "../candle.ts";
 import { signalTime, type TradingSignal } from "../signal.ts";
 import { type BandsAt, bandsAt } from "./indicators.ts";
+import { margin, sizes, width } from "./page.ts";
 import { labelName, type PriceLevel, priceLevelsOf } from "./price_levels.ts";
 import type { Bands, Theme } from "./options.ts";
 import { type Span, widthOf } from "./svg.ts";
@@ -15,11 +16,6 @@ export interface ChartInput {
   readonly bands: Bands;
 }
 
-export const width = 1200;
-export const height = 800;
-/** Font sizes: on a phone the picture is a third as wide. */
-export const sizes = { small: 28, medium: 30, large: 54 } as const;
-export const margin = 28;
 const candlesAtMost = 80;
 const widestCandle = 40;
 /** The part of the plot's width that is left free for the time after the newest candle. */

@@ -43,3 +43,8 @@ export async function drawChart(
   const { drawPng } = await drawing.get();
   return await drawPng({ signal, candles, theme, bands });
 }
+
+/** @ignore Renders a picture that this package has drawn as SVG as a PNG, in the chart's font. */
+export async function renderSvg(svg: string): Promise<Uint8Array> {
+  return await (await drawing.get()).render(svg);
+}

@@ -25,9 +25,9 @@ export function text(
   content: string,
   { x, y, size, fill, anchor = "start", isBold = false }: TextStyle,
 ): string {
-  const family = isBold ? "Inter Semi Bold" : "Inter Medium";
-  const style = { "font-family": family, "font-size": size, "text-anchor": anchor, fill };
-  return element("text", { x, y, ...style }, escaped(content));
+  const family = `Inter ${isBold ? "Semi Bold" : "Medium"}, Inter, sans-serif`;
+  const font = { "font-family": family, "font-weight": isBold ? 600 : undefined, "font-size": size };
+  return element("text", { x, y, ...font, "text-anchor": anchor, fill }, escaped(content));
 }
 
 export function line(

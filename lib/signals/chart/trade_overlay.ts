@@ -1,5 +1,6 @@
 /** Draws the trade over the candles: the lines of its price levels, zones of gain and loss, and labels. */
-import { type Layout, sizes } from "./layout.ts";
+import type { Layout } from "./layout.ts";
+import { sizes } from "./page.ts";
 import { beyond, labelName, type PriceLevel, spread } from "./price_levels.ts";
 import { element, line, type Span, text, triangle } from "./svg.ts";
 
