@@ -3,6 +3,7 @@ import type { Candle } from "../../signals/candle.ts";
 import { secondsHint } from "../../util/clock.ts";
 import {
   anything,
+  assertNames,
   assertOptions,
   type Checks,
   isObject,
@@ -133,6 +134,7 @@ const checks: Checks<BacktestOptions> = {
  * @throws {TypeError | RangeError} Naming the option, its rule and the fix.
  */
 export function resolveBacktest(options: BacktestOptions, now: number): ResolvedBacktest {
+  assertNames(action, options, { ...checks, known: Object.keys(checks.rules) });
   assertOptions(action, options, checks, isObject(options) ? mistakesBetween(options) : []);
   const { strategy, riskPercent = 1, startingEquity = 10_000, intrabar = "worst" } = options;
   const strategies = options.strategies ?? [strategy as Strategy];

@@ -1,0 +1,226 @@
+/** A backtest's options: where its candles come from, and what is refused. */
+import { backtest, type BacktestOptions } from "../../lib/live/backtest.ts";
+import type { HistoryRequest } from "../../lib/live/feed.ts";
+import { timeframeMs } from "../../lib/live/timeframe.ts";
+import type { Candle } from "../../lib/signals/candle.ts";
+import { ConfigError } from "../../lib/util/validate.ts";
+import { assert, suite } from "../harness.ts";
+import { candlesOf, feedOf, long, scripted, start } from "../support/backtests.ts";
+import { failureOf } from "../support/storage.ts";
+
+const test = suite("the options of backtest()");
+const hour = 3_600_000;
+const strategy = scripted({});
+const candles = candlesOf([100, 100, 100]);
+
+/** A hundred candles of any timeframe. */
+const hundred = ({ timeframe }: HistoryRequest): Candle[] =>
+  candlesOf(Array.from({ length: 100 }, () => 100), timeframe);
+const now = start + 100 * hour;
+const feed = feedOf(hundred, now);
+
+const wrong: readonly [what: string, options: unknown, words: RegExp][] = [
+  [
+    "no options",
+    undefined,
+    /^Cannot backtest as the options must be an object such as \{ strategy, candles \}/,
+  ],
+  [
+    "a misspelt name",
+    { strategy, candels: candles },
+    /^Cannot backtest as candels is not an option: did you mean candles\?/,
+  ],
+  ["a synonym", { strategy, candles, fees: { percent: 1 } }, /fees is not an option: did you mean costs\?$/],
+  ["no strategy", { candles }, /needs "strategy" or "strategies", and one of them alone$/],
+  ["two kinds of strategies", { strategy, strategies: [strategy], candles }, /and one of them alone$/],
+  ["an empty list", { strategies: [], candles }, /"strategies" must have one strategy or more: it is empty$/],
+  ["no candles", { strategy }, /needs "candles", or "feed" with "from", and one of them alone$/],
+  ["candles and a feed", { strategy, candles, feed, from: start }, /and one of them alone$/],
+  ["a feed without from", { strategy, feed }, /"from" is missing: it says when the test begins/],
+  ["candles with from", { strategy, candles, from: start }, /"from" and "to" are for a feed/],
+  ["a day that is none", { strategy, feed, from: "2026-13-05" }, /"from" must be a Date, .* "2026-13-05"$/],
+  ["a time without its zone", { strategy, feed, from: "2026-01-05T10:00" }, /"from" must be a Date/],
+  ["seconds", { strategy, feed, from: start / 1000 }, /"from" must be .* looks like seconds/],
+  [
+    "from after to",
+    { strategy, feed, from: start + 9 * hour, to: start + 8 * hour },
+    /"from" must be before "to": it is 2026-01-05T09:00:00.000Z, and "to" is 2026-01-05T08/,
+  ],
+  ["from in the future", { strategy, feed, from: now + hour }, /"from" must be before now/],
+  [
+    "a number in place of costs",
+    { strategy, candles, costs: 0.1 },
+    /"costs" must be an object such as \{ percent: 0.1 \}: current value is 0.1$/,
+  ],
+  [
+    "a misspelt part of costs",
+    { strategy, candles, costs: { percents: 1 } },
+    /percents is not a name in costs: did you mean percent\?/,
+  ],
+  [
+    "slippage below 0",
+    { strategy, candles, slippage: { percent: -1 } },
+    /"percent" must be from 0 to 50: current value is -1$/,
+  ],
+  [
+    "too much risk",
+    { strategy, candles, riskPercent: 101 },
+    /"riskPercent" must be above 0 and at most 100: .* 101$/,
+  ],
+  ["no equity", { strategy, candles, startingEquity: 0 }, /"startingEquity" must be a finite amount above 0/],
+  [
+    "another rule",
+    { strategy, candles, intrabar: "wurst" },
+    /"intrabar" must be .* \(did you mean "worst"\?\)$/,
+  ],
+  [
+    "one candle",
+    { strategy, candles: candles.slice(1, 2) },
+    /^Cannot use the candles as there must be two or more/,
+  ],
+  [
+    "candles as arrays",
+    { strategy, candles: [[1, 2, 3, 4, 5, 6], [2, 2, 3, 4, 5, 6]] },
+    /Cannot use the candle at index 0/,
+  ],
+  [
+    "candles of another timeframe",
+    { strategy, candles: candlesOf([1, 1], "5m") },
+    /the candles of BTC-USD must be of 1h: they are of 5m$/,
+  ],
+  [
+    "too few candles",
+    { strategy: scripted({}, { warmUp: 9 }), candles },
+    /"Scripted" needs 9 candles \(warmUp\) of BTC-USD 1h to begin: here are 3$/,
+  ],
+  [
+    "which symbol",
+    { strategy: scripted({}, { symbols: ["A", "B"] }), candles },
+    /"symbol" must be one that the strategy wants \(A, B\): current value is undefined$/,
+  ],
+  ["a symbol that is misspelt", {
+    strategy: scripted({}, { symbols: ["BTC-USD", "B"] }),
+    candles,
+    symbol: "BTC-UDS",
+  }, /\(did you mean "BTC-USD"\?\)$/],
+  [
+    "which timeframe",
+    { strategy: scripted({}, { timeframes: ["1h", "1d"] }), candles },
+    /"timeframe" must be one that the strategy wants \(1h, 1d\)/,
+  ],
+  ["a strategy that is left out", {
+    strategies: [strategy, scripted({}, { name: "Other", symbols: ["ETH-USD"] })],
+    candles,
+    symbol: "BTC-USD",
+  }, /the strategy "Other" wants no candles of BTC-USD 1h: its symbols are ETH-USD/],
+  [
+    "two strategies of one name",
+    { strategies: [strategy, scripted({})], candles },
+    /two strategies have the name "Scripted"/,
+  ],
+  [
+    "a strategy that is none",
+    { strategy: "Breakout", candles },
+    /Cannot backtest the strategy as the strategy must be an object/,
+  ],
+  [
+    "a misspelt part of a strategy",
+    { strategy: { ...strategy, onCandel: () => {}, onCandle: undefined }, candles },
+    /Cannot backtest the strategy "Scripted" as onCandel is not a part of a strategy: did you mean onCandle\?/,
+  ],
+  [
+    "a timeframe that there is not",
+    { strategy: { ...strategy, timeframes: ["1H"] }, candles },
+    /"timeframes" must be a list of timeframes .* at index 0 it is "1H" \(did you mean "1h"\?\)/,
+  ],
+  [
+    "a warm-up of none",
+    { strategy: { ...strategy, warmUp: 0 }, candles },
+    /"warmUp" must be a whole number of candles from 1 to 5000/,
+  ],
+];
+
+for (const [what, options, words] of wrong) {
+  test(`refused: ${what}`, async () => {
+    assert.match((await failureOf(backtest(options as BacktestOptions))).message, words);
+  });
+}
+
+test("of a feed each symbol and timeframe is tried, from its first candle to its last", async () => {
+  const both = scripted({}, { symbols: ["BTC-USD", "ETH-USD"], timeframes: ["1h", "2h"], warmUp: 5 });
+  const market = feedOf(hundred, start + 200 * hour);
+  const report = await backtest({
+    strategy: both,
+    feed: market,
+    from: start + 50 * hour,
+    to: start + 90 * hour,
+  });
+  assert.equal(report.series, ["BTC-USD 1h", "BTC-USD 2h", "ETH-USD 1h", "ETH-USD 2h"]);
+  const { candles, from, to } = report.figures;
+  assert.equal([candles, (from - start) / hour, (to - start) / hour], [2 * (40 + 20), 50, 90]);
+  assert.equal(
+    market.requests.map(({ symbol, timeframe, count }) => [symbol, timeframe, count]),
+    ["BTC-USD", "ETH-USD"].flatMap((symbol) => [[symbol, "1h", 159], [symbol, "2h", 84]]),
+  );
+  const one = await backtest({
+    strategy: both,
+    feed: market,
+    from: start,
+    symbol: "ETH-USD",
+    timeframe: "2h",
+  });
+  assert.equal(one.series, ["ETH-USD 2h"]);
+});
+
+test("from is a Date, milliseconds, a day or a time with its zone", async () => {
+  for (const from of [new Date(start), start, "2026-01-05", "2026-01-05T02:00:00+02:00"]) {
+    assert.is((await backtest({ strategy, feed, from })).figures.from, start);
+  }
+});
+
+test("what is found before from is known to the strategy, and in no report", async () => {
+  const seen: (number | undefined)[] = [];
+  const known = scripted(
+    { 2: long, 4: long, 5: "early", 6: new Error("early"), 7: "late" },
+    { warmUp: 4 },
+    (_, { openSignal }) =>
+      seen.push(openSignal === undefined ? undefined : (Number(openSignal.time) - start) / hour),
+  );
+  const market = feedOf(() => candlesOf(Array.from({ length: 9 }, () => 100)), start + 9 * hour);
+  const report = await backtest({ strategy: known, feed: market, from: start + 7 * hour });
+  // Four candles warm it up from the first one on, as a live start's do.
+  assert.equal(seen, [undefined, undefined, 5, 5, 5, 5]);
+  assert.equal([report.trades, report.mistakes], [[], []]);
+  assert.equal(report.alerts.map(({ message }) => message.text), ["late"]);
+  assert.is(report.figures.candles, 2);
+});
+
+test("a feed's failure names the series; a symbol that it does not know stays a ConfigError", async () => {
+  const broken = feedOf(() => {
+    throw new Error("502 Bad Gateway");
+  }, now);
+  const failure = await failureOf(backtest({ strategy, feed: broken, from: start }));
+  assert.is(failure.message, "The history of BTC-USD 1h cannot be had from Test market: 502 Bad Gateway");
+  const unknown = feedOf(() => {
+    throw new ConfigError("There is no BTC-USD.");
+  }, now);
+  assert.ok(await failureOf(backtest({ strategy, feed: unknown, from: start })) instanceof ConfigError);
+  const wrong = feedOf(() => candlesOf([1, 1, 1], "5m"), now);
+  assert.match(
+    (await failureOf(backtest({ strategy, feed: wrong, from: start }))).message,
+    /must be of 1h: they are of 5m/,
+  );
+});
+
+test("a history that ends before from is a clear error", async () => {
+  const late = feedOf(hundred, now + 900 * hour);
+  const { message } = await failureOf(
+    backtest({ strategy, feed: late, from: now + 100 * timeframeMs("1h") }),
+  );
+  assert.match(
+    message,
+    /needs 1 candles \(warmUp\) of BTC-USD 1h to begin, and one in the time that is tried/,
+  );
+});
+
+test.run();
