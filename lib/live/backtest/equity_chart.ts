@@ -30,6 +30,8 @@ interface Layout {
 const labelsRight = width - 16;
 const padding = 14;
 const bold = sizes.medium;
+/** How strong the drawdown's colour is. */
+const shade = 0.26;
 
 /** @throws {TypeError} If an option is none. */
 export function equityChart(report: Summarised, options: Pick<ChartOptions, "theme"> = {}): string {
@@ -57,7 +59,7 @@ function layoutOf(report: Summarised, colours: Colours): Layout {
   const rPanel = panel(
     600,
     738,
-    [1.12 * least(rs, -1), 1.12 * most(rs, 1)],
+    [1.2 * least(rs, -1), 1.2 * most(rs, 1)],
     3,
     (ticks) =>
       ticks.map((value) =>
@@ -156,7 +158,7 @@ function curve({ report, equity: { y, bottom }, colours, right, x }: Layout): st
   return element("path", {
     ...{ d: `${path}V${bottom}H${points[0]?.x ?? 0}Z`, fill: colours.rising, "fill-opacity": 0.08 },
   }) +
-    element("path", { d: `${stepped(peaks)}${back}Z`, fill: colours.falling, "fill-opacity": 0.26 }) +
+    element("path", { d: `${stepped(peaks)}${back}Z`, fill: colours.falling, "fill-opacity": shade }) +
     element("path", { d: path, ...style });
 }
 
@@ -193,10 +195,10 @@ function finalLabel({ report: { figures }, equity: { y }, colours, right }: Layo
 
 /** Strategy and series at the left, the result at the right; below the time, the trades and the largest drawdown. */
 function header({ report, colours }: Layout): string {
-  const { figures } = report;
+  const { figures, figures: { totalR } } = report;
   const right = width - margin;
-  const result = `${signed(figures.totalR)} R`;
-  const resultFill = figures.totalR < 0 ? colours.falling : colours.rising;
+  const result = `${signed(totalR)} R`;
+  const resultFill = totalR === 0 ? colours.text : totalR < 0 ? colours.falling : colours.rising;
   const room = right - widthOf(result, 44, true) - 36 - margin;
   const series = fitted(seriesOf(report), 0.45 * room, 34);
   const titleRoom = room - widthOf(series, 34) - 18;
