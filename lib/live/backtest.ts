@@ -16,7 +16,7 @@ import type { Series } from "./found.ts";
 import type { Strategy } from "./strategy.ts";
 import { timeframeMs, timeframes } from "./timeframe.ts";
 
-export type { BacktestFigures, EquityPoint } from "./backtest/figures.ts";
+export type { BacktestFigures, EquityPoint, StrategyFigures } from "./backtest/figures.ts";
 export type { BacktestOptions, BacktestSettings } from "./backtest/options.ts";
 export type {
   BacktestAlert,
@@ -25,7 +25,6 @@ export type {
   BacktestPlace,
   BacktestTrade,
 } from "./backtest/replay.ts";
-export type { StrategyFigures } from "./backtest/report.ts";
 export { BacktestReport };
 
 /**

@@ -6,12 +6,12 @@ import { block, heading, plainLines, type SafeHtml, safeHtml, small, table } fro
 import { safeText } from "../../util/safe_text.ts";
 import { equityChart } from "./equity_chart.ts";
 import type { BacktestTrade } from "./replay.ts";
-import { moment, plural, signed, type Summarised, summary } from "./summary.ts";
+import { moment, plural, type ShownReport, signed, summary } from "./summary.ts";
 
 const tradesAtMost = 100;
 const othersAtMost = 5;
 
-export function showBacktest(report: Summarised): MimeBundle {
+export function showBacktest(report: ShownReport): MimeBundle {
   const [title = "", ...lines] = summary(report).split("\n");
   const { trades, mistakes, alerts } = report;
   const where = (

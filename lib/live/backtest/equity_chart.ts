@@ -6,7 +6,16 @@ import { type ChartOptions, resolveChartOptions } from "../../signals/chart/opti
 import { height, margin, sizes, width } from "../../signals/chart/page.ts";
 import { element, fitted, line, type Span, tenth, text, widthOf } from "../../signals/chart/svg.ts";
 import { type Colours, themes } from "../../signals/chart/theme.ts";
-import { amount, percent, plural, seriesOf, signed, span, strategiesOf, type Summarised } from "./summary.ts";
+import {
+  amount,
+  percent,
+  plural,
+  seriesOf,
+  type ShownReport,
+  signed,
+  span,
+  strategiesOf,
+} from "./summary.ts";
 import { decimalsOf, roundTimes, roundValues, type Tick } from "./ticks.ts";
 
 /** A part of the picture: where it is, and the pixel of each value in it. */
@@ -16,7 +25,7 @@ interface Panel extends Span {
 }
 
 interface Layout {
-  readonly report: Summarised;
+  readonly report: ShownReport;
   readonly colours: Colours;
   readonly left: number;
   readonly right: number;
@@ -34,7 +43,7 @@ const bold = sizes.medium;
 const shade = 0.26;
 
 /** @throws {TypeError} If an option is none. */
-export function equityChart(report: Summarised, options: Pick<ChartOptions, "theme"> = {}): string {
+export function equityChart(report: ShownReport, options: Pick<ChartOptions, "theme"> = {}): string {
   const { theme } = resolveChartOptions(options);
   const layout = layoutOf(report, themes[theme]);
   return element(
@@ -49,7 +58,7 @@ export function equityChart(report: Summarised, options: Pick<ChartOptions, "the
   );
 }
 
-function layoutOf(report: Summarised, colours: Colours): Layout {
+function layoutOf(report: ShownReport, colours: Colours): Layout {
   const { figures: { from, to, finalEquity }, settings, equity, trades } = report;
   const values = [settings.startingEquity, ...equity.map((point) => point.equity)];
   const rs = trades.map(({ r }) => r);
@@ -128,7 +137,7 @@ function grid({ report: { figures, settings }, equity, results, colours, left, r
 }
 
 function timeTicks(
-  { from, to }: Summarised["figures"],
+  { from, to }: ShownReport["figures"],
   x: Layout["x"],
   left: number,
   right: number,
@@ -225,7 +234,7 @@ function header({ report, colours }: Layout): string {
     text(drawdown, { x: right, y: 128, anchor: "end", ...small });
 }
 
-function factsOf({ figures: { from, to, signals, winRate } }: Summarised): string {
+function factsOf({ figures: { from, to, signals, winRate } }: ShownReport): string {
   const rate = winRate === undefined ? [] : [`${percent(100 * winRate)} won`];
   const count = signals === 0 ? "no signals" : plural(signals, "trade");
   return [span(from, to), count, ...rate].join(" · ");

@@ -49,6 +49,12 @@ export interface BacktestFigures {
   readonly mistakes: number;
 }
 
+/** One strategy's part of a report. */
+export interface StrategyFigures {
+  readonly strategy: string;
+  readonly figures: BacktestFigures;
+}
+
 /** The equity after the trades that ended at a time. */
 export interface EquityPoint {
   /** In milliseconds since 1970. */

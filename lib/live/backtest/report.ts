@@ -5,13 +5,7 @@ import { createDisplay } from "../../util/display.ts";
 import { type BacktestFigures, equityOf, type EquityPoint, figuresOf, inOrder, spanOf } from "./figures.ts";
 import type { BacktestSettings } from "./options.ts";
 import type { BacktestAlert, BacktestMistake, BacktestTrade, Replayed } from "./replay.ts";
-import { summary } from "./summary.ts";
-
-/** One strategy's part of a report. */
-export interface StrategyFigures {
-  readonly strategy: string;
-  readonly figures: BacktestFigures;
-}
+import { type ShownReport, summary } from "./summary.ts";
 
 /** What a report is made of. */
 export interface BacktestParts {
@@ -24,7 +18,7 @@ export interface BacktestParts {
 const displayReport = createDisplay<BacktestReport>(async () => (await import("./display.ts")).showBacktest);
 
 /** What subscribers would have got. Prints as a few lines, shows itself in a notebook, and serialises as it is. */
-export class BacktestReport {
+export class BacktestReport implements ShownReport {
   /** Symbols and timeframes, as they were tried: `"BTC-USD 5m"`. */
   readonly series: readonly string[];
   readonly figures: BacktestFigures;

@@ -1,13 +1,24 @@
 /** A backtest's report as a few lines, and its figures as they are written. */
 import { safeText } from "../../util/safe_text.ts";
-import type { BacktestFigures } from "./figures.ts";
-import type { BacktestReport } from "./report.ts";
+import type { BacktestFigures, EquityPoint, StrategyFigures } from "./figures.ts";
+import type { BacktestSettings } from "./options.ts";
+import type { BacktestAlert, BacktestMistake, BacktestTrade } from "./replay.ts";
 
-/** A report, as far as it is written. */
-export type Summarised = Omit<BacktestReport, "toString" | "equityChart" | "equityPng">;
+/** A report, as far as it is shown. */
+export interface ShownReport {
+  readonly series: readonly string[];
+  readonly figures: BacktestFigures;
+  readonly strategies: readonly StrategyFigures[];
+  readonly trades: readonly BacktestTrade[];
+  readonly alerts: readonly BacktestAlert[];
+  readonly mistakes: readonly BacktestMistake[];
+  readonly equity: readonly EquityPoint[];
+  readonly settings: BacktestSettings;
+  readonly caution: string | undefined;
+}
 
 /** The lines of a report. */
-export function summary(report: Summarised): string {
+export function summary(report: ShownReport): string {
   const { figures, strategies, mistakes, caution } = report;
   const [mistake] = mistakes;
   const lines = [
@@ -33,18 +44,18 @@ export function summary(report: Summarised): string {
 }
 
 /** `Breakout on BTC-USD 5m, 5 Jan 2026 – 5 Jan 2027 (105,120 candles)` */
-export function titleOf(report: Summarised): string {
+export function titleOf(report: ShownReport): string {
   const { from, to, candles } = report.figures;
   return `${strategiesOf(report)} on ${seriesOf(report)}, ${span(from, to)} (${plural(candles, "candle")})`;
 }
 
 /** The strategy's name, or how many there are. */
-export function strategiesOf({ strategies }: Summarised): string {
+export function strategiesOf({ strategies }: ShownReport): string {
   return strategies.length === 1 ? strategies[0]?.strategy ?? "" : `${strategies.length} strategies`;
 }
 
 /** Up to three symbols with their timeframes, or how many there are. */
-export function seriesOf({ series }: Summarised): string {
+export function seriesOf({ series }: ShownReport): string {
   return series.length <= 3 ? series.join(", ") : `${series.length} series`;
 }
 
@@ -64,7 +75,7 @@ function resultsOf({ totalR, averageR, profitFactor }: BacktestFigures): string 
   }.`;
 }
 
-function equityLine({ figures, settings }: Summarised): string {
+function equityLine({ figures, settings }: ShownReport): string {
   const { finalEquity, maxDrawdownPercent, maxDrawdownR, longestLosingStreak, exposure } = figures;
   const { startingEquity, riskPercent } = settings;
   return `Equity ${amount(startingEquity)} → ${amount(finalEquity)} at ${
@@ -75,7 +86,7 @@ function equityLine({ figures, settings }: Summarised): string {
 }
 
 /** What the figures were made with. */
-export function settingsOf({ settings }: Summarised): string {
+export function settingsOf({ settings }: ShownReport): string {
   const { costsPercent, slippagePercent, intrabar } = settings;
   const first = intrabar === "worst" ? "stop" : "target";
   return `Costs ${plain(costsPercent)} % and slippage ${
