@@ -103,6 +103,33 @@ test("the losing streak goes by the order in which trades end, open ones apart",
   assert.equal([figures.losses, figures.longestLosingStreak, figures.maxDrawdownR], [5, 5, 5]);
 });
 
+test("a win ends a losing streak; equity goes by the time at which trades end", async () => {
+  const script = { 0: { ...long, stop: 50 }, 1: long, 2: long, 3: { ...long, target: 110 }, 5: long };
+  const { figures, equity } = await reportOf(script, [
+    ...[100, 100, 100, 100],
+    [100, 110, 100, 100], // the fourth: +1 R
+    [100, 100, 90, 100], // the second and the third: −1 R each
+    [100, 120, 100, 120], // the first: +0.4 R, and the last: +2 R
+    [100, 100, 100, 100],
+  ]);
+  assert.equal([figures.wins, figures.losses, figures.longestLosingStreak], [3, 2, 2]);
+  assert.equal(equity.map(({ time, totalR }) => [(time - start) / hour, close(totalR)]), [
+    ...[[0, 0], [5, 1], [6, -1]],
+    [7, 1.4],
+  ]);
+  const apart = await reportOf({ 0: long, 1: { ...long, target: 101 }, 2: long }, [
+    ...[100, [100, 100, 90, 100], [100, 101, 100, 100], [100, 100, 90, 100]] as const,
+  ]);
+  assert.equal([apart.figures.losses, apart.figures.longestLosingStreak], [2, 1]);
+});
+
+test("the equity stays a number, however large", async () => {
+  const { figures } = await reportOf({ 0: long }, [100, [100, 120, 100, 120]], {
+    ...{ startingEquity: 1e308, riskPercent: 100 },
+  });
+  assert.equal([figures.finalEquity, figures.maxDrawdownPercent], [Number.MAX_VALUE, 0]);
+});
+
 test("onCandle gets the last warmUp candles, and a context as live", async () => {
   const seen: [readonly number[], StrategyContext][] = [];
   const strategy = scripted({ 3: long }, { warmUp: 3 }, (candles, context) => {

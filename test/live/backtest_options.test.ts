@@ -1,6 +1,7 @@
 /** A backtest's options: where its candles come from, and what is refused. */
 import { backtest, type BacktestOptions } from "../../lib/live/backtest.ts";
 import type { HistoryRequest } from "../../lib/live/feed.ts";
+import type { Strategy } from "../../lib/live/strategy.ts";
 import { timeframeMs } from "../../lib/live/timeframe.ts";
 import type { Candle } from "../../lib/signals/candle.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
@@ -170,6 +171,20 @@ test("of a feed each symbol and timeframe is tried, from its first candle to its
     timeframe: "2h",
   });
   assert.equal(one.series, ["ETH-USD 2h"]);
+});
+
+test("each strategy begins at from, whatever the other needs before; alerts come by their time", async () => {
+  const alerting = (name: string, warmUp: number): Strategy =>
+    scripted({ 60: `${name} 60`, 61: `${name} 61` }, { name, warmUp, symbols: ["BTC-USD", "ETH-USD"] });
+  const market = feedOf(hundred, now);
+  const strategies = [alerting("Short", 2), alerting("Long", 30)];
+  const report = await backtest({ strategies, feed: market, from: start + 60 * hour });
+  assert.equal(report.strategies.map(({ figures }) => [figures.candles, figures.from]), [
+    [80, start + 60 * hour],
+    [80, start + 60 * hour],
+  ]);
+  assert.equal(market.requests.map(({ count }) => count), [99, 99]);
+  assert.equal(report.alerts.map(({ time }) => (time - start) / hour), [61, 61, 61, 61, 62, 62, 62, 62]);
 });
 
 test("from is a Date, milliseconds, a day or a time with its zone", async () => {

@@ -136,7 +136,7 @@ test("a notebook shows the lines, the picture and the trades, with every text es
   const strategy = scripted({ ...script, 1: "<b>Quiet", 3: new Error("<i>") }, { name: "<script>" });
   const report = await backtest({ strategy, candles: candlesOf(prices) });
   const { "text/plain": plain = "", "text/html": html = "" } = await show(report);
-  assert.match(plain, /^<script> on BTC-USD 1h.*\n  3 signals, /);
+  assert.match(plain, /^<script> on BTC-USD 1h.*\n {2}3 signals, /);
   assert.not.match(html, /<script|<b>|<i>/);
   assert.match(html, /&lt;b&gt;Quiet/);
   const [, source = ""] = /src="data:image\/svg\+xml;base64,([^"]+)"/.exec(html) ?? [];

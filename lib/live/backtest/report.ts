@@ -2,7 +2,15 @@
 import { loadChartModule } from "../../signals/chart_loader.ts";
 import type { ChartOptions } from "../../signals/chart/options.ts";
 import { createDisplay } from "../../util/display.ts";
-import { type BacktestFigures, equityOf, type EquityPoint, figuresOf, inOrder, spanOf } from "./figures.ts";
+import {
+  type BacktestFigures,
+  equityOf,
+  type EquityPoint,
+  figuresOf,
+  inOrder,
+  spanOf,
+  type StrategyFigures,
+} from "./figures.ts";
 import type { BacktestSettings } from "./options.ts";
 import type { BacktestAlert, BacktestMistake, BacktestTrade, Replayed } from "./replay.ts";
 import { type ShownReport, summary } from "./summary.ts";
