@@ -69,6 +69,8 @@ export interface StrategyContext {
   readonly isLive: boolean;
   /** Aborts when nobody waits for the answer any more: after the timeframe, or when the strategies are stopped. */
   readonly signal: AbortSignal;
+  /** Says what the strategy sees, or why it gives no signal; shown where that is asked for (`verbose`). */
+  explain(text: string): void;
 }
 
 /** When a candle's signal is too old to be sent, by default. */

@@ -85,6 +85,8 @@ interface OpenTrade {
   readonly isCounted: boolean;
 }
 
+const nobodyAsks = (): void => {};
+
 /** Other work of the process has its turn after so many candles. */
 const candlesAtOnce = 1000;
 
@@ -146,7 +148,7 @@ class Replay {
     }
     const context: StrategyContext = {
       ...{ symbol: series.symbol, timeframe: series.timeframe, time },
-      ...{ openSignal: this.#last?.signal, isLive: false, signal },
+      ...{ openSignal: this.#last?.signal, isLive: false, signal, explain: nobodyAsks },
     };
     try {
       const found = strategy.onCandle(window, context);

@@ -1,0 +1,107 @@
+/** The candles of one series: its history, then each as it closes, and again after a feed has failed. */
+import { type Candle, validateCandles } from "../signals/candle.ts";
+import { backoffMs } from "../util/async.ts";
+import type { Clock } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
+import { ConfigError } from "../util/validate.ts";
+import { type CandleFeed, FeedError } from "./feed.ts";
+import type { Series } from "./found.ts";
+import type { TroubleLog } from "./trouble_log.ts";
+
+export interface MarketSeriesOptions {
+  readonly feed: CandleFeed;
+  readonly series: Series;
+  /** How many candles are kept. */
+  readonly count: number;
+  readonly clock: Clock;
+  readonly troubles: TroubleLog;
+  /** Called with the candles that are kept, of which the last one is new; the next one waits until it resolves. */
+  readonly onCandle: (candles: readonly Candle[]) => Promise<void>;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+const retries = { firstMs: 1000, longestMs: 60_000, jitter: 0.25 };
+
+export class MarketSeries {
+  readonly #options: MarketSeriesOptions;
+  /** The newest, ascending. */
+  readonly #candles: Candle[] = [];
+  #failures = 0;
+
+  constructor(options: MarketSeriesOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the market ends, or the signal aborts. @throws {ConfigError} If the market has no such series. */
+  async follow(): Promise<void> {
+    const { signal } = this.#options;
+    let hasHistory = false;
+    while (!signal.aborted) {
+      try {
+        if (!hasHistory) await this.#readHistory();
+        hasHistory = true;
+        await this.#readLive();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof ConfigError) throw error;
+        await this.#wait(error);
+      }
+    }
+  }
+
+  async #readHistory(): Promise<void> {
+    const { feed, series, count, signal } = this.#options;
+    const candles = await feed.history({ ...series, count, signal });
+    if (candles.length > 1) validateCandles(candles);
+    this.#succeeded();
+    for (const candle of candles) await this.#take(candle);
+  }
+
+  async #readLive(): Promise<void> {
+    const { feed, series, signal } = this.#options;
+    const after = this.#candles.at(-1)?.time ?? -Infinity;
+    for await (const candle of feed.live({ ...series, after, signal })) {
+      signal.throwIfAborted();
+      this.#succeeded();
+      await this.#take(candle);
+    }
+  }
+
+  /** A candle that comes again was corrected: it takes the former one's place, and no strategy is called. */
+  async #take(candle: Candle): Promise<void> {
+    const { count, onCandle } = this.#options;
+    const candles = this.#candles;
+    const last = candles.at(-1);
+    if (last !== undefined && candle.time <= last.time) {
+      const index = candles.findIndex(({ time }) => time === candle.time);
+      if (index >= 0) candles[index] = candle;
+      return;
+    }
+    candles.push(candle);
+    if (candles.length > count) candles.shift();
+    await onCandle(candles);
+  }
+
+  #succeeded(): void {
+    this.#failures = 0;
+    this.#options.troubles.succeeded(nameOf(this.#options.series));
+  }
+
+  async #wait(error: unknown): Promise<void> {
+    const { feed, series, clock, troubles, signal } = this.#options;
+    const reason = messageOf(error).replace(/\.$/, "");
+    const name = nameOf(series);
+    troubles.failed(
+      name,
+      reason,
+      `Candles of ${name} cannot be had from ${feed.name}: ${reason}. Trying again.`,
+    );
+    const asked = error instanceof FeedError ? error.retryAfterMs ?? 0 : 0;
+    const waitMs = Math.max(asked, backoffMs(this.#failures++, retries, clock.random()));
+    await clock.sleep(waitMs, signal).catch(() => {});
+  }
+}
+
+const nameOf = ({ symbol, timeframe }: Series): string => `${symbol} ${timeframe}`;

@@ -1,0 +1,283 @@
+/** Runs strategies: takes candles from a feed, calls the strategies with them, and sends what they find to the subscribers. */
+import type { BroadcastReport } from "../broadcast/report.ts";
+import type { Candle } from "../signals/candle.ts";
+import type { TradingSignal } from "../signals/signal.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
+import { throwSafe } from "../util/safe_text.ts";
+import {
+  assertOptions,
+  type Checks,
+  clockRule,
+  functionRule,
+  loggerRule,
+  methodsRule,
+  type Rule,
+  trueOrFalse,
+} from "../util/validate.ts";
+import type { CandleFeed } from "./feed.ts";
+import type { Series } from "./found.ts";
+import { MarketSeries } from "./market_series.ts";
+import { type Finding, isIdTooLong, lineOf, type SignalBot, SignalSender } from "./signal_sender.ts";
+import { longestFreshMs, type Strategy } from "./strategy.ts";
+import { assertStrategies } from "./strategy_checks.ts";
+import { StrategySeries } from "./strategy_series.ts";
+import { closeTime, timeframeMs } from "./timeframe.ts";
+import { TroubleLog } from "./trouble_log.ts";
+
+/** How strategies are run. */
+export interface RunStrategiesOptions {
+  /** Sends the signals: a bot, which may not have started yet, or be out of reach for a while. */
+  readonly bot: SignalBot;
+  readonly feed: CandleFeed;
+  readonly strategies: readonly Strategy[];
+  /** Stops them. Default: `stop()` alone does. */
+  readonly signal?: AbortSignal | undefined;
+  /** Draws signals into their candles; see `candles` of `sendSignal()` for the packages that it needs. Default: false. */
+  readonly charts?: boolean | undefined;
+  /**
+   * Does not send a signal that is much as one before: of the same symbol and direction, with an entry that differs by this
+   * much at most, in percent, within so many hours. Signals of before the start count as far as the warm-up shows them.
+   * Default: each is sent.
+   */
+  readonly similar?: { readonly percent: number; readonly hours: number } | undefined;
+  /** Logs what the strategies explain, a line a candle. Default: false. */
+  readonly verbose?: boolean | undefined;
+  /** Called with each signal or alert that was sent, and its report. */
+  readonly onSent?: ((sent: SentFinding) => void) | undefined;
+  /** Default: the console. */
+  readonly logger?: Logger | undefined;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock | undefined;
+}
+
+/** What was sent, and to whom. */
+export interface SentFinding {
+  readonly strategy: string;
+  readonly symbol: string;
+  /** `undefined` for an alert. */
+  readonly tradingSignal: TradingSignal | undefined;
+  readonly report: BroadcastReport;
+}
+
+const similarRule: Rule = {
+  isGood: (value) => {
+    const { percent, hours } = value as { readonly percent?: unknown; readonly hours?: unknown };
+    return [percent, hours].every((each) => typeof each === "number" && each > 0 && each < Infinity);
+  },
+  rule: "{ percent, hours }, two numbers above 0",
+  isData: true,
+};
+
+const checks: Checks<RunStrategiesOptions> = {
+  rules: {
+    bot: { ...methodsRule("a bot", "sendSignal", "broadcast"), isRequired: true },
+    feed: { ...methodsRule("a feed { name, history, live }", "history", "live"), isRequired: true },
+    strategies: {
+      isGood: (value) => Array.isArray(value) && value.length > 0,
+      rule: "a list of strategies",
+      isRequired: true,
+    },
+    signal: methodsRule("an AbortSignal", "throwIfAborted"),
+    charts: trueOrFalse,
+    similar: similarRule,
+    verbose: trueOrFalse,
+    onSent: functionRule(),
+    logger: loggerRule,
+    clock: clockRule,
+  },
+  synonyms: { strategies: ["strategy"], charts: ["chart"] },
+};
+
+/**
+ * Runs strategies until they are stopped, or the feed ends: each signal goes out once under an id of its candle, also if the
+ * process is killed and started again, or another process runs the same strategies. A strategy that throws or hangs, a
+ * market or a network that is down: each is logged once, stops no other strategy, and is tried again.
+ *
+ * ```ts
+ * const bot = createTelegramBotFromEnv();
+ * await bot.startBot({ retry: true });
+ * const run = runStrategies({ bot, feed: coinbaseFeed(), strategies: [breakout] });
+ * await run.finished;
+ * ```
+ * @throws {TypeError | RangeError} If an option or a strategy is none.
+ */
+export function runStrategies(options: RunStrategiesOptions): StrategyRun {
+  assertOptions("run the strategies", options, checks);
+  assertStrategies("run", options.strategies);
+  for (const { strategy, series } of allSeries(options.strategies)) {
+    if (!isIdTooLong(strategy.name, series)) continue;
+    throw new RangeError(
+      `Cannot run the strategies as a name and a symbol must have 90 bytes together at most: ` +
+        `${JSON.stringify(strategy.name)} and ${JSON.stringify(series.symbol)} have more`,
+    );
+  }
+  return new StrategyRun(options);
+}
+
+interface Member {
+  readonly strategy: Strategy;
+  readonly series: Series;
+}
+
+function allSeries(strategies: readonly Strategy[]): Member[] {
+  return strategies.flatMap((strategy) =>
+    strategy.symbols.flatMap((symbol) =>
+      strategy.timeframes.map((timeframe) => ({ strategy, series: { symbol, timeframe } }))
+    )
+  );
+}
+
+/** Those that want the same candles together. */
+function bySeries(members: readonly Member[]): Member[][] {
+  const groups = new Map<string, Member[]>();
+  for (const member of members) {
+    const key = JSON.stringify(member.series);
+    groups.set(key, [...groups.get(key) ?? [], member]);
+  }
+  return [...groups.values()];
+}
+
+/** A series whose strategies are so many calls behind waits for them: a replay comes faster than they answer. */
+const callsAtMost = 1000;
+
+/** Strategies that run. */
+export class StrategyRun {
+  readonly #options: RunStrategiesOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #stopping = new AbortController();
+  readonly #sender: SignalSender;
+  readonly #strategyTroubles: TroubleLog;
+  readonly #marketTroubles: TroubleLog;
+  readonly #calls = new Set<Promise<void>>();
+  #similar: { readonly signal: TradingSignal; readonly time: number }[] = [];
+  #failure: unknown;
+  #sent = 0;
+
+  /** Resolves when they are stopped or the feed has ended, and nothing is under way; rejects with a mistake in the settings. */
+  readonly finished: Promise<void>;
+
+  /** @ignore Made by `runStrategies()`. */
+  constructor(options: RunStrategiesOptions) {
+    this.#options = options;
+    const { bot, feed, strategies, charts = false, clock = systemClock, logger = consoleLogger } = options;
+    this.#clock = clock;
+    this.#logger = createSafeLogger(logger);
+    const { signal } = this.#stopping;
+    this.#strategyTroubles = new TroubleLog(this.#logger, "All strategies work again.");
+    this.#marketTroubles = new TroubleLog(this.#logger, `Candles come from ${feed.name} again.`);
+    this.#sender = new SignalSender({
+      ...{ bot, charts, caution: feed.caution, clock, logger: this.#logger, signal },
+      onSent: (finding, report) => this.#onSent(finding, report),
+    });
+    const stop = (): void => this.#stopping.abort();
+    if (options.signal?.aborted) stop();
+    options.signal?.addEventListener("abort", stop, { once: true });
+    this.finished = this.#run(bySeries(allSeries(strategies)))
+      .finally(() => options.signal?.removeEventListener("abort", stop)).catch(throwSafe);
+    this.finished.catch(() => {});
+  }
+
+  /** How many signals and alerts were sent. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Calls no strategy any more, and waits for what is being sent. A signal that cannot be sent now is given up. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.finished.catch(() => {});
+  }
+
+  /** `stop()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #run(groups: readonly (readonly Member[])[]): Promise<void> {
+    await Promise.all(groups.map((members) => this.#follow(members).catch((error) => this.#fail(error))));
+    await Promise.allSettled(this.#calls);
+    await this.#sender.settled();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#stopping.abort();
+  }
+
+  /** Has the strategies that want the same candles called with each of them. */
+  async #follow(members: readonly Member[]): Promise<void> {
+    const { feed, verbose = false } = this.#options;
+    const { signal } = this.#stopping;
+    const [{ series }] = members as [Member];
+    const running = members.map((member) => ({
+      ...member,
+      calls: new StrategySeries({
+        ...{ ...member, clock: this.#clock, troubles: this.#strategyTroubles, signal },
+        explain: verbose ? (line) => this.#logger.info(line) : undefined,
+      }),
+    }));
+    const market = new MarketSeries({
+      ...{ feed, series, clock: this.#clock, troubles: this.#marketTroubles, signal },
+      // A start plays the last `warmUp` candles, each of which needs as many.
+      count: Math.max(...members.map(({ strategy }) => 2 * strategy.warmUp)),
+      onCandle: async (candles) => {
+        for (const { strategy, calls } of running) {
+          if (candles.length >= strategy.warmUp) this.#track(this.#play(strategy, series, calls, candles));
+        }
+        while (this.#calls.size > callsAtMost) await Promise.race(this.#calls);
+      },
+    });
+    await market.follow();
+  }
+
+  #track(call: Promise<void>): void {
+    this.#calls.add(call);
+    call.catch((error) => this.#fail(error)).finally(() => this.#calls.delete(call));
+  }
+
+  async #play(
+    strategy: Strategy,
+    series: Series,
+    calls: StrategySeries,
+    all: readonly Candle[],
+  ): Promise<void> {
+    const candle = all.at(-1) as Candle;
+    const candles = all.slice(-strategy.warmUp);
+    const freshMs = strategy.maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(series.timeframe));
+    const time = closeTime(candle, series.timeframe);
+    const leftMs = time + freshMs - (this.#options.feed.now?.() ?? this.#clock.now());
+    const expiresAt = this.#clock.now() + leftMs;
+    const isLive = leftMs > 0;
+    const found = await calls.call({ candle, candles, isLive });
+    if (found === undefined) return;
+    const finding: Finding = { strategy: strategy.name, series, found, time, candles, expiresAt };
+    if (this.#isSimilar(finding, isLive) || !isLive) return;
+    await this.#sender.send(finding);
+  }
+
+  /** Whether a signal much like it came before; notes it if not. */
+  #isSimilar({ found, time, ...finding }: Finding, isLive: boolean): boolean {
+    const { similar } = this.#options;
+    if (similar === undefined || found.kind !== "signal") return false;
+    const { symbol, direction, entry } = found.signal;
+    this.#similar = this.#similar.filter((each) => time - each.time < similar.hours * 3_600_000);
+    const isSame = ({ signal }: { readonly signal: TradingSignal }): boolean =>
+      signal.symbol === symbol && signal.direction === direction &&
+      Math.abs(Number(entry) / Number(signal.entry) - 1) * 100 <= similar.percent;
+    const isKnown = this.#similar.some(isSame);
+    if (!isKnown) this.#similar.push({ signal: found.signal, time });
+    else if (isLive) {
+      this.#logger.info(`${lineOf({ ...finding, found, time })}. Not sent, as one much like it came before.`);
+    }
+    return isKnown;
+  }
+
+  #onSent({ strategy, series, found }: Finding, report: BroadcastReport): void {
+    this.#sent++;
+    const tradingSignal = found.kind === "signal" ? found.signal : undefined;
+    this.#options.onSent?.({ strategy, symbol: series.symbol, tradingSignal, report });
+  }
+}

@@ -1,0 +1,142 @@
+/** Sends what strategies find: each once, whatever dies, and nothing that is too old. */
+import { Buffer } from "node:buffer";
+import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
+import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
+import type { BroadcastReport } from "../broadcast/report.ts";
+import type { Candle } from "../signals/candle.ts";
+import type { TradingSignal } from "../signals/signal.ts";
+import { TelegramError } from "../telegram/errors.ts";
+import { backoffMs } from "../util/async.ts";
+import type { Clock } from "../util/clock.ts";
+import { toIso } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import { ConfigError } from "../util/validate.ts";
+import type { Found, Series } from "./found.ts";
+import { TroubleLog } from "./trouble_log.ts";
+
+/** What is used of a bot: `MeanReversionTelegramBot` has it. */
+export interface SignalBot {
+  sendSignal(signal: TradingSignal, options: SignalOptions): BroadcastRun;
+  broadcast(message: BroadcastMessage, options: BroadcastOptions): BroadcastRun;
+}
+
+/** What a strategy has found at the close of a candle. */
+export interface Finding {
+  readonly strategy: string;
+  readonly series: Series;
+  readonly found: Found;
+  /** When the candle closed, in milliseconds since 1970. */
+  readonly time: number;
+  /** The candles it was found in, for a chart. */
+  readonly candles: readonly Candle[];
+  /** From then on it is too old to be sent, by this machine's clock. */
+  readonly expiresAt: number;
+}
+
+export interface SignalSenderOptions {
+  readonly bot: SignalBot;
+  readonly charts: boolean;
+  readonly caution: string | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onSent: (finding: Finding, report: BroadcastReport) => void;
+  /** Ends the waits for a bot that cannot send now. */
+  readonly signal: AbortSignal;
+}
+
+const retries = { firstMs: 1000, longestMs: 30_000, jitter: 0.25 };
+
+export class SignalSender {
+  readonly #options: SignalSenderOptions;
+  readonly #troubles: TroubleLog;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(options: SignalSenderOptions) {
+    this.#options = options;
+    this.#troubles = new TroubleLog(options.logger, "Signals can be sent again.");
+  }
+
+  /**
+   * Sends it, and tries again until it is too old: with the id it is sent once, however often it is tried.
+   * Rejects with a mistake in the settings, which no retry mends.
+   */
+  async send(finding: Finding): Promise<void> {
+    const sending = this.#send(finding);
+    this.#underWay.add(sending);
+    await sending.finally(() => this.#underWay.delete(sending));
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #send(finding: Finding): Promise<void> {
+    const { clock, logger, onSent, signal } = this.#options;
+    const id = idOf(finding);
+    for (let attempt = 0; clock.now() < finding.expiresAt; attempt++) {
+      try {
+        const report = await this.#run(finding, id);
+        this.#troubles.succeeded(id);
+        logger.info(`${lineOf(finding)}. ${report}`);
+        return onSent(finding, report);
+      } catch (error) {
+        if (isMistake(error)) throw error;
+        if (signal.aborted) break;
+        const reason = messageOf(error);
+        this.#troubles.failed(id, reason, `${lineOf(finding)}. It is not sent yet: ${reason}`);
+        const waitMs = Math.min(
+          backoffMs(attempt, retries, clock.random()),
+          Math.max(0, finding.expiresAt - clock.now()),
+        );
+        await clock.sleep(waitMs, signal).catch(() => {});
+      }
+    }
+    this.#troubles.succeeded(id);
+    const why = signal.aborted ? "as the strategies were stopped" : "as it is too old by now";
+    logger.warn(`${lineOf(finding)}. Not sent, ${why}.`);
+  }
+
+  #run({ found, candles, expiresAt }: Finding, broadcastId: string): BroadcastRun {
+    const { bot, charts, caution } = this.#options;
+    const options = { broadcastId, expiresAt };
+    if (found.kind === "alert") {
+      const text = caution === undefined ? found.message.text : `${found.message.text}\n\n${caution}`;
+      return bot.broadcast({ ...found.message, text }, {
+        ...options,
+        priority: "urgent",
+        whenLedgerDown: "send",
+      });
+    }
+    const note = [found.signal.note, caution].filter((each) => each !== undefined).join("; ");
+    const signal = note === "" ? found.signal : { ...found.signal, note };
+    return bot.sendSignal(signal, charts && candles.length > 1 ? { ...options, candles } : options);
+  }
+}
+
+/** The same for the same candle, whoever finds it. */
+export function idOf({ strategy, series, time }: Pick<Finding, "strategy" | "series" | "time">): string {
+  return `${strategy} ${series.symbol} ${series.timeframe} ${toIso(time)}`;
+}
+
+/** Whether an id of this strategy and series has too many bytes for a broadcast. */
+export function isIdTooLong(strategy: string, series: Series): boolean {
+  return Buffer.byteLength(idOf({ strategy, series, time: 0 })) > 128;
+}
+
+/** A retry does not mend these. */
+function isMistake(error: unknown): boolean {
+  return error instanceof ConfigError || error instanceof TypeError || error instanceof RangeError ||
+    (error instanceof TelegramError && error.reason === "token");
+}
+
+/** `LONG BTC-USD at 67250.5, stop 66980, target 67800 (Mean reversion, 5m, 2026-01-05 06:15 UTC)` */
+export function lineOf({ strategy, series, found, time }: Finding): string {
+  const when = `${toIso(time).slice(0, 16).replace("T", " ")} UTC`;
+  const from = `(${strategy}, ${series.timeframe}, ${when})`;
+  if (found.kind === "alert") return `Alert of ${series.symbol} ${from}`;
+  const { direction, symbol, entry, stop, target, size } = found.signal;
+  const what = [direction.toUpperCase(), size, symbol].filter((each) => each !== undefined).join(" ");
+  return `${what} at ${entry}, stop ${stop}, target ${target} ${from}`;
+}
