@@ -36,13 +36,16 @@ export function sourceOf(timeframe: Timeframe, available: readonly Timeframe[]):
 }
 
 /**
- * Makes larger candles of smaller ones, which come ascending and closed. A larger candle is given once its last smaller one,
- * or one of a later candle, has come; the first one only if its beginning is known.
+ * Makes larger candles of smaller ones, which come ascending and closed; a smaller one is missing where nobody has traded. A
+ * larger candle is given once its last smaller one, or one of a later candle, has come; the first one only if its beginning
+ * is known.
  */
 export class Aggregator {
   readonly #from: Timeframe;
   readonly #to: Timeframe;
   #current: Candle | undefined;
+  /** When the newest smaller candle opened. */
+  #latest = Infinity;
 
   constructor(from: Timeframe, to: Timeframe) {
     this.#from = from;
@@ -54,7 +57,8 @@ export class Aggregator {
     const closed: Candle[] = [];
     const time = openingTime(candle.time, this.#to);
     if (this.#current !== undefined && this.#current.time !== time) closed.push(this.#take());
-    const isKnown = this.#current !== undefined || candle.time === time || closed.length > 0;
+    const isKnown = this.#current !== undefined || candle.time === time || this.#latest < time;
+    this.#latest = candle.time;
     if (isKnown) this.#current = joined(this.#current, candle, time);
     if (this.#current !== undefined && closeTime(candle, this.#from) === closeTime(this.#current, this.#to)) {
       closed.push(this.#take());
