@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate } from "node:timers";
-import { type Candle, timeframeMs } from "../../examples/strategy/feed.ts";
-import type { Clock } from "../../mod.ts";
+import type { Candle } from "../../lib/signals/candle.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 
 interface Sleeper {
   readonly wakesAt: number;
@@ -20,6 +20,7 @@ export class MarketClock implements Clock {
   #hanging = 0;
   /** Requests that are aborted, of which Bun's fetch tells only a while later. */
   #ending = 0;
+  #isLooking = false;
   readonly #sleepers = new Set<Sleeper>();
 
   constructor(trueMs: number) {
@@ -103,13 +104,17 @@ export class MarketClock implements Clock {
     this.#look();
   }
 
-  /** Resolves when nothing more happens until time passes. */
+  /** Wakes one sleeper after another, each once nothing more happens until time passes. */
   #look(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
     setImmediate(() => {
+      this.#isLooking = false;
       const [first] = [...this.#sleepers].sort((a, b) => a.wakesAt - b.wakesAt);
       if (!first || this.#pending !== this.#hanging || this.#ending > 0) return;
       this.#timerMs = Math.max(this.#timerMs, first.wakesAt);
       first.wake();
+      this.#look();
     });
   }
 }
@@ -132,13 +137,17 @@ export interface Asked {
 
 export interface ExchangeOptions {
   readonly now: () => number;
-  /** The whole candle that opens at a time; `undefined` where there are no trades. */
-  readonly candleAt: (time: number) => Candle | undefined;
+  /** The whole candle that opens at a time and lasts so long; `undefined` where there are no trades. */
+  readonly candleAt: (time: number, lengthMs: number, product: string) => Candle | undefined;
+  /** @default BTC-USD */
+  readonly products?: readonly string[];
   /** Called with a request that will not be answered, and at its end. */
   readonly onHang?: (change: 1 | -1) => void;
 }
 
-/** Knows one product, BTC-USD. */
+/** What a request may ask for, in seconds. */
+const granularities = [60, 300, 900, 3600, 21_600, 86_400];
+
 export async function startExchange(options: ExchangeOptions): Promise<StubExchange> {
   const exchange = new StubExchange(options);
   await exchange.listen();
@@ -196,24 +205,42 @@ export class StubExchange {
   }
 
   #proper(url: URL, at: number): Reply {
-    const product = /^\/products\/([^/]+)\/candles$/.exec(url.pathname)?.[1];
-    if (product !== "BTC-USD") return { status: 404, body: '{"message":"NotFound"}' };
-    const end = Date.parse(url.searchParams.get("end") ?? "") || at;
-    const start = Date.parse(url.searchParams.get("start") ?? "") || end - 299 * timeframeMs;
-    if ((end - start) / timeframeMs >= 300) return { status: 400, body: '{"message":"exceeds 300"}' };
-    return { body: JSON.stringify(this.change(this.#rows(start, end, at - this.lagMs))) };
-  }
-
-  /** The newest first. */
-  #rows(start: number, end: number, asOf: number): Row[] {
-    const rows: Row[] = [];
-    const first = Math.ceil(start / timeframeMs) * timeframeMs;
-    for (let time = first; time <= Math.min(end, asOf); time += timeframeMs) {
-      const candle = this.#options.candleAt(time);
-      if (candle) rows.unshift(row(candle, time + timeframeMs > asOf));
+    if (url.pathname === "/time") return { body: JSON.stringify({ epoch: at / 1000 }) };
+    const { products = ["BTC-USD"] } = this.#options;
+    const product = decodeURIComponent(/^\/products\/([^/]+)\/candles$/.exec(url.pathname)?.[1] ?? "");
+    if (!products.includes(product)) return { status: 404, body: '{"message":"NotFound"}' };
+    const granularity = Number(url.searchParams.get("granularity"));
+    if (!granularities.includes(granularity)) {
+      return { status: 400, body: '{"message":"Unsupported granularity"}' };
     }
-    return rows;
+    const lengthMs = granularity * 1000;
+    const end = Date.parse(url.searchParams.get("end") ?? "") || at;
+    const start = Date.parse(url.searchParams.get("start") ?? "") || end - 299 * lengthMs;
+    if ((end - start) / lengthMs >= 300) return { status: 400, body: '{"message":"exceeds 300"}' };
+    const candleAt = (time: number): Candle | undefined => this.#options.candleAt(time, lengthMs, product);
+    return {
+      body: JSON.stringify(this.change(rowsOf({ start, end, asOf: at - this.lagMs, lengthMs, candleAt }))),
+    };
   }
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly asOf: number;
+  readonly lengthMs: number;
+  readonly candleAt: (time: number) => Candle | undefined;
+}
+
+/** The newest first. */
+function rowsOf({ start, end, asOf, lengthMs, candleAt }: Range): Row[] {
+  const rows: Row[] = [];
+  const first = Math.ceil(start / lengthMs) * lengthMs;
+  for (let time = first; time <= Math.min(end, asOf); time += lengthMs) {
+    const candle = candleAt(time);
+    if (candle) rows.unshift(row(candle, time + lengthMs > asOf));
+  }
+  return rows;
 }
 
 export type Row = [seconds: number, low: number, high: number, open: number, close: number, volume: number];
