@@ -1,0 +1,214 @@
+/** A feed that replays the candles of a file. */
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import type { Candle } from "../../signals/candle.ts";
+import { type Clock, systemClock, toIso } from "../../util/clock.ts";
+import {
+  assertOptions,
+  clockRule,
+  ConfigError,
+  numberRule,
+  oneOfRule,
+  type Rules,
+  shown,
+  textRule,
+} from "../../util/validate.ts";
+import type { CandleFeed, CandleRequest, LiveRequest } from "../feed.ts";
+import { Aggregator, closeTime, sourceOf, type Timeframe, timeframeMs, timeframes } from "../timeframe.ts";
+import { MarketTime } from "./market_time.ts";
+import { type CandleFields, flatCandle, readCandle } from "./read_candle.ts";
+
+export interface ReplayFeedOptions {
+  /** The path of a file with candles; this or `text`. */
+  readonly file?: string | undefined;
+  /** The same as text. */
+  readonly text?: string | undefined;
+  /** The instrument: another one is then refused. Default: whichever is asked for. */
+  readonly symbol?: string | undefined;
+  /** The length of the file's candles. Default: found from their times, where there are two or more. */
+  readonly timeframe?: Timeframe | undefined;
+  /**
+   * Gives the candles one after another, so many seconds apart; candles of several symbols and timeframes that close at the
+   * same moment come together. Default: 0, as fast as they are worked on.
+   */
+  readonly intervalSeconds?: number | undefined;
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
+}
+
+const rules: Rules<ReplayFeedOptions> = {
+  file: textRule('the path of a file such as "candles.csv"', /./),
+  text: textRule("the text of such a file"),
+  symbol: textRule('an instrument such as "BTC-USD"', /./),
+  timeframe: oneOfRule(...timeframes),
+  intervalSeconds: numberRule("a number of seconds, 0 or more", (value) => value >= 0 && value < Infinity),
+  clock: clockRule,
+};
+
+const fields = ["time", "open", "high", "low", "close", "volume"] as const;
+
+/**
+ * Replays candles from CSV (`time,open,high,low,close,volume`, with or without that first line) or JSON lines
+ * (`{"time": 1767571200000, "open": 59800.1, ...}`). `time` is the candle's opening, in milliseconds since 1970 or as ISO
+ * 8601 with a zone. The whole file is checked at once. There is no history: every candle is a live one, and fresh, as the
+ * feed's time is the close of the newest candle that it has given. Larger timeframes are made of the file's candles; where
+ * the file has none, the price stays.
+ * @throws {ConfigError} If the file cannot be read, or a line is no candle: it names file and line.
+ */
+export function replayFeed(options: ReplayFeedOptions): CandleFeed {
+  assertOptions("replay candles", options, {
+    rules,
+    example: '{ file: "candles.csv" }',
+    Refusal: ConfigError,
+  });
+  const { file, text, symbol, intervalSeconds, clock = systemClock } = options;
+  if ((file === undefined) === (text === undefined)) {
+    throw new ConfigError('Cannot replay candles as there must be either "file" or "text".');
+  }
+  const source = file ?? "the text";
+  const candles = parse(text ?? read(source), source);
+  const own = options.timeframe ?? foundTimeframe(candles, source);
+  assertTimes(candles, own, source);
+  const start = candles[0]?.candle.time ?? NaN;
+  const time = new MarketTime({ clock, start, intervalSeconds });
+  const check = (request: CandleRequest): void => assertAvailable(request, { symbol, own, source });
+  return {
+    name: `replay of ${file === undefined ? source : basename(file)}, from ${toIso(start)}`,
+    now: () => time.now,
+    async history(request) {
+      check(request);
+      return await Promise.resolve([]);
+    },
+    async *live(request) {
+      check(request);
+      const { timeframe, signal } = request;
+      const wanted = candlesOf(candles.map(({ candle }) => candle), own, request);
+      yield* time.pass(wanted, (candle) => closeTime(candle, timeframe), signal);
+    },
+  };
+}
+
+/** The candles of a timeframe that open after the one that is known. */
+function* candlesOf(
+  candles: readonly Candle[],
+  own: Timeframe,
+  { timeframe, after }: LiveRequest,
+): Generator<Candle> {
+  const aggregator = new Aggregator(own, timeframe);
+  for (const candle of filled(candles, timeframeMs(own))) {
+    for (const closed of aggregator.add(candle)) if (closed.time > after) yield closed;
+  }
+}
+
+function* filled(candles: readonly Candle[], lengthMs: number): Generator<Candle> {
+  let before: Candle | undefined;
+  for (const candle of candles) {
+    for (let time = (before?.time ?? Infinity) + lengthMs; time < candle.time; time += lengthMs) {
+      yield flatCandle(before as Candle, time);
+    }
+    yield before = candle;
+  }
+}
+
+function assertAvailable(
+  request: CandleRequest,
+  { symbol, own, source }: { symbol: string | undefined; own: Timeframe; source: string },
+): void {
+  if (symbol !== undefined && request.symbol !== symbol) {
+    throw new ConfigError(
+      `The symbol must be ${JSON.stringify(symbol)}, which ${source} has: current value is ${
+        shown(request.symbol)
+      }.`,
+    );
+  }
+  if (sourceOf(request.timeframe, [own]) === undefined) {
+    throw new ConfigError(
+      `The timeframe must be one that can be made of the candles of ${source}, which are of ${own}: current value is ` +
+        `${shown(request.timeframe)}.`,
+    );
+  }
+}
+
+// The file.
+
+interface Line {
+  readonly candle: Candle;
+  /** Counted from 1. */
+  readonly number: number;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new ConfigError(`Cannot replay ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function parse(text: string, source: string): Line[] {
+  const lines: Line[] = [];
+  for (const [index, line] of text.replace(/^\uFEFF/, "").split(/\r?\n/).entries()) {
+    if (line.trim() === "" || (index === 0 && isHeader(line))) continue;
+    try {
+      const candle = laterThan(lines.at(-1)?.candle, readCandle(toRow(line), "1m"));
+      lines.push({ candle, number: index + 1 });
+    } catch (cause) {
+      throw new ConfigError(`${source}, line ${index + 1}: ${(cause as Error).message}`, { cause });
+    }
+  }
+  if (lines.length === 0) throw new ConfigError(`Cannot replay ${source}: it holds no candle.`);
+  return lines;
+}
+
+function isHeader(line: string): boolean {
+  return line.toLowerCase().split(",").map((name) => name.trim()).join() === fields.join();
+}
+
+function toRow(line: string): CandleFields {
+  if (!line.trimStart().startsWith("{")) return csvRow(line);
+  try {
+    return JSON.parse(line) as CandleFields;
+  } catch (cause) {
+    throw new SyntaxError(`this is no JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function csvRow(line: string): CandleFields {
+  const cells = line.split(",").map((cell) => cell.trim());
+  if (cells.length !== fields.length) {
+    throw new SyntaxError(
+      `a candle has ${fields.length} values (${fields.join()}), here are ${cells.length}`,
+    );
+  }
+  return Object.fromEntries(fields.map((field, index) => [field, cells[index]]));
+}
+
+function laterThan(before: Candle | undefined, candle: Candle): Candle {
+  if (before === undefined || candle.time > before.time) return candle;
+  throw new RangeError('"time" must be later than in the line before');
+}
+
+/** The longest that all openings are multiples of, and that is not longer than the shortest time between two. */
+function foundTimeframe(lines: readonly Line[], source: string): Timeframe {
+  const times = lines.map(({ candle }) => candle.time);
+  const shortestMs = times.slice(1).reduce(
+    (least, time, index) => Math.min(least, time - (times[index] ?? NaN)),
+    Infinity,
+  );
+  const found = timeframes.filter((each) =>
+    timeframeMs(each) <= shortestMs && times.every((time) => time % timeframeMs(each) === 0)
+  ).at(-1);
+  if (found !== undefined && lines.length > 1) return found;
+  throw new ConfigError(
+    `Cannot replay ${source}: its timeframe is not known from one candle, set it: { timeframe: "5m" }.`,
+  );
+}
+
+function assertTimes(lines: readonly Line[], timeframe: Timeframe, source: string): void {
+  const wrong = lines.find(({ candle }) => candle.time % timeframeMs(timeframe) !== 0);
+  if (wrong === undefined) return;
+  throw new ConfigError(
+    `${source}, line ${wrong.number}: "time" must be the opening of a candle of ${timeframe}: current value is ` +
+      `${wrong.candle.time}`,
+  );
+}
