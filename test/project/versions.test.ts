@@ -21,6 +21,8 @@ const read = <T>(name: string): T => JSON.parse(readText(name)) as T;
 const node = read<PackageJson>("package.json");
 const deno = read<{ version: string; exports: Names; imports: Names }>("deno.json");
 const lock = read<PackageLock>("package-lock.json");
+/** Packages that no test loads, as a stub stands for them: they are installed by who uses them. */
+const stubbed = ["ccxt"];
 const test = suite("versions");
 
 test("both files name one version, and the same range for each package", () => {
@@ -29,12 +31,14 @@ test("both files name one version, and the same range for each package", () => {
   const packages = Object.entries(deno.imports).filter(([name]) => !name.startsWith(node.name));
   for (const [name, target] of packages) assert.is(target, `npm:${name}@${all[name]}`);
   for (const name of Object.keys({ ...node.dependencies, ...node.peerDependencies })) {
+    if (stubbed.includes(name)) continue;
     assert.ok(deno.imports[name], `${name} is not in deno.json`);
   }
 });
 
 test("a peer dependency is tested in the range that it allows", () => {
   for (const [name, range] of Object.entries(node.peerDependencies)) {
+    if (stubbed.includes(name)) continue;
     assert.is(node.devDependencies[name], range, name);
   }
 });

@@ -44,7 +44,7 @@ export class RequestPace {
     this.#refusals++;
     this.#spacingMs = Math.min(2 * this.#spacingMs, slowestFactor * this.#leastMs);
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#now() + Math.min(pauseMs, longestAskedMs));
-    return this.#pausedUntil - this.#now();
+    return Math.ceil(this.#pausedUntil - this.#now());
   }
 
   /** Notes that the market has answered. */
@@ -60,7 +60,7 @@ export class RequestPace {
       const pauseMs = this.#pausedUntil - now;
       if (pauseMs > longestWaitMs) {
         throw new FeedError(`too many requests: a pause of ${Math.ceil(pauseMs / 1000)} s`, {
-          retryAfterMs: pauseMs,
+          retryAfterMs: Math.ceil(pauseMs),
         });
       }
       const waitMs = Math.max(pauseMs, this.#nextAt - now);
