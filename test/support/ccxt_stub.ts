@@ -56,6 +56,8 @@ export interface CcxtStubOptions {
   readonly isLimitKnown?: boolean;
   /** @default true */
   readonly hasTime?: boolean;
+  /** Whether answers have a date. @default true */
+  readonly isDated?: boolean;
 }
 
 export interface CcxtCall {
@@ -82,7 +84,7 @@ export interface CcxtStub {
 /** Has two exchanges: kraken, and paymium, which has no candles. */
 export function createCcxt(options: CcxtStubOptions): CcxtStub {
   const { timeframes = { "1m": 1, "5m": 5, "1h": 60, "1d": 1440, "1w": 10080, "15m": undefined } } = options;
-  const { limit: most = 200, isLimitKnown = true, hasTime = true } = options;
+  const { limit: most = 200, isLimitKnown = true, hasTime = true, isDated = true } = options;
   const symbols = ["BTC/USD", "ETH/USD", "BTC/USD:USD"];
   class Kraken {
     readonly id = "kraken";
@@ -125,7 +127,7 @@ export function createCcxt(options: CcxtStubOptions): CcxtStub {
 
     async #answer(): Promise<void> {
       await options.latency();
-      this.last_response_headers = { Date: new Date(options.now()).toUTCString() };
+      if (isDated) this.last_response_headers = { Date: new Date(options.now()).toUTCString() };
     }
   }
   class Paymium {

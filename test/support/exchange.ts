@@ -39,6 +39,10 @@ export class MarketClock implements Clock {
     return this.trueMs + this.aheadMs;
   }
 
+  elapsed(): number {
+    return this.#timerMs;
+  }
+
   random(): number {
     return 0.5;
   }

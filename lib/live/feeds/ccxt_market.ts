@@ -1,7 +1,7 @@
 /** Candles of an exchange by way of ccxt: one request and its answer. */
 import type { Candle } from "../../signals/candle.ts";
 import { abortable, createSemaphore, deadline, DeadlineError, Lazy } from "../../util/async.ts";
-import { type Clock, createLeaps } from "../../util/clock.ts";
+import { type Clock, steady } from "../../util/clock.ts";
 import { rootCauseOf } from "../../util/errors.ts";
 import { safeText } from "../../util/safe_text.ts";
 import { ConfigError, shown, valueHint } from "../../util/validate.ts";
@@ -21,8 +21,9 @@ export interface CcxtMarketOptions {
 /** ccxt itself waits ten seconds for an answer, and for its rate limit before. */
 const timeoutMs = 30_000;
 const marketsWithinMs = 120_000;
-/** The exchange's time is asked for again after so long, and when this machine's clock has leapt. */
+/** The exchange's time is asked for again after so long, and when this machine's clock has been set or has slept. */
 const timeKnownForMs = 600_000;
+const leapMs = 2000;
 /** Every exchange gives so many rows at once; some give more. */
 const rowsWithoutLimit = 100;
 const mostRows = 1000;
@@ -34,9 +35,9 @@ export class CcxtMarket implements Market {
   readonly #pace: RequestPace;
   /** ccxt has a queue of its own, in which requests would wait that nobody wants any more. */
   readonly #oneAtATime = createSemaphore(1);
-  readonly #leaps: () => number;
+  readonly #elapsed: () => number;
   /** By how much the exchange's clock is ahead of this machine's, and when that was found out. */
-  #time = { aheadMs: 0, foundAt: -Infinity };
+  #time = { aheadMs: 0, foundAt: -Infinity, elapsedMs: 0 };
   /** Symbols that the exchange has answered: one that is gone later may come back. */
   readonly #known = new Set<string>();
   /** Timeframes whose candles do not open where ours do, such as days that begin at midnight in Hong Kong. */
@@ -47,7 +48,7 @@ export class CcxtMarket implements Market {
     this.clock = clock;
     this.#exchange = new Lazy(() => createExchange(id, load));
     this.#pace = new RequestPace(clock, 0);
-    this.#leaps = createLeaps(clock);
+    this.#elapsed = steady(clock);
   }
 
   now(): number {
@@ -133,8 +134,11 @@ export class CcxtMarket implements Market {
   }
 
   async #findTime(exchange: CcxtExchange, signal: AbortSignal): Promise<void> {
-    const isKnown = (): boolean => this.clock.now() - this.#time.foundAt < timeKnownForMs;
-    if (this.#leaps() > 0) this.#time = { ...this.#time, foundAt: -Infinity };
+    const isKnown = (): boolean => {
+      const { foundAt, elapsedMs } = this.#time;
+      const passedMs = this.clock.now() - foundAt;
+      return passedMs < timeKnownForMs && Math.abs(passedMs - (this.#elapsed() - elapsedMs)) < leapMs;
+    };
     if (isKnown() || exchange.has["fetchTime"] !== true || exchange.fetchTime === undefined) return;
     const time = await this.#call(
       async () => {
@@ -146,16 +150,19 @@ export class CcxtMarket implements Market {
       isKnown,
     );
     if (time === undefined || !Number.isFinite(time.time)) return;
-    this.#time = { aheadMs: time.time as number - time.at, foundAt: time.at };
+    this.#set(time.time as number - time.at);
   }
 
   /** The time that the last answer tells, if it does. Where the exchange does not give its time, this is it. */
   #heed({ has, last_response_headers: headers }: CcxtExchange): number {
     const asOf = Date.parse(headers?.["Date"] ?? headers?.["date"] ?? "");
     if (Number.isNaN(asOf)) return Infinity;
-    const now = this.clock.now();
-    if (has["fetchTime"] !== true) this.#time = { aheadMs: asOf - now, foundAt: now };
+    if (has["fetchTime"] !== true) this.#set(asOf - this.clock.now());
     return asOf;
+  }
+
+  #set(aheadMs: number): void {
+    this.#time = { aheadMs, foundAt: this.clock.now(), elapsedMs: this.#elapsed() };
   }
 
   #read(rows: readonly unknown[], timeframe: Timeframe): Pick<RowAnswer, "candles" | "mistake"> {

@@ -2,7 +2,7 @@
  * The time of a market that is made up or replayed. All that read it move through the same time: a candle is given once
  * every reader has worked on those that closed before.
  */
-import { type Clock, nextTurn, steady } from "../../util/clock.ts";
+import { type Clock, nextTurn } from "../../util/clock.ts";
 
 export interface MarketTimeOptions {
   readonly clock: Clock;
@@ -22,16 +22,12 @@ interface Reader {
 
 export class MarketTime {
   readonly #clock: Clock;
-  readonly #elapsed: () => number;
   readonly #intervalMs: number;
   readonly #readers = new Set<Reader>();
   #now: number;
-  /** The latest moment whose candles are given, and when its turn came. */
-  #moment = { time: -Infinity, since: -Infinity };
 
   constructor({ clock, start, intervalSeconds = 0 }: MarketTimeOptions) {
     this.#clock = clock;
-    this.#elapsed = steady(clock);
     this.#intervalMs = 1000 * intervalSeconds;
     this.#now = start;
   }
@@ -61,7 +57,8 @@ export class MarketTime {
       for (const candle of candles) {
         reader.close = closes(candle);
         await this.#turn(reader, signal);
-        await this.#wait(reader.close, signal);
+        // Those that close at the same moment wait side by side.
+        if (this.#intervalMs > 0) await this.#clock.sleep(this.#intervalMs, signal);
         signal.throwIfAborted();
         this.#now = reader.close;
         yield candle;
@@ -91,13 +88,5 @@ export class MarketTime {
   #goOn(): void {
     const first = Math.min(...[...this.#readers].map(({ close }) => close));
     for (const { close, give } of this.#readers) if (close === first) give?.();
-  }
-
-  /** All candles that close at the same moment wait together. */
-  async #wait(close: number, signal: AbortSignal): Promise<void> {
-    if (this.#intervalMs === 0) return;
-    if (close !== this.#moment.time) this.#moment = { time: close, since: this.#elapsed() };
-    const leftMs = this.#moment.since + this.#intervalMs - this.#elapsed();
-    if (leftMs > 0) await this.#clock.sleep(leftMs, signal);
   }
 }

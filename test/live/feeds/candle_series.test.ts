@@ -154,4 +154,18 @@ test("a price from before the series is what it begins at", () => {
   assert.equal(first, { time: midnight, open: 51, high: 51, low: 51, close: 51, volume: 0 });
 });
 
+test("the price stays for as long as nobody trades, in larger candles, too", () => {
+  const series = new CandleSeries({ from: "1m", to: "3m", start: midnight });
+  const given: Candle[] = [];
+  for (let minute = 10; minute < 100; minute += 10) {
+    const asOf = midnight + minute * 60_000;
+    given.push(...series.add({ candles: [candleAt(midnight, 50)], asOf, from: series.next, to: asOf }));
+  }
+  assert.equal(given[0], { ...candleAt(midnight, 50), volume: 10 });
+  for (const [index, { time, open, close }] of given.slice(1).entries()) {
+    assert.equal([time, open, close], [midnight + (index + 1) * 180_000, 51, 51]);
+  }
+  assert.is(given.length, 29);
+});
+
 test.run();

@@ -106,7 +106,8 @@ test("an interval without trades is flat, whether its row is absent or has no pr
       rows.flatMap((row) =>
         !gaps.includes(row[0] as number) ? [row] : isAbsent ? [] : [[row[0], null, null, null, null, 0]]
       );
-    const { candles } = await read({ until: at(0, 20) });
+    const { candles, failures } = await read({ until: at(0, 20) });
+    assert.equal(failures, []);
     assert.equal(
       candles,
       range(since(start), at(0, 20)).map((candle, index, all) => {
@@ -127,10 +128,10 @@ test("a volume that is null is 0", async () => {
 });
 
 for (const hasTime of [true, false]) {
-  for (const aheadMs of [3_600_000, -3_600_000]) {
-    const clock = `a clock an hour ${aheadMs > 0 ? "ahead" : "behind"}`;
+  for (const aheadMs of [3_600_000, 300_000, -300_000, -3_600_000]) {
+    const clock = `a clock ${Math.abs(aheadMs) / 60_000} minutes ${aheadMs > 0 ? "ahead" : "behind"}`;
     test(`${clock} does not matter ${hasTime ? "to an exchange that tells its time" : "where answers are dated"}`, async () => {
-      const { read, clock, feed } = scene({ hasTime });
+      const { read, clock, feed } = scene({ hasTime, isDated: !hasTime });
       clock.aheadMs = aheadMs;
       const { candles, cameAt } = await read({ until: at(0, 20) });
       assert.equal(candles, range(since(start), at(0, 20)));
@@ -139,10 +140,13 @@ for (const hasTime of [true, false]) {
       assert.ok(Math.abs((feed.now?.() ?? NaN) - clock.trueMs) <= 1100);
     });
     test(`${clock} that becomes so meanwhile gives no half-finished candle${hasTime ? "" : ", though only answers are dated"}`, async () => {
-      const { read, clock } = scene({ hasTime });
+      const { read, clock } = scene({ hasTime, isDated: !hasTime });
       clock.sleep(60_000).then(() => clock.aheadMs = aheadMs);
-      const { candles } = await read({ until: at(0, 20) });
+      const { candles, cameAt, corrected } = await read({ until: at(0, 20) });
       assert.equal(candles, range(since(start), at(0, 20)));
+      const lateMs = (cameAt.at(-1) ?? NaN) - at(0, 20);
+      assert.ok(lateMs < 10_000, `${lateMs} ms after the close`);
+      assert.equal(corrected, []);
     });
   }
 }

@@ -76,6 +76,7 @@ test("the history at once, then each candle as it closes", () =>
       assert.ok(time >= close + 2000 && time < close + 4000, `${time - close} ms after the close`);
     }
     assert.is(cameAt.length, 2);
+    assert.is(scene.exchange.asked.length, 4, "the time, the history, and each that closes");
   }, { at: at(14, 0, 3) }));
 
 /** What the exchange's smaller candles make of a larger one. */
@@ -252,6 +253,26 @@ test("a candle that the exchange has corrected comes again, and those after it t
   }, { candleAt });
 });
 
+test("a candle of the history that is corrected comes again, too", () =>
+  withExchange(async (scene) => {
+    const time = at(0, 0);
+    scene.exchange.change = (rows) =>
+      scene.clock.trueMs < at(0, 13)
+        ? rows
+        : rows.map((row) => row[0] * 1000 === time ? [...row.slice(0, 5), 51] as Row : row);
+    const { candles, corrected } = await scene.read({ until: at(0, 15) });
+    assert.equal(corrected, [time]);
+    assert.equal(candles.find((candle) => candle.time === time), { ...candleOf(time), volume: 51 });
+  }));
+
+test("the history is as long as was asked for, where the newest candle is not final yet", () =>
+  withExchange(async (scene) => {
+    scene.exchange.lagMs = 40_000;
+    const { candles, history } = await scene.read({ until: at(0, 15) });
+    assert.is(history, 50);
+    assert.equal(candles, range(at(0, 5) - 50 * fiveMs, at(0, 15)));
+  }, { at: at(0, 10, 5) }));
+
 test("a trade that is reported late fills its gap again, also in a larger candle", () =>
   withExchange(async (scene) => {
     const gap = at(0, 15);
@@ -334,6 +355,7 @@ test("after refusals without a time, the feed waits longer each time, and asks m
     const paces = exchange.asked.slice(6).map(({ at }, index) => at - (exchange.asked[index + 5]?.at ?? NaN));
     assert.ok((paces[0] ?? 0) > 1500, `${paces}`);
     assert.equal(paces, [...paces].sort((one, other) => other - one), "it does not get faster again");
+    assert.ok((paces.at(-1) ?? NaN) < 0.9 * (paces[0] ?? NaN), `${paces}`);
   }));
 
 test("after an outage: every candle, in order, in ranges", () =>
@@ -530,6 +552,20 @@ test("one candle after another for two readers of the same symbol", () =>
   withExchange(async (scene) => {
     const readings = await Promise.all([1, 2].map(() => scene.read({ until: at(0, 30) })));
     for (const { candles } of readings) assert.equal(candles, range(since(start), at(0, 30)));
+  }));
+
+test("two readers that go on after the same history get every candle each", () =>
+  withExchange(async ({ feed }) => {
+    const { signal } = new AbortController();
+    const request = { symbol: "BTC-USD", timeframe: "5m", signal } as const;
+    const history = await feed.history({ ...request, count: 5 });
+    await Promise.all([1, 2].map(async () => {
+      const candles: Candle[] = [];
+      for await (const candle of feed.live({ ...request, after: history.at(-1)?.time ?? NaN })) {
+        if (candles.push(candle) === 5) break;
+      }
+      assert.equal(candles, range(at(0, 10), at(0, 35)));
+    }));
   }));
 
 test("options that are unknown or malformed are refused", () => {
