@@ -140,13 +140,14 @@ export class LineFile {
     const aside = await openOwn(options);
     try {
       const heading = Buffer.from(`Lines of the ${name} of the bot ${botId} that cannot be read:\n`);
-      const before = await aside.readFile();
-      if (before.length > 0 && !before.subarray(0, heading.length).equals(heading)) {
+      const begun = (await aside.readFile()).subarray(0, heading.length);
+      // A full disk may have taken a part of it.
+      if (!heading.subarray(0, begun.length).equals(begun)) {
         throw refusalOf(options, "holds something else", "move it", ", or name another file");
       }
       await makePrivate(aside, options);
       const lines = this.#unreadable.flatMap((line) => [line, lineEnd]);
-      await appendTo(aside, Buffer.concat(before.length === 0 ? [heading, ...lines] : lines));
+      await appendTo(aside, Buffer.concat([heading.subarray(begun.length), ...lines]));
     } finally {
       await aside.close();
     }

@@ -163,6 +163,8 @@ test("what cannot be read is kept aside byte by byte, behind what is there alrea
     await using(path, (spool) => spool.append(entries.slice(0, 1)));
     const own = await readFile(path);
     const bytes = Buffer.concat([Buffer.from("\ud800 \u0000"), Buffer.from([0xff, 0xfe, 0x80, 0xc3])]);
+    // A full disk has taken a part of the heading.
+    await writeFile(`${path}.unreadable`, asideHeading.slice(0, 7));
     for (let times = 1; times <= 2; times++) {
       await writeFile(path, Buffer.concat([own, bytes, Buffer.from("\nmy diary")]));
       await using(path, async (spool) => {
