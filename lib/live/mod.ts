@@ -1,0 +1,29 @@
+/**
+ * Runs trading strategies on live candles, and sends what they find to a bot's subscribers; or tries them on candles of the
+ * past.
+ *
+ * ```ts
+ * import { coinbaseFeed, runStrategies } from "telegram-signals/live";
+ *
+ * const run = runStrategies({ bot, feed: coinbaseFeed(), strategies: [breakout] });
+ * await run.finished;
+ * ```
+ *
+ * @module
+ */
+export { runStrategies } from "./runner.ts";
+export { backtest } from "./backtest.ts";
+
+// Markets
+export { coinbaseFeed } from "./feeds/coinbase.ts";
+export { ccxtFeed } from "./feeds/ccxt.ts";
+export { replayFeed } from "./feeds/candle_file.ts";
+export { syntheticFeed } from "./feeds/synthetic.ts";
+export { FeedError } from "./feed.ts";
+export { closeTime, timeframeMs, timeframes } from "./timeframe.ts";
+
+export type { RunStrategiesOptions, SentFinding, StrategyRun } from "./runner.ts";
+export type { SignalBot } from "./signal_sender.ts";
+export type { Alert, Strategy, StrategyContext, StrategySignal } from "./strategy.ts";
+export type { CandleFeed, CandleRequest, HistoryRequest, LiveRequest } from "./feed.ts";
+export type { Timeframe } from "./timeframe.ts";
