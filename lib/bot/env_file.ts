@@ -13,6 +13,7 @@ import { assertNoMistakes } from "../util/validate.ts";
 
 export type Variables = Readonly<Record<string, string>>;
 
+/** How the file is loaded. */
 export interface EnvFileOptions {
   /** Variables in the file that are passed over by their names: neither loaded nor a mistake. Default: none. */
   readonly except?: RegExp;

@@ -25,6 +25,7 @@ export type {
   BacktestPlace,
   BacktestTrade,
 } from "./backtest/replay.ts";
+export type { SpanRule } from "./outcome.ts";
 export { BacktestReport };
 
 /**

@@ -6,16 +6,19 @@ import type { Timeframe } from "./timeframe.ts";
 export interface CandleRequest {
   /** The instrument, as the market calls it: `"BTC-USD"`. */
   readonly symbol: string;
+  /** The length of the candles. */
   readonly timeframe: Timeframe;
   /** Aborts when nobody wants them any more. */
   readonly signal: AbortSignal;
 }
 
+/** Which candles of the past are wanted. */
 export interface HistoryRequest extends CandleRequest {
   /** How many candles; 1 or more. */
   readonly count: number;
 }
 
+/** Which candles are wanted from now on. */
 export interface LiveRequest extends CandleRequest {
   /** When the last candle that is known opened, in milliseconds since 1970; `-Infinity` where none is known. */
   readonly after: number;
@@ -54,6 +57,7 @@ export class FeedError extends Error {
   /** How long the market asks to wait, in milliseconds; `undefined` where it does not say. */
   readonly retryAfterMs: number | undefined;
 
+  /** What went wrong, and how long the market asks to wait (`retryAfterMs`), where it does. */
   constructor(
     message: string,
     { retryAfterMs, ...options }: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},

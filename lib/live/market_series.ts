@@ -3,8 +3,7 @@ import { type Candle, validateCandles } from "../signals/candle.ts";
 import { backoffMs } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
-import { ConfigError } from "../util/validate.ts";
-import { type CandleFeed, FeedError } from "./feed.ts";
+import type { CandleFeed, FeedError } from "./feed.ts";
 import type { Series } from "./found.ts";
 import type { TroubleLog } from "./trouble_log.ts";
 
@@ -45,7 +44,7 @@ export class MarketSeries {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof ConfigError) throw error;
+        if ((error as Error).name === "ConfigError") throw error;
         await this.#wait(error);
       }
     }
@@ -98,8 +97,8 @@ export class MarketSeries {
       reason,
       `Candles of ${name} cannot be had from ${feed.name}: ${reason}. Trying again.`,
     );
-    const asked = error instanceof FeedError ? error.retryAfterMs ?? 0 : 0;
-    const waitMs = Math.max(asked, backoffMs(this.#failures++, retries, clock.random()));
+    const { retryAfterMs = 0 } = error as Partial<FeedError>;
+    const waitMs = Math.max(retryAfterMs, backoffMs(this.#failures++, retries, clock.random()));
     await clock.sleep(waitMs, signal).catch(() => {});
   }
 }

@@ -12,7 +12,7 @@
  * @module
  */
 export { runStrategies } from "./runner.ts";
-export { backtest } from "./backtest.ts";
+export { backtest, BacktestReport } from "./backtest.ts";
 
 // Markets
 export { coinbaseFeed } from "./feeds/coinbase.ts";
@@ -22,8 +22,14 @@ export { syntheticFeed } from "./feeds/synthetic.ts";
 export { FeedError } from "./feed.ts";
 export { closeTime, timeframeMs, timeframes } from "./timeframe.ts";
 
+// The types of their signatures
 export type { RunStrategiesOptions, SentFinding, StrategyRun } from "./runner.ts";
 export type { SignalBot } from "./signal_sender.ts";
-export type { Alert, Strategy, StrategyContext, StrategySignal } from "./strategy.ts";
+export type { Alert, Nothing, Strategy, StrategyContext, StrategySignal } from "./strategy.ts";
 export type { CandleFeed, CandleRequest, HistoryRequest, LiveRequest } from "./feed.ts";
+export type { CoinbaseFeedOptions } from "./feeds/coinbase.ts";
+export type { CcxtFeedOptions } from "./feeds/ccxt.ts";
+export type { ReplayFeedOptions } from "./feeds/candle_file.ts";
+export type { SyntheticFeedOptions } from "./feeds/synthetic.ts";
+export type * from "./backtest.ts";
 export type { Timeframe } from "./timeframe.ts";

@@ -29,7 +29,9 @@ import { TroubleLog } from "./trouble_log.ts";
 export interface RunStrategiesOptions {
   /** Sends the signals: a bot, which may not have started yet, or be out of reach for a while. */
   readonly bot: SignalBot;
+  /** The market. */
   readonly feed: CandleFeed;
+  /** The strategies, each with a name of its own. */
   readonly strategies: readonly Strategy[];
   /** Stops them. Default: `stop()` alone does. */
   readonly signal?: AbortSignal | undefined;
@@ -53,10 +55,13 @@ export interface RunStrategiesOptions {
 
 /** What was sent, and to whom. */
 export interface SentFinding {
+  /** The strategy's name. */
   readonly strategy: string;
+  /** The instrument. */
   readonly symbol: string;
   /** `undefined` for an alert. */
   readonly tradingSignal: TradingSignal | undefined;
+  /** Who has got it. */
   readonly report: BroadcastReport;
 }
 

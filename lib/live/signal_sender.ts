@@ -5,19 +5,19 @@ import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broad
 import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Candle } from "../signals/candle.ts";
 import type { TradingSignal } from "../signals/signal.ts";
-import { TelegramError } from "../telegram/errors.ts";
 import { backoffMs } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { ConfigError } from "../util/validate.ts";
 import type { Found, Series } from "./found.ts";
 import { TroubleLog } from "./trouble_log.ts";
 
 /** What is used of a bot: `MeanReversionTelegramBot` has it. */
 export interface SignalBot {
+  /** Sends a signal to every active chat. */
   sendSignal(signal: TradingSignal, options: SignalOptions): BroadcastRun;
+  /** Sends a message to every active chat. */
   broadcast(message: BroadcastMessage, options: BroadcastOptions): BroadcastRun;
 }
 
@@ -125,10 +125,11 @@ export function isIdTooLong(strategy: string, series: Series): boolean {
   return Buffer.byteLength(idOf({ strategy, series, time: 0 })) > 128;
 }
 
-/** A retry does not mend these. */
+/** A retry does not mend these. By their names, as another copy of this package may have thrown them. */
 function isMistake(error: unknown): boolean {
-  return error instanceof ConfigError || error instanceof TypeError || error instanceof RangeError ||
-    (error instanceof TelegramError && error.reason === "token");
+  const { name, reason } = error as { readonly name?: unknown; readonly reason?: unknown };
+  return ["ConfigError", "TypeError", "RangeError"].includes(String(name)) ||
+    (name === "TelegramError" && reason === "token");
 }
 
 /** `LONG BTC-USD at 67250.5, stop 66980, target 67800 (Mean reversion, 5m, 2026-01-05 06:15 UTC)` */

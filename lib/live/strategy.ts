@@ -28,6 +28,7 @@ export interface Strategy {
   readonly name: string;
   /** The instruments, as the market calls them. */
   readonly symbols: readonly string[];
+  /** The lengths of the candles: for each the strategy is called apart. */
   readonly timeframes: readonly Timeframe[];
   /** How many candles `onCandle` gets, which is not called before there are so many: 1 to 5000. */
   readonly warmUp: number;
@@ -52,11 +53,14 @@ export type StrategySignal = Omit<TradingSignal, "symbol"> & Partial<Pick<Tradin
 /** A message of another kind: a text, or a text with formatting, or with a photo. */
 export type Alert = string | BroadcastMessage;
 
-type Nothing = undefined | null | void;
+/** What a strategy gives where it sees no signal. */
+export type Nothing = undefined | null | void;
 
 /** What else a strategy is told. */
 export interface StrategyContext {
+  /** The instrument. */
   readonly symbol: string;
+  /** The length of the candles. */
   readonly timeframe: Timeframe;
   /** When the newest candle closed, in milliseconds since 1970. */
   readonly time: number;

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import * as mod from "../../mod.ts";
 import * as chart from "../../lib/signals/chart/mod.ts";
 import * as storage from "../../lib/bot/storage.ts";
+import * as live from "../../lib/live/mod.ts";
 import * as local from "../../lib/local/mod.ts";
 import * as signals from "../../lib/signals/mod.ts";
 import { assert, suite } from "../harness.ts";
@@ -36,6 +37,22 @@ test("lib/local/mod.ts exports these names, and no other", () => {
     "startBotApiServer",
     "startDynamoDB",
     "startFaultGate",
+  ]);
+});
+
+test("telegram-signals/live exports these names, and no other", () => {
+  assert.equal(Object.keys(live).sort(), [
+    "BacktestReport",
+    "FeedError",
+    "backtest",
+    "ccxtFeed",
+    "closeTime",
+    "coinbaseFeed",
+    "replayFeed",
+    "runStrategies",
+    "syntheticFeed",
+    "timeframeMs",
+    "timeframes",
   ]);
 });
 

@@ -67,6 +67,7 @@ test("everything public is documented", async () => {
     "--no-npm",
     "mod.ts",
     "lib/signals/chart/mod.ts",
+    "lib/live/mod.ts",
     "lib/local/mod.ts",
     "lib/signals/mod.ts",
     "lib/bot/storage.ts",

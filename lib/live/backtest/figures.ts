@@ -36,6 +36,7 @@ export interface BacktestFigures {
   readonly longestLosingStreak: number;
   /** The part of the time in which at least one trade was open, 0 to 1. */
   readonly exposure: number;
+  /** Signals a day, over the whole time. */
   readonly signalsPerDay: number;
   /** When the first candle opened that could give a signal, in milliseconds since 1970. */
   readonly from: number;
@@ -51,7 +52,9 @@ export interface BacktestFigures {
 
 /** One strategy's part of a report. */
 export interface StrategyFigures {
+  /** The strategy's name. */
   readonly strategy: string;
+  /** What came of its signals. */
   readonly figures: BacktestFigures;
 }
 
@@ -59,6 +62,7 @@ export interface StrategyFigures {
 export interface EquityPoint {
   /** In milliseconds since 1970. */
   readonly time: number;
+  /** The equity then. */
   readonly equity: number;
   /** The results until then, in R. */
   readonly totalR: number;

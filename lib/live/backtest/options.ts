@@ -24,6 +24,7 @@ import { type Timeframe, timeframes } from "../timeframe.ts";
 
 /** A strategy, or several; and the candles to try it on: your own, or a feed's history. */
 export interface BacktestOptions {
+  /** The strategy that is tried; or `strategies`. */
   readonly strategy?: Strategy | undefined;
   /** Several, in place of `strategy`: each is tried by itself, and the report has the figures of each, too. */
   readonly strategies?: readonly Strategy[] | undefined;
@@ -62,8 +63,11 @@ export interface BacktestSettings {
   readonly costsPercent: number;
   /** How much worse than its price a side is, in percent. */
   readonly slippagePercent: number;
+  /** The part of the equity that each trade risks, in percent. */
   readonly riskPercent: number;
+  /** The equity before the first trade. */
   readonly startingEquity: number;
+  /** What counts where a candle spans both the stop and the target. */
   readonly intrabar: SpanRule;
 }
 

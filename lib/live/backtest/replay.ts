@@ -12,13 +12,17 @@ import type { BacktestSettings } from "./options.ts";
 
 /** Where something was found. */
 export interface BacktestPlace {
+  /** The strategy's name. */
   readonly strategy: string;
+  /** The instrument. */
   readonly symbol: string;
+  /** The length of its candles. */
   readonly timeframe: Timeframe;
 }
 
 /** How a trade of a backtest ends; `"open"`: it has not, and is valued at the last close. */
 export interface BacktestExit {
+  /** Which price was touched, if any. */
   readonly reason: "stop" | "target" | "open";
   /** Without slippage. */
   readonly price: number;
@@ -28,9 +32,11 @@ export interface BacktestExit {
 
 /** A signal, and what a subscriber would have got from it. */
 export interface BacktestTrade extends BacktestPlace {
+  /** What subscribers would have got. */
   readonly signal: TradingSignal;
   /** The close of the signal's candle, in milliseconds since 1970. */
   readonly openedAt: number;
+  /** How the trade ended. */
   readonly exit: BacktestExit;
   /** The result after costs, in units of what was risked: −1 is a stop, before costs. */
   readonly r: number;
@@ -44,14 +50,17 @@ export interface BacktestTrade extends BacktestPlace {
 export interface BacktestAlert extends BacktestPlace {
   /** The close of its candle, in milliseconds since 1970. */
   readonly time: number;
+  /** The message. */
   readonly message: BroadcastMessage;
 }
 
 /** A candle at which the strategy threw, or gave what can be no signal. */
 export interface BacktestMistake extends BacktestPlace {
+  /** The candle. */
   readonly candle: Candle;
   /** The close of the candle, in milliseconds since 1970. */
   readonly time: number;
+  /** What went wrong. */
   readonly message: string;
 }
 

@@ -13,7 +13,7 @@ import {
 } from "./figures.ts";
 import type { BacktestSettings } from "./options.ts";
 import type { BacktestAlert, BacktestMistake, BacktestTrade, Replayed } from "./replay.ts";
-import { type ShownReport, summary } from "./summary.ts";
+import { summary } from "./summary.ts";
 
 /** What a report is made of. */
 export interface BacktestParts {
@@ -26,9 +26,10 @@ export interface BacktestParts {
 const displayReport = createDisplay<BacktestReport>(async () => (await import("./display.ts")).showBacktest);
 
 /** What subscribers would have got. Prints as a few lines, shows itself in a notebook, and serialises as it is. */
-export class BacktestReport implements ShownReport {
+export class BacktestReport {
   /** Symbols and timeframes, as they were tried: `"BTC-USD 5m"`. */
   readonly series: readonly string[];
+  /** What came of all strategies together. */
   readonly figures: BacktestFigures;
   /** The same for each strategy by itself, by their names. */
   readonly strategies: readonly StrategyFigures[];

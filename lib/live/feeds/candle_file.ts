@@ -18,6 +18,7 @@ import { Aggregator, closeTime, sourceOf, type Timeframe, timeframeMs, timeframe
 import { MarketTime } from "./market_time.ts";
 import { type CandleFields, flatCandle, readCandle } from "./read_candle.ts";
 
+/** Which candles are replayed, and how fast. */
 export interface ReplayFeedOptions {
   /** The path of a file with candles; this or `text`. */
   readonly file?: string | undefined;

@@ -12,6 +12,7 @@ import type { CandleFeed } from "../feed.ts";
 import { CcxtMarket } from "./ccxt_market.ts";
 import { PolledFeed } from "./polled_feed.ts";
 
+/** How ccxt is loaded. */
 export interface CcxtFeedOptions {
   /** Default: the machine's. */
   readonly clock?: Clock | undefined;

@@ -6,6 +6,7 @@ import type { CandleFeed } from "../feed.ts";
 import { coinbaseEndpoint, CoinbaseMarket } from "./coinbase_client.ts";
 import { PolledFeed } from "./polled_feed.ts";
 
+/** How Coinbase's candles are fetched. */
 export interface CoinbaseFeedOptions {
   /** A server with the same API. Default: `"https://api.exchange.coinbase.com"`. */
   readonly endpoint?: string | undefined;

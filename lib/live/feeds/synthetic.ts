@@ -9,6 +9,7 @@ import { MarketTime } from "./market_time.ts";
 import { sleepUntil } from "./sleep_until.ts";
 import { SyntheticMarket } from "./synthetic_market.ts";
 
+/** Which candles are made, and how fast they come. */
 export interface SyntheticFeedOptions {
   /** A whole number; the same seed always gives the same candles, and each symbol has candles of its own. */
   readonly seed: number;
