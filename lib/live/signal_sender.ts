@@ -4,7 +4,7 @@ import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Candle } from "../signals/candle.ts";
-import type { TradingSignal } from "../signals/signal.ts";
+import { priceText, type TradingSignal } from "../signals/signal.ts";
 import { backoffMs } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { toIso } from "../util/clock.ts";
@@ -137,7 +137,10 @@ export function lineOf({ strategy, series, found, time }: Finding): string {
   const when = `${toIso(time).slice(0, 16).replace("T", " ")} UTC`;
   const from = `(${strategy}, ${series.timeframe}, ${when})`;
   if (found.kind === "alert") return `Alert of ${series.symbol} ${from}`;
-  const { direction, symbol, entry, stop, target, size } = found.signal;
+  const { direction, symbol, size } = found.signal;
+  const [entry, stop, target] = (["entry", "stop", "target"] as const).map((name) =>
+    priceText(found.signal, name)
+  );
   const what = [direction.toUpperCase(), size, symbol].filter((each) => each !== undefined).join(" ");
   return `${what} at ${entry}, stop ${stop}, target ${target} ${from}`;
 }
