@@ -139,7 +139,8 @@ test("onCandle gets the last warmUp candles, and a context as live", async () =>
   const report = await backtest({ strategy, candles: candlesOf(prices) });
   assert.equal(seen.map(([indexes]) => indexes), [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]);
   const [, context] = seen[2] as [unknown, StrategyContext];
-  const { signal, ...rest } = context;
+  const { signal, explain, ...rest } = context;
+  explain("nobody asks");
   assert.ok(signal instanceof AbortSignal && !signal.aborted);
   const openSignal = {
     ...{ ...long, symbol: "BTC-USD", timeframe: "1h", strategy: "Scripted" },
