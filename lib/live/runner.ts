@@ -12,6 +12,7 @@ import {
   functionRule,
   loggerRule,
   methodsRule,
+  oneOfRule,
   type Rule,
   trueOrFalse,
 } from "../util/validate.ts";
@@ -43,6 +44,11 @@ export interface RunStrategiesOptions {
    * Default: each is sent.
    */
   readonly similar?: { readonly percent: number; readonly hours: number } | undefined;
+  /**
+   * What to do where a process died during a send, so that a chat may have the signal: `"skip"` never sends it twice,
+   * `"resend"` leaves nobody out. Default: `"skip"`.
+   */
+  readonly onUnknown?: "skip" | "resend" | undefined;
   /** Logs what the strategies explain, a line a candle. Default: false. */
   readonly verbose?: boolean | undefined;
   /** Called with each signal or alert that was sent, and its report. */
@@ -86,6 +92,7 @@ const checks: Checks<RunStrategiesOptions> = {
     signal: methodsRule("an AbortSignal", "throwIfAborted"),
     charts: trueOrFalse,
     similar: similarRule,
+    onUnknown: oneOfRule("skip", "resend"),
     verbose: trueOrFalse,
     onSent: functionRule(),
     logger: loggerRule,
@@ -166,14 +173,15 @@ export class StrategyRun {
   /** @ignore Made by `runStrategies()`. */
   constructor(options: RunStrategiesOptions) {
     this.#options = options;
-    const { bot, feed, strategies, charts = false, clock = systemClock, logger = consoleLogger } = options;
+    const { bot, feed, strategies, charts = false, onUnknown } = options;
+    const { clock = systemClock, logger = consoleLogger } = options;
     this.#clock = clock;
     this.#logger = createSafeLogger(logger);
     const { signal } = this.#stopping;
     this.#strategyTroubles = new TroubleLog(this.#logger, "All strategies work again.");
     this.#marketTroubles = new TroubleLog(this.#logger, `Candles come from ${feed.name} again.`);
     this.#sender = new SignalSender({
-      ...{ bot, charts, caution: feed.caution, clock, logger: this.#logger, signal },
+      ...{ bot, charts, onUnknown, caution: feed.caution, clock, logger: this.#logger, signal },
       onSent: (finding, report) => this.#onSent(finding, report),
     });
     const stop = (): void => this.#stopping.abort();

@@ -37,6 +37,7 @@ export interface Finding {
 export interface SignalSenderOptions {
   readonly bot: SignalBot;
   readonly charts: boolean;
+  readonly onUnknown: "skip" | "resend" | undefined;
   readonly caution: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -99,8 +100,8 @@ export class SignalSender {
   }
 
   #run({ found, candles, expiresAt }: Finding, broadcastId: string): BroadcastRun {
-    const { bot, charts, caution } = this.#options;
-    const options = { broadcastId, expiresAt };
+    const { bot, charts, onUnknown, caution } = this.#options;
+    const options = { broadcastId, expiresAt, onUnknown };
     if (found.kind === "alert") {
       const text = caution === undefined ? found.message.text : `${found.message.text}\n\n${caution}`;
       return bot.broadcast({ ...found.message, text }, {
