@@ -35,16 +35,16 @@ export function registerToken(token: string): void {
 /** What looks like a secret, and what is shown in its place. None is looked for in the middle of a longer run of its letters. */
 const shapes: readonly (readonly [RegExp, string])[] = [
   // A bot's token, and its colon as URLs, HTML and JSON have it.
-  [/(?<!\d)\d+(?:\\?:|%(?:25)*3A|&#(?:58|x3a);|\\u003a)[A-Za-z0-9_-]{20,}/gi, "<token>"],
+  [/(?<!\d)\d{6,20}(?:\\?:|%(?:25){0,9}3A|&#(?:58|x3a);|\\u003a)[A-Za-z0-9_-]{20,}/gi, "<token>"],
   // What a header tells a server or a proxy.
-  [/(?<=\b(?:Basic|Bearer)\s)[A-Za-z0-9+/=._~-]{8,}/g, "<credentials>"],
+  [/(?<=\b(?:Basic|Bearer)\s)(?=[^\s\d=]{0,200}[\d=])[A-Za-z0-9+/=._~-]{8,}/g, "<credentials>"],
   // A name and a password in a URL, or in what was meant to be one: a password may hold what ends a host. A port does not.
   [/(?<=:\/\/)[^\s"'<>/?#@:]{0,200}:(?!\d+[/?#])[^\s"'<>]{0,200}(?=@)/g, "<credentials>"],
   [/(?<=:\/\/)[^\s"'<>/?#@]{1,200}(?=@)/g, "<credentials>"],
-  // An access key of AWS, and its secret.
+  // An access key of AWS, and its secret; a path has more slashes.
   [/(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])/g, "<access key>"],
   [
-    /(?<![A-Za-z0-9+/=])(?=[A-Za-z+/]{0,39}\d)(?=[a-z\d+/]{0,39}[A-Z])(?=[A-Z\d+/]{0,39}[a-z])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])/g,
+    /(?<![A-Za-z0-9+/=])(?=[A-Za-z+/]{0,39}\d)(?=[a-z\d+/]{0,39}[A-Z])(?=[A-Z\d+/]{0,39}[a-z])(?!(?:[A-Za-z0-9+]{0,39}\/){4})[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])/g,
     "<secret>",
   ],
 ];
@@ -80,7 +80,8 @@ export function safeText(text: string): string {
 
 /** The same in one line: what others have written breaks no line of ours. */
 export function safeLine(text: string): string {
-  return escapeControls(redact(text).replace(/\s*[\r\n]+\s*/g, " "));
+  const [first = "", ...others] = redact(text).split(/[\r\n]+/);
+  return escapeControls([first, ...others.map((line) => line.trim())].filter(Boolean).join(" "));
 }
 
 /** An error's options, with what it wraps made safe. */

@@ -10,7 +10,14 @@ import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { createSafeLogger } from "../../lib/util/log.ts";
-import { makeErrorSafe, redact, registerSecret, registerToken } from "../../lib/util/safe_text.ts";
+import {
+  makeErrorSafe,
+  redact,
+  registerSecret,
+  registerToken,
+  safeLine,
+  safeText,
+} from "../../lib/util/safe_text.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import {
@@ -441,6 +448,30 @@ test("no console and no JSON shows the token of the bot, of its grammY bot, or o
   }, { state: "made" });
 });
 
+test("a text that is made to be slow to look at is not", () => {
+  const runs = [
+    " ",
+    "\t",
+    "\r\n",
+    "\n ",
+    "1",
+    "1:",
+    "Basic ",
+    "://",
+    "://a:",
+    "@",
+    "aB1/",
+    "a/",
+    "%25",
+    "&#58;",
+    "\u001b[",
+  ];
+  for (const run of runs) {
+    const text = run.repeat(200_000);
+    for (const make of [redact, safeText, safeLine]) assert.type(make(text), "string");
+  }
+});
+
 test("redact() finds a token behind a million digits, without looking at them again and again", () => {
   for (const run of ["1", "a", "aB1/"]) {
     const text = `${run.repeat(1_000_000)} ${token} https://ada:pass@`;
@@ -496,6 +527,9 @@ units("redact() knows by its shape what is a secret, and what is none", () => {
     "https://example.org:8080/a@b",
     "https://t.me/@ada",
     "the basic signals of a bearer market",
+    "Basic strategies, and Bearer certificates.",
+    "chat 42:mean_reversion_bollinger_5m",
+    "/home/Ann/projects/telegram2/signals/lib",
     "/home/ada/projects/signals/src/strategies/mean",
     "12:30:45 arn:aws:dynamodb:eu-west-1:123456789012:table/telegram-chats",
   ];
