@@ -1,4 +1,5 @@
 /** Runs strategies: takes candles from a feed, calls the strategies with them, and sends what they find to the subscribers. */
+import { setMaxListeners } from "node:events";
 import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Candle } from "../signals/candle.ts";
 import type { TradingSignal } from "../signals/signal.ts";
@@ -178,6 +179,7 @@ export class StrategyRun {
     this.#clock = clock;
     this.#logger = createSafeLogger(logger);
     const { signal } = this.#stopping;
+    setMaxListeners(0, signal);
     this.#strategyTroubles = new TroubleLog(this.#logger, "All strategies work again.");
     this.#marketTroubles = new TroubleLog(this.#logger, `Candles come from ${feed.name} again.`);
     this.#sender = new SignalSender({

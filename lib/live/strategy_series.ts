@@ -1,12 +1,13 @@
 /** One strategy on the candles of one series: it is called with each new one, and its open signal is followed. */
 import type { Candle } from "../signals/candle.ts";
+import type { TradingSignal } from "../signals/signal.ts";
 import { deadline, DeadlineError } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import { completed, type Found, type Series } from "./found.ts";
 import { exitAt, type Levels, levelsOf } from "./outcome.ts";
-import type { Strategy } from "./strategy.ts";
-import { closeTime, timeframeMs } from "./timeframe.ts";
+import type { Strategy, StrategyContext } from "./strategy.ts";
+import { closeTime, type Timeframe, timeframeMs } from "./timeframe.ts";
 import type { TroubleLog } from "./trouble_log.ts";
 
 export interface StrategySeriesOptions {
@@ -58,18 +59,18 @@ export class StrategySeries {
     const { candle } = call;
     if (signal.aborted) return undefined;
     if (this.#open !== undefined && exitAt(this.#open.levels, candle) !== undefined) this.#open = undefined;
+    const context = this.#contextOf(call);
     try {
+      const answer = strategy.onCandle(call.candles, context);
+      // Most answer at once, and need no timer.
       const ms = timeframeMs(series.timeframe);
-      const found = completed(
-        strategy,
-        series,
-        candle,
-        await deadline((late) => this.#answer(call, late), { ms, clock, signal }),
-      );
+      const value = isPromise(answer) ? await deadline(answer, { ms, clock, signal }) : answer;
+      const found = completed(strategy, series, candle, value);
       troubles.succeeded(this.#name);
       if (found?.kind === "signal") this.#open = { found, levels: levelsOf(found.signal) };
       return found;
     } catch (error) {
+      context.end(error);
       if (signal.aborted) return undefined;
       const reason = error instanceof DeadlineError
         ? `no answer within ${series.timeframe}`
@@ -85,12 +86,44 @@ export class StrategySeries {
     }
   }
 
-  async #answer({ candle, candles, isLive }: Call, signal: AbortSignal): Promise<unknown> {
-    const { strategy, series: { symbol, timeframe }, explain } = this.#options;
-    return await strategy.onCandle(candles, {
-      ...{ symbol, timeframe, isLive, signal, time: closeTime(candle, timeframe) },
+  #contextOf({ candle, isLive }: Call): CallContext {
+    const { series: { symbol, timeframe }, explain } = this.#options;
+    return new CallContext({
+      ...{ symbol, timeframe, isLive, time: closeTime(candle, timeframe) },
       openSignal: this.#open?.found.signal,
-      explain: (text) => isLive && !signal.aborted ? explain?.(`${this.#name}: ${text}`) : undefined,
+      explain: (text) => isLive ? explain?.(`${this.#name}: ${text}`) : undefined,
     });
+  }
+}
+
+const isPromise = (value: unknown): value is Promise<unknown> =>
+  typeof (value as Partial<Promise<unknown>> | null | undefined)?.then === "function";
+
+/** Has a signal for who asks for it. */
+class CallContext implements StrategyContext {
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+  readonly time: number;
+  readonly openSignal: TradingSignal | undefined;
+  readonly isLive: boolean;
+  readonly explain: (text: string) => void;
+  #ended: AbortController | undefined;
+
+  constructor({ symbol, timeframe, time, openSignal, isLive, explain }: Omit<StrategyContext, "signal">) {
+    this.symbol = symbol;
+    this.timeframe = timeframe;
+    this.time = time;
+    this.openSignal = openSignal;
+    this.isLive = isLive;
+    this.explain = explain;
+  }
+
+  get signal(): AbortSignal {
+    return (this.#ended ??= new AbortController()).signal;
+  }
+
+  /** Nobody waits for the answer any more. */
+  end(reason: unknown): void {
+    this.#ended?.abort(reason);
   }
 }

@@ -86,41 +86,22 @@ export function safeLine(text: string): string {
 
 /** An error's options, with what it wraps made safe. */
 export function safeOptions(options: ErrorOptions | undefined): ErrorOptions | undefined {
-  makeErrorSafe(options?.cause);
-  return options;
+  return options?.cause === undefined ? options : { ...options, cause: safeError(options.cause, true) };
 }
 
 /** The item that DynamoDB sends with a refused condition: data, which is compared with the table again, to the letter. */
 const dataKey = "Item";
 
 /**
- * Makes the texts of an error safe, and of every error that it wraps, in place; of what else it holds, secrets are removed.
- * For errors that are caught again here: what cannot be changed, or is no plain property, stays.
+ * Makes what was thrown safe. The texts of errors are changed in place, and what else an error holds is replaced where it
+ * shows a secret; no other object is changed, as it is the user's. Where that does not do (a frozen error, a class that shows
+ * more), gives another error of the same name, message and stack.
+ * @param keepsItem Whether the item of a refused condition stays as it is. Default: false.
  */
-export function makeErrorSafe(error: unknown, seen: Set<unknown> = new Set()): void {
-  if (typeof error !== "object" || error === null || seen.has(error)) return;
-  seen.add(error);
-  const safe = error instanceof Error ? safeText : redact;
-  for (const key of ownKeys(error)) {
-    if (key === dataKey) continue;
-    const value = propertyOf(error, key);
-    if (ArrayBuffer.isView(value)) {
-      if (!areBytesSafe(value)) put(error, key, "<bytes>");
-    } else if (typeof value !== "string") makeErrorSafe(value, seen);
-    else if (safe(value) !== value) put(error, key, safe(value));
-  }
-}
-
-/**
- * Makes what was thrown safe, for who is outside the toolkit. Where that cannot be done in place (a frozen error, a class of
- * the user's that shows more), gives another error of the same name, message and stack.
- */
-export function safeError(error: unknown): unknown {
+export function safeError(error: unknown, keepsItem: boolean = false): unknown {
   if (typeof error === "string") return safeText(error);
-  makeErrorSafe(error);
-  if (isSafe(error)) return error;
-  if (error instanceof Error) replaceParts(error);
-  return isSafe(error) ? error : copyOf(error);
+  if (error instanceof Error) makeErrorsSafe(error);
+  return isSafe(error, keepsItem) ? error : copyOf(error);
 }
 
 /** For what leaves the toolkit: `promise.catch(throwSafe)` rejects with the same error, made safe. */
@@ -128,39 +109,85 @@ export function throwSafe(error: unknown): never {
   throw safeError(error);
 }
 
-function areBytesSafe({ buffer, byteOffset, byteLength }: ArrayBufferView): boolean {
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
-  return redact(text) === text;
-}
+/** Errors that wrap each other are followed so far. */
+const errorsAtMost = 100;
 
-/** A console follows objects so far, or less. */
-const shownDepth = 8;
-
-/** Whether nothing shows a secret of it: no console, whatever it shows of an object, and no text of an error. */
-function isSafe(value: unknown, depth: number = shownDepth): boolean {
-  const options = { depth: shownDepth, getters: true, maxArrayLength: 1000, maxStringLength: 100_000 };
-  return attempt(() => isTextSafe(inspect(value, options)) && areTextsSafe(value, depth), false);
-}
-
-const isTextSafe = (text: string): boolean => redact(text) === text;
-
-/** A console does not call the getters of a class, from which an error may have its texts. */
-function areTextsSafe(error: unknown, depth: number): boolean {
-  if (typeof error !== "object" || error === null || depth < 0) return true;
-  const { name, message, stack, cause, errors } = error as Partial<AggregateError>;
-  return [name, message, stack].every((text) => isTextSafe(String(text))) &&
-    [cause, errors].flat().every((inner) => areTextsSafe(inner, depth - 1));
-}
-
-/** Makes other values of all that still shows a secret: of causes safe ones, and texts of a URL, a Map and the like. */
-function replaceParts(error: Error): void {
-  for (const key of ownKeys(error)) {
-    const value = propertyOf(error, key);
-    if (isSafe(value)) continue;
-    if (key === "cause") put(error, key, safeError(value));
-    else if (Array.isArray(value)) put(error, key, value.map(safeError));
-    else put(error, key, redact(attempt(() => inspect(value), unshowable)));
+function makeErrorsSafe(outermost: Error): void {
+  const errors = new Set([outermost]);
+  for (const error of errors) {
+    const note = (value: unknown): unknown => {
+      if (!(value instanceof Error)) return safePart(value);
+      if (errors.size < errorsAtMost) errors.add(value);
+      return value;
+    };
+    for (const key of ownKeys(error)) {
+      if (key === dataKey) continue;
+      const value = propertyOf(error, key);
+      const safe = typeof value === "string" ? safeText(value) : noted(value, note);
+      if (safe !== value) put(error, key, safe);
+    }
   }
+}
+
+/** What is noted of a value, and of each of a list of errors, which stays as it is where nothing of it changes. */
+function noted(value: unknown, note: (value: unknown) => unknown): unknown {
+  if (!Array.isArray(value) || !value.some((each) => each instanceof Error)) return note(value);
+  const safe = value.map(note);
+  return safe.every((each, index) => each === value[index]) ? value : safe;
+}
+
+/** A text in the place of what shows a secret. */
+function safePart(value: unknown): unknown {
+  if (isSafe(value)) return value;
+  return ArrayBuffer.isView(value)
+    ? "<bytes>"
+    : `<${attempt(() => (value as object).constructor.name, "value")}>`;
+}
+
+/** A value with more parts is not looked at, and counts as unsafe. */
+const partsAtMost = 2000;
+
+/** Whether no part of the value shows a secret, in whatever way a console or a program looks at it. */
+function isSafe(value: unknown, keepsItem: boolean = false): boolean {
+  const seen = new Set<unknown>();
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const each = left.pop();
+    if (typeof each === "string" && redact(each) !== each) return false;
+    if ((typeof each !== "object" && typeof each !== "function") || each === null || seen.has(each)) continue;
+    seen.add(each);
+    const parts = attempt(() => partsOf(each, keepsItem), undefined);
+    if (parts === undefined || left.length + parts.length + seen.size > partsAtMost) return false;
+    for (const part of parts) left.push(part);
+  }
+  return true;
+}
+
+function partsOf(object: object, keepsItem: boolean): unknown[] {
+  if (ArrayBuffer.isView(object)) return [latin1(object)];
+  const isError = object instanceof Error;
+  const keys = Reflect.ownKeys(object).filter((key) => !(keepsItem && isError && key === dataKey));
+  const parts: unknown[] = keys.flatMap((
+    key,
+  ) => [String(key), (object as Record<string | symbol, unknown>)[key]]);
+  if (isError) {
+    const { name, message, stack, cause, errors } = object as Partial<AggregateError>;
+    parts.push(name, message, stack, cause, errors);
+  }
+  if (object instanceof Map || object instanceof Set || object instanceof Headers) {
+    parts.push(...[...object].flat());
+  }
+  if (object instanceof Request || object instanceof Response) parts.push(object.url, object.headers);
+  if (object instanceof URL) parts.push(object.href);
+  const { constructor } = object;
+  if (typeof constructor === "function") parts.push(constructor.name);
+  // A view of its own may show what is in no property.
+  if (inspectors.some((inspector) => inspector in object)) parts.push(inspect(object, { depth: 0 }));
+  return parts;
+}
+
+function latin1({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
 function copyOf(error: unknown): Error {

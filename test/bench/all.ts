@@ -1,7 +1,7 @@
 /**
  * Takes all measurements, or those that are named, on both runtimes, one after another: they would disturb each other.
  *
- *     npm run bench [-- storage inbound load import newcomer chart broadcast first_message cost adoption broadcast_million]
+ *     npm run bench [-- storage inbound load import newcomer chart strategies broadcast first_message cost adoption broadcast_million]
  *
  * The last of them takes many minutes and runs only where it is named. A run of all others, or of `all`, writes
  * RESULTS.md. Exit status: 1 if a target was missed.

@@ -143,13 +143,13 @@ test("a candle that is too old signals nothing; its signal is known as the open 
 test("a strategy that throws, gives nonsense or hangs is logged once, and again when it is over; others go on", async () => {
   await withBot(async (scene) => {
     const [user] = await subscribers(scene, 1);
-    let mood: () => unknown = () => {
+    let mood: (...args: Parameters<Strategy["onCandle"]>) => unknown = () => {
       throw new Error(`boom\nof ${scene.server.token}`);
     };
     const moody = follower({
       name: "Moody",
       symbols: ["BTC-USD", "ETH-USD"],
-      onCandle: () => mood() as undefined,
+      onCandle: (...args) => mood(...args) as undefined,
     });
     const { feed, run, logs } = play(scene, { strategies: [moody, follower()] });
     let index = latest();
@@ -165,9 +165,13 @@ test("a strategy that throws, gives nonsense or hangs is logged once, and again 
     mood = () => ({ direction: "up" });
     await next();
     assert.match(logs.text, /Cannot use the signal/);
-    mood = () => new Promise(() => {});
+    const aborted: boolean[] = [];
+    const hang: Strategy["onCandle"] = (_, { signal }) =>
+      new Promise(() => signal.addEventListener("abort", () => aborted.push(true)));
+    mood = hang;
     await next();
     await next();
+    assert.ok(aborted.length >= 2, "who waits in vain is told so");
     assert.match(logs.text, /The strategy Moody fails at BTC-USD 5m: no answer within 5m/);
     mood = () => undefined;
     await next();

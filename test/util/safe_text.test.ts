@@ -11,10 +11,10 @@ import { StorageError } from "../../lib/chats/storage.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { createSafeLogger } from "../../lib/util/log.ts";
 import {
-  makeErrorSafe,
   redact,
   registerSecret,
   registerToken,
+  safeError,
   safeLine,
   safeText,
 } from "../../lib/util/safe_text.ts";
@@ -481,7 +481,7 @@ test("redact() finds a token behind a million digits, without looking at them ag
 
 test.run();
 
-const units = suite("redact() and makeErrorSafe()");
+const units = suite("redact() and safeError()");
 
 registerToken(token);
 
@@ -536,29 +536,67 @@ units("redact() knows by its shape what is a secret, and what is none", () => {
   for (const text of harmless) assert.is(redact(text), text);
 });
 
-units("makeErrorSafe() reaches every error that an error stands for, and survives what is odd", () => {
-  const url = `http://127.0.0.1/bot${token}/getMe`;
+const url = `http://127.0.0.1/bot${token}/getMe`;
+
+units("safeError() reaches every error that an error stands for, and survives what is odd", () => {
   const error = new AggregateError([new Error(url), url], url, { cause: new Error(url, { cause: { url } }) });
   Object.assign(error, { error: new TypeError(url), self: error, url, list: [url, [url]] });
-  makeErrorSafe(error);
+  assert.is(safeError(error), error, "the same error");
   assert.is(shown(error).indexOf(secret), -1);
   const frozen = Object.freeze(new Error("nothing secret"));
-  for (const odd of [null, undefined, 5, "text", frozen, new Proxy({}, {})]) makeErrorSafe(odd);
+  for (const odd of [null, undefined, 5, "text", frozen]) assert.is(safeError(odd), odd);
 });
 
-units(
-  "makeErrorSafe() of an error that cannot be changed does not hide the error behind one of its own",
-  () => {
-    const frozen = Object.freeze(new Error(`http://127.0.0.1/bot${token}/getMe`));
-    makeErrorSafe(frozen);
-    const accessor = Object.defineProperty(new Error("x"), "odd", {
-      get: () => {
-        throw new Error("do not look");
-      },
-      enumerable: true,
-    });
-    makeErrorSafe(accessor);
-  },
-);
+units("safeError() of an error that cannot be changed gives another one, and not an error of its own", () => {
+  const frozen = Object.freeze(new TypeError(url));
+  const { name, message } = safeError(frozen) as Error;
+  assert.equal([name, message], ["TypeError", "http://127.0.0.1/bot<token>/getMe"]);
+  const accessor = Object.defineProperty(new Error("x"), "odd", {
+    get: () => {
+      throw new Error("do not look");
+    },
+    enumerable: true,
+  });
+  assert.is((safeError(accessor) as Error).message, "x");
+});
+
+units("safeError() changes no object but errors: what they hold is the user's, and is still in use", () => {
+  const agent = {
+    headers: { authorization: "Basic YWRhOnMzY3JldA==" },
+    key: new TextEncoder().encode(token),
+  };
+  const mine = { token, list: [url], map: new Map([[1, url]]), agent };
+  const before = inspect(mine, { depth: 9 });
+  const list = [new Error(url), mine];
+  const error = Object.assign(new Error("x", { cause: mine }), { config: mine, list, agent });
+  const safe = safeError(error);
+  assert.is(shown(safe).indexOf(secret), -1);
+  assert.is(inspect(mine, { depth: 9 }), before);
+  assert.is(list[1], mine);
+  assert.is((safeError(Object.freeze(error)) as Error).message, "x");
+  const thrown = safeError(mine);
+  assert.is(shown(thrown).indexOf(secret), -1);
+  assert.is(inspect(mine, { depth: 9 }), before);
+});
+
+units("safeError() of what is large or deep takes no time, and shows no secret", () => {
+  let chain: object = { url };
+  let causes = new Error(url);
+  let shared: unknown[] = [url];
+  for (let depth = 0; depth < 20_000; depth++) chain = { next: chain };
+  for (let depth = 0; depth < 5000; depth++) causes = new Error("x", { cause: causes });
+  for (let depth = 0; depth < 30; depth++) shared = Array.from({ length: 8 }, () => shared);
+  const wide = Array.from({ length: 100_000 }, () => ({ url }));
+  for (const value of [chain, shared, wide]) {
+    const safe = safeError(Object.assign(new Error("found"), { value })) as Error & { value?: unknown };
+    assert.is(safe.message, "found");
+    assert.is(safe.value, Array.isArray(value) ? "<Array>" : "<Object>");
+  }
+  const safe = safeError(causes) as Error;
+  assert.is(safe.message, "x");
+  for (let cause: unknown = safe; cause instanceof Error; cause = cause.cause) {
+    assert.not.ok(cause.message.includes(secret));
+  }
+});
 
 units.run();
