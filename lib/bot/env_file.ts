@@ -70,7 +70,6 @@ const endpointOfDynamoDB = "AWS_ENDPOINT_URL_DYNAMODB";
 /** The second one is that of every service, those that give credentials included. */
 const endpoints: readonly string[] = [endpointOfDynamoDB, "AWS_ENDPOINT_URL"];
 
-/** The AWS SDK reads files, runs programs and asks hosts that the others name. */
 const allowedOfAWS: readonly string[] = [
   ...["AWS_REGION", accessKey, secretKey, sessionToken, profile, ...endpoints],
   "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED",
@@ -82,8 +81,12 @@ const allowedOfAWS: readonly string[] = [
  */
 const refused: readonly string[] = ["NODE_TLS_REJECT_UNAUTHORIZED", ...allProxyVariables];
 
+/** The AWS SDK reads files, runs programs and asks hosts that such variables name; others are a project's own. */
+const leadsAWS =
+  /^AWS_.*(?:FILE|URI|URL|ENDPOINT|BUNDLE|DIRECTORY|ARN|TOKEN|METADATA|CREDENTIAL|PROCESS|CONFIGURED|PROFILE)/;
+
 const isRefused = (name: string): boolean =>
-  refused.includes(name) || (name.startsWith("AWS_") && !allowedOfAWS.includes(name));
+  refused.includes(name) || (leadsAWS.test(name) && !allowedOfAWS.includes(name));
 
 /**
  * Variables of runtimes, shells, loaders and interpreters, and of where they find programs, code, caches and certificates.
@@ -103,8 +106,15 @@ const ofRuntimes = new RegExp(
 
 function mistakesIn(name: string, scene: Scene): string[] {
   if (!scene.isOfFile(name)) return [];
-  const isInForce = isRefused(name) || (ofRuntimes.test(name) && valueOf(name) !== undefined);
-  if (isInForce) return [`${name} in .env does not count: set it in the environment instead.`];
+  // What else the environment has of these is the machine's own, though the file may repeat it; but Bun loads the file.
+  const isSet = valueOf(name) !== undefined;
+  const isOfMachine = isSet && bun === undefined &&
+    (allProxyVariables.includes(name) || ofRuntimes.test(name)) &&
+    !name.startsWith("DOTENV_");
+  const isInForce = isRefused(name) || (ofRuntimes.test(name) && isSet);
+  if (isInForce && (!isOfMachine || name === "NODE_TLS_REJECT_UNAUTHORIZED")) {
+    return [`${name} in .env does not count: set it in the environment alone.`];
+  }
   if (name === apiRoot) return scene.given.apiRoot === undefined ? apiRootMistakes(scene) : [];
   if (endpoints.includes(name)) return endpointMistakes(name, scene);
   if (name !== profile || /^[\w+=,.@:/-]+$/.test(scene.valueInForce(name))) return [];
@@ -118,7 +128,7 @@ function apiRootMistakes(scene: Scene): string[] {
   return [
     ...isOwn ? [] : [
       `${apiRoot} in .env counts only for a ${botToken} in .env, and the token is from ` +
-      `elsewhere: set both in the environment, or both in .env.`,
+      `elsewhere: set both in the environment alone, or both in .env.`,
     ],
     ...inTheClear(apiRoot, scene),
   ];
@@ -137,7 +147,7 @@ function endpointMistakes(name: string, scene: Scene): string[] {
   return [
     ...isOwn ? [] : [
       `${name} in .env counts only for an ${accessKey} and an ${secretKey} in .env, and the credentials are from ` +
-      `elsewhere: set all of them in the environment, or all in .env.`,
+      `elsewhere: set all of them in the environment alone, or all in .env.`,
     ],
     ...inTheClear(name, scene),
   ];

@@ -18,7 +18,7 @@ import {
   trueOrFalse,
 } from "../util/validate.ts";
 import type { CandleFeed } from "./feed.ts";
-import type { Series } from "./found.ts";
+import type { Found, Series } from "./found.ts";
 import { MarketSeries } from "./market_series.ts";
 import { type Finding, isIdTooLong, lineOf, type SignalBot, SignalSender } from "./signal_sender.ts";
 import { longestFreshMs, type Strategy } from "./strategy.ts";
@@ -240,7 +240,7 @@ export class StrategyRun {
       count: Math.max(...members.map(({ strategy }) => 2 * strategy.warmUp)),
       onCandle: async (candles) => {
         for (const { strategy, calls } of running) {
-          if (candles.length >= strategy.warmUp) this.#track(this.#play(strategy, series, calls, candles));
+          if (candles.length >= strategy.warmUp) this.#play(strategy, series, calls, candles);
         }
         while (this.#calls.size > callsAtMost) await Promise.race(this.#calls);
       },
@@ -248,29 +248,29 @@ export class StrategyRun {
     await market.follow();
   }
 
-  #track(call: Promise<void>): void {
-    this.#calls.add(call);
-    call.catch((error) => this.#fail(error)).finally(() => this.#calls.delete(call));
-  }
-
-  async #play(
-    strategy: Strategy,
-    series: Series,
-    calls: StrategySeries,
-    all: readonly Candle[],
-  ): Promise<void> {
+  #play(strategy: Strategy, series: Series, calls: StrategySeries, all: readonly Candle[]): void {
     const candle = all.at(-1) as Candle;
     const candles = all.slice(-strategy.warmUp);
     const freshMs = strategy.maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(series.timeframe));
     const time = closeTime(candle, series.timeframe);
     const leftMs = time + freshMs - (this.#options.feed.now?.() ?? this.#clock.now());
-    const expiresAt = this.#clock.now() + leftMs;
     const isLive = leftMs > 0;
-    const found = await calls.call({ candle, candles, isLive });
-    if (found === undefined) return;
-    const finding: Finding = { strategy: strategy.name, series, found, time, candles, expiresAt };
-    if (this.#isSimilar(finding, isLive) || !isLive) return;
-    await this.#sender.send(finding);
+    const expiresAt = this.#clock.now() + leftMs;
+    const take = (found: Found | undefined): Promise<void> | undefined => {
+      if (found === undefined) return undefined;
+      const finding: Finding = { strategy: strategy.name, series, found, time, candles, expiresAt };
+      const isWanted = !this.#isSimilar(finding, isLive) && isLive;
+      return isWanted ? this.#sender.send(finding) : undefined;
+    };
+    const found = calls.call({ candle, candles, isLive });
+    if (found instanceof Promise) this.#track(found.then(take));
+    else this.#track(take(found));
+  }
+
+  #track(call: Promise<void> | undefined): void {
+    if (call === undefined) return;
+    const ended = call.catch((error) => this.#fail(error)).finally(() => this.#calls.delete(ended));
+    this.#calls.add(ended);
   }
 
   /** Whether a signal much like it came before; notes it if not. */

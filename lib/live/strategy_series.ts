@@ -34,7 +34,7 @@ export class StrategySeries {
   readonly #name: string;
   #open: { readonly found: Extract<Found, { kind: "signal" }>; readonly levels: Levels } | undefined;
   /** The call under way, as candles come in their order. */
-  #last: Promise<unknown> | undefined;
+  #last: Promise<Found | undefined> | undefined;
 
   constructor(options: StrategySeriesOptions) {
     const { strategy, series } = options;
@@ -42,48 +42,55 @@ export class StrategySeries {
     this.#name = `${strategy.name} ${series.symbol} ${series.timeframe}`;
   }
 
-  /** What the strategy has found; `undefined` also where it fails, which is logged. */
-  async call(call: Call): Promise<Found | undefined> {
+  /** What the strategy has found, at once where it answers at once; `undefined` also where it fails, which is logged. */
+  call(call: Call): Found | undefined | Promise<Found | undefined> {
     const before = this.#last;
-    const mine = before === undefined ? this.#call(call) : before.then(() => this.#call(call));
-    this.#last = mine;
-    try {
-      return await mine;
-    } finally {
+    const answer = before === undefined ? this.#call(call) : before.then(() => this.#call(call));
+    if (!isPromise(answer)) return answer;
+    const mine = this.#last = answer.finally(() => {
       if (this.#last === mine) this.#last = undefined;
+    });
+    return mine;
+  }
+
+  #call(call: Call): Found | undefined | Promise<Found | undefined> {
+    const { strategy, series, clock, signal } = this.#options;
+    if (signal.aborted) return undefined;
+    if (this.#open !== undefined && exitAt(this.#open.levels, call.candle) !== undefined) {
+      this.#open = undefined;
+    }
+    const context = this.#contextOf(call);
+    const take = (value: unknown): Found | undefined => this.#take(call, value);
+    const fail = (error: unknown): undefined => this.#fail(context, error);
+    try {
+      const answer = strategy.onCandle(call.candles, context);
+      if (!isPromise(answer)) return take(answer);
+      // Those that answer at once need no timer.
+      return deadline(answer, { ms: timeframeMs(series.timeframe), clock, signal }).then(take).catch(fail);
+    } catch (error) {
+      return fail(error);
     }
   }
 
-  async #call(call: Call): Promise<Found | undefined> {
-    const { strategy, series, clock, troubles, signal } = this.#options;
-    const { candle } = call;
-    if (signal.aborted) return undefined;
-    if (this.#open !== undefined && exitAt(this.#open.levels, candle) !== undefined) this.#open = undefined;
-    const context = this.#contextOf(call);
-    try {
-      const answer = strategy.onCandle(call.candles, context);
-      // Most answer at once, and need no timer.
-      const ms = timeframeMs(series.timeframe);
-      const value = isPromise(answer) ? await deadline(answer, { ms, clock, signal }) : answer;
-      const found = completed(strategy, series, candle, value);
-      troubles.succeeded(this.#name);
-      if (found?.kind === "signal") this.#open = { found, levels: levelsOf(found.signal) };
-      return found;
-    } catch (error) {
-      context.end(error);
-      if (signal.aborted) return undefined;
-      const reason = error instanceof DeadlineError
-        ? `no answer within ${series.timeframe}`
-        : messageOf(error);
-      troubles.failed(
-        this.#name,
-        reason,
-        `The strategy ${strategy.name} fails at ${series.symbol} ${series.timeframe}: ${
-          reason.replace(/\.$/, "")
-        }. It is called again with the next candle.`,
-      );
-      return undefined;
-    }
+  #take({ candle }: Call, value: unknown): Found | undefined {
+    const { strategy, series, troubles } = this.#options;
+    const found = completed(strategy, series, candle, value);
+    troubles.succeeded(this.#name);
+    if (found?.kind === "signal") this.#open = { found, levels: levelsOf(found.signal) };
+    return found;
+  }
+
+  #fail(context: CallContext, error: unknown): undefined {
+    const { strategy: { name }, series: { symbol, timeframe }, troubles, signal } = this.#options;
+    context.end(error);
+    if (signal.aborted) return;
+    const reason = error instanceof DeadlineError ? `no answer within ${timeframe}` : messageOf(error);
+    troubles.failed(
+      this.#name,
+      reason,
+      `The strategy ${name} fails at ${symbol} ${timeframe}: ${reason.replace(/\.$/, "")}. ` +
+        "It is called again with the next candle.",
+    );
   }
 
   #contextOf({ candle, isLive }: Call): CallContext {
@@ -96,8 +103,9 @@ export class StrategySeries {
   }
 }
 
-const isPromise = (value: unknown): value is Promise<unknown> =>
-  typeof (value as Partial<Promise<unknown>> | null | undefined)?.then === "function";
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Partial<Promise<T>> | null | undefined)?.then === "function";
+}
 
 /** Has a signal for who asks for it. */
 class CallContext implements StrategyContext {

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
-import { Lazy } from "../util/async.ts";
+import { attempt, Lazy } from "../util/async.ts";
 import { registerSecret } from "../util/safe_text.ts";
 import {
   assertNoMistakes,
@@ -80,7 +80,8 @@ export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}
       return toNode(await answer(fromNode(request)), request, second);
     }
     if (isWebRequest(first)) return toWeb(await answer(fromWeb(first)));
-    return toLambda(await answer(fromLambda(first as LambdaEvent | undefined)));
+    const event = attempt(() => fromLambda(first as LambdaEvent | undefined), fromLambda(undefined));
+    return toLambda(await answer(event));
   };
   return callback as WebhookCallback;
 }
@@ -151,9 +152,9 @@ function readSecret(bot: unknown, options: WebhookOptions): string {
 }
 
 function isNodeResponse(value: unknown): value is ServerResponse {
-  return typeof (value as ServerResponse | null | undefined)?.writeHead === "function";
+  return attempt(() => typeof (value as ServerResponse | null | undefined)?.writeHead === "function", false);
 }
 
 function isWebRequest(value: unknown): value is Request {
-  return typeof (value as Request | null | undefined)?.headers?.get === "function";
+  return attempt(() => typeof (value as Request | null | undefined)?.headers?.get === "function", false);
 }

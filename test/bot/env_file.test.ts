@@ -23,7 +23,7 @@ const notOwnKeys =
   /^AWS_ENDPOINT_URL(_DYNAMODB)? in \.env counts only for an AWS_ACCESS_KEY_ID and an AWS_SECRET_ACCESS_KEY in \.env/;
 const inTheClear =
   /^[A-Z_]+ in \.env must be an https address, or one of this machine: else set it in the environment\.$/;
-const misplaced = /^[A-Z_]+ in \.env does not count: set it in the environment instead\.$/i;
+const misplaced = /^[A-Z_]+ in \.env does not count: set it in the environment alone\.$/i;
 
 const cases: readonly (readonly [what: string, environment: Variables, file: string, mistake?: RegExp])[] = [
   ["the address for its own token", {}, `${own}TELEGRAM_API_ROOT=https://bots.test\n`],
@@ -56,7 +56,7 @@ const cases: readonly (readonly [what: string, environment: Variables, file: str
     (name) => [`${name}`, {}, `${own}${name}=here\n`, misplaced] as const,
   ),
   ["an endpoint of STS", {}, `${own}${keys}AWS_ENDPOINT_URL_STS=${evil}\n`, misplaced],
-  ["a variable of AWS that is to come", {}, `${own}AWS_LATER=1\n`, misplaced],
+  ["a variable of AWS that is to come", {}, `${own}AWS_LATER_CREDENTIALS_FILE=1\n`, misplaced],
   [
     "a variable of AWS beside the environment's own",
     { AWS_CONFIG_FILE: "mine" },
@@ -70,10 +70,15 @@ const cases: readonly (readonly [what: string, environment: Variables, file: str
     misplaced,
   ],
   [
-    "a runtime's that a loader has read before",
-    { NODE_OPTIONS: "-r x" },
-    `${own}NODE_OPTIONS=-r x\n`,
-    misplaced,
+    "what the environment has of the machine's own, too",
+    { NODE_OPTIONS: "-r x", HTTP_PROXY: "http://proxy.test:3128", PATH: "/bin" },
+    `${own}NODE_OPTIONS=-r x\nHTTP_PROXY=http://proxy.test:3128\nPATH=/bin\n`,
+  ],
+  [
+    "what a larger project keeps there",
+    {},
+    `${own}DATABASE_URL=postgres://a:b@db.test/x\nPORT=80\nNODE_ENV=production\nAWS_DEFAULT_REGION=eu-west-1\n` +
+    "AWS_S3_BUCKET=charts\nAWS_BUCKET_NAME=charts\nAWS_SDK_LOAD_CONFIG=1\n",
   ],
   [
     "an address that a loader has read before",

@@ -312,6 +312,7 @@ test("Lambda: whatever else it is invoked with is refused", async () => {
     [{}, 401],
     [{ source: "aws.events", "detail-type": "Scheduled Event" }, 401],
     [{ headers: { [header]: undefined } }, 401],
+    [Object.defineProperty({}, "headers", { get: () => assert.unreachable("it has none") }), 401],
     [{ headers: { [header]: { toString: 5 } } }, 401],
     [{ headers: { [header]: [[secretToken]] } }, 401],
     [{ headers, httpMethod: { toString: 5 } }, 405],
