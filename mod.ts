@@ -38,6 +38,7 @@ export type { BotHealth, BotStatistics, Initialized } from "./lib/bot/health.ts"
 export type { BroadcastMessage, BroadcastOptions, ChatText, SignalOptions } from "./lib/broadcast/options.ts";
 export type { ChartBands, ChartOptions } from "./lib/signals/chart/options.ts";
 export type { Candle } from "./lib/signals/candle.ts";
+export type { BroadcastBeginning } from "./lib/broadcast/beginning.ts";
 export type { BroadcastProgress, BroadcastRun } from "./lib/broadcast/broadcast_run.ts";
 export type { ResumedBroadcasts } from "./lib/broadcast/broadcaster.ts";
 export type {
@@ -50,13 +51,8 @@ export type {
   Percentiles,
 } from "./lib/broadcast/report.ts";
 export type { Decimal, TradingSignal } from "./lib/signals/signal.ts";
-export type {
-  LambdaAnswer,
-  LambdaEvent,
-  UpdateHandler,
-  WebhookCallback,
-  WebhookOptions,
-} from "./lib/telegram/webhook.ts";
+export type { LambdaAnswer, LambdaEvent, WebhookCallback } from "./lib/telegram/http_callback.ts";
+export type { UpdateHandler, WebhookOptions } from "./lib/telegram/webhook.ts";
 export type {
   BaseEvent,
   Chat,

@@ -4,7 +4,7 @@ import { type Clock, steady } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { throwSafe } from "../util/safe_text.ts";
+import { Beginning, type BroadcastBeginning } from "./beginning.ts";
 import type { BroadcastCounters, BroadcastCounts, BroadcastReport } from "./report.ts";
 
 /** How far a broadcast has come. */
@@ -38,6 +38,11 @@ export interface BroadcastRun extends Promise<BroadcastReport> {
   resume(): void;
   /** How far it has come. */
   readonly progress: BroadcastProgress;
+  /**
+   * Resolves once the broadcast has begun: with a `broadcastId` once the ledger has it, or is known to be down; without one
+   * once its chats are known. Rejects where it fails before.
+   */
+  readonly begun: Promise<BroadcastBeginning>;
 }
 
 const nothing: BroadcastProgress = {
@@ -65,8 +70,9 @@ const displayRun = createDisplay<BroadcastRun>(async () => {
   return ({ progress }) => showProgress(progress);
 });
 
-/** Connects the caller's pause(), resume() and progress with the run. */
+/** Connects the caller's pause(), resume(), progress and begun with the run. */
 export class PauseControl {
+  readonly beginning: Beginning = new Beginning();
   #isPaused = false;
   #onChange = (): void => {};
   readonly #waiting = new Set<() => void>();
@@ -108,13 +114,15 @@ export class PauseControl {
   }
 }
 
-/** Runs the task, and gives its promise with pause(), resume() and progress. */
+/** Runs the task, and gives its promise with pause(), resume(), progress and begun. */
 export function createRunHandle(task: (control: PauseControl) => Promise<BroadcastReport>): BroadcastRun {
   const control = new PauseControl();
-  const run: BroadcastRun = Object.defineProperties(task(control).catch(throwSafe), {
+  const { beginning } = control;
+  const run: BroadcastRun = Object.defineProperties(task(control).catch(beginning.fail), {
     pause: { value: () => void (control.isPaused = true) },
     resume: { value: () => void (control.isPaused = false) },
     progress: { get: () => control.progress },
+    begun: { value: beginning.promise },
   }) as BroadcastRun;
   return displayRun(run);
 }

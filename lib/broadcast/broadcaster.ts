@@ -10,9 +10,10 @@
 import { setMaxListeners } from "node:events";
 import { StorageError } from "../chats/storage.ts";
 import { settleWithin } from "../util/async.ts";
-import { monotonic } from "../util/clock.ts";
+import { monotonic, parseTime } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { namesIn, type RunName } from "./beginning.ts";
 import type { PauseControl } from "./broadcast_run.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import { type BroadcastMessage, type BroadcastOptions, expiryOf } from "./options.ts";
@@ -34,13 +35,18 @@ export interface ResumedBroadcasts {
   readonly left: readonly { readonly broadcast_id: string; readonly reason: string }[];
 }
 
+/** A broadcast with an id, as this process sends or follows it. */
+interface Running extends Pick<BroadcastRequest, "control" | "startedAt"> {
+  readonly report: Promise<BroadcastReport>;
+}
+
 const [finishWithinMs, leaveWithinMs] = [30_000, 5000];
 const unclearAtMost = 1000;
 
 export class Broadcaster {
   readonly #deps: BroadcastDeps;
   readonly #openLedgers: (signal: AbortSignal) => LedgerFailover;
-  readonly #running = new Map<string, Promise<BroadcastReport>>();
+  readonly #running = new Map<string, Running>();
   readonly #resuming = new Map<string, Promise<FollowResult>>();
   /** All that the end of the bot waits for. */
   readonly #tasks = new Set<Promise<unknown>>();
@@ -97,7 +103,7 @@ export class Broadcaster {
     if (options.signal !== undefined) setMaxListeners(0, options.signal);
     const { clock } = this.#deps;
     const [startedAt, now] = [clock.now(), monotonic(clock)];
-    const { broadcastId, whenUnreadable = "throw", whenLedgerDown = "wait" } = options;
+    const { broadcastId, uniqueForMs, whenUnreadable = "throw", whenLedgerDown = "wait" } = options;
     const expiresAt = expiryOf(options, madeAt);
     const request: BroadcastRequest = {
       message,
@@ -109,15 +115,26 @@ export class Broadcaster {
       now,
       control,
     };
-    return await this.#run(broadcastId, request);
+    if (broadcastId === undefined) return await this.#track(runPlain(request, this.#deps));
+    if (uniqueForMs === undefined) {
+      return await this.#run([{ id: broadcastId, countsFrom: -Infinity }], request);
+    }
+    const { names, waitMs } = namesIn(broadcastId, uniqueForMs, startedAt);
+    const [{ id }] = names as [RunName];
+    return await this.#run(names, { ...request, options: { ...options, broadcastId: id } }, waitMs);
   }
 
-  async #run(broadcastId: string | undefined, request: BroadcastRequest): Promise<BroadcastReport> {
-    if (broadcastId === undefined) return await this.#track(runPlain(request, this.#deps));
+  async #run(names: readonly RunName[], request: BroadcastRequest, waitMs = 0): Promise<BroadcastReport> {
     // A run that cannot be resumed without this call is left for it.
-    await this.#resuming.get(broadcastId)?.catch(() => {});
-    return await (this.#running.get(broadcastId) ??
-      this.#share(broadcastId, this.#sendOnce(broadcastId, request)));
+    for (const { id } of names) await this.#resuming.get(id)?.catch(() => {});
+    const running = names.map(({ id, countsFrom }) => ({ run: this.#running.get(id), countsFrom }))
+      .find(({ run, countsFrom }) => run !== undefined && run.startedAt > countsFrom)?.run;
+    if (running === undefined) return await this.#share(names, request, waitMs);
+    const { control, report } = running;
+    request.control.beginning.tell(
+      control.beginning.promise.then((begun) => ({ ...begun, isRepeated: true })),
+    );
+    return await report;
   }
 
   /** Finishes the runs that a process has left unfinished, once their leases have lapsed. */
@@ -174,25 +191,43 @@ export class Broadcaster {
   }
 
   /** Begins the run, or follows the process that has begun it: so a broadcast with an id is sent once. */
-  async #sendOnce(id: string, request: BroadcastRequest): Promise<BroadcastReport> {
+  async #sendOnce(
+    names: readonly RunName[],
+    request: BroadcastRequest,
+    waitMs: number,
+  ): Promise<BroadcastReport> {
+    const { clock, logger } = this.#deps;
+    if (waitMs > 0) await clock.sleep(waitMs, this.#stopping.signal);
     const ledgers = this.#openedLedgers;
-    const { ledger, found } = await ledgers.for(id, waitOf(request));
+    const looks = await Promise.all(names.map(async ({ id, countsFrom }) => {
+      const { ledger, found } = await ledgers.for(id, waitOf(request));
+      const counts = found !== undefined && (parseTime(found.started_at) ?? 0) > countsFrom;
+      return { id, ledger, found: counts ? found : undefined };
+    }));
+    const [own] = looks as [typeof looks[number]];
+    const { id, found } = looks.find(({ found }) => found !== undefined) ?? own;
     if (found === undefined) {
-      const report = await this.#track(beginRun(id, request, this.#deps, ledger, ledgers));
+      const report = await this.#track(beginRun(id, request, this.#deps, own.ledger, ledgers));
       if (report !== undefined) return report;
     } else if (found.state === "finished") {
-      this.#deps.logger.info(`The broadcast "${id}" has been sent before; nothing is sent now.`);
+      logger.info(`The broadcast "${id}" has been sent before; nothing is sent now.`);
     }
     return (await this.#follower.follow(id, request)).report;
   }
 
-  /** Every call with the id gets the same promise meanwhile. */
-  async #share(id: string, sending: Promise<BroadcastReport>): Promise<BroadcastReport> {
-    this.#running.set(id, sending);
+  /** Every call with its id gets the same report meanwhile. */
+  async #share(
+    names: readonly RunName[],
+    request: BroadcastRequest,
+    waitMs: number,
+  ): Promise<BroadcastReport> {
+    const { control, startedAt, options: { broadcastId = "" } } = request;
+    const report = this.#sendOnce(names, request, waitMs);
+    this.#running.set(broadcastId, { control, startedAt, report });
     try {
-      return await sending;
+      return await report;
     } finally {
-      this.#running.delete(id);
+      this.#running.delete(broadcastId);
     }
   }
 

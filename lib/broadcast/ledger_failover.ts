@@ -10,6 +10,7 @@ import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
 import type { HandedOver, LocalLedger } from "./local_ledger.ts";
+import { InMemoryLedger } from "./memory_ledger.ts";
 
 export interface LedgerFailoverOptions {
   /** The bot's own. */
@@ -119,6 +120,14 @@ export class LedgerFailover {
         await clock.sleep(Math.min(waitMs, wait.leftMs()), this.#endOf(wait.signal));
       }
     }
+  }
+
+  /** Whether the run is finished even if this process dies now. */
+  isDurable(ledger: Ledger, run: RunRecord): boolean {
+    const { local } = this.#options;
+    const isKept = ledger === local ? local.path !== undefined : !(ledger instanceof InMemoryLedger);
+    const isResumable = run.message_name !== undefined && run["halted_by"] === undefined;
+    return isKept && (run.state === "finished" || isResumable);
   }
 
   /** Remembers that the bot's own ledger has the run: it is never begun without that ledger any more. */

@@ -121,6 +121,11 @@ export interface BroadcastOptions {
    */
   readonly broadcastId?: string | undefined;
   /**
+   * For how long the `broadcastId` stands for the same broadcast, in milliseconds from its beginning, a second or more: a
+   * later call is a broadcast of its own. The id in the ledger and in the report ends with a time then. Default: for ever.
+   */
+  readonly uniqueForMs?: number | undefined;
+  /**
    * What to do where no answer came, or the process died during a send, so that the chat may have the message: `"skip"`
    * never sends it twice, `"resend"` leaves no chat out. Default: `"skip"`.
    */
@@ -191,6 +196,10 @@ const rules: Rules<BroadcastOptions> = {
       typeof value === "string" && /^[^\p{Cc}\p{Cs}]+$/u.test(value) && Buffer.byteLength(value) <= 128,
     rule: "1 to 128 characters (bytes, in UTF-8), none of them a control character",
   },
+  uniqueForMs: numberRule(
+    "a number of milliseconds, 1000 or more",
+    (value) => value >= 1000 && value < Infinity,
+  ),
   onUnknown: oneOfRule("skip", "resend"),
   expiresAt: {
     isGood: (value) => timeOf(value) !== undefined,
@@ -253,10 +262,14 @@ export function assertBroadcast<Options extends BroadcastOptions>(
   unknown: readonly string[] = [],
 ): void {
   if (unknown.length === 0) assertMessage(message);
-  const { starBudget, allowPaidBroadcast } = options ?? {};
+  const { starBudget, allowPaidBroadcast, uniqueForMs, broadcastId } = options ?? {};
   const isFree = starBudget !== undefined && allowPaidBroadcast !== true;
-  const freeBudget = isFree ? [`"starBudget" is for a paid broadcast: set allowPaidBroadcast, too`] : [];
-  assertOptions("broadcast", options, checks, [...unknown, ...freeBudget]);
+  const isNameless = uniqueForMs !== undefined && broadcastId === undefined;
+  const alone = [
+    ...isFree ? [`"starBudget" is for a paid broadcast: set allowPaidBroadcast, too`] : [],
+    ...isNameless ? [`"uniqueForMs" is for a broadcast with an id: set broadcastId, too`] : [],
+  ];
+  assertOptions("broadcast", options, checks, [...unknown, ...alone]);
 }
 
 /** When the message is too old, in milliseconds since 1970; `Infinity` where it never is. */

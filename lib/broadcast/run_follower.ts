@@ -60,8 +60,12 @@ export class RunFollower {
     for (;;) {
       request?.options.signal?.throwIfAborted();
       // Asked anew each time: a run of an outage moves to the bot's own ledger.
-      const { ledger, found: run } = await this.#options.ledgers().for(id, waitOf(request));
+      const ledgers = this.#options.ledgers();
+      const { ledger, found: run } = await ledgers.for(id, waitOf(request));
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
+      request?.control.beginning.tell({
+        ...{ broadcastId: id, isRepeated: true, isDurable: ledgers.isDurable(ledger, run) },
+      });
       if (run.state === "finished") return { report: await reportFromRecord(run, ledger), isOurs: false };
       const report = monitor.hasLapsed(run) && this.#canResume(run)
         ? await this.#options.track(this.#takeOver(ledger, run, request))

@@ -1,9 +1,6 @@
 /** Webhooks: Telegram sends updates by itself to a server of any kind, or to AWS Lambda. */
-import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import type { Update } from "grammy/types";
-import { attempt, Lazy } from "../util/async.ts";
 import { registerSecret } from "../util/safe_text.ts";
 import {
   assertNoMistakes,
@@ -13,13 +10,11 @@ import {
   type Rule,
   textRule,
 } from "../util/validate.ts";
-import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adapters.ts";
+import type { Answer, Incoming } from "./webhook_adapters.ts";
+import { createHttpCallback, isSecret, type WebhookCallback } from "./http_callback.ts";
 
-export type { LambdaAnswer, LambdaEvent };
-
-/** Loaded with the first request. */
-const adapters = new Lazy(() => import("./webhook_adapters.ts"));
-
+/** An update of Telegram's is a few kilobytes. */
+const maxBodyBytes = 1_000_000;
 const secretVariable = "TELEGRAM_WEBHOOK_SECRET";
 const secretHeader = "x-telegram-bot-api-secret-token";
 
@@ -48,16 +43,6 @@ const secretRule: Rule = {
   isSecret: true,
 };
 
-/** Handles a request in whichever form it comes. It never throws, and never rejects. */
-export interface WebhookCallback {
-  /** For `Deno.serve`, Bun, Hono and whatever else has web standard requests. */
-  (request: Request): Promise<Response>;
-  /** For `http.createServer` and Express, with a body parser or without. Resolves once the answer is on its way. */
-  (request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** For AWS Lambda behind API Gateway, a function URL or a load balancer. */
-  (event: LambdaEvent, context?: unknown): Promise<LambdaAnswer>;
-}
-
 /**
  * Makes the function to which Telegram's updates go, on a server or on AWS Lambda:
  *
@@ -72,18 +57,7 @@ export interface WebhookCallback {
  */
 export function webhookCallback(bot: UpdateHandler, options: WebhookOptions = {}): WebhookCallback {
   const secret = readSecret(bot, options);
-  const answer = (incoming: Incoming): Promise<Answer> => answerTo(incoming, bot, secret);
-  const callback = async (first: unknown, second?: unknown): Promise<unknown> => {
-    const { fromLambda, fromNode, fromWeb, toLambda, toNode, toWeb } = await adapters.get();
-    if (isNodeResponse(second)) {
-      const request = first as IncomingMessage;
-      return toNode(await answer(fromNode(request)), request, second);
-    }
-    if (isWebRequest(first)) return toWeb(await answer(fromWeb(first)));
-    const event = attempt(() => fromLambda(first as LambdaEvent | undefined), fromLambda(undefined));
-    return toLambda(await answer(event));
-  };
-  return callback as WebhookCallback;
+  return createHttpCallback((incoming) => answerTo(incoming, bot, secret));
 }
 
 async function answerTo(incoming: Incoming, bot: UpdateHandler, secret: string): Promise<Answer> {
@@ -91,11 +65,11 @@ async function answerTo(incoming: Incoming, bot: UpdateHandler, secret: string):
   if (method !== undefined && method !== "POST") {
     return { status: 405, text: "Method Not Allowed", headers: { Allow: "POST" }, isUnread: true };
   }
-  if (!isEqual(incoming.header(secretHeader), secret)) {
+  if (!isSecret(incoming.header(secretHeader), secret)) {
     return { status: 401, text: "Unauthorized", isUnread: true };
   }
   try {
-    const update = parseUpdate(await incoming.body());
+    const update = parseUpdate(await incoming.body(maxBodyBytes));
     if (update === undefined) return { status: 400, text: "Bad Request: this is no update" };
     return await handled(bot, update);
   } catch (error) {
@@ -130,12 +104,6 @@ function parseJson(body: Uint8Array | string): unknown {
   }
 }
 
-/** Takes the same time for any wrong value. */
-function isEqual(given: unknown, secret: string): boolean {
-  const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(typeof given === "string" ? given : ""), digest(secret));
-}
-
 function readSecret(bot: unknown, options: WebhookOptions): string {
   const mistakes = mistakesInNames(options ?? {}, webhookNames, "secretToken");
   if (typeof (bot as UpdateHandler | null | undefined)?.handleUpdate !== "function") {
@@ -149,12 +117,4 @@ function readSecret(bot: unknown, options: WebhookOptions): string {
   assertNoMistakes(mistakes);
   registerSecret(secret);
   return secret ?? "";
-}
-
-function isNodeResponse(value: unknown): value is ServerResponse {
-  return attempt(() => typeof (value as ServerResponse | null | undefined)?.writeHead === "function", false);
-}
-
-function isWebRequest(value: unknown): value is Request {
-  return attempt(() => typeof (value as Request | null | undefined)?.headers?.get === "function", false);
 }

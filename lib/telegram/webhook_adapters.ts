@@ -1,9 +1,6 @@
-/** Requests to a webhook and its answers, in the three forms that servers have for them. */
+/** Requests and their answers, in the three forms that servers have for them. */
 import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
-
-/** An update of Telegram's is a few kilobytes. */
-export const maxBodyBytes = 1_000_000;
 
 /** A request in the common form. */
 export interface Incoming {
@@ -12,7 +9,9 @@ export interface Incoming {
   /** A header by its lower-case name. */
   header(name: string): unknown;
   /** The body: its bytes, its text, or its value if it was parsed already. @throws {TooLargeError} */
-  body(): Promise<unknown>;
+  body(maxBytes: number): Promise<unknown>;
+  /** Whether nothing goes on once it is answered, as on AWS Lambda. Default: false. */
+  readonly isLast?: true;
 }
 
 /** An answer in the common form. */
@@ -25,7 +24,7 @@ export interface Answer {
   readonly isUnread?: true;
 }
 
-/** The body is larger than any update; it was not read to its end. */
+/** The body is larger than is taken; it was not read to its end. */
 export class TooLargeError extends Error {
   override readonly name = "TooLargeError";
 }
@@ -48,11 +47,11 @@ export interface LambdaEvent {
 
 /** What a Lambda function returns. */
 export interface LambdaAnswer {
-  /** 200 where the update is kept. */
+  /** 200 where all is well. */
   readonly statusCode: number;
   /** The content type. */
   readonly headers: Record<string, string>;
-  /** Empty where all is well. */
+  /** For readers of logs. */
   readonly body: string;
 }
 
@@ -62,7 +61,7 @@ export function fromWeb(request: Request): Incoming {
   return {
     method: request.method,
     header,
-    body: () => readAll(request.body ?? [], header("content-length")),
+    body: (maxBytes) => readAll(request.body ?? [], header("content-length"), maxBytes),
   };
 }
 
@@ -73,10 +72,10 @@ export function fromNode(request: IncomingMessage & { readonly body?: unknown })
   return {
     method: request.method,
     header,
-    body: async () => {
-      assertSize(header("content-length"));
+    body: async (maxBytes) => {
+      assertSize(header("content-length"), maxBytes);
       if (isParsed()) return request.body;
-      return await readAll(request.iterator({ destroyOnReturn: false }), 0);
+      return await readAll(request.iterator({ destroyOnReturn: false }), 0, maxBytes);
     },
   };
 }
@@ -89,10 +88,11 @@ export function fromLambda(event: LambdaEvent | undefined): Incoming {
   return {
     method: httpMethod ?? http?.method,
     header: (wanted) => textIn(all.find(([name]) => name.toLowerCase() === wanted)?.[1]),
-    body: async () => {
+    body: async (maxBytes) => {
       const bytes = Buffer.from(body ?? "", isBase64Encoded ? "base64" : "utf8");
-      return await readAll([bytes], bytes.length);
+      return await readAll([bytes], bytes.length, maxBytes);
     },
+    isLast: true,
   };
 }
 
@@ -128,19 +128,20 @@ export function toLambda({ status, text, headers }: Answer): LambdaAnswer {
 async function readAll(
   chunks: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>,
   announcedBytes: unknown,
+  maxBytes: number,
 ): Promise<Uint8Array> {
-  assertSize(announcedBytes);
+  assertSize(announcedBytes, maxBytes);
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of chunks) {
     const part = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
     length += part.length;
-    assertSize(length);
+    assertSize(length, maxBytes);
     parts.push(part);
   }
   return Buffer.concat(parts);
 }
 
-function assertSize(bytes: unknown): void {
-  if (Number(bytes ?? 0) > maxBodyBytes) throw new TooLargeError();
+function assertSize(bytes: unknown, maxBytes: number): void {
+  if (Number(bytes ?? 0) > maxBytes) throw new TooLargeError();
 }

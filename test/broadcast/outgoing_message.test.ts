@@ -307,6 +307,12 @@ test("wrong options are named, with the rule, and nothing is sent", async () => 
       [{ expiresAt: 1_900_000_000 }, /1900000000, which looks like seconds: multiply it by 1000/],
       [{ expiresAt: new Date(1_900_000_000) }, /which looks like seconds/],
       [{ expiresAt: 1.9e15 }, /which looks like microseconds/],
+      [
+        { broadcastId: "a", uniqueForMs: 999 },
+        /"uniqueForMs" must be a number of milliseconds, 1000 or more/,
+      ],
+      [{ broadcastId: "a", uniqueForMs: Infinity }, /"uniqueForMs" must be/],
+      [{ uniqueForMs: 5000 }, /set broadcastId, too/],
       [{ maxAgeMs: 0 }, /"maxAgeMs" must be a number of milliseconds above 0/],
       [{ maxAgeMs: "5" }, /"maxAgeMs" must be/],
       [{ priority: "high" }, /"priority" must be "urgent" or "bulk"/],

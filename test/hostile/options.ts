@@ -125,7 +125,14 @@ const oddFunction = (random: Random): unknown => {
 };
 
 export const broadcastOptions: Readonly<Record<string, unknown>> = {
-  ...{ broadcastId: undefined, onUnknown: "skip", expiresAt: undefined, maxAgeMs: 60_000, priority: "bulk" },
+  ...{
+    broadcastId: undefined,
+    uniqueForMs: undefined,
+    onUnknown: "skip",
+    expiresAt: undefined,
+    maxAgeMs: 60_000,
+    priority: "bulk",
+  },
   ...{ allowPaidBroadcast: false, starBudget: undefined, perChat: () => undefined, filter: () => true },
   ...{ order: "rotating", whenUnreadable: "send", whenLedgerDown: "send", massDeactivation: "proceed" },
   ...{ onProgress: () => {}, signal: undefined },

@@ -5,7 +5,7 @@ import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../../li
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { createDynamoDBClient } from "../../lib/dynamodb/client.ts";
 import { webhookCallback } from "../../lib/telegram/webhook.ts";
-import type { LambdaAnswer, LambdaEvent } from "../../lib/telegram/webhook.ts";
+import type { LambdaAnswer, LambdaEvent } from "../../lib/telegram/http_callback.ts";
 import type { Logger } from "../../lib/util/log.ts";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Disk } from "./disk.ts";

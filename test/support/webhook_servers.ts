@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import type { WebhookCallback } from "../../lib/telegram/webhook.ts";
+import type { WebhookCallback } from "../../lib/telegram/http_callback.ts";
 
 export interface WebhookServer extends AsyncDisposable {
   readonly port: number;

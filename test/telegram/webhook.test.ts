@@ -4,7 +4,8 @@ import { connect, type Socket } from "node:net";
 import process from "node:process";
 import type { Update } from "grammy/types";
 import type { LocalUser } from "../../lib/local/mod.ts";
-import { type LambdaEvent, type UpdateHandler, webhookCallback } from "../../lib/telegram/webhook.ts";
+import type { LambdaEvent } from "../../lib/telegram/http_callback.ts";
+import { type UpdateHandler, webhookCallback } from "../../lib/telegram/webhook.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import {

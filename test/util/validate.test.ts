@@ -48,7 +48,8 @@ async function messageOf(call: () => unknown, kind: Kind = Error): Promise<strin
 }
 
 const broadcastOptions: Fields = {
-  ...{ signal: new AbortController().signal, broadcastId: "b", onUnknown: "skip", expiresAt: 1e12 },
+  ...{ signal: new AbortController().signal, broadcastId: "b", uniqueForMs: 1000, onUnknown: "skip" },
+  expiresAt: 1e12,
   ...{ maxAgeMs: 1, priority: "bulk", allowPaidBroadcast: true, starBudget: 1, perChat: () => undefined },
   ...{ filter: () => true, order: "rotating", whenUnreadable: "send", whenLedgerDown: "send" },
   ...{ massDeactivation: "stop", onProgress: () => {} },
