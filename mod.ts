@@ -18,6 +18,8 @@ export { loadEnvFile } from "./lib/bot/env_file.ts";
 export { MeanReversionTelegramBot } from "./lib/bot/bot.ts";
 export { subscriptions } from "./lib/bot/plugin.ts";
 export { webhookCallback } from "./lib/telegram/webhook.ts";
+export { signalCallback } from "./lib/live/signal_callback.ts";
+export { tradingView, tradingViewMessage } from "./lib/live/trading_view.ts";
 export { bold, code, format, lines } from "./lib/telegram/text.ts";
 
 // Where chats are kept
@@ -53,6 +55,11 @@ export type {
 export type { Decimal, TradingSignal } from "./lib/signals/signal.ts";
 export type { LambdaAnswer, LambdaEvent, WebhookCallback } from "./lib/telegram/http_callback.ts";
 export type { UpdateHandler, WebhookOptions } from "./lib/telegram/webhook.ts";
+export type { MappedSignal } from "./lib/live/signal_body.ts";
+export type { SignalCallbackOptions } from "./lib/live/signal_callback.ts";
+export type { TradingViewOptions } from "./lib/live/trading_view.ts";
+export type { SignalBot } from "./lib/live/signal_sender.ts";
+export type { Alert } from "./lib/live/strategy.ts";
 export type {
   BaseEvent,
   Chat,

@@ -24,6 +24,7 @@ const lazyModules = [
   "lib/chats/middleware.ts",
   "lib/chats/registration.ts",
   "lib/chats/registry.ts",
+  "lib/live/signal_intake.ts",
   "lib/telegram/rate_limit/rate_limiter.ts",
   "lib/telegram/webhook_adapters.ts",
 ];

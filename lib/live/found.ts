@@ -49,12 +49,13 @@ const foundRule: Rule = {
 };
 
 /** A signal may have a `text` among facts of its own. */
-function isMessage(found: unknown): found is BroadcastMessage {
+export function isMessage(found: unknown): found is BroadcastMessage {
   const has = (name: string): boolean => (found as Readonly<Record<string, unknown>>)[name] !== undefined;
   return (has("text") || has("photo")) && !["direction", "entry", "stop", "target"].some(has);
 }
 
-function alertOf(found: string | BroadcastMessage): BroadcastMessage {
+/** The message of an alert. @throws {TypeError | RangeError} If it is none. */
+export function alertOf(found: string | BroadcastMessage): BroadcastMessage {
   const message = typeof found === "string" ? { text: found } : found;
   assertNames("send the alert", message, messageNames);
   assertMessage(message);

@@ -138,10 +138,13 @@ export function lineOf({ strategy, series, found, time }: Finding): string {
   const when = `${toIso(time).slice(0, 16).replace("T", " ")} UTC`;
   const from = `(${strategy}, ${series.timeframe}, ${when})`;
   if (found.kind === "alert") return `Alert of ${series.symbol} ${from}`;
-  const { direction, symbol, size } = found.signal;
-  const [entry, stop, target] = (["entry", "stop", "target"] as const).map((name) =>
-    priceText(found.signal, name)
-  );
+  return `${tradeOf(found.signal)} ${from}`;
+}
+
+/** `LONG BTC-USD at 67250.5, stop 66980, target 67800` */
+export function tradeOf(signal: TradingSignal): string {
+  const { direction, symbol, size } = signal;
+  const [entry, stop, target] = (["entry", "stop", "target"] as const).map((name) => priceText(signal, name));
   const what = [direction.toUpperCase(), size, symbol].filter((each) => each !== undefined).join(" ");
-  return `${what} at ${entry}, stop ${stop}, target ${target} ${from}`;
+  return `${what} at ${entry}, stop ${stop}, target ${target}`;
 }

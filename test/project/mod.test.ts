@@ -24,7 +24,10 @@ test("mod.ts exports these names, and no other", () => {
     "format",
     "lines",
     "loadEnvFile",
+    "signalCallback",
     "subscriptions",
+    "tradingView",
+    "tradingViewMessage",
     "webhookCallback",
   ]);
 });

@@ -6,6 +6,7 @@ import { Bot } from "grammy/web";
 import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { subscriptions } from "../../lib/bot/plugin.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
+import { signalCallback } from "../../lib/live/signal_callback.ts";
 import { webhookCallback } from "../../lib/telegram/webhook.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { clientOn } from "./bot_machine.ts";
@@ -48,6 +49,7 @@ async function useBot(): Promise<void> {
     secretToken: "warm-up-of-a-simulation",
   });
   await webhook(new Request(telegramRoot));
+  await signalCallback(bot, { secret: "warm-up-of-a-simulation", logger })(new Request(telegramRoot));
 
   const theirs = new Bot(token, { client: { apiRoot: telegramRoot, fetch } });
   const subscribers = subscriptions({ storage: new InMemoryChatStorage(), logger });
