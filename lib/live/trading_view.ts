@@ -15,7 +15,6 @@ import {
   textRule,
 } from "../util/validate.ts";
 import type { MappedSignal } from "./signal_body.ts";
-import type { SignalCallbackOptions } from "./signal_callback.ts";
 
 /** What an alert's message does not say. */
 export interface TradingViewOptions {
@@ -54,9 +53,10 @@ const percentRule = (most: number): Rule =>
  * and direction, however often its alert comes.
  * @throws {ConfigError} If an option is unknown or malformed.
  */
-export function tradingView(
-  options: TradingViewOptions = {},
-): Required<Pick<SignalCallbackOptions, "map" | "broadcastId">> {
+export function tradingView(options: TradingViewOptions = {}): {
+  readonly map: (body: unknown) => MappedSignal;
+  readonly broadcastId: (body: unknown) => string | undefined;
+} {
   assertClassOptions<TradingViewOptions>(options, {
     rules: { stopPercent: percentRule(100), targetPercent: percentRule(Infinity) },
   });
