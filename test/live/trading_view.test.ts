@@ -110,7 +110,7 @@ test("what is missing or wrong is named, with the fix", async () => {
   }
 });
 
-test("all alerts of a bar are one; another bar, direction or strategy is another", async () => {
+test("all alerts of a bar are one; another bar, direction or strategy is another", () => {
   const { broadcastId } = tradingView(percents);
   const id = broadcastId(fields());
   assert.is(id, "TradingView My strategy BTCUSD 5m long 2026-11-25T14:00:00Z");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { iamPolicy, startBotApiServer } from "../../lib/local/mod.ts";
-import { type Chat, InMemoryChatStorage } from "../../mod.ts";
+import { type Chat, InMemoryChatStorage, tradingViewMessage } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import { runScript } from "../support/script.ts";
 import { pythonId, pythonItem, startTable } from "../support/storage.ts";
@@ -163,6 +163,11 @@ test("its policy is the one that the tests enforce", () => {
   const second = blocks.filter(({ text }) => text.includes("index/*"));
   const both = iamPolicy("telegram-chats", "telegram-broadcasts");
   assert.equal(second.map(({ text }) => JSON.parse(text) as unknown), [both.Statement[1]]);
+});
+
+test("its message for TradingView is the one that is exported", () => {
+  const blocks = fencedBlocks(read("README.md")).filter(({ text }) => text.includes("{{ticker}}"));
+  assert.equal(blocks.map(({ text }) => text), [tradingViewMessage]);
 });
 
 test("its item has the attributes that a chat is kept with", async () => {
