@@ -17,6 +17,8 @@ import {
 } from "../../lib/local/mod.ts";
 import { drawChart } from "../../lib/signals/chart/mod.ts";
 import { validateSignal } from "../../lib/signals/signal.ts";
+import { signalCallback } from "../../lib/live/signal_callback.ts";
+import { tradingView } from "../../lib/live/trading_view.ts";
 import { webhookCallback } from "../../lib/telegram/webhook.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
@@ -99,6 +101,22 @@ const places: Readonly<Record<string, Place>> = {
     call: (options) => webhookCallback(bot, options),
     options: { secretToken: "secret-of-a-test" },
     required: { secretToken: "secret-of-a-test" },
+    kind: ConfigError,
+    isCheap: true,
+  },
+  "signals by HTTP": {
+    call: (options) => signalCallback(bot, options),
+    options: {
+      ...{ secret: "secret-of-a-test", map: () => undefined, maxAgeMs: 1000, broadcastId: () => "a", logger },
+      clock: systemClock,
+    },
+    required: { secret: "secret-of-a-test" },
+    kind: ConfigError,
+    isCheap: true,
+  },
+  "TradingView's alerts": {
+    call: (options) => tradingView(options),
+    options: { stopPercent: 1, targetPercent: 1 },
     kind: ConfigError,
     isCheap: true,
   },
