@@ -1,14 +1,16 @@
 /** Signals by HTTP: who is let in, what is sent, how often, and what the sender is answered. */
-import { signalCallback, type SignalCallbackOptions } from "../../mod.ts";
+import { signalCallback, type SignalCallbackOptions, type WebhookCallback } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import {
   deadAddress,
   Logs,
+  pause,
   said,
   type Scene,
   type SceneOptions,
   subscribers,
   until,
+  withBot,
   withBotOverHttp,
 } from "../support/bot.ts";
 import { type Kind, kinds, serve, type WebhookServer } from "../support/webhook_servers.ts";
@@ -283,5 +285,64 @@ test("Lambda: everybody has the signal when it is answered", () =>
     assert.equal(ada(), [long]);
     assert.equal([(await post(web, { ...signal, id: "a" })).repeated, ada().length], [true, 1]);
   }));
+
+/** Hands the request over without a server, for virtual time. */
+async function hand(callback: WebhookCallback, body: unknown): Promise<Omit<Answered, "headers">> {
+  const request = new Request("http://signals.test/", {
+    method: "POST",
+    headers: known,
+    body: JSON.stringify(body),
+  });
+  const response = await callback(request);
+  return { status: response.status, ...await response.json() as Omit<Answered, "headers" | "status"> };
+}
+
+const minuteMs = 60_000;
+
+test("an alert without a time that comes for 14 minutes, at two processes, is one; after 15 it is another", async () => {
+  await withBot(async (scene) => {
+    const [ada] = await subscribers(scene, 1);
+    const callbacks = [scene.bot, scene.another()].map((bot) =>
+      signalCallback(bot, { secret, logger: scene.logs })
+    );
+    // So that the time for which its id is unique begins anew on the way.
+    await pause(16 * minuteMs - Date.now() % (15 * minuteMs) + 4 * minuteMs);
+    for (let minute = 0; minute < 15; minute += 2) {
+      for (const callback of callbacks) {
+        assert.ok((await hand(callback, { text: "BTC crosses 60000" })).accepted);
+      }
+      await pause(2 * minuteMs - 1000);
+    }
+    assert.equal(said(ada as never), ["BTC crosses 60000"]);
+    for (const callback of callbacks) await hand(callback, { text: "BTC crosses 60000" });
+    await pause(minuteMs);
+    assert.equal(said(ada as never), ["BTC crosses 60000", "BTC crosses 60000"]);
+  }, made);
+});
+
+test("while Telegram is away it answers 202 after 0.8 s, and the signal goes out when it is back", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, logs } = scene;
+    const [ada] = await subscribers(scene, 1);
+    const fault = server.fault({
+      method: "getMe",
+      times: 1000,
+      answer: { error_code: 502, description: "Bad Gateway" },
+    });
+    const callback = signalCallback(bot, { secret, logger: logs });
+    const since = Date.now();
+    const answer = await hand(callback, { ...signal, id: "a" });
+    assert.equal([answer.status, answer.accepted, Date.now() - since], [202, true, 800]);
+    assert.is((await hand(callback, { ...signal, id: "a" })).repeated, true);
+    await pause(minuteMs);
+    assert.equal(said(ada as never), []);
+    fault.clear();
+    await pause(minuteMs);
+    assert.equal(said(ada as never), [long]);
+    assert.is(logs.of("error", "It is not sent yet").length, 1, "said once");
+    assert.is(logs.of("info", "Signals can be sent again.").length, 1);
+    assert.is((await hand(callback, { ...signal, id: "a" })).status, 200);
+  }, made);
+});
 
 test.run();
