@@ -1,5 +1,4 @@
 /** That a broadcast has begun, as its caller may wait for it; and the ids under which one with `uniqueForMs` may have begun. */
-import { safeError } from "../util/safe_text.ts";
 import { toIso } from "../util/clock.ts";
 
 /** What is known of a broadcast once it has begun. */
@@ -13,29 +12,6 @@ export interface BroadcastBeginning {
    * False without a `broadcastId`, and for what no ledger keeps, such as functions and a photo that is not uploaded.
    */
   readonly isDurable: boolean;
-}
-
-/** A promise of the beginning. Only the first call of `tell()` or `fail()` counts. */
-export class Beginning {
-  readonly promise: Promise<BroadcastBeginning>;
-  #reject: (error: unknown) => void = () => {};
-  tell: (beginning: BroadcastBeginning | Promise<BroadcastBeginning>) => void = () => {};
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.tell = resolve;
-      this.#reject = reject;
-    });
-    // Few wait for it.
-    this.promise.catch(() => {});
-  }
-
-  /** For the `catch()` of the broadcast's own promise: throws the error on, made safe. */
-  readonly fail = (error: unknown): never => {
-    const safe = safeError(error);
-    this.#reject(safe);
-    throw safe;
-  };
 }
 
 /** A name under which a broadcast may have begun, and since when that counts, in milliseconds since 1970. */

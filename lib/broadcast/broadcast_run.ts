@@ -1,10 +1,12 @@
 /** A broadcast under way, as its caller sees it: a promise with pause(), resume() and progress. */
 import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
+import { Deferred } from "../util/async.ts";
 import { type Clock, steady } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { Beginning, type BroadcastBeginning } from "./beginning.ts";
+import { safeError } from "../util/safe_text.ts";
+import type { BroadcastBeginning } from "./beginning.ts";
 import type { BroadcastCounters, BroadcastCounts, BroadcastReport } from "./report.ts";
 
 /** How far a broadcast has come. */
@@ -39,8 +41,7 @@ export interface BroadcastRun extends Promise<BroadcastReport> {
   /** How far it has come. */
   readonly progress: BroadcastProgress;
   /**
-   * Resolves once the broadcast has begun: with a `broadcastId` once the ledger has it, or is known to be down; without one
-   * once its chats are known. Rejects where it fails before.
+   * Resolves once it has begun: the ledger has its id, or is known to be down; without an id, its chats are known. May reject.
    */
   readonly begun: Promise<BroadcastBeginning>;
 }
@@ -72,7 +73,7 @@ const displayRun = createDisplay<BroadcastRun>(async () => {
 
 /** Connects the caller's pause(), resume(), progress and begun with the run. */
 export class PauseControl {
-  readonly beginning: Beginning = new Beginning();
+  readonly beginning: Deferred<BroadcastBeginning> = new Deferred();
   #isPaused = false;
   #onChange = (): void => {};
   readonly #waiting = new Set<() => void>();
@@ -117,12 +118,16 @@ export class PauseControl {
 /** Runs the task, and gives its promise with pause(), resume(), progress and begun. */
 export function createRunHandle(task: (control: PauseControl) => Promise<BroadcastReport>): BroadcastRun {
   const control = new PauseControl();
-  const { beginning } = control;
-  const run: BroadcastRun = Object.defineProperties(task(control).catch(beginning.fail), {
+  const report = task(control).catch((error) => {
+    const safe = safeError(error);
+    control.beginning.reject(safe);
+    throw safe;
+  });
+  const run: BroadcastRun = Object.defineProperties(report, {
     pause: { value: () => void (control.isPaused = true) },
     resume: { value: () => void (control.isPaused = false) },
     progress: { get: () => control.progress },
-    begun: { value: beginning.promise },
+    begun: { value: control.beginning.promise },
   }) as BroadcastRun;
   return displayRun(run);
 }

@@ -131,7 +131,7 @@ export class Broadcaster {
       .find(({ run, countsFrom }) => run !== undefined && run.startedAt > countsFrom)?.run;
     if (running === undefined) return await this.#share(names, request, waitMs);
     const { control, report } = running;
-    request.control.beginning.tell(
+    request.control.beginning.resolve(
       control.beginning.promise.then((begun) => ({ ...begun, isRepeated: true })),
     );
     return await report;

@@ -21,7 +21,7 @@ export async function runPlain(request: BroadcastRequest, deps: BroadcastDeps): 
     const { ids, filter } = recipients;
     const order = { start: startOf(request, ids, () => deps.clock.random()), values: filter?.values };
     const queue = new RecipientQueue({ ids, order });
-    request.control.beginning.tell({ broadcastId: undefined, isRepeated: false, isDurable: false });
+    request.control.beginning.resolve({ broadcastId: undefined, isRepeated: false, isDurable: false });
     const report = await runBroadcast(createRun(request, deps, recipients, queue));
     if (report === undefined) throw new Error("unreachable: without a ledger nobody takes a run over");
     return report;
@@ -54,7 +54,7 @@ export async function beginRun(
     const begun = await beginIn(ledger, recordOf(id, run, window, total), run, ledgers);
     if (begun === undefined) return undefined;
     const isDurable = ledgers.isDurable(begun.ledger, begun.record);
-    request.control.beginning.tell({ broadcastId: id, isRepeated: false, isDurable });
+    request.control.beginning.resolve({ broadcastId: id, isRepeated: false, isDurable });
     return await runBroadcast(run, { ...begun, window, continueHere: continueHereWith(ledgers, request) });
   } finally {
     recipients.close();

@@ -63,7 +63,7 @@ export class RunFollower {
       const ledgers = this.#options.ledgers();
       const { ledger, found: run } = await ledgers.for(id, waitOf(request));
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
-      request?.control.beginning.tell({
+      request?.control.beginning.resolve({
         ...{ broadcastId: id, isRepeated: true, isDurable: ledgers.isDurable(ledger, run) },
       });
       if (run.state === "finished") return { report: await reportFromRecord(run, ledger), isOurs: false };

@@ -1,7 +1,7 @@
 /** A function that answers requests in whichever form a server has them; and the secret that lets one in. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Lazy } from "../util/async.ts";
+import { attempt, Lazy } from "../util/async.ts";
 import type { Answer, Incoming, LambdaAnswer, LambdaEvent } from "./webhook_adapters.ts";
 
 export type { LambdaAnswer, LambdaEvent };
@@ -28,7 +28,8 @@ export function createHttpCallback(answer: (incoming: Incoming) => Promise<Answe
       return toNode(await answer(fromNode(request)), request, second);
     }
     if (isWebRequest(first)) return toWeb(await answer(fromWeb(first)));
-    return toLambda(await answer(fromLambda(first as LambdaEvent | undefined)));
+    const event = attempt(() => fromLambda(first as LambdaEvent | undefined), fromLambda(undefined));
+    return toLambda(await answer(event));
   };
   return callback as WebhookCallback;
 }
@@ -40,9 +41,9 @@ export function isSecret(given: unknown, secret: string): boolean {
 }
 
 function isNodeResponse(value: unknown): value is ServerResponse {
-  return typeof (value as ServerResponse | null | undefined)?.writeHead === "function";
+  return attempt(() => typeof (value as ServerResponse | null | undefined)?.writeHead === "function", false);
 }
 
 function isWebRequest(value: unknown): value is Request {
-  return typeof (value as Request | null | undefined)?.headers?.get === "function";
+  return attempt(() => typeof (value as Request | null | undefined)?.headers?.get === "function", false);
 }

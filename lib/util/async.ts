@@ -27,6 +27,21 @@ export class Lazy<T> {
   }
 }
 
+/** A promise that is settled from outside, once. Nobody has to wait for it. */
+export class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve: (value: T | Promise<T>) => void = () => {};
+  reject: (error: unknown) => void = () => {};
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.promise.catch(() => {});
+  }
+}
+
 /** What a task gives, or another value where it fails: objects of others have getters and methods that may. */
 export function attempt<T>(task: () => T, otherwise: T): T {
   try {

@@ -34,8 +34,11 @@ export function registerToken(token: string): void {
 
 /** What looks like a secret, and what is shown in its place. None is looked for in the middle of a longer run of its letters. */
 const shapes: readonly (readonly [RegExp, string])[] = [
-  // A bot's token, and its colon as URLs, HTML and JSON have it.
-  [/(?<!\d)\d{6,20}(?:\\?:|%(?:25){0,9}3A|&#(?:58|x3a);|\\u003a)[A-Za-z0-9_-]{20,}/gi, "<token>"],
+  // A bot's token, and its colon as URLs, HTML and JSON have it. A short number with a word is one only if it begins as all do.
+  [
+    /(?<!\d)(?:\d{6,20}|\d{1,5}(?=[^\sA]{1,30}AA))(?:\\?:|%(?:25){0,9}3A|&#(?:58|x3a);|\\u003a)[A-Za-z0-9_-]{20,}/gi,
+    "<token>",
+  ],
   // What a header tells a server or a proxy.
   [/(?<=\b(?:Basic|Bearer)\s)(?=[^\s\d=]{0,200}[\d=])[A-Za-z0-9+/=._~-]{8,}/g, "<credentials>"],
   // A name and a password in a URL, or in what was meant to be one: a password may hold what ends a host. A port does not.
