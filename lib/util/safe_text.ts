@@ -28,6 +28,8 @@ export function registerSecret(secret: string | undefined, shownAs: string = "<s
 
 /** The same for a bot's token, whose second part alone is as good as the whole. */
 export function registerToken(token: string): void {
+  // A word that stands in a token's place is none.
+  if (token.length < 20) return;
   registerSecret(token, "<token>");
   registerSecret(token.split(":")[1], "<token>");
 }
