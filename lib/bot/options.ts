@@ -160,7 +160,7 @@ const rules: Rules<BotOptions> = {
       redact(value) === value,
     rule:
       "an http or https address, as a text, without a / or the token at its end, and without a name and a password",
-    isSecret: (value) => String(value).includes("@"),
+    isSecret: (value) => /[@?#]/.test(String(value)),
   },
 };
 

@@ -14,6 +14,7 @@ import { botOptionNames } from "../util/option_owners.ts";
 import {
   anything,
   assertOptions,
+  assertReadable,
   assertValue,
   type Checks,
   functionRule,
@@ -348,9 +349,9 @@ export function startBroadcast(
   options: BroadcastOptions,
   { clock, broadcaster }: Pick<SenderOptions, "clock" | "broadcaster">,
 ): BroadcastRun {
-  const plain = typeof message === "string" ? { text: message } : copyOf(message);
-  const now = clock.now();
   return createRunHandle(async (control) => {
+    const plain = typeof message === "string" ? { text: message } : copyOf(message);
+    const now = clock.now();
     assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));
     return await (await broadcaster()).send(plain, options, now, control);
   });
@@ -359,6 +360,7 @@ export function startBroadcast(
 /** Reads the parts, which may be getters of a class, as formatting libraries have them: a spread would lose these. */
 function copyOf(message: BroadcastMessage): BroadcastMessage {
   if (typeof message !== "object" || message === null) return message;
+  assertReadable("broadcast", "the message", message, messageParts);
   const { text, entities, photo } = message;
   return { text, ...entities === undefined ? {} : { entities }, ...photo === undefined ? {} : { photo } };
 }

@@ -64,14 +64,15 @@ export class LineFile {
     const entries = lines.map((line) => entryOf(line, isEntry));
     const other = entries.find((entry) => entry?.botId !== undefined && entry.botId !== botId);
     if (other !== undefined) throw this.#refusal(`is of the bot ${other.botId}, and this one is ${botId}`);
-    const isOwn = entries.some((entry) => entry !== undefined) || lines.every((line) => isRest(line, botId));
+    const isProven = entries.some((entry) => entry !== undefined);
+    const isOwn = isProven || lines.every((line) => isRest(line, botId));
     if (!isOwn) throw this.#refusal("holds something else");
     await makePrivate(this.#file, this.#options);
     this.#size = bytes.length;
     // Of a last line without an end that this bot has begun, nobody was told that it is kept.
     this.#unreadable = lines.filter((line, index) =>
       line.length > 0 && entries[index] === undefined &&
-      !(index === lines.length - 1 && isRest(line, botId) && !line.includes(0))
+      !(isProven && index === lines.length - 1 && isRest(line, botId) && !line.includes(0))
     );
     return {
       entries: entries.flatMap((entry) => entry === undefined ? [] : [entry.value]),

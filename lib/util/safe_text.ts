@@ -36,9 +36,9 @@ export function registerToken(token: string): void {
 
 /** What looks like a secret, and what is shown in its place. None is looked for in the middle of a longer run of its letters. */
 const shapes: readonly (readonly [RegExp, string])[] = [
-  // A bot's token, and its colon as URLs, HTML and JSON have it. A short number with a word is one only if it begins as all do.
+  // A bot's token, which begins with AA behind its colon; and the colon as URLs, HTML and JSON have it.
   [
-    /(?<!\d)(?:\d{6,20}|\d{1,5}(?=[^\sA]{1,30}AA))(?:\\?:|%(?:25){0,9}3A|&#(?:58|x3a);|\\u003a)[A-Za-z0-9_-]{20,}/gi,
+    /(?<!\d)\d{1,20}(?:\\?:|%(?:25){0,9}3[Aa]|&#(?:58|[xX]3[aA]);|\\u003[aA])AA[A-Za-z0-9_-]{18,}/g,
     "<token>",
   ],
   // What a header tells a server or a proxy.

@@ -178,8 +178,7 @@ export function assertOptions<T>(
     refuse(action, [mistakeIn(subject, given, { isGood: isObject, rule })], Refusal);
   }
   const object = given as Readonly<Record<string, unknown>>;
-  const unreadable = firstUnreadable(object, Object.keys(rules));
-  if (unreadable !== undefined) refuse(action, [`${subject} cannot be read${unreadable}`], Refusal);
+  assertReadable(action, subject, object, Object.keys(rules), Refusal);
   const table = Object.entries<Rule>(rules);
   const unknown = [...found, ...unknownNames(given, { ...names, known: Object.keys(rules) })];
   // What is missing where a name is misspelt is there under the wrong name.
@@ -191,15 +190,21 @@ export function assertOptions<T>(
   refuse(action, [...unknown, ...mistakes], Kind);
 }
 
-/** What fails of an object of the user's when it is looked at: one with getters, or a Proxy. */
-function firstUnreadable(
-  given: Readonly<Record<string, unknown>>,
+/** Refuses an object whose properties cannot be read: one with getters that throw, or a Proxy. */
+export function assertReadable(
+  action: string,
+  subject: string,
+  given: object,
   names: readonly string[],
-): string | undefined {
+  Refusal?: ErrorClass,
+): void {
+  const object = given as Readonly<Record<string, unknown>>;
   const fails = (look: () => unknown): boolean => attempt(() => (look(), false), true);
-  if (fails(() => Object.keys(given))) return "";
-  const name = [...names, ...Object.keys(given)].find((each) => fails(() => given[each]));
-  return name && `: its ${shownName(name)} fails`;
+  if (fails(() => Object.keys(object))) refuse(action, [`${subject} cannot be read`], Refusal);
+  const name = [...names, ...Object.keys(object)].find((each) => fails(() => object[each]));
+  if (name !== undefined) {
+    refuse(action, [`${subject} cannot be read: its ${shownName(name)} fails`], Refusal);
+  }
 }
 
 export function assertValue(action: string, name: string, value: unknown, rule: Rule): void {

@@ -1,5 +1,6 @@
 /** Many strategies on many symbols: what a candle costs, beside a bare loop that calls the same functions. */
 import process from "node:process";
+import timers from "node:timers";
 import { runStrategies } from "../../lib/live/runner.ts";
 import type { SignalBot } from "../../lib/live/signal_sender.ts";
 import type { Strategy, StrategyContext } from "../../lib/live/strategy.ts";
@@ -91,7 +92,7 @@ async function measureOurs(all: readonly Candle[][]): Promise<Measured> {
 }
 
 async function untilCalled(calls: () => number, wanted: number): Promise<void> {
-  while (calls() < wanted) await new Promise((resolve) => setImmediate(resolve));
+  while (calls() < wanted) await new Promise((resolve) => timers.setImmediate(resolve));
 }
 
 /** Keeps the same windows, and calls the same functions. */

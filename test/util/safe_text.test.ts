@@ -529,6 +529,8 @@ units("redact() knows by its shape what is a secret, and what is none", () => {
     "the basic signals of a bearer market",
     "Basic strategies, and Bearer certificates.",
     "chat 42:mean_reversion_bollinger_5m",
+    "20261127:BTCUSD_mean_reversion_long, src/foo.ts:12:veryLongFunctionNameOfMine",
+    "arn:aws:iam::123456789012:role-with-a-long-name-of-20",
     "/home/Ann/projects/telegram2/signals/lib",
     "/home/ada/projects/signals/src/strategies/mean",
     "12:30:45 arn:aws:dynamodb:eu-west-1:123456789012:table/telegram-chats",

@@ -23,6 +23,7 @@ import { webhookCallback } from "../../lib/telegram/webhook.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
+import { failureOf } from "../support/storage.ts";
 import { Logs, withBot } from "../support/bot.ts";
 import { someCandles } from "../support/charts.ts";
 import { clientAt } from "../support/client.ts";
@@ -677,6 +678,27 @@ for (const [what, value] of Object.entries(unshowable)) {
     }
   });
 }
+
+test("a message or a signal that cannot be read is refused, and its error is not the user's", async () => {
+  const fails = {
+    get: (): never => {
+      throw new Error("boom");
+    },
+    enumerable: true,
+  };
+  for (const name of ["text", "photo", "entities"]) {
+    const message = Object.defineProperty({ text: "x" }, name, { ...fails, configurable: true });
+    assert.is(
+      (await failureOf(bot.broadcast(message))).message,
+      `Cannot broadcast as the message cannot be read: its ${name} fails`,
+    );
+  }
+  const broken = Object.defineProperty({ ...signal }, "stop", fails);
+  assert.is(
+    (await failureOf(bot.sendSignal(broken))).message,
+    "Cannot use the signal as it cannot be read: its stop fails",
+  );
+});
 
 test("a name in userInfo that is a token is not shown", async () => {
   const message = await messageOf(
