@@ -12,6 +12,7 @@ import {
 } from "./backtest/options.ts";
 import { replay, type Replayed } from "./backtest/replay.ts";
 import { BacktestReport } from "./backtest/report.ts";
+import type { Instrument } from "./feed.ts";
 import type { Series } from "./found.ts";
 import type { Strategy } from "./strategy.ts";
 import { timeframeMs, timeframes } from "./timeframe.ts";
@@ -49,7 +50,10 @@ export async function backtest(options: BacktestOptions): Promise<BacktestReport
   for (const series of resolved.series) {
     const strategies = resolved.strategies.filter((strategy) => wants(strategy, series));
     const candles = await candlesOf(series, strategies, resolved, now);
-    for (const strategy of strategies) replayed.push(await played(strategy, series, candles, resolved));
+    const instrument = await instrumentOf(series, resolved);
+    for (const strategy of strategies) {
+      replayed.push(await played({ strategy, series, instrument, all: candles }, resolved));
+    }
   }
   return new BacktestReport({ replayed, settings: resolved.settings, caution: feed?.caution });
 }
@@ -83,13 +87,24 @@ async function candlesOf(
   }
 }
 
+/** The steps of its prices and amounts, which its figures hardly depend on: where they cannot be had, it does without. */
+async function instrumentOf({ symbol }: Series, { source, signal }: ResolvedBacktest): Promise<Instrument> {
+  if (!("feed" in source) || source.feed.instrument === undefined) return {};
+  return await source.feed.instrument({ symbol, signal }).catch(() => ({}));
+}
+
 /** A live start plays the `warmUp` candles before its first new one, too, and each of them needs as many. */
 const beforeFirst = (warmUp: number): number => 2 * warmUp - 1;
 
+interface Play {
+  readonly strategy: Strategy;
+  readonly series: Series;
+  readonly instrument: Instrument;
+  readonly all: readonly Candle[];
+}
+
 async function played(
-  strategy: Strategy,
-  series: Series,
-  all: readonly Candle[],
+  { strategy, series, instrument, all }: Play,
   { source, settings, signal }: ResolvedBacktest,
 ): Promise<Replayed> {
   const from = firstTime(source);
@@ -109,7 +124,7 @@ async function played(
         `here are ${candles.length}`,
     );
   }
-  return await replay({ strategy, series, candles, from, settings, signal });
+  return await replay({ strategy, series, instrument, candles, from, settings, signal });
 }
 
 const firstTime = (source: CandleSource): number => "feed" in source ? source.from : -Infinity;

@@ -2,14 +2,28 @@
 import type { Candle } from "../signals/candle.ts";
 import type { Timeframe } from "./timeframe.ts";
 
-/** Which candles are wanted. */
-export interface CandleRequest {
+/** What a market says of an instrument, as far as it says it. */
+export interface Instrument {
+  /** The smallest step of a price, in plain digits: `"0.01"`. */
+  readonly tickSize?: string | undefined;
+  /** The smallest step of an amount, in plain digits: `"0.0001"`. */
+  readonly sizeStep?: string | undefined;
+  /** What prices are in: `"USD"`. */
+  readonly currency?: string | undefined;
+}
+
+/** Which instrument is asked about. */
+export interface InstrumentRequest {
   /** The instrument, as the market calls it: `"BTC-USD"`. */
   readonly symbol: string;
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Which candles are wanted. */
+export interface CandleRequest extends InstrumentRequest {
   /** The length of the candles. */
   readonly timeframe: Timeframe;
-  /** Aborts when nobody wants them any more. */
-  readonly signal: AbortSignal;
 }
 
 /** Which candles of the past are wanted. */
@@ -31,13 +45,18 @@ export interface LiveRequest extends CandleRequest {
 export interface CandleFeed {
   /** What it is called in log lines: `"Coinbase"`. */
   readonly name: string;
-  /** A warning for the readers of its signals: `"synthetic data, not a market"`. Default: none. */
+  /**
+   * A warning for the readers of its signals: `"synthetic data, not a market"`. Such signals have ids of their own, which take
+   * no real one's place. Default: none.
+   */
   readonly caution?: string | undefined;
   /**
    * The market's own time, in milliseconds since 1970: by it a candle is new, or too old. A market that is replayed says when
    * its candles were new. Default: the machine's clock.
    */
   now?(): number;
+  /** The steps of an instrument's prices and amounts. Default: nothing is known of them. */
+  instrument?(request: InstrumentRequest): Promise<Instrument>;
   /**
    * The newest candles, or as many of them as there are.
    * @throws {ConfigError} If there is no such symbol: it is not asked for again.

@@ -3,7 +3,8 @@ import { type Candle, validateCandles } from "../signals/candle.ts";
 import { backoffMs } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
-import type { CandleFeed, FeedError } from "./feed.ts";
+import type { Logger } from "../util/log.ts";
+import type { CandleFeed, FeedError, Instrument } from "./feed.ts";
 import type { Series } from "./found.ts";
 import type { TroubleLog } from "./trouble_log.ts";
 
@@ -14,8 +15,9 @@ export interface MarketSeriesOptions {
   readonly count: number;
   readonly clock: Clock;
   readonly troubles: TroubleLog;
+  readonly logger: Logger;
   /** Called with the candles that are kept, of which the last one is new; the next one waits until it resolves. */
-  readonly onCandle: (candles: readonly Candle[]) => Promise<void>;
+  readonly onCandle: (candles: readonly Candle[], instrument: Instrument) => Promise<void>;
   /** Ends it. */
   readonly signal: AbortSignal;
 }
@@ -27,6 +29,9 @@ export class MarketSeries {
   /** The newest, ascending. */
   readonly #candles: Candle[] = [];
   #failures = 0;
+  #instrument: Instrument | undefined;
+  #isAsking = false;
+  #hasWarned = false;
 
   constructor(options: MarketSeriesOptions) {
     this.#options = options;
@@ -52,7 +57,10 @@ export class MarketSeries {
 
   async #readHistory(): Promise<void> {
     const { feed, series, count, signal } = this.#options;
-    const candles = await feed.history({ ...series, count, signal });
+    const [candles] = await Promise.all([
+      feed.history({ ...series, count, signal }),
+      this.#readInstrument(),
+    ]);
     if (candles.length > 1) validateCandles(candles);
     this.#succeeded();
     for (const candle of candles) await this.#take(candle);
@@ -64,7 +72,30 @@ export class MarketSeries {
     for await (const candle of feed.live({ ...series, after, signal })) {
       signal.throwIfAborted();
       this.#succeeded();
+      this.#readInstrument().catch(() => {});
       await this.#take(candle);
+    }
+  }
+
+  /** Candles do not wait for it: where it cannot be had, it is asked for again with the next new one. */
+  async #readInstrument(): Promise<void> {
+    const { feed, series: { symbol }, logger, signal } = this.#options;
+    if (feed.instrument === undefined || this.#instrument !== undefined || this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      this.#instrument = await feed.instrument({ symbol, signal });
+    } catch (error) {
+      if (signal.aborted || (error as Error).name === "ConfigError") throw error;
+      const reason = messageOf(error).replace(/\.$/, "");
+      if (!this.#hasWarned) {
+        logger.warn(
+          `The steps of ${symbol}'s prices and amounts cannot be had from ${feed.name}: ${reason}. ` +
+            "Strategies go on without them.",
+        );
+      }
+      this.#hasWarned = true;
+    } finally {
+      this.#isAsking = false;
     }
   }
 
@@ -80,7 +111,7 @@ export class MarketSeries {
     }
     candles.push(candle);
     if (candles.length > count) candles.shift();
-    await onCandle(candles);
+    await onCandle(candles, this.#instrument ?? {});
   }
 
   #succeeded(): void {

@@ -1,4 +1,5 @@
 /** Runs strategies: takes candles from a feed, calls the strategies with them, and sends what they find to the subscribers. */
+import { Buffer } from "node:buffer";
 import { setMaxListeners } from "node:events";
 import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Candle } from "../signals/candle.ts";
@@ -13,14 +14,15 @@ import {
   functionRule,
   loggerRule,
   methodsRule,
+  numberRule,
   oneOfRule,
   type Rule,
   trueOrFalse,
 } from "../util/validate.ts";
-import type { CandleFeed } from "./feed.ts";
+import type { CandleFeed, Instrument } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
 import { MarketSeries } from "./market_series.ts";
-import { type Finding, isIdTooLong, lineOf, type SignalBot, SignalSender } from "./signal_sender.ts";
+import { type Finding, lineOf, mostBytesOfNames, type SignalBot, SignalSender } from "./signal_sender.ts";
 import { longestFreshMs, type Strategy } from "./strategy.ts";
 import { assertStrategies } from "./strategy_checks.ts";
 import { StrategySeries } from "./strategy_series.ts";
@@ -37,6 +39,11 @@ export interface RunStrategiesOptions {
   readonly strategies: readonly Strategy[];
   /** Stops them. Default: `stop()` alone does. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Sends to this chat alone, under ids of their own, so that nothing is taken from the others: a dry run. The chat's id, of
+   * one that is subscribed. Default: to every subscribed chat.
+   */
+  readonly onlyTo?: number | undefined;
   /** Draws signals into their candles; see `candles` of `sendSignal()` for the packages that it needs. Default: false. */
   readonly charts?: boolean | undefined;
   /**
@@ -91,6 +98,7 @@ const checks: Checks<RunStrategiesOptions> = {
       isRequired: true,
     },
     signal: methodsRule("an AbortSignal", "throwIfAborted"),
+    onlyTo: numberRule("a chat's id, a whole number", Number.isSafeInteger),
     charts: trueOrFalse,
     similar: similarRule,
     onUnknown: oneOfRule("skip", "resend"),
@@ -119,9 +127,9 @@ export function runStrategies(options: RunStrategiesOptions): StrategyRun {
   assertOptions("run the strategies", options, checks);
   assertStrategies("run", options.strategies);
   for (const { strategy, series } of allSeries(options.strategies)) {
-    if (!isIdTooLong(strategy.name, series)) continue;
+    if (Buffer.byteLength(strategy.name + series.symbol) <= mostBytesOfNames) continue;
     throw new RangeError(
-      `Cannot run the strategies as a name and a symbol must have 90 bytes together at most: ` +
+      `Cannot run the strategies as a name and a symbol must have ${mostBytesOfNames} bytes together at most: ` +
         `${JSON.stringify(strategy.name)} and ${JSON.stringify(series.symbol)} have more`,
     );
   }
@@ -131,6 +139,12 @@ export function runStrategies(options: RunStrategiesOptions): StrategyRun {
 interface Member {
   readonly strategy: Strategy;
   readonly series: Series;
+}
+
+/** What has a strategy called with a candle. */
+interface Player extends Member {
+  readonly calls: StrategySeries;
+  readonly instrument: Instrument;
 }
 
 function allSeries(strategies: readonly Strategy[]): Member[] {
@@ -174,7 +188,7 @@ export class StrategyRun {
   /** @ignore Made by `runStrategies()`. */
   constructor(options: RunStrategiesOptions) {
     this.#options = options;
-    const { bot, feed, strategies, charts = false, onUnknown } = options;
+    const { bot, feed, strategies, charts = false, onUnknown, onlyTo } = options;
     const { clock = systemClock, logger = consoleLogger } = options;
     this.#clock = clock;
     this.#logger = createSafeLogger(logger);
@@ -183,7 +197,7 @@ export class StrategyRun {
     this.#strategyTroubles = new TroubleLog(this.#logger, "All strategies work again.");
     this.#marketTroubles = new TroubleLog(this.#logger, `Candles come from ${feed.name} again.`);
     this.#sender = new SignalSender({
-      ...{ bot, charts, onUnknown, caution: feed.caution, clock, logger: this.#logger, signal },
+      ...{ bot, feed, charts, onUnknown, onlyTo, clock, logger: this.#logger, signal },
       onSent: (finding, report) => this.#onSent(finding, report),
     });
     const stop = (): void => this.#stopping.abort();
@@ -235,12 +249,12 @@ export class StrategyRun {
       }),
     }));
     const market = new MarketSeries({
-      ...{ feed, series, clock: this.#clock, troubles: this.#marketTroubles, signal },
+      ...{ feed, series, clock: this.#clock, logger: this.#logger, troubles: this.#marketTroubles, signal },
       // A start plays the last `warmUp` candles, each of which needs as many.
       count: Math.max(...members.map(({ strategy }) => 2 * strategy.warmUp)),
-      onCandle: async (candles) => {
+      onCandle: async (candles, instrument) => {
         for (const { strategy, calls } of running) {
-          if (candles.length >= strategy.warmUp) this.#play(strategy, series, calls, candles);
+          if (candles.length >= strategy.warmUp) this.#play({ strategy, series, calls, instrument }, candles);
         }
         while (this.#calls.size > callsAtMost) await Promise.race(this.#calls);
       },
@@ -248,7 +262,7 @@ export class StrategyRun {
     await market.follow();
   }
 
-  #play(strategy: Strategy, series: Series, calls: StrategySeries, all: readonly Candle[]): void {
+  #play({ strategy, series, calls, instrument }: Player, all: readonly Candle[]): void {
     const candle = all.at(-1) as Candle;
     const candles = all.slice(-strategy.warmUp);
     const freshMs = strategy.maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(series.timeframe));
@@ -262,7 +276,7 @@ export class StrategyRun {
       const isWanted = !this.#isSimilar(finding, isLive) && isLive;
       return isWanted ? this.#sender.send(finding) : undefined;
     };
-    const found = calls.call({ candle, candles, isLive });
+    const found = calls.call({ candle, candles, instrument, isLive });
     if (found instanceof Promise) this.#track(found.then(take));
     else this.#track(take(found));
   }

@@ -1,8 +1,9 @@
 /** Sends what strategies find: each once, whatever dies, and nothing that is too old. */
-import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import type { BroadcastRun } from "../broadcast/broadcast_run.ts";
 import type { BroadcastMessage, BroadcastOptions, SignalOptions } from "../broadcast/options.ts";
 import type { BroadcastReport } from "../broadcast/report.ts";
+import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
 import { backoffMs } from "../util/async.ts";
@@ -10,6 +11,7 @@ import type { Clock } from "../util/clock.ts";
 import { toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import type { CandleFeed } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
 import { TroubleLog } from "./trouble_log.ts";
 
@@ -38,7 +40,9 @@ export interface SignalSenderOptions {
   readonly bot: SignalBot;
   readonly charts: boolean;
   readonly onUnknown: "skip" | "resend" | undefined;
-  readonly caution: string | undefined;
+  /** The chat that is written to; every subscribed one without it. */
+  readonly onlyTo: number | undefined;
+  readonly feed: Pick<CandleFeed, "name" | "caution">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onSent: (finding: Finding, report: BroadcastReport) => void;
@@ -52,9 +56,16 @@ export class SignalSender {
   readonly #options: SignalSenderOptions;
   readonly #troubles: TroubleLog;
   readonly #underWay = new Set<Promise<void>>();
+  /** Tells the ids of signals that are no real ones from those that are. */
+  readonly #idSuffix: string;
 
   constructor(options: SignalSenderOptions) {
+    const { feed, onlyTo } = options;
     this.#options = options;
+    this.#idSuffix = [
+      feed.caution === undefined ? "" : ` ${hash(feed.name)}`,
+      onlyTo === undefined ? "" : ` ${hash(String(onlyTo))}`,
+    ].join("");
     this.#troubles = new TroubleLog(options.logger, "Signals can be sent again.");
   }
 
@@ -75,7 +86,7 @@ export class SignalSender {
 
   async #send(finding: Finding): Promise<void> {
     const { clock, logger, onSent, signal } = this.#options;
-    const id = idOf(finding);
+    const id = idOf(finding) + this.#idSuffix;
     for (let attempt = 0; clock.now() < finding.expiresAt; attempt++) {
       try {
         const report = await this.#run(finding, id);
@@ -100,8 +111,9 @@ export class SignalSender {
   }
 
   #run({ found, candles, expiresAt }: Finding, broadcastId: string): BroadcastRun {
-    const { bot, charts, onUnknown, caution } = this.#options;
-    const options = { broadcastId, expiresAt, onUnknown };
+    const { bot, charts, onUnknown, onlyTo, feed: { caution } } = this.#options;
+    const isMeant = ({ chat_id }: Chat): boolean => chat_id === onlyTo;
+    const options = { broadcastId, expiresAt, onUnknown, ...onlyTo !== undefined && { filter: isMeant } };
     if (found.kind === "alert") {
       const text = caution === undefined ? found.message.text : `${found.message.text}\n\n${caution}`;
       return bot.broadcast({ ...found.message, text }, {
@@ -117,13 +129,15 @@ export class SignalSender {
 }
 
 /** The same for the same candle, whoever finds it. */
-export function idOf({ strategy, series, time }: Pick<Finding, "strategy" | "series" | "time">): string {
+function idOf({ strategy, series, time }: Finding): string {
   return `${strategy} ${series.symbol} ${series.timeframe} ${toIso(time)}`;
 }
 
-/** Whether an id of this strategy and series has too many bytes for a broadcast. */
-export function isIdTooLong(strategy: string, series: Series): boolean {
-  return Buffer.byteLength(idOf({ strategy, series, time: 0 })) > 128;
+/** An id has 128 bytes at most, of which a timeframe, a time and two suffixes need up to 48. */
+export const mostBytesOfNames = 80;
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }
 
 /** A retry does not mend these. By their names, as another copy of this package may have thrown them. */

@@ -2,6 +2,7 @@
 import type { BroadcastMessage } from "../broadcast/options.ts";
 import type { Candle } from "../signals/candle.ts";
 import type { TradingSignal } from "../signals/signal.ts";
+import type { Instrument } from "./feed.ts";
 import type { Timeframe } from "./timeframe.ts";
 
 /**
@@ -62,6 +63,8 @@ export interface StrategyContext {
   readonly symbol: string;
   /** The length of the candles. */
   readonly timeframe: Timeframe;
+  /** The steps of its prices and amounts, as far as the market says them. */
+  readonly instrument: Instrument;
   /** When the newest candle closed, in milliseconds since 1970. */
   readonly time: number;
   /**

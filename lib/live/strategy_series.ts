@@ -4,6 +4,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { deadline, DeadlineError } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
+import type { Instrument } from "./feed.ts";
 import { completed, type Found, type Series } from "./found.ts";
 import { exitAt, type Levels, levelsOf } from "./outcome.ts";
 import type { Strategy, StrategyContext } from "./strategy.ts";
@@ -26,6 +27,7 @@ export interface Call {
   readonly candle: Candle;
   /** The last `warmUp` candles. */
   readonly candles: readonly Candle[];
+  readonly instrument: Instrument;
   readonly isLive: boolean;
 }
 
@@ -93,10 +95,10 @@ export class StrategySeries {
     );
   }
 
-  #contextOf({ candle, isLive }: Call): CallContext {
+  #contextOf({ candle, instrument, isLive }: Call): CallContext {
     const { series: { symbol, timeframe }, explain } = this.#options;
     return new CallContext({
-      ...{ symbol, timeframe, isLive, time: closeTime(candle, timeframe) },
+      ...{ symbol, timeframe, instrument, isLive, time: closeTime(candle, timeframe) },
       openSignal: this.#open?.found.signal,
       explain: (text) => isLive ? explain?.(`${this.#name}: ${text}`) : undefined,
     });
@@ -111,19 +113,21 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 class CallContext implements StrategyContext {
   readonly symbol: string;
   readonly timeframe: Timeframe;
+  readonly instrument: Instrument;
   readonly time: number;
   readonly openSignal: TradingSignal | undefined;
   readonly isLive: boolean;
   readonly explain: (text: string) => void;
   #ended: AbortController | undefined;
 
-  constructor({ symbol, timeframe, time, openSignal, isLive, explain }: Omit<StrategyContext, "signal">) {
-    this.symbol = symbol;
-    this.timeframe = timeframe;
-    this.time = time;
-    this.openSignal = openSignal;
-    this.isLive = isLive;
-    this.explain = explain;
+  constructor(parts: Omit<StrategyContext, "signal">) {
+    this.symbol = parts.symbol;
+    this.timeframe = parts.timeframe;
+    this.instrument = parts.instrument;
+    this.time = parts.time;
+    this.openSignal = parts.openSignal;
+    this.isLive = parts.isLive;
+    this.explain = parts.explain;
   }
 
   get signal(): AbortSignal {

@@ -270,6 +270,59 @@ test("an alert is sent as it is, and a feed's caution stands in each message", a
   }, withLedger);
 });
 
+test("signals of a market that is none take no real one's place", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1);
+    const synthetic = play(scene, {}, new HandFeed({ caution: "not a market" }));
+    const real = play(scene);
+    for (const { feed } of [synthetic, real]) feed.give([flat(latest(), 101)]);
+    await until(() => real.run.sent === 1 && synthetic.run.sent === 1, "they are not sent");
+    assert.is(user && texts(user).length, 2);
+    for (const { run } of [synthetic, real]) await run.stop();
+  }, withLedger);
+});
+
+test("onlyTo: one chat gets them, and nothing is taken from the others", async () => {
+  await withBot(async (scene) => {
+    const [operator, other] = await subscribers(scene, 2) as [LocalUser, LocalUser];
+    const feed = new HandFeed();
+    const dry = play(scene, { onlyTo: operator.chatId }, feed);
+    feed.give([flat(latest(), 101)]);
+    await until(() => dry.run.sent === 1, "it is not sent");
+    assert.equal([texts(operator).length, texts(other).length], [1, 0]);
+    assert.match(dry.logs.text, /Sent to 1 of 1 chat/);
+    await dry.run.stop();
+    const real = play(scene, {}, feed);
+    await until(() => real.run.sent === 1, "it is not sent");
+    assert.equal([texts(operator).length, texts(other).length], [2, 1]);
+    await real.run.stop();
+  }, withLedger);
+});
+
+test("a strategy knows the steps of prices and amounts; a market that does not tell them is asked again", async () => {
+  await withBot(async (scene) => {
+    const seen: unknown[] = [];
+    const onCandle: Strategy["onCandle"] = (_, { instrument }) => void seen.push(instrument);
+    const feed = new HandFeed();
+    feed.steps = new FeedError("status 503");
+    const { run, logs } = play(scene, { strategies: [follower({ onCandle })] }, feed);
+    await pause(1000);
+    feed.give([flat(latest())]);
+    await until(() => seen.length === 1, "it is not called");
+    feed.steps = { tickSize: "0.5", sizeStep: "0.01", currency: "USD" };
+    feed.give([flat(latest() + 1)]);
+    await pause(1000);
+    feed.give([flat(latest() + 2)]);
+    await until(() => seen.length === 3, "it is not called");
+    assert.equal(seen, [{}, {}, feed.steps]);
+    assert.is(feed.calls.instrument, 3);
+    assert.equal(logs.of("warn"), [
+      "The steps of BTC-USD's prices and amounts cannot be had from the market: status 503. Strategies go on without them.",
+    ]);
+    await run.stop();
+  });
+});
+
 test("a candle that comes again is put right, and calls no strategy", async () => {
   await withBot(async (scene) => {
     const seen: number[][] = [];
@@ -318,12 +371,13 @@ test("what can be no strategy, and no option, is refused before anything is aske
       const [options, words] of [
         [{ strategies: [] }, /"strategies" must be a list of strategies/],
         [{ strategies: [follower(), follower()] }, /two strategies have the name "Follower"/],
-        [{ strategies: [follower({ name: "é".repeat(50) })] }, /must have 90 bytes together at most/],
+        [{ strategies: [follower({ name: "é".repeat(50) })] }, /must have 80 bytes together at most/],
         [{ strategies: [follower({ warmUp: 0 })] }, /"warmUp" must be a whole number/],
         [{ strategy: [] }, /strategy is not an option: did you mean strategies/],
         [{ feed: {} }, /"feed" must be a feed/],
         [{ similar: { percent: 1 } }, /"similar" must be \{ percent, hours \}/],
         [{ bot: undefined }, /"bot" must be a bot/],
+        [{ onlyTo: "123" }, /"onlyTo" must be a chat's id, a whole number/],
       ] as const
     ) assert.match(run(options).message, words);
     return Promise.resolve();

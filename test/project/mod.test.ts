@@ -51,11 +51,14 @@ test("telegram-signals/live exports these names, and no other", () => {
     "ccxtFeed",
     "closeTime",
     "coinbaseFeed",
+    "positionSize",
     "replayFeed",
     "runStrategies",
     "syntheticFeed",
     "timeframeMs",
     "timeframes",
+    "toTick",
+    "tradingHours",
   ]);
 });
 

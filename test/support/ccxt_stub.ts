@@ -58,6 +58,8 @@ export interface CcxtStubOptions {
   readonly hasTime?: boolean;
   /** Whether answers have a date. @default true */
   readonly isDated?: boolean;
+  readonly precisionMode?: number;
+  readonly markets?: Readonly<Record<string, unknown>>;
 }
 
 export interface CcxtCall {
@@ -91,6 +93,8 @@ export function createCcxt(options: CcxtStubOptions): CcxtStub {
     readonly has = { fetchOHLCV: true, fetchTime: hasTime };
     readonly timeframes = timeframes;
     readonly features = isLimitKnown ? { spot: { fetchOHLCV: { limit: most } } } : undefined;
+    readonly precisionMode = options.precisionMode;
+    readonly markets = options.markets;
     symbols: string[] | undefined;
     last_response_headers: Record<string, string> | undefined;
 

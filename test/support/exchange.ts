@@ -163,6 +163,12 @@ export class StubExchange {
   readonly asked: Asked[] = [];
   /** One fault for each of the next requests. */
   readonly mishaps: Mishap[] = [];
+  /** What it says of each product. */
+  product: Readonly<Record<string, unknown>> = {
+    base_increment: "0.00000001",
+    quote_increment: "0.01",
+    quote_currency: "USD",
+  };
   /** How old the rows are that it gives. */
   lagMs = 0;
   /** Changes the rows on their way. */
@@ -211,8 +217,10 @@ export class StubExchange {
   #proper(url: URL, at: number): Reply {
     if (url.pathname === "/time") return { body: JSON.stringify({ epoch: at / 1000 }) };
     const { products = ["BTC-USD"] } = this.#options;
-    const product = decodeURIComponent(/^\/products\/([^/]+)\/candles$/.exec(url.pathname)?.[1] ?? "");
+    const [, id = "", isCandles] = /^\/products\/([^/]+)(\/candles)?$/.exec(url.pathname) ?? [];
+    const product = decodeURIComponent(id);
     if (!products.includes(product)) return { status: 404, body: '{"message":"NotFound"}' };
+    if (isCandles === undefined) return { body: JSON.stringify({ id: product, ...this.product }) };
     const granularity = Number(url.searchParams.get("granularity"));
     if (!granularities.includes(granularity)) {
       return { status: 400, body: '{"message":"Unsupported granularity"}' };

@@ -1,6 +1,12 @@
 /** A market whose candles a test gives by hand, one symbol and timeframe beside the other. */
 import type { Candle } from "../../lib/signals/candle.ts";
-import type { CandleFeed, CandleRequest, HistoryRequest, LiveRequest } from "../../lib/live/feed.ts";
+import type {
+  CandleFeed,
+  CandleRequest,
+  HistoryRequest,
+  Instrument,
+  LiveRequest,
+} from "../../lib/live/feed.ts";
 import { timeframeMs } from "../../lib/live/timeframe.ts";
 
 /** The candle number `index` since 1970, at one price. */
@@ -13,8 +19,10 @@ export class HandFeed implements CandleFeed {
   readonly caution: string | undefined;
   /** What `history()` and `live()` throw at present. */
   failure: unknown;
+  /** What is told of each instrument, or thrown where it is an error. */
+  steps: Instrument | Error = {};
   /** How often each was called. */
-  readonly calls = { history: 0, live: 0 };
+  readonly calls = { history: 0, live: 0, instrument: 0 };
   readonly #candles = new Map<string, Candle[]>();
   readonly #waiting = new Set<() => void>();
   #isOver = false;
@@ -46,6 +54,13 @@ export class HandFeed implements CandleFeed {
     this.calls.history++;
     if (this.failure !== undefined) throw this.failure;
     return this.#of(series).slice(-count);
+  }
+
+  // deno-lint-ignore require-await -- the port's method is asynchronous
+  async instrument(): Promise<Instrument> {
+    this.calls.instrument++;
+    if (this.steps instanceof Error) throw this.steps;
+    return this.steps;
   }
 
   async *live({ after, signal, ...series }: LiveRequest): AsyncIterable<Candle> {

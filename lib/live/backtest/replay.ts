@@ -4,6 +4,7 @@ import type { Candle } from "../../signals/candle.ts";
 import type { TradingSignal } from "../../signals/signal.ts";
 import { nextTurn, systemClock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
+import type { Instrument } from "../feed.ts";
 import { completed, type Found, type Series } from "../found.ts";
 import { exitAt, type Levels, levelsOf } from "../outcome.ts";
 import type { Strategy, StrategyContext } from "../strategy.ts";
@@ -80,6 +81,7 @@ export interface Replayed extends BacktestPlace {
 export interface ReplayRequest {
   readonly strategy: Strategy;
   readonly series: Series;
+  readonly instrument: Instrument;
   readonly candles: readonly Candle[];
   /** The candles before only warm up: their signals are known to the strategy, and belong to no report. */
   readonly from: number;
@@ -149,14 +151,14 @@ class Replay {
 
   /** Calls the strategy; `undefined` where it has answered at once. */
   play(candle: Candle, window: readonly Candle[]): Promise<void> | undefined {
-    const { strategy, series, from, signal } = this.#request;
+    const { strategy, series, instrument, from, signal } = this.#request;
     const time = closeTime(candle, series.timeframe);
     if (candle.time >= from) {
       this.#candles++;
       this.#from ??= candle.time;
     }
     const context: StrategyContext = {
-      ...{ symbol: series.symbol, timeframe: series.timeframe, time },
+      ...{ symbol: series.symbol, timeframe: series.timeframe, instrument, time },
       ...{ openSignal: this.#last?.signal, isLive: false, signal, explain: nobodyAsks },
     };
     try {

@@ -75,6 +75,7 @@ export function replayFeed(options: ReplayFeedOptions): CandleFeed {
   const check = (request: CandleRequest): void => assertAvailable(request, { symbol, own, source });
   return {
     name: `replay of ${file === undefined ? source : basename(file)}, from ${toIso(start)}`,
+    caution: `a replay of candles from ${toIso(start).slice(0, 10)} on, not the market now`,
     now: () => time.now,
     async history(request) {
       check(request);

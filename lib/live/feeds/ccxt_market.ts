@@ -4,8 +4,9 @@ import { abortable, createSemaphore, deadline, DeadlineError, Lazy } from "../..
 import { type Clock, steady } from "../../util/clock.ts";
 import { rootCauseOf } from "../../util/errors.ts";
 import { safeText } from "../../util/safe_text.ts";
-import { ConfigError, shown, valueHint } from "../../util/validate.ts";
-import { FeedError } from "../feed.ts";
+import { ConfigError, isObject, shown, valueHint } from "../../util/validate.ts";
+import { FeedError, type Instrument, type InstrumentRequest } from "../feed.ts";
+import { currencyText, stepText } from "../instrument.ts";
 import { type Timeframe, timeframes } from "../timeframe.ts";
 import { type CcxtExchange, createExchange } from "./ccxt_module.ts";
 import type { Market, MarketFacts, RowAnswer, RowRequest } from "./polled_feed.ts";
@@ -27,6 +28,9 @@ const leapMs = 2000;
 /** Every exchange gives so many rows at once; some give more. */
 const rowsWithoutLimit = 100;
 const mostRows = 1000;
+
+/** ccxt's modes of precision. */
+const [decimalPlaces, tickSize] = [2, 4];
 
 export class CcxtMarket implements Market {
   readonly name: string;
@@ -88,6 +92,17 @@ export class CcxtMarket implements Market {
     const { candles, mistake } = this.#read(answer, timeframe);
     this.#known.add(symbol);
     return { candles: candles.filter(({ time }) => time >= from && time <= to), mistake, asOf };
+  }
+
+  async instrument({ symbol }: InstrumentRequest): Promise<Instrument> {
+    const { markets, precisionMode } = await this.#exchange.get();
+    const { precision, quote } = partsOf(markets?.[symbol]);
+    const { price, amount } = partsOf(precision);
+    const step = (value: unknown): string | undefined => {
+      if (precisionMode === decimalPlaces && Number.isInteger(value)) return stepText(10 ** -Number(value));
+      return precisionMode === tickSize ? stepText(value) : undefined;
+    };
+    return { tickSize: step(price), sizeStep: step(amount), currency: currencyText(quote) };
   }
 
   /** One call of ccxt, which cannot be ended. @param isDone Whether somebody else's call has done it. */
@@ -240,4 +255,8 @@ function isShifted(row: unknown, timeframe: Timeframe): boolean {
     }
   };
   return timeframe !== "1m" && isCandle("1m") && !isCandle(timeframe);
+}
+
+function partsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return isObject(value) ? value as Readonly<Record<string, unknown>> : {};
 }

@@ -9,6 +9,10 @@ export interface CcxtExchange {
   /** By ccxt's names; some have no value. */
   readonly timeframes?: Readonly<Record<string, unknown>> | undefined;
   readonly symbols?: readonly string[] | undefined;
+  /** By symbol: `precision.price` and `precision.amount`, which `precisionMode` explains, and `quote`, a currency. */
+  readonly markets?: Readonly<Record<string, unknown>> | undefined;
+  /** How a precision is to be read: 2 as a number of decimals, 3 as one of significant digits, 4 as a step. */
+  readonly precisionMode?: unknown;
   /** Those of the last answer. */
   readonly last_response_headers?: Readonly<Record<string, string | undefined>> | undefined;
   /** What each kind of market offers: `spot.fetchOHLCV.limit` is how many rows an answer has at most. */

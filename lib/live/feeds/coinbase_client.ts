@@ -11,8 +11,9 @@ import { abortable, deadline, DeadlineError, Lazy } from "../../util/async.ts";
 import { type Clock, toIso } from "../../util/clock.ts";
 import { rootCauseOf } from "../../util/errors.ts";
 import { safeText } from "../../util/safe_text.ts";
-import { ConfigError, shown } from "../../util/validate.ts";
-import { FeedError } from "../feed.ts";
+import { ConfigError, isObject, shown } from "../../util/validate.ts";
+import { FeedError, type Instrument, type InstrumentRequest } from "../feed.ts";
+import { currencyText, stepText } from "../instrument.ts";
 import { type Timeframe, timeframeMs } from "../timeframe.ts";
 import type { Market, MarketFacts, RowAnswer, RowRequest } from "./polled_feed.ts";
 import { type CandleFields, readCandle } from "./read_candle.ts";
@@ -76,6 +77,17 @@ export class CoinbaseMarket implements Market {
     const answer = readRows(body, timeframe);
     this.#known.add(symbol);
     return { ...answer, asOf };
+  }
+
+  async instrument({ symbol, signal }: InstrumentRequest): Promise<Instrument> {
+    const { body } = await this.#get(`/products/${encodeURIComponent(symbol)}`, signal);
+    if (!isObject(body)) throw new FeedError("the answer is no product");
+    const { quote_increment, base_increment, quote_currency } = body as Readonly<Record<string, unknown>>;
+    return {
+      tickSize: stepText(quote_increment),
+      sizeStep: stepText(base_increment),
+      currency: currencyText(quote_currency),
+    };
   }
 
   /** @param symbol The product that is asked for, if it is for one. */

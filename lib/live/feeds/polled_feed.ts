@@ -1,13 +1,15 @@
 /** A feed of a market that is asked for candles again and again, as exchanges are over HTTP. */
 import type { Candle } from "../../signals/candle.ts";
 import type { Clock } from "../../util/clock.ts";
-import { BoundedSet } from "../../util/collections.ts";
+import { BoundedMap, BoundedSet } from "../../util/collections.ts";
 import { ConfigError } from "../../util/validate.ts";
 import {
   type CandleFeed,
   type CandleRequest,
   FeedError,
   type HistoryRequest,
+  type Instrument,
+  type InstrumentRequest,
   type LiveRequest,
 } from "../feed.ts";
 import { openingTime, sourceOf, type Timeframe, timeframeMs } from "../timeframe.ts";
@@ -48,6 +50,7 @@ export interface Market {
   /** Called before each series of requests: from then on `now()` is right. */
   open(signal: AbortSignal): Promise<MarketFacts>;
   rows(request: RowRequest): Promise<RowAnswer>;
+  instrument(request: InstrumentRequest): Promise<Instrument>;
 }
 
 /** A market publishes a candle a moment after its close. */
@@ -74,6 +77,7 @@ export class PolledFeed implements CandleFeed {
   readonly #market: Market;
   /** A series that nobody reads at present, by symbol and timeframe: the next reader goes on with it. */
   readonly #kept = new Map<string, CandleSeries>();
+  readonly #instruments = new BoundedMap<string, Instrument>(1000);
   /** Mistakes in rows that were told: from then on such rows are left out. */
   readonly #told = new BoundedSet<string>(1000);
 
@@ -127,6 +131,17 @@ export class PolledFeed implements CandleFeed {
     } finally {
       this.#kept.set(keyOf(request), series);
     }
+  }
+
+  /** Asked for once; the series of a symbol share the answer. */
+  async instrument(request: InstrumentRequest): Promise<Instrument> {
+    const { symbol, signal } = request;
+    const known = this.#instruments.get(symbol);
+    if (known !== undefined) return known;
+    await this.#market.open(signal);
+    const found = await this.#market.instrument(request);
+    this.#instruments.set(symbol, found);
+    return found;
   }
 
   /** The series that was read up to `after`, for one reader. */

@@ -70,6 +70,7 @@ export function syntheticFeed(options: SyntheticFeedOptions): CandleFeed {
   };
   return {
     ...{ name: `synthetic, seed ${seed}`, caution: "synthetic data, not a market", now },
+    instrument: ({ symbol }) => Promise.resolve({ tickSize: marketOf(symbol).tickSize }),
     async history({ symbol, timeframe, count, signal }) {
       const end = openingTime(now(), timeframe);
       const candles: Candle[] = [];

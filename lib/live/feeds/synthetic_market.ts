@@ -1,6 +1,7 @@
 /** Synthetic candles of one instrument, made from a seed. Pure; any day can be made without those before it. */
 import type { Candle } from "../../signals/candle.ts";
 import { dayMs } from "../../util/clock.ts";
+import { stepText } from "../instrument.ts";
 import { Aggregator, openingTime, type Timeframe } from "../timeframe.ts";
 
 export interface SyntheticMarketOptions {
@@ -36,6 +37,11 @@ export class SyntheticMarket {
     this.#key = hashed(`${seed} ${symbol}`);
     this.#price = price;
     this.#perUnit = 10 ** Math.max(0, 6 - Math.floor(Math.log10(price)));
+  }
+
+  /** The smallest step of a price, in plain digits. */
+  get tickSize(): string {
+    return stepText(1 / this.#perUnit) as string;
   }
 
   /** All candles from one that opens at or after a time; larger ones are made of those of a minute. Never ends. */

@@ -307,4 +307,22 @@ test("thirty readers of one feed: one request at a time, and nobody misses a can
   assert.ok(Math.min(...spaces) >= 40, "two at once");
 });
 
+test("the steps of a market, by each of ccxt's modes of precision", async () => {
+  const market = { precision: { price: 0.5, amount: 1e-8 }, quote: "USD" };
+  const decimals = { precision: { price: 2, amount: 0 }, quote: "EUR" };
+  const nothing = { tickSize: undefined, sizeStep: undefined, currency: undefined };
+  for (
+    const [precisionMode, given, expected] of [
+      [4, market, { tickSize: "0.5", sizeStep: "0.00000001", currency: "USD" }],
+      [2, decimals, { tickSize: "0.01", sizeStep: "1", currency: "EUR" }],
+      [3, { precision: { price: 5, amount: 5 } }, nothing],
+      [4, { precision: null }, nothing],
+      [4, undefined, nothing],
+    ] as const
+  ) {
+    const { feed } = scene({ precisionMode, markets: { "BTC/USD": given } });
+    assert.equal(await feed.instrument?.({ symbol: "BTC/USD", signal }), expected);
+  }
+});
+
 test.run();

@@ -13,6 +13,7 @@ import {
   type StubExchange,
 } from "../../support/exchange.ts";
 import { read, type Reading, type ReadOptions } from "../../support/feed_reader.ts";
+import { failureOf } from "../../support/storage.ts";
 
 const test = suite("coinbaseFeed", undefined, 60_000);
 const hourMs = 3_600_000;
@@ -567,6 +568,27 @@ test("two readers that go on after the same history get every candle each", () =
       assert.equal(candles, range(at(0, 10), at(0, 35)));
     }));
   }));
+
+test("the steps of a product, asked for once; what is no step is left out", () =>
+  withExchange(async ({ feed, exchange }) => {
+    const { signal } = new AbortController();
+    const instrument = async (symbol: string): Promise<unknown> =>
+      await feed.instrument?.({ symbol, signal });
+    const steps = { tickSize: "0.01", sizeStep: "0.00000001", currency: "USD" };
+    assert.equal(await instrument("BTC-USD"), steps);
+    assert.equal(await instrument("BTC-USD"), steps);
+    assert.is(exchange.asked.length, 2, "the time, and the product");
+    exchange.product = { base_increment: "1e-7", quote_increment: "none", quote_currency: "\u001b[2J" };
+    assert.equal(await instrument("ETH-USD"), {
+      tickSize: undefined,
+      sizeStep: "0.0000001",
+      currency: undefined,
+    });
+    exchange.mishaps.push({ body: "null" });
+    assert.match((await failureOf(instrument("SOL-USD")))?.message, "the answer is no product");
+    const failure = await failureOf(instrument("NO-SUCH"));
+    assert.is(failure?.name, "FeedError", "candles tell of a product that is unknown");
+  }, { products: ["BTC-USD", "ETH-USD", "SOL-USD"] }));
 
 test("options that are unknown or malformed are refused", () => {
   const wrong = { endpoint: "coinbase", clocks: 1 } as object;

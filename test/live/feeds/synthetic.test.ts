@@ -205,4 +205,14 @@ test("options that are unknown or malformed are refused", () => {
   }
 });
 
+test("an instrument's step is that of its prices", async () => {
+  for (const [price, tickSize] of [[60_000, "0.01"], [1.1, "0.000001"], [5_000_000, "1"]] as const) {
+    const feed = syntheticFeed({ seed: 1, price });
+    assert.equal(await feed.instrument?.({ symbol: "X", signal }), { tickSize });
+    for (const { close } of await history({ seed: 1, price }, { symbol: "X" })) {
+      assert.ok(Math.abs(close / Number(tickSize) - Math.round(close / Number(tickSize))) < 1e-6, `${close}`);
+    }
+  }
+});
+
 test.run();

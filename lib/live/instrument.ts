@@ -1,0 +1,74 @@
+/** Prices and amounts in an instrument's steps, and the size of a position by its risk. */
+
+/** What a position's size is computed from. */
+export interface PositionSizeOptions {
+  /** The account's value, in the currency that the instrument is priced in. */
+  readonly account: number;
+  /** The part of the account to lose at the stop, in percent. */
+  readonly riskPercent: number;
+  /** The price at which the trade begins. */
+  readonly entry: number;
+  /** The price at which it is given up. */
+  readonly stop: number;
+  /** The smallest step of an amount, in plain digits: `"0.0001"`. */
+  readonly sizeStep: string;
+}
+
+/** How much is traded, and what it risks: both as a ticket shows them. */
+export interface Position {
+  /** In units of the instrument, a whole number of steps. */
+  readonly size: string;
+  /** What is lost at the stop with this size, to the cent: never more than was asked for. */
+  readonly risk: string;
+}
+
+/**
+ * Account × risk % / |entry − stop|, rounded down to a whole step; `undefined` if not one step is affordable.
+ * The position's value may exceed the account: leverage is not limited here, nor are fees and slippage counted.
+ *
+ * ```ts
+ * positionSize({ account: 10_000, riskPercent: 1, entry: 100, stop: 98, sizeStep: "0.01" }); // { size: "50.00", risk: "100.00" }
+ * ```
+ */
+export function positionSize(
+  { account, riskPercent, entry, stop, sizeStep }: PositionSizeOptions,
+): Position | undefined {
+  const lossPerUnit = Math.abs(entry - stop);
+  const affordable = (account * riskPercent) / 100 / lossPerUnit;
+  // 1e-9 makes up for binary fractions: 0.3 / 0.1 is below 3.
+  const steps = Math.floor(affordable / Number(sizeStep) + 1e-9);
+  const size = steps * Number(sizeStep);
+  const risk = (size * lossPerUnit).toFixed(2);
+  if (!Number.isFinite(size) || size <= 0 || Number(risk) <= 0) return undefined;
+  return { size: size.toFixed(decimalsOf(sizeStep)), risk };
+}
+
+/**
+ * The nearest price that the market quotes, with as many decimals as its step has: `toTick(1.084996, "0.0001")` is
+ * `"1.0850"`.
+ * @param tickSize The smallest step of a price, in plain digits.
+ */
+export function toTick(price: number, tickSize: string): string {
+  return (Math.round(price / Number(tickSize)) * Number(tickSize)).toFixed(decimalsOf(tickSize));
+}
+
+function decimalsOf(step: string): number {
+  return (step.split(".")[1] ?? "").length;
+}
+
+const mostDecimals = 18;
+
+/** A step in plain digits, of a number or a text such as `1e-8`; `undefined` where it is no step. */
+export function stepText(step: unknown): string | undefined {
+  const number = Number(step);
+  if (step === null || step === "" || !(number >= 1e-12) || !Number.isFinite(number)) return undefined;
+  // Fifteen digits are exact.
+  const decimals = Math.min(mostDecimals, Math.max(0, 14 - Math.floor(Math.log10(number))));
+  const digits = number.toFixed(decimals);
+  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
+}
+
+/** A currency's code as a market has it; `undefined` where it is none. */
+export function currencyText(code: unknown): string | undefined {
+  return typeof code === "string" && /^[\w.-]{1,20}$/.test(code) ? code : undefined;
+}
