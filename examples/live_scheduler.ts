@@ -1,85 +1,73 @@
 #!/usr/bin/env -S deno run -P
 /**
- * Trades a mean-reversion strategy on five-minute candles and sends its signals to the bot's subscribers. The candles
- * come live from Coinbase Exchange, which needs no account; for trials, from a file, or synthetic.
+ * Trades mean reversion on live candles and sends its signals to the bot's subscribers. The candles come from Coinbase
+ * Exchange, which needs no account, or from another one by way of ccxt; for trials, from a file, or synthetic.
  *
- *     npx tsx examples/live_scheduler.ts --symbol BTC-USD
+ *     npx tsx examples/live_scheduler.ts --symbol BTC-USD --symbol ETH-USD --timeframe 5m --timeframe 15m
  *     deno run -P examples/live_scheduler.ts --interval 0.5 --signals 3
  *
- * Under Deno, candles to replay are read from `.signals/`, or with `--allow-read=.env,.signals,lib,FILE`; an exchange of
- * your own needs `--allow-net=HOST,api.telegram.org,dynamodb.REGION.amazonaws.com`.
+ * Under Deno, files are read from `.signals/`, or with `--allow-read=.env,.signals,lib,FILE`; an exchange of your own
+ * needs `--allow-net=HOST,api.telegram.org,dynamodb.REGION.amazonaws.com`.
  * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 2 for a mistake in the arguments, a file
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */
 import "./cli/permissions.ts";
 import process from "node:process";
-import { ConfigError, createTelegramBotFromEnv, StorageError, TelegramError } from "telegram-signals";
+import { ConfigError, createTelegramBotFromEnv, TelegramError } from "telegram-signals";
+import { type CandleFeed, runStrategies } from "telegram-signals/live";
 import { UsageError } from "./cli/arguments.ts";
 import { safeLines } from "./cli/safe_print.ts";
 import { stopOnSignals } from "./cli/stop_on_signals.ts";
-import { chooseFeed, type ChosenFeed, resumeFeed } from "./strategy/choose_feed.ts";
-import { createMeanReversion, tradingHours } from "./strategy/mean_reversion.ts";
-import { createNotifier } from "./strategy/notifier.ts";
-import { createSignalSender, formatUtc, tooOldLine } from "./strategy/send_signal.ts";
-import { openSentLog, type SentLog } from "./strategy/sent_log.ts";
+import { chooseFeed } from "./strategy/feed.ts";
+import { meanReversion } from "./strategy/mean_reversion.ts";
+import { originalMeanReversion } from "./strategy/original.ts";
 import { help, readSettings, type Settings } from "./strategy/settings.ts";
-import { trade } from "./strategy/trade.ts";
 
 const say = (line: string): void => console.log(safeLines(line));
 
 async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2));
   if (!settings) return say(help);
-  const chosen = chooseFeed(settings, { say });
-  const sent = await openSentLog(settings.state, chosen.feed.name);
-  introduce(settings, chosen, sent);
+  const feed = chooseFeed(settings);
+  const strategy = settings.rules === "original" ? originalMeanReversion(settings) : meanReversion(settings);
+  introduce(settings, feed);
   const signal = stopOnSignals(say);
-  const notifier = createNotifier({
-    createBot: () => createTelegramBotFromEnv({ useDynamoDB: true }),
-    isFatal: isMistakeInSettings,
-    isBeforeSending: (error) => error instanceof StorageError || error instanceof TelegramError,
-    hasCharts: settings.hasCharts,
-    say,
-    stopping: signal,
+  await using bot = createTelegramBotFromEnv({ useDynamoDB: true });
+  let sent = 0;
+  await using run = runStrategies({
+    ...{ bot, feed, signal, strategies: [strategy] },
+    charts: settings.hasCharts,
+    onlyTo: settings.dryRun,
+    verbose: settings.verbose,
+    similar: settings.similarPercent === undefined
+      ? undefined
+      : { percent: settings.similarPercent, hours: 24 },
+    onSent: ({ isRepeated }) => {
+      if (!isRepeated && ++sent >= settings.signals) void run.stop();
+    },
   });
-  try {
-    await notifier.start();
-    const send = createSignalSender({ sent, notifier, say, marketNow: chosen.feed.now });
-    const strategy = createMeanReversion(settings);
-    const count = await trade({
-      ...resumeFeed(chosen, sent.last),
-      strategy,
-      send,
-      tooOld: (found) => say(tooOldLine(found)),
-      limit: settings.signals,
-      signal,
-    });
-    say(`${count === 1 ? "1 signal" : `${count} signals`}; stopping.`);
-  } finally {
-    await notifier.stop();
-  }
+  // Trading begins though Telegram may be out of reach: a signal waits for it as long as it is fresh.
+  await Promise.race([bot.startBot({ retry: true }).then(() => run.finished), run.finished]);
+  say(`${sent === 1 ? "1 signal" : `${sent} signals`}; stopping.`);
 }
 
-function introduce(settings: Settings, { feed, liveFrom }: ChosenFeed, { last }: SentLog): void {
-  const { symbol, state, replay, seed, intervalSeconds } = settings;
-  const { opensAtHour, closesAtHour } = tradingHours;
+function introduce(settings: Settings, { name, caution }: CandleFeed): void {
+  const { symbols, timeframes, hours: { from, to, timeZone }, dryRun } = settings;
+  say(`Mean reversion on ${symbols.join(", ")}, candles of ${timeframes.join(", ")}.`);
   say(
-    `Mean reversion on ${symbol}, five-minute candles, signals from ${opensAtHour}:00 to ${closesAtHour}:00 UTC.`,
+    `Signals come from ${from} to ${to} ${timeZone}${
+      dryRun === undefined ? "" : `, to the chat ${dryRun} alone`
+    }.`,
   );
-  say(`Candles: ${feed.name}${feed.caution ? ` (${feed.caution})` : ""}.`);
-  if (replay === undefined && intervalSeconds === undefined) {
-    say(`For a day in minutes${seed === undefined ? ", of synthetic candles" : ""}: --interval 0.5`);
+  say(`Candles: ${name}${caution === undefined ? "" : ` (${caution})`}.`);
+  if (settings.replay === undefined && settings.intervalSeconds === undefined) {
+    say("For a synthetic day in minutes: --interval 0.5");
   }
-  if (last > liveFrom) say(`Going on after the signal of ${formatUtc(new Date(last))} (${state}).`);
-}
-
-/** Errors that a retry does not solve: a setting that is missing or malformed, or a token that Telegram refuses. */
-function isMistakeInSettings(error: unknown): boolean {
-  return error instanceof ConfigError || (error instanceof TelegramError && error.reason === "token");
 }
 
 main().catch((error) => {
-  const expected = error instanceof UsageError || isMistakeInSettings(error);
-  console.error(expected ? safeLines(error.message) : error);
-  process.exitCode = expected ? 2 : 1;
+  const isMistake = error instanceof UsageError || error instanceof ConfigError ||
+    error instanceof TelegramError && error.reason === "token";
+  console.error(isMistake ? safeLines(error.message) : error);
+  process.exitCode = isMistake ? 2 : 1;
 });

@@ -12,7 +12,6 @@
 import "./cli/permissions.ts";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { startBotApiServer, startDynamoDB } from "telegram-signals/local";
@@ -35,10 +34,8 @@ async function main(): Promise<number> {
   const { fresh, help, data: folder, script, args } = parse(process.argv.slice(2));
   if (help) return console.log(usage), 0;
   isolateEnvironment();
-  // Under Deno the scheduler may write to no other folder than this.
-  const stateFile = `.signals/${basename(folder)}.jsonl`;
   if (fresh) {
-    for (const path of [`${folder}/dynamodb`, `${folder}/people.json`, stateFile]) {
+    for (const path of [`${folder}/dynamodb`, `${folder}/people.json`]) {
       await rm(path, { recursive: true, force: true });
     }
   }
@@ -53,27 +50,25 @@ async function main(): Promise<number> {
   const settings = {
     ...environmentVariables(telegram, database),
     TELEGRAM_CHATS_TABLE: "telegram-chats",
+    // Each demonstration begins with the same candles, whose signals were sent in the one before.
+    TELEGRAM_BROADCASTS_TABLE: `telegram-broadcasts-${Date.now()}`,
     TELEGRAM_AUTO_REGISTER: "true",
   };
   try {
     if (script !== undefined) return await runScript(script, args, settings);
-    return await demonstrate(people, settings, stateFile);
+    return await demonstrate(people, settings);
   } finally {
     await people.save();
   }
 }
 
 /** The whole job: people register, get signals, leave; the bot restarts and finds those who stayed. */
-async function demonstrate(
-  people: People,
-  settings: Record<string, string>,
-  stateFile: string,
-): Promise<number> {
+async function demonstrate(people: People, settings: Record<string, string>): Promise<number> {
   console.log(
     "Telegram and DynamoDB run on this machine. ▸ is what people do, ◂ what they get.",
   );
   const scheduler = "examples/live_scheduler.ts";
-  const args = ["--interval", "0.25", "--state", stateFile, "--signals"];
+  const args = ["--interval", "0.2", "--signals"];
   heading("The live scheduler starts its bot; people write to it.");
   const first = await runScript(scheduler, [...args, "2"], settings);
   if (first !== 0 || isInterrupted) return first || 130;

@@ -33,11 +33,6 @@ const requests: readonly Request[] = [
   [{ name: "sys", kind: "osRelease" }, "The AWS SDK tells AWS the system's version."],
 ];
 
-/** What a script needs besides. */
-const more: Readonly<Record<string, Request>> = {
-  "live_scheduler.ts": [{ name: "write", path: ".signals" }, "It writes down in .signals what it has sent."],
-};
-
 /** These start programs and load native code, which nobody can allow in part: they only say how to start them. */
 const sandboxed: readonly string[] = ["sandbox.ts", "playground.ts"];
 
@@ -50,15 +45,15 @@ function requirePermissions({ mainModule, permissions, stdin, stderr, cwd, exit 
   if (permissions.querySync(first).state === "granted") return;
   const command = `deno run ${isSandboxed ? "-P=sandbox" : "-P"} ${relative(cwd(), path)}`;
   const isAsked = !isSandboxed && stdin.isTerminal() && stderr.isTerminal();
-  if (isAsked && askFor([...requests, ...more[script] ? [more[script]] : []], command, permissions)) return;
+  if (isAsked && askFor(command, permissions)) return;
   console.error(`This script needs permissions: ${command}`);
   exit(1);
 }
 
 /** Whether the user grants all of them. */
-function askFor(asked: readonly Request[], command: string, { requestSync }: Deno["permissions"]): boolean {
-  console.error(`Deno asks ${asked.length} questions. To be asked nothing, and to allow less: ${command}`);
-  return asked.every(([descriptor, purpose]) => {
+function askFor(command: string, { requestSync }: Deno["permissions"]): boolean {
+  console.error(`Deno asks ${requests.length} questions. To be asked nothing, and to allow less: ${command}`);
+  return requests.every(([descriptor, purpose]) => {
     console.error(`\n${purpose}`);
     return requestSync(descriptor).state === "granted";
   });

@@ -3,12 +3,12 @@
  * settings come from the environment. A line on standard input asks for a signal; the end of the input ends the bot.
  */
 import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTelegramBotFromEnv } from "telegram-signals";
-import { openSentLog } from "../strategy/sent_log.ts";
-import { feedName, findSignals, type SignalWithCandles } from "./signal_source.ts";
+import { findSignals, type FoundSignal } from "./signal_source.ts";
 
 const [stateFile = ".signals/playground.jsonl"] = process.argv.slice(2);
 const retryAfterMs = 3000;
@@ -19,8 +19,8 @@ const ending = new AbortController();
 const { signal } = ending;
 
 /** Sends a signal once: after a kill, chats that have it already do not get it again. */
-async function send({ signal: found, candles }: SignalWithCandles): Promise<void> {
-  const broadcastId = `${found.symbol} ${found.time.toISOString()}`;
+async function send({ signal: found, time, candles }: FoundSignal): Promise<void> {
+  const broadcastId = `${found.symbol} ${new Date(time).toISOString()}`;
   console.log(`Sending ${found.direction.toUpperCase()} ${broadcastId}`);
   let isFirst = true;
   while (!signal.aborted) {
@@ -35,19 +35,23 @@ async function send({ signal: found, candles }: SignalWithCandles): Promise<void
 }
 
 async function run(): Promise<void> {
-  const sent = await openSentLog(stateFile, feedName);
+  const last = await lastBegun();
   await bot.startBot();
   console.log("Listening to Telegram.");
   for await (const found of findSignals()) {
-    const time = found.signal.time.getTime();
-    if (time < sent.last) continue;
+    if (found.time < last) continue;
     // A kill may have interrupted the last one: it is sent again, and reaches only the chats that lack it.
-    if (time > sent.last) {
+    if (found.time > last) {
       await once(lines, "line", { signal });
-      await sent.record(time);
+      await writeFile(stateFile, String(found.time));
     }
     await send(found);
   }
+}
+
+/** The time of the signal that was begun last, in milliseconds since 1970; before the first one -Infinity. */
+async function lastBegun(): Promise<number> {
+  return Number(await readFile(stateFile, "utf8").catch(() => "-Infinity"));
 }
 
 function end(): void {

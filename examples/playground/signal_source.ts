@@ -1,31 +1,33 @@
 /** The signals that the strategy finds in synthetic candles: always the same, without an exchange and without waiting. */
-import type { Candle } from "../strategy/feed.ts";
-import { createMeanReversion, type FoundSignal } from "../strategy/mean_reversion.ts";
-import { syntheticCaution, syntheticFeed } from "../strategy/synthetic_feed.ts";
+import type { Candle, TradingSignal } from "telegram-signals";
+import { backtest, syntheticFeed } from "telegram-signals/live";
+import { meanReversion } from "../strategy/mean_reversion.ts";
+import { readSettings, type Settings } from "../strategy/settings.ts";
 
-/** A signal, and the candles that led to it, oldest first. */
-export interface SignalWithCandles {
-  readonly signal: FoundSignal;
+/** A signal, the close of its candle in milliseconds since 1970, and the candles that led to it, oldest first. */
+export interface FoundSignal {
+  readonly signal: TradingSignal;
+  readonly time: number;
   readonly candles: readonly Candle[];
 }
 
-/** The feed's name in the sent log. */
-export const feedName = "playground";
-
-/** A day and a half: the bands of the first candles in a chart need those before. */
-const candlesKept = 432;
+const dayMs = 86_400_000;
+const firstDay = Date.UTC(2026, 0, 5);
+const strategy = meanReversion(readSettings(["--interval", "1"]) as Settings);
+const { warmUp } = strategy;
 
 /** Never ends; each signal comes at once, however many candles it takes. */
-export async function* findSignals(): AsyncGenerator<SignalWithCandles, void, undefined> {
-  const feed = syntheticFeed({ seed: 3547, start: Date.UTC(2026, 0, 5), name: feedName });
-  const strategy = createMeanReversion({ symbol: "BTC-USD", account: 10_000 });
-  const candles: Candle[] = [];
-  for await (const candle of feed.candles()) {
-    candles.push(candle);
-    if (candles.length > candlesKept) candles.shift();
-    const found = strategy.update(candle);
-    if (found) {
-      yield { signal: { ...found, note: `${found.note}; ${syntheticCaution}` }, candles: [...candles] };
+export async function* findSignals(): AsyncGenerator<FoundSignal, void, undefined> {
+  const { signal: never } = new AbortController();
+  for (let start = firstDay + dayMs;; start += dayMs) {
+    const feed = syntheticFeed({ seed: 3547, start, intervalSeconds: 0 });
+    const count = 2 * warmUp + 288;
+    const candles = await feed.history({ symbol: "BTC-USD", timeframe: "5m", count, signal: never });
+    const { trades } = await backtest({ strategy, feed, from: start - dayMs });
+    for (const { signal, openedAt } of trades) {
+      const known = candles.filter(({ time }) => time < openedAt).slice(-warmUp);
+      const note = [signal.note, feed.caution].filter((each) => each !== undefined).join("; ");
+      yield { signal: { ...signal, note }, time: openedAt, candles: known };
     }
   }
 }

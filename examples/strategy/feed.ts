@@ -1,53 +1,17 @@
-/** The interface of candle feeds: of an exchange, a file, synthetic candles, or one of your own. */
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Candle as ChartCandle } from "telegram-signals";
+/** The market that the settings ask for. */
+import { type CandleFeed, ccxtFeed, coinbaseFeed, replayFeed, syntheticFeed } from "telegram-signals/live";
+import type { Settings } from "./settings.ts";
 
-export const timeframe = "5m";
-export const timeframeMs: number = 5 * 60_000;
+/** A Monday, 06:00 UTC. All demonstrations begin there, so that they can be compared. */
+const demonstrationStart = Date.UTC(2026, 0, 5, 6);
 
-/** Its `time` is a multiple of five minutes. */
-export interface Candle extends ChartCandle {
-  /** `false` while the candle is still forming; such a candle moves no indicator. Default: true. */
-  readonly closed?: boolean;
-}
-
-/** Ascending candles of one instrument, first whatever history there is, then each as it closes. */
-export interface CandleFeed {
-  /** Unique among the feeds of a symbol: the sent log records signals under it. */
-  readonly name: string;
-  /** A warning for readers of its signals, such as that the candles are synthetic. */
-  readonly caution?: string;
-  /** The market's own clock, where candles come in real time: by it a signal is too old to be sent. */
-  now?(): number;
-  /** Ends with the series; when `signal` aborts, rejects with its reason or an AbortError. */
-  candles(signal?: AbortSignal): AsyncIterable<Candle>;
-}
-
-/** Holds a candle back until it is due; rejects when `signal` aborts. */
-export type Pace = (candle: Candle, signal?: AbortSignal) => Promise<void>;
-
-/** When the candle closed: the moment from which a strategy may know it. */
-export function closeTime(candle: Candle): number {
-  return candle.time + timeframeMs;
-}
-
-/** The feed with its history (candles closed by `liveFrom`, in milliseconds) at once and the others paced. */
-export function paced(feed: CandleFeed, { liveFrom, pace }: { liveFrom: number; pace: Pace }): CandleFeed {
-  return {
-    ...feed,
-    async *candles(signal) {
-      for await (const candle of feed.candles(signal)) {
-        if (closeTime(candle) > liveFrom) await pace(candle, signal);
-        signal?.throwIfAborted();
-        yield candle;
-      }
-    },
-  };
-}
-
-/** One candle every `intervalSeconds`, whatever its time: for demonstrations. */
-export function every(intervalSeconds: number): Pace {
-  return async (_candle, signal) => {
-    await sleep(intervalSeconds * 1000, undefined, signal ? { signal } : {});
-  };
+/** @throws {ConfigError} If the file to replay is no file of candles. */
+export function chooseFeed({ exchange, replay, seed, intervalSeconds }: Settings): CandleFeed {
+  if (replay !== undefined) return replayFeed({ file: replay, intervalSeconds });
+  if (seed !== undefined) {
+    const demonstration = intervalSeconds === undefined ? {} : { start: demonstrationStart };
+    return syntheticFeed({ seed, intervalSeconds, ...demonstration });
+  }
+  if (exchange === "coinbase") return coinbaseFeed();
+  return exchange.includes("://") ? coinbaseFeed({ endpoint: exchange }) : ccxtFeed(exchange);
 }

@@ -1,5 +1,5 @@
 /**
- * Mean reversion on five-minute candles: the re-entry rule.
+ * Mean reversion: the re-entry rule.
  *
  * A candle that closes beyond both its outer Bollinger band and its outer VWAP band says that the price is far from
  * its mean, not that it will turn. So the trade waits for the very next candle: if that one closes back inside the
@@ -7,168 +7,124 @@
  * Only one trade at a time: the next waits until a candle has touched the stop or the target, or until the trading
  * hours are over. Everything is known at the candle's close; no later candle can change a signal.
  */
-import type { TradingSignal } from "telegram-signals";
-import { createVwapBands } from "telegram-signals/chart";
-import { ATR, type BandsResult, BollingerBands } from "trading-signals";
-import { type Candle, closeTime, timeframe, timeframeMs } from "./feed.ts";
-import { positionSize, toTick } from "./position_size.ts";
+import type { Candle } from "telegram-signals";
+import { createVwapBands, type PriceBands } from "telegram-signals/chart";
+import {
+  closeTime,
+  type Nothing,
+  type Strategy,
+  type StrategyContext,
+  type StrategySignal,
+  type Timeframe,
+  timeframeMs,
+  type TradingHours,
+  tradingHours,
+} from "telegram-signals/live";
+import { ATR, BollingerBands } from "trading-signals";
+import { type Direction, type MeanReversionSettings, shownSettings, ticketOf } from "./rules.ts";
 
-export interface MeanReversionParameters {
-  readonly symbol: string;
-  /** The account's value, in `currency`. */
-  readonly account: number;
-  /** The currency the instrument is priced in. @default "USD" */
-  readonly currency?: string;
-  /** Percent of the account to lose at the stop. @default 1 */
-  readonly riskPercent?: number;
-  /** The market's smallest price step, in plain digits. @default "0.01" */
-  readonly tickSize?: string;
-  /** The market's smallest amount, in plain digits. @default "0.0001" */
-  readonly sizeStep?: string;
-  /** Candles in the Bollinger bands, and before a session's VWAP counts. @default 20 */
-  readonly bollingerPeriod?: number;
-  /** @default 2 */
-  readonly bollingerDeviations?: number;
-  /** @default 2 */
-  readonly vwapDeviations?: number;
-  /** Candles in the average true range. @default 14 */
-  readonly atrPeriod?: number;
-  /** The stop's distance from the entry, in ATRs. @default 1.5 */
-  readonly atrMultiple?: number;
-  /** A trade that promises less for each unit risked is refused. @default 1.5 */
-  readonly minRewardRisk?: number;
-  /** The first hour, UTC, at which a candle may close with a signal. @default 6 */
-  readonly opensAtHour?: number;
-  /** The hour, UTC, from which none may. @default 17 */
-  readonly closesAtHour?: number;
-}
+/** The VWAP begins anew each day, and needs twenty candles of it: longer ones would come after the trading hours. */
+export const meanReversionTimeframes: readonly Timeframe[] = ["1m", "3m", "5m", "15m", "30m"];
 
-export interface TradingHours {
-  readonly opensAtHour: number;
-  readonly closesAtHour: number;
-}
+const dayMs = 86_400_000;
+const candlesOfVwap = 20;
 
-/** The default: 06:00 inclusive to 17:00 exclusive, UTC. */
-export const tradingHours: TradingHours = { opensAtHour: 6, closesAtHour: 17 };
-
-/** A signal found at a candle's close. */
-export interface FoundSignal extends TradingSignal {
-  readonly time: Date;
-}
-
-export interface MeanReversion {
-  /** Takes the next closed candle; one that is still forming, or no newer than the last, changes nothing. */
-  update(candle: Candle): FoundSignal | undefined;
-}
-
-type Rules = Required<MeanReversionParameters>;
-type Direction = TradingSignal["direction"];
-
-/** What is known when a candle has closed; no bands and no ATR while there are too few candles. */
-interface View {
-  readonly candle: Candle;
-  readonly bollinger: BandsResult | undefined;
-  readonly vwap: BandsResult | undefined;
-  readonly atr: number | undefined;
-}
-
-export function createMeanReversion(parameters: MeanReversionParameters): MeanReversion {
-  const rules = withDefaults(parameters);
-  const look = createView(rules);
-  let before: View | undefined;
-  let trade: FoundSignal | undefined;
+export function meanReversion(settings: MeanReversionSettings): Strategy {
+  const { symbols, timeframes, bollingerPeriod, atrPeriod, hours } = settings;
+  const isOpen = tradingHours(hours);
+  const twoDays = Math.max(...timeframes.map((timeframe) => 2 * dayMs / timeframeMs(timeframe)));
   return {
-    update(candle) {
-      if (candle.closed === false || (before && candle.time <= before.candle.time)) return undefined;
-      const view = look(candle);
-      const direction = before && reentry(before, view);
-      before = view;
-      if (trade && (isOver(trade, candle) || !isOpen(candle, rules))) trade = undefined;
-      if (trade || !direction || !isOpen(candle, rules)) return undefined;
-      trade = ticket(direction, view, rules);
-      return trade;
+    ...{ name: "Mean reversion", symbols, timeframes },
+    // A day's VWAP and the one before, for a chart; what smooths the ATR has no weight any more.
+    warmUp: Math.min(5000, Math.max(twoDays, bollingerPeriod + 1, 10 * atrPeriod)),
+    onCandle(candles, context) {
+      const { explain, openSignal } = context;
+      if (!isOpen(context.time)) return explain("outside of its hours");
+      if (openSignal !== undefined && isSameSession(candles, context, isOpen)) {
+        return explain(`its ${openSignal.direction} from ${openSignal.entry} is still open`);
+      }
+      return signalOf(candles, context, settings);
     },
   };
 }
 
-function withDefaults(parameters: MeanReversionParameters): Rules {
-  const { symbol, account, currency = "USD", riskPercent = 1, tickSize = "0.01", sizeStep = "0.0001" } =
-    parameters;
-  const { bollingerPeriod = 20, bollingerDeviations = 2, vwapDeviations = 2 } = parameters;
-  const { atrPeriod = 14, atrMultiple = 1.5, minRewardRisk = 1.5 } = parameters;
-  const { opensAtHour = tradingHours.opensAtHour, closesAtHour = tradingHours.closesAtHour } = parameters;
-  return {
-    ...{ symbol, account, currency, riskPercent, tickSize, sizeStep },
-    ...{ bollingerPeriod, bollingerDeviations, vwapDeviations },
-    ...{ atrPeriod, atrMultiple, minRewardRisk, opensAtHour, closesAtHour },
-  };
+/** Whether all candles since the open signal have closed in trading hours: a trade ends with them. */
+function isSameSession(
+  candles: readonly Candle[],
+  { openSignal, timeframe }: StrategyContext,
+  isOpen: TradingHours,
+): boolean {
+  const openedAt = new Date(openSignal?.time ?? NaN).getTime();
+  const closes = candles.map((candle) => closeTime(candle, timeframe));
+  return closes.every((close) => close <= openedAt || isOpen(close));
 }
 
-function createView(rules: Rules): (candle: Candle) => View {
-  const bollinger = new BollingerBands(rules.bollingerPeriod, rules.bollingerDeviations);
-  const vwap = createVwapBands(rules.vwapDeviations, rules.bollingerPeriod);
-  const atr = new ATR(rules.atrPeriod);
-  return (candle) => ({
-    candle,
-    bollinger: bollinger.add(candle.close) ?? undefined,
-    vwap: vwap.add(candle),
-    atr: atr.add(candle) ?? undefined,
-  });
-}
-
-/** The direction of a trade whose candle closed outside and whose next one, without a gap, closed back inside. */
-function reentry(before: View, now: View): Direction | undefined {
-  if (now.candle.time !== before.candle.time + timeframeMs || !now.bollinger) return undefined;
-  const stretched = stretch(before);
-  const { close } = now.candle;
-  if (stretched === "long" && close > now.bollinger.lower) return "long";
-  if (stretched === "short" && close < now.bollinger.upper) return "short";
-  return undefined;
-}
-
-function stretch({ candle: { close }, bollinger, vwap }: View): Direction | undefined {
-  if (!bollinger || !vwap) return undefined;
-  if (close < bollinger.lower && close < vwap.lower) return "long";
-  if (close > bollinger.upper && close > vwap.upper) return "short";
-  return undefined;
-}
-
-/** Trading hours apply to the moment of the signal, which is the candle's close. */
-export function isOpen(candle: Candle, { opensAtHour, closesAtHour }: TradingHours = tradingHours): boolean {
-  const hour = new Date(closeTime(candle)).getUTCHours();
-  return hour >= opensAtHour && hour < closesAtHour;
-}
-
-function isOver({ direction, stop, target }: TradingSignal, { high, low }: Candle): boolean {
-  if (direction === "long") return low <= Number(stop) || high >= Number(target);
-  return high >= Number(stop) || low <= Number(target);
-}
-
-/** The trade in full, or `undefined` where it is not worth its risk. */
-function ticket(direction: Direction, view: View, rules: Rules): FoundSignal | undefined {
-  const { candle, vwap, atr } = view;
-  if (!vwap || !atr) return undefined;
+/** A trade where the candle before closed outside of its bands, and this one back inside. */
+function signalOf(
+  candles: readonly Candle[],
+  { explain, instrument }: StrategyContext,
+  settings: MeanReversionSettings,
+): StrategySignal | Nothing {
+  const [before, now] = candles.slice(-2) as [Candle, Candle];
+  const bands = bollingerOf(candles.slice(0, -1), settings);
+  if (sideOf(before, bands) === undefined) return explain("the candle before has closed inside of its bands");
+  const vwap = vwapOf(candles.slice(0, -1), settings);
+  const direction = vwap && sideOf(before, vwap);
+  if (direction === undefined || direction !== sideOf(before, bands)) {
+    return explain("the candle before has closed beyond its Bollinger bands, but not beyond the VWAP's");
+  }
+  const { lower, upper } = bollingerOf(candles, settings);
+  const isBack = direction === "long" ? now.close > lower : now.close < upper;
+  if (!isBack) return explain("still beyond its bands");
   const side = direction === "long" ? 1 : -1;
-  const entry = toTick(candle.close, rules.tickSize);
-  const stop = toTick(candle.close - side * rules.atrMultiple * atr, rules.tickSize);
-  const target = toTick(vwap.middle, rules.tickSize);
-  // Of differences with the same sign: negative where the mean has already been passed.
-  const rewardRisk = (Number(target) - Number(entry)) / (Number(entry) - Number(stop));
-  const position = positionSize({ ...rules, entry: Number(entry), stop: Number(stop) });
-  if (!position || Number(stop) <= 0 || rewardRisk < rules.minRewardRisk) return undefined;
-  return {
-    ...{ direction, symbol: rules.symbol, entry, stop, target, ...position, currency: rules.currency },
-    ...{ timeframe, strategy: "Mean reversion", parameters: shown(rules), time: new Date(closeTime(candle)) },
-    note: `Closed back ${side > 0 ? "above the lower" : "below the upper"} Bollinger band, far from the VWAP`,
-  };
+  const stop = now.close - side * settings.atrMultiple * atrOf(candles, settings);
+  const target = vwapOf(candles, settings)?.middle ?? NaN;
+  const ticket = ticketOf({ direction, settings, instrument, entry: now.close, stop, target });
+  if (ticket === undefined) return explain("back inside, but the smallest amount risks too much");
+  const promised = promisedBy(ticket);
+  if (promised < settings.rewardRisk) {
+    return explain(
+      `back inside, but it promises ${promised.toFixed(1)} times its risk, not ${settings.rewardRisk}`,
+    );
+  }
+  const where = direction === "long" ? "above the lower" : "below the upper";
+  const note = `Closed back ${where} Bollinger band, far from the VWAP`;
+  return { ...ticket, parameters: shownSettings(settings), note };
 }
 
-function shown(rules: Rules): Record<string, string | number> {
-  return {
-    "Bollinger": `${rules.bollingerPeriod} × ${rules.bollingerDeviations}σ`,
-    "VWAP bands": `${rules.vwapDeviations}σ`,
-    "ATR stop": `${rules.atrPeriod} × ${rules.atrMultiple}`,
-    "Risk": `${rules.riskPercent} %`,
-    "Hours": `${rules.opensAtHour}:00 to ${rules.closesAtHour}:00 UTC`,
-  };
+/** The target's distance in units of the stop's: negative where the mean has already been passed. */
+function promisedBy({ entry, stop, target }: StrategySignal): number {
+  return (Number(target) - Number(entry)) / (Number(entry) - Number(stop));
+}
+
+/** Long below the lower band, short above the upper one. */
+function sideOf({ close }: Candle, { lower, upper }: PriceBands): Direction | undefined {
+  if (close < lower) return "long";
+  return close > upper ? "short" : undefined;
+}
+
+function bollingerOf(
+  candles: readonly Candle[],
+  { bollingerPeriod, bollingerDeviations }: MeanReversionSettings,
+): PriceBands {
+  const bands = new BollingerBands(bollingerPeriod, bollingerDeviations);
+  for (const { close } of candles.slice(-bollingerPeriod)) bands.add(close);
+  return bands.getResultOrThrow();
+}
+
+/** The VWAP's bands with the last candle in them; `undefined` while its day has too few. */
+function vwapOf(
+  candles: readonly Candle[],
+  { vwapDeviations }: MeanReversionSettings,
+): PriceBands | undefined {
+  const bands = createVwapBands(vwapDeviations, candlesOfVwap);
+  let found: PriceBands | undefined;
+  for (const candle of candles) found = bands.add(candle);
+  return found;
+}
+
+function atrOf(candles: readonly Candle[], { atrPeriod }: MeanReversionSettings): number {
+  const atr = new ATR(atrPeriod);
+  for (const candle of candles) atr.add(candle);
+  return atr.getResultOrThrow();
 }

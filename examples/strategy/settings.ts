@@ -1,99 +1,275 @@
-/** The scheduler's command-line options. */
-import { parseArguments, wholeNumber, wrongOption } from "../cli/arguments.ts";
-import { coinbase } from "./exchange_client.ts";
+/** The scheduler's settings: from the command line and from a file, each checked before anything begins. */
+import { readFileSync } from "node:fs";
+import { closest, distance } from "fastest-levenshtein";
+import { timeframes, type TradingHoursOptions } from "telegram-signals/live";
+import { parseArguments, UsageError } from "../cli/arguments.ts";
+import { meanReversionTimeframes } from "./mean_reversion.ts";
+import type { MeanReversionSettings } from "./rules.ts";
 
-export const help = `Mean reversion on five-minute candles; signals go to the bot's subscribers.
+/** With this seed the first signals come soon after 06:00, long and short: a demonstration need not wait. */
+const defaultSeed = 3547;
 
-  --symbol NAME        the instrument, as the exchange calls it (default: BTC-USD)
-  --exchange URL       where its candles come from, live: Coinbase Exchange, or whatever answers as it does
-                       (default: https://api.exchange.coinbase.com)
+export const help: string = `Mean reversion; signals go to the bot's subscribers.
 
-  Without an exchange:
+Markets
+  --symbol NAME        an instrument, as the exchange calls it; several times for several (default: BTC-USD)
+  --timeframe LENGTH   the length of the candles: 1m, 3m, 5m, 15m or 30m; several times for several (default: 5m)
+  --exchange NAME      coinbase, or an exchange of ccxt such as kraken (npm install ccxt), or the address of a server
+                       that answers as Coinbase does (default: coinbase)
+Without an exchange
   --replay FILE        candles from a CSV or JSON lines file: time,open,high,low,close,volume
   --seed N             synthetic candles from this seed, as real time goes by
-  --interval SECONDS   one candle every so many seconds: synthetic (default seed: 3547), from a fixed day's
-                       06:00 UTC on, or through the file, which does not pause otherwise;
-                       those outside trading hours come at once
+  --interval SECONDS   one candle every so many seconds: synthetic, from a fixed day's 06:00 UTC on (default
+                       seed: ${defaultSeed}), or through the file, which does not pause otherwise
 
-  --no-chart           send signals as text only
-  --signals N          end after N signals that were sent (default: go on)
+The strategy
+  --rules NAME         reentry, or original: the rules of the Python original, for timeframes up to 1d
+                       (default: reentry)
+  --hours FROM-TO      when signals may come (default: 06:00-17:00)
+  --time-zone NAME     whose clocks these are, daylight saving included: Europe/London (default: UTC)
+  --bollinger-period N, --bollinger-deviations N
+                       candles in the bands, and their distance (default: 20 and 2)
+  --vwap-deviations N  the distance of the VWAP's bands (default: 2)
+  --atr-period N, --atr-multiple N
+                       the stop's distance in average true ranges (default: 14, and 1.5; original: 1.2)
+  --reward-risk N      what a trade promises for each unit of its risk: at least 1.5; original: 2.5, exactly
+  --similar PERCENT    not a signal whose entry differs by so little from one of the last 24 hours, of the same
+                       symbol and direction (default: each is sent; the Python original: 0.05)
+The ticket
   --account AMOUNT     the account's value, in the currency of the prices (default: 10000)
-  --currency NAME      that currency (default: USD)
   --risk-percent P     percent of the account to lose at the stop (default: 1)
-  --tick-size STEP     the market's smallest price step (default: 0.01)
-  --state FILE         remembers what was sent (default: .signals/<symbol>.jsonl)
+  --currency NAME      that currency (default: the market's, else USD)
+  --tick-size STEP, --size-step STEP
+                       the smallest steps of prices and amounts (default: the market's, else 0.01 and 0.0001)
+  --no-chart           send signals as text only
+
+  --daily-summary TIME a summary of the day at this time, by the clocks of --time-zone (default: none)
+  --dry-run CHAT       send to this chat alone, such as your own; manage_chats.ts lists their ids, of which a
+                       group's needs a sign of equality: --dry-run=-1001234
+  --verbose            a line for each candle: what the strategy sees, and why there is no signal
+  --signals N          end after N signals that were sent (default: go on)
+  --settings FILE      settings from a JSON file: { "symbol": ["BTC-USD", "ETH-USD"], "riskPercent": 0.5 };
+                       what is given here, too, beats them
   --help
 
 The bot's own settings come from the environment or from .env: TELEGRAM_BOT_TOKEN and so on.`;
 
-export interface Settings {
-  readonly symbol: string;
+export interface Settings extends MeanReversionSettings {
+  /** `coinbase`, an address, or an exchange of ccxt. */
   readonly exchange: string;
-  readonly replay?: string;
+  readonly replay: string | undefined;
   /** The seed of synthetic candles; undefined where other candles are wanted. */
-  readonly seed?: number;
-  readonly intervalSeconds?: number;
-  readonly signals: number;
-  readonly account: number;
-  readonly currency: string;
-  readonly riskPercent: number;
-  readonly tickSize: string;
-  readonly state: string;
+  readonly seed: number | undefined;
+  readonly intervalSeconds: number | undefined;
+  readonly rules: "reentry" | "original";
+  readonly similarPercent: number | undefined;
+  readonly dailySummary: string | undefined;
   readonly hasCharts: boolean;
+  /** A chat that gets the signals alone. */
+  readonly dryRun: number | undefined;
+  readonly verbose: boolean;
+  readonly signals: number;
 }
 
-/** With this seed the first signals come soon after 06:00, long and short: a demonstration need not wait. */
-const defaultSeed = "3547";
+type Given = Readonly<Record<string, readonly string[] | boolean>>;
 
-const text = { type: "string" } as const;
-const options = {
-  ...{ symbol: text, exchange: text, replay: text, seed: text, interval: text, signals: text, state: text },
-  ...{ account: text, currency: text, "risk-percent": text, "tick-size": text },
-  help: { type: "boolean" },
-  "no-chart": { type: "boolean" },
-} as const;
+/** A setting that is a text: its rule, and its value; `undefined` where the text breaks the rule. */
+interface Setting<T> {
+  readonly rule: string;
+  readonly parse: (text: string) => T | undefined;
+}
+
+const text = (rule: string, form: RegExp): Setting<string> => ({
+  rule,
+  parse: (given) => form.test(given) ? given : undefined,
+});
+const number = (rule: string, isGood: (value: number) => boolean): Setting<number> => ({
+  rule,
+  parse: (given) => given.trim() !== "" && isGood(Number(given)) ? Number(given) : undefined,
+});
+const oneOf = <T extends string>(...known: readonly T[]): Setting<T> => ({
+  rule: `${known.slice(0, -1).join(", ")} or ${known.at(-1)}`,
+  parse: (given) => known.find((each) => each === given),
+});
+const above0 = (most: number): Setting<number> =>
+  number(`above 0 and at most ${most}`, (value) => value > 0 && value <= most);
+const whole = (least: number, most: number): Setting<number> =>
+  number(
+    `a whole number from ${least} to ${most}`,
+    (value) => Number.isInteger(value) && value >= least && value <= most,
+  );
+const step = text('plain digits, such as "0.01"', /^(?=.*[1-9])\d{1,15}(\.\d{1,12})?$/);
+
+const table = {
+  symbol: text('names such as "BTC-USD"', /\S/),
+  timeframe: oneOf(...timeframes),
+  exchange: text(
+    "coinbase, an exchange of ccxt, or an http or https address without a / at its end",
+    /^([\w-]+|https?:\/\/\S*[^/\s])$/,
+  ),
+  replay: text("a file", /./),
+  seed: whole(0, Number.MAX_SAFE_INTEGER),
+  interval: above0(86_400),
+  rules: oneOf("reentry", "original"),
+  hours: { rule: 'two times of day such as "06:00-17:00"', parse: hoursOf },
+  timeZone: { rule: 'a time zone such as "Europe/London"', parse: timeZoneOf },
+  bollingerPeriod: whole(2, 200),
+  bollingerDeviations: above0(10),
+  vwapDeviations: above0(10),
+  atrPeriod: whole(1, 200),
+  atrMultiple: above0(100),
+  rewardRisk: above0(100),
+  similar: above0(100),
+  account: above0(1e15),
+  riskPercent: above0(100),
+  currency: text('a name such as "USD"', /^\S{1,20}$/),
+  ...{ tickSize: step, sizeStep: step },
+  dailySummary: text('a time of day such as "17:05"', /^([01]\d|2[0-3]):[0-5]\d$/),
+  dryRun: number("a chat's id, a whole number", Number.isSafeInteger),
+  signals: whole(1, Number.MAX_SAFE_INTEGER),
+};
+type Texts = typeof table;
+type Name = keyof Texts;
+type Value<N extends Name> = Exclude<ReturnType<Texts[N]["parse"]>, undefined>;
+
+const lists: readonly string[] = ["symbol", "timeframe"];
+const switches = ["noChart", "verbose"] as const;
 
 /**
  * The settings, or `undefined` for `--help`.
- * @throws {UsageError} Naming the first argument that is wrong.
+ * @throws {UsageError} Naming each setting that is wrong.
  */
 export function readSettings(argv: readonly string[]): Settings | undefined {
-  const { values } = parseArguments({ args: [...argv], options });
-  if (values.help) return undefined;
-  const { symbol = "BTC-USD", exchange = coinbase, replay, interval } = values;
-  const { currency = "USD", "tick-size": tickSize = "0.01" } = values;
-  const { state = `.signals/${symbol.replace(/[^\w.-]+/g, "-")}.jsonl` } = values;
-  if (state === "") throw wrongOption("state", "a file", state);
-  if (symbol.trim() === "") throw wrongOption("symbol", 'a name such as "BTC-USD"', symbol);
-  if (!isAddress(exchange)) {
-    throw wrongOption("exchange", "an http or https address without a / at its end", exchange);
-  }
-  if (!/^\d+(\.\d+)?$/.test(tickSize) || Number(tickSize) === 0) {
-    throw wrongOption("tick-size", "plain digits", tickSize);
-  }
-  const { seed = interval !== undefined && replay === undefined ? defaultSeed : undefined } = values;
+  const given = fromCommandLine(argv);
+  if (given["help"] === true) return undefined;
+  const [file] = given["settings"] as readonly string[] | undefined ?? [];
+  const fromFile = file === undefined ? {} : readFile(file);
+  const mistakes: string[] = [];
+  const all = <N extends Name>(name: N): readonly Value<N>[] => {
+    const isHere = given[name] !== undefined;
+    const texts = (isHere ? given : fromFile)[name] as readonly string[] | undefined ?? [];
+    const { rule, parse } = table[name];
+    return texts.flatMap((each): Value<N>[] => {
+      const value = parse(each);
+      if (value !== undefined) return [value as Value<N>];
+      const what = isHere ? optionOf(name) : `${JSON.stringify(name)} in ${file}`;
+      mistakes.push(`${what} must be ${rule}: current value is ${JSON.stringify(each)}`);
+      return [];
+    });
+  };
+  const one = <N extends Name>(name: N): Value<N> | undefined => all(name).at(-1);
+  const isOn = (name: typeof switches[number]): boolean => (given[name] ?? fromFile[name]) === true;
+  const settings = settingsOf(all, one, isOn);
+  mistakes.push(...mistakesBetween(settings));
+  if (mistakes.length > 0) throw new UsageError(`${mistakes.join("\n")}; --help lists the options`);
+  return settings;
+}
+
+function settingsOf(
+  all: <N extends Name>(name: N) => readonly Value<N>[],
+  one: <N extends Name>(name: N) => Value<N> | undefined,
+  isOn: (name: typeof switches[number]) => boolean,
+): Settings {
+  const [rules = "reentry", replay, intervalSeconds] = [one("rules"), one("replay"), one("interval")];
+  const [symbols, lengths] = [[...new Set(all("symbol"))], [...new Set(all("timeframe"))]];
+  const isDemonstration = intervalSeconds !== undefined && replay === undefined;
+  const [{ from, to } = { from: "06:00", to: "17:00" }, timeZone = "UTC"] = [one("hours"), one("timeZone")];
   return {
-    ...{ symbol, exchange, currency, tickSize, state },
-    hasCharts: values["no-chart"] !== true,
-    ...(replay === undefined ? {} : { replay }),
-    ...(interval === undefined ? {} : { intervalSeconds: positive("interval", interval, 86_400) }),
-    ...(seed === undefined ? {} : { seed: wholeNumber("seed", seed, 0) }),
-    signals: values.signals === undefined ? Infinity : wholeNumber("signals", values.signals, 1),
-    account: positive("account", values.account ?? "10000"),
-    riskPercent: positive("risk-percent", values["risk-percent"] ?? "1", 100),
+    ...{ rules, replay, intervalSeconds, hours: { from, to, timeZone } },
+    symbols: symbols.length > 0 ? symbols : ["BTC-USD"],
+    timeframes: lengths.length > 0 ? lengths : ["5m"],
+    exchange: one("exchange") ?? "coinbase",
+    seed: one("seed") ?? (isDemonstration ? defaultSeed : undefined),
+    ...{ account: one("account") ?? 10_000, riskPercent: one("riskPercent") ?? 1 },
+    ...{ currency: one("currency"), tickSize: one("tickSize"), sizeStep: one("sizeStep") },
+    bollingerPeriod: one("bollingerPeriod") ?? 20,
+    bollingerDeviations: one("bollingerDeviations") ?? 2,
+    vwapDeviations: one("vwapDeviations") ?? 2,
+    atrPeriod: one("atrPeriod") ?? 14,
+    atrMultiple: one("atrMultiple") ?? (rules === "original" ? 1.2 : 1.5),
+    rewardRisk: one("rewardRisk") ?? (rules === "original" ? 2.5 : 1.5),
+    ...{ similarPercent: one("similar"), dailySummary: one("dailySummary"), dryRun: one("dryRun") },
+    ...{ hasCharts: !isOn("noChart"), verbose: isOn("verbose"), signals: one("signals") ?? Infinity },
   };
 }
 
-function isAddress(value: string): boolean {
-  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && !value.endsWith("/");
+function mistakesBetween({ rules, timeframes: chosen, replay, seed }: Settings): string[] {
+  const tooLong = chosen.find((each) => !meanReversionTimeframes.includes(each));
+  const mistakes: string[] = [];
+  if (rules === "reentry" && tooLong !== undefined) {
+    mistakes.push(
+      `--timeframe must be one of ${
+        meanReversionTimeframes.join(", ")
+      } for the rules "reentry", whose VWAP begins anew ` +
+        `each day: current value is "${tooLong}"`,
+    );
+  }
+  if (replay !== undefined && seed !== undefined) mistakes.push("--replay and --seed exclude each other");
+  return mistakes;
 }
 
-function positive(name: string, value: string, limit: number = Number.MAX_VALUE): number {
-  const number = value.trim() === "" ? NaN : Number(value);
-  if (number > 0 && number <= limit) return number;
-  throw wrongOption(
-    name,
-    limit === Number.MAX_VALUE ? "a number above 0" : `above 0 and at most ${limit}`,
-    value,
-  );
+// Where they come from.
+
+function fromCommandLine(argv: readonly string[]): Given {
+  const options = Object.fromEntries([
+    ...[...Object.keys(table), "settings"].map((name) => [name, { type: "string", multiple: true }] as const),
+    ...[...switches, "help"].map((name) => [name, { type: "boolean" }] as const),
+  ].map(([name, option]) => [optionOf(name).slice(2), option]));
+  const { values } = parseArguments({ args: [...argv], options });
+  const known = [...Object.keys(table), "settings", ...switches, "help"];
+  const entries = known.map((name) => [name, values[optionOf(name).slice(2)]] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Given;
+}
+
+/** The whole file, in which texts, numbers and lists are as on the command line. */
+function readFile(file: string): Given {
+  const content = parsed(file);
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    throw new UsageError(`${file} must hold an object such as { "symbol": "BTC-USD" }`);
+  }
+  const mistakes: string[] = [];
+  const entries = Object.entries(content).map(([name, value]) => {
+    const isSwitch = (switches as readonly string[]).includes(name);
+    const values = Array.isArray(value) && lists.includes(name) ? value : [value];
+    const isText = (each: unknown): boolean => typeof each === "string" || typeof each === "number";
+    if (!isSwitch && !(name in table)) {
+      const meant = closest(name, [...Object.keys(table), ...switches]);
+      const hint = distance(name, meant) <= 3 ? ` (did you mean ${JSON.stringify(meant)}?)` : "";
+      mistakes.push(`${JSON.stringify(name)} in ${file} is no setting${hint}`);
+    } else if (isSwitch ? typeof value !== "boolean" : !values.every(isText)) {
+      mistakes.push(
+        `${JSON.stringify(name)} in ${file} must be ${isSwitch ? "true or false" : "a text or a number"}`,
+      );
+    }
+    return [name, isSwitch ? value : values.map(String)] as const;
+  });
+  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
+  return Object.fromEntries(entries) as Given;
+}
+
+function parsed(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new UsageError(`The settings in ${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** `--risk-percent` for `riskPercent`. */
+function optionOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function hoursOf(given: string): Pick<TradingHoursOptions, "from" | "to"> | undefined {
+  const [, from, to] = /^(\d\d:\d\d)-(\d\d:\d\d)$/.exec(given) ?? [];
+  const isTime = (time: string | undefined): time is string => /^([01]\d|2[0-3]):[0-5]\d$/.test(time ?? "");
+  return isTime(from) && (isTime(to) || to === "24:00") && from !== to ? { from, to } : undefined;
+}
+
+function timeZoneOf(given: string): string | undefined {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: given }).resolvedOptions().timeZone && given;
+  } catch {
+    return undefined;
+  }
 }

@@ -57,12 +57,10 @@ export class MarketSeries {
 
   async #readHistory(): Promise<void> {
     const { feed, series, count, signal } = this.#options;
-    const [candles] = await Promise.all([
-      feed.history({ ...series, count, signal }),
-      this.#readInstrument(),
-    ]);
+    const candles = await feed.history({ ...series, count, signal });
     if (candles.length > 1) validateCandles(candles);
     this.#succeeded();
+    await this.#readInstrument();
     for (const candle of candles) await this.#take(candle);
   }
 

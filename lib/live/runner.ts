@@ -22,7 +22,14 @@ import {
 import type { CandleFeed, Instrument } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
 import { MarketSeries } from "./market_series.ts";
-import { type Finding, lineOf, mostBytesOfNames, type SignalBot, SignalSender } from "./signal_sender.ts";
+import {
+  type Finding,
+  lineOf,
+  mostBytesOfNames,
+  type Sent,
+  type SignalBot,
+  SignalSender,
+} from "./signal_sender.ts";
 import { longestFreshMs, type Strategy } from "./strategy.ts";
 import { assertStrategies } from "./strategy_checks.ts";
 import { StrategySeries } from "./strategy_series.ts";
@@ -77,6 +84,8 @@ export interface SentFinding {
   readonly tradingSignal: TradingSignal | undefined;
   /** Who has got it. */
   readonly report: BroadcastReport;
+  /** Whether an earlier start or another process had begun it, so that the report may be an old one. */
+  readonly isRepeated: boolean;
 }
 
 const similarRule: Rule = {
@@ -165,7 +174,10 @@ function bySeries(members: readonly Member[]): Member[][] {
   return [...groups.values()];
 }
 
-/** A series whose strategies are so many calls behind waits for them: a replay comes faster than they answer. */
+/**
+ * A series whose strategies are so many calls behind waits for them. A market that is none waits for each: its time stands
+ * still until a signal is sent, so that the next one comes after it.
+ */
 const callsAtMost = 1000;
 
 /** Strategies that run. */
@@ -198,7 +210,7 @@ export class StrategyRun {
     this.#marketTroubles = new TroubleLog(this.#logger, `Candles come from ${feed.name} again.`);
     this.#sender = new SignalSender({
       ...{ bot, feed, charts, onUnknown, onlyTo, clock, logger: this.#logger, signal },
-      onSent: (finding, report) => this.#onSent(finding, report),
+      onSent: (finding, sent) => this.#onSent(finding, sent),
     });
     const stop = (): void => this.#stopping.abort();
     if (options.signal?.aborted) stop();
@@ -208,7 +220,7 @@ export class StrategyRun {
     this.finished.catch(() => {});
   }
 
-  /** How many signals and alerts were sent. */
+  /** How many signals and alerts were sent, those included that an earlier start or another process had begun. */
   get sent(): number {
     return this.#sent;
   }
@@ -256,7 +268,8 @@ export class StrategyRun {
         for (const { strategy, calls } of running) {
           if (candles.length >= strategy.warmUp) this.#play({ strategy, series, calls, instrument }, candles);
         }
-        while (this.#calls.size > callsAtMost) await Promise.race(this.#calls);
+        const most = feed.caution === undefined ? callsAtMost : 0;
+        while (this.#calls.size > most) await Promise.race(this.#calls);
       },
     });
     await market.follow();
@@ -304,9 +317,9 @@ export class StrategyRun {
     return isKnown;
   }
 
-  #onSent({ strategy, series, found }: Finding, report: BroadcastReport): void {
+  #onSent({ strategy, series, found }: Finding, { report, isRepeated }: Sent): void {
     this.#sent++;
     const tradingSignal = found.kind === "signal" ? found.signal : undefined;
-    this.#options.onSent?.({ strategy, symbol: series.symbol, tradingSignal, report });
+    this.#options.onSent?.({ strategy, symbol: series.symbol, tradingSignal, report, isRepeated });
   }
 }

@@ -6,7 +6,7 @@ import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
-import { backoffMs } from "../util/async.ts";
+import { abortable, backoffMs } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
@@ -21,6 +21,13 @@ export interface SignalBot {
   sendSignal(signal: TradingSignal, options: SignalOptions): BroadcastRun;
   /** Sends a message to every active chat. */
   broadcast(message: BroadcastMessage, options: BroadcastOptions): BroadcastRun;
+}
+
+/** That it was sent. */
+export interface Sent {
+  readonly report: BroadcastReport;
+  /** Whether it was begun before, by an earlier start or another process. */
+  readonly isRepeated: boolean;
 }
 
 /** What a strategy has found at the close of a candle. */
@@ -45,11 +52,13 @@ export interface SignalSenderOptions {
   readonly feed: Pick<CandleFeed, "name" | "caution">;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onSent: (finding: Finding, report: BroadcastReport) => void;
+  readonly onSent: (finding: Finding, sent: Sent) => void;
   /** Ends the waits for a bot that cannot send now. */
   readonly signal: AbortSignal;
 }
 
+/** Between the last message and the report. */
+const reportWithinMs = 1000;
 const retries = { firstMs: 1000, longestMs: 30_000, jitter: 0.25 };
 
 export class SignalSender {
@@ -89,10 +98,16 @@ export class SignalSender {
     const id = idOf(finding) + this.#idSuffix;
     for (let attempt = 0; clock.now() < finding.expiresAt; attempt++) {
       try {
-        const report = await this.#run(finding, id);
+        const run = this.#run(finding, id);
+        const sent = await this.#end(run);
         this.#troubles.succeeded(id);
-        logger.info(`${lineOf(finding)}. ${report}`);
-        return onSent(finding, report);
+        if (sent === undefined) {
+          const { sent: reached } = run.progress;
+          const chats = reached === 1 ? "1 chat" : `${reached} chats`;
+          return logger.warn(`${lineOf(finding)}. Stopped when ${chats} had it.`);
+        }
+        logger.info(`${lineOf(finding)}. ${sent.isRepeated ? "It was begun before. " : ""}${sent.report}`);
+        return onSent(finding, sent);
       } catch (error) {
         if (isMistake(error)) throw error;
         if (signal.aborted) break;
@@ -108,6 +123,22 @@ export class SignalSender {
     this.#troubles.succeeded(id);
     const why = signal.aborted ? "as the strategies were stopped" : "as it is too old by now";
     logger.warn(`${lineOf(finding)}. Not sent, ${why}.`);
+  }
+
+  /**
+   * `undefined` if the strategies are stopped meanwhile, and all chats that are known have their message: then nobody waits for
+   * the list of the others, or for another process that sends it. The bot's end is that of such a run.
+   */
+  async #end(run: BroadcastRun): Promise<Sent | undefined> {
+    const { clock, signal } = this.#options;
+    const end = Promise.all([run, run.begun]).then(([report, { isRepeated }]) => ({ report, isRepeated }));
+    try {
+      return await abortable(end, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+    while (run.progress.done < run.progress.recipients) await Promise.race([end, clock.sleep(50)]);
+    return await Promise.race([end, clock.sleep(reportWithinMs).then(() => undefined)]);
   }
 
   #run({ found, candles, expiresAt }: Finding, broadcastId: string): BroadcastRun {

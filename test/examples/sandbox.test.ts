@@ -1,5 +1,5 @@
 /** The README's first command, and what stands on it. */
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { startBotApiServer } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
@@ -13,11 +13,7 @@ const runtime = process.versions["deno"] ? "deno" : "node";
 /** A folder of its own, which only this test uses. */
 async function withData(body: (data: string) => Promise<void>): Promise<void> {
   const data = `.sandbox/test-${runtime}-${process.pid}`;
-  const remove = (): Promise<unknown> =>
-    Promise.all([
-      rm(join(root, data), { recursive: true, force: true }),
-      rm(join(root, `.signals/${basename(data)}.jsonl`), { force: true }),
-    ]);
+  const remove = (): Promise<unknown> => rm(join(root, data), { recursive: true, force: true });
   await remove();
   try {
     await body(data);
@@ -68,8 +64,7 @@ test("tells the whole story, and a second program finds the chats it left", () =
 
 test("ends with its script, in the script's own way", () =>
   withData(async (data) => {
-    const state = `.signals/${basename(data)}.jsonl`;
-    const scheduler = ["examples/live_scheduler.ts", "--interval", "60", "--state", state];
+    const scheduler = ["examples/live_scheduler.ts", "--interval", "60"];
     const running = startScript(
       ["examples/sandbox.ts", "--data", data, ...scheduler],
       {},

@@ -165,7 +165,6 @@ test("a second poller: the scheduler says so once, and goes on", async () => {
   const description = "Conflict: terminated by other getUpdates request; make sure that only one bot " +
     "instance is running";
   telegram.fault({ method: "getUpdates", times: Infinity, answer: { error_code: 409, description } });
-  const state = join(tmpdir(), `newcomer-${process.pid}.json`);
   const env = {
     TELEGRAM_BOT_TOKEN: telegram.token,
     TELEGRAM_API_ROOT: telegram.apiRoot,
@@ -174,9 +173,8 @@ test("a second poller: the scheduler says so once, and goes on", async () => {
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
-  const args = ["examples/live_scheduler.ts", "--interval", "0.05", "--signals", "1", "--state", state];
+  const args = ["examples/live_scheduler.ts", "--interval", "0.05", "--signals", "1"];
   const { status, output } = await runScript(args, env, "-P=sandbox");
-  await rm(state, { force: true });
   assert.is(output.split("Another program polls with this bot's token").length, 2, output);
   assert.match(output, "Sent to 0 of 0 chats");
   assert.not.match(output, /^\s+at /m);

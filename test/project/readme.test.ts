@@ -188,7 +188,6 @@ test("its examples run as they are printed", async () => {
   assert.ok(commands.length > 7, `${commands.length} commands`);
   await using telegram = await startBotApiServer();
   const table = await startTable({ isOverHttp: true });
-  const state = join(tmpdir(), `readme-${process.pid}.json`);
   const env = {
     TELEGRAM_BOT_TOKEN: telegram.token,
     TELEGRAM_API_ROOT: telegram.apiRoot,
@@ -199,19 +198,17 @@ test("its examples run as they are printed", async () => {
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
   // The scheduler's own would go on for days.
-  const brief = ["--interval", "0.02", "--signals", "1", "--state", state];
+  const brief = ["--interval", "0.02", "--signals", "1"];
   try {
     await table.put(pythonItem());
     for (const command of commands) {
       const args = command[0]?.includes("live_scheduler") ? [...command, ...brief] : command;
-      await rm(state, { force: true });
       const { status, output } = await runScript(args, env, "-P=sandbox", "tsx");
       assert.is(status, 0, `${command.join(" ")}:\n${output}`);
     }
     assert.is((await table.item(pythonId))?.["is_active"]?.BOOL, false, "the commands have taken effect");
   } finally {
     await table.close();
-    await rm(state, { force: true });
   }
 });
 

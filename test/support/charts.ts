@@ -2,18 +2,17 @@
 import { Buffer } from "node:buffer";
 import pixelmatch from "pixelmatch";
 import { PNG } from "pngjs";
-import { syntheticFeed } from "../../examples/strategy/synthetic_feed.ts";
+import { syntheticFeed } from "../../lib/live/feeds/synthetic.ts";
 import type { Candle, TradingSignal } from "../../mod.ts";
 
 const midnight = Date.UTC(2026, 0, 5);
 
-/** The first of the scheduler's default series. */
+/** The first candles of a day of the scheduler's demonstration. */
 export async function someCandles(count: number, price: number = 60_000): Promise<Candle[]> {
-  const candles: Candle[] = [];
-  for await (const candle of syntheticFeed({ seed: 3547, start: midnight, price }).candles()) {
-    if (candles.push(candle) === count) break;
-  }
-  return candles;
+  const start = midnight + count * 300_000;
+  const feed = syntheticFeed({ seed: 3547, start, intervalSeconds: 0, price });
+  const { signal } = new AbortController();
+  return [...await feed.history({ symbol: "BTC-USD", timeframe: "5m", count, signal })];
 }
 
 export interface Specimen {
@@ -26,10 +25,10 @@ export interface Specimen {
 export const specimens: readonly Specimen[] = [
   {
     theme: "light",
-    candles: 74,
+    candles: 108,
     signal: {
       ...{ direction: "long", symbol: "BTC-USD", timeframe: "5m" },
-      ...{ entry: "59689.33", stop: "59562.12", target: "59943.13", time: "2026-01-05T06:10:00Z" },
+      ...{ entry: "57788.21", stop: "57683.66", target: "58023.11", time: "2026-01-05T09:00:00Z" },
     },
   },
   {
@@ -37,7 +36,7 @@ export const specimens: readonly Specimen[] = [
     candles: 130,
     signal: {
       ...{ direction: "short", symbol: "BTC-USD", timeframe: "5m" },
-      ...{ entry: "60303.90", stop: "60407.12", target: "59952.12", time: "2026-01-05T10:50:00Z" },
+      ...{ entry: "58269.61", stop: "58361.04", target: "58030.05", time: "2026-01-05T10:50:00Z" },
     },
   },
 ];

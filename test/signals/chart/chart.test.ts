@@ -31,7 +31,7 @@ for (const { theme, candles: count, signal } of specimens) {
 const parts: Readonly<Record<string, RegExp>> = {
   "the target's line": /<line [^>]*stroke-dasharray="18 8"[^>]*><\/line>/,
   "the stop's line": /<line [^>]*stroke-dasharray="6 8"[^>]*><\/line>/,
-  "the entry's price": /<text [^>]*>59689\.33<\/text>/,
+  "the entry's price": /<text [^>]*>57788\.21<\/text>/,
   "the VWAP's bands": /<path [^>]*stroke-dasharray="10 6"[^>]*><\/path>/g,
   "the symbol": /<text [^>]*>BTC-USD<\/text>/,
 };
