@@ -12,6 +12,7 @@ import {
 } from "./backtest/options.ts";
 import { replay, type Replayed } from "./backtest/replay.ts";
 import { BacktestReport } from "./backtest/report.ts";
+import { candlesOfFile } from "./feeds/candle_file.ts";
 import type { Instrument } from "./feed.ts";
 import type { Series } from "./found.ts";
 import type { Strategy } from "./strategy.ts";
@@ -35,12 +36,12 @@ export { BacktestReport };
  * where that is beyond the stop. A strategy's mistake is listed in the report, and does not end the test.
  *
  * ```ts
- * const report = await backtest({ strategy, candles });
+ * const report = await backtest({ strategy, file: "candles.csv" });
  * console.log(String(report));
  * ```
  *
  * @throws {TypeError | RangeError} If an option, a strategy or a candle is none, or there are too few candles to begin.
- * @throws {ConfigError} If the feed does not know a symbol.
+ * @throws {ConfigError} If the feed does not know a symbol, or the file cannot be read.
  */
 export async function backtest(options: BacktestOptions): Promise<BacktestReport> {
   const feed = isObject(options) ? options.feed : undefined;
@@ -65,13 +66,17 @@ async function candlesOf(
   { source, signal }: ResolvedBacktest,
   now: number,
 ): Promise<readonly Candle[]> {
-  if (!("feed" in source)) {
+  if ("candles" in source) {
     validateCandles(source.candles);
     assertTimeframe(source.candles, series);
     return source.candles;
   }
-  const { feed, from, to } = source;
+  const { from, to } = source;
   const lengthMs = timeframeMs(series.timeframe);
+  if ("file" in source) {
+    return candlesOfFile(source.file, series.timeframe).filter(({ time }) => time + lengthMs <= to);
+  }
+  const { feed } = source;
   const before = Math.max(...strategies.map(({ warmUp }) => beforeFirst(warmUp)));
   const count = before + Math.ceil((now - from) / lengthMs);
   try {
@@ -127,7 +132,7 @@ async function played(
   return await replay({ strategy, series, instrument, candles, from, settings, signal });
 }
 
-const firstTime = (source: CandleSource): number => "feed" in source ? source.from : -Infinity;
+const firstTime = (source: CandleSource): number => "from" in source ? source.from : -Infinity;
 
 /** Candles of another timeframe would end each trade at the wrong time. */
 function assertTimeframe(candles: readonly Candle[], { symbol, timeframe }: Series): void {

@@ -1,4 +1,7 @@
 /** A backtest's options: where its candles come from, and what is refused. */
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { backtest, type BacktestOptions } from "../../lib/live/backtest.ts";
 import type { HistoryRequest } from "../../lib/live/feed.ts";
 import type { Strategy } from "../../lib/live/strategy.ts";
@@ -7,6 +10,7 @@ import type { Candle } from "../../lib/signals/candle.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import { candlesOf, feedOf, long, scripted, start } from "../support/backtests.ts";
+import { rm } from "../support/leaks.ts";
 import { failureOf } from "../support/storage.ts";
 
 const test = suite("the options of backtest()");
@@ -35,7 +39,8 @@ const wrong: readonly [what: string, options: unknown, words: RegExp][] = [
   ["no strategy", { candles }, /needs "strategy" or "strategies", and one of them alone$/],
   ["two kinds of strategies", { strategy, strategies: [strategy], candles }, /and one of them alone$/],
   ["an empty list", { strategies: [], candles }, /"strategies" must have one strategy or more: it is empty$/],
-  ["no candles", { strategy }, /needs "candles", or "feed" with "from", and one of them alone$/],
+  ["no candles", { strategy }, /needs "candles", "file", or "feed" with "from", and one of them alone$/],
+  ["a file and candles", { strategy, candles, file: "x.csv" }, /and one of them alone$/],
   ["candles and a feed", { strategy, candles, feed, from: start }, /and one of them alone$/],
   ["a feed without from", { strategy, feed }, /"from" is missing: it says when the test begins/],
   ["candles with from", { strategy, candles, from: start }, /"from" and "to" are for a feed/],
@@ -236,6 +241,37 @@ test("a history that ends before from is a clear error", async () => {
     message,
     /needs 1 candles \(warmUp\) of BTC-USD 1h to begin, and one in the time that is tried/,
   );
+});
+
+test("a file: each timeframe that its candles make, from a day on and up to another", async () => {
+  const file = join(await mkdtemp(join(tmpdir(), "backtest-")), "candles.csv");
+  const rows = candlesOf(Array.from({ length: 96 }, (_, index) => 100 + index));
+  try {
+    await writeFile(
+      file,
+      rows.map(({ time, open, high, low, close, volume }) => [time, open, high, low, close, volume].join())
+        .join("\n"),
+    );
+    const both = scripted({ 50: long }, { timeframes: ["1h", "4h"] });
+    const report = await backtest({ strategy: both, file });
+    assert.equal([report.figures.candles, report.figures.signals], [96 + 24, 1]);
+    const day = await backtest({
+      strategy: both,
+      file,
+      from: "2026-01-06",
+      to: "2026-01-07",
+      timeframe: "1h",
+    });
+    assert.equal([day.figures.candles, day.figures.from], [24, start + 24 * hour]);
+    const short = await failureOf(backtest({ strategy: scripted({}, { timeframes: ["5m"] }), file }));
+    assert.match(
+      short?.message,
+      /The timeframe must be one that can be made of the candles of .*, which are of 1h/,
+    );
+    assert.instance(await failureOf(backtest({ strategy, file: `${file}.none` })), ConfigError);
+  } finally {
+    await rm(dirname(file), { recursive: true });
+  }
 });
 
 test.run();

@@ -30,6 +30,8 @@ export interface BacktestOptions {
   readonly strategies?: readonly Strategy[] | undefined;
   /** Candles of one instrument and timeframe, ascending; the first `warmUp` of them come before the first signal. */
   readonly candles?: readonly Candle[] | undefined;
+  /** A file of candles of one instrument, in place of `candles`: CSV or JSON lines, as `replayFeed()` reads them. */
+  readonly file?: string | undefined;
   /** Of the candles; of a feed, the only one that is tried. Default: the strategy's, with a feed all of them. */
   readonly symbol?: string | undefined;
   /** The same for the timeframe. */
@@ -38,10 +40,10 @@ export interface BacktestOptions {
   readonly feed?: CandleFeed | undefined;
   /**
    * The first candle that may give a signal is the first that opens at this time or later; the feed is asked for what has to
-   * come before it, too. A Date, milliseconds since 1970, or ISO 8601: a day (`"2026-01-05"`, in UTC), or with its zone.
+   * come before it, too. Default: of a file, the first after the warm-up. A Date, milliseconds since 1970, or ISO 8601: a day (`"2026-01-05"`, in UTC), or with its zone.
    */
   readonly from?: Date | number | string | undefined;
-  /** The last candle closes at this time or earlier. Default: the feed's newest. */
+  /** The last candle closes at this time or earlier. Default: the newest. */
   readonly to?: Date | number | string | undefined;
   /** Fees, in percent of the price, at the entry and again at the exit. Default: 0. */
   readonly costs?: { readonly percent: number } | undefined;
@@ -74,6 +76,7 @@ export interface BacktestSettings {
 /** Where the candles come from. */
 export type CandleSource =
   | { readonly candles: readonly Candle[] }
+  | { readonly file: string; readonly from: number; readonly to: number }
   | { readonly feed: CandleFeed; readonly from: number; readonly to: number };
 
 /** The options, checked, with their defaults. */
@@ -106,6 +109,7 @@ const checks: Checks<BacktestOptions> = {
   rules: {
     ...{ strategy: anything, strategies: { isGood: Array.isArray, rule: "a list of strategies" } },
     candles: { isGood: Array.isArray, rule: "a list of candles", isData: true },
+    file: textRule('the path of a file such as "candles.csv"', /./),
     symbol: textRule('a symbol such as "BTC-USD"', /\S/),
     timeframe: oneOfRule(...timeframes),
     feed: methodsRule("a feed { name, history, live }", "history"),
@@ -125,6 +129,7 @@ const checks: Checks<BacktestOptions> = {
     startingEquity: ["capital", "equity", "balance", "startequity"],
     riskPercent: ["risk", "riskpertrade"],
     candles: ["data", "bars", "ohlcv"],
+    file: ["csv", "path"],
     feed: ["market", "exchange", "source"],
     from: ["start", "since"],
     to: ["end", "until"],
@@ -156,13 +161,17 @@ export function resolveBacktest(options: BacktestOptions, now: number): Resolved
 /** Options that exclude or need each other. */
 function mistakesBetween(options: BacktestOptions): string[] {
   const has = (name: keyof BacktestOptions): boolean => options[name] !== undefined;
+  const sources = (["candles", "file", "feed"] as const).filter(has).length;
   const isEmpty = Array.isArray(options.strategies) && options.strategies.length === 0;
   const rules: readonly (readonly [boolean, string])[] = [
     [has("strategy") === has("strategies"), `it needs "strategy" or "strategies", and one of them alone`],
     [isEmpty, '"strategies" must have one strategy or more: it is empty'],
-    [has("candles") === has("feed"), `it needs "candles", or "feed" with "from", and one of them alone`],
+    [sources !== 1, `it needs "candles", "file", or "feed" with "from", and one of them alone`],
     [has("feed") && !has("from"), '"from" is missing: it says when the test begins, as from: "2026-01-05"'],
-    [!has("feed") && (has("from") || has("to")), '"from" and "to" are for a feed: pass the candles between'],
+    [
+      has("candles") && sources === 1 && (has("from") || has("to")),
+      '"from" and "to" are for a feed or a file: pass the candles between',
+    ],
   ];
   return rules.filter(([isBroken]) => isBroken).map(([, mistake]) => mistake);
 }
@@ -173,7 +182,8 @@ function percentOf(name: "costs" | "slippage", options: BacktestOptions): number
   return given.percent;
 }
 
-function sourceOf({ candles, feed, from, to }: BacktestOptions, now: number): CandleSource {
+function sourceOf({ candles, file, feed, from, to }: BacktestOptions, now: number): CandleSource {
+  if (file !== undefined) return { file, from: timeOf(from) ?? -Infinity, to: timeOf(to) ?? Infinity };
   if (feed === undefined) return { candles: candles ?? [] };
   const [begin, end] = [timeOf(from) ?? NaN, timeOf(to) ?? now];
   if (begin >= Math.min(end, now)) {
@@ -186,10 +196,12 @@ function sourceOf({ candles, feed, from, to }: BacktestOptions, now: number): Ca
   return { feed, from: begin, to: end };
 }
 
-/** The series that are tried: of candles the one that they are of, of a feed all that the strategies want. */
+/** The series that are tried: of candles the one that they are of, of a file all timeframes, of a feed all that are wanted. */
 function seriesOf(strategies: readonly Strategy[], options: BacktestOptions): Series[] {
-  const symbols = chosen("symbol", strategies.flatMap((it) => it.symbols), options);
-  const lengths = chosen("timeframe", strategies.flatMap((it) => it.timeframes), options);
+  const isOne = options.feed === undefined;
+  const symbols = chosen("symbol", strategies.flatMap((it) => it.symbols), options, isOne);
+  const isOneLength = options.candles !== undefined;
+  const lengths = chosen("timeframe", strategies.flatMap((it) => it.timeframes), options, isOneLength);
   const series = symbols.flatMap((symbol) => lengths.map((timeframe) => ({ symbol, timeframe })))
     .filter((each) => strategies.some((strategy) => wants(strategy, each)));
   const idle = strategies.find((strategy) => !series.some((each) => wants(strategy, each)));
@@ -206,14 +218,15 @@ export function wants({ symbols, timeframes }: Strategy, { symbol, timeframe }: 
   return symbols.includes(symbol) && timeframes.includes(timeframe);
 }
 
-/** The one that was chosen; without a choice all, which candles of your own cannot be. */
+/** The one that was chosen; without a choice all, unless there can be but one. */
 function chosen<T extends string>(
   name: "symbol" | "timeframe",
   all: readonly T[],
-  { [name]: choice, candles }: BacktestOptions,
+  { [name]: choice }: BacktestOptions,
+  isOne: boolean,
 ): T[] {
   const known = [...new Set(all)];
-  if (choice === undefined && (candles === undefined || known.length === 1)) return known;
+  if (choice === undefined && (!isOne || known.length === 1)) return known;
   if (known.includes(choice as T)) return [choice as T];
   throw new TypeError(
     `Cannot ${action} as "${name}" must be one that the strategy wants (${known.join(", ")}): ` +

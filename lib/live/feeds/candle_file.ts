@@ -67,10 +67,8 @@ export function replayFeed(options: ReplayFeedOptions): CandleFeed {
     throw new ConfigError('Cannot replay candles as there must be either "file" or "text".');
   }
   const source = file ?? "the text";
-  const candles = parse(text ?? read(source), source);
-  const own = options.timeframe ?? foundTimeframe(candles, source);
-  assertTimes(candles, own, source);
-  const start = candles[0]?.candle.time ?? NaN;
+  const { candles, own } = readCandles(text ?? read(source), source, options.timeframe);
+  const start = candles[0]?.time ?? NaN;
   const time = new MarketTime({ clock, start, intervalSeconds });
   const check = (request: CandleRequest): void => assertAvailable(request, { symbol, own, source });
   return {
@@ -84,17 +82,27 @@ export function replayFeed(options: ReplayFeedOptions): CandleFeed {
     async *live(request) {
       check(request);
       const { timeframe, signal } = request;
-      const wanted = candlesOf(candles.map(({ candle }) => candle), own, request);
+      const wanted = candlesOf(candles, own, request);
       yield* time.pass(wanted, (candle) => closeTime(candle, timeframe), signal);
     },
   };
+}
+
+/**
+ * All candles of a file in a timeframe that can be made of them.
+ * @throws {ConfigError} If the file cannot be read, a line is no candle, or the timeframe cannot be made.
+ */
+export function candlesOfFile(file: string, timeframe: Timeframe): Candle[] {
+  const { candles, own } = readCandles(read(file), file);
+  assertTimeframe(timeframe, own, file);
+  return [...candlesOf(candles, own, { timeframe, after: -Infinity })];
 }
 
 /** The candles of a timeframe that open after the one that is known. */
 function* candlesOf(
   candles: readonly Candle[],
   own: Timeframe,
-  { timeframe, after }: LiveRequest,
+  { timeframe, after }: Pick<LiveRequest, "timeframe" | "after">,
 ): Generator<Candle> {
   const aggregator = new Aggregator(own, timeframe);
   for (const candle of filled(candles, timeframeMs(own))) {
@@ -123,12 +131,15 @@ function assertAvailable(
       }.`,
     );
   }
-  if (sourceOf(request.timeframe, [own]) === undefined) {
-    throw new ConfigError(
-      `The timeframe must be one that can be made of the candles of ${source}, which are of ${own}: current value is ` +
-        `${shown(request.timeframe)}.`,
-    );
-  }
+  assertTimeframe(request.timeframe, own, source);
+}
+
+function assertTimeframe(timeframe: Timeframe, own: Timeframe, source: string): void {
+  if (sourceOf(timeframe, [own]) !== undefined) return;
+  throw new ConfigError(
+    `The timeframe must be one that can be made of the candles of ${source}, which are of ${own}: current value is ` +
+      `${shown(timeframe)}.`,
+  );
 }
 
 // The file.
@@ -137,6 +148,18 @@ interface Line {
   readonly candle: Candle;
   /** Counted from 1. */
   readonly number: number;
+}
+
+/** @param timeframe Default: found from the candles' times. */
+function readCandles(
+  text: string,
+  source: string,
+  timeframe?: Timeframe,
+): { readonly candles: readonly Candle[]; readonly own: Timeframe } {
+  const lines = parse(text, source);
+  const own = timeframe ?? foundTimeframe(lines, source);
+  assertTimes(lines, own, source);
+  return { candles: lines.map(({ candle }) => candle), own };
 }
 
 function read(file: string): string {
