@@ -102,7 +102,7 @@ export async function actAt(
 export async function killAtRandomPoint(
   sending: Sending,
   ended: Promise<unknown>,
-  ...bots: readonly ProgramProcess[]
+  ...bots: readonly Pick<ProgramProcess, "kill">[]
 ): Promise<KillPoint | undefined> {
   const point = killPoints[Math.floor(sending.random() * killPoints.length)] as KillPoint;
   let killed: Promise<unknown> | undefined;
