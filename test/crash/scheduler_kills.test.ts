@@ -12,7 +12,7 @@ for (const [onUnknown, schedulers] of [["skip", 1], ["resend", 2]] as const) {
       kills: 3,
       schedulers,
       onUnknown,
-      hours: 2,
+      ...{ hours: 2, chats: 5 },
     });
     assertSound(onUnknown, problems);
     assert.ok(sent > 0);
