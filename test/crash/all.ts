@@ -1,6 +1,6 @@
 /**
  * The full proof that nothing is lost, nothing sent twice, and that a signal gets out, on both runtimes at once. `npm run
- * test:crash -- --seed=N` repeats a run; `--only=updates` (or `broadcasts`, `instances`, `signals`, `adversaries`,
+ * test:crash -- --seed=N` repeats a run; `--only=updates` (or `broadcasts`, `schedulers`, `instances`, `signals`, `adversaries`,
  * `outages`) runs one part; `--count=N`, `--at-once=N` and `--row=TEXT` are those of `run.ts`. The last line is
  * `N passed, N failed`.
  */

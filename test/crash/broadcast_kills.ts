@@ -12,7 +12,7 @@ import {
   type ScenarioOptions,
 } from "./broadcast_run.ts";
 import { BroadcasterProcess, differenceOf, type Way, ways, waysWithoutPhoto } from "./broadcaster_process.ts";
-import { killAtRandomPoint } from "./kill_points.ts";
+import { killAtRandomPoint, restOf } from "./kill_points.ts";
 import type { LedgerMutant } from "./mutants.ts";
 import { positionIn, type TestBroadcast } from "./test_broadcast.ts";
 
@@ -66,7 +66,7 @@ class KilledBroadcast {
     try {
       let sending = bot.send(id, await this.#drawWay());
       for (let killed = 0; killed < mostKills; killed++) {
-        const point = await killAtRandomPoint(subscribers, this.#broadcast, bot, sending);
+        const point = await killAtRandomPoint(restOf(subscribers, this.#broadcast), sending, bot);
         if (point === undefined) break;
         counters.kills[point]++;
         bot = await this.#nextBot();
@@ -149,7 +149,7 @@ async function sendUntilExpired(
   await Promise.all([first.printed("READY"), second.printed("READY")]);
   await broadcast.noteCrash();
   const sending = first.send(broadcast.id, "broadcast");
-  const point = await killAtRandomPoint(subscribers, broadcast, first, sending);
+  const point = await killAtRandomPoint(restOf(subscribers, broadcast), sending, first);
   const record = await broadcast.noteCrash();
   if (point === undefined || record?.state !== "running") {
     counters.endedBefore++;

@@ -9,7 +9,7 @@ import {
   type ScenarioOptions,
 } from "./broadcast_run.ts";
 import { BroadcasterProcess, differenceOf, ways } from "./broadcaster_process.ts";
-import { actAt, killPoints } from "./kill_points.ts";
+import { actAt, killPoints, restOf } from "./kill_points.ts";
 import type { LedgerMutant } from "./mutants.ts";
 import type { TestBroadcast, TestBroadcastOptions } from "./test_broadcast.ts";
 
@@ -70,7 +70,7 @@ async function sendSuspended(
   const sending = first.send(broadcast.id, "broadcast");
   // A suspended bot's write would reach DynamoDB in the end; only a killed bot's never does.
   const point = run.draw(killPoints.filter((it) => it !== "before a write"));
-  await actAt(point, subscribers, broadcast, sending, () => first.suspend());
+  await actAt(point, restOf(subscribers, broadcast), sending, () => first.suspend());
   await pause(300);
   const isKnown = await broadcast.noteCrash() !== undefined;
   const answer = await second.send(broadcast.id, isKnown ? run.draw(ways) : "broadcast");

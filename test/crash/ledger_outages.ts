@@ -3,7 +3,7 @@ import { pause } from "../support/bot.ts";
 import { problemsOf } from "./broadcast_oracle.ts";
 import { type BroadcastCounters, runBroadcasts, type ScenarioOptions } from "./broadcast_run.ts";
 import { BroadcasterProcess } from "./broadcaster_process.ts";
-import { actAt } from "./kill_points.ts";
+import { actAt, restOf } from "./kill_points.ts";
 import { type DynamoDBFault, faults } from "./outages.ts";
 
 export const ledgerOutages: Readonly<Record<string, DynamoDBFault>> = {
@@ -30,7 +30,7 @@ export function runLedgerOutage(
       await using bot = new BroadcasterProcess(subscribers, broadcast.options, { mutant });
       await bot.printed("READY");
       const sending = bot.send(broadcast.id, "broadcast");
-      const isInMiddle = await actAt("in the first half", subscribers, broadcast, sending, () => {});
+      const isInMiddle = await actAt("in the first half", restOf(subscribers, broadcast), sending, () => {});
       counters.arrivedBefore = broadcast.arrived;
       fault(subscribers.gate);
       await pause(lastsMs);

@@ -3,9 +3,12 @@ import process from "node:process";
 import { Bot } from "grammy/web";
 import type { StopLog } from "../../lib/chats/storage.ts";
 import { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
+import type { CandleFeed } from "../../lib/live/feed.ts";
+import type { SignalBot } from "../../lib/live/signal_sender.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import {
   type ApplyResult,
+  type BroadcastOptions,
   type ChatEvent,
   type ExpectedState,
   type Ledger,
@@ -14,6 +17,7 @@ import {
   TelegramDynamoDBStorage,
 } from "../../mod.ts";
 import type { InstanceMutant } from "./instance_simulation.ts";
+import { allSeries } from "./scheduler_strategies.ts";
 
 export type MutantName = UpdateMutant | LedgerMutant;
 
@@ -146,3 +150,30 @@ export const instanceMutants: Readonly<Record<string, InstanceMutant>> = {
   "relies on a log that is too old": { Storage: Stale },
   "does not announce that it sends": { Storage: Silent },
 };
+
+/** `alone` gives each signal an id of its process; `liveOnly` sends nothing that has closed before its start. */
+export type SchedulerMutant = "alone" | "liveOnly";
+
+export function botOfMutant(mutant: SchedulerMutant | undefined, bot: SignalBot): SignalBot {
+  const ownId = <T extends BroadcastOptions>(options: T): T =>
+    mutant === "alone" ? { ...options, broadcastId: `${options.broadcastId} ${process.pid}` } : options;
+  return {
+    sendSignal: (signal, options) => bot.sendSignal(signal, ownId(options)),
+    broadcast: (message, options) => bot.broadcast(message, ownId(options)),
+  };
+}
+
+export function feedOfMutant(mutant: SchedulerMutant | undefined, feed: CandleFeed): CandleFeed {
+  if (mutant !== "liveOnly") return feed;
+  // Until all series are live, their candles are those of the history.
+  let series = allSeries.length;
+  return {
+    name: feed.name,
+    now: () => series > 0 ? Infinity : feed.now?.() ?? NaN,
+    history: (request) => feed.history(request),
+    live(request) {
+      series--;
+      return feed.live(request);
+    },
+  };
+}

@@ -22,7 +22,14 @@ interface Part {
   readonly load: () => Promise<{ readonly register: (test: Test, options: RunOptions) => void }>;
 }
 
-export type PartName = "updates" | "broadcasts" | "instances" | "signals" | "adversaries" | "outages";
+export type PartName =
+  | "updates"
+  | "broadcasts"
+  | "schedulers"
+  | "instances"
+  | "signals"
+  | "adversaries"
+  | "outages";
 
 const part = (title: string, limitMinutes: number, load: Part["load"]): Part => ({
   title,
@@ -33,6 +40,7 @@ const part = (title: string, limitMinutes: number, load: Part["load"]): Part => 
 export const parts: Readonly<Record<PartName, Part>> = {
   updates: part("nothing lost", 15, () => import("./updates.ts")),
   broadcasts: part("broadcasts", 20, () => import("./broadcasts.ts")),
+  schedulers: part("schedulers", 30, () => import("./schedulers.ts")),
   instances: part("a /stop at one, a broadcast at the other", 60, () => import("./instances.ts")),
   signals: part("a signal gets out", 5, () => import("./signals.ts")),
   adversaries: part("adversaries", 60, () => import("./adversaries.ts")),

@@ -5,6 +5,7 @@ import type { BroadcastCounters } from "./broadcast_run.ts";
 import type { InstancesReport } from "./instances.ts";
 import type { KillReport } from "./kills.ts";
 import type { OutageReport } from "./outages.ts";
+import type { SchedulerKillReport } from "./scheduler_kills.ts";
 import type { SignalOutagesReport } from "./signal_outages.ts";
 
 /** @throws {Error} With everything that was wrong. */
@@ -32,6 +33,14 @@ export function broadcastKillLine(title: string, report: BroadcastCounters): str
   const kinds = Object.entries(kills).map(([point, count]) => `${count} ${point}`).join(", ");
   return `${title}: ${killed} kills (${kinds}), ${lost} answers lost; ${broadcasts} broadcasts to ${recipients} chats, ` +
     `${arrived} messages; ${doubled} chats got one twice, ${missed} none; ${unknown} counted as unknown`;
+}
+
+export function schedulerKillLine(title: string, report: SchedulerKillReport): string {
+  const { kills, sent, late, takenOver, messages, inDoubt, missed, doubled } = report;
+  const killed = Object.values(kills).reduce((sum, count) => sum + count, 0);
+  const moments = Object.entries(kills).map(([moment, count]) => `${count} ${moment}`).join(", ");
+  return `${title}: ${killed} kills (${moments}); ${sent} signals sent, ${takenOver} of them taken over, ${late} too late; ` +
+    `${messages} messages, ${inDoubt} counted as unknown; ${missed} chats missed one, ${doubled} got one twice`;
 }
 
 export function concurrentLine(title: string, report: BroadcastCounters): string {

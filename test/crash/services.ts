@@ -7,6 +7,7 @@ import type {
   FaultGateOptions,
   LocalDynamoDB,
 } from "../../lib/local/mod.ts";
+import { startFaultGate } from "../../lib/local/dynamodb/fault_proxy.ts";
 import { TelegramDynamoDBStorage } from "../../lib/dynamodb/chat_storage.ts";
 import { clientAt } from "../support/client.ts";
 import { type Random, randomOf } from "../support/histories.ts";
@@ -31,6 +32,7 @@ export class Services implements AsyncDisposable {
   readonly storage: TelegramDynamoDBStorage;
   readonly random: Random;
   readonly #db: LocalDynamoDB;
+  readonly #gates: FaultGate[] = [];
 
   constructor({ seed, db, gate, server }: StartedServices) {
     this.#db = db;
@@ -41,10 +43,17 @@ export class Services implements AsyncDisposable {
     this.storage = new TelegramDynamoDBStorage({ tableName: TableName, client: this.direct });
   }
 
+  /** A further way to DynamoDB, for a program whose requests are told from others'. It is closed with the rest. */
+  async openGate(): Promise<FaultGate> {
+    const gate = await startFaultGate({ target: this.#db.endpoint });
+    this.#gates.push(gate);
+    return gate;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.direct.destroy();
     await this.server.close();
-    await this.gate.close();
+    await Promise.all([this.gate, ...this.#gates].map((gate) => gate.close()));
     await this.#db.close();
   }
 }

@@ -27,6 +27,7 @@ const seconds: Readonly<Record<string, number>> = {
   "crash/adversaries": 10,
   "crash/broadcast_kills": 10,
   "crash/instances": 8,
+  "crash/scheduler_kills": 15,
   "crash/signal_gets_out": 12,
   "crash/signal_outage": 13,
   "crash/updates": 22,
