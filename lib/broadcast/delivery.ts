@@ -125,10 +125,10 @@ class Delivery {
 
   /** Gives how the recipient is counted if it is none: not subscribed, as the table says now, not included, or not allowed. */
   async #checkRecipient(): Promise<DeliveryResult | undefined> {
-    const { deps: { registry }, recipients: { filter, check }, end: { signal } } = this.#run;
+    const { recipients: { filter, check }, end: { signal } } = this.#run;
     const { checkPermission } = this.#deliverer;
     this.#followMigration();
-    if (!registry.isSubscribed(this.#chatId)) return unsubscribed;
+    if (!await check.isSubscribed(this.#chatId)) return unsubscribed;
     const standing = await check.standingOf(this.#chatId);
     if (signal.aborted) return this.#ended;
     if (!standing.isActive || await isOtherRecipient(this.#chatId, this.#run)) return withdrawn;
@@ -176,7 +176,7 @@ class Delivery {
     for (;;) {
       // A chat that says /stop while the message waits for its permit is not written to.
       this.#followMigration();
-      if (!registry.isSubscribed(this.#chatId)) return unsubscribed;
+      if (!await check.isSubscribed(this.#chatId)) return unsubscribed;
       const isPaid = budget.reserve();
       const permit = await this.#acquirePermit(isPaid, timesLate > 0);
       if ("outcome" in permit) {
@@ -242,7 +242,7 @@ class Delivery {
     if (holding !== undefined) await holding;
     this.#checkTime();
     if (signal.aborted) return this.#ended;
-    if (!registry.isSubscribed(this.#chatId)) return unsubscribed;
+    if (!await check.isSubscribed(this.#chatId)) return unsubscribed;
     const { isActive } = await check.standingOf(this.#chatId);
     this.#checkTime();
     if (signal.aborted) return this.#ended;

@@ -106,7 +106,29 @@ export class ConsentCheck {
     this.#baseCount = log?.count ?? 0;
   }
 
-  /** Whether the chat is subscribed; not a promise if nothing has to be read. */
+  /**
+   * Whether the chat is subscribed, as far as this instance has heard. Before a /stop that is not written yet leaves it out,
+   * it is read: Telegram delivers old ones again.
+   */
+  isSubscribed(chatId: number): boolean | Promise<boolean> {
+    const { registry } = this.#options;
+    if (registry.isSubscribed(chatId)) return true;
+    return registry.isStopPending(chatId) && !registry.isUnread && !this.#isUnreadable &&
+      this.#hasOldStop(chatId);
+  }
+
+  async #hasOldStop(chatId: number): Promise<boolean> {
+    const { registry } = this.#options;
+    try {
+      await this.#withinPatience(registry.look(chatId));
+      this.#answered();
+    } catch (error) {
+      this.#fallBack(error as Error);
+    }
+    return registry.isSubscribed(chatId);
+  }
+
+  /** Whether the chat is subscribed by the table; not a promise if nothing has to be read. */
   standingOf(chatId: number): SubscriptionStatus | Promise<SubscriptionStatus> {
     if (this.#isProved(chatId)) return proved;
     if (!this.#isUnreadable) return this.#read(chatId);

@@ -6,7 +6,7 @@ import { isSupergroupId } from "../telegram/chat_id.ts";
 import { createKeyedMutex } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { BoundedMap, SortedIds } from "../util/collections.ts";
-import { isMessage, isStartOrStop } from "./chat.ts";
+import { isMessage, isStartOrStop, transition } from "./chat.ts";
 import type { Chat, ChatEvent, ChatState } from "./events.ts";
 import { AdderCounts } from "./registration.ts";
 import {
@@ -30,12 +30,9 @@ interface PendingConsent {
   readonly order: number;
   /** The topic that a /start subscribes. */
   readonly threadId: number | undefined;
-  /** The update of a /stop that Telegram delivers again, perhaps to another instance. */
-  readonly updateId: number | undefined;
+  /** The /stop, if it is one: Telegram may have delivered it before, here or to another instance. */
+  readonly stop: ChatEvent | undefined;
 }
-
-/** So many /stops are looked up at most, when the list is read. */
-const outdatedAtMost = 100;
 
 /** How a pending /start or /stop counts. */
 export type ConsentOverlay = Partial<Omit<PendingConsent, "isActive">>;
@@ -139,11 +136,11 @@ export class ChatRegistry {
   overlayConsent(
     chatId: number,
     isActive: boolean,
-    { order = this.nextOrder(), threadId, updateId }: ConsentOverlay = {},
+    { order = this.nextOrder(), threadId, stop }: ConsentOverlay = {},
   ): () => void {
     const latest = this.#pending.get(chatId);
     if (latest === undefined || latest.order < order) {
-      this.#pending.set(chatId, { isActive, order, threadId, updateId });
+      this.#pending.set(chatId, { isActive, order, threadId, stop });
     }
     return () => {
       if ((this.#pending.get(chatId)?.order ?? Infinity) <= order) this.#pending.delete(chatId);
@@ -162,6 +159,11 @@ export class ChatRegistry {
   /** Whether the chat's last /start or /stop is not written yet. */
   isConsentPending(chatId: number): boolean {
     return this.#pending.has(chatId);
+  }
+
+  /** Whether the chat is active but for a /stop that is not written yet; `look()` finds out whether that is an old one. */
+  isStopPending(chatId: number): boolean {
+    return this.isActive(chatId) && this.#pending.get(chatId)?.stop !== undefined;
   }
 
   /** The supergroup that a group has become meanwhile. */
@@ -199,22 +201,6 @@ export class ChatRegistry {
   /** Reads all active chats anew. */
   async refresh(work?: LoadOptions): Promise<void> {
     await this.#load(this.storage, work);
-    await this.#endOutdated();
-  }
-
-  /** A /stop that could not be written here, and came to another instance then, ends with a /start that the table has. */
-  async #endOutdated(): Promise<void> {
-    const stopped = [...this.#pending].filter(([chatId, { isActive, updateId }]) =>
-      !isActive && updateId !== undefined && this.#active.has(chatId)
-    );
-    await Promise.all(
-      stopped.slice(0, outdatedAtMost).map(async ([chatId, stop]) => {
-        const { is_active, last_word_update_id = 0 } = await this.storage.getChat(chatId).catch(() => {}) ??
-          {};
-        const isOutdated = is_active === true && last_word_update_id > (stop.updateId as number);
-        if (isOutdated && this.#pending.get(chatId) === stop) this.#pending.delete(chatId);
-      }),
-    );
   }
 
   /** The ids of the active chats and of those with a pending /start, in ascending order. The caller must not change them. */
@@ -225,12 +211,17 @@ export class ChatRegistry {
     return this.#sorted.merged(joining);
   }
 
-  /** Reads one chat and updates the memory by it, unless something is written meanwhile; `undefined` if there is none. */
+  /**
+   * Reads one chat and updates the memory by it, unless something is written meanwhile; `undefined` if there is none.
+   * A pending /stop ends if the chat has it already, and has subscribed since.
+   */
   async look(chatId: number): Promise<Chat | undefined> {
     const changes = new Map<number, MemoryState>();
     this.#loads.add(changes);
     try {
       const chat = await this.storage.getChat(chatId);
+      const { stop } = this.#pending.get(chatId) ?? {};
+      if (stop && chat && transition(chat, stop)?.is_active) this.#pending.delete(chatId);
       if (changes.has(chatId)) return chat;
       const standing = memoryStateOf(chat);
       // A load that is under way may have read the chat before it was deactivated elsewhere.

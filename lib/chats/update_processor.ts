@@ -8,6 +8,7 @@ import type { InFlightUpdate } from "../telegram/polling.ts";
 import { createKeyedMutex, settleWithin } from "../util/async.ts";
 import { type Clock, nextTurn } from "../util/clock.ts";
 import { BoundedSet } from "../util/collections.ts";
+import type { ChatEvent } from "./events.ts";
 import type { Registration } from "./registration.ts";
 import type { ChatRegistry, ConsentOverlay } from "./registry.ts";
 import type { Replies } from "./replies.ts";
@@ -75,7 +76,7 @@ export class UpdateProcessor {
       const { parsed, isAllowed } = await this.#parse(update, true);
       // A /stop that cannot be written counts until it is delivered again.
       if (parsed?.intent === "stop") {
-        registry.overlayConsent(parsed.chatId, false, { updateId: update.update_id });
+        registry.overlayConsent(parsed.chatId, false, { stop: stopOf(parsed.write) });
       }
       const result = parsed?.write && await this.#writeNow(update.update_id, parsed, parsed.write);
       if (parsed?.intent === "stop" || parsed?.intent === "start") {
@@ -131,7 +132,7 @@ export class UpdateProcessor {
     if (pending !== undefined) {
       this.#learn(parsed, pending.written);
       if (intent === "stop") {
-        overlayUntilWritten(registry, chatId, false, pending.written, { order });
+        overlayUntilWritten(registry, chatId, false, pending.written, { order, stop: stopOf(write) });
       }
       if (registry.isUnread && write?.kind === "event") {
         registry.applyToStandIn(chatId, write.event).catch(() => {});
@@ -229,6 +230,10 @@ function unlessNotWritten(error: unknown): void {
   if (error instanceof NotWrittenError) throw error;
 }
 
+function stopOf(write: ChatWrite | undefined): ChatEvent | undefined {
+  return write?.kind === "event" && write.event.kind === "stop" ? write.event : undefined;
+}
+
 /** Makes a /start or /stop count until it is written; one that is not written before the bot ends counts to the end. */
 function overlayUntilWritten(
   registry: ChatRegistry,
@@ -255,7 +260,8 @@ export function overlayRestored(
       if (event.kind !== "start" && event.kind !== "stop") continue;
       if (event.kind === "stop") stopped.add(chatId);
       else stopped.delete(chatId);
-      overlayUntilWritten(registry, chatId, event.kind === "start", written, { threadId: event.threadId });
+      const overlay = { threadId: event.threadId, stop: stopOf(write) };
+      overlayUntilWritten(registry, chatId, event.kind === "start", written, overlay);
     } else if (stopped.has(write.from)) {
       // The supergroup may be in the table already, as another process may have handled the move.
       stopped.add(write.to);

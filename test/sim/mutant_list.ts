@@ -188,7 +188,8 @@ const writes: readonly Mutant[] = [
   {
     name: "a /stop in the queue does not count",
     file: "lib/chats/update_processor.ts",
-    text: "        overlayUntilWritten(registry, chatId, false, pending.written, { order });\n",
+    text:
+      "        overlayUntilWritten(registry, chatId, false, pending.written, { order, stop: stopOf(write) });\n",
     replacement: "",
     scene: "a /stop that waits in the queue holds until a bot that is stopped has ended its broadcast",
   },
@@ -282,7 +283,7 @@ const broadcasts: readonly Mutant[] = [
     name: "a /stop just before a message leaves does not count",
     file: "lib/broadcast/delivery.ts",
     text:
-      "    if (signal.aborted) return this.#ended;\n    if (!registry.isSubscribed(this.#chatId)) return unsubscribed;\n    const { isActive } = await check.standingOf(this.#chatId);\n    this.#checkTime();\n    if (signal.aborted) return this.#ended;\n    if (!isActive || !registry.isSubscribed(this.#chatId)) return unsubscribed;",
+      "    if (signal.aborted) return this.#ended;\n    if (!await check.isSubscribed(this.#chatId)) return unsubscribed;\n    const { isActive } = await check.standingOf(this.#chatId);\n    this.#checkTime();\n    if (signal.aborted) return this.#ended;\n    if (!isActive || !registry.isSubscribed(this.#chatId)) return unsubscribed;",
     replacement: "    return signal.aborted ? this.#ended : undefined;",
     scene: "a /stop counts while the message waits for the end of its chat's flood",
   },
@@ -409,6 +410,14 @@ const broadcasts: readonly Mutant[] = [
     text: "const counters = new BroadcastCounters(countersFromRecord(run));",
     replacement: "const counters = new BroadcastCounters();",
     scene: "a process dies in its second window, and another one goes on with skip",
+  },
+  {
+    name: "a /stop that comes again leaves out who has subscribed since",
+    file: "lib/chats/consent_check.ts",
+    text:
+      "    return registry.isStopPending(chatId) && !registry.isUnread && !this.#isUnreadable &&\n      this.#hasOldStop(chatId);\n",
+    replacement: "    return false;\n",
+    scene: "who has subscribed after a /stop that the spool still has is not left out after a restart",
   },
   {
     name: "a list that was never read is not waited for",

@@ -1,5 +1,6 @@
 /** Scenes of updates, and of what becomes of a /stop, that histories by chance play too seldom. */
 import { unmarshall } from "@aws-sdk/util-dynamodb";
+import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { sdkItem } from "./dynamodb/dynamodb.ts";
 import { TableName } from "./plan.ts";
@@ -9,6 +10,9 @@ import { warmUp } from "./warm_up.ts";
 const test = suite("scenes of updates");
 
 test.before(warmUp);
+
+const broadcastsOf = ({ inbox }: LocalUser): number =>
+  inbox.filter(({ text }) => text?.startsWith("Broadcast")).length;
 
 test("updates that are confirmed from the spool outlive a loss of power", async () => {
   const scene = new Scene(1);
@@ -92,6 +96,87 @@ test("a /stop in the spool holds after a restart, before it is written", async (
   while (!bot.isReady) await scene.pass(5);
   await scene.act(() => scene.broadcast(bot, "text1"));
   await scene.pass(20_000);
+  await scene.act(() => scene.network.heal());
+  await scene.pass(60_000);
+  assert.equal(scene.problems(), []);
+});
+
+for (const when of ["before", "during"] as const) {
+  test(`who has subscribed after a /stop that comes again ${when} a broadcast is not left out while that cannot be written`, async () => {
+    const scene = new Scene(1, { messagesPerSecond: 2 });
+    const bot = scene.machine();
+    await scene.act(() => bot.start());
+    await scene.pass(3000);
+    const readers = scene.subscribe(20);
+    await scene.pass(90_000);
+    let written = 0;
+    scene.onWrite = (table, _before, after) => {
+      const isReader = table === TableName && Number(after?.["chat_id"]?.N) > 0;
+      if (isReader && ++written === readers.length) bot.kill();
+    };
+    await scene.act(() => {
+      for (const text of ["/stop", "/start"]) for (const reader of readers) scene.users.say(reader, text);
+    });
+    await scene.pass(1000);
+    assert.ok(!bot.isUp && scene.telegram.server.pendingUpdates === 2 * readers.length);
+    const denyWrites = (): void => scene.disturb("dynamodb", { reset: 1 }, "UpdateItem telegram-chats 1");
+    await scene.act(() => {
+      denyWrites();
+      if (when === "during") scene.disturb("telegram", { refused: 1 }, "getUpdates");
+      bot.start();
+    });
+    while (!bot.isReady) await scene.pass(5);
+    await scene.act(() => scene.signal(bot, "signal1"));
+    await scene.act(() => scene.broadcast(bot, "text2"));
+    // Without a poll the bot waits five seconds for one.
+    await scene.pass(8000);
+    assert.ok(readers.some((reader) => broadcastsOf(reader) === 1));
+    await scene.act(() => {
+      scene.network.heal();
+      denyWrites();
+    });
+    await scene.pass(60_000);
+    assert.equal(readers.map(broadcastsOf), readers.map(() => 2));
+    await scene.act(() => scene.network.heal());
+    await scene.pass(60_000);
+    assert.equal(scene.problems(), []);
+  });
+}
+
+test("who has subscribed after a /stop that the spool still has is not left out after a restart", async () => {
+  const scene = new Scene(1);
+  const bot = scene.machine({ hasSpool: true });
+  await scene.act(() => bot.start());
+  await scene.pass(3000);
+  const [returning, leaving] = scene.subscribe(2) as [LocalUser, LocalUser];
+  const disturb = (chatId: number): void =>
+    scene.disturb("dynamodb", { reset: 1 }, `UpdateItem telegram-chats ${chatId}`);
+  await scene.pass(80_000);
+  await scene.act(() => {
+    for (const reader of [returning, leaving]) {
+      disturb(reader.chatId);
+      scene.users.say(reader, "/stop");
+    }
+  });
+  await scene.pass(80_000);
+  // The queue is not empty, so that the spool is kept.
+  await scene.act(() => {
+    scene.network.heal();
+    disturb(leaving.chatId);
+  });
+  await scene.pass(80_000);
+  await scene.act(() => scene.users.say(returning, "/start"));
+  await scene.pass(5000);
+  await scene.act(() => {
+    bot.kill();
+    disturb(returning.chatId);
+    scene.disturb("telegram", { refused: 1 }, "getUpdates");
+    bot.start();
+  });
+  while (!bot.isReady) await scene.pass(5);
+  await scene.act(() => scene.broadcast(bot, "text1"));
+  await scene.pass(20_000);
+  assert.equal([returning, leaving].map(broadcastsOf), [1, 0]);
   await scene.act(() => scene.network.heal());
   await scene.pass(60_000);
   assert.equal(scene.problems(), []);
