@@ -17,9 +17,16 @@ export interface MarketSeriesOptions {
   readonly troubles: TroubleLog;
   readonly logger: Logger;
   /** Called with the candles that are kept, of which the last one is new; the next one waits until it resolves. */
-  readonly onCandle: (candles: readonly Candle[], instrument: Instrument) => Promise<void>;
+  readonly onCandle: (candles: readonly Candle[], market: MarketFacts) => Promise<void>;
   /** Ends it. */
   readonly signal: AbortSignal;
+}
+
+/** What is known besides a series' candles. */
+export interface MarketFacts {
+  readonly instrument: Instrument;
+  /** Whether the newest candle closed before the start, so that an earlier process may have seen it. */
+  readonly isHistory: boolean;
 }
 
 const retries = { firstMs: 1000, longestMs: 60_000, jitter: 0.25 };
@@ -61,7 +68,7 @@ export class MarketSeries {
     if (candles.length > 1) validateCandles(candles);
     this.#succeeded();
     await this.#readInstrument();
-    for (const candle of candles) await this.#take(candle);
+    for (const candle of candles) await this.#take(candle, true);
   }
 
   async #readLive(): Promise<void> {
@@ -71,7 +78,7 @@ export class MarketSeries {
       signal.throwIfAborted();
       this.#succeeded();
       this.#readInstrument().catch(() => {});
-      await this.#take(candle);
+      await this.#take(candle, false);
     }
   }
 
@@ -98,7 +105,7 @@ export class MarketSeries {
   }
 
   /** A candle that comes again was corrected: it takes the former one's place, and no strategy is called. */
-  async #take(candle: Candle): Promise<void> {
+  async #take(candle: Candle, isHistory: boolean): Promise<void> {
     const { count, onCandle } = this.#options;
     const candles = this.#candles;
     const last = candles.at(-1);
@@ -109,7 +116,7 @@ export class MarketSeries {
     }
     candles.push(candle);
     if (candles.length > count) candles.shift();
-    await onCandle(candles, this.#instrument ?? {});
+    await onCandle(candles, { instrument: this.#instrument ?? {}, isHistory });
   }
 
   #succeeded(): void {

@@ -19,9 +19,9 @@ import {
   type Rule,
   trueOrFalse,
 } from "../util/validate.ts";
-import type { CandleFeed, Instrument } from "./feed.ts";
+import type { CandleFeed } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
-import { MarketSeries } from "./market_series.ts";
+import { type MarketFacts, MarketSeries } from "./market_series.ts";
 import {
   type Finding,
   lineOf,
@@ -153,7 +153,6 @@ interface Member {
 /** What has a strategy called with a candle. */
 interface Player extends Member {
   readonly calls: StrategySeries;
-  readonly instrument: Instrument;
 }
 
 function allSeries(strategies: readonly Strategy[]): Member[] {
@@ -264,9 +263,9 @@ export class StrategyRun {
       ...{ feed, series, clock: this.#clock, logger: this.#logger, troubles: this.#marketTroubles, signal },
       // A start plays the last `warmUp` candles, each of which needs as many.
       count: Math.max(...members.map(({ strategy }) => 2 * strategy.warmUp)),
-      onCandle: async (candles, instrument) => {
+      onCandle: async (candles, market) => {
         for (const { strategy, calls } of running) {
-          if (candles.length >= strategy.warmUp) this.#play({ strategy, series, calls, instrument }, candles);
+          if (candles.length >= strategy.warmUp) this.#play({ strategy, series, calls }, candles, market);
         }
         const most = feed.caution === undefined ? callsAtMost : 0;
         while (this.#calls.size > most) await Promise.race(this.#calls);
@@ -275,7 +274,11 @@ export class StrategyRun {
     await market.follow();
   }
 
-  #play({ strategy, series, calls, instrument }: Player, all: readonly Candle[]): void {
+  #play(
+    { strategy, series, calls }: Player,
+    all: readonly Candle[],
+    { instrument, isHistory }: MarketFacts,
+  ): void {
     const candle = all.at(-1) as Candle;
     const candles = all.slice(-strategy.warmUp);
     const freshMs = strategy.maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(series.timeframe));
@@ -285,7 +288,7 @@ export class StrategyRun {
     const expiresAt = this.#clock.now() + leftMs;
     const take = (found: Found | undefined): Promise<void> | undefined => {
       if (found === undefined) return undefined;
-      const finding: Finding = { strategy: strategy.name, series, found, time, candles, expiresAt };
+      const finding = { strategy: strategy.name, series, found, time, candles, expiresAt, isHistory };
       const isWanted = !this.#isSimilar(finding, isLive) && isLive;
       return isWanted ? this.#sender.send(finding) : undefined;
     };

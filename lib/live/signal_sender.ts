@@ -39,6 +39,8 @@ export interface Finding {
   readonly time: number;
   /** The candles it was found in, for a chart. */
   readonly candles: readonly Candle[];
+  /** Whether the candle closed before the start. */
+  readonly isHistory: boolean;
   /** From then on it is too old to be sent, by this machine's clock. */
   readonly expiresAt: number;
 }
@@ -141,17 +143,21 @@ export class SignalSender {
     return await Promise.race([end, clock.sleep(reportWithinMs).then(() => undefined)]);
   }
 
-  #run({ found, candles, expiresAt }: Finding, broadcastId: string): BroadcastRun {
+  #run({ found, candles, isHistory, expiresAt }: Finding, broadcastId: string): BroadcastRun {
     const { bot, charts, onUnknown, onlyTo, feed: { caution } } = this.#options;
     const isMeant = ({ chat_id }: Chat): boolean => chat_id === onlyTo;
-    const options = { broadcastId, expiresAt, onUnknown, ...onlyTo !== undefined && { filter: isMeant } };
+    // Only the ledger knows whether an earlier process has sent what was found before the start.
+    const whenLedgerDown = isHistory ? "wait" as const : "send" as const;
+    const options = {
+      broadcastId,
+      expiresAt,
+      onUnknown,
+      whenLedgerDown,
+      ...onlyTo !== undefined && { filter: isMeant },
+    };
     if (found.kind === "alert") {
       const text = caution === undefined ? found.message.text : `${found.message.text}\n\n${caution}`;
-      return bot.broadcast({ ...found.message, text }, {
-        ...options,
-        priority: "urgent",
-        whenLedgerDown: "send",
-      });
+      return bot.broadcast({ ...found.message, text }, { ...options, priority: "urgent" });
     }
     const note = [found.signal.note, caution].filter((each) => each !== undefined).join("; ");
     const signal = note === "" ? found.signal : { ...found.signal, note };

@@ -1,7 +1,7 @@
 /**
- * The scheduler that is killed, in a process of its own: as a user would write it, but for the clock, the market, and its patience with the ledger. Its
- * argument is `SchedulerProgramOptions` as JSON, all else is in the environment. It prints READY once its strategies run, and
- * ends with its parent.
+ * The scheduler that is killed, in a process of its own: as a user would write it, but for the clock, the market, and its
+ * patience with the ledger. Its argument is `SchedulerProgramOptions` as JSON, all else is in the environment. It prints READY
+ * once its strategies run, and ends with its parent.
  */
 import process from "node:process";
 import { createTelegramBotFromEnv } from "../../mod.ts";
