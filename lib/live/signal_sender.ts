@@ -6,9 +6,8 @@ import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
-import { backoffMs } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
-import { toIso } from "../util/clock.ts";
+import { abortable, backoffMs } from "../util/async.ts";
+import { type Clock, toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { CandleFeed } from "./feed.ts";
@@ -50,12 +49,36 @@ export interface SignalSenderOptions {
   readonly signal: AbortSignal;
 }
 
+/** Why something was not sent. */
+export type Unsent = "stopped" | "too old";
+
+/** What is sent of a day. */
+export interface Summary {
+  readonly id: string;
+  /** For the log. */
+  readonly title: string;
+  /** Called for each attempt. */
+  readonly message: () => BroadcastMessage;
+  /** From then on it is too old to be sent, by this machine's clock. */
+  readonly expiresAt: number;
+}
+
+/** What is tried under an id until it is sent, or too old. */
+interface Delivery {
+  readonly id: string;
+  /** What it is, for the log. */
+  readonly line: string;
+  readonly expiresAt: number;
+  readonly start: (id: string) => Promise<BroadcastReport>;
+  readonly onSent: (report: BroadcastReport) => void;
+}
+
 const retries = { firstMs: 1000, longestMs: 30_000, jitter: 0.25 };
 
 export class SignalSender {
   readonly #options: SignalSenderOptions;
   readonly #troubles: TroubleLog;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<unknown>>();
   /** Tells the ids of signals that are no real ones from those that are. */
   readonly #idSuffix: string;
 
@@ -70,13 +93,31 @@ export class SignalSender {
   }
 
   /**
-   * Sends it, and tries again until it is too old: with the id it is sent once, however often it is tried.
-   * Rejects with a mistake in the settings, which no retry mends.
+   * Sends it, and tries again until it is too old: with the id it is sent once, however often it is tried. Gives why it was
+   * not sent; `undefined` where it was. Rejects with a mistake in the settings, which no retry mends.
    */
-  async send(finding: Finding): Promise<void> {
-    const sending = this.#send(finding);
-    this.#underWay.add(sending);
-    await sending.finally(() => this.#underWay.delete(sending));
+  async send(finding: Finding): Promise<Unsent | undefined> {
+    return await this.#track(this.#deliver({
+      ...{ id: idOf(finding), line: lineOf(finding), expiresAt: finding.expiresAt },
+      start: async (id) => await this.#start(finding, id),
+      onSent: (report) => this.#options.onSent(finding, report),
+    }));
+  }
+
+  /** The same for a day's summary. Until it has begun, which it may not before the ledger answers, a stop ends it. */
+  async sendSummary({ id, title, expiresAt, message }: Summary): Promise<Unsent | undefined> {
+    const { bot, signal } = this.#options;
+    return await this.#track(this.#deliver({
+      ...{ id, line: title, expiresAt, onSent: () => {} },
+      start: async (broadcastId) => {
+        signal.throwIfAborted();
+        const options = { ...this.#optionsOf(broadcastId, expiresAt), priority: "bulk" } as const;
+        const run = bot.broadcast(this.#withCaution(message()), options);
+        run.catch(() => {});
+        await abortable(run.begun, signal);
+        return await run;
+      },
+    }));
   }
 
   /** Resolves when nothing is under way. */
@@ -84,47 +125,60 @@ export class SignalSender {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #send(finding: Finding): Promise<void> {
-    const { clock, logger, onSent, signal } = this.#options;
-    const id = idOf(finding) + this.#idSuffix;
-    for (let attempt = 0; clock.now() < finding.expiresAt; attempt++) {
+  async #track<T>(sending: Promise<T>): Promise<T> {
+    this.#underWay.add(sending);
+    return await sending.finally(() => this.#underWay.delete(sending));
+  }
+
+  async #deliver({ line, expiresAt, start, onSent, ...delivery }: Delivery): Promise<Unsent | undefined> {
+    const { clock, logger, signal } = this.#options;
+    const id = delivery.id + this.#idSuffix;
+    for (let attempt = 0; clock.now() < expiresAt; attempt++) {
       try {
-        const report = await this.#run(finding, id);
+        const report = await start(id);
         this.#troubles.succeeded(id);
-        logger.info(`${lineOf(finding)}. ${report}`);
-        return onSent(finding, report);
+        logger.info(`${line}. ${report}`);
+        onSent(report);
+        return undefined;
       } catch (error) {
         if (isMistake(error)) throw error;
         if (signal.aborted) break;
         const reason = messageOf(error);
-        this.#troubles.failed(id, reason, `${lineOf(finding)}. It is not sent yet: ${reason}`);
+        this.#troubles.failed(id, reason, `${line}. It is not sent yet: ${reason}`);
         const waitMs = Math.min(
           backoffMs(attempt, retries, clock.random()),
-          Math.max(0, finding.expiresAt - clock.now()),
+          Math.max(0, expiresAt - clock.now()),
         );
         await clock.sleep(waitMs, signal).catch(() => {});
       }
     }
     this.#troubles.succeeded(id);
     const why = signal.aborted ? "as the strategies were stopped" : "as it is too old by now";
-    logger.warn(`${lineOf(finding)}. Not sent, ${why}.`);
+    logger.warn(`${line}. Not sent, ${why}.`);
+    return signal.aborted ? "stopped" : "too old";
   }
 
-  #run({ found, candles, expiresAt }: Finding, broadcastId: string): BroadcastRun {
-    const { bot, charts, onUnknown, onlyTo, feed: { caution } } = this.#options;
-    const isMeant = ({ chat_id }: Chat): boolean => chat_id === onlyTo;
-    const options = { broadcastId, expiresAt, onUnknown, ...onlyTo !== undefined && { filter: isMeant } };
+  #start({ found, candles, expiresAt }: Finding, broadcastId: string): BroadcastRun {
+    const { bot, charts, feed: { caution } } = this.#options;
+    const options = this.#optionsOf(broadcastId, expiresAt);
     if (found.kind === "alert") {
-      const text = caution === undefined ? found.message.text : `${found.message.text}\n\n${caution}`;
-      return bot.broadcast({ ...found.message, text }, {
-        ...options,
-        priority: "urgent",
-        whenLedgerDown: "send",
-      });
+      const message = this.#withCaution(found.message);
+      return bot.broadcast(message, { ...options, priority: "urgent", whenLedgerDown: "send" });
     }
     const note = [found.signal.note, caution].filter((each) => each !== undefined).join("; ");
     const signal = note === "" ? found.signal : { ...found.signal, note };
     return bot.sendSignal(signal, charts && candles.length > 1 ? { ...options, candles } : options);
+  }
+
+  #optionsOf(broadcastId: string, expiresAt: number): BroadcastOptions {
+    const { onUnknown, onlyTo } = this.#options;
+    const isMeant = ({ chat_id }: Chat): boolean => chat_id === onlyTo;
+    return { broadcastId, expiresAt, onUnknown, ...onlyTo !== undefined && { filter: isMeant } };
+  }
+
+  #withCaution(message: BroadcastMessage): BroadcastMessage {
+    const { caution } = this.#options.feed;
+    return caution === undefined ? message : { ...message, text: `${message.text}\n\n${caution}` };
   }
 }
 
