@@ -103,29 +103,34 @@ export class DailySummary {
 
   /** Looks once a minute, as a market may be silent, until `end()`. */
   async follow(): Promise<void> {
+    const { clock } = this.#settings;
     const { signal } = this.#ended;
     while (!signal.aborted) {
-      this.check();
-      await this.#settings.clock.sleep(lookEveryMs, signal).catch(() => {});
+      this.#sendDue((day) => this.#isComplete(day) || this.#isLate(day));
+      await clock.sleep(lookEveryMs, signal).catch(() => {});
     }
   }
 
-  /** To be called where something is known that was not before. Sends what is due and complete. */
-  check(isEnd: boolean = false): void {
-    if (this.#settings.signal.aborted) return;
-    this.#notice();
-    this.#keep();
-    for (const day of [...this.#due]) {
-      if (!this.#isComplete(day) && !isEnd) return;
-      this.#due = this.#due.filter((each) => each !== day);
-      this.#close(day);
-    }
+  /** To be called with each candle and each answer: sends what is complete by then. */
+  check(): void {
+    this.#sendDue((day) => this.#isComplete(day));
   }
 
   /** Nothing comes any more. */
   end(): void {
     this.#ended.abort();
-    this.check(true);
+    this.#sendDue(() => true);
+  }
+
+  #sendDue(isEnough: (day: DueDay) => boolean): void {
+    if (this.#settings.signal.aborted) return;
+    this.#notice();
+    this.#keep();
+    for (const day of [...this.#due]) {
+      if (!isEnough(day)) return;
+      this.#due = this.#due.filter((each) => each !== day);
+      if (this.#isKnown(day)) this.#send(day);
+    }
   }
 
   /** Market time may leap from candle to candle: what no machine has waited for is not late. */
@@ -156,17 +161,23 @@ export class DailySummary {
     }
   }
 
-  #isComplete(day: DueDay): boolean {
-    const now = this.#settings.clock.now();
-    return now >= day.expiresAt || (now >= day.patientUntil && this.#isKnown(day)) ||
-      this.#diaries.every((diary) =>
-        diary.hasAnswers(day.to) && (day.candles.has(diary) || this.#isGivenUp(diary, day.to))
-      );
+  #isComplete({ to, candles }: DueDay): boolean {
+    return this.#diaries.every((diary) =>
+      diary.hasAnswers(to) && (candles.has(diary) || this.#isGivenUp(diary, to))
+    );
   }
 
-  /** Who has started after the day, and has none of its candles, knows nothing of it. */
+  /** Nothing more is waited for, except by who knows nothing. */
+  #isLate(day: DueDay): boolean {
+    const now = this.#settings.clock.now();
+    return now >= day.expiresAt || (now >= day.patientUntil && this.#isKnown(day));
+  }
+
+  /** Who has started after the day, or whose market begins after it, knows nothing of it. */
   #isKnown(day: DueDay): boolean {
-    return day.to > this.#startedAt || this.#diaries.some((diary) => diary.candlesOf(day).length > 0);
+    return this.#diaries.some((diary) =>
+      candlesIn(diary, day).length > 0 || (day.to > this.#startedAt && diary.newest <= day.to)
+    );
   }
 
   /** Nobody waits for a market that has been down since before its last candle. */
@@ -175,12 +186,11 @@ export class DailySummary {
     return missing > 1 && missing < Infinity && this.#settings.troubleOf(diary.series) !== undefined;
   }
 
-  #close(day: DueDay): void {
+  #send(day: DueDay): void {
     const { options: { timeZone = "UTC" }, troubleOf, send, track } = this.#settings;
     const series = this.#diaries.map((diary) =>
-      diary.close(day, day.candles.get(diary) ?? diary.candlesOf(day), troubleOf(diary.series))
+      diary.close(day, candlesIn(diary, day), troubleOf(diary.series))
     );
-    if (!this.#isKnown(day)) return;
     const shown = (time: number): string => {
       const { date, clock } = this.#time.shown(time);
       return time > day.from ? clock : `${date} ${clock}`;
@@ -202,3 +212,6 @@ export class DailySummary {
     return `summary ${hash} ${toIso(to)}`;
   }
 }
+
+const candlesIn = (diary: SeriesDiary, day: DueDay): readonly Candle[] =>
+  day.candles.get(diary) ?? diary.candlesOf(day);
