@@ -63,8 +63,9 @@ export interface RunStrategiesOptions {
    */
   readonly onUnknown?: "skip" | "resend" | undefined;
   /**
-   * Sends the subscribers a summary once a day: the signals and what became of them, and what was silent, and why. A start
-   * then fetches the candles of the whole day, so that the summary is the same after it. Default: none.
+   * Sends the subscribers a summary once a day: the signals and what became of them, and what was silent, and why. So that
+   * it is the same after a start, that fetches the candles of the whole day, and calls the strategies with them. Default:
+   * none.
    */
   readonly dailySummary?: DailySummaryOptions | undefined;
   /** Logs what the strategies explain, a line a candle. Default: false. */

@@ -75,20 +75,21 @@ test("after a restart in the middle of the day it is the same", async () => {
       feed.give([flat(index, price, hourMs)], { timeframe: "1h" });
       feed.give([flat(index, other, hourMs)], { timeframe: "1h", symbol: "ETH-USD" });
     };
-    for (let index = from - 30; index < from; index++) give(index, index === from - 3 ? 101 : 7, 7);
+    for (let index = from - 30; index < from; index++) give(index, index === from - 9 ? 101 : 7, 7);
     const whole = begin(one);
     let restarted = begin(other);
     for (let index = from; index < from + 24; index++) {
       await pause(Math.max(0, (index + 1) * hourMs - Date.now() + 1000));
       const price = new Map([[from + 1, 99], [from + 2, 101], [from + 4, 96], [from + 20, 101]]).get(index);
       give(index, price ?? 98, index === from + 3 ? 100 : 13);
-      if (index !== from + 14) continue;
+      if (index !== from + 22) continue;
       await pause(minuteMs);
       await restarted.stop();
       restarted = begin(other);
     }
     await pause(2000);
     assert.equal(summaries(one), summaries(other));
+    assert.is(summaries(one).length, 2, "the one at the start, and this one");
     const ago = (index: number): string => isoOf((index + 1) * hourMs).slice(11, 16);
     assert.equal(summaries(one).at(-1)?.split("\n").slice(1), [
       "3 signals: −10.0 R, 1 not sent",
@@ -123,6 +124,7 @@ test("a start within the hour after it sends it, a later one waits for the next 
     const late = play(scene, now - 12, {}, feed);
     await pause(10 * minuteMs);
     assert.equal(summaries(user), []);
+    assert.not.match(late.logs.text, "Summary");
     await late.run.stop();
     const soon = play(scene, now - 9, {}, feed);
     await pause(6 * minuteMs);
@@ -188,23 +190,27 @@ test("the last candle of the day and its answer are waited for; a market that is
     const { run, feed } = play(scene, from + 1, { strategies: [trader({ symbols, onCandle: slow })] });
     for (const symbol of symbols) await pass(feed, from, [7], symbol);
     await pass(feed, from + 1, [7]);
+    feed.give([flat(from + 2, 101)]);
     await pause(minuteMs);
     feed.give([flat(from + 1, 101)], { symbol: "ETH-USD" });
     await pause(minuteMs);
     assert.equal(summaries(user), []);
     await pause(1.1 * minuteMs);
-    assert.match(summaries(user)[0] ?? "", `${clockOf(from + 1)} LONG ETH-USD at 101, 5m: open`);
+    assert.equal(summaries(user)[0]?.split("\n").slice(1), [
+      "1 signal: 1 open",
+      `${clockOf(from + 1)} LONG ETH-USD at 101, 5m: open, 0.0 R so far`,
+      "No signal: Trader BTC-USD 5m",
+    ]);
     await run.stop();
     const next = play(scene, from + 5, { strategies: [trader({ symbols })] }, feed);
-    await pass(feed, from + 2, [7, 7, 7]);
+    await pass(feed, from + 3, [7, 7]);
     feed.fail(new FeedError("status 503"));
     feed.give([flat(from + 5)]);
     await pause(closeOf(from + 5) - Date.now() + 2.5 * minuteMs);
     assert.is(summaries(user).length, 1);
     feed.fail(undefined);
     await pause(1.5 * minuteMs);
-    assert.equal(summaries(user)[1]?.split("\n").slice(-2), [
-      "No signal: Trader BTC-USD 5m (inside its bands)",
+    assert.equal(summaries(user)[1]?.split("\n").slice(-1), [
       `No candles: ETH-USD 5m since ${clockOf(from + 1)} (status 503)`,
     ]);
     await next.run.stop();
