@@ -144,7 +144,6 @@ export class DailySummary {
     this.#next = this.#time.next(time);
     const to = this.#time.last(time);
     const leftMs = freshMs - Math.min(time - to, Math.max(0, passedMs));
-    if (leftMs <= 0) return;
     this.#due.push({
       ...{ from: this.#time.last(to - 1), to, candles: new Map() },
       ...{ expiresAt: clock.now() + leftMs, patientUntil: clock.now() + patienceMs },

@@ -35,15 +35,24 @@ test("each signal of the day stands in it with what became of it; what was silen
     feed.give([flat(from - 1)]);
     feed.give([flat(from - 1)], { symbol: "ETH-USD" });
     await Promise.all([
-      pass(feed, from, [101, 103, 101, 98, 99, 99, 98.5]),
+      pass(feed, from, [
+        101,
+        103,
+        // It spans its own signal's prices, which does not count, and the next one does: the stop.
+        { open: 101, high: 103, low: 100, close: 101, volume: 1 },
+        { open: 101, high: 103, low: 100, close: 98, volume: 1 },
+        99,
+        99,
+        98.5,
+      ]),
       pass(feed, from, [7, 100, 7, 7, 7, 7, 7], "ETH-USD"),
       pass(feed, from + 6, [7], "SOL-USD"),
     ]);
     const text = [
       titleOf(from + 6),
-      "4 signals: +2.0 R, −6.0 R, 2 open",
+      "4 signals: +2.0 R, −1.0 R, 2 open",
       `${clockOf(from)} LONG BTC-USD at 101, 5m: target, +2.0 R`,
-      `${clockOf(from + 2)} LONG BTC-USD at 101, 5m: stop, −6.0 R`,
+      `${clockOf(from + 2)} LONG BTC-USD at 101, 5m: stop, −1.0 R`,
       `${clockOf(from + 4)} SHORT BTC-USD at 99, 5m: open, +1.0 R so far`,
       `${clockOf(from + 5)} SHORT BTC-USD at 99, 5m: open, +1.0 R so far`,
       "No signal: Trader ETH-USD 5m (inside its bands)",
@@ -183,7 +192,7 @@ test("the last candle of the day and its answer are waited for; a market that is
     const [user] = await subscribers(scene, 1) as [LocalUser];
     const from = latest() + 1;
     const slow: Strategy["onCandle"] = async (...args) => {
-      await pause(2 * minuteMs);
+      if (args[1].symbol === "ETH-USD") await pause(2 * minuteMs);
       return trader().onCandle(...args);
     };
     const symbols = ["BTC-USD", "ETH-USD"];
@@ -214,6 +223,22 @@ test("the last candle of the day and its answer are waited for; a market that is
       `No candles: ETH-USD 5m since ${clockOf(from + 1)} (status 503)`,
     ]);
     await next.run.stop();
+  }, withLedger);
+});
+
+test("where the market ends, nothing more is waited for", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    const from = latest() + 1;
+    const { run, feed } = play(scene, from, { strategies: [trader({ symbols: ["BTC-USD", "ETH-USD"] })] });
+    await pass(feed, from, [7]);
+    assert.equal(summaries(user), []);
+    feed.end();
+    await run.finished;
+    assert.equal(summaries(user)[0]?.split("\n").slice(1), [
+      "No signal: Trader BTC-USD 5m",
+      "No candles: ETH-USD 5m",
+    ]);
   }, withLedger);
 });
 

@@ -55,16 +55,17 @@ export function play(
   return { feed, run, logs };
 }
 
-/** Gives each candle as it closes: one after another, from the one that closes next. */
+/** Gives candles as they close, one after another: each at one price, or as it is given. */
 export async function pass(
   feed: HandFeed,
   from: number,
-  prices: readonly number[],
-  symbol?: string,
+  prices: readonly (number | Omit<Candle, "time">)[],
+  symbol: string = "BTC-USD",
 ): Promise<void> {
   for (const [offset, price] of prices.entries()) {
-    await pause(Math.max(0, closeOf(from + offset) - Date.now() + 1000));
-    feed.give([flat(from + offset, price)], symbol === undefined ? {} : { symbol });
+    const index = from + offset;
+    await pause(Math.max(0, closeOf(index) - Date.now() + 1000));
+    feed.give([typeof price === "number" ? flat(index, price) : { ...flat(index), ...price }], { symbol });
   }
   await pause(2000);
 }
