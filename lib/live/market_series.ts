@@ -139,4 +139,5 @@ export class MarketSeries {
   }
 }
 
-const nameOf = ({ symbol, timeframe }: Series): string => `${symbol} ${timeframe}`;
+/** `BTC-USD 5m` */
+export const nameOf = ({ symbol, timeframe }: Series): string => `${symbol} ${timeframe}`;

@@ -49,3 +49,8 @@ export function exitAt(
   if (hasStopped && (rule === "worst" || !hasReached)) return { reason: "stop", price: stop };
   return hasReached ? { reason: "target", price: target } : undefined;
 }
+
+/** What a trade has gained at a price, before costs, in R: units of what it risks. */
+export function rOf({ isLong, entry, stop }: Levels, price: number): number {
+  return (isLong ? price - entry : entry - price) / Math.abs(entry - stop);
+}

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
 import { throwSafe } from "../util/safe_text.ts";
 import {
+  anything,
   assertOptions,
   type Checks,
   clockRule,
@@ -19,9 +20,12 @@ import {
   type Rule,
   trueOrFalse,
 } from "../util/validate.ts";
+import type { CallNote } from "./call_note.ts";
+import { assertDailySummary, DailySummary, type DailySummaryOptions } from "./daily_summary.ts";
 import type { CandleFeed } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
-import { type MarketFacts, MarketSeries } from "./market_series.ts";
+import { type MarketFacts, MarketSeries, nameOf } from "./market_series.ts";
+import type { SeriesDiary } from "./series_diary.ts";
 import {
   type Finding,
   lineOf,
@@ -30,6 +34,7 @@ import {
   type SignalBot,
   SignalSender,
 } from "./signal_sender.ts";
+import { SimilarSignals } from "./similar_signals.ts";
 import { longestFreshMs, type Strategy } from "./strategy.ts";
 import { assertStrategies } from "./strategy_checks.ts";
 import { StrategySeries } from "./strategy_series.ts";
@@ -61,9 +66,16 @@ export interface RunStrategiesOptions {
   readonly similar?: { readonly percent: number; readonly hours: number } | undefined;
   /**
    * What to do where a process died during a send, so that a chat may have the signal: `"skip"` never sends it twice,
-   * `"resend"` leaves nobody out. Default: `"skip"`.
+   * `"resend"` leaves nobody out. The same where the ledger does not answer, and a candle closed before the start, so that
+   * an earlier process may have sent its signal: `"skip"` waits for the ledger as long as it is fresh. Default: `"skip"`.
    */
   readonly onUnknown?: "skip" | "resend" | undefined;
+  /**
+   * Sends the subscribers a summary once a day: the signals and what became of them, and what was silent, and why. So that
+   * it is the same after a start, that fetches the candles of the whole day, and calls the strategies with them. Default:
+   * none.
+   */
+  readonly dailySummary?: DailySummaryOptions | undefined;
   /** Logs what the strategies explain, a line a candle. Default: false. */
   readonly verbose?: boolean | undefined;
   /** Called with each signal or alert that was sent, and its report. */
@@ -110,6 +122,7 @@ const checks: Checks<RunStrategiesOptions> = {
     onlyTo: numberRule("a chat's id, a whole number", Number.isSafeInteger),
     charts: trueOrFalse,
     similar: similarRule,
+    dailySummary: anything,
     onUnknown: oneOfRule("skip", "resend"),
     verbose: trueOrFalse,
     onSent: functionRule(),
@@ -134,6 +147,7 @@ const checks: Checks<RunStrategiesOptions> = {
  */
 export function runStrategies(options: RunStrategiesOptions): StrategyRun {
   assertOptions("run the strategies", options, checks);
+  if (options.dailySummary !== undefined) assertDailySummary(options.dailySummary);
   assertStrategies("run", options.strategies);
   for (const { strategy, series } of allSeries(options.strategies)) {
     if (Buffer.byteLength(strategy.name + series.symbol) <= mostBytesOfNames) continue;
@@ -153,6 +167,7 @@ interface Member {
 /** What has a strategy called with a candle. */
 interface Player extends Member {
   readonly calls: StrategySeries;
+  readonly diary: SeriesDiary | undefined;
 }
 
 function allSeries(strategies: readonly Strategy[]): Member[] {
@@ -189,7 +204,9 @@ export class StrategyRun {
   readonly #strategyTroubles: TroubleLog;
   readonly #marketTroubles: TroubleLog;
   readonly #calls = new Set<Promise<void>>();
-  #similar: { readonly signal: TradingSignal; readonly time: number }[] = [];
+  readonly #similar: SimilarSignals | undefined;
+  readonly #summary: DailySummary | undefined;
+  readonly #startedAt: number;
   #failure: unknown;
   #sent = 0;
 
@@ -199,7 +216,7 @@ export class StrategyRun {
   /** @ignore Made by `runStrategies()`. */
   constructor(options: RunStrategiesOptions) {
     this.#options = options;
-    const { bot, feed, strategies, charts = false, onUnknown, onlyTo } = options;
+    const { bot, feed, strategies, charts = false, onUnknown, onlyTo, similar, dailySummary } = options;
     const { clock = systemClock, logger = consoleLogger } = options;
     this.#clock = clock;
     this.#logger = createSafeLogger(logger);
@@ -210,6 +227,15 @@ export class StrategyRun {
     this.#sender = new SignalSender({
       ...{ bot, feed, charts, onUnknown, onlyTo, clock, logger: this.#logger, signal },
       onSent: (finding, sent) => this.#onSent(finding, sent),
+    });
+    this.#startedAt = this.#now();
+    this.#similar = similar && new SimilarSignals(similar);
+    this.#summary = dailySummary && new DailySummary({
+      ...{ options: dailySummary, strategies, similarHours: similar?.hours ?? 0, clock, signal },
+      now: () => this.#now(),
+      troubleOf: (series) => this.#marketTroubles.reasonOf(nameOf(series)),
+      send: (summary) => this.#sender.sendSummary(summary),
+      track: (sending) => this.#track(sending),
     });
     const stop = (): void => this.#stopping.abort();
     if (options.signal?.aborted) stop();
@@ -236,10 +262,20 @@ export class StrategyRun {
   }
 
   async #run(groups: readonly (readonly Member[])[]): Promise<void> {
-    await Promise.all(groups.map((members) => this.#follow(members).catch((error) => this.#fail(error))));
+    const following = groups.map((members) => this.#follow(members).catch((error) => this.#fail(error)));
+    const summing = this.#summary?.follow();
+    await Promise.all(following);
+    await Promise.allSettled(this.#calls);
+    this.#summary?.end();
+    await summing;
     await Promise.allSettled(this.#calls);
     await this.#sender.settled();
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** The market's time. */
+  #now(): number {
+    return this.#options.feed.now?.() ?? this.#clock.now();
   }
 
   #fail(error: unknown): void {
@@ -252,6 +288,7 @@ export class StrategyRun {
     const { feed, verbose = false } = this.#options;
     const { signal } = this.#stopping;
     const [{ series }] = members as [Member];
+    const diary = this.#summary?.open(series, members.map(({ strategy }) => strategy.name));
     const running = members.map((member) => ({
       ...member,
       calls: new StrategySeries({
@@ -262,11 +299,15 @@ export class StrategyRun {
     const market = new MarketSeries({
       ...{ feed, series, clock: this.#clock, logger: this.#logger, troubles: this.#marketTroubles, signal },
       // A start plays the last `warmUp` candles, each of which needs as many.
-      count: Math.max(...members.map(({ strategy }) => 2 * strategy.warmUp)),
+      count: Math.max(...members.map(({ strategy }) => 2 * strategy.warmUp)) +
+        (this.#summary?.candlesOf(series.timeframe) ?? 0),
       onCandle: async (candles, market) => {
         for (const { strategy, calls } of running) {
-          if (candles.length >= strategy.warmUp) this.#play({ strategy, series, calls }, candles, market);
+          if (candles.length < strategy.warmUp) continue;
+          this.#play({ strategy, series, calls, diary }, candles, market);
         }
+        diary?.take(candles);
+        this.#summary?.check();
         const most = feed.caution === undefined ? callsAtMost : 0;
         while (this.#calls.size > most) await Promise.race(this.#calls);
       },
@@ -275,7 +316,7 @@ export class StrategyRun {
   }
 
   #play(
-    { strategy, series, calls }: Player,
+    { strategy, series, calls, diary }: Player,
     all: readonly Candle[],
     { instrument, isHistory }: MarketFacts,
   ): void {
@@ -283,41 +324,40 @@ export class StrategyRun {
     const candles = all.slice(-strategy.warmUp);
     const freshMs = strategy.maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(series.timeframe));
     const time = closeTime(candle, series.timeframe);
-    const leftMs = time + freshMs - (this.#options.feed.now?.() ?? this.#clock.now());
+    const leftMs = time + freshMs - this.#now();
     const isLive = leftMs > 0;
     const expiresAt = this.#clock.now() + leftMs;
-    const take = (found: Found | undefined): Promise<void> | undefined => {
-      if (found === undefined) return undefined;
-      const finding = { strategy: strategy.name, series, found, time, candles, expiresAt, isHistory };
-      const isWanted = !this.#isSimilar(finding, isLive) && isLive;
-      return isWanted ? this.#sender.send(finding) : undefined;
+    const note: CallNote = { time, isOver: false };
+    diary?.add(strategy.name, note);
+    const take = async (found: Found | undefined): Promise<void> => {
+      const finding = found &&
+        { strategy: strategy.name, series, found, time, candles, expiresAt, isHistory };
+      [note.isOver, note.found] = [true, found];
+      note.unsent = finding && this.#reasonAgainst(finding, isLive);
+      this.#summary?.check();
+      if (finding && isLive && note.unsent === undefined) note.unsent = await this.#sender.send(finding);
     };
-    const found = calls.call({ candle, candles, instrument, isLive });
+    const found = calls.call({ candle, candles, instrument, isLive, note });
     if (found instanceof Promise) this.#track(found.then(take));
+    else if (found === undefined) note.isOver = true;
     else this.#track(take(found));
   }
 
-  #track(call: Promise<void> | undefined): void {
-    if (call === undefined) return;
-    const ended = call.catch((error) => this.#fail(error)).finally(() => this.#calls.delete(ended));
-    this.#calls.add(ended);
+  /** Why a signal is not sent. One of before the start was sent by an earlier process. */
+  #reasonAgainst(finding: Finding, isLive: boolean): string | undefined {
+    const { found, time } = finding;
+    if (found.kind === "signal" && this.#similar?.has(found.signal, time)) {
+      if (isLive) this.#logger.info(`${lineOf(finding)}. Not sent, as one much like it came before.`);
+      return "much like an earlier one";
+    }
+    return isLive || time <= this.#startedAt ? undefined : "too old";
   }
 
-  /** Whether a signal much like it came before; notes it if not. */
-  #isSimilar({ found, time, ...finding }: Finding, isLive: boolean): boolean {
-    const { similar } = this.#options;
-    if (similar === undefined || found.kind !== "signal") return false;
-    const { symbol, direction, entry } = found.signal;
-    this.#similar = this.#similar.filter((each) => time - each.time < similar.hours * 3_600_000);
-    const isSame = ({ signal }: { readonly signal: TradingSignal }): boolean =>
-      signal.symbol === symbol && signal.direction === direction &&
-      Math.abs(Number(entry) / Number(signal.entry) - 1) * 100 <= similar.percent;
-    const isKnown = this.#similar.some(isSame);
-    if (!isKnown) this.#similar.push({ signal: found.signal, time });
-    else if (isLive) {
-      this.#logger.info(`${lineOf({ ...finding, found, time })}. Not sent, as one much like it came before.`);
-    }
-    return isKnown;
+  #track(call: Promise<unknown>): void {
+    const ended = call.catch((error) => this.#fail(error)).then(() => {
+      this.#calls.delete(ended);
+    });
+    this.#calls.add(ended);
   }
 
   #onSent({ strategy, series, found }: Finding, { report, isRepeated }: Sent): void {

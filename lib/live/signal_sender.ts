@@ -7,8 +7,7 @@ import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
 import { abortable, backoffMs } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
-import { toIso } from "../util/clock.ts";
+import { type Clock, toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { CandleFeed } from "./feed.ts";
@@ -59,6 +58,30 @@ export interface SignalSenderOptions {
   readonly signal: AbortSignal;
 }
 
+/** Why something was not sent. */
+export type Unsent = "stopped" | "too old";
+
+/** What is sent of a day. */
+export interface Summary {
+  readonly id: string;
+  /** For the log. */
+  readonly title: string;
+  /** Called for each attempt. */
+  readonly message: () => BroadcastMessage;
+  /** From then on it is too old to be sent, by this machine's clock. */
+  readonly expiresAt: number;
+}
+
+/** What is tried under an id until it is sent, or too old. */
+interface Delivery {
+  readonly id: string;
+  /** What it is, for the log. */
+  readonly line: string;
+  readonly expiresAt: number;
+  readonly start: (id: string) => BroadcastRun;
+  readonly onSent: (sent: Sent) => void;
+}
+
 /** Between the last message and the report. */
 const reportWithinMs = 1000;
 const retries = { firstMs: 1000, longestMs: 30_000, jitter: 0.25 };
@@ -66,7 +89,7 @@ const retries = { firstMs: 1000, longestMs: 30_000, jitter: 0.25 };
 export class SignalSender {
   readonly #options: SignalSenderOptions;
   readonly #troubles: TroubleLog;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<unknown>>();
   /** Tells the ids of signals that are no real ones from those that are. */
   readonly #idSuffix: string;
 
@@ -81,13 +104,28 @@ export class SignalSender {
   }
 
   /**
-   * Sends it, and tries again until it is too old: with the id it is sent once, however often it is tried.
-   * Rejects with a mistake in the settings, which no retry mends.
+   * Sends it, and tries again until it is too old: with the id it is sent once, however often it is tried. Gives why it was
+   * not sent; `undefined` where it was. Rejects with a mistake in the settings, which no retry mends.
    */
-  async send(finding: Finding): Promise<void> {
-    const sending = this.#send(finding);
-    this.#underWay.add(sending);
-    await sending.finally(() => this.#underWay.delete(sending));
+  async send(finding: Finding): Promise<Unsent | undefined> {
+    return await this.#track(this.#deliver({
+      ...{ id: idOf(finding), line: lineOf(finding), expiresAt: finding.expiresAt },
+      start: (id) => this.#start(finding, id),
+      onSent: (sent) => this.#options.onSent(finding, sent),
+    }));
+  }
+
+  /** The same for a day's summary. */
+  async sendSummary({ id, title, expiresAt, message }: Summary): Promise<Unsent | undefined> {
+    const { bot, signal } = this.#options;
+    return await this.#track(this.#deliver({
+      ...{ id, line: title, expiresAt, onSent: () => {} },
+      start: (broadcastId) => {
+        signal.throwIfAborted();
+        const options = { ...this.#optionsOf(broadcastId, expiresAt), priority: "bulk" } as const;
+        return bot.broadcast(this.#withCaution(message()), options);
+      },
+    }));
   }
 
   /** Resolves when nothing is under way. */
@@ -95,45 +133,53 @@ export class SignalSender {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #send(finding: Finding): Promise<void> {
-    const { clock, logger, onSent, signal } = this.#options;
-    const id = idOf(finding) + this.#idSuffix;
-    for (let attempt = 0; clock.now() < finding.expiresAt; attempt++) {
+  async #track<T>(sending: Promise<T>): Promise<T> {
+    this.#underWay.add(sending);
+    return await sending.finally(() => this.#underWay.delete(sending));
+  }
+
+  async #deliver({ line, expiresAt, start, onSent, ...delivery }: Delivery): Promise<Unsent | undefined> {
+    const { clock, logger, signal } = this.#options;
+    const id = delivery.id + this.#idSuffix;
+    for (let attempt = 0; clock.now() < expiresAt; attempt++) {
       try {
-        const run = this.#run(finding, id);
+        const run = start(id);
         const sent = await this.#end(run);
         this.#troubles.succeeded(id);
         if (sent === undefined) {
           const { sent: reached } = run.progress;
-          const chats = reached === 1 ? "1 chat" : `${reached} chats`;
-          return logger.warn(`${lineOf(finding)}. Stopped when ${chats} had it.`);
+          logger.warn(`${line}. Stopped when ${reached === 1 ? "1 chat" : `${reached} chats`} had it.`);
+          return "stopped";
         }
-        logger.info(`${lineOf(finding)}. ${sent.isRepeated ? "It was begun before. " : ""}${sent.report}`);
-        return onSent(finding, sent);
+        logger.info(`${line}. ${sent.isRepeated ? "It was begun before. " : ""}${sent.report}`);
+        onSent(sent);
+        return undefined;
       } catch (error) {
         if (isMistake(error)) throw error;
         if (signal.aborted) break;
         const reason = messageOf(error);
-        this.#troubles.failed(id, reason, `${lineOf(finding)}. It is not sent yet: ${reason}`);
+        this.#troubles.failed(id, reason, `${line}. It is not sent yet: ${reason}`);
         const waitMs = Math.min(
           backoffMs(attempt, retries, clock.random()),
-          Math.max(0, finding.expiresAt - clock.now()),
+          Math.max(0, expiresAt - clock.now()),
         );
         await clock.sleep(waitMs, signal).catch(() => {});
       }
     }
     this.#troubles.succeeded(id);
     const why = signal.aborted ? "as the strategies were stopped" : "as it is too old by now";
-    logger.warn(`${lineOf(finding)}. Not sent, ${why}.`);
+    logger.warn(`${line}. Not sent, ${why}.`);
+    return signal.aborted ? "stopped" : "too old";
   }
 
   /**
    * `undefined` if the strategies are stopped meanwhile, and all chats that are known have their message: then nobody waits for
-   * the list of the others, or for another process that sends it. The bot's end is that of such a run.
+   * the list of the others, for the ledger, or for another process that sends it. The bot's end is that of such a run.
    */
   async #end(run: BroadcastRun): Promise<Sent | undefined> {
     const { clock, signal } = this.#options;
     const end = Promise.all([run, run.begun]).then(([report, { isRepeated }]) => ({ report, isRepeated }));
+    end.catch(() => {});
     try {
       return await abortable(end, signal);
     } catch (error) {
@@ -143,25 +189,28 @@ export class SignalSender {
     return await Promise.race([end, clock.sleep(reportWithinMs).then(() => undefined)]);
   }
 
-  #run({ found, candles, isHistory, expiresAt }: Finding, broadcastId: string): BroadcastRun {
-    const { bot, charts, onUnknown, onlyTo, feed: { caution } } = this.#options;
-    const isMeant = ({ chat_id }: Chat): boolean => chat_id === onlyTo;
+  #start({ found, candles, isHistory, expiresAt }: Finding, broadcastId: string): BroadcastRun {
+    const { bot, charts, onUnknown, feed: { caution } } = this.#options;
     // Only the ledger knows whether an earlier process has sent what was found before the start.
-    const whenLedgerDown = isHistory ? "wait" as const : "send" as const;
-    const options = {
-      broadcastId,
-      expiresAt,
-      onUnknown,
-      whenLedgerDown,
-      ...onlyTo !== undefined && { filter: isMeant },
-    };
+    const whenLedgerDown = isHistory && onUnknown !== "resend" ? "wait" as const : "send" as const;
+    const options = { ...this.#optionsOf(broadcastId, expiresAt), whenLedgerDown };
     if (found.kind === "alert") {
-      const text = caution === undefined ? found.message.text : `${found.message.text}\n\n${caution}`;
-      return bot.broadcast({ ...found.message, text }, { ...options, priority: "urgent" });
+      return bot.broadcast(this.#withCaution(found.message), { ...options, priority: "urgent" });
     }
     const note = [found.signal.note, caution].filter((each) => each !== undefined).join("; ");
     const signal = note === "" ? found.signal : { ...found.signal, note };
     return bot.sendSignal(signal, charts && candles.length > 1 ? { ...options, candles } : options);
+  }
+
+  #optionsOf(broadcastId: string, expiresAt: number): BroadcastOptions {
+    const { onUnknown, onlyTo } = this.#options;
+    const isMeant = ({ chat_id }: Chat): boolean => chat_id === onlyTo;
+    return { broadcastId, expiresAt, onUnknown, ...onlyTo !== undefined && { filter: isMeant } };
+  }
+
+  #withCaution(message: BroadcastMessage): BroadcastMessage {
+    const { caution } = this.#options.feed;
+    return caution === undefined ? message : { ...message, text: `${message.text}\n\n${caution}` };
   }
 }
 

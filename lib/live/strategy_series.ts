@@ -4,6 +4,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { deadline, DeadlineError } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
+import type { CallNote } from "./call_note.ts";
 import type { Instrument } from "./feed.ts";
 import { completed, type Found, type Series } from "./found.ts";
 import { exitAt, type Levels, levelsOf } from "./outcome.ts";
@@ -29,6 +30,8 @@ export interface Call {
   readonly candles: readonly Candle[];
   readonly instrument: Instrument;
   readonly isLive: boolean;
+  /** Is told what the strategy explains, and why it fails. */
+  readonly note: CallNote;
 }
 
 export class StrategySeries {
@@ -63,7 +66,7 @@ export class StrategySeries {
     }
     const context = this.#contextOf(call);
     const take = (value: unknown): Found | undefined => this.#take(call, value);
-    const fail = (error: unknown): undefined => this.#fail(context, error);
+    const fail = (error: unknown): undefined => this.#fail(call, context, error);
     try {
       const answer = strategy.onCandle(call.candles, context);
       if (!isPromise(answer)) return take(answer);
@@ -82,11 +85,12 @@ export class StrategySeries {
     return found;
   }
 
-  #fail(context: CallContext, error: unknown): undefined {
+  #fail({ note }: Call, context: CallContext, error: unknown): undefined {
     const { strategy: { name }, series: { symbol, timeframe }, troubles, signal } = this.#options;
     context.end(error);
     if (signal.aborted) return;
     const reason = error instanceof DeadlineError ? `no answer within ${timeframe}` : messageOf(error);
+    note.mistake = reason;
     troubles.failed(
       this.#name,
       reason,
@@ -95,12 +99,15 @@ export class StrategySeries {
     );
   }
 
-  #contextOf({ candle, instrument, isLive }: Call): CallContext {
+  #contextOf({ candle, instrument, isLive, note }: Call): CallContext {
     const { series: { symbol, timeframe }, explain } = this.#options;
     return new CallContext({
       ...{ symbol, timeframe, instrument, isLive, time: closeTime(candle, timeframe) },
       openSignal: this.#open?.found.signal,
-      explain: (text) => isLive ? explain?.(`${this.#name}: ${text}`) : undefined,
+      explain: (text) => {
+        note.explained = text;
+        if (isLive) explain?.(`${this.#name}: ${text}`);
+      },
     });
   }
 }

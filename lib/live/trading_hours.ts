@@ -1,5 +1,6 @@
 /** The hours of a day in which a strategy trades, by the clocks of a place: daylight saving moves them as it moves people. */
 import { assertOptions, type Rules, shown, textRule } from "../util/validate.ts";
+import { formatIn, minutesOf, partsOf, timeOfDayRule, timeZoneRule } from "./local_time.ts";
 
 /** Which hours. */
 export interface TradingHoursOptions {
@@ -22,15 +23,13 @@ export const weekdays: readonly Weekday[] = ["Mon", "Tue", "Wed", "Thu", "Fri", 
 /** Whether a time, in milliseconds since 1970, lies in the hours. */
 export type TradingHours = (time: number) => boolean;
 
-const isTimeZone = (value: unknown): boolean => typeof value === "string" && formatIn(value) !== undefined;
-
 const rules: Rules<TradingHoursOptions> = {
-  from: { ...textRule('a time of day such as "06:00"', /^([01]\d|2[0-3]):[0-5]\d$/), isRequired: true },
+  from: { ...timeOfDayRule("06:00"), isRequired: true },
   to: {
     ...textRule('a time of day such as "17:00", or "24:00"', /^(([01]\d|2[0-3]):[0-5]\d|24:00)$/),
     isRequired: true,
   },
-  timeZone: { isGood: isTimeZone, rule: 'a time zone such as "Europe/London"' },
+  timeZone: timeZoneRule,
   days: {
     isGood: (value) =>
       Array.isArray(value) && value.length > 0 && value.every((day) => weekdays.includes(day)),
@@ -56,7 +55,7 @@ export function tradingHours(options: TradingHoursOptions): TradingHours {
   if (first === end) {
     throw new TypeError(`Cannot ${action} as "from" and "to" must differ: both are ${shown(from)}`);
   }
-  const format = formatIn(timeZone) as Intl.DateTimeFormat;
+  const format = formatIn(timeZone, { weekday: "short" }) as Intl.DateTimeFormat;
   const isDay = (index: number): boolean => days.includes(weekdays[(index + 7) % 7] as Weekday);
   return (time) => {
     const { day, minutes } = localTime(format, time);
@@ -65,24 +64,9 @@ export function tradingHours(options: TradingHoursOptions): TradingHours {
   };
 }
 
-function minutesOf(text: string): number {
-  const [hours = NaN, minutes = NaN] = text.split(":").map(Number);
-  return 60 * hours + minutes;
-}
-
 /** The day of the week (0 is Monday) and the minutes since midnight that a place's clocks show. */
 function localTime(format: Intl.DateTimeFormat, time: number): { day: number; minutes: number } {
-  const parts = Object.fromEntries(format.formatToParts(time).map(({ type, value }) => [type, value]));
+  const parts = partsOf(format, time);
   const day = weekdays.indexOf(parts["weekday"] as Weekday);
   return { day, minutes: 60 * Number(parts["hour"]) + Number(parts["minute"]) };
-}
-
-function formatIn(timeZone: string): Intl.DateTimeFormat | undefined {
-  try {
-    return new Intl.DateTimeFormat("en-US", {
-      ...{ timeZone, hourCycle: "h23", weekday: "short", hour: "2-digit", minute: "2-digit" },
-    });
-  } catch {
-    return undefined;
-  }
 }

@@ -24,6 +24,11 @@ export class TroubleLog {
     this.#logger.error(text);
   }
 
+  /** Why it fails at present; `undefined` where it does not. */
+  reasonOf(what: string): string | undefined {
+    return this.#reasons.get(what);
+  }
+
   succeeded(what: string): void {
     if (!this.#reasons.delete(what) || this.#reasons.size > 0) return;
     this.#logged.clear();

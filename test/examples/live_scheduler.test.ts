@@ -1,6 +1,7 @@
 /** The scheduler as it is run: whom it writes to, what it says, and how it ends. */
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import { meanReversion } from "../../examples/strategy/mean_reversion.ts";
 import { readSettings, type Settings } from "../../examples/strategy/settings.ts";
@@ -60,9 +61,9 @@ async function eventful(): Promise<{ candleAt: (time: number) => Candle | undefi
 test("an exchange's signal goes to whoever is subscribed, though DynamoDB is down; then it ends", async () => {
   const { candleAt, found } = await eventful();
   await using telegram = await startBotApiServer();
-  // The candle closes when the bot has been heard, not before.
+  // The candle closes when those before are there, and the bot has been heard.
   let startedAt = Infinity;
-  const now = (): number => found + 1500 + Math.max(0, performance.now() - startedAt);
+  const now = (): number => found - 500 + Math.max(0, performance.now() - startedAt);
   await using exchange = await startExchange({ now, candleAt });
   exchange.mishaps.push({ status: 503, headers: { "retry-after": "1" } });
   const ada = telegram.user({ first_name: "Ada" });
@@ -78,8 +79,10 @@ test("an exchange's signal goes to whoever is subscribed, though DynamoDB is dow
   try {
     ada.say("/start");
     await ada.received("subscribed");
+    // The steps of prices are asked for once the history is there.
+    while (!exchange.asked.some(({ url }) => url.pathname === "/products/BTC-USD")) await sleep(50);
     startedAt = performance.now();
-    await ada.received("BTC-USD");
+    await ada.received("BTC-USD", 60_000);
     // It would wait for the list of the others, for as long as the signal is of use.
     running.kill("SIGTERM");
     const { status, output } = await running.ended;

@@ -93,28 +93,30 @@ test("what a killed process has sent is not sent again, what it has missed is, i
   }, withLedger);
 });
 
-test("what was found before the start waits for the ledger, which alone knows whether it was sent; what is new does not", async () => {
-  await withBot(async (scene) => {
-    const [user] = await subscribers(scene, 1);
-    const feed = new HandFeed();
-    feed.give([flat(latest(), 101)]);
-    const first = play(scene, {}, feed);
-    await until(() => first.run.sent === 1, "it is not sent");
-    await first.run.stop();
-    const bot = scene.another();
-    await bot.initialize();
-    const outage = scene.gate.fail({ status: 500, type: "InternalServerError", message: "away" });
-    const second = play({ bot }, {}, feed);
-    await pause(minuteMs);
-    feed.give([flat(latest() + 1, 102)]);
-    await until(() => user !== undefined && texts(user).length === 2, "the new one is not sent");
-    outage.clear();
-    await until(() => second.run.sent === 2, "the old one is not looked up");
-    await pause(minuteMs);
-    assert.equal(user && texts(user).map((text) => /10[12]/.exec(text)?.[0]), ["101", "102"]);
-    await second.run.stop();
-  }, withLedger);
-});
+for (const [onUnknown, expected] of [["skip", ["101", "102"]], ["resend", ["101", "101", "102"]]] as const) {
+  test(`what was found before the start, while the ledger is down, by "${onUnknown}"; what is new does not wait`, async () => {
+    await withBot(async (scene) => {
+      const [user] = await subscribers(scene, 1) as [LocalUser];
+      const feed = new HandFeed();
+      feed.give([flat(latest(), 101)]);
+      const first = play(scene, {}, feed);
+      await until(() => first.run.sent === 1, "it is not sent");
+      await first.run.stop();
+      const bot = scene.another();
+      await bot.initialize();
+      const outage = scene.gate.fail({ status: 500, type: "InternalServerError", message: "away" });
+      const second = play({ bot }, { onUnknown }, feed);
+      await pause(minuteMs);
+      feed.give([flat(latest() + 1, 102)]);
+      await until(() => texts(user).some((text) => text.includes("102")), "the new one is not sent");
+      outage.clear();
+      await until(() => second.run.sent === 2, "the old one is not looked up");
+      await pause(minuteMs);
+      assert.equal(texts(user).map((text) => /10[12]/.exec(text)?.[0]), expected);
+      await second.run.stop();
+    }, withLedger);
+  });
+}
 
 test("two processes side by side send each signal once", async () => {
   await withBot(async (scene) => {
