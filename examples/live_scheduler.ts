@@ -14,14 +14,14 @@
 import "./cli/permissions.ts";
 import process from "node:process";
 import { ConfigError, createTelegramBotFromEnv, TelegramError } from "telegram-signals";
-import { type CandleFeed, runStrategies } from "telegram-signals/live";
+import { runStrategies } from "telegram-signals/live";
 import { UsageError } from "./cli/arguments.ts";
 import { safeLines } from "./cli/safe_print.ts";
 import { stopOnSignals } from "./cli/stop_on_signals.ts";
 import { chooseFeed } from "./strategy/feed.ts";
 import { meanReversion } from "./strategy/mean_reversion.ts";
 import { originalMeanReversion } from "./strategy/original.ts";
-import { help, readSettings, type Settings } from "./strategy/settings.ts";
+import { help, readSettings } from "./strategy/settings.ts";
 
 const say = (line: string): void => console.log(safeLines(line));
 
@@ -30,7 +30,9 @@ async function main(): Promise<void> {
   if (!settings) return say(help);
   const feed = chooseFeed(settings);
   const strategy = settings.rules === "original" ? originalMeanReversion(settings) : meanReversion(settings);
-  introduce(settings, feed);
+  const { from, to, timeZone } = settings.hours;
+  say(`Signals come from ${from} to ${to} ${timeZone}.`);
+  if (feed.caution === undefined) say("For a synthetic day in minutes: --interval 0.5");
   const signal = stopOnSignals(say);
   await using bot = createTelegramBotFromEnv({ useDynamoDB: true });
   let sent = 0;
@@ -49,20 +51,6 @@ async function main(): Promise<void> {
   // Trading begins though Telegram may be out of reach: a signal waits for it as long as it is fresh.
   await Promise.race([bot.startBot({ retry: true }).then(() => run.finished), run.finished]);
   say(`${sent === 1 ? "1 signal" : `${sent} signals`}; stopping.`);
-}
-
-function introduce(settings: Settings, { name, caution }: CandleFeed): void {
-  const { symbols, timeframes, hours: { from, to, timeZone }, dryRun } = settings;
-  say(`Mean reversion on ${symbols.join(", ")}, candles of ${timeframes.join(", ")}.`);
-  say(
-    `Signals come from ${from} to ${to} ${timeZone}${
-      dryRun === undefined ? "" : `, to the chat ${dryRun} alone`
-    }.`,
-  );
-  say(`Candles: ${name}${caution === undefined ? "" : ` (${caution})`}.`);
-  if (settings.replay === undefined && settings.intervalSeconds === undefined) {
-    say("For a synthetic day in minutes: --interval 0.5");
-  }
 }
 
 main().catch((error) => {

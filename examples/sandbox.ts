@@ -50,13 +50,13 @@ async function main(): Promise<number> {
   const settings = {
     ...environmentVariables(telegram, database),
     TELEGRAM_CHATS_TABLE: "telegram-chats",
-    // Each demonstration begins with the same candles, whose signals were sent in the one before.
-    TELEGRAM_BROADCASTS_TABLE: `telegram-broadcasts-${Date.now()}`,
     TELEGRAM_AUTO_REGISTER: "true",
   };
   try {
     if (script !== undefined) return await runScript(script, args, settings);
-    return await demonstrate(people, settings);
+    // Each demonstration begins with the same candles, whose signals were sent in the one before.
+    const demonstration = { TELEGRAM_BROADCASTS_TABLE: `telegram-broadcasts-${Date.now()}` };
+    return await demonstrate(people, { ...settings, ...demonstration });
   } finally {
     await people.save();
   }

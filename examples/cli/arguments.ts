@@ -1,5 +1,6 @@
 /** Reads command-line arguments; a mistake in them is one line of text. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { closest, distance } from "fastest-levenshtein";
 
 /** A mistake of the user: in an argument, or in a file that it names. Its message is one line. */
 export class UsageError extends Error {
@@ -16,9 +17,20 @@ export function parseArguments<T extends ParseArgsConfig>(
   try {
     return parseArgs(config);
   } catch (cause) {
-    const [sentence] = (cause as Error).message.split(/\.? To specify|\.?\n/);
-    throw new UsageError(`${sentence}${hint}`, { cause });
+    throw new UsageError(`${mistakeOf((cause as Error).message, config)}${hint}`, { cause });
   }
+}
+
+/** Node's words for it, with the option that may have been meant. */
+function mistakeOf(message: string, { options = {} }: ParseArgsConfig): string {
+  const [, option] = /^Option '(?:-\w, )?(--[\w-]+)\b.*' argument is ambiguous/.exec(message) ?? [];
+  if (option !== undefined) return `A value that begins with a dash is written ${option}=-1`;
+  const [sentence = ""] = message.split(/\.? To specify|\.?\n/);
+  const [, unknown] = /^Unknown option '--([\w-]+)'/.exec(sentence) ?? [];
+  const names = Object.keys(options);
+  if (unknown === undefined || names.length === 0) return sentence;
+  const meant = closest(unknown, names);
+  return distance(unknown, meant) <= 3 ? `${sentence} (did you mean --${meant}?)` : sentence;
 }
 
 /** An option's value as a number. @throws {UsageError} If it is not a whole number within the limits. */

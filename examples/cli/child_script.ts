@@ -34,10 +34,13 @@ export function runScript(
   });
   const terminate = (): void => sendSignal(child, "SIGTERM");
   process.on("SIGTERM", terminate);
+  // It does not outlive this program, whatever ends that.
+  process.once("exit", terminate);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, signal) => {
       process.off("SIGTERM", terminate);
+      process.off("exit", terminate);
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });

@@ -12,7 +12,7 @@ export function stopOnSignals(say: (line: string) => void, source: SignalSource 
   const controller = new AbortController();
   const stop = (): void => {
     if (controller.signal.aborted) return void source.exit(130);
-    say("Stopping; a second signal ends at once.");
+    say("Stopping. Ctrl-C again ends at once.");
     controller.abort();
   };
   source.on("SIGINT", stop);

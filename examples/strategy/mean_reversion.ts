@@ -67,11 +67,11 @@ function signalOf(
 ): StrategySignal | Nothing {
   const [before, now] = candles.slice(-2) as [Candle, Candle];
   const bands = bollingerOf(candles.slice(0, -1), settings);
-  if (sideOf(before, bands) === undefined) return explain("the candle before has closed inside of its bands");
+  if (sideOf(before, bands) === undefined) return explain("one candle ago it closed inside of its bands");
   const vwap = vwapOf(candles.slice(0, -1), settings);
   const direction = vwap && sideOf(before, vwap);
   if (direction === undefined || direction !== sideOf(before, bands)) {
-    return explain("the candle before has closed beyond its Bollinger bands, but not beyond the VWAP's");
+    return explain("one candle ago it closed beyond its Bollinger bands, but not beyond the VWAP's");
   }
   const { lower, upper } = bollingerOf(candles, settings);
   const isBack = direction === "long" ? now.close > lower : now.close < upper;

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { closest, distance } from "fastest-levenshtein";
 import { timeframes, type TradingHoursOptions } from "telegram-signals/live";
 import { parseArguments, UsageError } from "../cli/arguments.ts";
+import { permissionHint } from "../cli/permission_hint.ts";
 import { meanReversionTimeframes } from "./mean_reversion.ts";
 import type { MeanReversionSettings } from "./rules.ts";
 
@@ -44,8 +45,8 @@ The ticket
   --no-chart           send signals as text only
 
   --daily-summary TIME a summary of the day at this time, by the clocks of --time-zone (default: none)
-  --dry-run CHAT       send to this chat alone, such as your own; manage_chats.ts lists their ids, of which a
-                       group's needs a sign of equality: --dry-run=-1001234
+  --dry-run CHAT       send to this chat alone, such as your own: its id, as manage_chats.ts list shows it; of a
+                       group --dry-run=-1001234
   --verbose            a line for each candle: what the strategy sees, and why there is no signal
   --signals N          end after N signals that were sent (default: go on)
   --settings FILE      settings from a JSON file: { "symbol": ["BTC-USD", "ETH-USD"], "riskPercent": 0.5 };
@@ -77,6 +78,8 @@ type Given = Readonly<Record<string, readonly string[] | boolean>>;
 interface Setting<T> {
   readonly rule: string;
   readonly parse: (text: string) => T | undefined;
+  /** Whether it may be a number in a file. Default: false. */
+  readonly isNumber?: boolean;
 }
 
 const text = (rule: string, form: RegExp): Setting<string> => ({
@@ -84,7 +87,7 @@ const text = (rule: string, form: RegExp): Setting<string> => ({
   parse: (given) => form.test(given) ? given : undefined,
 });
 const number = (rule: string, isGood: (value: number) => boolean): Setting<number> => ({
-  rule,
+  ...{ rule, isNumber: true },
   parse: (given) => given.trim() !== "" && isGood(Number(given)) ? Number(given) : undefined,
 });
 const oneOf = <T extends string>(...known: readonly T[]): Setting<T> => ({
@@ -95,14 +98,20 @@ const above0 = (most: number): Setting<number> =>
   number(`above 0 and at most ${most}`, (value) => value > 0 && value <= most);
 const whole = (least: number, most: number): Setting<number> =>
   number(
-    `a whole number from ${least} to ${most}`,
+    `a whole number from ${least} ${most === Number.MAX_SAFE_INTEGER ? "on" : `to ${most}`}`,
     (value) => Number.isInteger(value) && value >= least && value <= most,
   );
-const step = text('plain digits, such as "0.01"', /^(?=.*[1-9])\d{1,15}(\.\d{1,12})?$/);
+const step = {
+  ...text('plain digits, such as "0.01"', /^(?=.*[1-9])\d{1,15}(\.\d{1,12})?$/),
+  isNumber: true,
+};
 
 const table = {
   symbol: text('names such as "BTC-USD"', /\S/),
-  timeframe: oneOf(...timeframes),
+  timeframe: {
+    ...oneOf(...timeframes),
+    rule: `${meanReversionTimeframes.join(", ")}, or with --rules original up to 1d`,
+  },
   exchange: text(
     "coinbase, an exchange of ccxt, or an http or https address without a / at its end",
     /^([\w-]+|https?:\/\/\S*[^/\s])$/,
@@ -111,7 +120,7 @@ const table = {
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   interval: above0(86_400),
   rules: oneOf("reentry", "original"),
-  hours: { rule: 'two times of day such as "06:00-17:00"', parse: hoursOf },
+  hours: { rule: 'two different times of day such as "06:00-17:00"', parse: hoursOf },
   timeZone: { rule: 'a time zone such as "Europe/London"', parse: timeZoneOf },
   bollingerPeriod: whole(2, 200),
   bollingerDeviations: above0(10),
@@ -143,8 +152,8 @@ export function readSettings(argv: readonly string[]): Settings | undefined {
   const given = fromCommandLine(argv);
   if (given["help"] === true) return undefined;
   const [file] = given["settings"] as readonly string[] | undefined ?? [];
-  const fromFile = file === undefined ? {} : readFile(file);
   const mistakes: string[] = [];
+  const fromFile = file === undefined ? {} : readFile(file, mistakes);
   const all = <N extends Name>(name: N): readonly Value<N>[] => {
     const isHere = given[name] !== undefined;
     const texts = (isHere ? given : fromFile)[name] as readonly string[] | undefined ?? [];
@@ -221,37 +230,52 @@ function fromCommandLine(argv: readonly string[]): Given {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Given;
 }
 
-/** The whole file, in which texts, numbers and lists are as on the command line. */
-function readFile(file: string): Given {
+/** The file's settings, in which texts, numbers and lists are as on the command line. */
+function readFile(file: string, mistakes: string[]): Given {
   const content = parsed(file);
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
     throw new UsageError(`${file} must hold an object such as { "symbol": "BTC-USD" }`);
   }
-  const mistakes: string[] = [];
-  const entries = Object.entries(content).map(([name, value]) => {
-    const isSwitch = (switches as readonly string[]).includes(name);
-    const values = Array.isArray(value) && lists.includes(name) ? value : [value];
-    const isText = (each: unknown): boolean => typeof each === "string" || typeof each === "number";
-    if (!isSwitch && !(name in table)) {
-      const meant = closest(name, [...Object.keys(table), ...switches]);
+  const names = [...Object.keys(table), ...switches];
+  const entries = Object.entries(content).flatMap(([name, value]) => {
+    if (!names.includes(name)) {
+      const meant = closest(name, names);
       const hint = distance(name, meant) <= 3 ? ` (did you mean ${JSON.stringify(meant)}?)` : "";
       mistakes.push(`${JSON.stringify(name)} in ${file} is no setting${hint}`);
-    } else if (isSwitch ? typeof value !== "boolean" : !values.every(isText)) {
-      mistakes.push(
-        `${JSON.stringify(name)} in ${file} must be ${isSwitch ? "true or false" : "a text or a number"}`,
-      );
+      return [];
     }
-    return [name, isSwitch ? value : values.map(String)] as const;
+    const rule = ruleBrokenBy(name, value);
+    if (rule === undefined) return [[name, typeof value === "boolean" ? value : [value].flat().map(String)]];
+    mistakes.push(
+      `${JSON.stringify(name)} in ${file} must be ${rule}: current value is ${JSON.stringify(value)}`,
+    );
+    return [];
   });
-  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
   return Object.fromEntries(entries) as Given;
+}
+
+/** What a value in the file must be; `undefined` where it is. Its content is checked with that of the command line. */
+function ruleBrokenBy(name: string, value: unknown): string | undefined {
+  if ((switches as readonly string[]).includes(name)) {
+    return typeof value === "boolean" ? undefined : "true or false";
+  }
+  const { isNumber = false }: Setting<unknown> = table[name as Name];
+  if (lists.includes(name) && Array.isArray(value)) {
+    const isGood = value.length > 0 && value.every((each) => typeof each === "string");
+    return isGood ? undefined : "a text, or a list of texts";
+  }
+  if (typeof value === "string" || typeof value === "number" && isNumber) return undefined;
+  return isNumber ? "a number" : "a text";
 }
 
 function parsed(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
-    throw new UsageError(`The settings in ${file} cannot be read: ${(cause as Error).message}`, { cause });
+    const { message } = cause as Error;
+    throw new UsageError(`The settings in ${file} cannot be read: ${message}${permissionHint(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -146,13 +146,13 @@ function withoutStrikes(chat: ChatState): ChatState {
 
 /**
  * The supergroup takes over its group's state, counts and `added_at`, once. If messages have registered it before, its own
- * state holds, except that a /stop in either chat holds in both.
+ * state holds, except that a /stop in either chat holds in both. An update that the group has, the supergroup has, too.
  */
-function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent): ChatState {
+function onInherited(chat: ChatState | undefined, event: InheritedEvent): ChatState {
+  const { from, at } = event;
   const { is_active, removed_at, removed_reason, added_at, last_active, message_count, user_info } = from;
   const inherited = { migrated_from: from.chat_id, added_at };
   if (chat === undefined) {
-    // An update that the group has, the supergroup has, too.
     const { last_update_id, last_word_update_id } = from;
     const standing = { is_active, removed_at, removed_reason, last_active, message_count, user_info };
     return { ...standing, added_by: from.added_by, last_update_id, last_word_update_id, ...inherited };
@@ -163,12 +163,27 @@ function onInherited(chat: ChatState | undefined, { from, at }: InheritedEvent):
   const merged = {
     ...chat,
     ...inherited,
+    ...idsWithGroups(chat, event),
     added_at: added_at ?? chat.added_at,
     added_by: chat.added_by ?? from.added_by,
     message_count: chat.message_count + message_count,
     user_info: { ...user_info, ...chat.user_info },
   };
   return isStopped(from) && chat.is_active ? stoppedWith(merged, from, at) : merged;
+}
+
+/** The last ids of a supergroup with those of its group: a /start or /stop that the move has counted may come again. */
+function idsWithGroups(chat: ChatState, event: InheritedEvent): LastIds {
+  const { last_update_id, last_word_update_id } = chat;
+  const { last_update_id: groupsLast, last_word_update_id: groupsWord = 0 } = event.from;
+  // What was said so long ago does not come again, and ids before a restart say nothing of those after it.
+  if (idsMayHaveRestarted(event.from, event)) return { last_update_id, last_word_update_id };
+  return {
+    last_update_id: last_update_id ?? groupsLast,
+    last_word_update_id: last_word_update_id === undefined
+      ? undefined
+      : Math.max(last_word_update_id, groupsWord),
+  };
 }
 
 /** The supergroup after its group's /stop. */
@@ -328,11 +343,10 @@ function isMemberApplied(chat: ChatState, event: MemberEvent): boolean {
   return isApplied(chat.last_member_update_id, chat, event);
 }
 
+type LastIds = Pick<ChatState, "last_update_id" | "last_word_update_id">;
+
 /** The last ids of the chat with this message. */
-function messageIds(
-  chat: ChatState,
-  event: MessageEvent,
-): Pick<ChatState, "last_update_id" | "last_word_update_id"> {
+function messageIds(chat: ChatState, event: MessageEvent): LastIds {
   const { last_update_id, last_word_update_id } = chat;
   const updateId = updateIdOf(event);
   if (updateId === undefined) return { last_update_id, last_word_update_id };

@@ -3,6 +3,7 @@ import { assertMessage, type BroadcastMessage, messageNames } from "../broadcast
 import type { Candle } from "../signals/candle.ts";
 import { type TradingSignal, validateSignal } from "../signals/signal.ts";
 import { assertNames, assertSubject, isObject, type Rule } from "../util/validate.ts";
+import type { Instrument } from "./feed.ts";
 import type { Strategy, StrategySignal } from "./strategy.ts";
 import { closeTime, type Timeframe } from "./timeframe.ts";
 
@@ -17,13 +18,13 @@ export type Found =
   | { readonly kind: "alert"; readonly message: BroadcastMessage };
 
 /**
- * Completes what `onCandle` has given: a signal's `symbol`, `timeframe`, `strategy` and `time` (the close of its candle) are
- * those of the strategy and the series where it does not say others. `undefined` where it has found nothing.
+ * Completes what `onCandle` has given: a signal's `symbol`, `timeframe`, `strategy`, `time` (the close of its candle) and
+ * `tickSize` are those of the strategy, the series and its instrument where it does not say others. `undefined` where it has found nothing.
  * @throws {TypeError | RangeError} If it is neither a signal, nor an alert, nor nothing; or one that breaks a rule.
  */
 export function completed(
   strategy: Pick<Strategy, "name">,
-  series: Series,
+  { symbol, timeframe, instrument }: Series & { readonly instrument: Instrument },
   candle: Pick<Candle, "time">,
   found: unknown,
 ): Found | undefined {
@@ -33,10 +34,11 @@ export function completed(
   const given = found as StrategySignal;
   const signal: TradingSignal = {
     ...given,
-    symbol: given.symbol ?? series.symbol,
-    timeframe: given.timeframe ?? series.timeframe,
+    symbol: given.symbol ?? symbol,
+    timeframe: given.timeframe ?? timeframe,
     strategy: given.strategy ?? strategy.name,
-    time: given.time ?? new Date(closeTime(candle, series.timeframe)),
+    time: given.time ?? new Date(closeTime(candle, timeframe)),
+    ...given.tickSize === undefined && instrument.tickSize !== undefined && { tickSize: instrument.tickSize },
   };
   validateSignal(signal);
   return { kind: "signal", signal };

@@ -178,6 +178,22 @@ function allSeries(strategies: readonly Strategy[]): Member[] {
   );
 }
 
+/** `Running Average cross on BTC-USD, ETH-USD (15m, 1h), with candles from Coinbase.` */
+function introduction({ strategies, feed, onlyTo }: RunStrategiesOptions): string {
+  const several = (each: readonly string[], name: string): string => {
+    const all = [...new Set(each)];
+    return all.length <= 3 ? all.join(", ") : `${all.length} ${name}`;
+  };
+  const symbols = several(strategies.flatMap((strategy) => strategy.symbols), "symbols");
+  const lengths = several(strategies.flatMap((strategy) => strategy.timeframes), "timeframes");
+  const { name, caution } = feed;
+  return `Running ${
+    several(strategies.map((strategy) => strategy.name), "strategies")
+  } on ${symbols} (${lengths}), ` +
+    `with candles from ${name}${caution === undefined ? "" : ` (${caution})`}` +
+    `${onlyTo === undefined ? "" : `; signals go to the chat ${onlyTo} alone`}.`;
+}
+
 /** Those that want the same candles together. */
 function bySeries(members: readonly Member[]): Member[][] {
   const groups = new Map<string, Member[]>();
@@ -237,6 +253,7 @@ export class StrategyRun {
       send: (summary) => this.#sender.sendSummary(summary),
       track: (sending) => this.#track(sending),
     });
+    this.#logger.info(introduction(options));
     const stop = (): void => this.#stopping.abort();
     if (options.signal?.aborted) stop();
     options.signal?.addEventListener("abort", stop, { once: true });

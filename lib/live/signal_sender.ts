@@ -7,7 +7,7 @@ import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
 import { abortable, backoffMs } from "../util/async.ts";
-import { type Clock, toIso } from "../util/clock.ts";
+import { type Clock, minuteOf, toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { CandleFeed } from "./feed.ts";
@@ -139,7 +139,7 @@ export class SignalSender {
   }
 
   async #deliver({ line, expiresAt, start, onSent, ...delivery }: Delivery): Promise<Unsent | undefined> {
-    const { clock, logger, signal } = this.#options;
+    const { clock, logger, onlyTo, signal } = this.#options;
     const id = delivery.id + this.#idSuffix;
     for (let attempt = 0; clock.now() < expiresAt; attempt++) {
       try {
@@ -151,7 +151,14 @@ export class SignalSender {
           logger.warn(`${line}. Stopped when ${reached === 1 ? "1 chat" : `${reached} chats`} had it.`);
           return "stopped";
         }
-        logger.info(`${line}. ${sent.isRepeated ? "It was begun before. " : ""}${sent.report}`);
+        logger.info(
+          `${line}. ${sent.isRepeated ? "It had been begun before; its report: " : ""}${sent.report}`,
+        );
+        if (onlyTo !== undefined && sent.report.recipients === 0) {
+          logger.warn(
+            `The chat ${onlyTo} is not subscribed: nobody gets anything until it sends /start to the bot.`,
+          );
+        }
         onSent(sent);
         return undefined;
       } catch (error) {
@@ -235,7 +242,7 @@ function isMistake(error: unknown): boolean {
 
 /** `LONG BTC-USD at 67250.5, stop 66980, target 67800 (Mean reversion, 5m, 2026-01-05 06:15 UTC)` */
 export function lineOf({ strategy, series, found, time }: Finding): string {
-  const when = `${toIso(time).slice(0, 16).replace("T", " ")} UTC`;
+  const when = `${minuteOf(time)} UTC`;
   const from = `(${strategy}, ${series.timeframe}, ${when})`;
   if (found.kind === "alert") return `Alert of ${series.symbol} ${from}`;
   return `${tradeOf(found.signal)} ${from}`;

@@ -48,7 +48,7 @@ export interface Strategy {
   ): StrategySignal | Alert | Nothing | Promise<StrategySignal | Alert | Nothing>;
 }
 
-/** A signal: `symbol`, `timeframe`, `strategy` and `time` are known, and may be left out. */
+/** A signal: `symbol`, `timeframe`, `strategy`, `time` and the market's `tickSize` are known, and may be left out. */
 export type StrategySignal = Omit<TradingSignal, "symbol"> & Partial<Pick<TradingSignal, "symbol">>;
 
 /** A message of another kind: a text, or a text with formatting, or with a photo. */

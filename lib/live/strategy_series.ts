@@ -2,7 +2,7 @@
 import type { Candle } from "../signals/candle.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { deadline, DeadlineError } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, minuteOf } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { CallNote } from "./call_note.ts";
 import type { Instrument } from "./feed.ts";
@@ -77,9 +77,9 @@ export class StrategySeries {
     }
   }
 
-  #take({ candle }: Call, value: unknown): Found | undefined {
+  #take({ candle, instrument }: Call, value: unknown): Found | undefined {
     const { strategy, series, troubles } = this.#options;
-    const found = completed(strategy, series, candle, value);
+    const found = completed(strategy, { ...series, instrument }, candle, value);
     troubles.succeeded(this.#name);
     if (found?.kind === "signal") this.#open = { found, levels: levelsOf(found.signal) };
     return found;
@@ -101,12 +101,13 @@ export class StrategySeries {
 
   #contextOf({ candle, instrument, isLive, note }: Call): CallContext {
     const { series: { symbol, timeframe }, explain } = this.#options;
+    const time = closeTime(candle, timeframe);
     return new CallContext({
-      ...{ symbol, timeframe, instrument, isLive, time: closeTime(candle, timeframe) },
+      ...{ symbol, timeframe, instrument, isLive, time },
       openSignal: this.#open?.found.signal,
       explain: (text) => {
         note.explained = text;
-        if (isLive) explain?.(`${this.#name}: ${text}`);
+        if (isLive) explain?.(`${minuteOf(time)}  ${this.#name}: ${text}`);
       },
     });
   }

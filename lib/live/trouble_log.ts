@@ -19,8 +19,10 @@ export class TroubleLog {
   /** @param text Logged, if nothing else fails for this reason. */
   failed(what: string, reason: string, text: string): void {
     this.#reasons.set(what, reason);
-    if (this.#logged.has(reason)) return;
-    this.#logged.add(reason);
+    // A price in it changes from candle to candle.
+    const kind = reason.replace(/\d+(\.\d+)?/g, "#");
+    if (this.#logged.has(kind)) return;
+    this.#logged.add(kind);
     this.#logger.error(text);
   }
 

@@ -166,6 +166,11 @@ export function toIso(ms: number): string {
 /** As milliseconds the first would be days of early 1970, the second the year 5138 or later. */
 const [secondsFrom, secondsTo, microsecondsFrom] = [1e8, 1e10, 1e14];
 
+/** `2026-01-05 06:15`, in UTC. */
+export function minuteOf(ms: number): string {
+  return toIso(ms).slice(0, 16).replace("T", " ");
+}
+
 /**
  * What to say of a time that is meant in milliseconds and looks like seconds, or microseconds, behind the value itself;
  * empty where it looks right.

@@ -136,6 +136,42 @@ rule(
   },
 );
 
+rule(
+  "a group's /start or /stop that comes again after the move does not count again, whatever had registered the supergroup",
+  async () => {
+    const registrations = ["message", "stop", "returned"] as const;
+    for (const [kind, word] of registrations.flatMap((kind) => [[kind, "start"], [kind, "stop"]] as const)) {
+      const storage = new InMemoryChatStorage();
+      const said: ChatEvent[] = [
+        { kind: "start", at: noon, updateId: 10 },
+        { kind: word, at: noon + 1000, updateId: 12 },
+      ];
+      await storage.apply(-5, said);
+      await storage.apply(-1005, [{ kind, at: noon + 6000, updateId: 15, registers: true, isKept: true }]);
+      await migrateChat(storage, -5, -1005, noon + 7000);
+      const moved = await storage.getChat(-1005);
+      assert.is(moved?.message_count, kind === "returned" ? 2 : 3);
+      await storage.apply(-1005, said);
+      assert.equal(await storage.getChat(-1005), moved, `${word} after ${kind}`);
+      // What was under way still counts.
+      await storage.apply(-1005, [{ kind: "stop", at: noon + 2000, updateId: 13 }]);
+      const { removed_reason, message_count } = await storage.getChat(-1005) ?? {};
+      const counted = kind === "stop" ? 3 : (moved?.message_count ?? 0) + 1;
+      assert.equal([removed_reason, message_count], ["stopped", counted], `/stop after ${kind}`);
+    }
+  },
+);
+
+rule("a supergroup heeds no id that its group has had long before the move", async () => {
+  const storage = new InMemoryChatStorage();
+  const now = noon + 8 * 24 * 60 * 60 * 1000;
+  await storage.apply(-5, [{ kind: "start", at: noon, updateId: 900 }]);
+  await storage.apply(-1005, [{ kind: "returned", at: now, updateId: 5, registers: true }]);
+  await migrateChat(storage, -5, -1005, now);
+  await storage.apply(-1005, [{ kind: "message", at: now, updateId: 6, registers: true }]);
+  assert.is((await storage.getChat(-1005))?.message_count, 2);
+});
+
 rule.run();
 
 const bots = suite("a bot whose updates overtake each other");

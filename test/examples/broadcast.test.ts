@@ -89,7 +89,7 @@ test("where it takes its time, it prints lines; Ctrl-C ends it with the report",
     const { status, output } = await script.ended;
     assert.is(status, 1, output);
     assert.match(output, /^Sending: \d+ of 300 \(\d+%\), about \d+ s left$/m);
-    assert.match(output, "Stopping; a second signal ends at once.");
+    assert.match(output, "Stopping. Ctrl-C again ends at once.");
     assert.match(output, /^Sent to \d+ of 300 chats in .* skipped.* Stopped: the caller ended it\.$/m);
     const reached = users.filter((user) => said(user).length === 1).length;
     assert.is(reached, Number(/Sent to (\d+)/.exec(output)?.[1]));

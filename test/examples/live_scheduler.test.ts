@@ -87,7 +87,7 @@ test("an exchange's signal goes to whoever is subscribed, though DynamoDB is dow
     running.kill("SIGTERM");
     const { status, output } = await running.ended;
     assert.is(status, 0, output);
-    assert.match(output, /^Candles: 127\.0\.0\.1:\d+\.$/m);
+    assert.match(output, /^Running Mean reversion on BTC-USD \(5m\), with candles from 127\.0\.0\.1:\d+\.$/m);
     assert.match(output, /cannot be had from 127\.0\.0\.1:\d+: status 503\. Trying again\.\n/);
     assert.match(output, /^Candles come from 127\.0\.0\.1:\d+ again\.$/m);
     assert.match(output, /LONG .* (Stopped when 1 chat had it|Sent to 1 of 1 chat)/);
@@ -105,7 +105,7 @@ test("a second start sends what the first one did not, to everyone, and nothing 
       assert.is(status, 0, output);
       assert.match(output, /\n1 signal; stopping\.\n$/);
     }
-    assert.match(second.output, /It was begun before\. Sent to 2 of 2 chats/);
+    assert.match(second.output, /It had been begun before; its report: Sent to 2 of 2 chats/);
     for (const user of [ada, ben]) assert.is(signalsOf(user), 2);
   }));
 
@@ -114,7 +114,7 @@ test("--dry-run writes to one chat, and takes nothing from the others", () =>
     const args = ["--interval", "0.02", "--no-chart", "--signals", "1"];
     const dry = await run(...args, "--dry-run", String(ada.chatId));
     assert.is(dry.status, 0, dry.output);
-    assert.match(dry.output, `06:00 to 17:00 UTC, to the chat ${ada.chatId} alone.`);
+    assert.match(dry.output, `; signals go to the chat ${ada.chatId} alone.`);
     assert.equal([signalsOf(ada), signalsOf(ben)], [1, 0]);
     await run(...args);
     assert.equal([signalsOf(ada), signalsOf(ben)], [2, 1]);
@@ -134,9 +134,12 @@ test("several symbols and timeframes from a settings file; --verbose says why th
       await writeFile(file, JSON.stringify({ ...settings, noChart: true }));
       const { status, output } = await run("--settings", file, "--signals", "2");
       assert.is(status, 0, output);
-      assert.match(output, "Mean reversion on BTC-USD, ETH-USD, candles of 5m, 15m.");
+      assert.match(
+        output,
+        "Running Mean reversion on BTC-USD, ETH-USD (5m, 15m), with candles from synthetic",
+      );
       for (const series of ["BTC-USD 5m", "ETH-USD 5m", "BTC-USD 15m", "ETH-USD 15m"]) {
-        assert.match(output, `Mean reversion ${series}: the candle before has closed inside of its bands\n`);
+        assert.match(output, `Mean reversion ${series}: one candle ago it closed inside of its bands\n`);
       }
     } finally {
       await rm(folder, { recursive: true });

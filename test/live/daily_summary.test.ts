@@ -121,7 +121,7 @@ test("two processes side by side send it once", async () => {
     const [first, second] = runs.map(({ logs }) => logs.text);
     const title = titleOf(from + 1);
     assert.match(`${first}${second}`, `${title}. Sent to 5 of 5 chats`);
-    assert.match(`${first}${second}`, `${title}. It was begun before. Sent to 5 of 5 chats`);
+    assert.match(`${first}${second}`, `${title}. It had been begun before; its report: Sent to 5 of 5 chats`);
     for (const user of users) assert.is(summaries(user).length, 1);
     for (const { run } of runs) await run.stop();
   }, withLedger);

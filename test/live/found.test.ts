@@ -8,7 +8,8 @@ const strategy = { name: "Breakout" };
 const series = { symbol: "BTC-USD", timeframe: "5m" } as const;
 const candle = { time: Date.UTC(2026, 0, 5, 10) };
 const trade = { direction: "long", entry: 100, stop: 90, target: 120 } as const;
-const complete = (found: unknown): ReturnType<typeof completed> => completed(strategy, series, candle, found);
+const complete = (found: unknown): ReturnType<typeof completed> =>
+  completed(strategy, { ...series, instrument: {} }, candle, found);
 
 test("nothing is nothing", () => {
   assert.is(complete(undefined), undefined);

@@ -256,6 +256,43 @@ test("a /stop in a supergroup that a webhook delivers before what its group has 
   assert.equal(scene.problems(), []);
 });
 
+test("a group's /start that comes again after the move is counted once, though a message had registered the supergroup", async () => {
+  const scene = new Scene(1, { webhook: { baseMs: 5, tailMs: 20 } });
+  const bot = scene.machine({ hasWebhook: true });
+  const sender = scene.machine({ name: "b", isPoller: false });
+  await scene.act(() => [bot, sender].forEach((machine) => machine.start()));
+  await scene.pass(3000);
+  const { users } = scene;
+  const group = users.newGroup();
+  const { chatId } = group.chat;
+  // The supergroup speaks before anything of the group is written; then the bot dies before it can confirm the /start.
+  await scene.act(() => {
+    scene.disturb("dynamodb", { refused: 1 }, `UpdateItem telegram-chats ${chatId}`);
+    users.heardInGroup(group.chat, group.chat.say(group.owner, "/start"));
+    users.migrate(group);
+    users.heardInGroup(group.chat, group.chat.say(group.owner, "a word"));
+  });
+  await scene.pass(10_000);
+  scene.onWrite = (table, _before, after) => {
+    if (table !== TableName || after?.["chat_id"]?.N !== String(chatId)) return;
+    scene.onWrite = () => {};
+    bot.kill();
+  };
+  await scene.act(() => scene.network.heal());
+  for (let tries = 0; bot.isUp && tries < 600; tries++) await scene.pass(100);
+  assert.not.ok(bot.isUp);
+  // The broadcast meets the move.
+  await scene.act(() => scene.broadcast(sender, "text1"));
+  await scene.pass(10_000);
+  await scene.act(() => bot.start());
+  await scene.pass(90_000);
+  assert.is(scene.telegram.server.pendingUpdates, 0);
+  const items = scene.dynamodb.items(TableName).map((item) => unmarshall(sdkItem(item)));
+  const { message_count } = items.find(({ chat_id }) => chat_id === group.chat.chatId) ?? {};
+  assert.is(message_count, 2);
+  assert.equal(scene.problems(), []);
+});
+
 test("the list that was read later holds where an earlier reading ends after it", async () => {
   const { scene, sender, readers } = await withReaders(1, 10, 80);
   const leaving = readers.slice(0, 40);

@@ -186,11 +186,11 @@ class Replay {
   }
 
   #take(candle: Candle, time: number, value: unknown): void {
-    const { strategy, series, from } = this.#request;
+    const { strategy, series, instrument, from } = this.#request;
     const isCounted = candle.time >= from;
     let found: Found | undefined;
     try {
-      found = completed(strategy, series, candle, value);
+      found = completed(strategy, { ...series, instrument }, candle, value);
     } catch (error) {
       return this.#fail(candle, time, error);
     }
