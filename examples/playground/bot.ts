@@ -36,15 +36,21 @@ async function send({ signal: found, time, candles }: FoundSignal): Promise<void
 
 async function run(): Promise<void> {
   const last = await lastBegun();
+  const signals = findSignals();
+  let next = signals.next();
+  for (let found = (await next).value; found && found.time < last; found = (await next).value) {
+    next = signals.next();
+  }
   await bot.startBot();
   console.log("Listening to Telegram.");
-  for await (const found of findSignals()) {
-    if (found.time < last) continue;
+  for (let found = (await next).value; found; found = (await next).value) {
     // A kill may have interrupted the last one: it is sent again, and reaches only the chats that lack it.
     if (found.time > last) {
       await once(lines, "line", { signal });
       await writeFile(stateFile, String(found.time));
     }
+    // The next one is there when it is asked for.
+    next = signals.next();
     await send(found);
   }
 }

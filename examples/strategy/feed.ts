@@ -1,4 +1,5 @@
 /** The market that the settings ask for. */
+import { ConfigError } from "telegram-signals";
 import { type CandleFeed, ccxtFeed, coinbaseFeed, replayFeed, syntheticFeed } from "telegram-signals/live";
 import { permissionHint } from "../cli/permission_hint.ts";
 import type { Settings } from "./settings.ts";

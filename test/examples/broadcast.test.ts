@@ -100,7 +100,7 @@ test("mistakes are told in a line", () =>
     const mistakes: [string[], RegExp][] = [
       [[], /^One text is needed, in quotation marks; --help explains\n$/],
       [["two", "texts"], /^One text is needed, in quotation marks; --help explains\n$/],
-      [["text", "--foto", "x"], /^Unknown option '--foto'; --help explains\n$/],
+      [["text", "--foto", "x"], /^Unknown option '--foto' \(did you mean --photo\?\); --help explains\n$/],
       [["text", "--photo", ".signals/none.png"], /^The picture cannot be read: [^\n]*; --help explains\n$/],
       [["text", "--id", ""], /^Cannot broadcast as "broadcastId" must be .*; --help explains$/m],
     ];

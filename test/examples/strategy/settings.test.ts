@@ -84,7 +84,14 @@ test("a file is checked whole, and each mistake named", () => {
     const message = refusal("--settings", file);
     assert.match(message, `"symbols" in ${file} is no setting (did you mean "symbol"?)`);
     assert.match(message, `"verbose" in ${file} must be true or false`);
-    assert.match(message, `"account" in ${file} must be a text or a number`);
+    assert.match(message, `"account" in ${file} must be a number: current value is [1,2]`);
+  });
+  withFile({ symbol: ["BTC-USD", 7], timeframe: [], hours: 6, riskPercent: 0 }, (file) => {
+    const message = refusal("--settings", file, "--account", "0");
+    for (const name of ["symbol", "timeframe", "hours", "riskPercent"]) {
+      assert.match(message, `"${name}" in ${file} must be`);
+    }
+    assert.match(message, "--account must be");
   });
   withFile(
     "{ symbol: 1 }",
@@ -130,6 +137,11 @@ test("a mistake is named with its rule", () => {
     assert.ok(message.includes(name) && !message.includes("\n"), message);
   }
   assert.not.match(refusal("file.csv"), "\n");
+  assert.match(refusal("--symbl", "BTC-USD"), "Unknown option '--symbl' (did you mean --symbol?)");
+  assert.match(
+    refusal("--risk-percent", "-1"),
+    "A value that begins with a dash is written --risk-percent=-1",
+  );
   assert.match(refusal("--replay", "x.csv", "--seed", "1"), "exclude each other");
 });
 
