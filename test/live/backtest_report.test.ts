@@ -31,7 +31,7 @@ test("prints as a few lines", async () => {
   const report = await reportOf({ ...script, 1: "Quiet", 3: new Error("no data") }, prices, { costs });
   assert.equal(String(report).split("\n"), [
     "Scripted on BTC-USD 1h, 5 Jan 2026 (6 candles)",
-    "3 signals, 12.00 a day: 1 won, 1 lost, 1 open; 50 % won.",
+    "3 signals, 12.00 a day: 1 won, 1 lost, 1 open, valued at the last price; 50 % won.",
     "+1.44 R in all, +0.48 R a trade; profit factor 1.94.",
     "Equity 10,000 → 10,142 at 1 % risk a trade; largest drawdown 1.0 % (1.02 R), longest losing streak 1; " +
     "in a trade 50 % of the time.",

@@ -59,11 +59,11 @@ export function seriesOf({ series }: ShownReport): string {
   return series.length <= 3 ? series.join(", ") : `${series.length} series`;
 }
 
-/** `124 signals, 0.34 a day: 58 won, 65 lost, 1 open; 47 % won.` */
+/** `124 signals, 0.34 a day: 58 won, 65 lost, 1 open, valued at the last price; 47 % won.` */
 export function countsOf({ signals, signalsPerDay, wins, losses, open, winRate }: BacktestFigures): string {
   if (signals === 0) return "No signals.";
   const rate = winRate === undefined ? "" : `; ${percent(100 * winRate)} won`;
-  const still = open === 0 ? "" : `, ${open} open`;
+  const still = open === 0 ? "" : `, ${open} open, valued at the last price`;
   return `${plural(signals, "signal")}, ${
     decimals(signalsPerDay)
   } a day: ${wins} won, ${losses} lost${still}${rate}.`;
