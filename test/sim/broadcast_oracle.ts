@@ -37,6 +37,8 @@ export class WatchedBroadcast {
   readonly #moved = new Set<number>();
   /** Chats of which a request, or its answer, was lost. */
   readonly #lost = new Set<number>();
+  /** Arrivals of which a process is told, as long as it keeps the run. */
+  readonly #told = new Set<string>();
 
   constructor(
     options: {
@@ -96,6 +98,9 @@ export class WatchedBroadcast {
     const mine = arrivals[index] as Sending[];
     mine.push(sending);
     if (sending.fate !== "answered") this.#lost.add(chatId);
+    const arrival = [chatId, index, sending.machine.name, this.takeovers].join();
+    if (this.#told.has(arrival)) this.#wrong(`came to chat ${chatId} twice by ${sending.machine.name}`);
+    if (!this.#lost.has(chatId)) this.#told.add(arrival);
     const isByAnother = this.#moved.has(chatId) && mine.some(({ machine }) => machine !== sending.machine);
     if (this.mode !== "resend" && mine.length > 1 && !isByAnother) {
       const times = mine.map(({ number, machine }) => `#${number} by ${machine.name}`);
