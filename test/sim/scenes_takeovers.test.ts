@@ -294,6 +294,17 @@ for (const mode of ["skip", "resend"] as const) {
   });
 }
 
+test("groups that move between the parts of a message count as reached", async () => {
+  const { scene, poller, move, got } = await withGroups();
+  await scene.act(() => scene.broadcast(poller, "parts1"));
+  while (Math.min(...got()) === 0) await scene.pass(50);
+  await move();
+  await scene.pass(60_000);
+  assert.equal(scene.problems(), []);
+  assert.ok(got().some((parts) => parts > 0 && parts < 3), String(got()));
+  assert.is(scene.oracle.broadcasts.get("parts1")?.reports.at(-1)?.sent, 13);
+});
+
 test("groups that have a signal, and move then, do not get it again when the list is read later", async () => {
   const { scene, poller, readers, move, got } = await withGroups();
   readers[5]?.flood(30);
