@@ -244,3 +244,16 @@ export function inWindow(order: SendOrder, run: RunRecord): (chatId: number) => 
     return end !== undefined && !isBefore(end, at) && (after === undefined || isBefore(after, at));
   };
 }
+
+/**
+ * The run with those of the chats that it names which are still ahead in the order among those that have no turn there, as
+ * they have one already: supergroups, in the turns of the groups that they were.
+ */
+export function withTurns(run: RunRecord, order: SendOrder): RunRecord {
+  const end = cursorPosition(order, run, "cursor");
+  const [unsent = [], sampled = []] = [run["unsent"], run["sampled"]] as (readonly number[] | undefined)[];
+  const ahead = [...run.pending ?? [], ...unsent].filter((chatId) =>
+    end === undefined || isBefore(end, positionOf(order, chatId))
+  );
+  return ahead.length === 0 ? run : { ...run, sampled: [...new Set([...sampled, ...ahead])] };
+}

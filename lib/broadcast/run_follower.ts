@@ -15,6 +15,7 @@ import {
   parsedText,
   type RunRecord,
   startKept,
+  withTurns,
 } from "./ledger.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
 import { assertMessage, type BroadcastMessage, type BroadcastOptions } from "./options.ts";
@@ -110,9 +111,9 @@ export class RunFollower {
     try {
       const claimed = await ledger.claim(run, uuid(clock), clock.now() + leaseMs);
       if (claimed === undefined) return undefined;
-      const record = await withMoves(claimed, recipients.ids, registry);
       const values = isOrdered === false ? undefined : recipients.filter?.values;
-      const order: SendOrder = { start: startKept(record), values };
+      const order: SendOrder = { start: startKept(claimed), values };
+      const record = withTurns(await withMoves(claimed, recipients.ids, registry), order);
       const { queue, counters, ...rest } = resumptionOf(record, recipients, order);
       const left = rest.window.length + queue.left;
       logger.info(

@@ -33,10 +33,12 @@ export class WatchedBroadcast {
   readonly #inDoubt = new Set<number>();
   /** How many chats have joined in the midst of a window that was taken over: they may be in doubt, too. */
   #joined = 0;
-  /** Supergroups that groups have become since it began. */
-  readonly #moved = new Set<number>();
+  /** Supergroups that groups have become since it began, and which groups these were. */
+  readonly #moved = new Map<number, number>();
   /** Chats of which a request, or its answer, was lost. */
   readonly #lost = new Set<number>();
+  /** Arrivals of which a process is told, as long as it keeps the run. */
+  readonly #told = new Set<string>();
 
   constructor(
     options: {
@@ -74,7 +76,7 @@ export class WatchedBroadcast {
   /** A group has become the supergroup `to`. Not known to a process that takes the run over: that it may have the message. */
   moved(from: number, to: number): void {
     this.eligible.delete(from);
-    this.#moved.add(to);
+    this.#moved.set(to, from);
   }
 
   /** A request of it has left. */
@@ -96,6 +98,9 @@ export class WatchedBroadcast {
     const mine = arrivals[index] as Sending[];
     mine.push(sending);
     if (sending.fate !== "answered") this.#lost.add(chatId);
+    const arrival = [chatId, index, sending.machine.name, this.takeovers].join();
+    if (this.#told.has(arrival)) this.#wrong(`came to chat ${chatId} twice by ${sending.machine.name}`);
+    if (!this.#lost.has(chatId)) this.#told.add(arrival);
     const isByAnother = this.#moved.has(chatId) && mine.some(({ machine }) => machine !== sending.machine);
     if (this.mode !== "resend" && mine.length > 1 && !isByAnother) {
       const times = mine.map(({ number, machine }) => `#${number} by ${machine.name}`);
@@ -137,8 +142,7 @@ export class WatchedBroadcast {
       this.#takeoversAt[index] === this.takeovers && JSON.stringify(each) !== JSON.stringify(report)
     );
     if (other !== undefined) this.#wrong(`two reports differ: ${told(other)} and ${told(report)}`);
-    const complete = [...this.#arrivals].filter(([, parts]) => parts.every((all) => all.length > 0));
-    const reached = new Set(complete.map(([chatId]) => chatId));
+    const reached = new Set([...this.#arrivals.keys()].filter((chatId) => this.#hasAll(chatId)));
     if (sent > reached.size) this.#wrong(`${sent} sent, but it reached ${reached.size}: ${told(report)}`);
     // A chat that may have got it from a process that has died, and has left meanwhile, counts as unsubscribed.
     const mayCountAsLeft = (chatId: number): boolean => this.mode === "resend" && this.#isUnclear(chatId);
@@ -149,6 +153,14 @@ export class WatchedBroadcast {
     // What a process has in memory may lack chats that others have registered.
     const knowsList = !this.mayUseMemory || report.recipientsFrom === "table";
     if (stopped === undefined && knowsList) this.#judgeMissed(report, reached);
+  }
+
+  /** Whether all parts have come to the chat; the first ones perhaps as it was still a group. */
+  #hasAll(chatId: number): boolean {
+    const from = this.#moved.get(chatId);
+    const before = from === undefined || this.#hasAll(from) ? undefined : this.#arrivals.get(from);
+    const parts = this.#arrivals.get(chatId) ?? [];
+    return parts.length > 0 && parts.every((all, index) => all.length + (before?.[index]?.length ?? 0) > 0);
   }
 
   #judgeMissed(report: BroadcastReport, reached: ReadonlySet<number>): void {

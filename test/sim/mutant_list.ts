@@ -405,6 +405,13 @@ const broadcasts: readonly Mutant[] = [
     scene: "groups that move during a broadcast get it once, though the bot is restarted",
   },
   {
+    name: "a supergroup that had its group's turn has its own after a takeover",
+    file: "lib/broadcast/run_follower.ts",
+    text: "const record = withTurns(await withMoves(claimed, recipients.ids, registry), order);",
+    replacement: "const record = await withMoves(claimed, recipients.ids, registry);",
+    scene: "groups in doubt that move before a takeover have one turn, with skip",
+  },
+  {
     name: "the counts of a dead process are lost",
     file: "lib/broadcast/run_follower.ts",
     text: "const counters = new BroadcastCounters(countersFromRecord(run));",

@@ -1,8 +1,11 @@
 /** Scenes of takeovers: by processes whose list of chats is old, of runs that were handed over, and of groups that move. */
+import { unmarshall } from "@aws-sdk/util-dynamodb";
 import type { LocalGroup, LocalUser } from "../../lib/local/mod.ts";
+import type { Group } from "../crash/simulated_users.ts";
 import { assert, suite } from "../harness.ts";
 import type { BotMachine } from "./bot_machine.ts";
-import { WatchedBroadcast } from "./broadcast_oracle.ts";
+import { chatsOf, WatchedBroadcast } from "./broadcast_oracle.ts";
+import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { LedgerName } from "./plan.ts";
 import { Scene, withReaders } from "./scene.ts";
@@ -192,17 +195,20 @@ test("a signal that has expired when its process dies goes to nobody any more", 
   assert.equal([expired > 100, sent + unknown + expired], [true, 300]);
 });
 
-/** A bot, ten people, and three groups that are subscribed. */
-async function withGroups() {
-  const { scene, poller, readers } = await withReaders(1, 10, 10);
+const runOf = (scene: Scene, id: string): Item =>
+  scene.dynamodb.items(LedgerName).find((item) => item["broadcast_id"]?.S === id && item["state"]) ?? {};
+
+/** Two bots, of which one polls, people, and three groups that are subscribed. */
+async function withGroups(people = 10) {
+  const { scene, poller, sender, readers } = await withReaders(1, 10, people);
   const groups = Array.from({ length: 3 }, () => scene.users.newGroup());
   await scene.act(() => {
     for (const { chat, owner } of groups) scene.users.heardInGroup(chat, chat.say(owner, "/start"));
   });
   await scene.pass(75_000);
-  const move = (): Promise<void> =>
+  const move = (isMoving: (group: Group) => boolean = () => true): Promise<void> =>
     scene.act(() => {
-      for (const group of groups) scene.users.migrate(group);
+      for (const group of groups.filter(isMoving)) scene.users.migrate(group);
     });
   const restart = async (): Promise<void> => {
     await scene.act(() => poller.stop());
@@ -212,6 +218,7 @@ async function withGroups() {
   return {
     scene,
     poller,
+    sender,
     readers,
     groups,
     move,
@@ -247,12 +254,56 @@ for (const id of ["text3", "text1"]) {
     await scene.pass(200_000);
     assert.equal(scene.problems(), []);
     assert.equal(got(), [1, 1, 1]);
-    const run = scene.dynamodb.items(LedgerName).find((item) =>
-      item["broadcast_id"]?.S === id && item["state"]
-    );
-    assert.equal([run?.["state"]?.S, run?.["sent"]?.N], ["finished", "13"]);
+    const { state, sent } = runOf(scene, id);
+    assert.equal([state?.S, sent?.N], ["finished", "13"]);
   });
 }
+
+for (const mode of ["skip", "resend"] as const) {
+  test(`groups in doubt that move before a takeover have one turn, with ${mode}`, async () => {
+    const { scene, poller, sender, groups, move, got } = await withGroups(98);
+    // Two are under way when the ledger has the third one as the next window.
+    await scene.act(() => scene.disturb("telegram", { unanswered: 1 }, "sendMessage -"));
+    killAtWindow(scene, sender, 2);
+    await scene.act(() => scene.broadcast(sender, "text3", mode));
+    await scene.pass(30_000);
+    assert.is(sender.kills, 1);
+    await scene.act(() => scene.network.heal());
+    const pending = chatsOf(unmarshall(sdkItem(runOf(scene, "text3"))), "pending");
+    const isMoving = groups.map(({ chat }) => pending.includes(chat.chatId));
+    assert.is(isMoving.filter(Boolean).length, 2);
+    await move(({ chat }) => pending.includes(chat.chatId));
+    // This one comes behind the supergroups, in a window of its own.
+    const late = scene.users.newGroup();
+    await scene.act(() => scene.users.heardInGroup(late.chat, late.chat.say(late.owner, "/start")));
+    await scene.pass(75_000);
+    killAtWindow(scene, poller, 1);
+    await scene.act(() => scene.broadcast(poller, "text3", mode));
+    await scene.pass(30_000);
+    assert.is(poller.kills, 1);
+    // The third process knows, too, that the supergroups have had their turns.
+    await scene.act(() => poller.start());
+    await scene.pass(60_000);
+    assert.equal(scene.problems(), []);
+    const times = mode === "resend" ? 1 : 0;
+    // When the second process dies, one of the two is in doubt again.
+    assert.is(Math.min(...got().filter((_, index) => isMoving[index])), times);
+    const { state, sent, unknown } = runOf(scene, "text3");
+    assert.equal([state?.S, Number(sent?.N) + Number(unknown?.N)], ["finished", 102]);
+    assert.is(broadcastsOf(late.chat), times);
+  });
+}
+
+test("groups that move between the parts of a message count as reached", async () => {
+  const { scene, poller, move, got } = await withGroups();
+  await scene.act(() => scene.broadcast(poller, "parts1"));
+  while (Math.min(...got()) === 0) await scene.pass(50);
+  await move();
+  await scene.pass(60_000);
+  assert.equal(scene.problems(), []);
+  assert.ok(got().some((parts) => parts > 0 && parts < 3), String(got()));
+  assert.is(scene.oracle.broadcasts.get("parts1")?.reports.at(-1)?.sent, 13);
+});
 
 test("groups that have a signal, and move then, do not get it again when the list is read later", async () => {
   const { scene, poller, readers, move, got } = await withGroups();
