@@ -41,9 +41,8 @@ async function main(): Promise<void> {
     charts: settings.hasCharts,
     onlyTo: settings.dryRun,
     verbose: settings.verbose,
-    similar: settings.similarPercent === undefined
-      ? undefined
-      : { percent: settings.similarPercent, hours: 24 },
+    similar: settings.similar,
+    dailySummary: settings.dailySummary,
     onSent: ({ isRepeated }) => {
       if (!isRepeated && ++sent >= settings.signals) void run.stop();
     },

@@ -1,7 +1,12 @@
 /** The scheduler's settings: from the command line and from a file, each checked before anything begins. */
 import { readFileSync } from "node:fs";
 import { closest, distance } from "fastest-levenshtein";
-import { timeframes, type TradingHoursOptions } from "telegram-signals/live";
+import {
+  type DailySummaryOptions,
+  type RunStrategiesOptions,
+  timeframes,
+  type TradingHoursOptions,
+} from "telegram-signals/live";
 import { parseArguments, UsageError } from "../cli/arguments.ts";
 import { permissionHint } from "../cli/permission_hint.ts";
 import { meanReversionTimeframes } from "./mean_reversion.ts";
@@ -63,8 +68,8 @@ export interface Settings extends MeanReversionSettings {
   readonly seed: number | undefined;
   readonly intervalSeconds: number | undefined;
   readonly rules: "reentry" | "original";
-  readonly similarPercent: number | undefined;
-  readonly dailySummary: string | undefined;
+  readonly similar: RunStrategiesOptions["similar"];
+  readonly dailySummary: DailySummaryOptions | undefined;
   readonly hasCharts: boolean;
   /** A chat that gets the signals alone. */
   readonly dryRun: number | undefined;
@@ -181,6 +186,7 @@ function settingsOf(
 ): Settings {
   const [rules = "reentry", replay, intervalSeconds] = [one("rules"), one("replay"), one("interval")];
   const [symbols, lengths] = [[...new Set(all("symbol"))], [...new Set(all("timeframe"))]];
+  const [percent, at] = [one("similar"), one("dailySummary")];
   const isDemonstration = intervalSeconds !== undefined && replay === undefined;
   const [{ from, to } = { from: "06:00", to: "17:00" }, timeZone = "UTC"] = [one("hours"), one("timeZone")];
   return {
@@ -197,7 +203,9 @@ function settingsOf(
     atrPeriod: one("atrPeriod") ?? 14,
     atrMultiple: one("atrMultiple") ?? (rules === "original" ? 1.2 : 1.5),
     rewardRisk: one("rewardRisk") ?? (rules === "original" ? 2.5 : 1.5),
-    ...{ similarPercent: one("similar"), dailySummary: one("dailySummary"), dryRun: one("dryRun") },
+    similar: percent === undefined ? undefined : { percent, hours: 24 },
+    dailySummary: at === undefined ? undefined : { at, timeZone },
+    dryRun: one("dryRun"),
     ...{ hasCharts: !isOn("noChart"), verbose: isOn("verbose"), signals: one("signals") ?? Infinity },
   };
 }

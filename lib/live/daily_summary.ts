@@ -190,11 +190,12 @@ export class DailySummary {
     const series = this.#diaries.map((diary) =>
       diary.close(day, candlesIn(diary, day), troubleOf(diary.series))
     );
-    const shown = (time: number): string => {
-      const { date, clock } = this.#time.shown(time);
-      return time > day.from ? clock : `${date} ${clock}`;
-    };
     const { date, clock } = this.#time.shown(day.to);
+    const shown = (time: number): string => {
+      const { date: ownDate, clock } = this.#time.shown(time);
+      if (time <= day.from) return `${ownDate} ${clock}`;
+      return ownDate === date ? clock : `yesterday ${clock}`;
+    };
     const title = `Summary of ${date}, ${clock} ${timeZone}`;
     const message = (): FormattedText => summaryText({ title, series, clock: shown });
     const summary = { id: this.#idOf(day), title, message, expiresAt: day.expiresAt };

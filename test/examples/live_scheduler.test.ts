@@ -146,6 +146,17 @@ test("several symbols and timeframes from a settings file; --verbose says why th
     }
   }));
 
+test("--daily-summary: what became of the signals, at its time", () =>
+  withStack(async ({ ada, run }) => {
+    const args = ["--interval", "0.02", "--no-chart", "--daily-summary", "12:00", "--signals", "4"];
+    const { status, output } = await run(...args);
+    assert.is(status, 0, output);
+    const summaries = ada.inbox.filter(({ text }) => text?.startsWith("Summary of 2026-01-05, 12:00 UTC"));
+    assert.is(summaries.length, 1, output);
+    assert.match(summaries[0]?.text ?? "", /\nyesterday 13:55 SHORT BTC-USD .*: target/);
+    assert.match(summaries[0]?.text ?? "", /\n08:15 LONG BTC-USD .*: stop/);
+  }));
+
 test("nothing that is in a file of candles is obeyed by the terminal", async () => {
   const folder = await mkdtemp(join(tmpdir(), "scheduler-"));
   try {

@@ -99,7 +99,11 @@ test("after a restart in the middle of the day it is the same", async () => {
     await pause(2000);
     assert.equal(summaries(one), summaries(other));
     assert.is(summaries(one).length, 2, "the one at the start, and this one");
-    const ago = (index: number): string => isoOf((index + 1) * hourMs).slice(11, 16);
+    const today = /\d{4}-\d\d-\d\d/.exec(summaries(one).at(-1) ?? "")?.[0];
+    const ago = (index: number): string => {
+      const [date, clock = ""] = isoOf((index + 1) * hourMs).split("T");
+      return `${date === today ? "" : "yesterday "}${clock.slice(0, 5)}`;
+    };
     assert.equal(summaries(one).at(-1)?.split("\n").slice(1), [
       "3 signals: −10.0 R, 1 not sent",
       `${ago(from + 1)} SHORT BTC-USD at 99, 1h: stop, −4.0 R`,

@@ -61,7 +61,7 @@ test("a replay gives each day's, in their order, however fast it is; its caution
       ]);
       assert.equal(texts[1]?.slice(1, 4), [
         "2 signals: +4.0 R, 1 open",
-        "17:10 SHORT BTC-USD at 99, 5m: target, +4.0 R",
+        "yesterday 17:10 SHORT BTC-USD at 99, 5m: target, +4.0 R",
         "17:05 LONG BTC-USD at 101, 5m: open, 0.0 R so far",
       ]);
     }, withLedger);
@@ -101,7 +101,7 @@ test("it keeps to the clocks of its place, which daylight saving moves", async (
       [
         "Summary of 2026-03-29, 17:05 Europe/London",
         "2 signals: +4.0 R, 1 open",
-        "17:10 SHORT BTC-USD at 99, 5m: target, +4.0 R",
+        "yesterday 17:10 SHORT BTC-USD at 99, 5m: target, +4.0 R",
         "17:05 SHORT BTC-USD at 99, 5m: open, 0.0 R so far",
       ],
     ]);

@@ -55,12 +55,14 @@ test("what is asked for; a name twice is one", () => {
   const hours = ["--hours", "22:00-24:00", "--time-zone", "Europe/London"];
   assert.equal(read(...hours).hours, { from: "22:00", to: "24:00", timeZone: "Europe/London" });
   const found = read("--risk-percent", "0.5", "--dry-run=-1001234", "--similar", "0.05", "--no-chart");
-  assert.equal([found.riskPercent, found.dryRun, found.similarPercent, found.hasCharts], [
+  assert.equal([found.riskPercent, found.dryRun, found.similar?.percent, found.hasCharts], [
     0.5,
     -1001234,
     0.05,
     false,
   ]);
+  const summary = read("--daily-summary", "17:05", "--time-zone", "Europe/London").dailySummary;
+  assert.equal(summary, { at: "17:05", timeZone: "Europe/London" });
   assert.is(read("--interval", "0.5").seed, 3547);
   assert.is(read("--rules", "original", "--timeframe", "1d").timeframes[0], "1d");
 });
