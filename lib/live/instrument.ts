@@ -1,5 +1,7 @@
 /** Prices and amounts in an instrument's steps, and the size of a position by its risk. */
 
+import { assertOptions, numberRule, type Rule, type Rules } from "../util/validate.ts";
+
 /** What a position's size is computed from. */
 export interface PositionSizeOptions {
   /** The account's value, in the currency that the instrument is priced in. */
@@ -18,28 +20,29 @@ export interface PositionSizeOptions {
 export interface Position {
   /** In units of the instrument, a whole number of steps. */
   readonly size: string;
-  /** What is lost at the stop with this size, to the cent: never more than was asked for. */
+  /** What is lost at the stop with this size, which is no more than was asked for; to the nearest cent. */
   readonly risk: string;
 }
 
 /**
  * Account × risk % / |entry − stop|, rounded down to a whole step; `undefined` if not one step is affordable.
  * The position's value may exceed the account: leverage is not limited here, nor are fees and slippage counted.
+ * @throws {RangeError} If a part is malformed: it is named, with its rule.
  *
  * ```ts
  * positionSize({ account: 10_000, riskPercent: 1, entry: 100, stop: 98, sizeStep: "0.01" }); // { size: "50.00", risk: "100.00" }
  * ```
  */
-export function positionSize(
-  { account, riskPercent, entry, stop, sizeStep }: PositionSizeOptions,
-): Position | undefined {
+export function positionSize(options: PositionSizeOptions): Position | undefined {
+  assertOptions("size the position", options, { rules: sizeRules, Refusal: RangeError });
+  const { account, riskPercent, entry, stop, sizeStep } = options;
   const lossPerUnit = Math.abs(entry - stop);
   const affordable = (account * riskPercent) / 100 / lossPerUnit;
   // 1e-9 makes up for binary fractions: 0.3 / 0.1 is below 3.
   const steps = Math.floor(affordable / Number(sizeStep) + 1e-9);
   const size = steps * Number(sizeStep);
   const risk = (size * lossPerUnit).toFixed(2);
-  if (!Number.isFinite(size) || size <= 0 || Number(risk) <= 0) return undefined;
+  if (!Number.isSafeInteger(steps) || size <= 0 || Number(risk) <= 0) return undefined;
   return { size: size.toFixed(decimalsOf(sizeStep)), risk };
 }
 
@@ -47,10 +50,32 @@ export function positionSize(
  * The nearest price that the market quotes, with as many decimals as its step has: `toTick(1.084996, "0.0001")` is
  * `"1.0850"`.
  * @param tickSize The smallest step of a price, in plain digits.
+ * @throws {RangeError} If the price is no number below 1e15, or the step is none.
  */
 export function toTick(price: number, tickSize: string): string {
+  assertOptions("round the price", { price, tickSize }, { rules: tickRules, Refusal: RangeError });
   return (Math.round(price / Number(tickSize)) * Number(tickSize)).toFixed(decimalsOf(tickSize));
 }
+
+const stepRule: Rule = {
+  isGood: (value) => typeof value === "string" && /^(?=.*[1-9])\d+(\.\d+)?$/.test(value),
+  rule: 'a step in plain digits, such as "0.01"',
+  isRequired: true,
+};
+const required = (rule: string, isGood: (value: number) => boolean): Rule => ({
+  ...numberRule(rule, isGood),
+  isRequired: true,
+});
+const priceRule = required("a price above 0", (value) => value > 0 && value < Infinity);
+const sizeRules: Rules<PositionSizeOptions> = {
+  account: required("an amount above 0", (value) => value > 0 && value < Infinity),
+  riskPercent: required("above 0 and at most 100", (value) => value > 0 && value <= 100),
+  ...{ entry: priceRule, stop: priceRule, sizeStep: stepRule },
+};
+const tickRules: Rules<{ price: number; tickSize: string }> = {
+  price: required("a number below 1e15", (value) => Math.abs(value) < 1e15),
+  tickSize: stepRule,
+};
 
 function decimalsOf(step: string): number {
   return (step.split(".")[1] ?? "").length;

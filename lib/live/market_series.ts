@@ -1,6 +1,6 @@
 /** The candles of one series: its history, then each as it closes, and again after a feed has failed. */
 import { type Candle, validateCandles } from "../signals/candle.ts";
-import { backoffMs } from "../util/async.ts";
+import { abortable, attempt, backoffMs, deadline, DeadlineError } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -31,6 +31,11 @@ export interface MarketFacts {
 
 const retries = { firstMs: 1000, longestMs: 60_000, jitter: 0.25 };
 
+/** So long a start waits for the steps of prices. */
+const instrumentWithinMs = 5000;
+/** A market that asks for more is asked again after an hour. */
+const longestAskedMs = 3_600_000;
+
 export class MarketSeries {
   readonly #options: MarketSeriesOptions;
   /** The newest, ascending. */
@@ -56,25 +61,27 @@ export class MarketSeries {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if ((error as Error).name === "ConfigError") throw error;
+        if (isConfigError(error)) throw error;
         await this.#wait(error);
       }
     }
   }
 
   async #readHistory(): Promise<void> {
-    const { feed, series, count, signal } = this.#options;
-    const candles = await feed.history({ ...series, count, signal });
+    const { feed, series, count, clock, signal } = this.#options;
+    const candles = await abortable(feed.history({ ...series, count, signal }), signal);
     if (candles.length > 1) validateCandles(candles);
     this.#succeeded();
-    await this.#readInstrument();
+    await deadline(this.#readInstrument(), { ms: instrumentWithinMs, clock, signal }).catch((error) => {
+      if (!(error instanceof DeadlineError)) throw error;
+    });
     for (const candle of candles) await this.#take(candle, true);
   }
 
   async #readLive(): Promise<void> {
     const { feed, series, signal } = this.#options;
     const after = this.#candles.at(-1)?.time ?? -Infinity;
-    for await (const candle of feed.live({ ...series, after, signal })) {
+    for await (const candle of untilAborted(feed.live({ ...series, after, signal }), signal)) {
       signal.throwIfAborted();
       this.#succeeded();
       this.#readInstrument().catch(() => {});
@@ -90,7 +97,7 @@ export class MarketSeries {
     try {
       this.#instrument = await feed.instrument({ symbol, signal });
     } catch (error) {
-      if (signal.aborted || (error as Error).name === "ConfigError") throw error;
+      if (signal.aborted || isConfigError(error)) throw error;
       const reason = messageOf(error).replace(/\.$/, "");
       if (!this.#hasWarned) {
         logger.warn(
@@ -133,11 +140,34 @@ export class MarketSeries {
       reason,
       `Candles of ${name} cannot be had from ${feed.name}: ${reason}. Trying again.`,
     );
-    const { retryAfterMs = 0 } = error as Partial<FeedError>;
-    const waitMs = Math.max(retryAfterMs, backoffMs(this.#failures++, retries, clock.random()));
+    const asked = attempt(() => (error as Partial<FeedError>).retryAfterMs, undefined);
+    const askedMs = Number.isFinite(asked) ? Math.min(asked as number, longestAskedMs) : 0;
+    const waitMs = Math.max(askedMs, backoffMs(this.#failures++, retries, clock.random()));
     await clock.sleep(waitMs, signal).catch(() => {});
   }
 }
 
 /** `BTC-USD 5m` */
 export const nameOf = ({ symbol, timeframe }: Series): string => `${symbol} ${timeframe}`;
+
+/** By its name, as another copy of this package may have thrown it; and anything may be thrown. */
+function isConfigError(error: unknown): boolean {
+  return attempt(() => (error as Partial<Error> | undefined)?.name === "ConfigError", false);
+}
+
+/** Ends with the signal, also where the feed does not heed it. */
+async function* untilAborted(candles: AsyncIterable<Candle>, signal: AbortSignal): AsyncGenerator<Candle> {
+  const iterator = candles[Symbol.asyncIterator]();
+  let isOver = false;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { done, value } = await abortable(iterator.next(), signal);
+      isOver = done === true;
+      if (isOver) return;
+      yield value;
+    }
+  } finally {
+    if (!isOver) iterator.return?.().catch(() => {});
+  }
+}

@@ -4,6 +4,7 @@ import { setMaxListeners } from "node:events";
 import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Candle } from "../signals/candle.ts";
 import type { TradingSignal } from "../signals/signal.ts";
+import { attempt } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
 import { throwSafe } from "../util/safe_text.ts";
@@ -150,10 +151,15 @@ export function runStrategies(options: RunStrategiesOptions): StrategyRun {
   if (options.dailySummary !== undefined) assertDailySummary(options.dailySummary);
   assertStrategies("run", options.strategies);
   for (const { strategy, series } of allSeries(options.strategies)) {
-    if (Buffer.byteLength(strategy.name + series.symbol) <= mostBytesOfNames) continue;
+    const names = strategy.name + series.symbol;
+    const isPlain = !/[\p{Cc}\p{Cs}]/u.test(names);
+    if (isPlain && Buffer.byteLength(names) <= mostBytesOfNames) continue;
+    const rule = isPlain ? `have ${mostBytesOfNames} bytes together at most` : "have no control characters";
     throw new RangeError(
-      `Cannot run the strategies as a name and a symbol must have ${mostBytesOfNames} bytes together at most: ` +
-        `${JSON.stringify(strategy.name)} and ${JSON.stringify(series.symbol)} have more`,
+      `Cannot run the strategies as a name and a symbol must ${rule}: these are ${
+        JSON.stringify(strategy.name)
+      } ` +
+        `and ${JSON.stringify(series.symbol)}`,
     );
   }
   return new StrategyRun(options);
@@ -292,7 +298,9 @@ export class StrategyRun {
 
   /** The market's time. */
   #now(): number {
-    return this.#options.feed.now?.() ?? this.#clock.now();
+    const { feed } = this.#options;
+    const now = attempt(() => feed.now?.(), undefined);
+    return Number.isFinite(now) ? now as number : this.#clock.now();
   }
 
   #fail(error: unknown): void {
@@ -377,9 +385,9 @@ export class StrategyRun {
     this.#calls.add(ended);
   }
 
-  #onSent({ strategy, series, found }: Finding, { report, isRepeated }: Sent): void {
+  #onSent({ strategy, series, found }: Finding, { report, isRepeated }: Sent): unknown {
     this.#sent++;
     const tradingSignal = found.kind === "signal" ? found.signal : undefined;
-    this.#options.onSent?.({ strategy, symbol: series.symbol, tradingSignal, report, isRepeated });
+    return this.#options.onSent?.({ strategy, symbol: series.symbol, tradingSignal, report, isRepeated });
   }
 }

@@ -53,13 +53,13 @@ export interface SignalSenderOptions {
   readonly feed: Pick<CandleFeed, "name" | "caution">;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onSent: (finding: Finding, sent: Sent) => void;
+  readonly onSent: (finding: Finding, sent: Sent) => unknown;
   /** Ends the waits for a bot that cannot send now. */
   readonly signal: AbortSignal;
 }
 
 /** Why something was not sent. */
-export type Unsent = "stopped" | "too old";
+export type Unsent = "stopped" | "too old" | "refused";
 
 /** What is sent of a day. */
 export interface Summary {
@@ -79,11 +79,13 @@ interface Delivery {
   readonly line: string;
   readonly expiresAt: number;
   readonly start: (id: string) => BroadcastRun;
-  readonly onSent: (sent: Sent) => void;
+  readonly onSent: (sent: Sent) => unknown;
 }
 
 /** Between the last message and the report. */
 const reportWithinMs = 1000;
+/** A stop waits so long for messages that are under way. */
+const stopWithinMs = 5000;
 const retries = { firstMs: 1000, longestMs: 30_000, jitter: 0.25 };
 
 export class SignalSender {
@@ -159,10 +161,15 @@ export class SignalSender {
             `The chat ${onlyTo} is not subscribed: nobody gets anything until it sends /start to the bot.`,
           );
         }
-        onSent(sent);
+        this.#tell(() => onSent(sent));
         return undefined;
       } catch (error) {
         if (isMistake(error)) throw error;
+        if (isRefused(error)) {
+          this.#troubles.succeeded(id);
+          logger.error(`${line}. Not sent: ${messageOf(error)}`);
+          return "refused";
+        }
         if (signal.aborted) break;
         const reason = messageOf(error);
         this.#troubles.failed(id, reason, `${line}. It is not sent yet: ${reason}`);
@@ -179,9 +186,21 @@ export class SignalSender {
     return signal.aborted ? "stopped" : "too old";
   }
 
+  /** What the caller does with a report is no matter of the signal's. */
+  #tell(task: () => unknown): void {
+    const fail = (error: unknown): void =>
+      this.#options.logger.error(`onSent has failed: ${messageOf(error)}`);
+    try {
+      Promise.resolve(task()).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
   /**
    * `undefined` if the strategies are stopped meanwhile, and all chats that are known have their message: then nobody waits for
-   * the list of the others, for the ledger, or for another process that sends it. The bot's end is that of such a run.
+   * the list of the others, for the ledger, or for another process that sends it. Nor does anybody wait for long where
+   * Telegram does not answer, or asks to wait. The bot's end is that of such a run.
    */
   async #end(run: BroadcastRun): Promise<Sent | undefined> {
     const { clock, signal } = this.#options;
@@ -192,7 +211,10 @@ export class SignalSender {
     } catch (error) {
       if (!signal.aborted) throw error;
     }
-    while (run.progress.done < run.progress.recipients) await Promise.race([end, clock.sleep(50)]);
+    const stoppedAt = clock.now();
+    while (run.progress.done < run.progress.recipients && clock.now() - stoppedAt < stopWithinMs) {
+      await Promise.race([end, clock.sleep(50)]);
+    }
     return await Promise.race([end, clock.sleep(reportWithinMs).then(() => undefined)]);
   }
 
@@ -233,11 +255,15 @@ function hash(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }
 
-/** A retry does not mend these. By their names, as another copy of this package may have thrown them. */
+/** A mistake in the settings, which no retry mends. By their names, as another copy of this package may have thrown them. */
 function isMistake(error: unknown): boolean {
   const { name, reason } = error as { readonly name?: unknown; readonly reason?: unknown };
-  return ["ConfigError", "TypeError", "RangeError"].includes(String(name)) ||
-    (name === "TelegramError" && reason === "token");
+  return name === "ConfigError" || (name === "TelegramError" && reason === "token");
+}
+
+/** What a strategy has found is no message, such as a ticket that is too long. */
+function isRefused(error: unknown): boolean {
+  return ["TypeError", "RangeError"].includes(String((error as { readonly name?: unknown }).name));
 }
 
 /** `LONG BTC-USD at 67250.5, stop 66980, target 67800 (Mean reversion, 5m, 2026-01-05 06:15 UTC)` */

@@ -39,7 +39,11 @@ const checks: Checks<Strategy> = {
       ),
       isRequired: true,
     },
-    maxAgeMs: numberRule("a number of milliseconds above 0", (value) => value > 0, RangeError),
+    maxAgeMs: numberRule(
+      "a finite number of milliseconds above 0",
+      (value) => value > 0 && value < Infinity,
+      RangeError,
+    ),
     onCandle: { ...functionRule("a function of candles"), isRequired: true },
   },
   what: "a part of a strategy",

@@ -59,4 +59,30 @@ test("stepText() gives plain digits, and nothing for what is no step", () => {
   }
 });
 
+test("what is no step, no price and no amount is refused", () => {
+  const good = { account: 10_000, riskPercent: 1, entry: 100, stop: 98, sizeStep: "0.01" };
+  for (
+    const wrong of [
+      { account: -1 },
+      { account: NaN },
+      { riskPercent: 0 },
+      { riskPercent: 500 },
+      { entry: Infinity },
+      { stop: 0 },
+      { sizeStep: "1e-8" },
+      { sizeStep: "-0.01" },
+      { sizeStep: 0.01 },
+    ]
+  ) {
+    const name = Object.keys(wrong)[0] as string;
+    assert.throws(() => positionSize({ ...good, ...wrong } as typeof good), new RegExp(`"${name}" must be`));
+  }
+  assert.is(positionSize({ ...good, account: 1e30 }), undefined);
+  for (
+    const [price, tick] of [[1, "1e-8"], [1, "0"], [1, "0,01"], [1, 0.01], [NaN, "1"], [1e21, "1"]] as const
+  ) {
+    assert.throws(() => toTick(price, tick as string), /Cannot round the price/);
+  }
+});
+
 test.run();

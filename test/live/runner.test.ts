@@ -397,6 +397,12 @@ test("what can be no strategy, and no option, is refused before anything is aske
         [{ strategies: [] }, /"strategies" must be a list of strategies/],
         [{ strategies: [follower(), follower()] }, /two strategies have the name "Follower"/],
         [{ strategies: [follower({ name: "é".repeat(50) })] }, /must have 80 bytes together at most/],
+        [
+          { strategies: [follower({ name: "a\u0000b" })] },
+          /a name and a symbol must have no control characters/,
+        ],
+        [{ strategies: [follower({ symbols: ["BTC\nUSD"] })] }, /must have no control characters/],
+        [{ strategies: [follower({ maxAgeMs: Infinity })] }, /"maxAgeMs" must be a finite number/],
         [{ strategies: [follower({ warmUp: 0 })] }, /"warmUp" must be a whole number/],
         [{ strategy: [] }, /strategy is not an option: did you mean strategies/],
         [{ feed: {} }, /"feed" must be a feed/],
@@ -407,6 +413,102 @@ test("what can be no strategy, and no option, is refused before anything is aske
     ) assert.match(run(options).message, words);
     return Promise.resolve();
   });
+});
+
+test("an onSent that throws, or rejects, is logged once a signal, and changes nothing", async () => {
+  for (
+    const onSent of [(): void => JSON.parse("{"), (): Promise<void> => Promise.reject(new TypeError("mail"))]
+  ) {
+    await withBot(async (scene) => {
+      const [user] = await subscribers(scene, 1) as [LocalUser];
+      const { feed, run, logs } = play(scene, { onSent });
+      feed.give([flat(latest(), 101)]);
+      await until(() => run.sent === 1, "it is not sent");
+      feed.give([flat(latest() + 1, 102)]);
+      await until(() => run.sent === 2, "the next one is not sent");
+      await pause(minuteMs);
+      assert.equal([run.sent, texts(user).length], [2, 2]);
+      assert.equal(logs.of("error").map((line) => line.split(":")[0]), [
+        "onSent has failed",
+        "onSent has failed",
+      ]);
+      await run.stop();
+      await run.finished;
+    }, withLedger);
+  }
+});
+
+test("a feed may throw anything, and ask for any wait: it is asked again, and not all the time", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    const nameless = Object.defineProperty({}, "name", { get: () => JSON.parse("{") });
+    const waits = [NaN, "soon", -1].map((ms) => new FeedError("away", { retryAfterMs: ms as number }));
+    for (const failure of [null, nameless, Symbol("x"), ...waits]) {
+      const { feed, run } = play(scene);
+      feed.fail(failure);
+      if (failure === null) feed.fail({ toString: () => null });
+      await pause(10 * minuteMs);
+      assert.ok(feed.calls.history < 30, `${feed.calls.history} requests`);
+      feed.give([flat(latest(), 101)]);
+      feed.fail(undefined);
+      await until(() => run.sent === 1, "it does not go on");
+      await run.stop();
+      await run.finished;
+    }
+  }, withLedger);
+});
+
+test("what is no message is the strategy's trouble: it is logged, not repeated, and others go on", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    const parameters = Object.fromEntries(
+      Array.from({ length: 100 }, (_, index) => [`p${index}`, "x".repeat(500)]),
+    );
+    const onCandle: Strategy["onCandle"] = () => ({
+      direction: "long",
+      entry: 100,
+      stop: 99,
+      target: 101,
+      parameters,
+    });
+    const { feed, run, logs } = play(scene, {
+      strategies: [follower({ name: "Wordy", onCandle }), follower()],
+    });
+    for (let index = latest(); run.sent < 3; index++) {
+      feed.give([flat(index, 101 + index % 7)]);
+      await pause(length);
+    }
+    assert.is(texts(user).length, 3);
+    assert.match(logs.text, /Wordy.*Not sent: .*"text" must have 1 to 40960 characters/);
+    await run.stop();
+    await run.finished;
+  }, withLedger);
+});
+
+test("a stop waits neither for a feed that does not heed it, nor long for Telegram", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    const deaf = {
+      ...{ name: "deaf", history: () => Promise.resolve([]), instrument: () => new Promise<never>(() => {}) },
+      live: (): AsyncIterable<Candle> => ({
+        [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+      }),
+    };
+    const logs = new Logs();
+    const stopped = async (run: StrategyRun, withinMs: number): Promise<void> => {
+      const at = Date.now();
+      await run.stop();
+      assert.ok(Date.now() - at <= withinMs, `${Date.now() - at} ms`);
+    };
+    const run = runStrategies({ bot: scene.bot, feed: deaf, strategies: [follower()], logger: logs });
+    await pause(minuteMs);
+    await stopped(run, 100);
+    scene.server.fault({ method: "sendMessage", times: Infinity, answer: "hang" });
+    const { feed, run: other } = play(scene);
+    feed.give([flat(latest(), 101)]);
+    await pause(5000);
+    await stopped(other, 7000);
+  }, withLedger);
 });
 
 test.run();
