@@ -206,8 +206,8 @@ function onMigrated(chat: ChatState, { to, at }: MigratedEvent): ChatState {
 function registered(event: MessageEvent | MemberEvent | OperatorEvent, messageCount: number): ChatState {
   const updateId = updateIdOf(event);
   const isMember = event.kind === "removed" || event.kind === "returned";
-  // After a supergroup's message its group's /stop may still be under way, and holds.
-  const mayStopLate = event.kind === "message" && event.isKept;
+  // After a supergroup's message or return its group's /stop may still be under way, and holds.
+  const mayStopLate = (event.kind === "message" || event.kind === "returned") && event.isKept;
   return {
     is_active: true,
     added_at: toIso(event.at),

@@ -113,7 +113,10 @@ export interface MemberEvent extends BaseEvent {
   readonly userInfo?: UserInfo | undefined;
   /** Whether a return may register or reactivate. Default: false. */
   readonly registers?: boolean;
-  /** Whether a removal is kept of an unknown chat, too: earlier messages may arrive after it. Default: false. */
+  /**
+   * Whether a removal is kept of an unknown chat, too, as earlier messages may arrive after it, and whether a return that
+   * registers lets an earlier /stop hold that arrives after it: a supergroup's group may have said so. Default: false.
+   */
   readonly isKept?: boolean;
   /** Who adds the bot to the group or channel, if a return registers or reactivates it. */
   readonly addedBy?: number | undefined;

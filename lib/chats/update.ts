@@ -151,11 +151,12 @@ export class UpdateParser {
       // All subscribers of a channel read the answer: it is told when it asks.
       return chatType === "channel" ? undefined : { chatId, intent: "stranger", write: undefined };
     }
+    const isKept = isMember ? chatType === "supergroup" : mayOvertake && isAllowed;
     const event = {
       kind: isMember ? "returned" : "removed",
       reason: chatType === "private" ? "blocked" : "left",
       ...this.#commonOf(update, member, this.#registers),
-      ...(mayOvertake && isAllowed && !isMember ? { isKept: true } : {}),
+      ...(isKept ? { isKept } : {}),
     } as const;
     return { chatId, chatType, intent: "nothing", write: { kind: "event", chatId, event } };
   }

@@ -137,6 +137,20 @@ rule(
 );
 
 rule(
+  "a group's /stop holds in a supergroup that the bot's addition has registered, and that has said something",
+  () => {
+    const returned: ChatEvent = {
+      ...{ kind: "returned", at: noon + 6000, updateId: 15, registers: true },
+      isKept: true,
+    };
+    const said: ChatEvent = { kind: "message", at: noon + 7000, updateId: 16, registers: true, isKept: true };
+    const stop: ChatEvent = { kind: "stop", at: noon + 1000, updateId: 12, isKept: true };
+    const chat = fold(undefined, [returned, said, stop]);
+    assert.equal([chat?.removed_reason, chat?.message_count], ["stopped", 2]);
+  },
+);
+
+rule(
   "a group's /start or /stop that comes again after the move does not count again, whatever had registered the supergroup",
   async () => {
     const registrations = ["message", "stop", "returned"] as const;
@@ -232,6 +246,35 @@ bots(
       assert.equal(said(supergroup), ["This chat is not subscribed. /start subscribes it."]);
       assert.is((await bot.broadcast("signal")).recipients, 0);
     });
+  },
+);
+
+bots(
+  "a group's /stop holds that comes after its supergroup's registration, a message and the move",
+  async () => {
+    await withBot(async ({ bot, server, item }) => {
+      const boss = server.user();
+      const group = server.group({ title: "Desk", administrators: [boss] });
+      const start = server.unheard(() => group.say(boss, "/start"));
+      await bot.handleUpdate({ update_id: 10, message: start } as Update);
+      const stop = server.unheard(() => group.say(boss, "/stop"));
+      const supergroup = server.unheard(() => group.migrate());
+      const date = Math.floor(Date.now() / 1000);
+      const added = { from: boss.user, date, new_chat_member: { status: "member" }, chat: supergroup.chat };
+      await bot.handleUpdate({ update_id: 15, my_chat_member: added } as Update);
+      const hello = server.unheard(() => supergroup.say(boss, "hello"));
+      await bot.handleUpdate({ update_id: 16, message: hello } as Update);
+      const move = {
+        ...{ message_id: 900, date, from: boss.user, chat: group.chat },
+        migrate_to_chat_id: supergroup.chatId,
+      };
+      await bot.handleUpdate({ update_id: 13, message: move } as Update);
+      assert.equal((await item(supergroup))?.["is_active"], { BOOL: true });
+      await bot.handleUpdate({ update_id: 12, message: stop } as Update);
+      const { removed_reason, message_count } = await item(supergroup) ?? {};
+      assert.equal([removed_reason, message_count], [{ S: "stopped" }, { N: "3" }]);
+      assert.is((await bot.broadcast("signal")).recipients, 0);
+    }, { state: "initialized" });
   },
 );
 

@@ -21,6 +21,8 @@ export class SimulatedUsers {
     new Map();
   /** While false no group migrates: a broadcast under way would learn of it before the bot has the update. */
   mayMigrate = true;
+  /** Whether the bot confirms updates in their order, as one that polls does. */
+  isInOrder = true;
   readonly #server: BotApiServer;
   readonly #random: Random;
   readonly #users: LocalUser[] = [];
@@ -47,6 +49,12 @@ export class SimulatedUsers {
   /** How many there were when a group last became a supergroup. */
   get updatesAtLastMigration(): number {
     return this.#updatesAtLastMigration;
+  }
+
+  /** The first update that a bot may still be given, for the first time or again. */
+  firstPending(): number {
+    const { pendingUpdates } = this.#server;
+    return pendingUpdates > 0 && !this.isInOrder ? 0 : firstUpdateId + this.#updates - pendingUpdates;
   }
 
   /** The groups and supergroups. */

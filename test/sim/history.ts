@@ -94,6 +94,7 @@ class History {
     };
     const network = this.#network = new Network(scheduler, endpoints, plan.conditions, plan.disturbances);
     const users = this.#users = new SimulatedUsers(this.#telegram.server, () => this.#random());
+    users.isInOrder = plan.webhook === undefined;
     this.#groups = new Groups(scheduler, this.#telegram, users);
     const [{ messagesPerSecond } = { messagesPerSecond: 30 }] = plan.machines;
     this.#hasSpool = plan.machines.some(({ hasSpool }) => hasSpool);
@@ -107,8 +108,7 @@ class History {
       ...{ ready: () => this.#ready, isHealed: () => this.#isHealed },
     });
     this.#others = new OthersWrites({
-      ...{ scheduler, users, dynamodb: this.#dynamodb, isInOrder: plan.webhook === undefined },
-      pendingUpdates: () => this.#telegram.server.pendingUpdates,
+      ...{ scheduler, users, dynamodb: this.#dynamodb },
       onChange: (chatId, isActive) => this.#oracle.onOthersWrite(chatId, isActive),
     });
     const world = { scheduler, network, token: this.#telegram.server.token };

@@ -60,8 +60,8 @@ const updates: readonly Mutant[] = [
   {
     name: "a block that overtakes its chat's first message is not kept",
     file: "lib/chats/update.ts",
-    text: "mayOvertake && isAllowed && !isMember",
-    replacement: "mayOvertake && isAllowed && isMember",
+    text: "mayOvertake && isAllowed;",
+    replacement: "false;",
     scene: "a block that overtakes a message on its way to a webhook holds, on whatever machine",
   },
   {

@@ -1,9 +1,8 @@
 /** What must hold of a history, whatever befell the bots. It watches from outside, and shares no code with the bots. */
-import { unmarshall } from "@aws-sdk/util-dynamodb";
-import { describe, type Difference, differencesOf, type Entry } from "../crash/model.ts";
+import { describe, type Entry } from "../crash/model.ts";
 import type { SimulatedUsers } from "../crash/simulated_users.ts";
 import type { WatchedBroadcast } from "./broadcast_oracle.ts";
-import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
+import type { Item } from "./dynamodb/dynamodb.ts";
 import type { Network, Sending } from "./network.ts";
 import { Overtakings } from "./overtakings.ts";
 import { addressOf } from "./endpoints.ts";
@@ -11,6 +10,7 @@ import { LedgerName, TableName } from "./plan.ts";
 import type { ArrivedMessage } from "./telegram.ts";
 import { type Machine, type Scheduler, timeOf } from "./scheduler.ts";
 import { SendRates } from "./send_rates.ts";
+import { tableDifferences } from "./table_differences.ts";
 import { Troubles } from "./troubles.ts";
 
 /** The last /stop of a chat. */
@@ -65,7 +65,8 @@ export class Oracle {
   readonly counts = { signals: 0, replies: 0, confirmedStops: 0 };
   readonly #options: OracleOptions;
   readonly #stops = new Map<number, Stop>();
-  readonly #commandAt = new Map<number, number>();
+  /** The last /start or /stop of each chat. */
+  readonly #commands = new Map<number, { readonly at: number; readonly updateId: number }>();
   readonly #statements = new Map<number, Statement[]>();
   readonly #replyUnderWay = new Map<string, Sending>();
   readonly #rates: SendRates;
@@ -109,7 +110,9 @@ export class Oracle {
       // A chat that is not known has nothing to stop; it is answered.
       if (command === "start" || (command === "stop" && isKnown)) {
         this.#onCommand(said.chatId, command, said.updateId);
-      } else if (command === "stop") this.#commandAt.set(said.chatId, options.scheduler.now);
+      } else if (command === "stop") {
+        this.#commands.set(said.chatId, { at: options.scheduler.now, updateId: said.updateId });
+      }
     };
   }
 
@@ -126,13 +129,15 @@ export class Oracle {
     else {
       this.#leave(chatId);
       if (!this.#stops.has(chatId)) {
-        const isFirst = now - (this.#commandAt.get(chatId) ?? -Infinity) > answeredWithinMs;
+        const last = this.#commands.get(chatId);
+        const isOver = last === undefined || last.updateId < this.#options.users.firstPending();
+        const isFirst = isOver && now - (last?.at ?? -Infinity) > answeredWithinMs;
         const open = { confirmedAt: undefined, by: undefined, isForNow: false, writtenAt: undefined };
-        const isAlone = !this.#commandAt.has(chatId);
+        const isAlone = last === undefined;
         this.#stops.set(chatId, { saidAt: now, updateId, isFirst, isAlone, ...open });
       }
     }
-    this.#commandAt.set(chatId, now);
+    this.#commands.set(chatId, { at: now, updateId });
   }
 
   /** Broadcasts under way may leave the chat out. */
@@ -320,24 +325,15 @@ export class Oracle {
     { isWithoutGroups = false }: { readonly isWithoutGroups?: boolean } = {},
   ): string {
     const { entries } = this.#options.users.model;
-    const actual = new Map<number, Record<string, unknown>>();
-    for (const raw of items) {
-      const { chat_id, ...item } = unmarshall(sdkItem(raw)) as Record<string, unknown>;
-      // The table's own record.
-      if (chat_id !== 0) actual.set(chat_id as number, item);
-    }
     // A supergroup inherits its group's state, and is asked for the administrators in its group's place.
     for (const [from, { migrated_to: to = from }] of entries) {
       if (this.undecided.has(from) || this.undecided.has(to)) this.undecided.add(from).add(to);
     }
-    const isKnown = (chatId: number): boolean =>
-      !this.undecided.has(chatId) && !(isWithoutGroups && chatId < 0);
-    // Another program's item may lack it, which is the same as null.
-    const isNever = ({ attribute, expected, actual }: Difference): boolean =>
-      attribute === "removed_at" && (expected ?? null) === (actual ?? null);
-    const differences = differencesOf(entries, actual).filter((difference) =>
-      isKnown(difference.chatId) && !isNever(difference) && !this.#overtakings?.explain(difference)
-    );
+    const differences = tableDifferences(entries, items).filter((difference) => {
+      const { chatId } = difference;
+      const isKnown = !this.undecided.has(chatId) && !(isWithoutGroups && chatId < 0);
+      return isKnown && !this.#overtakings?.explain(difference);
+    });
     return describe(differences);
   }
 
@@ -365,7 +361,7 @@ export class Oracle {
    * of a chat that the bot has logged why it was not.
    */
   judgeAnswers(since: number, isExcused: (chatId: number) => boolean): void {
-    for (const [chatId, at] of this.#commandAt) {
+    for (const [chatId, { at }] of this.#commands) {
       if (chatId < 0 || at < since || (this.#repliedAt.get(chatId) ?? -Infinity) >= at) continue;
       if (!isExcused(chatId)) this.#wrong(`UNANSWERED command of chat ${chatId} at ${timeOf(at)}`);
     }

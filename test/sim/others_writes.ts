@@ -5,7 +5,7 @@
  */
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import type { Entry } from "../crash/model.ts";
-import { firstUpdateId, type SimulatedUsers } from "../crash/simulated_users.ts";
+import type { SimulatedUsers } from "../crash/simulated_users.ts";
 import type { Random } from "../support/histories.ts";
 import { type Item, sdkItem, type SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
 import { pick, TableName } from "./plan.ts";
@@ -15,10 +15,6 @@ export interface OthersWritesOptions {
   readonly scheduler: Scheduler;
   readonly dynamodb: SimulatedDynamoDB;
   readonly users: SimulatedUsers;
-  /** How many updates the bots have not confirmed yet. */
-  readonly pendingUpdates: () => number;
-  /** Whether updates are confirmed in their order. */
-  readonly isInOrder: boolean;
   /** Called with each chat whose standing was changed: whether it is active now. */
   readonly onChange: (chatId: number, isActive: boolean) => void;
 }
@@ -76,14 +72,12 @@ export class OthersWrites {
 
   /** Whether it is a person's who has not blocked the bot, and all that the person has said is written and confirmed. */
   #isAtRest(item: Item): boolean {
-    const { scheduler, users, pendingUpdates, isInOrder } = this.#options;
+    const { scheduler, users } = this.#options;
     const entry = users.model.entries.get(chatIdOf(item));
     if (chatIdOf(item) <= 0 || entry === undefined || users.hasBlocked(chatIdOf(item))) return false;
     const { last_update_id = 0, last_member_update_id = 0 } = entry as Record<string, unknown>;
-    const pending = pendingUpdates();
-    const firstPending = pending > 0 && !isInOrder ? 0 : firstUpdateId + users.updates - pending;
     return Number(item["last_update_id"]?.N ?? 0) === last_update_id &&
-      Math.max(last_update_id as number, last_member_update_id as number) < firstPending &&
+      Math.max(last_update_id as number, last_member_update_id as number) < users.firstPending() &&
       Date.parse(entry.last_active) < scheduler.now - overAfterMs;
   }
 }

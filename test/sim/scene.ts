@@ -64,6 +64,7 @@ export class Scene {
     };
     this.network = new Network(scheduler, endpoints, { telegram: calm, dynamodb: calm });
     this.users = new SimulatedUsers(this.telegram.server, scheduler.fork());
+    this.users.isInOrder = webhook === undefined;
     this.oracle = new Oracle({
       scheduler,
       network: this.network,
