@@ -1,7 +1,7 @@
 /** The candles of one series: its history, then each as it closes, and again after a feed has failed. */
-import { type Candle, validateCandles } from "../signals/candle.ts";
+import { type Candle, frozenCandle, validateCandle, validateCandles } from "../signals/candle.ts";
 import { abortable, attempt, backoffMs, deadline, DeadlineError } from "../util/async.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, dayMs, toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { CandleFeed, FeedError, Instrument } from "./feed.ts";
@@ -14,6 +14,8 @@ export interface MarketSeriesOptions {
   /** How many candles are kept. */
   readonly count: number;
   readonly clock: Clock;
+  /** The market's time. */
+  readonly now: () => number;
   readonly troubles: TroubleLog;
   readonly logger: Logger;
   /** Called with the candles that are kept, of which the last one is new; the next one waits until it resolves. */
@@ -70,7 +72,8 @@ export class MarketSeries {
   async #readHistory(): Promise<void> {
     const { feed, series, count, clock, signal } = this.#options;
     const candles = await abortable(feed.history({ ...series, count, signal }), signal);
-    if (candles.length > 1) validateCandles(candles);
+    validateCandles(candles, true);
+    this.#assertNotAhead(candles.at(-1));
     this.#succeeded();
     await deadline(this.#readInstrument(), { ms: instrumentWithinMs, clock, signal }).catch((error) => {
       if (!(error instanceof DeadlineError)) throw error;
@@ -83,6 +86,8 @@ export class MarketSeries {
     const after = this.#candles.at(-1)?.time ?? -Infinity;
     for await (const candle of untilAborted(feed.live({ ...series, after, signal }), signal)) {
       signal.throwIfAborted();
+      validateCandle(candle);
+      this.#assertNotAhead(candle);
       this.#succeeded();
       this.#readInstrument().catch(() => {});
       await this.#take(candle, false);
@@ -111,9 +116,24 @@ export class MarketSeries {
     }
   }
 
-  /** A candle that comes again was corrected: it takes the former one's place, and no strategy is called. */
-  async #take(candle: Candle, isHistory: boolean): Promise<void> {
+  /** Behind a candle of a far future no other one would count as new. */
+  #assertNotAhead(candle: Candle | undefined): void {
+    const now = this.#options.now();
+    if (candle === undefined || candle.time - now <= dayMs) return;
+    throw new RangeError(
+      `Cannot use the candle as "time" must not be days ahead: it is ${toIso(candle.time)}, and now is ${
+        toIso(now)
+      }`,
+    );
+  }
+
+  /**
+   * A candle that comes again was corrected: it takes the former one's place, and no strategy is called. No strategy can
+   * change the candles of the others.
+   */
+  async #take(given: Candle, isHistory: boolean): Promise<void> {
     const { count, onCandle } = this.#options;
+    const candle = frozenCandle(given);
     const candles = this.#candles;
     const last = candles.at(-1);
     if (last !== undefined && candle.time <= last.time) {

@@ -25,7 +25,8 @@ export { tradingHours } from "./trading_hours.ts";
 export { closeTime, timeframeMs, timeframes } from "./timeframe.ts";
 
 // The types of their signatures
-export type { RunStrategiesOptions, SentFinding, StrategyRun } from "./runner.ts";
+export type { RunStrategiesOptions, SentFinding } from "./run_options.ts";
+export type { StrategyRun } from "./runner.ts";
 export type { DailySummaryOptions } from "./daily_summary.ts";
 export type { SignalBot } from "./signal_sender.ts";
 export type { Alert, Nothing, Strategy, StrategyContext, StrategySignal } from "./strategy.ts";

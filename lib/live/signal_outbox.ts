@@ -34,7 +34,7 @@ export class SignalOutbox {
 
   constructor(options: SignalOutboxOptions) {
     this.#options = options;
-    this.#troubles = new TroubleLog(options.logger, "Signals can be sent again.");
+    this.#troubles = new TroubleLog(options.logger, options.clock, "Signals can be sent again.");
   }
 
   /** What is under way with the id, if anything is. */

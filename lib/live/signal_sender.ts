@@ -6,7 +6,7 @@ import type { BroadcastReport } from "../broadcast/report.ts";
 import type { Chat } from "../chats/events.ts";
 import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
-import { abortable, backoffMs } from "../util/async.ts";
+import { abortable, attempt, backoffMs } from "../util/async.ts";
 import { type Clock, minuteOf, toIso } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -102,7 +102,7 @@ export class SignalSender {
       feed.caution === undefined ? "" : ` ${hash(feed.name)}`,
       onlyTo === undefined ? "" : ` ${hash(String(onlyTo))}`,
     ].join("");
-    this.#troubles = new TroubleLog(options.logger, "Signals can be sent again.");
+    this.#troubles = new TroubleLog(options.logger, options.clock, "Signals can be sent again.");
   }
 
   /**
@@ -245,25 +245,42 @@ export class SignalSender {
 
 /** The same for the same candle, whoever finds it. */
 function idOf({ strategy, series, time }: Finding): string {
-  return `${strategy} ${series.symbol} ${series.timeframe} ${toIso(time)}`;
+  return `${namesIn(strategy, series.symbol)} ${series.timeframe} ${toIso(time)}`;
 }
 
-/** An id has 128 bytes at most, of which a timeframe, a time and two suffixes need up to 48. */
-export const mostBytesOfNames = 80;
+/** The names in an id. A symbol's blanks are written so that it is known where it begins. */
+export function namesIn(strategy: string, symbol: string): string {
+  return `${strategy} ${symbol.replace(/[%\s]/g, encodeURIComponent)}`;
+}
+
+/** An id has 128 bytes at most, of which a timeframe, a time and two suffixes need up to 47. */
+export const mostBytesOfNames = 81;
 
 function hash(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }
 
 /** A mistake in the settings, which no retry mends. By their names, as another copy of this package may have thrown them. */
-function isMistake(error: unknown): boolean {
-  const { name, reason } = error as { readonly name?: unknown; readonly reason?: unknown };
+export function isMistake(error: unknown): boolean {
+  const { name, reason } = partsOf(error);
   return name === "ConfigError" || (name === "TelegramError" && reason === "token");
 }
 
 /** What a strategy has found is no message, such as a ticket that is too long. */
 function isRefused(error: unknown): boolean {
-  return ["TypeError", "RangeError"].includes(String((error as { readonly name?: unknown }).name));
+  const { name } = partsOf(error);
+  return name === "TypeError" || name === "RangeError";
+}
+
+/** Anything may be thrown, also what cannot be read. */
+function partsOf(error: unknown): ErrorParts {
+  const thrown = error as ErrorParts | undefined;
+  return attempt<ErrorParts>(() => ({ name: thrown?.name, reason: thrown?.reason }), {});
+}
+
+interface ErrorParts {
+  readonly name?: unknown;
+  readonly reason?: unknown;
 }
 
 /** `LONG BTC-USD at 67250.5, stop 66980, target 67800 (Mean reversion, 5m, 2026-01-05 06:15 UTC)` */

@@ -1,7 +1,7 @@
 /** One strategy on the candles of one series: it is called with each new one, and its open signal is followed. */
 import type { Candle } from "../signals/candle.ts";
 import type { TradingSignal } from "../signals/signal.ts";
-import { deadline, DeadlineError } from "../util/async.ts";
+import { attempt, deadline, DeadlineError } from "../util/async.ts";
 import { type Clock, minuteOf } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { CallNote } from "./call_note.ts";
@@ -89,7 +89,8 @@ export class StrategySeries {
     const { strategy: { name }, series: { symbol, timeframe }, troubles, signal } = this.#options;
     context.end(error);
     if (signal.aborted) return;
-    const reason = error instanceof DeadlineError ? `no answer within ${timeframe}` : messageOf(error);
+    const isLate = attempt(() => error instanceof DeadlineError, false);
+    const reason = isLate ? `no answer within ${timeframe}` : messageOf(error);
     note.mistake = reason;
     troubles.failed(
       this.#name,

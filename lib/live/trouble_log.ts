@@ -1,28 +1,46 @@
-/** Logs what fails again and again: once when it begins, and once when it is over. */
+/**
+ * Logs what fails again and again: once when it begins, and once when it is over. What comes and goes is logged more and
+ * more rarely: the next time after five minutes at the earliest, then after ten, and so on, up to an hour.
+ */
+import type { Clock } from "../util/clock.ts";
+import { BoundedMap, BoundedSet } from "../util/collections.ts";
 import type { Logger } from "../util/log.ts";
+
+/** So many different reasons of one thing are logged before it counts as one that comes and goes. */
+const reasonsAtOnce = 3;
+const [firstQuietMs, longestQuietMs] = [300_000, 3_600_000];
+const rememberedAtMost = 1000;
 
 /** Several things that may fail for the same reason, such as the symbols of an exchange that is down. */
 export class TroubleLog {
   readonly #logger: Logger;
+  readonly #clock: Clock;
   readonly #overText: string;
   /** Why each of them fails at present. */
   readonly #reasons = new Map<string, string>();
-  /** The reasons that were logged since all was well. */
-  readonly #logged = new Set<string>();
+  /** The kinds of reasons that were logged since all was well. */
+  #logged = new BoundedSet<string>(rememberedAtMost);
+  readonly #kinds: QuietTimes;
+  readonly #things: QuietTimes;
 
   /** @param overText What is logged when nothing fails any more. */
-  constructor(logger: Logger, overText: string) {
+  constructor(logger: Logger, clock: Clock, overText: string) {
     this.#logger = logger;
+    this.#clock = clock;
     this.#overText = overText;
+    this.#kinds = new QuietTimes(1);
+    this.#things = new QuietTimes(reasonsAtOnce);
   }
 
-  /** @param text Logged, if nothing else fails for this reason. */
+  /** @param text Logged, if nothing else fails for this reason, and it was not logged a while ago. */
   failed(what: string, reason: string, text: string): void {
     this.#reasons.set(what, reason);
-    // A price in it changes from candle to candle.
-    const kind = reason.replace(/\d+(\.\d+)?/g, "#");
-    if (this.#logged.has(kind)) return;
+    const kind = kindOf(reason);
+    const now = this.#clock.now();
+    if (this.#logged.has(kind) || this.#kinds.isQuiet(kind, now) || this.#things.isQuiet(what, now)) return;
     this.#logged.add(kind);
+    this.#kinds.note(kind, now);
+    this.#things.note(what, now);
     this.#logger.error(text);
   }
 
@@ -32,8 +50,42 @@ export class TroubleLog {
   }
 
   succeeded(what: string): void {
-    if (!this.#reasons.delete(what) || this.#reasons.size > 0) return;
-    this.#logged.clear();
+    if (!this.#reasons.delete(what) || this.#reasons.size > 0 || this.#logged.size === 0) return;
+    this.#logged = new BoundedSet(rememberedAtMost);
     this.#logger.info(this.#overText);
+  }
+}
+
+/** A price, a time or a request's id in it changes from candle to candle. */
+function kindOf(reason: string): string {
+  return reason.replace(/[\w-]*\d[\w-]*/g, "#");
+}
+
+/** Until when each of several keys is not logged again. Times are in milliseconds since 1970. */
+class QuietTimes {
+  readonly #free: number;
+  readonly #noted = new BoundedMap<string, { readonly count: number; readonly until: number }>(
+    rememberedAtMost,
+  );
+
+  /** @param free After so many lines it becomes quiet. */
+  constructor(free: number) {
+    this.#free = free;
+  }
+
+  isQuiet(key: string, now: number): boolean {
+    const until = this.#noted.get(key)?.until ?? -Infinity;
+    // A clock that was put back keeps nothing quiet.
+    return now < until && until - now <= longestQuietMs;
+  }
+
+  /** A line was logged. */
+  note(key: string, now: number): void {
+    const before = this.#noted.get(key);
+    const count = before !== undefined && now < before.until + longestQuietMs ? before.count + 1 : 1;
+    const quietMs = count < this.#free
+      ? 0
+      : Math.min(longestQuietMs, firstQuietMs * 2 ** (count - this.#free));
+    this.#noted.set(key, { count, until: now + quietMs });
   }
 }

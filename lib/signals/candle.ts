@@ -40,17 +40,18 @@ const timeRule: Rule = {
 };
 
 /**
- * Checks candles before anything is made of them: at least two, in ascending order, each of them possible.
+ * Checks candles before anything is made of them: two or more, in ascending order, each of them possible.
+ * @param mayBeFew Whether there may be one, or none. Default: false.
  * @throws {TypeError | RangeError} Naming the candle by its index, the field, and the rule.
  */
-export function validateCandles(candles: readonly Candle[]): void {
+export function validateCandles(candles: readonly Candle[], mayBeFew: boolean = false): void {
   assertSubject("use the candles", "they", candles, listRule);
-  if (candles.length < 2) {
+  if (candles.length < 2 && !mayBeFew) {
     throw new RangeError(`Cannot use the candles as there must be two or more: here are ${candles.length}`);
   }
   let before = -Infinity;
   for (const [index, candle] of candles.entries()) {
-    validateCandle(candle, index);
+    validateCandle(candle, `use the candle at index ${index}`);
     if (candle.time <= before) {
       throw new RangeError(
         `Cannot use the candles as "time" must rise from one to the next: at index ${index} it is ` +
@@ -61,8 +62,8 @@ export function validateCandles(candles: readonly Candle[]): void {
   }
 }
 
-function validateCandle(candle: Candle, index: number): void {
-  const action = `use the candle at index ${index}`;
+/** @throws {TypeError | RangeError} If it is no candle, naming the field and the rule. */
+export function validateCandle(candle: Candle, action: string = "use the candle"): void {
   assertSubject(action, "it", candle, objectRule);
   assertSubject(action, "it", candle, fieldsRule);
   for (const [name, rule] of numberRules) assertValue(action, name, candle[name as keyof Candle], rule);
@@ -73,6 +74,12 @@ function validateCandle(candle: Candle, index: number): void {
   assertRange("high", high, 'at least "open" and "close"', high >= Math.max(open, close));
   assertRange("low", low, 'at most "open" and "close"', low <= Math.min(open, close));
   assertRange("volume", volume, "0 or more", volume >= 0);
+}
+
+/** A copy that nobody can change. */
+export function frozenCandle(candle: Candle): Candle {
+  const { time, open, high, low, close, volume } = candle;
+  return Object.freeze({ ...candle, time, open, high, low, close, volume });
 }
 
 /** What makes milliseconds of a time in another form. */

@@ -1,5 +1,7 @@
 /** The logger, and ways to log what happens often: a few times a minute, or once at its beginning and once at its end. */
+import { attempt } from "./async.ts";
 import { type Clock, monotonic } from "./clock.ts";
+import { messageOf } from "./errors.ts";
 import { safeText } from "./safe_text.ts";
 
 /** Where the toolkit logs: one line for what a person wants to know, and none for the rest. */
@@ -19,13 +21,34 @@ export const consoleLogger: Logger = {
   error: (message) => console.error(message),
 };
 
-/** Of what is logged nothing is a secret, and nothing changes how a terminal shows the rest; lines and tabs stay. */
+/**
+ * Of what is logged nothing is a secret, and nothing changes how a terminal shows the rest; lines and tabs stay. A logger
+ * that fails keeps nobody from his work: its lines go to the console.
+ */
 export function createSafeLogger(logger: Logger): Logger {
-  const safe = (message: string): string => safeText(String(message));
+  let hasFailed = false;
+  const log = (level: keyof Logger, message: string): void => {
+    const text = safeText(String(message));
+    const fail = (error: unknown): void => {
+      attempt(() => {
+        if (!hasFailed) {
+          consoleLogger.error(`The logger has failed: ${messageOf(error)}. Its lines come here.`);
+        }
+        consoleLogger[level](text);
+      }, undefined);
+      hasFailed = true;
+    };
+    try {
+      // It may be async, whatever its type says.
+      Promise.resolve(logger[level](text)).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  };
   return {
-    info: (message) => logger.info(safe(message)),
-    warn: (message) => logger.warn(safe(message)),
-    error: (message) => logger.error(safe(message)),
+    info: (message) => log("info", message),
+    warn: (message) => log("warn", message),
+    error: (message) => log("error", message),
   };
 }
 

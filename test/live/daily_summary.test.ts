@@ -40,7 +40,7 @@ test("each signal of the day stands in it with what became of it; what was silen
         103,
         // A signal's own candle does not end it; of the next one, which spans both prices, the stop counts.
         { open: 101, high: 103, low: 101, close: 101, volume: 1 },
-        { open: 101, high: 103, low: 100, close: 98, volume: 1 },
+        { open: 101, high: 103, low: 98, close: 98, volume: 1 },
         99,
         99,
         98.5,

@@ -1,60 +1,16 @@
 /** Strategies that run on a market: each signal goes out once, and nothing that fails stops the others. */
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { FeedError } from "../../lib/live/feed.ts";
-import { runStrategies, type RunStrategiesOptions, type StrategyRun } from "../../lib/live/runner.ts";
+import { runStrategies } from "../../lib/live/runner.ts";
 import type { Strategy } from "../../lib/live/strategy.ts";
-import { timeframeMs } from "../../lib/live/timeframe.ts";
 import type { Candle } from "../../lib/signals/candle.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
-import { Logs, pause, type Scene, subscribers, until, withBot } from "../support/bot.ts";
+import { pause, subscribers, until, withBot } from "../support/bot.ts";
 import { flat, HandFeed } from "../support/hand_feed.ts";
 import { failureOf } from "../support/storage.ts";
+import { follower, latest, length, minuteMs, play, texts, withLedger } from "../support/strategy_runs.ts";
 
-const minuteMs = 60_000;
-const length = timeframeMs("5m");
-/** The number of the candle that closes now, or closed last. */
-const latest = (): number => Math.floor(Date.now() / length) - 1;
-
-/** Gives a signal for each candle with a price of its own, which is the entry. */
-function follower(more: Partial<Strategy> = {}): Strategy {
-  return {
-    name: "Follower",
-    symbols: ["BTC-USD"],
-    timeframes: ["5m"],
-    warmUp: 1,
-    onCandle(candles) {
-      const { close } = candles.at(-1) as { close: number };
-      if (close !== 100) return { direction: "long", entry: close, stop: close - 1, target: close + 1 };
-      return undefined;
-    },
-    ...more,
-  };
-}
-
-interface Played {
-  readonly feed: HandFeed;
-  readonly run: StrategyRun;
-  readonly logs: Logs;
-}
-
-function play(
-  { bot }: Pick<Scene, "bot">,
-  options: Partial<RunStrategiesOptions> = {},
-  feed: HandFeed = new HandFeed(),
-): Played {
-  const logs = new Logs();
-  return {
-    feed,
-    logs,
-    run: runStrategies({ bot, feed, strategies: [follower()], logger: logs, ...options }),
-  };
-}
-
-/** What the chat has got, as a whole. */
-const texts = ({ inbox }: LocalUser): string[] => inbox.map(({ text = "" }) => text);
-
-const withLedger = { hasLedger: true } as const;
 const test = suite("runStrategies()");
 
 test("each new candle's signal goes to each subscriber once, with what is known of it", async () => {
@@ -413,102 +369,6 @@ test("what can be no strategy, and no option, is refused before anything is aske
     ) assert.match(run(options).message, words);
     return Promise.resolve();
   });
-});
-
-test("an onSent that throws, or rejects, is logged once a signal, and changes nothing", async () => {
-  for (
-    const onSent of [(): void => JSON.parse("{"), (): Promise<void> => Promise.reject(new TypeError("mail"))]
-  ) {
-    await withBot(async (scene) => {
-      const [user] = await subscribers(scene, 1) as [LocalUser];
-      const { feed, run, logs } = play(scene, { onSent });
-      feed.give([flat(latest(), 101)]);
-      await until(() => run.sent === 1, "it is not sent");
-      feed.give([flat(latest() + 1, 102)]);
-      await until(() => run.sent === 2, "the next one is not sent");
-      await pause(minuteMs);
-      assert.equal([run.sent, texts(user).length], [2, 2]);
-      assert.equal(logs.of("error").map((line) => line.split(":")[0]), [
-        "onSent has failed",
-        "onSent has failed",
-      ]);
-      await run.stop();
-      await run.finished;
-    }, withLedger);
-  }
-});
-
-test("a feed may throw anything, and ask for any wait: it is asked again, and not all the time", async () => {
-  await withBot(async (scene) => {
-    await subscribers(scene, 1);
-    const nameless = Object.defineProperty({}, "name", { get: () => JSON.parse("{") });
-    const waits = [NaN, "soon", -1].map((ms) => new FeedError("away", { retryAfterMs: ms as number }));
-    for (const failure of [null, nameless, Symbol("x"), ...waits]) {
-      const { feed, run } = play(scene);
-      feed.fail(failure);
-      if (failure === null) feed.fail({ toString: () => null });
-      await pause(10 * minuteMs);
-      assert.ok(feed.calls.history < 30, `${feed.calls.history} requests`);
-      feed.give([flat(latest(), 101)]);
-      feed.fail(undefined);
-      await until(() => run.sent === 1, "it does not go on");
-      await run.stop();
-      await run.finished;
-    }
-  }, withLedger);
-});
-
-test("what is no message is the strategy's trouble: it is logged, not repeated, and others go on", async () => {
-  await withBot(async (scene) => {
-    const [user] = await subscribers(scene, 1) as [LocalUser];
-    const parameters = Object.fromEntries(
-      Array.from({ length: 100 }, (_, index) => [`p${index}`, "x".repeat(500)]),
-    );
-    const onCandle: Strategy["onCandle"] = () => ({
-      direction: "long",
-      entry: 100,
-      stop: 99,
-      target: 101,
-      parameters,
-    });
-    const { feed, run, logs } = play(scene, {
-      strategies: [follower({ name: "Wordy", onCandle }), follower()],
-    });
-    for (let index = latest(); run.sent < 3; index++) {
-      feed.give([flat(index, 101 + index % 7)]);
-      await pause(length);
-    }
-    assert.is(texts(user).length, 3);
-    assert.match(logs.text, /Wordy.*Not sent: .*"text" must have 1 to 40960 characters/);
-    await run.stop();
-    await run.finished;
-  }, withLedger);
-});
-
-test("a stop waits neither for a feed that does not heed it, nor long for Telegram", async () => {
-  await withBot(async (scene) => {
-    await subscribers(scene, 1);
-    const deaf = {
-      ...{ name: "deaf", history: () => Promise.resolve([]), instrument: () => new Promise<never>(() => {}) },
-      live: (): AsyncIterable<Candle> => ({
-        [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
-      }),
-    };
-    const logs = new Logs();
-    const stopped = async (run: StrategyRun, withinMs: number): Promise<void> => {
-      const at = Date.now();
-      await run.stop();
-      assert.ok(Date.now() - at <= withinMs, `${Date.now() - at} ms`);
-    };
-    const run = runStrategies({ bot: scene.bot, feed: deaf, strategies: [follower()], logger: logs });
-    await pause(minuteMs);
-    await stopped(run, 100);
-    scene.server.fault({ method: "sendMessage", times: Infinity, answer: "hang" });
-    const { feed, run: other } = play(scene);
-    feed.give([flat(latest(), 101)]);
-    await pause(5000);
-    await stopped(other, 7000);
-  }, withLedger);
 });
 
 test.run();

@@ -1,6 +1,7 @@
 /** Strategies that send a daily summary: a trader of chosen prices, a market that gives them, and what a chat has got. */
 import type { LocalUser } from "../../lib/local/mod.ts";
-import { runStrategies, type RunStrategiesOptions, type StrategyRun } from "../../lib/live/runner.ts";
+import type { RunStrategiesOptions } from "../../lib/live/run_options.ts";
+import { runStrategies, type StrategyRun } from "../../lib/live/runner.ts";
 import type { Strategy } from "../../lib/live/strategy.ts";
 import { timeframeMs } from "../../lib/live/timeframe.ts";
 import type { Candle } from "../../lib/signals/candle.ts";

@@ -37,6 +37,12 @@ export class HandFeed implements CandleFeed {
     this.#wake();
   }
 
+  /** Gives these in the place of all that were given. */
+  replace(candles: readonly Candle[], series: Partial<CandleRequest> = {}): void {
+    this.#of(series).splice(0);
+    this.give(candles, series);
+  }
+
   /** Has readers that wait, and those to come, fail with this; `undefined` ends it. */
   fail(failure: unknown): void {
     this.failure = failure;

@@ -1,0 +1,152 @@
+/** How strategies are run: the options, their checks, and what the log says of them at the start. */
+import { Buffer } from "node:buffer";
+import type { BroadcastReport } from "../broadcast/report.ts";
+import type { TradingSignal } from "../signals/signal.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import {
+  anything,
+  assertOptions,
+  type Checks,
+  clockRule,
+  functionRule,
+  loggerRule,
+  methodsRule,
+  numberRule,
+  oneOfRule,
+  type Rule,
+  trueOrFalse,
+} from "../util/validate.ts";
+import { assertDailySummary, type DailySummaryOptions } from "./daily_summary.ts";
+import type { CandleFeed } from "./feed.ts";
+import { mostBytesOfNames, namesIn, type SignalBot } from "./signal_sender.ts";
+import type { Strategy } from "./strategy.ts";
+import { assertStrategies } from "./strategy_checks.ts";
+
+/** How strategies are run. */
+export interface RunStrategiesOptions {
+  /** Sends the signals: a bot, which may not have started yet, or be out of reach for a while. */
+  readonly bot: SignalBot;
+  /** The market. */
+  readonly feed: CandleFeed;
+  /** The strategies, each with a name of its own. */
+  readonly strategies: readonly Strategy[];
+  /** Stops them. Default: `stop()` alone does. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Sends to this chat alone, under ids of their own, so that nothing is taken from the others: a dry run. The chat's id, of
+   * one that is subscribed. Default: to every subscribed chat.
+   */
+  readonly onlyTo?: number | undefined;
+  /** Draws signals into their candles; see `candles` of `sendSignal()` for the packages that it needs. Default: false. */
+  readonly charts?: boolean | undefined;
+  /**
+   * Does not send a signal that is much as one before: of the same symbol and direction, with an entry that differs by this
+   * much at most, in percent, within so many hours. Signals of before the start count as far as the warm-up shows them.
+   * Default: each is sent.
+   */
+  readonly similar?: { readonly percent: number; readonly hours: number } | undefined;
+  /**
+   * What to do where a process died during a send, so that a chat may have the signal: `"skip"` never sends it twice,
+   * `"resend"` leaves nobody out. The same where the ledger does not answer, and a candle closed before the start, so that
+   * an earlier process may have sent its signal: `"skip"` waits for the ledger as long as it is fresh. Default: `"skip"`.
+   */
+  readonly onUnknown?: "skip" | "resend" | undefined;
+  /**
+   * Sends the subscribers a summary once a day: the signals and what became of them, and what was silent, and why. So that
+   * it is the same after a start, that fetches the candles of the whole day, and calls the strategies with them. Default:
+   * none.
+   */
+  readonly dailySummary?: DailySummaryOptions | undefined;
+  /** Logs what the strategies explain, a line a candle. Default: false. */
+  readonly verbose?: boolean | undefined;
+  /** Called with each signal or alert that was sent, and its report. */
+  readonly onSent?: ((sent: SentFinding) => void) | undefined;
+  /** Default: the console. */
+  readonly logger?: Logger | undefined;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock | undefined;
+}
+
+/** What was sent, and to whom. */
+export interface SentFinding {
+  /** The strategy's name. */
+  readonly strategy: string;
+  /** The instrument. */
+  readonly symbol: string;
+  /** `undefined` for an alert. */
+  readonly tradingSignal: TradingSignal | undefined;
+  /** Who has got it. */
+  readonly report: BroadcastReport;
+  /** Whether an earlier start or another process had begun it, so that the report may be an old one. */
+  readonly isRepeated: boolean;
+}
+
+const similarRule: Rule = {
+  isGood: (value) => {
+    const { percent, hours } = value as { readonly percent?: unknown; readonly hours?: unknown };
+    return [percent, hours].every((each) => typeof each === "number" && each > 0 && each < Infinity);
+  },
+  rule: "{ percent, hours }, two numbers above 0",
+  isData: true,
+};
+
+const checks: Checks<RunStrategiesOptions> = {
+  rules: {
+    bot: { ...methodsRule("a bot", "sendSignal", "broadcast"), isRequired: true },
+    feed: { ...methodsRule("a feed { name, history, live }", "history", "live"), isRequired: true },
+    strategies: {
+      isGood: (value) => Array.isArray(value) && value.length > 0,
+      rule: "a list of strategies",
+      isRequired: true,
+    },
+    signal: methodsRule("an AbortSignal", "throwIfAborted"),
+    onlyTo: numberRule("a chat's id, a whole number", Number.isSafeInteger),
+    charts: trueOrFalse,
+    similar: similarRule,
+    dailySummary: anything,
+    onUnknown: oneOfRule("skip", "resend"),
+    verbose: trueOrFalse,
+    onSent: functionRule(),
+    logger: loggerRule,
+    clock: clockRule,
+  },
+  synonyms: { strategies: ["strategy"], charts: ["chart"] },
+};
+
+/** @throws {TypeError | RangeError} If an option or a strategy is none. */
+export function assertRunStrategies(options: RunStrategiesOptions): void {
+  assertOptions("run the strategies", options, checks);
+  if (options.dailySummary !== undefined) assertDailySummary(options.dailySummary);
+  assertStrategies("run", options.strategies);
+  for (const { name, symbols } of options.strategies) {
+    for (const symbol of symbols) assertNamesOfId(name, symbol);
+  }
+}
+
+function assertNamesOfId(name: string, symbol: string): void {
+  const isPlain = !/[\p{Cc}\p{Cs}]/u.test(name + symbol);
+  if (isPlain && Buffer.byteLength(namesIn(name, symbol)) <= mostBytesOfNames) return;
+  const rule = isPlain ? `have ${mostBytesOfNames - 1} bytes together at most` : "have no control characters";
+  throw new RangeError(
+    `Cannot run the strategies as a name and a symbol must ${rule}: these are ${JSON.stringify(name)} and ${
+      JSON.stringify(symbol)
+    }`,
+  );
+}
+
+/** `Running Average cross on BTC-USD, ETH-USD (15m, 1h), with candles from Coinbase.` */
+export function introduction({ strategies, feed, onlyTo }: RunStrategiesOptions): string {
+  const several = (each: readonly string[], name: string): string => {
+    const all = [...new Set(each)];
+    return all.length <= 3 ? all.join(", ") : `${all.length} ${name}`;
+  };
+  const symbols = several(strategies.flatMap((strategy) => strategy.symbols), "symbols");
+  const lengths = several(strategies.flatMap((strategy) => strategy.timeframes), "timeframes");
+  const { name, caution } = feed;
+  return `Running ${
+    several(strategies.map((strategy) => strategy.name), "strategies")
+  } on ${symbols} (${lengths}), ` +
+    `with candles from ${name}${caution === undefined ? "" : ` (${caution})`}` +
+    `${onlyTo === undefined ? "" : `; signals go to the chat ${onlyTo} alone`}.`;
+}
