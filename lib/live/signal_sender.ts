@@ -80,6 +80,8 @@ interface Delivery {
   readonly expiresAt: number;
   readonly start: (id: string) => BroadcastRun;
   readonly onSent: (sent: Sent) => unknown;
+  /** Called where Telegram has refused it and nobody has it: gives what it leaves out when it is tried again, if anything. */
+  readonly simplify?: () => string | undefined;
 }
 
 /** Between the last message and the report. */
@@ -110,10 +112,18 @@ export class SignalSender {
    * not sent; `undefined` where it was. Rejects with a mistake in the settings, which no retry mends.
    */
   async send(finding: Finding): Promise<Unsent | undefined> {
+    let { found } = finding;
     return await this.#track(this.#deliver({
       ...{ id: idOf(finding), line: lineOf(finding), expiresAt: finding.expiresAt },
-      start: (id) => this.#start(finding, id),
+      start: (id) => this.#start({ ...finding, found }, id),
       onSent: (sent) => this.#options.onSent(finding, sent),
+      simplify: () => {
+        if (found.kind !== "alert") return undefined;
+        const { photo, ...message } = found.message;
+        if (photo === undefined || message.text.trim() === "") return undefined;
+        found = { kind: "alert", message };
+        return "its photo";
+      },
     }));
   }
 
@@ -140,7 +150,8 @@ export class SignalSender {
     return await sending.finally(() => this.#underWay.delete(sending));
   }
 
-  async #deliver({ line, expiresAt, start, onSent, ...delivery }: Delivery): Promise<Unsent | undefined> {
+  async #deliver(delivery: Delivery): Promise<Unsent | undefined> {
+    const { line, expiresAt, start, onSent, simplify } = delivery;
     const { clock, logger, onlyTo, signal } = this.#options;
     const id = delivery.id + this.#idSuffix;
     for (let attempt = 0; clock.now() < expiresAt; attempt++) {
@@ -153,9 +164,14 @@ export class SignalSender {
           logger.warn(`${line}. Stopped when ${reached === 1 ? "1 chat" : `${reached} chats`} had it.`);
           return "stopped";
         }
-        logger.info(
-          `${line}. ${sent.isRepeated ? "It had been begun before; its report: " : ""}${sent.report}`,
-        );
+        const { stopped, sent: reached, unknown } = sent.report;
+        const without = stopped !== undefined && reached + unknown === 0 ? simplify?.() : undefined;
+        if (without !== undefined) {
+          logger.warn(`${line}. It is sent without ${without}: ${stopped}`);
+          continue;
+        }
+        const repeated = sent.isRepeated ? "It had been begun before; its report: " : "";
+        logger[stopped === undefined ? "info" : "warn"](`${line}. ${repeated}${sent.report}`);
         if (onlyTo !== undefined && sent.report.recipients === 0) {
           logger.warn(
             `The chat ${onlyTo} is not subscribed: nobody gets anything until it sends /start to the bot.`,

@@ -84,6 +84,19 @@ test("what is no message is the strategy's trouble: it is logged, not repeated, 
   }, withLedger);
 });
 
+test("an alert whose photo Telegram refuses is sent as text", async () => {
+  await withBot(async (scene) => {
+    const users = await subscribers(scene, 3);
+    const onCandle: Strategy["onCandle"] = () => ({ text: "Look here", photo: "nope" });
+    const { feed, run, logs } = play(scene, { strategies: [follower({ onCandle })] });
+    feed.give([flat(latest(), 101)]);
+    await until(() => run.sent === 1, "it is not sent");
+    for (const user of users) assert.equal(texts(user), ["Look here"]);
+    assert.match(logs.of("warn")[0] ?? "", /^Alert of BTC-USD .* It is sent without its photo: .*wrong file/);
+    await run.stop();
+  }, withLedger);
+});
+
 test("a stop waits neither for a feed that does not heed it, nor long for Telegram", async () => {
   await withBot(async (scene) => {
     await subscribers(scene, 1);
