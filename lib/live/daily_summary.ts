@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Candle } from "../signals/candle.ts";
 import type { FormattedText } from "../telegram/text.ts";
-import { type Clock, toIso } from "../util/clock.ts";
+import { type Clock, dayMs, toIso } from "../util/clock.ts";
 import { assertOptions, type Rules } from "../util/validate.ts";
 import type { Series } from "./found.ts";
 import { DailyTime, timeOfDayRule, timeZoneRule } from "./local_time.ts";
@@ -41,6 +41,8 @@ const patienceMs = 5 * 60_000;
 const lookEveryMs = 60_000;
 /** A day that daylight saving makes longer, and the hour in which its summary may still be sent. */
 const longestDayMs = 26 * 3_600_000;
+/** What was open at the end of a day is followed for a day more, and for so many candles. */
+const followedCandles = 60;
 /** Of earlier signals that make one similar, as many hours are fetched at most. */
 const similarHoursAtMost = 24;
 
@@ -88,10 +90,11 @@ export class DailySummary {
     this.#startedAt = now();
   }
 
-  /** How many candles a start needs, besides those that warm up, to know the whole day. */
+  /** How many candles a start needs, besides those that warm up, to know the whole day, and what was open before. */
   candlesOf(timeframe: Timeframe): number {
     const similarMs = 3_600_000 * Math.min(this.#settings.similarHours, similarHoursAtMost);
-    return Math.ceil((longestDayMs + similarMs) / timeframeMs(timeframe));
+    const beforeMs = Math.max(followedMs(timeframe), similarMs);
+    return Math.ceil((longestDayMs + beforeMs) / timeframeMs(timeframe));
   }
 
   /** The diary of a series. @param strategies The names of those that want its candles. */
@@ -188,7 +191,10 @@ export class DailySummary {
   #send(day: DueDay): void {
     const { options: { timeZone = "UTC" }, troubleOf, send, track } = this.#settings;
     const series = this.#diaries.map((diary) =>
-      diary.close(day, candlesIn(diary, day), troubleOf(diary.series))
+      diary.close({ ...day, followedFrom: day.from - followedMs(diary.series.timeframe) }, {
+        candles: candlesIn(diary, day),
+        trouble: troubleOf(diary.series),
+      })
     );
     const { date, clock } = this.#time.shown(day.to);
     const shown = (time: number): string => {
@@ -212,6 +218,9 @@ export class DailySummary {
     return `summary ${hash} ${toIso(to)}`;
   }
 }
+
+const followedMs = (timeframe: Timeframe): number =>
+  Math.max(dayMs, followedCandles * timeframeMs(timeframe));
 
 const candlesIn = (diary: SeriesDiary, day: DueDay): readonly Candle[] =>
   day.candles.get(diary) ?? diary.candlesOf(day);

@@ -53,9 +53,9 @@ export interface RunStrategiesOptions {
    */
   readonly onUnknown?: "skip" | "resend" | undefined;
   /**
-   * Sends the subscribers a summary once a day: the signals and what became of them, and what was silent, and why. So that
-   * it is the same after a start, that fetches the candles of the whole day, and calls the strategies with them. Default:
-   * none.
+   * Sends the subscribers a summary once a day: the signals and what became of them, and of those that were open the day
+   * before; what was silent, and why. So that it is the same after a start, that fetches the candles of both days, and calls
+   * the strategies with them; what they find in candles of before the start counts as sent. Default: none.
    */
   readonly dailySummary?: DailySummaryOptions | undefined;
   /** Logs what the strategies explain, a line a candle. Default: false. */

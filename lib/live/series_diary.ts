@@ -12,6 +12,19 @@ export interface Day {
   readonly to: number;
 }
 
+/** A day that is over. */
+export interface ClosedDay extends Day {
+  /** Signals since then are followed that were open when the day began. */
+  readonly followedFrom: number;
+}
+
+/** What the market gave on a day. */
+export interface DayMarket {
+  readonly candles: readonly Candle[];
+  /** Why no candles come at present. */
+  readonly trouble: string | undefined;
+}
+
 /** A signal, and what became of it by the end of the day. */
 export interface SignalFact {
   readonly strategy: string;
@@ -21,6 +34,8 @@ export interface SignalFact {
   readonly note: CallNote;
   /** By which price it ended. */
   readonly end: Exit["reason"] | "open";
+  /** When the candle closed that ended it; `undefined` where it is open. */
+  readonly endedAt: number | undefined;
   /** What it has gained by then, in R; an open one is valued at the last close. */
   readonly r: number;
 }
@@ -29,6 +44,8 @@ export interface SignalFact {
 export interface MemberFacts {
   readonly strategy: string;
   readonly signals: readonly SignalFact[];
+  /** Those that were open at the end of the day before. */
+  readonly earlier: readonly SignalFact[];
   readonly alerts: number;
   /** What it has said last. */
   readonly explained: unknown;
@@ -94,12 +111,8 @@ export class SeriesDiary {
     });
   }
 
-  /**
-   * Gives the facts of a day, and forgets the calls until its end.
-   * @param candles Those of the day.
-   * @param trouble Why no candles come at present.
-   */
-  close(day: Day, candles: readonly Candle[], trouble: string | undefined): SeriesFacts {
+  /** Gives the facts of a day, and forgets the calls that no later day is to know. */
+  close(day: ClosedDay, { candles, trouble }: DayMarket): SeriesFacts {
     const { series } = this;
     const before = this.#candles.map((candle) => closeTime(candle, series.timeframe))
       .filter((time) => time <= day.to).at(-1);
@@ -107,20 +120,34 @@ export class SeriesDiary {
     const newest = last === undefined ? before : closeTime(last, series.timeframe);
     const members = this.#members.map((member) => {
       const notes = member.notes.filter(({ time }) => time > day.from && time <= day.to);
-      member.notes = member.notes.filter(({ time }) => time > day.to);
-      return this.#factsOf(member.strategy, notes, candles);
+      const earlier = member.notes.filter((note) => note.time <= day.from && note.time > day.followedFrom)
+        .flatMap((note) => this.#outcomeOf(member.strategy, note, this.#candlesAfter(note, day.to)))
+        .filter(({ note, endedAt = Infinity }) => note.unsent === undefined && endedAt > day.from);
+      member.notes = member.notes.filter(({ time, found }) => time > day.to || found?.kind === "signal")
+        .filter(({ time }) => time > day.followedFrom);
+      return { ...this.#factsOf(member.strategy, notes, candles), earlier };
     });
     const isBehind = (newest ?? -Infinity) < openingTime(day.to, series.timeframe);
     return { series, members, gap: isBehind ? { since: newest, reason: trouble } : undefined };
   }
 
-  #factsOf(strategy: string, notes: readonly CallNote[], candles: readonly Candle[]): MemberFacts {
+  /** The candles that are kept, from the one after the call up to the end of the day. */
+  #candlesAfter(note: CallNote, to: number): readonly Candle[] {
+    return this.#candles.filter((candle) => {
+      const time = closeTime(candle, this.series.timeframe);
+      return time > note.time && time <= to;
+    });
+  }
+
+  #factsOf(
+    strategy: string,
+    notes: readonly CallNote[],
+    candles: readonly Candle[],
+  ): Omit<MemberFacts, "earlier"> {
     const failed = notes.filter(({ mistake }) => mistake !== undefined).at(-1);
     return {
       strategy,
-      signals: notes.flatMap((note) =>
-        note.found?.kind === "signal" ? [this.#outcomeOf(strategy, note, note.found.signal, candles)] : []
-      ),
+      signals: notes.flatMap((note) => this.#outcomeOf(strategy, note, candles)),
       alerts: notes.filter(({ found }) => found?.kind === "alert").length,
       explained: notes.filter(({ explained }) => explained !== undefined).at(-1)?.explained,
       mistake: failed && { time: failed.time, reason: failed.mistake as string },
@@ -128,21 +155,23 @@ export class SeriesDiary {
     };
   }
 
-  #outcomeOf(
-    strategy: string,
-    note: CallNote,
-    signal: TradingSignal,
-    candles: readonly Candle[],
-  ): SignalFact {
+  /** The signal of a call, if it gave one, with what became of it. */
+  #outcomeOf(strategy: string, note: CallNote, candles: readonly Candle[]): SignalFact[] {
+    if (note.found?.kind !== "signal") return [];
     const { series } = this;
+    const { signal } = note.found;
     const levels = levelsOf(signal);
     const later = candles.filter((candle) => closeTime(candle, series.timeframe) > note.time);
     let exit: Exit | undefined;
+    let endedAt: number | undefined;
     for (const candle of later) {
       exit = exitAt(levels, candle);
-      if (exit !== undefined) break;
+      if (exit === undefined) continue;
+      endedAt = closeTime(candle, series.timeframe);
+      break;
     }
     const price = exit?.price ?? later.at(-1)?.close ?? levels.entry;
-    return { strategy, series, signal, note, end: exit?.reason ?? "open", r: rOf(levels, price) };
+    const end = exit?.reason ?? "open";
+    return [{ strategy, series, signal, note, end, endedAt, r: rOf(levels, price) }];
   }
 }

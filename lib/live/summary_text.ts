@@ -21,8 +21,9 @@ const longestText = 100;
 
 export function summaryText({ title, series, clock }: DaySummary): FormattedText {
   const members = series.flatMap((facts) => facts.members.map((member) => ({ ...member, facts })));
-  const signals = members.flatMap((member) => member.signals)
-    .sort((one, other) => one.note.time - other.note.time);
+  const inOrder = (one: SignalFact, other: SignalFact): number => one.note.time - other.note.time;
+  const signals = members.flatMap((member) => member.signals).sort(inOrder);
+  const earlier = members.flatMap((member) => member.earlier).sort(inOrder);
   const isOne = new Set(members.map(({ strategy }) => strategy)).size === 1;
   const [silent, failed, missing] = [
     new Reasons("No signal"),
@@ -42,11 +43,15 @@ export function summaryText({ title, series, clock }: DaySummary): FormattedText
     const since = gap.since === undefined ? "" : ` since ${clock(gap.since)}`;
     missing.add(cut(gap.reason ?? ""), nameOf(each), undefined, since);
   }
+  const factLines = (facts: readonly SignalFact[]): string[] => [
+    ...facts.slice(0, signalsAtMost).map((fact) => signalLine(fact, clock, isOne)),
+    ...facts.length > signalsAtMost ? [`… and ${facts.length - signalsAtMost} more`] : [],
+  ];
   return lines(
     bold(title),
     ...signals.length === 0 ? [] : [countsOf(signals)],
-    ...signals.slice(0, signalsAtMost).map((fact) => signalLine(fact, clock, isOne)),
-    ...signals.length > signalsAtMost ? [`… and ${signals.length - signalsAtMost} more`] : [],
+    ...factLines(signals),
+    ...earlier.length === 0 ? [] : ["Of earlier days:", ...factLines(earlier)],
     ...[silent, failed, missing].flatMap((reasons) => reasons.lines),
   );
 }

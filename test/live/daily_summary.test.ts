@@ -115,6 +115,55 @@ test("after a restart in the middle of the day it is the same", async () => {
   }, withLedger);
 });
 
+test("what was open at the end of a day stands in the next one, once it has ended not any more", async () => {
+  await withBot(async (scene) => {
+    const [one, other] = await subscribers(scene, 2) as [LocalUser, LocalUser];
+    const from = Math.floor(Date.now() / hourMs);
+    const at = isoOf((from + 1) * hourMs).slice(11, 16);
+    const feed = new HandFeed();
+    const begin = ({ chatId }: LocalUser): StrategyRun =>
+      play(scene, 0, {
+        ...{ strategies: [trader({ timeframes: ["1h"] })], onlyTo: chatId, dailySummary: { at } },
+      }, feed).run;
+    const whole = begin(one);
+    let restarted = begin(other);
+    const prices = new Map([[2, 101], [10, 99], [12, 99], [20, 98], [21, 97.5], [30, 99.5], [50, 99], [
+      60,
+      97,
+    ]]);
+    for (let hour = 1; hour <= 73; hour++) {
+      await pause(Math.max(0, (from + hour + 1) * hourMs - Date.now() + 1000));
+      feed.give([flat(from + hour, prices.get(hour) ?? 98.5, hourMs)], { timeframe: "1h" });
+      await pause(minuteMs);
+      if (hour !== 40) continue;
+      await restarted.stop();
+      restarted = begin(other);
+    }
+    assert.equal(summaries(one), summaries(other));
+    const dates = summaries(one).map((text) => /\d{4}-\d\d-\d\d/.exec(text)?.[0]);
+    const shown = (hour: number): string => isoOf((from + hour + 1) * hourMs).slice(11, 16);
+    assert.equal(summaries(one).slice(1).map((text) => text.split("\n").slice(1)), [
+      [
+        "3 signals: −5.0 R, 2 open",
+        `yesterday ${shown(2)} LONG BTC-USD at 101, 1h: stop, −5.0 R`,
+        `yesterday ${shown(10)} SHORT BTC-USD at 99, 1h: open, +1.0 R so far`,
+        `${shown(12)} SHORT BTC-USD at 99, 1h: open, +1.0 R so far`,
+      ],
+      [
+        "Of earlier days:",
+        `${dates[0]} ${shown(10)} SHORT BTC-USD at 99, 1h: stop, −1.0 R`,
+        `${dates[1]} ${shown(12)} SHORT BTC-USD at 99, 1h: stop, −1.0 R`,
+        "No signal: Trader BTC-USD 1h",
+      ],
+      [
+        "1 signal: +4.0 R",
+        `yesterday ${shown(50)} SHORT BTC-USD at 99, 1h: target, +4.0 R`,
+      ],
+    ]);
+    for (const run of [whole, restarted]) await run.stop();
+  }, withLedger);
+});
+
 test("two processes side by side send it once", async () => {
   await withBot(async (scene) => {
     const users = await subscribers(scene, 5);
@@ -327,7 +376,8 @@ test("nobody gets it, and no day's candles are asked for, unless it is asked for
     assert.equal(summaries(user), []);
     const asked = play(scene, from, options, new CountingFeed());
     await asked.run.stop();
-    assert.equal(counts, [40, 40 + 26 * 12]);
+    // The day, and the one before, of which signals may be open.
+    assert.equal(counts, [40, 40 + (26 + 24) * 12]);
   }, withLedger);
 });
 
