@@ -8,7 +8,8 @@ import type { InFlightUpdate } from "../telegram/polling.ts";
 import { createKeyedMutex, settleWithin } from "../util/async.ts";
 import { type Clock, nextTurn } from "../util/clock.ts";
 import { BoundedSet } from "../util/collections.ts";
-import type { ChatEvent } from "./events.ts";
+import { transition } from "./chat.ts";
+import type { ChatEvent, ChatState } from "./events.ts";
 import type { Registration } from "./registration.ts";
 import type { ChatRegistry, ConsentOverlay } from "./registry.ts";
 import type { Replies } from "./replies.ts";
@@ -246,18 +247,26 @@ function overlayUntilWritten(
   written.then(end, (error) => error instanceof NotWrittenError || end());
 }
 
-/** Makes the /starts and /stops of a queue count that an earlier process has left: they were confirmed. */
+/**
+ * Makes the /starts and /stops of a queue count that an earlier process has left: they were confirmed. One that stands there
+ * again, as it was delivered again, counts once.
+ */
 export function overlayRestored(
   registry: ChatRegistry,
   writes: readonly ChatWrite[],
   results: readonly Promise<WriteResult>[],
 ): void {
   const stopped = new Set<number>();
+  const chats = new Map<number, ChatState | undefined>();
   for (const [index, write] of writes.entries()) {
     const written = results[index] as Promise<WriteResult>;
     if (write.kind === "event") {
       const { chatId, event } = write;
+      const before = chats.get(chatId);
+      const after = transition(before, event);
+      chats.set(chatId, after);
       if (event.kind !== "start" && event.kind !== "stop") continue;
+      if (before !== undefined && after === before) continue;
       if (event.kind === "stop") stopped.add(chatId);
       else stopped.delete(chatId);
       const overlay = { threadId: event.threadId, stop: stopOf(write) };

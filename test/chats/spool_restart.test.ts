@@ -229,6 +229,31 @@ test("a spool that is replayed twice counts once", () =>
     }, { bot: { clock, spoolFile } });
   }));
 
+test("a /start that a torn line leaves behind its /stop, as it came again, subscribes nobody", () =>
+  inFolder(async (spoolFile) => {
+    await withBot(async (scene) => {
+      const { bot, server, gate, another } = scene;
+      const [leaver, joiner] = [server.user(), server.user()];
+      gate.deny();
+      for (const text of ["hello", "/start", "/stop"]) leaver.say(text);
+      joiner.say("/start");
+      await queued(scene, 4);
+      await bot.stopBot();
+      // Telegram has delivered all of them again, and the disk was full in the middle.
+      const lines = (await readFile(spoolFile, "utf8")).split("\n").filter(Boolean);
+      const [hello, start] = lines.filter((line) => line.includes(`"chatId":${leaver.chatId},`));
+      await writeFile(spoolFile, [...lines, hello, start, ""].join("\n"));
+      const next = another();
+      await next.initialize();
+      const run = next.broadcast("news", { whenUnreadable: "send" });
+      await joiner.received("news");
+      gate.clear();
+      assert.is((await run).sent, 1);
+      await until(() => !next.health.isDegraded, "they are not kept");
+      assert.equal(said(leaver).at(-1), "You are unsubscribed.");
+    }, { bot: { clock, spoolFile } });
+  }));
+
 test("a restart within the outage answers nobody again", () =>
   inFolder(async (spoolFile) => {
     await withBot(async (scene) => {
