@@ -59,12 +59,14 @@ async function measureOurs(all: readonly Candle[][]): Promise<Measured> {
   let calls = 0;
   let givenAt = 0;
   const latenciesMs: number[] = [];
+  const sent = (): object =>
+    Object.assign(Promise.resolve({ sent: 1 }), { begun: Promise.resolve({ isRepeated: false }) });
   const bot = {
     sendSignal: () => {
       latenciesMs.push(performance.now() - givenAt);
-      return Promise.resolve({});
+      return sent();
     },
-    broadcast: () => Promise.resolve({}),
+    broadcast: sent,
   } as unknown as SignalBot;
   const feed = new HandFeed();
   for (const [index, symbol] of symbols.entries()) feed.give(all[index]?.slice(0, warmUp) ?? [], { symbol });
