@@ -88,14 +88,22 @@ export function replayFeed(options: ReplayFeedOptions): CandleFeed {
   };
 }
 
+/** Candles, and of how many of the file's they are made. */
+export interface FileCandles {
+  readonly candles: readonly Candle[];
+  readonly own: Timeframe;
+  readonly count: number;
+}
+
 /**
  * All candles of a file in a timeframe that can be made of them.
  * @throws {ConfigError} If the file cannot be read, a line is no candle, or the timeframe cannot be made.
  */
-export function candlesOfFile(file: string, timeframe: Timeframe): Candle[] {
+export function candlesOfFile(file: string, timeframe: Timeframe): FileCandles {
   const { candles, own } = readCandles(read(file), file);
   assertTimeframe(timeframe, own, file);
-  return [...candlesOf(candles, own, { timeframe, after: -Infinity })];
+  const made = [...candlesOf(candles, own, { timeframe, after: -Infinity })];
+  return { candles: made, own, count: candles.length };
 }
 
 /** The candles of a timeframe that open after the one that is known. */
