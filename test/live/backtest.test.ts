@@ -44,7 +44,7 @@ test("a win, a loss and an open trade, reckoned by hand", async () => {
 });
 
 test("a strategy that changes a candle, its signal or the market's steps has made a mistake, and harms nobody", async () => {
-  const all = candlesOf([100, 101, 102, 103]);
+  const all = candlesOf([100, 101, 102, 103]).map((candle) => ({ ...candle, trades: 5 }));
   const own = structuredClone(all);
   const seen: number[] = [];
   type Writable = { -readonly [Name in keyof Candle]: Candle[Name] };
@@ -54,7 +54,10 @@ test("a strategy that changes a candle, its signal or the market's steps has mad
       if (candles.length > 1) (candles[0] as Writable).close = 1;
       (instrument as { tickSize: string }).tickSize = "1";
     }),
-    scripted({}, { name: "Watching", warmUp: 2 }, (candles) => seen.push(...candles.map((it) => it.close))),
+    scripted({}, { name: "Watching", warmUp: 2 }, (candles) => {
+      seen.push(...candles.map(({ close }) => close));
+      assert.ok(candles.every((candle) => "trades" in candle), "fields of the caller's own are lost");
+    }),
   ];
   const { mistakes } = await backtest({ strategies: [careless, watching], candles: all });
   assert.equal(mistakes.map(({ strategy, time }) => [strategy, (time - start) / hour]), [
