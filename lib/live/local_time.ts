@@ -59,7 +59,7 @@ export function formatIn(
 }
 
 /** What the format writes of a time, by name. */
-export function partsOf(format: Intl.DateTimeFormat, time: number): Readonly<Record<string, string>> {
+export function partsOf(format: Intl.DateTimeFormat, time: number | Date): Readonly<Record<string, string>> {
   return Object.fromEntries(format.formatToParts(time).map(({ type, value }) => [type, value]));
 }
 
