@@ -29,8 +29,14 @@ function mistakeOf(message: string, { options = {} }: ParseArgsConfig): string {
   const [, unknown] = /^Unknown option '--([\w-]+)'/.exec(sentence) ?? [];
   const names = Object.keys(options);
   if (unknown === undefined || names.length === 0) return sentence;
-  const meant = closest(unknown, names);
-  return distance(unknown, meant) <= 3 ? `${sentence} (did you mean --${meant}?)` : sentence;
+  const meant = nearestName(unknown, names);
+  return meant === undefined ? sentence : `${sentence} (did you mean --${meant}?)`;
+}
+
+/** The name that may have been meant: of a short one half the letters may differ, of a longer one three. */
+export function nearestName(given: string, names: readonly string[]): string | undefined {
+  const meant = closest(given, names);
+  return distance(given, meant) <= Math.min(3, given.length / 2) ? meant : undefined;
 }
 
 /** An option's value as a number. @throws {UsageError} If it is not a whole number within the limits. */

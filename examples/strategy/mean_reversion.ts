@@ -38,8 +38,11 @@ export function meanReversion(settings: MeanReversionSettings): Strategy {
     // A day's VWAP and the one before, for a chart; what smooths the ATR has no weight any more.
     warmUp: Math.min(5000, Math.max(twoDays, bollingerPeriod + 1, 10 * atrPeriod)),
     onCandle(candles, context) {
-      const { explain, openSignal } = context;
-      if (!isOpen(context.time)) return explain("outside of its hours");
+      const { explain, openSignal, time, timeframe } = context;
+      // By the candle before, as nothing is kept between two calls.
+      const wasOpen = isOpen(closeTime(candles.at(-2) as Candle, timeframe));
+      if (!isOpen(time)) return wasOpen ? explain("its hours are over") : undefined;
+      if (!wasOpen) explain("its hours begin");
       if (openSignal !== undefined && isSameSession(candles, context, isOpen)) {
         return explain(`its ${openSignal.direction} from ${openSignal.entry} is still open`);
       }

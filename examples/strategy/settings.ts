@@ -1,13 +1,13 @@
 /** The scheduler's settings: from the command line and from a file, each checked before anything begins. */
+import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
-import { closest, distance } from "fastest-levenshtein";
 import {
   type DailySummaryOptions,
   type RunStrategiesOptions,
   timeframes,
   type TradingHoursOptions,
 } from "telegram-signals/live";
-import { parseArguments, UsageError } from "../cli/arguments.ts";
+import { nearestName, parseArguments, UsageError } from "../cli/arguments.ts";
 import { permissionHint } from "../cli/permission_hint.ts";
 import { meanReversionTimeframes } from "./mean_reversion.ts";
 import type { MeanReversionSettings } from "./rules.ts";
@@ -22,11 +22,11 @@ Markets
   --timeframe LENGTH   the length of the candles: 1m, 3m, 5m, 15m or 30m; several times for several (default: 5m)
   --exchange NAME      coinbase, or an exchange of ccxt such as kraken (npm install ccxt), or the address of a server
                        that answers as Coinbase does (default: coinbase)
-Without an exchange
+Without an exchange: in place of --exchange, and not with it
   --replay FILE        candles from a CSV or JSON lines file: time,open,high,low,close,volume
-  --seed N             synthetic candles from this seed, as real time goes by
-  --interval SECONDS   one candle every so many seconds: synthetic, from a fixed day's 06:00 UTC on (default
-                       seed: ${defaultSeed}), or through the file, which does not pause otherwise
+  --interval SECONDS   a demonstration: one synthetic candle every so many seconds, from 06:00 UTC of 5 January 2026 on
+                       (default seed: ${defaultSeed}); with --replay the pace of the file, which does not pause otherwise
+  --seed N             synthetic candles from this seed; without --interval each comes at its close, in real time
 
 The strategy
   --rules NAME         reentry, or original: the rules of the Python original, for timeframes up to 1d
@@ -52,10 +52,10 @@ The ticket
   --daily-summary TIME a summary of the day at this time, by the clocks of --time-zone (default: none)
   --dry-run CHAT       send to this chat alone, such as your own: its id, as manage_chats.ts list shows it; of a
                        group --dry-run=-1001234
-  --verbose            a line for each candle: what the strategy sees, and why there is no signal
+  --verbose            a line for each candle in the hours: what the strategy sees, and why there is no signal
   --signals N          end after N signals that were sent (default: go on)
   --settings FILE      settings from a JSON file: { "symbol": ["BTC-USD", "ETH-USD"], "riskPercent": 0.5 };
-                       what is given here, too, beats them
+                       what is given here, too, beats them, and a market that is given here theirs
   --help
 
 The bot's own settings come from the environment or from .env: TELEGRAM_BOT_TOKEN and so on.`;
@@ -91,9 +91,11 @@ const text = (rule: string, form: RegExp): Setting<string> => ({
   rule,
   parse: (given) => form.test(given) ? given : undefined,
 });
+/** JavaScript reads a number into `0x10`, too, and into blanks. */
+const plainDigits = /^-?(\d+|\d*\.\d+)$/;
 const number = (rule: string, isGood: (value: number) => boolean): Setting<number> => ({
-  ...{ rule, isNumber: true },
-  parse: (given) => given.trim() !== "" && isGood(Number(given)) ? Number(given) : undefined,
+  ...{ rule: `${rule}, in plain digits`, isNumber: true },
+  parse: (given) => plainDigits.test(given) && isGood(Number(given)) ? Number(given) : undefined,
 });
 const oneOf = <T extends string>(...known: readonly T[]): Setting<T> => ({
   rule: `${known.slice(0, -1).join(", ")} or ${known.at(-1)}`,
@@ -111,8 +113,18 @@ const step = {
   isNumber: true,
 };
 
+/** A symbol and the name of its strategy have 80 bytes together at most. */
+const symbolBytesAtMost = 55;
+const isSymbol = (given: string): boolean =>
+  /\S/.test(given) && Buffer.byteLength(given) <= symbolBytesAtMost;
+/** Telegram's ids have 52 bits at most. */
+const isChatId = (id: number): boolean => Number.isInteger(id) && id !== 0 && Math.abs(id) < 2 ** 52;
+
 const table = {
-  symbol: text('names such as "BTC-USD"', /\S/),
+  symbol: {
+    rule: `names such as "BTC-USD", of ${symbolBytesAtMost} bytes at most`,
+    parse: (given: string): string | undefined => isSymbol(given) ? given : undefined,
+  },
   timeframe: {
     ...oneOf(...timeframes),
     rule: `${meanReversionTimeframes.join(", ")}, or with --rules original up to 1d`,
@@ -139,7 +151,7 @@ const table = {
   currency: text('a name such as "USD"', /^\S{1,20}$/),
   ...{ tickSize: step, sizeStep: step },
   dailySummary: text('a time of day such as "17:05"', /^([01]\d|2[0-3]):[0-5]\d$/),
-  dryRun: number("a chat's id, a whole number", Number.isSafeInteger),
+  dryRun: number("a chat's id, such as 123456789, or of a group -1001234", isChatId),
   signals: whole(1, Number.MAX_SAFE_INTEGER),
 };
 type Texts = typeof table;
@@ -148,6 +160,11 @@ type Value<N extends Name> = Exclude<ReturnType<Texts[N]["parse"]>, undefined>;
 
 const lists: readonly string[] = ["symbol", "timeframe"];
 const switches = ["noChart", "verbose"] as const;
+const commandLineOnly: readonly string[] = ["help", "settings"];
+/** Candles come from one place. */
+const exclusive: readonly (readonly [Name, Name])[] = [
+  ...[["exchange", "replay"], ["exchange", "seed"], ["exchange", "interval"], ["replay", "seed"]] as const,
+];
 
 /**
  * The settings, or `undefined` for `--help`.
@@ -158,16 +175,18 @@ export function readSettings(argv: readonly string[]): Settings | undefined {
   if (given["help"] === true) return undefined;
   const [file] = given["settings"] as readonly string[] | undefined ?? [];
   const mistakes: string[] = [];
-  const fromFile = file === undefined ? {} : readFile(file, mistakes);
+  const fromFile = file === undefined ? {} : withoutBeaten(readFile(file, mistakes), given);
   const all = <N extends Name>(name: N): readonly Value<N>[] => {
     const isHere = given[name] !== undefined;
     const texts = (isHere ? given : fromFile)[name] as readonly string[] | undefined ?? [];
     const { rule, parse } = table[name];
     return texts.flatMap((each): Value<N>[] => {
-      const value = parse(each);
+      const isPlain = !/[\p{Cc}\p{Cs}]/u.test(each);
+      const value = isPlain ? parse(each) : undefined;
       if (value !== undefined) return [value as Value<N>];
       const what = isHere ? optionOf(name) : `${JSON.stringify(name)} in ${file}`;
-      mistakes.push(`${what} must be ${rule}: current value is ${JSON.stringify(each)}`);
+      const broken = isPlain ? `be ${rule}` : "have no control characters";
+      mistakes.push(`${what} must ${broken}: current value is ${JSON.stringify(each)}`);
       return [];
     });
   };
@@ -175,6 +194,10 @@ export function readSettings(argv: readonly string[]): Settings | undefined {
   const isOn = (name: typeof switches[number]): boolean => (given[name] ?? fromFile[name]) === true;
   const settings = settingsOf(all, one, isOn);
   mistakes.push(...mistakesBetween(settings));
+  mistakes.push(
+    ...together(given).map((names) => `${names.map(optionOf).join(" and ")} exclude each other`),
+    ...together(fromFile).map((names) => `"${names.join('" and "')}" in ${file} exclude each other`),
+  );
   if (mistakes.length > 0) throw new UsageError(`${mistakes.join("\n")}; --help lists the options`);
   return settings;
 }
@@ -210,7 +233,7 @@ function settingsOf(
   };
 }
 
-function mistakesBetween({ rules, timeframes: chosen, replay, seed }: Settings): string[] {
+function mistakesBetween({ rules, timeframes: chosen }: Settings): string[] {
   const tooLong = chosen.find((each) => !meanReversionTimeframes.includes(each));
   const mistakes: string[] = [];
   if (rules === "reentry" && tooLong !== undefined) {
@@ -221,8 +244,21 @@ function mistakesBetween({ rules, timeframes: chosen, replay, seed }: Settings):
         `each day: current value is "${tooLong}"`,
     );
   }
-  if (replay !== undefined && seed !== undefined) mistakes.push("--replay and --seed exclude each other");
   return mistakes;
+}
+
+/** Settings that exclude each other, and are given together. */
+function together(given: Given): (readonly [Name, Name])[] {
+  return exclusive.filter((names) => names.every((name) => given[name] !== undefined));
+}
+
+/** A market on the command line takes the place of the file's, as for a trial. */
+function withoutBeaten(fromFile: Given, given: Given): Given {
+  const beaten: readonly string[] = exclusive.flatMap(([one, other]) => [
+    ...given[one] === undefined ? [] : [other],
+    ...given[other] === undefined ? [] : [one],
+  ]);
+  return Object.fromEntries(Object.entries(fromFile).filter(([name]) => !beaten.includes(name)));
 }
 
 // Where they come from.
@@ -247,13 +283,14 @@ function readFile(file: string, mistakes: string[]): Given {
   const names = [...Object.keys(table), ...switches];
   const entries = Object.entries(content).flatMap(([name, value]) => {
     if (!names.includes(name)) {
-      const meant = closest(name, names);
-      const hint = distance(name, meant) <= 3 ? ` (did you mean ${JSON.stringify(meant)}?)` : "";
-      mistakes.push(`${JSON.stringify(name)} in ${file} is no setting${hint}`);
+      const meant = nearestName(name, names);
+      const hint = meant === undefined ? "" : ` (did you mean ${JSON.stringify(meant)}?)`;
+      const what = commandLineOnly.includes(name) ? "is for the command line alone" : `is no setting${hint}`;
+      mistakes.push(`${JSON.stringify(name)} in ${file} ${what}`);
       return [];
     }
     const rule = ruleBrokenBy(name, value);
-    if (rule === undefined) return [[name, typeof value === "boolean" ? value : [value].flat().map(String)]];
+    if (rule === undefined) return [[name, typeof value === "boolean" ? value : [value].flat().map(textOf)]];
     mistakes.push(
       `${JSON.stringify(name)} in ${file} must be ${rule}: current value is ${JSON.stringify(value)}`,
     );
@@ -276,9 +313,16 @@ function ruleBrokenBy(name: string, value: unknown): string | undefined {
   return isNumber ? "a number" : "a text";
 }
 
+/** JSON's `1e-8` and `0.00000001` are the same number, which is written in plain digits here. */
+function textOf(value: unknown): string {
+  if (typeof value !== "number") return String(value);
+  return value.toLocaleString("en", { useGrouping: false, maximumFractionDigits: 20 });
+}
+
 function parsed(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    // Some editors begin a file with a mark of its encoding.
+    return JSON.parse(readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
   } catch (cause) {
     const { message } = cause as Error;
     throw new UsageError(`The settings in ${file} cannot be read: ${message}${permissionHint(cause)}`, {

@@ -1,22 +1,13 @@
 /** Tries strategies on candles of the past: what subscribers would have got from their signals. */
-import { type Candle, validateCandles } from "../signals/candle.ts";
 import { systemClock } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
-import { ConfigError, isObject, shown } from "../util/validate.ts";
-import {
-  type BacktestOptions,
-  type CandleSource,
-  resolveBacktest,
-  type ResolvedBacktest,
-  wants,
-} from "./backtest/options.ts";
+import { assertSubject, isObject, type Rule, shown } from "../util/validate.ts";
+import { beforeFirst, type History, historyOf, spanOf } from "./backtest/history.ts";
+import { type BacktestOptions, resolveBacktest, type ResolvedBacktest, wants } from "./backtest/options.ts";
 import { replay, type Replayed } from "./backtest/replay.ts";
 import { BacktestReport } from "./backtest/report.ts";
-import { candlesOfFile } from "./feeds/candle_file.ts";
-import type { Instrument } from "./feed.ts";
+import type { CandleFeed, Instrument } from "./feed.ts";
 import type { Series } from "./found.ts";
 import type { Strategy } from "./strategy.ts";
-import { timeframeMs, timeframes } from "./timeframe.ts";
 
 export type { BacktestFigures, EquityPoint, StrategyFigures } from "./backtest/figures.ts";
 export type { BacktestOptions, BacktestSettings } from "./backtest/options.ts";
@@ -45,103 +36,62 @@ export { BacktestReport };
  */
 export async function backtest(options: BacktestOptions): Promise<BacktestReport> {
   const feed = isObject(options) ? options.feed : undefined;
-  const now = typeof feed?.now === "function" ? feed.now() : systemClock.now();
+  const now = timeOf(feed);
   const resolved = resolveBacktest(options, now);
   const replayed: Replayed[] = [];
   for (const series of resolved.series) {
     const strategies = resolved.strategies.filter((strategy) => wants(strategy, series));
-    const candles = await candlesOf(series, strategies, resolved, now);
+    const history = await historyOf(series, strategies, resolved, now);
     const instrument = await instrumentOf(series, resolved);
     for (const strategy of strategies) {
-      replayed.push(await played({ strategy, series, instrument, all: candles }, resolved));
+      replayed.push(await played({ strategy, series, instrument, history }, resolved));
     }
   }
   return new BacktestReport({ replayed, settings: resolved.settings, caution: feed?.caution });
 }
 
-/** The series' candles, with those that warm each strategy up. */
-async function candlesOf(
-  series: Series,
-  strategies: readonly Strategy[],
-  { source, signal }: ResolvedBacktest,
-  now: number,
-): Promise<readonly Candle[]> {
-  if ("candles" in source) {
-    validateCandles(source.candles);
-    assertTimeframe(source.candles, series);
-    return source.candles;
-  }
-  const { from, to } = source;
-  const lengthMs = timeframeMs(series.timeframe);
-  if ("file" in source) {
-    return candlesOfFile(source.file, series.timeframe).filter(({ time }) => time + lengthMs <= to);
-  }
-  const { feed } = source;
-  const before = Math.max(...strategies.map(({ warmUp }) => beforeFirst(warmUp)));
-  const count = before + Math.ceil((now - from) / lengthMs);
-  try {
-    const all = await feed.history({ ...series, count, signal });
-    validateCandles(all);
-    assertTimeframe(all, series);
-    return all.filter(({ time }) => time + lengthMs <= to);
-  } catch (cause) {
-    signal.throwIfAborted();
-    if (cause instanceof ConfigError) throw cause;
-    const name = `${series.symbol} ${series.timeframe}`;
-    throw new Error(`The history of ${name} cannot be had from ${feed.name}: ${messageOf(cause)}`, { cause });
-  }
+const timeRule: Rule = { isGood: Number.isFinite, rule: "in milliseconds since 1970", isRequired: true };
+
+function timeOf(feed: CandleFeed | undefined): number {
+  if (typeof feed?.now !== "function") return systemClock.now();
+  const now = feed.now();
+  assertSubject("backtest", "the feed's now()", now, timeRule);
+  return now;
 }
 
 /** The steps of its prices and amounts, which its figures hardly depend on: where they cannot be had, it does without. */
 async function instrumentOf({ symbol }: Series, { source, signal }: ResolvedBacktest): Promise<Instrument> {
-  if (!("feed" in source) || source.feed.instrument === undefined) return {};
-  return await source.feed.instrument({ symbol, signal }).catch(() => ({}));
+  if (!("feed" in source)) return {};
+  try {
+    const { tickSize, sizeStep, currency }: Instrument = await source.feed.instrument?.({ symbol, signal }) ??
+      {};
+    return Object.freeze({ tickSize, sizeStep, currency });
+  } catch {
+    return {};
+  }
 }
-
-/** A live start plays the `warmUp` candles before its first new one, too, and each of them needs as many. */
-const beforeFirst = (warmUp: number): number => 2 * warmUp - 1;
 
 interface Play {
   readonly strategy: Strategy;
   readonly series: Series;
   readonly instrument: Instrument;
-  readonly all: readonly Candle[];
+  readonly history: History;
 }
 
 async function played(
-  { strategy, series, instrument, all }: Play,
+  { strategy, series, instrument, history }: Play,
   { source, settings, signal }: ResolvedBacktest,
 ): Promise<Replayed> {
-  const from = firstTime(source);
-  const first = all.findIndex(({ time }) => time >= from);
-  const candles = from === -Infinity || first < 0
-    ? all
-    : all.slice(Math.max(0, first - beforeFirst(strategy.warmUp)));
-  const last = candles.at(-1);
-  if (candles.length < strategy.warmUp || last === undefined || last.time < from) {
+  const { name, warmUp } = strategy;
+  const { from } = spanOf(source);
+  const candles = from === -Infinity
+    ? history.candles
+    : history.candles.slice(Math.max(0, history.first - beforeFirst(warmUp)));
+  if (candles.length < warmUp) {
     throw new RangeError(
-      `Cannot backtest as the strategy ${
-        shown(strategy.name)
-      } needs ${strategy.warmUp} candles (warmUp) of ` +
-        `${series.symbol} ${series.timeframe} to begin${
-          first < 0 ? ", and one in the time that is tried" : ""
-        }: ` +
-        `here are ${candles.length}`,
+      `Cannot backtest as the strategy ${shown(name)} needs ${warmUp} candles (warmUp) of ${series.symbol} ` +
+        `${series.timeframe} to begin: ${history.count}`,
     );
   }
   return await replay({ strategy, series, instrument, candles, from, settings, signal });
-}
-
-const firstTime = (source: CandleSource): number => "from" in source ? source.from : -Infinity;
-
-/** Candles of another timeframe would end each trade at the wrong time. */
-function assertTimeframe(candles: readonly Candle[], { symbol, timeframe }: Series): void {
-  const gaps = candles.slice(1).map(({ time }, index) => time - (candles[index] as Candle).time);
-  const shortest = gaps.reduce((least, gap) => Math.min(least, gap), Infinity);
-  if (shortest === timeframeMs(timeframe)) return;
-  const meant = timeframes.find((each) => timeframeMs(each) === shortest);
-  throw new RangeError(
-    `Cannot backtest as the candles of ${symbol} must be of ${timeframe}: they are ` +
-      `${meant === undefined ? `${shortest / 1000} s apart` : `of ${meant}`}`,
-  );
 }

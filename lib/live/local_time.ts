@@ -1,4 +1,7 @@
-/** The clocks of a place: what they show, and when they show a time of day. Daylight saving moves them as it moves people. */
+/**
+ * Times as texts, and the clocks of a place: what they show, and when they show a time of day. Daylight saving moves them as
+ * it moves people.
+ */
 import { dayMs, toIso } from "../util/clock.ts";
 import { type Rule, textRule } from "../util/validate.ts";
 
@@ -19,6 +22,29 @@ export function minutesOf(text: string): number {
   return 60 * hours + minutes;
 }
 
+const dayOrTime = /^(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d:?\d\d))?$/i;
+
+/**
+ * Milliseconds since 1970 of a day (`2026-01-05`, in UTC) or of a time with its zone, in ISO 8601; `undefined` for any other
+ * text, and for a day that does not exist, of which JavaScript makes one of the next month.
+ */
+export function momentOf(text: string): number | undefined {
+  const [, day] = dayOrTime.exec(text) ?? [];
+  const time = day === undefined || !isDay(day) ? NaN : Date.parse(text);
+  return Number.isNaN(time) ? undefined : time;
+}
+
+/** What to say of a text whose day does not exist, behind the text itself; empty for any other value. */
+export function noDayHint(value: unknown): string {
+  const [day] = typeof value === "string" && /^\d{4}-\d\d-\d\d/.exec(value) || [];
+  return day === undefined || isDay(day) ? "" : ": there is no such day";
+}
+
+function isDay(text: string): boolean {
+  const midnight = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text);
+}
+
 /** Writes a time as a place's clocks show it; `undefined` where there is no such time zone. */
 export function formatIn(
   timeZone: string,
@@ -33,7 +59,7 @@ export function formatIn(
 }
 
 /** What the format writes of a time, by name. */
-export function partsOf(format: Intl.DateTimeFormat, time: number): Readonly<Record<string, string>> {
+export function partsOf(format: Intl.DateTimeFormat, time: number | Date): Readonly<Record<string, string>> {
   return Object.fromEntries(format.formatToParts(time).map(({ type, value }) => [type, value]));
 }
 

@@ -1,5 +1,6 @@
 /** The hours of a day in which a strategy trades, by the clocks of a place: daylight saving moves them as it moves people. */
-import { assertOptions, type Rules, shown, textRule } from "../util/validate.ts";
+import { secondsHint } from "../util/clock.ts";
+import { assertOptions, assertValue, type Rule, type Rules, shown, textRule } from "../util/validate.ts";
 import { formatIn, minutesOf, partsOf, timeOfDayRule, timeZoneRule } from "./local_time.ts";
 
 /** Which hours. */
@@ -20,8 +21,11 @@ export type Weekday = "Mon" | "Tue" | "Wed" | "Thu" | "Fri" | "Sat" | "Sun";
 /** All days, in their order. */
 export const weekdays: readonly Weekday[] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/** Whether a time, in milliseconds since 1970, lies in the hours. */
-export type TradingHours = (time: number) => boolean;
+/**
+ * Whether a time lies in the hours: milliseconds since 1970, or a Date.
+ * @throws {TypeError | RangeError} If it is no time, or looks like seconds.
+ */
+export type TradingHours = (time: number | Date) => boolean;
 
 const rules: Rules<TradingHoursOptions> = {
   from: { ...timeOfDayRule("06:00"), isRequired: true },
@@ -58,14 +62,32 @@ export function tradingHours(options: TradingHoursOptions): TradingHours {
   const format = formatIn(timeZone, { weekday: "short" }) as Intl.DateTimeFormat;
   const isDay = (index: number): boolean => days.includes(weekdays[(index + 7) % 7] as Weekday);
   return (time) => {
+    assertTime(time);
     const { day, minutes } = localTime(format, time);
     if (first < end) return minutes >= first && minutes < end && isDay(day);
     return minutes >= first ? isDay(day) : minutes < end && isDay(day - 1);
   };
 }
 
+const timeRule: Rule = {
+  isGood: (time) => Number.isFinite(time instanceof Date ? time.getTime() : time),
+  rule: "milliseconds since 1970, or a Date",
+  isRequired: true,
+};
+const millisecondsRule: Rule = {
+  isGood: (time) => secondsHint(time) === "",
+  rule: "in milliseconds since 1970",
+  hint: secondsHint,
+  Refusal: RangeError,
+};
+
+/** The clocks would show any day of 1970 for seconds, and now for nothing. */
+function assertTime(time: unknown): void {
+  for (const rule of [timeRule, millisecondsRule]) assertValue("tell the trading hours", "time", time, rule);
+}
+
 /** The day of the week (0 is Monday) and the minutes since midnight that a place's clocks show. */
-function localTime(format: Intl.DateTimeFormat, time: number): { day: number; minutes: number } {
+function localTime(format: Intl.DateTimeFormat, time: number | Date): { day: number; minutes: number } {
   const parts = partsOf(format, time);
   const day = weekdays.indexOf(parts["weekday"] as Weekday);
   return { day, minutes: 60 * Number(parts["hour"]) + Number(parts["minute"]) };

@@ -136,6 +136,10 @@ test("several symbols and timeframes from a settings file; --verbose says why th
       assert.is(status, 0, output);
       assert.match(
         output,
+        "its time begins at 2026-01-05 06:00 UTC, with a synthetic candle every 0.02 s.\n",
+      );
+      assert.match(
+        output,
         "Running Mean reversion on BTC-USD, ETH-USD (5m, 15m), with candles from synthetic",
       );
       for (const series of ["BTC-USD 5m", "ETH-USD 5m", "BTC-USD 15m", "ETH-USD 15m"]) {
@@ -173,6 +177,18 @@ test("nothing that is in a file of candles is obeyed by the terminal", async () 
   }
 });
 
+test("an exchange that ccxt has not, or without ccxt any, is told before the bot connects", () =>
+  withStack(async ({ ada, run }) => {
+    const { status, output } = await run("--exchange", "krakn");
+    assert.is(status, 2, output);
+    assert.match(
+      output,
+      /^(The exchange must be one of .* \(did you mean "kraken"\?\)|.* npm install ccxt )/,
+    );
+    assert.not.match(output, /^\s+at /m);
+    assert.equal(ada.inbox, []);
+  }));
+
 test("every mistake in the arguments is named before anything begins", async () => {
   const { status, output } = await runScript([
     script,
@@ -180,11 +196,30 @@ test("every mistake in the arguments is named before anything begins", async () 
     "6-17",
     "--timeframe",
     "1h",
-    "--account",
-    "0",
+    ...[
+      "--account",
+      "0",
+      "--dry-run",
+      "0",
+      "--symbol",
+      "X".repeat(67),
+      "--exchange",
+      "kraken",
+      "--seed",
+      "1",
+    ],
   ]);
   assert.is(status, 2, output);
-  for (const name of ["--hours must be", "--timeframe must be one of 1m", "--account must be"]) {
+  for (
+    const name of [
+      "--hours must be",
+      "--timeframe must be one of 1m",
+      "--account must be",
+      "--dry-run must be",
+      "--symbol must be",
+      "--exchange and --seed exclude each other",
+    ]
+  ) {
     assert.match(output, name);
   }
   assert.not.match(output, /^\s+at /m);

@@ -43,6 +43,40 @@ test("a win, a loss and an open trade, reckoned by hand", async () => {
   ]);
 });
 
+test("a strategy that changes a candle, its signal or the market's steps has made a mistake, and harms nobody", async () => {
+  const all = candlesOf([100, 101, 102, 103]).map((candle) => ({ ...candle, trades: 5 }));
+  const own = structuredClone(all);
+  const seen: number[] = [];
+  type Writable = { -readonly [Name in keyof Candle]: Candle[Name] };
+  const [careless, watching] = [
+    scripted({ 1: long }, { name: "Careless", warmUp: 2 }, (candles, { openSignal, instrument }) => {
+      if (openSignal !== undefined) (openSignal as { stop: number }).stop = 1;
+      if (candles.length > 1) (candles[0] as Writable).close = 1;
+      (instrument as { tickSize: string }).tickSize = "1";
+    }),
+    scripted({}, { name: "Watching", warmUp: 2 }, (candles) => {
+      seen.push(...candles.map(({ close }) => close));
+      assert.ok(candles.every((candle) => "trades" in candle), "fields of the caller's own are lost");
+    }),
+  ];
+  const { mistakes } = await backtest({ strategies: [careless, watching], candles: all });
+  assert.equal(mistakes.map(({ strategy, time }) => [strategy, (time - start) / hour]), [
+    ["Careless", 2],
+    ["Careless", 3],
+    ["Careless", 4],
+  ]);
+  for (const { message } of mistakes) assert.match(message, /read.?only/i);
+  assert.equal(seen, [100, 101, 101, 102, 102, 103]);
+  assert.equal(all, own);
+  (all[0] as Writable).close = 7;
+  assert.is(all[0]?.close, 7, "the caller's own are frozen");
+  const held = scripted({ 1: long }, { warmUp: 1 }, (_, { openSignal }) => {
+    if (openSignal !== undefined) (openSignal as { stop: number }).stop = 1;
+  });
+  const report = await backtest({ strategy: held, candles: own });
+  assert.equal([report.mistakes.length, report.trades[0]?.signal.stop], [2, 90]);
+});
+
 test("costs and slippage are paid at both sides, against the trader", async () => {
   const prices = [100, [100, 121, 100, 120], 100, [100, 101, 79, 80]] as const;
   const [won, sold] = (await reportOf({ 0: long, 2: short }, prices, {

@@ -3,7 +3,8 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { backtest, type BacktestOptions } from "../../lib/live/backtest.ts";
-import type { HistoryRequest } from "../../lib/live/feed.ts";
+import type { CandleFeed, HistoryRequest } from "../../lib/live/feed.ts";
+import { replayFeed } from "../../lib/live/feeds/candle_file.ts";
 import type { Strategy } from "../../lib/live/strategy.ts";
 import { timeframeMs } from "../../lib/live/timeframe.ts";
 import type { Candle } from "../../lib/signals/candle.ts";
@@ -17,6 +18,9 @@ const test = suite("the options of backtest()");
 const hour = 3_600_000;
 const strategy = scripted({});
 const candles = candlesOf([100, 100, 100]);
+
+/** A candle that opens so many hours after the first. */
+const at = (hours: number): Candle => ({ ...candles[0] as Candle, time: start + hours * hour });
 
 /** A hundred candles of any timeframe. */
 const hundred = ({ timeframe }: HistoryRequest): Candle[] =>
@@ -44,7 +48,32 @@ const wrong: readonly [what: string, options: unknown, words: RegExp][] = [
   ["candles and a feed", { strategy, candles, feed, from: start }, /and one of them alone$/],
   ["a feed without from", { strategy, feed }, /"from" is missing: it says when the test begins/],
   ["candles with from", { strategy, candles, from: start }, /"from" and "to" are for a feed/],
-  ["a day that is none", { strategy, feed, from: "2026-13-05" }, /"from" must be a Date, .* "2026-13-05"$/],
+  [
+    "a day that is none",
+    { strategy, feed, from: "2026-13-05" },
+    /"from" must be a Date, .* "2026-13-05": there is no such day$/,
+  ],
+  [
+    "a day that does not exist",
+    { strategy, feed, from: "2026-02-30" },
+    /"from" must be a Date, .* "2026-02-30": there is no such day$/,
+  ],
+  [
+    "a time on such a day",
+    { strategy, file: "x.csv", from: "2026-02-28", to: "2026-02-29T10:00:00+01:00" },
+    /"to" must be a Date, .*: there is no such day$/,
+  ],
+  ["a time with more around it", { strategy, feed, from: "2026-01-05 (Mon) Z" }, /"from" must be a Date/],
+  [
+    "from after to, of a file",
+    { strategy, file: "absent.csv", from: "2026-01-06", to: "2026-01-05" },
+    /"from" must be before "to": it is 2026-01-06T00:00:00.000Z, and "to" is 2026-01-05T00/,
+  ],
+  [
+    "a feed whose time is none",
+    { strategy, feed: { ...feed, now: () => NaN }, from: start },
+    /^Cannot backtest as the feed's now\(\) must be in milliseconds since 1970: current value is NaN$/,
+  ],
   ["a time without its zone", { strategy, feed, from: "2026-01-05T10:00" }, /"from" must be a Date/],
   ["seconds", { strategy, feed, from: start / 1000 }, /"from" must be .* looks like seconds/],
   [
@@ -92,6 +121,21 @@ const wrong: readonly [what: string, options: unknown, words: RegExp][] = [
   [
     "candles of another timeframe",
     { strategy, candles: candlesOf([1, 1], "5m") },
+    /the candles of BTC-USD must be of 1h: they are of 5m$/,
+  ],
+  [
+    "a candle between two others",
+    { strategy, candles: [at(0), at(1), at(1.5), at(2), at(3)] },
+    /candles of 1h must open a multiple of 1h after the one before: at index 2 of BTC-USD it is 2026-01-05T01:30:00.000Z, after 2026-01-05T01:00:00.000Z$/,
+  ],
+  [
+    "a gap that is no multiple of the timeframe",
+    { strategy, candles: [at(0), at(1), at(2.25), at(3.25)] },
+    /at index 2 of BTC-USD it is 2026-01-05T02:15:00.000Z, after 2026-01-05T01:00:00.000Z$/,
+  ],
+  [
+    "candles of a smaller timeframe with gaps",
+    { strategy, candles: [0, 1, 2, 3, 15, 16, 17].map((step) => at(step / 12)) },
     /the candles of BTC-USD must be of 1h: they are of 5m$/,
   ],
   [
@@ -239,8 +283,41 @@ test("a history that ends before from is a clear error", async () => {
   );
   assert.match(
     message,
-    /needs 1 candles \(warmUp\) of BTC-USD 1h to begin, and one in the time that is tried/,
+    /^Cannot backtest as no whole candle of BTC-USD 1h is between 2026-01-13 08:00 and 2026-02-15 16:00: the 100 of Test market are from 2026-01-05 00:00 to 2026-01-09 04:00, in UTC$/,
   );
+});
+
+test("candles on a grid that is not UTC's, and with some left out, are tried", async () => {
+  const shifted = [0, 1, 2, 6, 7].map((hours) => at(hours + 0.5));
+  assert.is((await backtest({ strategy, candles: shifted })).figures.candles, 5);
+});
+
+test("a feed without a history says how the candles of a file are played", async () => {
+  const rows = candles.map(({ time, open, high, low, close, volume }) =>
+    [time, open, high, low, close, volume].join()
+  );
+  const feed = replayFeed({ text: rows.join("\n") });
+  const failure = await failureOf(backtest({ strategy, feed, from: start - hour, to: start + 3 * hour }));
+  assert.instance(failure, RangeError);
+  assert.match(
+    failure.message,
+    /^Cannot backtest as replay of the text.* has no history of BTC-USD 1h: .* by \{ file: "candles.csv" \}/,
+  );
+});
+
+test("where a feed's steps of prices are none, the backtest does without them", async () => {
+  const broken: readonly unknown[] = [
+    () => {
+      throw new Error("no steps");
+    },
+    () => Promise.reject(new Error("no steps")),
+    ...[null, undefined, "0.01", 7].flatMap((found) => [() => found, () => Promise.resolve(found)]),
+  ];
+  for (const instrument of broken) {
+    const market = feedOf(hundred, now, { instrument } as Partial<CandleFeed>);
+    const report = await backtest({ strategy: scripted({ 60: long }), feed: market, from: start });
+    assert.equal([report.figures.signals, report.mistakes], [1, []]);
+  }
 });
 
 test("a file: each timeframe that its candles make, from a day on and up to another", async () => {
@@ -269,6 +346,32 @@ test("a file: each timeframe that its candles make, from a day on and up to anot
       /The timeframe must be one that can be made of the candles of .*, which are of 1h/,
     );
     assert.instance(await failureOf(backtest({ strategy, file: `${file}.none` })), ConfigError);
+    const messages = await Promise.all(
+      [{ from: "2027-01-01" }, { to: "2025-01-01" }, { from: "2025-01-01", to: "2025-02-01" }].map(
+        async (span) => (await failureOf(backtest({ strategy, file, ...span }))).message,
+      ),
+    );
+    const has = "the 96 of candles.csv are from 2026-01-05 00:00 to 2026-01-09 00:00, in UTC";
+    assert.equal(
+      messages,
+      [
+        "after 2027-01-01 00:00",
+        "before 2025-01-01 00:00",
+        "between 2025-01-01 00:00 and 2025-02-01 00:00",
+      ].map((asked) => `Cannot backtest as no whole candle of BTC-USD 1h is ${asked}: ${has}`),
+    );
+    const fewOf = async (options: Partial<BacktestOptions>): Promise<string> => {
+      const slow = scripted({}, { timeframes: ["1h", "1d"], warmUp: 90 });
+      return (await failureOf(backtest({ strategy: slow, file, ...options }))).message;
+    };
+    assert.match(
+      await fewOf({ timeframe: "1d" }),
+      /needs 90 candles \(warmUp\) of BTC-USD 1d to begin: candles.csv has 4, made of 96 of 1h$/,
+    );
+    assert.match(
+      await fewOf({ timeframe: "1h", to: "2026-01-06" }),
+      /of BTC-USD 1h to begin: candles.csv has 24 up to 2026-01-06 00:00$/,
+    );
   } finally {
     await rm(dirname(file), { recursive: true });
   }

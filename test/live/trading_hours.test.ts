@@ -95,4 +95,39 @@ test("what are no hours is refused, with what is wrong", () => {
   ) assert.throws(() => tradingHours(options as unknown as TradingHoursOptions), words);
 });
 
+test("a time is milliseconds or a Date; seconds, nothing and texts are refused", () => {
+  const isOpen = tradingHours({ from: "06:00", to: "17:00" });
+  const six = Date.UTC(2026, 0, 5, 6);
+  assert.equal([isOpen(new Date(six)), isOpen(new Date(six - 1)), isOpen(0), isOpen(6 * 3_600_000)], [
+    true,
+    false,
+    false,
+    true,
+  ]);
+  const wrong: readonly (readonly [time: unknown, kind: typeof Error, words: RegExp])[] = [
+    [
+      six / 1000,
+      RangeError,
+      /"time" must be in milliseconds since 1970: .* looks like seconds: multiply it by 1000$/,
+    ],
+    [new Date(six / 1000), RangeError, /looks like seconds/],
+    [six * 1000, RangeError, /looks like microseconds/],
+    [
+      undefined,
+      TypeError,
+      /^Cannot tell the trading hours as "time" must be milliseconds since 1970, or a Date/,
+    ],
+    [null, TypeError, /current value is null$/],
+    [NaN, TypeError, /current value is NaN$/],
+    [new Date(NaN), TypeError, /current value is Invalid Date$/],
+    ["2026-01-05", TypeError, /current value is "2026-01-05"$/],
+  ];
+  for (const [time, kind, words] of wrong) {
+    assert.throws(
+      () => isOpen(time as number),
+      (error: Error) => error.name === kind.name && words.test(error.message),
+    );
+  }
+});
+
 test.run();

@@ -1,6 +1,6 @@
 /** The options of a backtest, with their defaults and their checks. */
 import type { Candle } from "../../signals/candle.ts";
-import { secondsHint } from "../../util/clock.ts";
+import { secondsHint, toIso } from "../../util/clock.ts";
 import {
   anything,
   assertNames,
@@ -18,6 +18,7 @@ import {
 import type { CandleFeed } from "../feed.ts";
 import type { Series } from "../found.ts";
 import type { SpanRule } from "../outcome.ts";
+import { momentOf, noDayHint } from "../local_time.ts";
 import { assertStrategies } from "../strategy_checks.ts";
 import type { Strategy } from "../strategy.ts";
 import { type Timeframe, timeframes } from "../timeframe.ts";
@@ -94,7 +95,7 @@ const action = "backtest";
 const momentRule: Rule = {
   isGood: (value) => timeOf(value) !== undefined,
   rule: 'a Date, milliseconds, or ISO 8601: a day ("2026-01-05") or with its zone ("…Z")',
-  hint: secondsHint,
+  hint: (value) => secondsHint(value) + noDayHint(value),
 };
 
 /** At 50 percent of the price nothing is left of a trade, long before that nobody trades. */
@@ -183,17 +184,21 @@ function percentOf(name: "costs" | "slippage", options: BacktestOptions): number
 }
 
 function sourceOf({ candles, file, feed, from, to }: BacktestOptions, now: number): CandleSource {
-  if (file !== undefined) return { file, from: timeOf(from) ?? -Infinity, to: timeOf(to) ?? Infinity };
-  if (feed === undefined) return { candles: candles ?? [] };
-  const [begin, end] = [timeOf(from) ?? NaN, timeOf(to) ?? now];
-  if (begin >= Math.min(end, now)) {
-    const limit = end < now ? '"to"' : "now";
-    const [first, last] = [begin, Math.min(end, now)].map((time) => new Date(time).toISOString());
+  if (candles !== undefined) return { candles };
+  // A file has a time of its own, a market has no candles of the future.
+  const newest = feed === undefined ? Infinity : now;
+  const [begin, end] = [timeOf(from) ?? -Infinity, timeOf(to) ?? newest];
+  const last = Math.min(end, newest);
+  if (begin >= last) {
+    const limit = end < newest ? '"to"' : "now";
     throw new RangeError(
-      `Cannot ${action} as "from" must be before ${limit}: it is ${first}, and ${limit} is ${last}`,
+      `Cannot ${action} as "from" must be before ${limit}: it is ${toIso(begin)}, and ${limit} is ${
+        toIso(last)
+      }`,
     );
   }
-  return { feed, from: begin, to: end };
+  if (feed !== undefined) return { feed, from: begin, to: end };
+  return { file: file as string, from: begin, to: end };
 }
 
 /** The series that are tried: of candles the one that they are of, of a file all timeframes, of a feed all that are wanted. */
@@ -235,8 +240,7 @@ function chosen<T extends string>(
 }
 
 function timeOf(value: unknown): number | undefined {
-  const isText = typeof value === "string" && /^\d{4}-\d\d-\d\d($|.*(Z|[+-]\d\d:?\d\d)$)/i.test(value);
-  if (!isText && typeof value !== "number" && !(value instanceof Date)) return undefined;
-  const time = new Date(value).getTime();
-  return Number.isNaN(time) || secondsHint(time) !== "" ? undefined : time;
+  const time = typeof value === "string" ? momentOf(value) : Number(value);
+  const isTime = typeof value === "string" || typeof value === "number" || value instanceof Date;
+  return !isTime || Number.isNaN(time) || secondsHint(time) !== "" ? undefined : time;
 }

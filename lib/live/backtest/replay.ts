@@ -198,7 +198,8 @@ class Replay {
       this.#alerts.push({ ...this.#place, time, message: found.message });
     }
     if (found?.kind !== "signal") return;
-    const { signal } = found;
+    // The strategy gets it again, as its open signal.
+    const signal = Object.freeze(found.signal);
     this.#last = { signal, levels: levelsOf(signal), openedAt: time, isCounted };
     this.#open.push(this.#last);
   }

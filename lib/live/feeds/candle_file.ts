@@ -15,8 +15,9 @@ import {
 } from "../../util/validate.ts";
 import type { CandleFeed, CandleRequest, LiveRequest } from "../feed.ts";
 import { Aggregator, closeTime, sourceOf, type Timeframe, timeframeMs, timeframes } from "../timeframe.ts";
+import { readCandles } from "./candle_lines.ts";
 import { MarketTime } from "./market_time.ts";
-import { type CandleFields, flatCandle, readCandle } from "./read_candle.ts";
+import { flatCandle } from "./read_candle.ts";
 
 /** Which candles are replayed, and how fast. */
 export interface ReplayFeedOptions {
@@ -46,11 +47,9 @@ const rules: Rules<ReplayFeedOptions> = {
   clock: clockRule,
 };
 
-const fields = ["time", "open", "high", "low", "close", "volume"] as const;
-
 /**
- * Replays candles from CSV (`time,open,high,low,close,volume`, with or without that first line) or JSON lines
- * (`{"time": 1767571200000, "open": 59800.1, ...}`). `time` is the candle's opening, in milliseconds since 1970 or as ISO
+ * Replays candles from CSV (`time,open,high,low,close,volume`, or in the order of a first line that names them) or JSON
+ * lines (`{"time": 1767571200000, "open": 59800.1, ...}`). `time` is the candle's opening, in milliseconds since 1970 or as ISO
  * 8601 with a zone. The whole file is checked at once. There is no history: every candle is a live one, and fresh, as the
  * feed's time is the close of the newest candle that it has given. Larger timeframes are made of the file's candles; where
  * the file has none, the price stays.
@@ -88,14 +87,22 @@ export function replayFeed(options: ReplayFeedOptions): CandleFeed {
   };
 }
 
+/** Candles, and of how many of the file's they are made. */
+export interface FileCandles {
+  readonly candles: readonly Candle[];
+  readonly own: Timeframe;
+  readonly count: number;
+}
+
 /**
  * All candles of a file in a timeframe that can be made of them.
  * @throws {ConfigError} If the file cannot be read, a line is no candle, or the timeframe cannot be made.
  */
-export function candlesOfFile(file: string, timeframe: Timeframe): Candle[] {
+export function candlesOfFile(file: string, timeframe: Timeframe): FileCandles {
   const { candles, own } = readCandles(read(file), file);
   assertTimeframe(timeframe, own, file);
-  return [...candlesOf(candles, own, { timeframe, after: -Infinity })];
+  const made = [...candlesOf(candles, own, { timeframe, after: -Infinity })];
+  return { candles: made, own, count: candles.length };
 }
 
 /** The candles of a timeframe that open after the one that is known. */
@@ -142,98 +149,10 @@ function assertTimeframe(timeframe: Timeframe, own: Timeframe, source: string): 
   );
 }
 
-// The file.
-
-interface Line {
-  readonly candle: Candle;
-  /** Counted from 1. */
-  readonly number: number;
-}
-
-/** @param timeframe Default: found from the candles' times. */
-function readCandles(
-  text: string,
-  source: string,
-  timeframe?: Timeframe,
-): { readonly candles: readonly Candle[]; readonly own: Timeframe } {
-  const lines = parse(text, source);
-  const own = timeframe ?? foundTimeframe(lines, source);
-  assertTimes(lines, own, source);
-  return { candles: lines.map(({ candle }) => candle), own };
-}
-
 function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
     throw new ConfigError(`Cannot replay ${file}: ${(cause as Error).message}`, { cause });
   }
-}
-
-function parse(text: string, source: string): Line[] {
-  const lines: Line[] = [];
-  for (const [index, line] of text.replace(/^\uFEFF/, "").split(/\r?\n/).entries()) {
-    if (line.trim() === "" || (index === 0 && isHeader(line))) continue;
-    try {
-      const candle = laterThan(lines.at(-1)?.candle, readCandle(toRow(line), "1m"));
-      lines.push({ candle, number: index + 1 });
-    } catch (cause) {
-      throw new ConfigError(`${source}, line ${index + 1}: ${(cause as Error).message}`, { cause });
-    }
-  }
-  if (lines.length === 0) throw new ConfigError(`Cannot replay ${source}: it holds no candle.`);
-  return lines;
-}
-
-function isHeader(line: string): boolean {
-  return line.toLowerCase().split(",").map((name) => name.trim()).join() === fields.join();
-}
-
-function toRow(line: string): CandleFields {
-  if (!line.trimStart().startsWith("{")) return csvRow(line);
-  try {
-    return JSON.parse(line) as CandleFields;
-  } catch (cause) {
-    throw new SyntaxError(`this is no JSON: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function csvRow(line: string): CandleFields {
-  const cells = line.split(",").map((cell) => cell.trim());
-  if (cells.length !== fields.length) {
-    throw new SyntaxError(
-      `a candle has ${fields.length} values (${fields.join()}), here are ${cells.length}`,
-    );
-  }
-  return Object.fromEntries(fields.map((field, index) => [field, cells[index]]));
-}
-
-function laterThan(before: Candle | undefined, candle: Candle): Candle {
-  if (before === undefined || candle.time > before.time) return candle;
-  throw new RangeError('"time" must be later than in the line before');
-}
-
-/** The longest that all openings are multiples of, and that is not longer than the shortest time between two. */
-function foundTimeframe(lines: readonly Line[], source: string): Timeframe {
-  const times = lines.map(({ candle }) => candle.time);
-  const shortestMs = times.slice(1).reduce(
-    (least, time, index) => Math.min(least, time - (times[index] ?? NaN)),
-    Infinity,
-  );
-  const found = timeframes.filter((each) =>
-    timeframeMs(each) <= shortestMs && times.every((time) => time % timeframeMs(each) === 0)
-  ).at(-1);
-  if (found !== undefined && lines.length > 1) return found;
-  throw new ConfigError(
-    `Cannot replay ${source}: its timeframe is not known from one candle, set it: { timeframe: "5m" }.`,
-  );
-}
-
-function assertTimes(lines: readonly Line[], timeframe: Timeframe, source: string): void {
-  const wrong = lines.find(({ candle }) => candle.time % timeframeMs(timeframe) !== 0);
-  if (wrong === undefined) return;
-  throw new ConfigError(
-    `${source}, line ${wrong.number}: "time" must be the opening of a candle of ${timeframe}: current value is ` +
-      `${wrong.candle.time}`,
-  );
 }

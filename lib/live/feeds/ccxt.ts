@@ -30,11 +30,14 @@ const rules: Rules<CcxtFeedOptions> = {
  * of it, such as `"kraken"`, and a symbol is ccxt's, such as `"BTC/USD"`. Timeframes that the exchange does not have are made
  * of smaller ones. Requests keep to the limit that ccxt knows of the exchange.
  *
- * The package and the exchange are loaded with the first request, so that a feed is made as every other; a mistake in the
- * exchange's id is a `ConfigError` of that request.
+ * The package is loaded with the first request, so that a feed is made as every other; without it, or with a mistake in the
+ * exchange's id, that request is a `ConfigError`. `load()` loads it before, and asks nothing of the exchange.
  * @throws {ConfigError} If an option is unknown or malformed.
  */
-export function ccxtFeed(exchange: string, options: CcxtFeedOptions = {}): CandleFeed {
+export function ccxtFeed(
+  exchange: string,
+  options: CcxtFeedOptions = {},
+): CandleFeed & { load(): Promise<void> } {
   if (typeof exchange !== "string" || exchange === "") {
     throw new ConfigError(
       `The exchange must be an id of ccxt such as "kraken": current value is ${shown(exchange)}.`,
@@ -42,5 +45,18 @@ export function ccxtFeed(exchange: string, options: CcxtFeedOptions = {}): Candl
   }
   assertOptions("use ccxt", options, { rules, Refusal: ConfigError });
   const { clock = systemClock, load } = options;
-  return new PolledFeed(new CcxtMarket({ id: exchange, clock, load }));
+  return new CcxtFeed(new CcxtMarket({ id: exchange, clock, load }));
+}
+
+class CcxtFeed extends PolledFeed {
+  readonly #ccxt: CcxtMarket;
+
+  constructor(market: CcxtMarket) {
+    super(market);
+    this.#ccxt = market;
+  }
+
+  load(): Promise<void> {
+    return this.#ccxt.load();
+  }
 }

@@ -59,6 +59,11 @@ export class CcxtMarket implements Market {
     return this.clock.now() + this.#time.aheadMs;
   }
 
+  /** Loads the package, and makes the exchange, of which nothing is asked. @throws {ConfigError} If there is none of them. */
+  async load(): Promise<void> {
+    await this.#exchange.get();
+  }
+
   async open(signal: AbortSignal): Promise<MarketFacts> {
     signal.throwIfAborted();
     const exchange = await abortable(this.#exchange.get(), signal);

@@ -2,6 +2,7 @@
 import type { Candle } from "../../signals/candle.ts";
 import { secondsHint } from "../../util/clock.ts";
 import { shown } from "../../util/validate.ts";
+import { momentOf, noDayHint } from "../local_time.ts";
 import { type Timeframe, timeframeMs } from "../timeframe.ts";
 
 /** The fields of a candle, not yet checked: numbers, or texts of numbers; `time` may be ISO 8601 with a zone. */
@@ -25,25 +26,30 @@ function price(row: CandleFields, name: string): number {
   throw new RangeError(`"${name}" must be above 0: current value is ${value}`);
 }
 
+/** JavaScript reads a number into an empty text, too, and into `0x62`. */
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 function number(row: CandleFields, name: string): number {
   const value = row[name];
-  // Number("") is 0, but an empty field is not a price.
-  const parsed = typeof value === "string" && value !== "" ? Number(value) : value;
+  const parsed = typeof value === "string" && decimal.test(value) ? Number(value) : value;
   if (typeof parsed === "number" && Number.isFinite(parsed)) return parsed;
-  throw new TypeError(`"${name}" must be a number: current value is ${shown(value)}`);
+  throw new TypeError(`"${name}" must be a number such as 59800.1: current value is ${shown(value)}`);
 }
 
-/** A time without a zone would be another one on another machine. */
-const zonedTime = /^\d{4}-\d\d-\d\d[T ].*(Z|[+-]\d\d:?\d\d)$/i;
-
 function opening(value: unknown, timeframe: Timeframe): number {
-  const isIso = typeof value === "string" && zonedTime.test(value);
-  const time = isIso ? Date.parse(value) : number({ time: value }, "time");
+  const time = typeof value === "string" ? timeIn(value) : Number(value ?? NaN);
   const isInMs = Number.isInteger(time) && secondsHint(time) === "" && time > 0;
   if (isInMs && time % timeframeMs(timeframe) === 0) return time;
   const rule =
     `the opening of a candle of ${timeframe}, in milliseconds since 1970 or as 2026-01-05T06:00:00Z`;
-  throw new RangeError(`"time" must be ${rule}: current value is ${shown(value)}${secondsHint(time)}`);
+  const hint = secondsHint(time) + noDayHint(value);
+  throw new RangeError(`"time" must be ${rule}: current value is ${shown(value)}${hint}`);
+}
+
+/** A time without a zone would be another one on another machine, and a day alone may be anybody's. */
+function timeIn(text: string): number {
+  if (decimal.test(text)) return Number(text);
+  return /[T ]/i.test(text) ? momentOf(text) ?? NaN : NaN;
 }
 
 /** The candle of an interval without trades: the price stays, so that indicators keep their spacing. */

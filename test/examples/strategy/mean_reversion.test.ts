@@ -11,6 +11,7 @@ import {
   type StrategySignal,
   syntheticFeed,
   timeframeMs,
+  tradingHours,
 } from "../../../lib/live/mod.ts";
 import { validateSignal } from "../../../lib/signals/signal.ts";
 import type { Candle, TradingSignal } from "../../../mod.ts";
@@ -29,8 +30,10 @@ interface Found extends StrategySignal {
 
 interface Play {
   readonly signals: readonly Found[];
-  /** What was explained at each other candle. */
+  /** What was explained. */
   readonly reasons: readonly string[];
+  /** When candles closed at which nothing was found or explained. */
+  readonly silent: readonly number[];
 }
 
 /** Plays the strategy as it runs live, from the first candle on for which its bands are known. */
@@ -41,13 +44,14 @@ function play(
 ): Play {
   const settings = { ...defaults, ...changes };
   const { onCandle, warmUp } = meanReversion(settings);
-  const [signals, reasons] = [[] as Found[], [] as string[]];
+  const [signals, reasons, silent] = [[] as Found[], [] as string[], [] as number[]];
   let open: Found | undefined;
   for (let end = settings.bollingerPeriod + 1; end <= candles.length; end++) {
     const window = candles.slice(Math.max(0, end - warmUp), end);
     const candle = window.at(-1) as Candle;
     if (open && exitOf({ ...open, symbol: "X" }, candle)) open = undefined;
     const time = closeTime(candle, "5m");
+    const said = reasons.length;
     const found = onCandle(window, {
       ...{
         symbol: "X",
@@ -60,10 +64,13 @@ function play(
       openSignal: open as TradingSignal | undefined,
       explain: (text) => void reasons.push(text),
     });
-    if (typeof found !== "object" || found === null || !("entry" in found)) continue;
+    if (typeof found !== "object" || found === null || !("entry" in found)) {
+      if (reasons.length === said) silent.push(time);
+      continue;
+    }
     signals.push(open = { ...found, time: new Date(time) });
   }
-  return { signals, reasons };
+  return { signals, reasons, silent };
 }
 
 const find = (...args: Parameters<typeof play>): readonly Found[] => play(...args).signals;
@@ -89,6 +96,7 @@ function dip(index: number, { fall = 97, back = 98.9 } = {}): Candle[] {
   return candlesFrom([...quiet, fall, back]);
 }
 
+const isOpen = tradingHours(defaults.hours);
 const candidate = { rewardRisk: 0.1 };
 
 function mean(values: readonly number[]): number {
@@ -205,13 +213,17 @@ test("mirrored prices give mirrored signals", async () => {
   assert.ok(seen > 10, `${seen} signals compared`);
 });
 
-test("signals are valid, in hours, and one trade at a time; every other candle says why there is none", async () => {
+test("signals are valid, in hours, and one trade at a time; each other candle in hours says why there is none", async () => {
   let seen = 0;
   await fc.assert(
     fc.asyncProperty(seeds, async (seed) => {
       const candles = await synthetic(seed, 2 * day);
-      const { signals, reasons } = play(candles);
-      assert.is(signals.length + reasons.length, candles.length - defaults.bollingerPeriod);
+      const { signals, reasons, silent } = play(candles);
+      // 01:45 to 05:55, and 17:05 to 05:55 and to midnight: the candle at 17:00 says that the hours are over.
+      assert.is(silent.length, 51 + 155 + 84);
+      assert.ok(silent.every((time) => !isOpen(time)), "a candle in the hours says nothing");
+      const told = (text: string): number => reasons.filter((reason) => reason === text).length;
+      assert.equal([told("its hours begin"), told("its hours are over")], [2, 2]);
       seen += signals.length;
       for (const [index, found] of signals.entries()) {
         validateSignal({ ...found, symbol: "X" });

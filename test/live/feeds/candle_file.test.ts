@@ -182,6 +182,31 @@ const mistakes: Readonly<Record<string, [text: string, line: number, message: Re
   "a word": [`${good}\n\n${next},10,12,9,x,5`, 3, /"close" must be a number.*"x"/],
   "an empty value": [`${midnight},10,12,9,,5`, 1, /"close" must be a number/],
   "infinity": [`${midnight},10,Infinity,9,11,5`, 1, /"high" must be a number/],
+  "a number of another base": [`${midnight},0x62,112,9,100,5`, 1, /"open" must be a number.*"0x62"/],
+  "digits in groups": [`${midnight},10,12,9,11,1_000`, 1, /"volume" must be a number.*"1_000"/],
+  "a number in quotes": [`${midnight},10,"12",9,11,5`, 1, /"high" must be a number such as 59800\.1/],
+  "a time of another base": [`0x${midnight.toString(16)},10,12,9,11,5`, 1, /"time" must be the opening/],
+  "a day that does not exist": ["2026-02-30T00:00:00Z,10,12,9,11,5", 1, /"time" must be .*no such day$/],
+  "a time with more around it": ["2026-01-05 (Mon) Z,10,12,9,11,5", 1, /"time" must be the opening/],
+  "semicolons": [`${midnight};10;12;9;11;5`, 1, /6 values .* with commas between, here are 1$/],
+  "a header with other names": [
+    `timestamp,o,h,l,c,v\n${good}`,
+    1,
+    /columns time,open,high,low,close,volume, in any order, .* it is "timestamp,o,h,l,c,v"$/,
+  ],
+  "a header with names of another program": [
+    `Date,Open,High,Low,Close,Volume\n${good}`,
+    1,
+    /it is "Date,Open,High,Low,Close,Volume"$/,
+  ],
+  "a header with more columns": [
+    `time,open,high,low,close,volume,"ema 20"\n${good},1`,
+    1,
+    /must name the columns .*volume,\\"ema 20\\""$/,
+  ],
+  "a header with semicolons": [`time;open;high;low;close;volume\n${good}`, 1, /it is "time;open;/],
+  "a header with a column twice": [`time,open,high,low,close,close\n${good}`, 1, /must name the columns/],
+  "a second header": [`${good}\ntime,open,high,low,close,volume`, 2, /"open" must be a number/],
   "a negative price": [`${midnight},10,12,-9,11,5`, 1, /"low" must be above 0/],
   "a negative volume": [`${midnight},10,12,9,11,-5`, 1, /"volume" must be 0 or more/],
   "high below close": [`${midnight},10,10.5,9,11,5`, 1, /"high" must be the highest/],
@@ -206,6 +231,85 @@ for (const [name, [text, line, message]] of Object.entries(mistakes)) {
     assert.not.match(error.message, /\n/);
   });
 }
+
+test("a header's order is heeded; spaces, signs and exponents are of a number", async () => {
+  const all = candles(3);
+  const rows = all.map(({ time, open, high, low, close, volume }) =>
+    [volume, close, low, high, open, time].join(" , ")
+  );
+  const text = ["Volume, Close, Low, High, Open, Time", ...rows].join("\n");
+  assert.equal(await take(replayFeed({ text: `\n${text}` })), all);
+  const written = `+1.7675712e12,100.,1.03e2,+98,101,.5e2\n${csv(all.slice(1))}`;
+  assert.equal(await take(replayFeed({ text: written })), all);
+});
+
+/** Lines of candles, the first at an index, as many as are asked for. */
+const block = (first: number, count: number, lengthMs: number): string =>
+  csv(
+    Array.from(
+      { length: count },
+      (_, index) => ({ ...candleOf(0), ...{ time: midnight + (first + index) * lengthMs } }),
+    ),
+  );
+const minute = 60_000;
+const year = 365 * 24 * 60;
+
+const strays: Readonly<Record<string, [text: string, line: number, message: RegExp]>> = {
+  "a year earlier": [
+    `${block(-year, 1, minute)}\n${block(0, 2000, minute)}`,
+    2,
+    /^candles.csv, line 2: "time" is 2026-01-05T00:00:00.000Z, 365 days after line 1 \(2025-01-05T00:00:00.000Z\): 525599 candles of 1m are missing/,
+  ],
+  "a year later": [`${block(0, 2000, minute)}\n${block(year, 1, minute)}`, 2001, /363 days after line 2000 /],
+  "between two parts": [
+    [block(0, 2000, minute), block(year, 1, minute), block(2 * year, 2000, minute)].join("\n"),
+    2001,
+    /days after line 2000 /,
+  ],
+  "a few days in the wrong decade": [
+    `${block(-3650, 5, 1440 * minute)}\n${block(0, 300, 1440 * minute)}`,
+    6,
+    /are missing between them\. Correct or remove the wrong line/,
+  ],
+};
+for (const [what, [text, line, message]] of Object.entries(strays)) {
+  test(`a gap that is a mistake is named by its lines: ${what}`, () => {
+    const error = errorOf(() => fromFile(text));
+    assert.instance(error, ConfigError);
+    assert.match(error.message.replace(/^.*candles\.csv/, "candles.csv"), message);
+    assert.match(error.message, `, line ${line}: `);
+  });
+}
+
+test("weekends, holidays, outages and halts are filled, with the last price", async () => {
+  const day = 1440;
+  const gaps: readonly (readonly [first: number, count: number, lengthMs: number])[][] = [
+    // Two sessions around a long weekend, and a few minutes around five weeks.
+    [[0, 390, minute], [5 * day, 390, minute]],
+    [[0, 3, minute], [35 * day, 3, minute]],
+    // A halt of two months between two weeks of minutes; of a year between two years of days.
+    [[0, 14 * day, minute], [74 * day, 14 * day, minute]],
+    [[0, 500, day * minute], [865, 500, day * minute]],
+  ];
+  for (
+    const [one, other] of gaps as [(readonly [number, number, number]), (readonly [number, number, number])][]
+  ) {
+    const feed = replayFeed({ text: `${block(...one)}\n${block(...other)}` });
+    const timeframe = one[2] === minute ? "1m" : "1d";
+    assert.is((await take(feed, { timeframe })).length, other[0] + other[1]);
+  }
+});
+
+test("one line between the others makes no smaller timeframe of a file", () => {
+  const all = candles(40);
+  const stray = { ...candleOf(0), time: midnight + 10 * fiveMs + 180_000 };
+  const text = csv([...all.slice(0, 11), stray, ...all.slice(11)]);
+  assert.match(
+    errorOf(() => replayFeed({ text })).message,
+    /^the text, line 12: "time" is 2026-01-05T00:53:00.000Z, where no candle of 5m opens, which the others are/,
+  );
+  replayFeed({ text, timeframe: "1m" });
+});
 
 test("a candle that is not of the given timeframe is named by its line", () => {
   const text = csv(candles(5));

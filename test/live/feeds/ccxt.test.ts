@@ -250,6 +250,25 @@ test("mistakes in the configuration are told in one line each", async () => {
   assert.throws(() => ccxtFeed("kraken", { loader: 1 } as object), /did you mean load\?/);
 });
 
+test("load() tells whether there is such an exchange, and asks nothing of it", async () => {
+  const { ccxt, clock } = scene();
+  const load = (): Promise<object> => Promise.resolve(ccxt.module);
+  const failureOf = (id: string, options: object = { load }): Promise<Error | undefined> =>
+    ccxtFeed(id, { clock, ...options }).load().then(() => undefined, (error) => error);
+  assert.is(await failureOf("kraken"), undefined);
+  assert.equal([ccxt.made.length, ccxt.calls], [1, []]);
+  for (
+    const [failure, words] of [
+      [await failureOf("krakn"), /"krakn" \(did you mean "kraken"\?\)/],
+      [await failureOf("paymium"), /paymium has no candles in ccxt/],
+      [await failureOf("kraken", { load: () => Promise.reject(new Error("absent")) }), /npm install ccxt/],
+    ] as const
+  ) {
+    assert.instance(failure, ConfigError);
+    assert.match(failure?.message ?? "", words);
+  }
+});
+
 test("a timeframe that cannot be made of those that there are is refused", async () => {
   const { feed } = scene({ timeframes: { "5m": 5, "15m": 15 } });
   const request = { symbol: "BTC/USD", timeframe: "3m", count: 5, signal } as const;
