@@ -101,7 +101,8 @@ export class Replies {
     const { chatId, intent } = parsed;
     const to = addresseeOf(parsed);
     if (intent === "stranger") return this.#send(to, this.#once(chatId, "stranger"));
-    if (result === undefined) return this.#send(to, ["administratorsUnknown"]);
+    // Who is not told so takes the command for heard.
+    if (result === undefined) return this.#send(to, ["administratorsUnknown"], { kind: "confirmation" });
     // A chat that has sent a /stop meanwhile gets no greeting any more.
     const isWanted = (): boolean => intent !== "nothing" || this.#options.registry.isSubscribed(chatId);
     const holdMs = holdMsOf(intent, result);
@@ -210,7 +211,10 @@ export class ReplySender {
   readonly #options: ReplySenderOptions;
   readonly #now: () => number;
   /** When a reply to a chat was last dropped, as it got no permit in time. */
-  readonly #droppedAt = new BoundedMap<number, number>(chatsAtMost);
+  readonly #droppedAt: Readonly<Record<ReplyKind, BoundedMap<number, number>>> = {
+    confirmation: new BoundedMap(chatsAtMost),
+    other: new BoundedMap(chatsAtMost),
+  };
   /** The rate limiter keeps the order of requests, but a reply may read the chat, or be held, before its request. */
   readonly #inOrder = createKeyedMutex();
   readonly #budgets: Readonly<Record<ReplyKind, TokenBuckets>>;
@@ -281,15 +285,16 @@ export class ReplySender {
 
   async #sendOne(api: Api, to: Addressee, reply: Reply, kind: ReplyKind, queuedAt: number): Promise<void> {
     const at = this.#options.clock.now();
-    // The replies behind a dropped one have waited as long.
-    if (queuedAt <= (this.#droppedAt.get(to.chatId) ?? -Infinity)) {
+    // The replies behind a dropped one have waited as long; but a confirmation waits for longer.
+    const kinds = kind === "other" ? ["confirmation", "other"] as const : [kind];
+    if (kinds.some((each) => queuedAt <= (this.#droppedAt[each].get(to.chatId) ?? -Infinity))) {
       return this.#drop(to.chatId, 1, new PermitTimeoutError().message);
     }
     try {
       await this.#request(api, to, reply, kind);
     } catch (error) {
       if (this.#isClosed) return;
-      const again = this.#onFailure(error as Error, to, at);
+      const again = this.#onFailure(error as Error, to, kind, at);
       if (again !== undefined) await this.#sendOne(api, again, reply, kind, queuedAt);
     }
   }
@@ -308,12 +313,12 @@ export class ReplySender {
   }
 
   /** Where the reply is to be sent instead. A reply that fails is no reason to handle the update again. */
-  #onFailure(error: Error, to: Addressee, at: number): Addressee | undefined {
+  #onFailure(error: Error, to: Addressee, kind: ReplyKind, at: number): Addressee | undefined {
     const { warn, onGone } = this.#options;
     const { chatId } = to;
     const outcome = outcomeOf(error);
     const isLate = error instanceof PermitTimeoutError;
-    if (isLate) this.#droppedAt.set(chatId, this.#now());
+    if (isLate) this.#droppedAt[kind].set(chatId, this.#now());
     if (isLate || outcome.kind === "rateLimited") this.#drop(chatId, 1, error.message);
     else if (outcome.kind === "gone") {
       onGone(chatId, { kind: "removed", reason: outcome.reason, at })

@@ -890,7 +890,7 @@ moves("a crash between the halves of a move is made good by the next telling", a
 
 moves.run();
 
-const again = suite("bot: what comes twice");
+const again = suite("bot: what comes twice, and what is not heard");
 
 again("an update that is delivered twice counts once, to one bot", async () => {
   await withBot(async ({ bot, server, settled, item }) => {
@@ -1000,6 +1000,25 @@ again("a bot that only broadcasts sees whom another one has registered since", a
     assert.equal(said(ada).at(-1), "signal");
     assert.is((await bot.getStatistics()).activeChats, 1);
   });
+});
+
+again("that a command is not heard is told before other replies", async () => {
+  await withBot(async ({ server, settled }) => {
+    const boss = server.user();
+    const group = server.group({ title: "Desk", administrators: [boss] });
+    const fault = server.fault({
+      ...{ method: "getChatAdministrators", times: Infinity },
+      answer: { error_code: 400, description: "Bad Request: CHANNEL_PRIVATE" },
+    });
+    const people = Array.from({ length: 150 }, () => server.user());
+    for (const person of people) person.say("/help");
+    group.say(boss, "/start");
+    await settled();
+    fault.clear();
+    const unanswered = people.filter((person) => person.inbox.length === 0);
+    assert.ok(unanswered.length > 0, "nobody had to wait for too long");
+    assert.equal(said(group), [replies.again]);
+  }, { bot: { messagesPerSecond: 10 } });
 });
 
 again.run();

@@ -40,6 +40,14 @@ test("a reply whose turn does not come within ten seconds is dropped, counted an
   assert.is(repliesTo(telegram, 1).length, 2);
 });
 
+test("a confirmation is not dropped with a reply before it that waits for less", async () => {
+  const telegram = new VirtualTelegram({ messagesPerSecond: 10 });
+  for (let chatId = 1; chatId <= 300; chatId++) telegram.help(chatId);
+  telegram.stop(300);
+  await telegram.clock.drain();
+  assert.equal(repliesTo(telegram, 300), ["You are unsubscribed."]);
+});
+
 test("what has left in time is not dropped, however long its answer takes", async () => {
   const telegram = new VirtualTelegram({ latencyMs: 30_000 });
   telegram.help(1);

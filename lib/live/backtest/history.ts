@@ -1,6 +1,6 @@
 /** The candles that a backtest plays: where they come from, and what is refused of them. */
 import { basename } from "node:path";
-import { type Candle, validateCandles } from "../../signals/candle.ts";
+import { type Candle, frozenCandle, validateCandles } from "../../signals/candle.ts";
 import { minuteOf, toIso } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import { ConfigError } from "../../util/validate.ts";
@@ -43,7 +43,7 @@ export async function historyOf(
   const found = await candlesOf(series, strategies, { source, signal }, now);
   const { all, owner, madeOf = "" } = found;
   const { from, to } = spanOf(source);
-  const candles = all.filter((candle) => closeTime(candle, series.timeframe) <= to).map(frozen);
+  const candles = all.filter((candle) => closeTime(candle, series.timeframe) <= to).map(frozenCandle);
   const first = candles.findIndex(({ time }) => time >= from);
   if (first < 0 && all.length > 0) throw outside(series, found, { from, to });
   const count = owner === undefined ? `here are ${candles.length}` : `${owner} has ${candles.length}`;
@@ -107,13 +107,6 @@ async function readHistory(
   );
 }
 
-/** A spread costs more than all else here, and is of use only where a candle has fields of its own. */
-function frozen(candle: Candle): Candle {
-  const { time, open, high, low, close, volume } = candle;
-  const plain = { time, open, high, low, close, volume };
-  return Object.freeze(Object.keys(candle).length === 6 ? plain : { ...candle, ...plain });
-}
-
 function outside(
   { symbol, timeframe }: Series,
   { all, owner = "" }: Found,
@@ -132,14 +125,20 @@ function outside(
   );
 }
 
+/** Daylight saving moves candles that open by a place's clocks, such as days. */
+const daylightMs = 3_600_000;
+
 /** Candles of another timeframe would end each trade at the wrong time, and so would one between two others. */
 function assertTimeframe(candles: readonly Candle[], { symbol, timeframe }: Series): void {
   const lengthMs = timeframeMs(timeframe);
+  const playMs = lengthMs > daylightMs ? daylightMs : 0;
+  const isMultiple = (gap: number): boolean =>
+    gap >= lengthMs - playMs && Math.abs(gap - Math.round(gap / lengthMs) * lengthMs) <= playMs;
   const gaps = candles.slice(1).map(({ time }, index) => time - (candles[index] as Candle).time);
   const shortest = gaps.reduce((least, gap) => Math.min(least, gap), Infinity);
-  const wrong = gaps.findIndex((gap) => gap % lengthMs !== 0);
-  if (wrong < 0 && shortest === lengthMs) return;
-  const fitting = gaps.filter((gap) => gap % lengthMs === 0).length;
+  const wrong = gaps.findIndex((gap) => !isMultiple(gap));
+  if (wrong < 0 && Math.abs(shortest - lengthMs) <= playMs) return;
+  const fitting = gaps.filter(isMultiple).length;
   if (wrong >= 0 && 2 * fitting >= gaps.length) {
     const [before, candle] = candles.slice(wrong, wrong + 2) as [Candle, Candle];
     throw new RangeError(
