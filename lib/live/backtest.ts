@@ -7,6 +7,7 @@ import { replay, type Replayed } from "./backtest/replay.ts";
 import { BacktestReport } from "./backtest/report.ts";
 import type { CandleFeed, Instrument } from "./feed.ts";
 import type { Series } from "./found.ts";
+import { readInstrument } from "./instrument.ts";
 import type { Strategy } from "./strategy.ts";
 
 export type { BacktestFigures, EquityPoint, StrategyFigures } from "./backtest/figures.ts";
@@ -63,9 +64,7 @@ function timeOf(feed: CandleFeed | undefined): number {
 async function instrumentOf({ symbol }: Series, { source, signal }: ResolvedBacktest): Promise<Instrument> {
   if (!("feed" in source)) return {};
   try {
-    const { tickSize, sizeStep, currency }: Instrument = await source.feed.instrument?.({ symbol, signal }) ??
-      {};
-    return Object.freeze({ tickSize, sizeStep, currency });
+    return readInstrument(await source.feed.instrument?.({ symbol, signal })).instrument;
   } catch {
     return {};
   }

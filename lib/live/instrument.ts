@@ -1,6 +1,7 @@
 /** Prices and amounts in an instrument's steps, and the size of a position by its risk. */
-
-import { assertOptions, numberRule, type Rule, type Rules } from "../util/validate.ts";
+import { attempt } from "../util/async.ts";
+import { assertOptions, numberRule, type Rule, type Rules, shown } from "../util/validate.ts";
+import type { Instrument } from "./feed.ts";
 
 /** What a position's size is computed from. */
 export interface PositionSizeOptions {
@@ -38,11 +39,15 @@ export function positionSize(options: PositionSizeOptions): Position | undefined
   const { account, riskPercent, entry, stop, sizeStep } = options;
   const lossPerUnit = Math.abs(entry - stop);
   const affordable = (account * riskPercent) / 100 / lossPerUnit;
+  if (!Number.isFinite(affordable)) return undefined;
+  let step = Number(sizeStep);
+  // So many small steps cannot be counted; ten of them are a step, too.
+  while (affordable / step > Number.MAX_SAFE_INTEGER) step *= 10;
   // 1e-9 makes up for binary fractions: 0.3 / 0.1 is below 3.
-  const steps = Math.floor(affordable / Number(sizeStep) + 1e-9);
-  const size = steps * Number(sizeStep);
+  const steps = Math.floor(affordable / step + 1e-9);
+  const size = steps * step;
   const risk = (size * lossPerUnit).toFixed(2);
-  if (!Number.isSafeInteger(steps) || size <= 0 || Number(risk) <= 0) return undefined;
+  if (size <= 0 || size >= mostSize || Number(risk) <= 0) return undefined;
   return { size: size.toFixed(decimalsOf(sizeStep)), risk };
 }
 
@@ -56,6 +61,9 @@ export function toTick(price: number, tickSize: string): string {
   assertOptions("round the price", { price, tickSize }, { rules: tickRules, Refusal: RangeError });
   return (Math.round(price / Number(tickSize)) * Number(tickSize)).toFixed(decimalsOf(tickSize));
 }
+
+/** Larger numbers have no plain digits. */
+const mostSize = 1e21;
 
 const stepRule: Rule = {
   isGood: (value) => typeof value === "string" && /^(?=.*[1-9])\d+(\.\d+)?$/.test(value),
@@ -85,12 +93,35 @@ const mostDecimals = 18;
 
 /** A step in plain digits, of a number or a text such as `1e-8`; `undefined` where it is no step. */
 export function stepText(step: unknown): string | undefined {
+  if (typeof step !== "string" && typeof step !== "number") return undefined;
   const number = Number(step);
-  if (step === null || step === "" || !(number >= 1e-12) || !Number.isFinite(number)) return undefined;
+  if (!(number >= 1e-12) || !Number.isFinite(number)) return undefined;
   // Fifteen digits are exact.
   const decimals = Math.min(mostDecimals, Math.max(0, 14 - Math.floor(Math.log10(number))));
   const digits = number.toFixed(decimals);
   return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
+}
+
+/** What is known of an instrument by a feed's answer, and what in the answer is none. Anything may come from a feed. */
+export function readInstrument(
+  answer: unknown,
+): { readonly instrument: Instrument; readonly mistakes: readonly string[] } {
+  const mistakes: string[] = [];
+  const read = (name: keyof Instrument, as: (value: unknown) => string | undefined, rule: string) => {
+    const value: unknown = attempt(() => (answer as Instrument | null | undefined)?.[name], undefined);
+    const text = attempt(() => as(value), undefined);
+    if (text === undefined && value !== undefined && value !== null) {
+      mistakes.push(`"${name}" must be ${rule}: current value is ${shown(value)}`);
+    }
+    return text === undefined ? {} : { [name]: text };
+  };
+  const step = 'a step such as "0.01"';
+  const instrument = Object.freeze({
+    ...read("tickSize", stepText, step),
+    ...read("sizeStep", stepText, step),
+    ...read("currency", currencyText, 'a code such as "USD"'),
+  });
+  return { instrument, mistakes };
 }
 
 /** A currency's code as a market has it; `undefined` where it is none. */

@@ -1,12 +1,13 @@
 /** The candles of one series: its history, then each as it closes, and again after a feed has failed. */
 import { type Candle, frozenCandle, validateCandle, validateCandles } from "../signals/candle.ts";
 import { abortable, attempt, backoffMs, deadline, DeadlineError } from "../util/async.ts";
-import { type Clock, dayMs, toIso } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
+import { type Clock, minuteOf, nextTurn, steady, toIso } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import type { CandleFeed, FeedError, Instrument } from "./feed.ts";
+import { type CandleFeed, FeedError, type Instrument } from "./feed.ts";
 import type { Series } from "./found.ts";
-import type { TroubleLog } from "./trouble_log.ts";
+import { readInstrument } from "./instrument.ts";
+import { closeTime, timeframeMs } from "./timeframe.ts";
+import { reasonOf, sentenceOf, type TroubleLog } from "./trouble_log.ts";
 
 export interface MarketSeriesOptions {
   readonly feed: CandleFeed;
@@ -37,6 +38,16 @@ const retries = { firstMs: 1000, longestMs: 60_000, jitter: 0.25 };
 const instrumentWithinMs = 5000;
 /** A market that asks for more is asked again after an hour. */
 const longestAskedMs = 3_600_000;
+/** So long a candle, or the history, is waited for; and so many candles at least. */
+const [silentMs, silentCandles] = [15 * 60_000, 3];
+/** Other work of the process has its turn after so many candles. */
+const candlesAtOnce = 100;
+/** A machine's clock may be so far behind the market's. */
+const unclosedMs = 30_000;
+/** By which the first candle may be ahead, as the machine's clock may be wrong. */
+const farAheadMs = 86_400_000;
+/** Daylight saving moves candles that open by a place's clocks, such as days. */
+const daylightMs = 3_600_000;
 
 export class MarketSeries {
   readonly #options: MarketSeriesOptions;
@@ -46,9 +57,16 @@ export class MarketSeries {
   #instrument: Instrument | undefined;
   #isAsking = false;
   #hasWarned = false;
+  #hasWarnedOfUnclosed = false;
+  /** By how much the newest candle's close was ahead of the market's time when it came. */
+  #leadMs: number | undefined;
+  /** Since when all candles that come are of the future. */
+  #aheadSince: number | undefined;
+  readonly #elapsed: () => number;
 
   constructor(options: MarketSeriesOptions) {
     this.#options = options;
+    this.#elapsed = steady(options.clock);
   }
 
   /** Resolves when the market ends, or the signal aborts. @throws {ConfigError} If the market has no such series. */
@@ -71,9 +89,10 @@ export class MarketSeries {
 
   async #readHistory(): Promise<void> {
     const { feed, series, count, clock, signal } = this.#options;
-    const candles = await abortable(feed.history({ ...series, count, signal }), signal);
+    const candles = await this.#within(async (signal) => await feed.history({ ...series, count, signal }));
     validateCandles(candles, true);
-    this.#assertNotAhead(candles.at(-1));
+    for (const [index, candle] of candles.entries()) this.#assertSpacing(candle, candles[index - 1]);
+    this.#assertTime(candles.at(-1));
     this.#succeeded();
     await deadline(this.#readInstrument(), { ms: instrumentWithinMs, clock, signal }).catch((error) => {
       if (!(error instanceof DeadlineError)) throw error;
@@ -82,49 +101,126 @@ export class MarketSeries {
   }
 
   async #readLive(): Promise<void> {
-    const { feed, series, signal } = this.#options;
+    const { feed, series, clock, signal } = this.#options;
     const after = this.#candles.at(-1)?.time ?? -Infinity;
-    for await (const candle of untilAborted(feed.live({ ...series, after, signal }), signal)) {
-      signal.throwIfAborted();
-      validateCandle(candle);
-      this.#assertNotAhead(candle);
-      this.#succeeded();
-      this.#readInstrument().catch(() => {});
-      await this.#take(candle, false);
+    const ending = new AbortController();
+    const end = (): void => ending.abort(signal.reason);
+    signal.addEventListener("abort", end, { once: true });
+    let candles: AsyncIterator<Candle> | undefined;
+    let isOver = false;
+    try {
+      const iterator = feed.live({ ...series, after, signal: ending.signal })[Symbol.asyncIterator]();
+      candles = iterator;
+      for (let number = 1;; number++) {
+        signal.throwIfAborted();
+        const { done, value: candle } = await this.#within(() => iterator.next());
+        isOver = done === true;
+        if (isOver) return;
+        this.#check(candle);
+        this.#succeeded();
+        this.#readInstrument().catch(() => {});
+        await this.#take(candle, false);
+        if (number % candlesAtOnce === 0) await nextTurn(clock);
+      }
+    } finally {
+      signal.removeEventListener("abort", end);
+      ending.abort();
+      // A feed that does not heed its signal is not waited for.
+      if (!isOver) attempt(() => candles?.return?.(), undefined)?.catch(() => {});
+    }
+  }
+
+  /** Waits for the market as long as it may be silent; a market that has its own time may be so for ever. */
+  async #within<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { feed, series, clock, signal } = this.#options;
+    if (feed.now !== undefined) return await abortable(ask(signal), signal);
+    const ms = Math.max(silentMs, silentCandles * timeframeMs(series.timeframe));
+    try {
+      return await deadline(ask, { ms, clock, signal });
+    } catch (error) {
+      if (!(error instanceof DeadlineError)) throw error;
+      throw new FeedError(`nothing has come for ${Math.round(ms / 60_000)} minutes`);
     }
   }
 
   /** Candles do not wait for it: where it cannot be had, it is asked for again with the next new one. */
   async #readInstrument(): Promise<void> {
-    const { feed, series: { symbol }, logger, signal } = this.#options;
+    const { feed, series: { symbol }, signal } = this.#options;
     if (feed.instrument === undefined || this.#instrument !== undefined || this.#isAsking) return;
     this.#isAsking = true;
     try {
-      this.#instrument = await feed.instrument({ symbol, signal });
+      const { instrument, mistakes } = readInstrument(await feed.instrument({ symbol, signal }));
+      this.#instrument = instrument;
+      if (mistakes.length > 0) this.#warnOfSteps(mistakes.join("; "));
     } catch (error) {
       if (signal.aborted || isConfigError(error)) throw error;
-      const reason = messageOf(error).replace(/\.$/, "");
-      if (!this.#hasWarned) {
-        logger.warn(
-          `The steps of ${symbol}'s prices and amounts cannot be had from ${feed.name}: ${reason}. ` +
-            "Strategies go on without them.",
-        );
-      }
-      this.#hasWarned = true;
+      this.#warnOfSteps(reasonOf(error));
     } finally {
       this.#isAsking = false;
     }
   }
 
-  /** Behind a candle of a far future no other one would count as new. */
-  #assertNotAhead(candle: Candle | undefined): void {
-    const now = this.#options.now();
-    if (candle === undefined || candle.time - now <= dayMs) return;
+  #warnOfSteps(reason: string): void {
+    const { feed, series: { symbol }, logger } = this.#options;
+    if (!this.#hasWarned) {
+      logger.warn(
+        `The steps of ${symbol}'s prices and amounts cannot be had from ${feed.name}: ${
+          sentenceOf(reason)
+        } ` +
+          "Strategies go on without them.",
+      );
+    }
+    this.#hasWarned = true;
+  }
+
+  #check(candle: Candle): void {
+    validateCandle(candle);
+    const last = this.#candles.at(-1);
+    if (last !== undefined && candle.time > last.time) this.#assertSpacing(candle, last);
+    this.#assertTime(candle);
+  }
+
+  /** Candles of another timeframe would close at other times than a strategy is told. */
+  #assertSpacing({ time }: Candle, before: Candle | undefined): void {
+    const { timeframe } = this.#options.series;
+    const lengthMs = timeframeMs(timeframe);
+    const leastMs = lengthMs > daylightMs ? lengthMs - daylightMs : lengthMs;
+    if (before === undefined || time - before.time >= leastMs) return;
     throw new RangeError(
-      `Cannot use the candle as "time" must not be days ahead: it is ${toIso(candle.time)}, and now is ${
-        toIso(now)
-      }`,
+      `Cannot use the candle as "time" must be ${timeframe} after that of the candle before: it is ${
+        toIso(time)
+      }, after ${toIso(before.time)}`,
     );
+  }
+
+  /** Behind a candle of the future no other one would count as new. */
+  #assertTime(candle: Candle | undefined): void {
+    if (candle === undefined) return;
+    const { feed, series, now, logger } = this.#options;
+    const lengthMs = timeframeMs(series.timeframe);
+    const leadMs = closeTime(candle, series.timeframe) - now();
+    const mostMs = this.#leadMs === undefined
+      ? farAheadMs
+      : Math.max(0, this.#leadMs) + lengthMs + unclosedMs;
+    // Where all candles are ahead for long, it is the machine's clock that was put back.
+    if (leadMs > mostMs && this.#elapsed() - (this.#aheadSince ??= this.#elapsed()) < silentMs) {
+      throw new RangeError(
+        `Cannot use the candle as "time" must not be in the future: it is ${toIso(candle.time)}, and now is ${
+          toIso(now())
+        }`,
+      );
+    }
+    this.#aheadSince = undefined;
+    this.#leadMs = leadMs;
+    if (leadMs > unclosedMs && !this.#hasWarnedOfUnclosed) {
+      this.#hasWarnedOfUnclosed = true;
+      logger.warn(
+        `Candles of ${nameOf(series)} come from ${feed.name} before they have closed: the one of ${
+          minuteOf(candle.time)
+        } ` +
+          `at ${minuteOf(now())} UTC. Either they are still forming, or this machine's clock is slow.`,
+      );
+    }
   }
 
   /**
@@ -153,12 +249,12 @@ export class MarketSeries {
 
   async #wait(error: unknown): Promise<void> {
     const { feed, series, clock, troubles, signal } = this.#options;
-    const reason = messageOf(error).replace(/\.$/, "");
+    const reason = reasonOf(error);
     const name = nameOf(series);
     troubles.failed(
       name,
       reason,
-      `Candles of ${name} cannot be had from ${feed.name}: ${reason}. Trying again.`,
+      `Candles of ${name} cannot be had from ${feed.name}: ${sentenceOf(reason)} Trying again.`,
     );
     const asked = attempt(() => (error as Partial<FeedError>).retryAfterMs, undefined);
     const askedMs = Number.isFinite(asked) ? Math.min(asked as number, longestAskedMs) : 0;
@@ -173,21 +269,4 @@ export const nameOf = ({ symbol, timeframe }: Series): string => `${symbol} ${ti
 /** By its name, as another copy of this package may have thrown it; and anything may be thrown. */
 function isConfigError(error: unknown): boolean {
   return attempt(() => (error as Partial<Error> | undefined)?.name === "ConfigError", false);
-}
-
-/** Ends with the signal, also where the feed does not heed it. */
-async function* untilAborted(candles: AsyncIterable<Candle>, signal: AbortSignal): AsyncGenerator<Candle> {
-  const iterator = candles[Symbol.asyncIterator]();
-  let isOver = false;
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { done, value } = await abortable(iterator.next(), signal);
-      isOver = done === true;
-      if (isOver) return;
-      yield value;
-    }
-  } finally {
-    if (!isOver) iterator.return?.().catch(() => {});
-  }
 }

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { BroadcastReport } from "../broadcast/report.ts";
 import type { TradingSignal } from "../signals/signal.ts";
+import { isChatId } from "../telegram/chat_id.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import {
@@ -14,7 +15,7 @@ import {
   methodsRule,
   numberRule,
   oneOfRule,
-  type Rule,
+  textRule,
   trueOrFalse,
 } from "../util/validate.ts";
 import { assertDailySummary, type DailySummaryOptions } from "./daily_summary.ts";
@@ -82,13 +83,26 @@ export interface SentFinding {
   readonly isRepeated: boolean;
 }
 
-const similarRule: Rule = {
-  isGood: (value) => {
-    const { percent, hours } = value as { readonly percent?: unknown; readonly hours?: unknown };
-    return [percent, hours].every((each) => typeof each === "number" && each > 0 && each < Infinity);
+const similarChecks: Checks<{ readonly percent: number; readonly hours: number }> = {
+  rules: {
+    percent: {
+      ...numberRule("a number above 0", (value) => value > 0 && value < Infinity),
+      isRequired: true,
+    },
+    hours: { ...numberRule("a number above 0", (value) => value > 0 && value < Infinity), isRequired: true },
   },
-  rule: "{ percent, hours }, two numbers above 0",
-  isData: true,
+  ...{ subject: '"similar"', what: "a name in similar", example: "{ percent: 0.05, hours: 24 }" },
+};
+
+const feedChecks: Checks<CandleFeed> = {
+  rules: {
+    name: { ...textRule("a name for log lines", /\S/), isRequired: true },
+    caution: textRule("a text", /\S/),
+    ...{ now: functionRule(), instrument: functionRule() },
+    history: { ...functionRule(), isRequired: true },
+    live: { ...functionRule(), isRequired: true },
+  },
+  ...{ subject: '"feed"', what: "a part of a feed", isOpen: true },
 };
 
 const checks: Checks<RunStrategiesOptions> = {
@@ -101,9 +115,9 @@ const checks: Checks<RunStrategiesOptions> = {
       isRequired: true,
     },
     signal: methodsRule("an AbortSignal", "throwIfAborted"),
-    onlyTo: numberRule("a chat's id, a whole number", Number.isSafeInteger),
+    onlyTo: { isGood: isChatId, rule: "a chat's id, a whole number" },
     charts: trueOrFalse,
-    similar: similarRule,
+    similar: anything,
     dailySummary: anything,
     onUnknown: oneOfRule("skip", "resend"),
     verbose: trueOrFalse,
@@ -116,7 +130,10 @@ const checks: Checks<RunStrategiesOptions> = {
 
 /** @throws {TypeError | RangeError} If an option or a strategy is none. */
 export function assertRunStrategies(options: RunStrategiesOptions): void {
-  assertOptions("run the strategies", options, checks);
+  const action = "run the strategies";
+  assertOptions(action, options, checks);
+  assertOptions(action, options.feed, feedChecks);
+  if (options.similar !== undefined) assertOptions(action, options.similar, similarChecks);
   if (options.dailySummary !== undefined) assertDailySummary(options.dailySummary);
   assertStrategies("run", options.strategies);
   for (const { name, symbols } of options.strategies) {

@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { Candle } from "../signals/candle.ts";
 import { attempt } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
-import { messageOf, stackOf } from "../util/errors.ts";
+import { stackOf } from "../util/errors.ts";
 import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
 import { throwSafe } from "../util/safe_text.ts";
 import type { CallNote } from "./call_note.ts";
@@ -16,8 +16,8 @@ import { type Finding, isMistake, lineOf, type Sent, SignalSender } from "./sign
 import { SimilarSignals } from "./similar_signals.ts";
 import { longestFreshMs, type Strategy } from "./strategy.ts";
 import { StrategySeries } from "./strategy_series.ts";
-import { closeTime, timeframeMs } from "./timeframe.ts";
-import { TroubleLog } from "./trouble_log.ts";
+import { closeTime, type Timeframe, timeframeMs } from "./timeframe.ts";
+import { reasonOf, sentenceOf, TroubleLog } from "./trouble_log.ts";
 
 /**
  * Runs strategies until they are stopped, or the feed ends: each signal goes out once under an id of its candle, also if the
@@ -73,6 +73,14 @@ function bySeries(members: readonly Member[]): Member[][] {
  */
 const callsAtMost = 1000;
 
+/** Of earlier signals that make one similar, as many hours are fetched at most. */
+const similarHoursAtMost = 24;
+/** So many candles are played at a start at most, however long a signal is fresh. */
+const playedAtMost = 5000;
+
+const freshMsOf = ({ maxAgeMs }: Strategy, timeframe: Timeframe): number =>
+  maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(timeframe));
+
 /** Strategies that run. */
 export class StrategyRun {
   readonly #options: RunStrategiesOptions;
@@ -80,8 +88,13 @@ export class StrategyRun {
   readonly #logger: Logger;
   readonly #stopping = new AbortController();
   readonly #sender: SignalSender;
-  readonly #strategyTroubles: TroubleLog;
+  /** By the strategies' names. */
+  readonly #strategyTroubles: ReadonlyMap<string, TroubleLog>;
   readonly #marketTroubles: TroubleLog;
+  /** Candles that come too late. */
+  readonly #lateness: TroubleLog;
+  /** When the last one came, by strategy and series. */
+  readonly #lateAt = new Map<string, number>();
   readonly #calls = new Set<Promise<void>>();
   readonly #similar: SimilarSignals | undefined;
   readonly #summary: DailySummary | undefined;
@@ -106,8 +119,12 @@ export class StrategyRun {
     this.#logger = createSafeLogger(logger);
     const { signal } = this.#stopping;
     setMaxListeners(0, signal);
-    this.#strategyTroubles = new TroubleLog(this.#logger, clock, "All strategies work again.");
-    this.#marketTroubles = new TroubleLog(this.#logger, clock, `Candles come from ${feed.name} again.`);
+    const troubles = (overText: string): TroubleLog => new TroubleLog(this.#logger, clock, overText);
+    this.#strategyTroubles = new Map(
+      strategies.map(({ name }) => [name, troubles(`The strategy ${name} works again.`)]),
+    );
+    this.#marketTroubles = troubles(`Candles come from ${feed.name} again.`);
+    this.#lateness = troubles("Candles come in time again.");
     this.#sender = new SignalSender({
       ...{ bot, feed, charts, onUnknown, onlyTo, clock, logger: this.#logger, signal },
       onSent: (finding, sent) => this.#onSent(finding, sent),
@@ -178,10 +195,10 @@ export class StrategyRun {
   /** A series that the market does not have, or that ends by a defect, stops no other one. */
   #lose({ series }: Member, error: unknown, hasOthers: boolean): void {
     const name = nameOf(series);
-    const reason = messageOf(error).replace(/\.$/, "");
+    const reason = reasonOf(error);
     this.#lost.set(name, reason);
     this.#marketTroubles.succeeded(name);
-    if (hasOthers) this.#logger.error(`No strategy runs on ${name}: ${reason}. The others go on.`);
+    if (hasOthers) this.#logger.error(`No strategy runs on ${name}: ${sentenceOf(reason)} The others go on.`);
   }
 
   /** A mistake in the bot's settings, by which no signal can be sent, ends all; a defect costs one signal. */
@@ -200,16 +217,15 @@ export class StrategyRun {
     const running = members.map((member) => ({
       ...member,
       calls: new StrategySeries({
-        ...{ ...member, clock: this.#clock, troubles: this.#strategyTroubles, signal },
+        ...{ ...member, clock: this.#clock, signal },
+        troubles: this.#strategyTroubles.get(member.strategy.name) as TroubleLog,
         explain: verbose ? (line) => this.#logger.info(line) : undefined,
       }),
     }));
     const market = new MarketSeries({
       ...{ feed, series, clock: this.#clock, logger: this.#logger, troubles: this.#marketTroubles, signal },
       now: () => this.#now(),
-      // A start plays the last `warmUp` candles, each of which needs as many.
-      count: Math.max(...members.map(({ strategy }) => 2 * strategy.warmUp)) +
-        (this.#summary?.candlesOf(series.timeframe) ?? 0),
+      count: Math.max(...members.map((member) => this.#candlesAtStart(member))),
       onCandle: async (candles, market) => {
         for (const { strategy, calls } of running) {
           if (candles.length < strategy.warmUp) continue;
@@ -222,6 +238,21 @@ export class StrategyRun {
       },
     });
     await market.follow();
+    if (!signal.aborted && feed.caution === undefined) {
+      this.#logger.warn(`The candles of ${nameOf(series)} have ended: its strategies are called no more.`);
+    }
+  }
+
+  /**
+   * A start plays the last `warmUp` candles, each of which needs as many; and those whose signals are fresh, or of which
+   * signals count that make others similar, or that stand in the summary.
+   */
+  #candlesAtStart({ strategy, series: { timeframe } }: Member): number {
+    const { similar } = this.#options;
+    const similarMs = 3_600_000 * Math.min(similar?.hours ?? 0, similarHoursAtMost);
+    const playedMs = Math.max(freshMsOf(strategy, timeframe), similarMs);
+    const played = Math.min(playedAtMost, Math.ceil(playedMs / timeframeMs(timeframe)));
+    return 2 * strategy.warmUp + Math.max(played, this.#summary?.candlesOf(timeframe) ?? 0);
   }
 
   #play(
@@ -231,10 +262,11 @@ export class StrategyRun {
   ): void {
     const candle = all.at(-1) as Candle;
     const lastCandles = (): Candle[] => all.slice(-strategy.warmUp);
-    const freshMs = strategy.maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(series.timeframe));
+    const freshMs = freshMsOf(strategy, series.timeframe);
     const time = closeTime(candle, series.timeframe);
     const leftMs = time + freshMs - this.#now();
     const isLive = leftMs > 0;
+    if (!isHistory) this.#noteLateness(strategy, series, leftMs);
     const expiresAt = this.#clock.now() + leftMs;
     const note: CallNote = { time, isOver: false };
     diary?.add(strategy.name, note);
@@ -255,6 +287,33 @@ export class StrategyRun {
     const candles = lastCandles();
     this.#track(
       found instanceof Promise ? found.then((value) => take(value, candles)) : take(found, candles),
+    );
+  }
+
+  /**
+   * What comes too late for its signals to be sent is told, as nothing else would say why there are none: not of what comes in
+   * a row after an outage.
+   */
+  #noteLateness(strategy: Strategy, series: Series, leftMs: number): void {
+    const what = JSON.stringify([strategy.name, nameOf(series)]);
+    const lastAt = this.#lateAt.get(what);
+    const now = this.#clock.now();
+    if (leftMs > 0) {
+      this.#lateAt.delete(what);
+      return this.#lateness.succeeded(what);
+    }
+    this.#lateAt.set(what, now);
+    if (lastAt === undefined || now - lastAt < timeframeMs(series.timeframe) / 2) return;
+    const freshMs = freshMsOf(strategy, series.timeframe);
+    this.#lateness.failed(
+      what,
+      "late",
+      `Candles of ${nameOf(series)} come too late, by this machine's clock: ${
+        Math.ceil((freshMs - leftMs) / 1000)
+      } s ` +
+        `after their close. ${strategy.name} sends no signal that is older than ${
+          freshMs / 1000
+        } s (maxAgeMs).`,
     );
   }
 

@@ -12,7 +12,7 @@ import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { CandleFeed } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
-import { TroubleLog } from "./trouble_log.ts";
+import { reasonOf, sentenceOf, TroubleLog } from "./trouble_log.ts";
 
 /** What is used of a bot: `MeanReversionTelegramBot` has it. */
 export interface SignalBot {
@@ -94,6 +94,8 @@ export class SignalSender {
   readonly #options: SignalSenderOptions;
   readonly #troubles: TroubleLog;
   readonly #underWay = new Set<Promise<unknown>>();
+  /** Whether the last one has reached nobody, as the only chat is not subscribed. */
+  #isAlone = false;
   /** Tells the ids of signals that are no real ones from those that are. */
   readonly #idSuffix: string;
 
@@ -152,7 +154,7 @@ export class SignalSender {
 
   async #deliver(delivery: Delivery): Promise<Unsent | undefined> {
     const { line, expiresAt, start, onSent, simplify } = delivery;
-    const { clock, logger, onlyTo, signal } = this.#options;
+    const { clock, logger, signal } = this.#options;
     const id = delivery.id + this.#idSuffix;
     for (let attempt = 0; clock.now() < expiresAt; attempt++) {
       try {
@@ -172,11 +174,7 @@ export class SignalSender {
         }
         const repeated = sent.isRepeated ? "It had been begun before; its report: " : "";
         logger[stopped === undefined ? "info" : "warn"](`${line}. ${repeated}${sent.report}`);
-        if (onlyTo !== undefined && sent.report.recipients === 0) {
-          logger.warn(
-            `The chat ${onlyTo} is not subscribed: nobody gets anything until it sends /start to the bot.`,
-          );
-        }
+        this.#noteOnly(sent);
         this.#tell(() => onSent(sent));
         return undefined;
       } catch (error) {
@@ -187,8 +185,8 @@ export class SignalSender {
           return "refused";
         }
         if (signal.aborted) break;
-        const reason = messageOf(error);
-        this.#troubles.failed(id, reason, `${line}. It is not sent yet: ${reason}`);
+        const reason = reasonOf(error);
+        this.#troubles.failed(id, reason, `${line}. It is not sent yet: ${sentenceOf(reason)}`);
         const waitMs = Math.min(
           backoffMs(attempt, retries, clock.random()),
           Math.max(0, expiresAt - clock.now()),
@@ -196,10 +194,21 @@ export class SignalSender {
         await clock.sleep(waitMs, signal).catch(() => {});
       }
     }
-    this.#troubles.succeeded(id);
+    this.#troubles.givenUp(id);
     const why = signal.aborted ? "as the strategies were stopped" : "as it is too old by now";
     logger.warn(`${line}. Not sent, ${why}.`);
     return signal.aborted ? "stopped" : "too old";
+  }
+
+  /** Says once that nobody gets anything, where the only chat is not subscribed. */
+  #noteOnly({ report: { recipients } }: Sent): void {
+    const { onlyTo, logger } = this.#options;
+    if (onlyTo !== undefined && recipients === 0 && !this.#isAlone) {
+      logger.warn(
+        `The chat ${onlyTo} is not subscribed: nobody gets anything until it sends /start to the bot.`,
+      );
+    }
+    this.#isAlone = recipients === 0;
   }
 
   /** What the caller does with a report is no matter of the signal's. */

@@ -16,7 +16,8 @@ const mostWarmUp = 5000;
 
 const isSymbol = (value: unknown): boolean => typeof value === "string" && /\S/.test(value);
 const listOf = (rule: string, isGood: (value: unknown) => boolean, known?: readonly string[]): Rule => ({
-  isGood: (value) => Array.isArray(value) && value.length > 0 && value.every(isGood),
+  // A list may have holes.
+  isGood: (value) => Array.isArray(value) && value.length > 0 && Array.from(value).every(isGood),
   rule: `a list of ${rule}`,
   list: { isGood, ...known && { known } },
   isRequired: true,

@@ -10,7 +10,7 @@ import { completed, type Found, type Series } from "./found.ts";
 import { exitAt, type Levels, levelsOf } from "./outcome.ts";
 import type { Strategy, StrategyContext } from "./strategy.ts";
 import { closeTime, type Timeframe, timeframeMs } from "./timeframe.ts";
-import type { TroubleLog } from "./trouble_log.ts";
+import { reasonOf, sentenceOf, type TroubleLog } from "./trouble_log.ts";
 
 export interface StrategySeriesOptions {
   readonly strategy: Strategy;
@@ -87,15 +87,15 @@ export class StrategySeries {
 
   #fail({ note }: Call, context: CallContext, error: unknown): undefined {
     const { strategy: { name }, series: { symbol, timeframe }, troubles, signal } = this.#options;
-    context.end(error);
+    CallContext.end(context, error);
     if (signal.aborted) return;
     const isLate = attempt(() => error instanceof DeadlineError, false);
-    const reason = isLate ? `no answer within ${timeframe}` : messageOf(error);
+    const reason = isLate ? `no answer within ${timeframe}` : reasonOf(error);
     note.mistake = reason;
     troubles.failed(
       this.#name,
       reason,
-      `The strategy ${name} fails at ${symbol} ${timeframe}: ${reason.replace(/\.$/, "")}. ` +
+      `The strategy ${name} fails at ${symbol} ${timeframe}: ${sentenceOf(reason)} ` +
         "It is called again with the next candle.",
     );
   }
@@ -108,17 +108,23 @@ export class StrategySeries {
       openSignal: this.#open?.found.signal,
       explain: (text) => {
         note.explained = text;
-        if (isLive) explain?.(`${minuteOf(time)}  ${this.#name}: ${text}`);
+        if (isLive) explain?.(`${minuteOf(time)}  ${this.#name}: ${shortened(messageOf(text))}`);
       },
     });
   }
+}
+
+const longestExplanation = 500;
+
+function shortened(text: string): string {
+  return text.length <= longestExplanation ? text : `${text.slice(0, longestExplanation)}…`;
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Partial<Promise<T>> | null | undefined)?.then === "function";
 }
 
-/** Has a signal for who asks for it. */
+/** Has a signal for who asks for it. A strategy can change nothing of it. */
 class CallContext implements StrategyContext {
   readonly symbol: string;
   readonly timeframe: Timeframe;
@@ -137,6 +143,7 @@ class CallContext implements StrategyContext {
     this.openSignal = parts.openSignal;
     this.isLive = parts.isLive;
     this.explain = parts.explain;
+    Object.freeze(this);
   }
 
   get signal(): AbortSignal {
@@ -144,7 +151,7 @@ class CallContext implements StrategyContext {
   }
 
   /** Nobody waits for the answer any more. */
-  end(reason: unknown): void {
-    this.#ended?.abort(reason);
+  static end(context: CallContext, reason: unknown): void {
+    context.#ended?.abort(reason);
   }
 }

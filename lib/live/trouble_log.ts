@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../util/clock.ts";
 import { BoundedMap, BoundedSet } from "../util/collections.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 
 /** So many different reasons of one thing are logged before it counts as one that comes and goes. */
@@ -50,15 +51,37 @@ export class TroubleLog {
   }
 
   succeeded(what: string): void {
-    if (!this.#reasons.delete(what) || this.#reasons.size > 0 || this.#logged.size === 0) return;
+    this.#reasons.delete(what);
+    if (this.#reasons.size > 0 || this.#logged.size === 0) return;
     this.#logged = new BoundedSet(rememberedAtMost);
     this.#logger.info(this.#overText);
   }
+
+  /** It is given up: whether the trouble is over is not known by that. */
+  givenUp(what: string): void {
+    this.#reasons.delete(what);
+  }
 }
 
-/** A price, a time or a request's id in it changes from candle to candle. */
+const longestReason = 500;
+
+/** The message of what was thrown, without its full stop, and not too long for a line. */
+export function reasonOf(error: unknown): string {
+  const message = messageOf(error).replace(/\.$/, "");
+  return message.length <= longestReason ? message : `${message.slice(0, longestReason)}…`;
+}
+
+/** As a sentence that others stand behind. */
+export function sentenceOf(reason: string): string {
+  return /[.!?]$/.test(reason) ? reason : `${reason}.`;
+}
+
+const longestKind = 200;
+
+/** A price, a time or a request's id in it changes from candle to candle; a status such as 503 does not. */
 function kindOf(reason: string): string {
-  return reason.replace(/[\w-]*\d[\w-]*/g, "#");
+  const isChanging = (word: string): boolean => /\d/.test(word) && !/^\d{1,3}$/.test(word);
+  return reason.slice(0, longestKind).replace(/[\w.-]+/g, (word) => isChanging(word) ? "#" : word);
 }
 
 /** Until when each of several keys is not logged again. Times are in milliseconds since 1970. */

@@ -228,12 +228,17 @@ test("it also comes when no candle does: of a market that is silent, and one tha
     for (const symbol of symbols) feed.give([flat(from)], { symbol });
     await pause(closeOf(from + 4) - Date.now() + 6.5 * minuteMs);
     assert.equal(summaries(user), [
-      `${titleOf(from + 4)}\nNo candles: BTC-USD 5m, ETH-USD 5m since ${clockOf(from)}`,
+      `${titleOf(from + 4)}\nNo candles: BTC-USD 5m, ETH-USD 5m since ${
+        clockOf(from)
+      } (nothing has come for 15 minutes)`,
     ]);
     await run.stop();
     const down = play(scene, from + 10, { strategies: [trader({ symbols })] }, feed);
-    await pass(feed, from + 6, [7, 7, 7, 7, 7]);
+    await pass(feed, from + 6, [7, 7, 7]);
     feed.fail(new FeedError("status 503"));
+    await pause(minuteMs);
+    feed.fail(undefined);
+    await pass(feed, from + 9, [7, 7]);
     await pause(1.1 * minuteMs);
     assert.equal(summaries(user).at(-1)?.split("\n").slice(1), [
       "No signal: Trader BTC-USD 5m (inside its bands)",
@@ -376,8 +381,8 @@ test("nobody gets it, and no day's candles are asked for, unless it is asked for
     assert.equal(summaries(user), []);
     const asked = play(scene, from, options, new CountingFeed());
     await asked.run.stop();
-    // The day, and the one before, of which signals may be open.
-    assert.equal(counts, [40, 40 + (26 + 24) * 12]);
+    // The candle that may be fresh; the day, and the one before, of which signals may be open.
+    assert.equal(counts, [40 + 1, 40 + (26 + 24) * 12]);
   }, withLedger);
 });
 

@@ -15,6 +15,8 @@ test("positionSize() known answers", () => {
   });
   assert.is(positionSize({ ...question, stop: 100 }), undefined);
   assert.is(positionSize({ ...question, sizeStep: "51" }), undefined);
+  const tiny = { account: 1e6, entry: 0.02, stop: 0.0199, sizeStep: "0.00000001" };
+  assert.match(positionSize({ ...question, ...tiny })?.size ?? "", /^(100000000\.|99999999\.9)\d+$/);
 });
 
 test("positionSize() loses at the stop what was meant, less one step at most", () => {

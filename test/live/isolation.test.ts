@@ -5,6 +5,7 @@ import type { Strategy } from "../../lib/live/strategy.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import type { Candle } from "../../lib/signals/candle.ts";
 import { dayMs } from "../../lib/util/clock.ts";
+import { setTimeout } from "node:timers";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
 import { Logs, pause, subscribers, until, withBot } from "../support/bot.ts";
@@ -190,7 +191,10 @@ test("what is no candle is the market's trouble: it is asked again, and no strat
     [(good) => ({ ...good, close: NaN }), /"close" must be a finite number/],
     [(good) => ({ ...good, time: NaN }), /"time" must be a finite number/],
     [(good) => ({ ...good, time: good.time / 1000 }), /looks like seconds/],
-    [(good) => ({ ...good, time: good.time + 60 * dayMs }), /"time" must not be days ahead: it is 2027-01/],
+    [
+      (good) => ({ ...good, time: good.time + 60 * dayMs }),
+      /"time" must not be in the future: it is 2027-01/,
+    ],
     [(good) => ({ ...good, high: 1 }), /"high" must be at least "open" and "close"/],
     [({ time }) => [time, 1, 1, 1, 1, 1], /which is an array/],
     [({ time, close }) => ({ time, close }), /"open" must be a finite number/],
@@ -284,7 +288,7 @@ test("what fails again and again is logged more and more rarely, whatever its wo
     const [one, other] = runs.map(({ logs }) => logs) as [Logs, Logs];
     const flaps = one.of("error", "Flapping fails");
     assert.ok(flaps.length > 3 && flaps.length < 10, one.text);
-    assert.is(one.of("info", "All strategies work again.").length, flaps.length);
+    assert.is(one.of("info", "The strategy Flapping works again.").length, flaps.length);
     const cries = other.of("error", "Babbling fails").length;
     assert.ok(cries > 3 && cries < 12, other.text);
     for (const { run } of runs) await run.stop();
@@ -322,6 +326,247 @@ test("an error that cannot be looked at is the strategy's trouble, and not the m
     feed.give([flat(latest(), 101)]);
     await until(() => logs.of("error").length > 0, "it is not told");
     assert.match(logs.of("error")[0] ?? "", /^The strategy Odd fails at BTC-USD 5m/);
+    await run.stop();
+  });
+});
+
+test("each strategy that fails is named, and that it works again, whatever others do", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    let working = 0;
+    const strategies = [1, 2, 3].map((number) =>
+      follower({
+        name: `Number ${number}`,
+        onCandle() {
+          if (number > working) throw new TypeError("no idea");
+        },
+      })
+    );
+    const { feed, run, logs } = play(scene, { strategies });
+    for (working = 0; working < 3; working++) {
+      feed.give([flat(latest(), 100)]);
+      await pause(length);
+    }
+    assert.equal(logs.of("error").map((line) => /Number \d/.exec(line)?.[0]), [
+      "Number 1",
+      "Number 2",
+      "Number 3",
+    ]);
+    assert.equal(logs.of("info", "again"), [
+      "The strategy Number 1 works again.",
+      "The strategy Number 2 works again.",
+    ]);
+    await run.stop();
+  });
+});
+
+test("an error of a megabyte holds nobody up, and one that changes its status is told", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    let words = "x".repeat(1_000_000);
+    const onCandle = (): never => {
+      throw new Error(words);
+    };
+    const { feed, run, logs } = play(scene, { strategies: [follower({ name: "Wordy", onCandle })] });
+    for (const each of [words, "status 503", "status 401", "price 103.25", "price 104.5"]) {
+      words = each;
+      feed.give([flat(latest())]);
+      await pause(length);
+    }
+    const told = logs.of("error").map((line) => /(status|price) [\d.]+\d/.exec(line)?.[0]);
+    assert.equal(told, [undefined, "status 503", "status 401", "price 103.25"]);
+    assert.ok((logs.of("error")[0]?.length ?? 0) < 1000);
+    await run.stop();
+  });
+});
+
+test("a strategy can change nothing of its context, by which others would fail", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    const feed = new HandFeed();
+    feed.steps = { tickSize: "0.5" };
+    const greedy = ["end", "symbol", "instrument", "explain"].map((name) =>
+      follower({
+        name: `Greedy for ${name}`,
+        onCandle(_, context) {
+          if (name === "instrument") Object.assign(context.instrument, { tickSize: "50" });
+          Object.assign(context, { [name]: 1 });
+        },
+      })
+    );
+    const { run, logs } = play(scene, { strategies: [...greedy, follower()] }, feed);
+    await pause(1000);
+    feed.give([flat(latest(), 101)]);
+    await until(() => texts(user).length === 1, "the other one is not sent");
+    assert.is(logs.of("error").length, greedy.length, logs.text);
+    for (const line of logs.of("error")) assert.match(line, /^The strategy Greedy for \w+ fails/);
+    await run.stop();
+  }, withLedger);
+});
+
+test("steps that are none are the market's mistake: signals go out without them", async () => {
+  for (const tickSize of [null, "", "NaN", 0, {}, "abc", true]) {
+    await withBot(async (scene) => {
+      const [user] = await subscribers(scene, 1) as [LocalUser];
+      const feed = new HandFeed();
+      feed.steps = { tickSize, sizeStep: "1e-8", currency: "USD" } as object;
+      const seen: unknown[] = [];
+      const onCandle: Strategy["onCandle"] = (candles, context) => {
+        seen.push(context.instrument);
+        return follower().onCandle(candles, context);
+      };
+      const { run, logs } = play(scene, { strategies: [follower({ onCandle })] }, feed);
+      await pause(1000);
+      feed.give([flat(latest(), 101)]);
+      await until(() => texts(user).length === 1, "it is not sent");
+      assert.equal(seen, [{ sizeStep: "0.00000001", currency: "USD" }]);
+      assert.equal(logs.of("error"), []);
+      const told = logs.of("warn", '"tickSize" must be a step such as "0.01": current value is');
+      assert.is(told.length, tickSize === null ? 0 : 1, logs.text);
+      await run.stop();
+    }, withLedger);
+  }
+});
+
+test("a start sends all that is still fresh, however short the warm-up", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    const feed = new HandFeed();
+    feed.give(Array.from({ length: 40 }, (_, index) => flat(latest() - 39 + index, 101 + index)));
+    const { run } = play(scene, { strategies: [follower({ maxAgeMs: 2 * 3_600_000 })] }, feed);
+    await until(() => run.sent === 24, `they are not all sent`);
+    await pause(minuteMs);
+    assert.is(texts(user).length, 24);
+    await run.stop();
+  }, withLedger);
+});
+
+test("candles of the future, of another timeframe or off their grid are refused; what is right goes on", async () => {
+  const wrong: readonly [(index: number) => Candle, RegExp][] = [
+    [(index) => flat(index + 240, 105), /"time" must not be in the future: it is /],
+    [
+      (index) => ({ ...flat(index, 105), time: index * length - 17 }),
+      /"time" must be 5m after that of the candle before/,
+    ],
+    [
+      (index) => ({ ...flat(index, 105), time: index * length - 4 * minuteMs }),
+      /"time" must be 5m after that of/,
+    ],
+  ];
+  for (const [candle, words] of wrong) {
+    await withBot(async (scene) => {
+      const [user] = await subscribers(scene, 1) as [LocalUser];
+      const feed = new HandFeed();
+      const from = latest();
+      feed.give([flat(from)]);
+      const { run, logs } = play(scene, {}, feed);
+      await pause(length);
+      feed.give([candle(from + 1)]);
+      await until(() => logs.of("error").length === 1, "it is not told");
+      assert.match(logs.of("error")[0] ?? "", words);
+      feed.replace([flat(from), flat(from + 1, 101)]);
+      await until(() => run.sent === 1, "what is right is not sent");
+      assert.match(texts(user).join(), /101/);
+      await run.stop();
+    }, withLedger);
+  }
+});
+
+test("where this machine's clock was put back, it goes on after a while", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    const ahead = 24;
+    const feed = new HandFeed();
+    feed.give([flat(latest())]);
+    const { run, logs } = play(scene, {}, feed);
+    await pause(1000);
+    for (let minutes = 0; run.sent === 0; minutes++) {
+      assert.ok(minutes < 30, logs.text);
+      if (minutes % 5 === 0) feed.give([flat(latest() + ahead, 101 + minutes)]);
+      await pause(minuteMs);
+    }
+    await run.stop();
+  }, withLedger);
+});
+
+test("where candles come too late for any signal, or are still forming, or not at all, it is told once", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    const late = play(scene);
+    for (let number = 0; number < 20; number++) {
+      late.feed.give([flat(latest() - 1, 101)]);
+      await pause(length);
+    }
+    assert.equal(late.logs.of("error").map((line) => line.replace(/\d+ s after/, "N s after")), [
+      "Candles of BTC-USD 5m come too late, by this machine's clock: N s after their close. " +
+      "Follower sends no signal that is older than 300 s (maxAgeMs).",
+    ]);
+    late.feed.give([flat(latest(), 101)]);
+    await until(() => late.run.sent === 1, "one in time is not sent");
+    assert.is(late.logs.of("info", "Candles come in time again.").length, 1);
+    const forming = play(scene, {}, new HandFeed());
+    for (let number = 0; number < 5; number++) {
+      forming.feed.give([flat(latest() + 1, 100)]);
+      await pause(length);
+    }
+    assert.is(forming.logs.of("warn").length, 1, forming.logs.text);
+    assert.match(
+      forming.logs.text,
+      /before they have closed: .* still forming, or this machine's clock is slow/,
+    );
+    const silent = play(scene, {}, new HandFeed());
+    await pause(24 * 60 * minuteMs);
+    assert.equal(silent.logs.of("error"), [
+      "Candles of BTC-USD 5m cannot be had from the market: nothing has come for 15 minutes. Trying again.",
+    ]);
+    assert.ok(silent.feed.calls.live > 80, "it is not asked again");
+    silent.feed.give([flat(latest(), 101)]);
+    await until(() => silent.run.sent === 1, "what comes then is not sent");
+    for (const { run } of [late, forming, silent]) await run.stop();
+  }, withLedger);
+});
+
+test("a market that ends for one symbol is told", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1) as [LocalUser];
+    const feed = new HandFeed();
+    const own = feed.live.bind(feed);
+    feed.live = async function* (request) {
+      if (request.symbol !== "ENDED") yield* own(request);
+    };
+    const { run, logs } = play(scene, { strategies: [follower({ symbols: ["ENDED", "BTC-USD"] })] }, feed);
+    await pause(1000);
+    feed.give([flat(latest(), 101)]);
+    await until(() => texts(user).length === 1, "it is not sent");
+    assert.equal(logs.of("warn"), [
+      "The candles of ENDED 5m have ended: its strategies are called no more.",
+    ]);
+    await run.stop();
+  }, withLedger);
+});
+
+test("a market that floods leaves others their turn, and can be stopped", async () => {
+  const feed = new HandFeed();
+  feed.live = async function* () {
+    for (;;) yield flat(latest());
+  };
+  const bot = { sendSignal: raise, broadcast: raise };
+  const run = runStrategies({ bot, feed, strategies: [follower()], logger: new Logs() });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await run.stop();
+});
+
+test("it is not said that signals can be sent again where one was given up", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    const feed = new HandFeed();
+    const { run, logs } = play(scene, { bot: { sendSignal: raise, broadcast: raise } }, feed);
+    for (let number = 0; number < 6; number++) {
+      feed.give([flat(latest(), 101 + number)]);
+      await pause(length);
+    }
+    assert.is(logs.of("error", "It is not sent yet: disk full.").length, 1, logs.text);
+    assert.equal(logs.of("info", "again"), []);
     await run.stop();
   });
 });

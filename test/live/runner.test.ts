@@ -108,11 +108,12 @@ test("a candle that is too old signals nothing; its signal is known as the open 
     const now = latest();
     feed.give([flat(now - 4), flat(now - 3, 101), flat(now - 2, 101), flat(now - 1), flat(now, 90)]);
     const { run } = play(scene, { strategies: [strategy] }, feed);
-    await until(() => seen.length === 3, "it is not called");
+    await until(() => seen.length === 4, "it is not called");
     await pause(1000);
-    // Four candles: the last two, and those that the first of them needs.
+    // Five candles: those that may be fresh, the last two, and those that the first of them needs.
     assert.equal(seen, [
       `101 false undefined ${length}`,
+      `101 false 101 ${length}`,
       `100 false 101 ${length}`,
       `90 true undefined ${length}`,
     ]);
@@ -157,7 +158,7 @@ test("a strategy that throws, gives nonsense or hangs is logged once, and again 
     mood = () => undefined;
     await next();
     await next();
-    assert.is(logs.text.match(/All strategies work again/g)?.length, 1);
+    assert.is(logs.text.match(/The strategy Moody works again/g)?.length, 1);
     assert.is(logs.of("error").length, 3, logs.text);
     assert.is(run.sent, 7);
     assert.is(user && texts(user).length, 7);
@@ -170,7 +171,7 @@ test("a market that is down is logged once for all symbols, and again when it is
     const [user] = await subscribers(scene, 1);
     const symbols = ["BTC-USD", "ETH-USD", "SOL-USD"];
     const { feed, run, logs } = play(scene, { strategies: [follower({ symbols })] });
-    feed.give([flat(latest() - 1)]);
+    feed.give([flat(latest())]);
     await pause(1000);
     feed.fail(new FeedError("status 503", { retryAfterMs: 2 * minuteMs }));
     await pause(10 * minuteMs);
@@ -291,9 +292,10 @@ test("a strategy knows the steps of prices and amounts; a market that does not t
     feed.give([flat(latest())]);
     await until(() => seen.length === 1, "it is not called");
     feed.steps = { tickSize: "0.5", sizeStep: "0.01", currency: "USD" };
-    feed.give([flat(latest() + 1)]);
-    await pause(1000);
-    feed.give([flat(latest() + 2)]);
+    await pause(length);
+    feed.give([flat(latest())]);
+    await pause(length);
+    feed.give([flat(latest())]);
     await until(() => seen.length === 3, "it is not called");
     assert.equal(seen, [{}, {}, feed.steps]);
     assert.is(feed.calls.instrument, 3);
@@ -362,7 +364,15 @@ test("what can be no strategy, and no option, is refused before anything is aske
         [{ strategies: [follower({ warmUp: 0 })] }, /"warmUp" must be a whole number/],
         [{ strategy: [] }, /strategy is not an option: did you mean strategies/],
         [{ feed: {} }, /"feed" must be a feed/],
-        [{ similar: { percent: 1 } }, /"similar" must be \{ percent, hours \}/],
+        [{ similar: { percent: 1 } }, /"hours" must be a number above 0/],
+        [{ similar: { percent: 1, hours: 2, minutes: 3 } }, /minutes is not a name in similar/],
+        [{ similar: 1 }, /"similar" must be an object such as \{ percent: 0\.05, hours: 24 \}/],
+        [{ strategies: [follower({ symbols: Array(2) })] }, /"symbols" must be a list of symbols/],
+        [
+          { feed: Object.assign(new HandFeed(), { name: " " }) },
+          /"name" must be a name for log lines/,
+        ],
+        [{ onlyTo: 0 }, /"onlyTo" must be a chat's id/],
         [{ bot: undefined }, /"bot" must be a bot/],
         [{ onlyTo: "123" }, /"onlyTo" must be a chat's id, a whole number/],
       ] as const
