@@ -46,15 +46,11 @@ export class People {
       });
     const [Ada, Ben, Cleo, Dan] = names.map(person) as [LocalUser, LocalUser, LocalUser, LocalUser];
     this.#people = { Ada, Ben, Cleo, Dan };
+    const group = { title: deskTitle, administrators: [Ada], members: [Ben] };
+    const isNew = this.#subscription(deskTitle) === "new";
     this.#desk = desk === undefined
-      ? telegram.group({ title: deskTitle, id: -7100, administrators: [Ada], members: [Ben], bot: "left" })
-      : telegram.group({
-        title: deskTitle,
-        id: desk,
-        kind: "supergroup",
-        administrators: [Ada],
-        members: [Ben],
-      });
+      ? telegram.group({ ...group, id: -7100, ...isNew && { bot: "left" } })
+      : telegram.group({ ...group, id: desk, kind: "supergroup" });
     for (const name of names) this.#listen(name, this.#people[name]);
     this.#listen(deskTitle, this.#desk);
     // People write only once the script polls: a script may only send.
@@ -103,8 +99,9 @@ export class People {
       if (/you are subscribed/i.test(first)) this.#subscriptions[name] = "subscribed";
       const isSignal = /^(🟢 LONG|🔴 SHORT)/.test(first);
       show(name, "◂", rest.length > 0 ? `${first} …` : first);
+      const isFirst = isSignal ? !this.#counts.has(name) : !isReply(first);
+      if (name === "Ada" && isFirst && rest.length > 0) console.log(indented(rest));
       if (!isSignal) return;
-      if (!this.#counts.has(name) && name === "Ada") console.log(indented(rest));
       this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
       if (!this.#haveLeft && this.#counts.size === this.#subscribers) this.#leave();
     });
@@ -136,6 +133,11 @@ export class People {
     show(name, "▸", description);
     act();
   }
+}
+
+/** Whether it is one of the bot's answers to what people say. */
+function isReply(firstLine: string): boolean {
+  return /^(Welcome|You are|This chat|I send|I cannot|In a group)/.test(firstLine);
 }
 
 function show(name: string, direction: "▸" | "◂", text: string): void {

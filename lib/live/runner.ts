@@ -81,6 +81,15 @@ const playedAtMost = 5000;
 const freshMsOf = ({ maxAgeMs }: Strategy, timeframe: Timeframe): number =>
   maxAgeMs ?? Math.min(longestFreshMs, timeframeMs(timeframe));
 
+/** One that fails at every second candle does not work in between. */
+const calmAfter = 3;
+
+function strategyTroubles(name: string, logger: Logger, clock: Clock): TroubleLog {
+  const overText = (failures: number): string =>
+    `The strategy ${name} works again${failures > 1 ? `, after ${failures} failures` : ""}.`;
+  return new TroubleLog({ logger, clock, overText, calmAfter });
+}
+
 /** Strategies that run. */
 export class StrategyRun {
   readonly #options: RunStrategiesOptions;
@@ -119,10 +128,11 @@ export class StrategyRun {
     this.#logger = createSafeLogger(logger);
     const { signal } = this.#stopping;
     setMaxListeners(0, signal);
-    const troubles = (overText: string): TroubleLog => new TroubleLog(this.#logger, clock, overText);
     this.#strategyTroubles = new Map(
-      strategies.map(({ name }) => [name, troubles(`The strategy ${name} works again.`)]),
+      strategies.map(({ name }) => [name, strategyTroubles(name, this.#logger, clock)]),
     );
+    const troubles = (overText: string): TroubleLog =>
+      new TroubleLog({ logger: this.#logger, clock, overText: () => overText });
     this.#marketTroubles = troubles(`Candles come from ${feed.name} again.`);
     this.#lateness = troubles("Candles come in time again.");
     this.#sender = new SignalSender({

@@ -34,7 +34,8 @@ export class SignalOutbox {
 
   constructor(options: SignalOutboxOptions) {
     this.#options = options;
-    this.#troubles = new TroubleLog(options.logger, options.clock, "Signals can be sent again.");
+    const { logger, clock } = options;
+    this.#troubles = new TroubleLog({ logger, clock, overText: () => "Signals can be sent again." });
   }
 
   /** What is under way with the id, if anything is. */

@@ -106,7 +106,8 @@ export class SignalSender {
       feed.caution === undefined ? "" : ` ${hash(feed.name)}`,
       onlyTo === undefined ? "" : ` ${hash(String(onlyTo))}`,
     ].join("");
-    this.#troubles = new TroubleLog(options.logger, options.clock, "Signals can be sent again.");
+    const { logger, clock } = options;
+    this.#troubles = new TroubleLog({ logger, clock, overText: () => "Signals can be sent again." });
   }
 
   /**

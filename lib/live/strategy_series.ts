@@ -3,7 +3,7 @@ import type { Candle } from "../signals/candle.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { attempt, deadline, DeadlineError } from "../util/async.ts";
 import { type Clock, minuteOf } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
+import { messageOf, placeOf } from "../util/errors.ts";
 import type { CallNote } from "./call_note.ts";
 import type { Instrument } from "./feed.ts";
 import { completed, type Found, type Series } from "./found.ts";
@@ -92,10 +92,12 @@ export class StrategySeries {
     const isLate = attempt(() => error instanceof DeadlineError, false);
     const reason = isLate ? `no answer within ${timeframe}` : reasonOf(error);
     note.mistake = reason;
+    const place = placeOf(error, "StrategySeries");
     troubles.failed(
       this.#name,
       reason,
-      `The strategy ${name} fails at ${symbol} ${timeframe}: ${sentenceOf(reason)} ` +
+      `The strategy ${name} fails at ${symbol} ${timeframe}: ` +
+        `${place === undefined ? sentenceOf(reason) : `${reason} (${place}).`} ` +
         "It is called again with the next candle.",
     );
   }

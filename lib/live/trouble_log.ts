@@ -12,54 +12,72 @@ const reasonsAtOnce = 3;
 const [firstQuietMs, longestQuietMs] = [300_000, 3_600_000];
 const rememberedAtMost = 1000;
 
+export interface TroubleLogOptions {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** What is logged when nothing fails any more. @param failures How many there were. */
+  readonly overText: (failures: number) => string;
+  /** What has failed works again once it has succeeded so often in a row. Default: 1. */
+  readonly calmAfter?: number;
+}
+
+/** Something that fails at present. */
+interface Failing {
+  readonly reason: string;
+  /** In a row since it has failed last. */
+  successes: number;
+}
+
 /** Several things that may fail for the same reason, such as the symbols of an exchange that is down. */
 export class TroubleLog {
-  readonly #logger: Logger;
-  readonly #clock: Clock;
-  readonly #overText: string;
-  /** Why each of them fails at present. */
-  readonly #reasons = new Map<string, string>();
+  readonly #options: TroubleLogOptions;
+  readonly #failing = new Map<string, Failing>();
   /** The kinds of reasons that were logged since all was well. */
   #logged = new BoundedSet<string>(rememberedAtMost);
-  readonly #kinds: QuietTimes;
-  readonly #things: QuietTimes;
+  /** Since all was well. */
+  #failures = 0;
+  readonly #kinds = new QuietTimes(1);
+  readonly #things = new QuietTimes(reasonsAtOnce);
 
-  /** @param overText What is logged when nothing fails any more. */
-  constructor(logger: Logger, clock: Clock, overText: string) {
-    this.#logger = logger;
-    this.#clock = clock;
-    this.#overText = overText;
-    this.#kinds = new QuietTimes(1);
-    this.#things = new QuietTimes(reasonsAtOnce);
+  constructor(options: TroubleLogOptions) {
+    this.#options = options;
   }
 
   /** @param text Logged, if nothing else fails for this reason, and it was not logged a while ago. */
   failed(what: string, reason: string, text: string): void {
-    this.#reasons.set(what, reason);
+    const { logger, clock } = this.#options;
+    this.#failing.set(what, { reason, successes: 0 });
+    this.#failures++;
     const kind = kindOf(reason);
-    const now = this.#clock.now();
+    const now = clock.now();
     if (this.#logged.has(kind) || this.#kinds.isQuiet(kind, now) || this.#things.isQuiet(what, now)) return;
     this.#logged.add(kind);
     this.#kinds.note(kind, now);
     this.#things.note(what, now);
-    this.#logger.error(text);
+    logger.error(text);
   }
 
   /** Why it fails at present; `undefined` where it does not. */
   reasonOf(what: string): string | undefined {
-    return this.#reasons.get(what);
+    return this.#failing.get(what)?.reason;
   }
 
   succeeded(what: string): void {
-    this.#reasons.delete(what);
-    if (this.#reasons.size > 0 || this.#logged.size === 0) return;
+    const { logger, overText, calmAfter = 1 } = this.#options;
+    const failing = this.#failing.get(what);
+    if (failing !== undefined && ++failing.successes < calmAfter) return;
+    this.#failing.delete(what);
+    if (this.#failing.size > 0) return;
+    const [failures, isLogged] = [this.#failures, this.#logged.size > 0];
+    this.#failures = 0;
+    if (!isLogged) return;
     this.#logged = new BoundedSet(rememberedAtMost);
-    this.#logger.info(this.#overText);
+    logger.info(overText(failures));
   }
 
   /** It is given up: whether the trouble is over is not known by that. */
   givenUp(what: string): void {
-    this.#reasons.delete(what);
+    this.#failing.delete(what);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The text of a thrown value, and of the error that it wraps, without secrets. */
+import { attempt } from "./async.ts";
 import { safeLine, safeText, unshowable } from "./safe_text.ts";
 
 /**
@@ -22,6 +23,28 @@ export function stackOf(error: unknown): string {
   } catch {
     return message;
   }
+}
+
+const [longestStack, framesAtMost] = [10_000, 30];
+/** Where this package's files are. */
+const ownFolder = new URL("..", import.meta.url).href.replace(/^file:\/\//, "");
+
+/**
+ * The file, line and column of the user's code where something was thrown: `cross.ts:12:20`; `undefined` where nothing says
+ * so. @param caller What called that code, as a stack names it: what is behind it says nothing.
+ */
+export function placeOf(error: unknown, caller: string): string | undefined {
+  const stack = attempt(() => (error as Error | undefined)?.stack, undefined);
+  if (typeof stack !== "string") return undefined;
+  const frames = stack.slice(0, longestStack).split("\n").filter((line) => line.startsWith("    at "));
+  for (const frame of frames.slice(0, framesAtMost)) {
+    if (frame.includes(caller)) return undefined;
+    const [, url = "", position] = /([^\s()]+):(\d+:\d+)\)?$/.exec(frame) ?? [];
+    const path = url.replace(/^file:\/\//, "");
+    const isUsers = path.includes("/") && !/^(node|ext|internal):|\/node_modules\//.test(path);
+    if (isUsers && !path.startsWith(ownFolder)) return safeLine(`${path.split("/").at(-1)}:${position}`);
+  }
+  return undefined;
 }
 
 /** Wrapped errors are followed so far: no library wraps them deeper, and a cause may be its own. */

@@ -267,7 +267,7 @@ test("what fails again and again is logged more and more rarely, whatever its wo
     const flapping = follower({
       name: "Flapping",
       onCandle() {
-        if (candle % 2 === 0) throw new Error("no idea");
+        if (candle % 4 === 0) throw new Error("no idea");
       },
     });
     const babbling = follower({
@@ -288,7 +288,8 @@ test("what fails again and again is logged more and more rarely, whatever its wo
     const [one, other] = runs.map(({ logs }) => logs) as [Logs, Logs];
     const flaps = one.of("error", "Flapping fails");
     assert.ok(flaps.length > 3 && flaps.length < 10, one.text);
-    assert.is(one.of("info", "The strategy Flapping works again.").length, flaps.length);
+    assert.is(one.of("info", "The strategy Flapping works again").length, flaps.length);
+    assert.match(one.of("info", "again").at(-1) ?? "", /Flapping works again(, after \d+ failures)?\.$/);
     const cries = other.of("error", "Babbling fails").length;
     assert.ok(cries > 3 && cries < 12, other.text);
     for (const { run } of runs) await run.stop();
@@ -330,6 +331,24 @@ test("an error that cannot be looked at is the strategy's trouble, and not the m
   });
 });
 
+test("a strategy that fails at every second candle does not work again in between", async () => {
+  await withBot(async (scene) => {
+    await subscribers(scene, 1);
+    let candle = 0;
+    const onCandle = (): undefined => {
+      if (candle++ % 2 === 0) throw new TypeError("no idea");
+    };
+    const { feed, run, logs } = play(scene, { strategies: [follower({ onCandle })] });
+    while (candle < 40) {
+      feed.give([flat(latest(), 100)]);
+      await pause(length);
+    }
+    assert.is(logs.of("error").length, 1, logs.text);
+    assert.equal(logs.of("info", "again"), []);
+    await run.stop();
+  });
+});
+
 test("each strategy that fails is named, and that it works again, whatever others do", async () => {
   await withBot(async (scene) => {
     await subscribers(scene, 1);
@@ -343,7 +362,8 @@ test("each strategy that fails is named, and that it works again, whatever other
       })
     );
     const { feed, run, logs } = play(scene, { strategies });
-    for (working = 0; working < 3; working++) {
+    for (let candle = 0; candle < 10; candle++) {
+      working = candle / 3;
       feed.give([flat(latest(), 100)]);
       await pause(length);
     }
@@ -353,8 +373,8 @@ test("each strategy that fails is named, and that it works again, whatever other
       "Number 3",
     ]);
     assert.equal(logs.of("info", "again"), [
-      "The strategy Number 1 works again.",
-      "The strategy Number 2 works again.",
+      "The strategy Number 1 works again, after 3 failures.",
+      "The strategy Number 2 works again, after 6 failures.",
     ]);
     await run.stop();
   });
