@@ -65,6 +65,8 @@ export class Oracle {
   readonly counts = { signals: 0, replies: 0, confirmedStops: 0 };
   readonly #options: OracleOptions;
   readonly #stops = new Map<number, Stop>();
+  /** Chats that have ever said /stop. */
+  readonly #haveStopped = new Set<number>();
   /** The last /start or /stop of each chat. */
   readonly #commands = new Map<number, { readonly at: number; readonly updateId: number }>();
   readonly #statements = new Map<number, Statement[]>();
@@ -76,7 +78,6 @@ export class Oracle {
   readonly #polledAt = new Map<Machine, number>();
   /** When the first request of each machine has left. */
   readonly #bornAt = new Map<Machine, number>();
-  /** The machine that has written each run last. */
   /** When others have deactivated each chat. */
   readonly #deactivatedAt = new Map<number, number>();
   /** When a reply to each chat has left last. */
@@ -107,6 +108,7 @@ export class Oracle {
       const isKnown = model.entries.has(said.chatId);
       applyMessage(said, command);
       options.scheduler.trace(`! ${said.chatId} says ${command ?? "something"} ${said.updateId}`);
+      if (command === "stop") this.#haveStopped.add(said.chatId);
       // A chat that is not known has nothing to stop; it is answered.
       if (command === "start" || (command === "stop" && isKnown)) {
         this.#onCommand(said.chatId, command, said.updateId);
@@ -162,6 +164,9 @@ export class Oracle {
     this.#rates.requested(sending);
     if (!this.#bornAt.has(machine)) this.#bornAt.set(machine, sentAt);
     if (sending.service === "telegram" && fate === "throttled") this.isBotLimited = true;
+    // A /stop that waits to be written holds where the table cannot say whether it is an old one.
+    const unread = fate === "answered" ? 0 : Number(/^GetItem telegram-chats (-?\d+)$/.exec(what)?.[1] ?? 0);
+    if (this.#haveStopped.has(unread)) this.#leave(unread);
     const { chat, id } = addressOf(what);
     const undecided = /^getChatAdministrators (-\d+)/.exec(what)?.[1] ??
       /^sendMessage (-\d+) "I could not ask Telegram/.exec(what)?.[1];
