@@ -54,6 +54,7 @@ export class MarketSeries {
   /** The newest, ascending. */
   readonly #candles: Candle[] = [];
   #failures = 0;
+  #taken = 0;
   #instrument: Instrument | undefined;
   #isAsking = false;
   #hasWarned = false;
@@ -101,7 +102,7 @@ export class MarketSeries {
   }
 
   async #readLive(): Promise<void> {
-    const { feed, series, clock, signal } = this.#options;
+    const { feed, series, signal } = this.#options;
     const after = this.#candles.at(-1)?.time ?? -Infinity;
     const ending = new AbortController();
     const end = (): void => ending.abort(signal.reason);
@@ -111,7 +112,7 @@ export class MarketSeries {
     try {
       const iterator = feed.live({ ...series, after, signal: ending.signal })[Symbol.asyncIterator]();
       candles = iterator;
-      for (let number = 1;; number++) {
+      for (;;) {
         signal.throwIfAborted();
         const { done, value: candle } = await this.#within(() => iterator.next());
         isOver = done === true;
@@ -120,13 +121,12 @@ export class MarketSeries {
         this.#succeeded();
         this.#readInstrument().catch(() => {});
         await this.#take(candle, false);
-        if (number % candlesAtOnce === 0) await nextTurn(clock);
       }
     } finally {
       signal.removeEventListener("abort", end);
       ending.abort();
       // A feed that does not heed its signal is not waited for.
-      if (!isOver) attempt(() => candles?.return?.(), undefined)?.catch(() => {});
+      if (!isOver) attempt(() => void Promise.resolve(candles?.return?.()).catch(() => {}), undefined);
     }
   }
 
@@ -135,10 +135,12 @@ export class MarketSeries {
     const { feed, series, clock, signal } = this.#options;
     if (feed.now !== undefined) return await abortable(ask(signal), signal);
     const ms = Math.max(silentMs, silentCandles * timeframeMs(series.timeframe));
+    const since = this.#elapsed();
     try {
       return await deadline(ask, { ms, clock, signal });
     } catch (error) {
-      if (!(error instanceof DeadlineError)) throw error;
+      // A feed may have deadlines of its own.
+      if (!(error instanceof DeadlineError) || this.#elapsed() - since < ms) throw error;
       throw new FeedError(`nothing has come for ${Math.round(ms / 60_000)} minutes`);
     }
   }
@@ -228,7 +230,8 @@ export class MarketSeries {
    * change the candles of the others.
    */
   async #take(given: Candle, isHistory: boolean): Promise<void> {
-    const { count, onCandle } = this.#options;
+    const { count, clock, onCandle } = this.#options;
+    if (++this.#taken % candlesAtOnce === 0) await nextTurn(clock);
     const candle = frozenCandle(given);
     const candles = this.#candles;
     const last = candles.at(-1);
