@@ -1,8 +1,8 @@
 /** A feed that replays the candles of a file. */
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Candle } from "../../signals/candle.ts";
 import { type Clock, systemClock, toIso } from "../../util/clock.ts";
+import { readText } from "../../util/read_text.ts";
 import {
   assertOptions,
   clockRule,
@@ -151,7 +151,7 @@ function assertTimeframe(timeframe: Timeframe, own: Timeframe, source: string): 
 
 function read(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readText(file);
   } catch (cause) {
     throw new ConfigError(`Cannot replay ${file}: ${(cause as Error).message}`, { cause });
   }
