@@ -14,7 +14,15 @@ import {
   textRule,
 } from "../../util/validate.ts";
 import type { CandleFeed, CandleRequest, LiveRequest } from "../feed.ts";
-import { Aggregator, closeTime, sourceOf, type Timeframe, timeframeMs, timeframes } from "../timeframe.ts";
+import {
+  Aggregator,
+  closeTime,
+  openingTime,
+  sourceOf,
+  type Timeframe,
+  timeframeMs,
+  timeframes,
+} from "../timeframe.ts";
 import { readCandles } from "./candle_lines.ts";
 import { MarketTime } from "./market_time.ts";
 import { flatCandle } from "./read_candle.ts";
@@ -92,6 +100,8 @@ export interface FileCandles {
   readonly candles: readonly Candle[];
   readonly own: Timeframe;
   readonly count: number;
+  /** When those of them open that the file has no candle of: there the price stays. */
+  readonly filled: ReadonlySet<number>;
 }
 
 /**
@@ -102,7 +112,9 @@ export function candlesOfFile(file: string, timeframe: Timeframe): FileCandles {
   const { candles, own } = readCandles(read(file), file);
   assertTimeframe(timeframe, own, file);
   const made = [...candlesOf(candles, own, { timeframe, after: -Infinity })];
-  return { candles: made, own, count: candles.length };
+  const known = new Set(candles.map(({ time }) => openingTime(time, timeframe)));
+  const filled = new Set(made.map(({ time }) => time).filter((time) => !known.has(time)));
+  return { candles: made, own, count: candles.length, filled };
 }
 
 /** The candles of a timeframe that open after the one that is known. */

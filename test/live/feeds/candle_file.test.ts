@@ -215,7 +215,11 @@ const mistakes: Readonly<Record<string, [text: string, line: number, message: Re
   "low above open": [`${midnight},10,12,10.5,11,5`, 1, /"low" must be the lowest/],
   "seconds": [`${midnight / 1000},10,12,9,11,5`, 1, /"time" must be .*milliseconds.*multiply it by 1000/],
   "a local time": ["2026-01-05T06:00:00,10,12,9,11,5", 1, /"time" must be/],
-  "seconds within a minute": [`${good}\n${midnight + 1000},10,12,9,11,5`, 2, /"time" must be the opening/],
+  "seconds within a minute": [
+    `${good}\n${midnight + 1000},10,12,9,11,5`,
+    2,
+    /"time" must be the opening of its candle, on a whole minute, in milliseconds/,
+  ],
   "a repeated candle": [`${good}\n${good}`, 2, /later than in the line before/],
   "broken JSON": ['{"time": 1,', 1, /no JSON/],
   "a missing field": [
