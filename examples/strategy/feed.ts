@@ -1,7 +1,5 @@
 /** The market that the settings ask for. */
-import { ConfigError } from "telegram-signals";
 import { type CandleFeed, ccxtFeed, coinbaseFeed, replayFeed, syntheticFeed } from "telegram-signals/live";
-import { permissionHint } from "../cli/permission_hint.ts";
 import type { Settings } from "./settings.ts";
 
 /** A Monday, 06:00 UTC. All demonstrations begin there, so that they can be compared. */
@@ -14,7 +12,7 @@ const demonstrationStart = Date.UTC(2026, 0, 5, 6);
 export async function chooseFeed(
   { exchange, replay, seed, intervalSeconds }: Settings,
 ): Promise<CandleFeed> {
-  if (replay !== undefined) return replayOf(replay, intervalSeconds);
+  if (replay !== undefined) return replayFeed({ file: replay, intervalSeconds });
   if (seed !== undefined) {
     const demonstration = intervalSeconds === undefined ? {} : { start: demonstrationStart };
     return syntheticFeed({ seed, intervalSeconds, ...demonstration });
@@ -35,13 +33,4 @@ export function paceOf({ replay, seed, intervalSeconds }: Settings): string | un
   }
   const start = new Date(demonstrationStart).toISOString().slice(0, 16).replace("T", " ");
   return `A demonstration: its time begins at ${start} UTC, with a synthetic candle every ${intervalSeconds} s.`;
-}
-
-function replayOf(file: string, intervalSeconds: number | undefined): CandleFeed {
-  try {
-    return replayFeed({ file, intervalSeconds });
-  } catch (error) {
-    const { message, cause } = error as Error;
-    throw new ConfigError(`${message}${permissionHint(cause)}`, { cause });
-  }
 }

@@ -58,8 +58,7 @@ export function ticketOf(request: TicketRequest): StrategySignal | undefined {
   const [entry, stop, target] = [request.entry, request.stop, request.target].map((price) =>
     toTick(price, tickSize)
   ) as [string, string, string];
-  const size = { account, riskPercent, entry: Number(entry), stop: Number(stop), sizeStep };
-  const position = positionSize(size);
+  const position = positionSize({ account, riskPercent, entry, stop, sizeStep });
   if (position === undefined || Number(stop) <= 0 || Number(target) <= 0) return undefined;
   return { direction, entry, stop, target, ...position, currency };
 }

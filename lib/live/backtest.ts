@@ -92,5 +92,6 @@ async function played(
         `${series.timeframe} to begin: ${history.count}`,
     );
   }
-  return await replay({ strategy, series, instrument, candles, from, settings, signal });
+  const { filled } = history;
+  return await replay({ strategy, series, instrument, candles, filled, from, settings, signal });
 }

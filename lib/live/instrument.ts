@@ -1,4 +1,5 @@
 /** Prices and amounts in an instrument's steps, and the size of a position by its risk. */
+import type { Decimal } from "../signals/signal.ts";
 import { attempt } from "../util/async.ts";
 import { assertOptions, numberRule, type Rule, type Rules, shown } from "../util/validate.ts";
 import type { Instrument } from "./feed.ts";
@@ -9,12 +10,12 @@ export interface PositionSizeOptions {
   readonly account: number;
   /** The part of the account to lose at the stop, in percent. */
   readonly riskPercent: number;
-  /** The price at which the trade begins. */
-  readonly entry: number;
+  /** The price at which the trade begins: a number, or a text of plain digits. */
+  readonly entry: Decimal;
   /** The price at which it is given up. */
-  readonly stop: number;
-  /** The smallest step of an amount, in plain digits: `"0.0001"`. */
-  readonly sizeStep: string;
+  readonly stop: Decimal;
+  /** The smallest step of an amount: `0.0001`, or in plain digits `"0.0001"`. */
+  readonly sizeStep: Decimal;
 }
 
 /** How much is traded, and what it risks: both as a ticket shows them. */
@@ -36,10 +37,11 @@ export interface Position {
  */
 export function positionSize(options: PositionSizeOptions): Position | undefined {
   assertOptions("size the position", options, { rules: sizeRules, Refusal: RangeError });
-  const { account, riskPercent, entry, stop, sizeStep } = options;
-  const lossPerUnit = Math.abs(entry - stop);
+  const { account, riskPercent, entry, stop } = options;
+  const lossPerUnit = Math.abs(Number(entry) - Number(stop));
   const affordable = (account * riskPercent) / 100 / lossPerUnit;
   if (!Number.isFinite(affordable)) return undefined;
+  const sizeStep = digitsOf(options.sizeStep) as string;
   let step = Number(sizeStep);
   // So many small steps cannot be counted; ten of them are a step, too.
   while (affordable / step > Number.MAX_SAFE_INTEGER) step *= 10;
@@ -54,33 +56,48 @@ export function positionSize(options: PositionSizeOptions): Position | undefined
 /**
  * The nearest price that the market quotes, with as many decimals as its step has: `toTick(1.084996, "0.0001")` is
  * `"1.0850"`.
- * @param tickSize The smallest step of a price, in plain digits.
+ * @param tickSize The smallest step of a price: `0.5`, or in plain digits `"0.50"`, whose decimals the price then has.
  * @throws {RangeError} If the price is no number below 1e15, or the step is none.
  */
-export function toTick(price: number, tickSize: string): string {
+export function toTick(price: number, tickSize: Decimal): string {
   assertOptions("round the price", { price, tickSize }, { rules: tickRules, Refusal: RangeError });
-  return (Math.round(price / Number(tickSize)) * Number(tickSize)).toFixed(decimalsOf(tickSize));
+  const tick = digitsOf(tickSize) as string;
+  return (Math.round(price / Number(tick)) * Number(tick)).toFixed(decimalsOf(tick));
 }
 
 /** Larger numbers have no plain digits. */
 const mostSize = 1e21;
 
+/** A step's digits: a text keeps its own. `undefined` where it is neither a number nor a text. */
+function digitsOf(step: unknown): string | undefined {
+  return typeof step === "string" ? step : stepText(step);
+}
+
+const isPositive = (digits: string | undefined): boolean => /^(?=.*[1-9])\d+(\.\d+)?$/.test(digits ?? "");
+
 const stepRule: Rule = {
-  isGood: (value) => typeof value === "string" && /^(?=.*[1-9])\d+(\.\d+)?$/.test(value),
-  rule: 'a step in plain digits, such as "0.01"',
+  isGood: (value) => isPositive(digitsOf(value)),
+  rule: 'a step such as 0.01, or in plain digits "0.01"',
   isRequired: true,
 };
 const required = (rule: string, isGood: (value: number) => boolean): Rule => ({
   ...numberRule(rule, isGood),
   isRequired: true,
 });
-const priceRule = required("a price above 0", (value) => value > 0 && value < Infinity);
+const priceRule: Rule = {
+  isGood: (value) =>
+    typeof value === "number"
+      ? value > 0 && value < Infinity
+      : typeof value === "string" && isPositive(value),
+  rule: 'a price above 0, as a number or in plain digits such as "1.0850"',
+  isRequired: true,
+};
 const sizeRules: Rules<PositionSizeOptions> = {
   account: required("an amount above 0", (value) => value > 0 && value < Infinity),
   riskPercent: required("above 0 and at most 100", (value) => value > 0 && value <= 100),
   ...{ entry: priceRule, stop: priceRule, sizeStep: stepRule },
 };
-const tickRules: Rules<{ price: number; tickSize: string }> = {
+const tickRules: Rules<{ price: number; tickSize: Decimal }> = {
   price: required("a number below 1e15", (value) => Math.abs(value) < 1e15),
   tickSize: stepRule,
 };

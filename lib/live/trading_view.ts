@@ -77,7 +77,7 @@ function mapped(body: unknown, { stopPercent, targetPercent }: TradingViewOption
   if (fields["text"] !== undefined && fields["action"] === undefined) {
     return { text: fields["text"] as string };
   }
-  for (const [name, value] of Object.entries(fields)) assertValue(action, name, value, filledRule);
+  for (const [name, value] of Object.entries(fields)) assertValue(action, name, value, filledRule(name));
   const direction = directionOf(fields);
   if (direction === undefined) return undefined;
   assertValue(action, "ticker", fields["ticker"], {
@@ -97,12 +97,31 @@ function mapped(body: unknown, { stopPercent, targetPercent }: TradingViewOption
   };
 }
 
-const filledRule: Rule = {
-  isGood: (value) => typeof value !== "string" || !value.includes("{{"),
-  rule:
-    'filled in by TradingView, which knows {{strategy...}} in alerts of strategies alone: write "buy" or "sell" there',
-  isData: true,
+const ofStrategies = "which knows {{strategy...}} in alerts of strategies alone:";
+const byHand = "in an alert's message; to try it by hand,";
+
+/** What to do where a placeholder has come as it is, by the field that it is in. */
+const advice: Readonly<Record<string, string>> = {
+  action: `${ofStrategies} in one of an indicator write "buy" or "sell"`,
+  position: `${ofStrategies} in one of an indicator leave it out`,
+  ticker: `which knows {{ticker}} ${byHand} write a symbol such as "BTCUSD"`,
+  interval: `which knows {{interval}} ${byHand} write minutes such as "5"`,
+  price: `which knows {{close}} ${byHand} write a price such as 67250.5`,
+  stop: `which knows plots such as {{plot_0}} ${byHand} write a price such as 66980`,
+  target: `which knows plots such as {{plot_0}} ${byHand} write a price such as 67800`,
+  time: `which knows {{time}} ${byHand} write a time such as "2026-11-25T14:00:00Z"`,
+  timenow: `which knows {{timenow}} ${byHand} write a time such as "2026-11-25T14:04:59Z"`,
 };
+
+const filledRule = (name: string): Rule => ({
+  isGood: (value) => typeof value !== "string" || !value.includes("{{"),
+  rule: `filled in by TradingView, ${
+    Object.hasOwn(advice, name)
+      ? advice[name]
+      : "which does not know this placeholder: correct it, or leave it out"
+  }`,
+  isData: true,
+});
 
 const actions: Readonly<Record<string, TradingSignal["direction"]>> = {
   ...{ buy: "long", long: "long", sell: "short", short: "short" },

@@ -2,7 +2,7 @@
  * Trading signals: facts of a trade, how they are validated, and how prices and amounts are written. This folder knows a
  * signal's data (here), its text (ticket.ts), candles (candle.ts) and its picture (chart/, loaded by chart_loader.ts).
  */
-import { secondsHint } from "../util/clock.ts";
+import { dayMs, isInSeconds, secondsHint, toIso } from "../util/clock.ts";
 import {
   assertOptions,
   assertValue,
@@ -85,8 +85,17 @@ const timeRule: Rule = {
     return !Number.isNaN(new Date(value).getTime()) && dateHint(value) === "";
   },
   rule: 'a Date, or an ISO 8601 string with its zone ("…Z")',
-  hint: dateHint,
+  hint: timeHint,
 };
+
+/** Other languages count the time: what was meant is shown as it is written. */
+function timeHint(time: unknown): string {
+  const count = typeof time === "string" && /^\d+(\.\d+)?$/.test(time) ? Number(time) : time;
+  if (typeof count !== "number") return dateHint(time);
+  const [seconds, ms] = isInSeconds(count) ? [", which looks like seconds", 1000 * count] : ["", count];
+  if (secondsHint(ms) !== "" || !(ms > dayMs)) return secondsHint(ms);
+  return `${seconds} (did you mean ${JSON.stringify(toIso(ms))}?)`;
+}
 
 const parametersRule: Rule = {
   isGood: (value) =>

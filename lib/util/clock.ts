@@ -171,13 +171,18 @@ export function minuteOf(ms: number): string {
   return toIso(ms).slice(0, 16).replace("T", " ");
 }
 
+/** Whether a time that is meant in milliseconds since 1970 looks like seconds. */
+export function isInSeconds(time: number): boolean {
+  return Math.abs(time) >= secondsFrom && Math.abs(time) <= secondsTo;
+}
+
 /**
  * What to say of a time that is meant in milliseconds and looks like seconds, or microseconds, behind the value itself;
  * empty where it looks right.
  */
 export function secondsHint(value: unknown): string {
   const ms = Math.abs(value instanceof Date ? value.getTime() : typeof value === "number" ? value : NaN);
-  if (ms >= secondsFrom && ms <= secondsTo) return ", which looks like seconds: multiply it by 1000";
+  if (isInSeconds(ms)) return ", which looks like seconds: multiply it by 1000";
   return ms >= microsecondsFrom ? ", which looks like microseconds, or finer" : "";
 }
 

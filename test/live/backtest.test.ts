@@ -33,7 +33,7 @@ test("a win, a loss and an open trade, reckoned by hand", async () => {
     ...{ expectancyR: 0.5, profitFactor: 2, finalEquity: 10_000 * 1.02 * 0.99 * 1.005 },
     maxDrawdownPercent: 100 * (1 - (10_000 * 1.02 * 0.99) / (10_000 * 1.02)),
     ...{ maxDrawdownR: 1, longestLosingStreak: 1, exposure: 0.5, signalsPerDay: 12 },
-    ...{ from: start, to: start + 6 * hour, candles: 6, alerts: 0, mistakes: 0 },
+    ...{ from: start, to: start + 6 * hour, candles: 6, filled: 0, alerts: 0, mistakes: 0 },
   });
   assert.equal(report.equity.map(({ time, totalR }) => [(time - start) / hour, totalR]), [
     [0, 0],

@@ -146,7 +146,12 @@ const wrong: readonly [what: string, options: unknown, words: RegExp][] = [
   [
     "which symbol",
     { strategy: scripted({}, { symbols: ["A", "B"] }), candles },
-    /"symbol" must be one that the strategy wants \(A, B\): current value is undefined$/,
+    /^Cannot backtest as "symbol" is missing: candles are of one instrument, and it says which: A, B$/,
+  ],
+  [
+    "which symbol of a file",
+    { strategy: scripted({}, { symbols: ["A", "B"] }), file: "x.csv" },
+    /"symbol" is missing: a file's candles are of one instrument, and it says which: A, B$/,
   ],
   ["a symbol that is misspelt", {
     strategy: scripted({}, { symbols: ["BTC-USD", "B"] }),
@@ -156,7 +161,7 @@ const wrong: readonly [what: string, options: unknown, words: RegExp][] = [
   [
     "which timeframe",
     { strategy: scripted({}, { timeframes: ["1h", "1d"] }), candles },
-    /"timeframe" must be one that the strategy wants \(1h, 1d\)/,
+    /"timeframe" is missing: candles are of one timeframe, and it says which: 1h, 1d$/,
   ],
   ["a strategy that is left out", {
     strategies: [strategy, scripted({}, { name: "Other", symbols: ["ETH-USD"] })],
@@ -372,6 +377,38 @@ test("a file: each timeframe that its candles make, from a day on and up to anot
       await fewOf({ timeframe: "1h", to: "2026-01-06" }),
       /of BTC-USD 1h to begin: candles.csv has 24 up to 2026-01-06 00:00$/,
     );
+  } finally {
+    await rm(dirname(file), { recursive: true });
+  }
+});
+
+test("a report says how many candles were filled where a file has none", async () => {
+  const file = join(await mkdtemp(join(tmpdir(), "backtest-")), "candles.csv");
+  const rows = candlesOf(Array.from({ length: 24 }, () => 100)).filter((_, hours) =>
+    hours < 3 || hours >= 13
+  );
+  try {
+    await writeFile(
+      file,
+      rows.map(({ time, open, high, low, close, volume }) => [time, open, high, low, close, volume].join())
+        .join("\n"),
+    );
+    const headOf = async (options: Partial<BacktestOptions>): Promise<string> => {
+      const both = scripted({}, { timeframes: ["1h", "4h"] });
+      return String(await backtest({ strategy: both, file, ...options })).split("\n")[0] as string;
+    };
+    assert.match(
+      await headOf({ timeframe: "1h" }),
+      / \(24 candles, 10 of them filled where the file has none\)$/,
+    );
+    // From 04:00 to 12:00 two candles of 4h are made of filled ones alone.
+    assert.match(
+      await headOf({ timeframe: "4h" }),
+      / \(6 candles, 2 of them filled where the file has none\)$/,
+    );
+    assert.match(await headOf({}), / \(30 candles, 12 of them filled /);
+    const evening = { timeframe: "1h", from: "2026-01-05T13:00:00Z" } as const;
+    assert.match(await headOf(evening), / \(11 candles\)$/);
   } finally {
     await rm(dirname(file), { recursive: true });
   }

@@ -44,6 +44,18 @@ test("toTick() keeps the tick's decimals", () => {
   assert.is(toTick(1.3, "0.25"), "1.25");
 });
 
+test("steps are numbers or texts, prices of a position too", () => {
+  const question = { account: 10_000, riskPercent: 1, entry: "100.00", stop: "98.0", sizeStep: 0.0001 };
+  assert.equal(positionSize(question), { size: "50.0000", risk: "100.00" });
+  assert.equal(positionSize({ ...question, stop: 98, sizeStep: 1e-8 }), {
+    size: "50.00000000",
+    risk: "100.00",
+  });
+  assert.equal([toTick(60123.456, 0.5), toTick(60123.456, "0.50"), toTick(1.084996, 1e-4)], [
+    ...["60123.5", "60123.50", "1.0850"],
+  ]);
+});
+
 test("stepText() gives plain digits, and nothing for what is no step", () => {
   const steps = [
     [0.01, "0.01"],
@@ -73,7 +85,12 @@ test("what is no step, no price and no amount is refused", () => {
       { stop: 0 },
       { sizeStep: "1e-8" },
       { sizeStep: "-0.01" },
-      { sizeStep: 0.01 },
+      { sizeStep: -0.01 },
+      { sizeStep: 0 },
+      { entry: "1e2" },
+      { entry: "0.0" },
+      { stop: true },
+      { stop: [98] },
     ]
   ) {
     const name = Object.keys(wrong)[0] as string;
@@ -81,7 +98,10 @@ test("what is no step, no price and no amount is refused", () => {
   }
   assert.is(positionSize({ ...good, account: 1e30 }), undefined);
   for (
-    const [price, tick] of [[1, "1e-8"], [1, "0"], [1, "0,01"], [1, 0.01], [NaN, "1"], [1e21, "1"]] as const
+    const [price, tick] of [[1, "1e-8"], [1, "0"], [1, "0,01"], [1, 0], [1, NaN], [NaN, "1"], [
+      1e21,
+      "1",
+    ]] as const
   ) {
     assert.throws(() => toTick(price, tick as string), /Cannot round the price/);
   }

@@ -179,6 +179,17 @@ const wrong: readonly [unknown, RegExp][] = [
   [{ ...signal, id: "x".repeat(129) }, /"id" must be/],
   [{ ...signal, id: {} }, /"id" must be/],
   [{ ...signal, time: "yesterday" }, /"time" must be/],
+  [
+    { ...signal, time: 1764079500 },
+    /"time" must be .* value is 1764079500, which looks like seconds \(did you mean "2025-11-25T14:05:00.000Z"\?\)$/,
+  ],
+  [{ ...signal, time: "1764079500.5" }, /looks like seconds \(did you mean "2025-11-25T14:05:00.500Z"\?\)$/],
+  [
+    { ...signal, time: 1764079500000 },
+    /value is 1764079500000 \(did you mean "2025-11-25T14:05:00.000Z"\?\)$/,
+  ],
+  [{ ...signal, time: 1764079500000000 }, /which looks like microseconds, or finer$/],
+  [{ ...signal, time: 5 }, /"time" must be .* value is 5$/],
   [{ ...signal, time: "2020-01-01T00:00:00Z" }, /"time" must not be too old/],
   [{ ...signal, time: "2099-01-01T00:00:00Z" }, /"time" must not lie in the future/],
 ];

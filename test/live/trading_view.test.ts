@@ -90,8 +90,19 @@ test("what is missing or wrong is named, with the fix", async () => {
     [[], /must be JSON/],
     [
       fields({ "strategy.order.action": "{{strategy.order.action}}" }),
-      /"action" must be filled in by TradingView/,
+      /"action" must be filled in by TradingView, .* alerts of strategies alone: .* write "buy" or "sell": current value is "\{\{str/,
     ],
+    [
+      fields({ "strategy.market_position": "{{strategy.market_position}}" }),
+      /"position" must be filled in .* alerts of strategies alone: .* leave it out: current/,
+    ],
+    [
+      fields({ close: "{{close}}" }),
+      /"price" must be filled in by TradingView, which knows \{\{close\}\} in an alert's message; .* write a price such as 67250\.5: current value is "\{\{close\}\}"$/,
+    ],
+    [fields({ timenow: "{{now}}" }), /"timenow" must be .* knows \{\{timenow\}\} .* write a time such as/],
+    [{ ...fields(), stop: "{{plot_x}}" }, /"stop" must be .* knows plots such as \{\{plot_0\}\}/],
+    [{ ...fields(), constructor: "{{x}}" }, /"constructor" must be .* not know this placeholder: correct it/],
     [fields({ "strategy.order.action": "exit" }), /"action" must be "buy", "sell"/],
     [fields({ close: "NaN" }), /"price" must be a price/],
     [{ ...fields(), price: undefined }, /"price" must be a price/],

@@ -25,14 +25,16 @@ interface Block {
 
 function fencedBlocks(markdown: string): Block[] {
   const blocks: Block[] = [];
-  let open: { language: string; line: number; lines: string[] } | undefined;
+  let open: { language: string; line: number; indent: string; lines: string[] } | undefined;
   for (const [index, text] of markdown.split("\n").entries()) {
-    const fence = /^```(\S*)/.exec(text);
+    const fence = /^( *)```(\S*)/.exec(text);
     if (open && fence) {
       blocks.push({ language: open.language, line: open.line, text: open.lines.join("\n") });
       open = undefined;
-    } else if (fence) open = { language: fence[1] ?? "", line: index + 1, lines: [] };
-    else open?.lines.push(text);
+    } else if (fence) {
+      const [, indent = "", language = ""] = fence;
+      open = { language, line: index + 1, indent, lines: [] };
+    } else open?.lines.push(text.startsWith(open.indent) ? text.slice(open.indent.length) : text);
   }
   return blocks;
 }
@@ -227,6 +229,40 @@ test("its test for a bot of one's own runs in a clone", async () => {
   }
 });
 
+const posting = `
+const post = async (path, headers, body) => {
+  const all = { "Content-Type": "application/json", ...headers };
+  const url = \`http://127.0.0.1:\${server.address().port}\${path}\`;
+  return (await fetch(url, { method: "POST", headers: all, body: JSON.stringify(body) })).status;
+};
+const signal = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 };
+const alert = { secret: process.env.ALERT_SECRET, ticker: "BTCUSD", action: "buy", price: 67250.5 };
+const authorization = { Authorization: \`Bearer \${process.env.SIGNAL_SECRET}\` };
+console.log(await post("/", authorization, signal), await post("/tradingview", {}, alert));
+await bot.stopBot();
+server.close();
+`;
+
+test("its signals by HTTP can be tried in the sandbox, with secrets in the environment", async () => {
+  const [block] = fencedBlocks(read("README.md")).filter((each) => each.text.includes("...tradingView("));
+  const example = (block?.text ?? "").replace("\ncreateServer(", "\nconst server = createServer(")
+    .replace(".listen(8080", ".listen(0");
+  const folder = join(root, ".sandbox", `http-${process.versions["deno"] ? "deno" : "node"}-${process.pid}`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "http.mts"), example + posting);
+  const secrets = { SIGNAL_SECRET: "of-the-tests-0123456789", ALERT_SECRET: "of-the-tests-9876543210" };
+  try {
+    const args = ["examples/sandbox.ts", "--data", folder, join(folder, "http.mts")];
+    const { status, output } = await runScript(args, secrets, "-P=sandbox", "tsx");
+    // 202 where the ledger, whose table is new, is slow.
+    assert.match(output, /^20[02] 20[02]$/m);
+    assert.match(output, /◂ .*LONG BTCUSD/);
+    assert.is(status, 0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test.run();
 
 const checks = suite("README.md's checks", undefined, 120_000);
@@ -237,6 +273,12 @@ checks("fencedBlocks() finds language, line and text", () => {
   assert.equal(fencedBlocks(sample), [
     { language: "ts", line: 2, text: "const a: number = 1;" },
     { language: "sh", line: 6, text: "npm ci && npm test\nnpm run x:y # examples/none.ts" },
+  ]);
+});
+
+checks("fencedBlocks() finds those of a list, without their indentation", () => {
+  assert.equal(fencedBlocks("- Text:\n\n  ```ts\n  f(() => {\n\n    a();\n  });\n  ```\n- Text"), [
+    { language: "ts", line: 3, text: "f(() => {\n\n  a();\n});" },
   ]);
 });
 

@@ -44,6 +44,8 @@ export interface BacktestFigures {
   readonly to: number;
   /** How many candles could give a signal: those of each strategy, symbol and timeframe. */
   readonly candles: number;
+  /** How many of these a file has no candle of: there the last price stays. */
+  readonly filled: number;
   /** Alerts that subscribers would have got. */
   readonly alerts: number;
   /** Candles at which the strategy threw, or gave what can be no signal. */
@@ -144,6 +146,7 @@ export function figuresOf(
     signalsPerDay: trades.length / ((to - from) / dayMs),
     ...{ from, to },
     candles: count((part) => part.candles),
+    filled: count((part) => part.filled),
     alerts: count((part) => part.alerts.length),
     mistakes: count((part) => part.mistakes.length),
   };

@@ -17,6 +17,8 @@ export interface History {
   readonly candles: readonly Candle[];
   /** The index of the first that may give a signal, as far as the time decides. */
   readonly first: number;
+  /** When those open that a file has no candle of, and that were filled. */
+  readonly filled: ReadonlySet<number>;
   /** How many there are, for messages: `candles.csv has 3, made of 40 of 5m`. */
   readonly count: string;
 }
@@ -27,6 +29,7 @@ interface Found {
   readonly owner?: string;
   /** What they are made of: `, made of 40 of 5m`. */
   readonly madeOf?: string;
+  readonly filled?: ReadonlySet<number>;
 }
 
 /**
@@ -41,14 +44,14 @@ export async function historyOf(
   now: number,
 ): Promise<History> {
   const found = await candlesOf(series, strategies, { source, signal }, now);
-  const { all, owner, madeOf = "" } = found;
+  const { all, owner, madeOf = "", filled = new Set() } = found;
   const { from, to } = spanOf(source);
   const candles = all.filter((candle) => closeTime(candle, series.timeframe) <= to).map(frozenCandle);
   const first = candles.findIndex(({ time }) => time >= from);
   if (first < 0 && all.length > 0) throw outside(series, found, { from, to });
   const count = owner === undefined ? `here are ${candles.length}` : `${owner} has ${candles.length}`;
   const until = candles.length < all.length ? ` up to ${minuteOf(to)}` : "";
-  return { candles, first, count: count + until + madeOf };
+  return { candles, first, filled, count: count + until + madeOf };
 }
 
 /** A live start plays the `warmUp` candles before its first new one, too, and each of them needs as many. */
@@ -71,9 +74,9 @@ async function candlesOf(
     return { all: source.candles };
   }
   if ("file" in source) {
-    const { candles, own, count } = candlesOfFile(source.file, series.timeframe);
+    const { candles, own, count, filled } = candlesOfFile(source.file, series.timeframe);
     const madeOf = own === series.timeframe ? "" : `, made of ${count} of ${own}`;
-    return { all: candles, owner: basename(source.file), madeOf };
+    return { all: candles, owner: basename(source.file), madeOf, filled };
   }
   const { feed, from } = source;
   const before = Math.max(...strategies.map(({ warmUp }) => beforeFirst(warmUp)));

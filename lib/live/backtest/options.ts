@@ -223,16 +223,26 @@ export function wants({ symbols, timeframes }: Strategy, { symbol, timeframe }: 
   return symbols.includes(symbol) && timeframes.includes(timeframe);
 }
 
+const called = { symbol: "instrument", timeframe: "timeframe" } as const;
+
 /** The one that was chosen; without a choice all, unless there can be but one. */
 function chosen<T extends string>(
   name: "symbol" | "timeframe",
   all: readonly T[],
-  { [name]: choice }: BacktestOptions,
+  options: BacktestOptions,
   isOne: boolean,
 ): T[] {
+  const choice = options[name];
   const known = [...new Set(all)];
   if (choice === undefined && (!isOne || known.length === 1)) return known;
   if (known.includes(choice as T)) return [choice as T];
+  if (choice === undefined) {
+    throw new TypeError(
+      `Cannot ${action} as "${name}" is missing: ${
+        options.file === undefined ? "candles are" : "a file's candles are"
+      } of one ${called[name]}, and it says which: ${known.join(", ")}`,
+    );
+  }
   throw new TypeError(
     `Cannot ${action} as "${name}" must be one that the strategy wants (${known.join(", ")}): ` +
       `current value is ${shown(choice)}${valueHint(choice, known)}`,

@@ -72,6 +72,8 @@ export interface Replayed extends BacktestPlace {
   readonly mistakes: readonly BacktestMistake[];
   /** How many candles the strategy was called with, as the new one. */
   readonly candles: number;
+  /** How many of these were filled, as the file has none. */
+  readonly filled: number;
   /** When the first of these opened, in milliseconds since 1970. */
   readonly from: number;
   /** When the last of these closed. */
@@ -83,6 +85,8 @@ export interface ReplayRequest {
   readonly series: Series;
   readonly instrument: Instrument;
   readonly candles: readonly Candle[];
+  /** When those open that were filled. */
+  readonly filled: ReadonlySet<number>;
   /** The candles before only warm up: their signals are known to the strategy, and belong to no report. */
   readonly from: number;
   readonly settings: BacktestSettings;
@@ -175,14 +179,18 @@ class Replay {
 
   /** What has come of it; trades that are open are valued at the last close. */
   get result(): Replayed {
-    const { series } = this.#request;
-    const last = this.#newest;
-    if (last === undefined || this.#from === undefined) throw new Error("No candle was played.");
+    const { series, candles, filled } = this.#request;
+    const [last, from] = [this.#newest, this.#from];
+    if (last === undefined || from === undefined) throw new Error("No candle was played.");
     const to = closeTime(last, series.timeframe);
     for (const trade of this.#open) this.#end(trade, { reason: "open", price: last.close, time: to });
     this.#open = [];
     const [trades, alerts, mistakes] = [this.#trades, this.#alerts, this.#mistakes];
-    return { ...this.#place, trades, alerts, mistakes, candles: this.#candles, from: this.#from, to };
+    const ofThem = candles.filter(({ time }) => time >= from && filled.has(time)).length;
+    return {
+      ...{ ...this.#place, trades, alerts, mistakes, from, to },
+      ...{ candles: this.#candles, filled: ofThem },
+    };
   }
 
   #take(candle: Candle, time: number, value: unknown): void {

@@ -45,8 +45,11 @@ export function summary(report: ShownReport): string {
 
 /** `Breakout on BTC-USD 5m, 5 Jan 2026 – 5 Jan 2027 (105,120 candles)` */
 export function titleOf(report: ShownReport): string {
-  const { from, to, candles } = report.figures;
-  return `${strategiesOf(report)} on ${seriesOf(report)}, ${span(from, to)} (${plural(candles, "candle")})`;
+  const { from, to, candles, filled } = report.figures;
+  const gaps = filled === 0 ? "" : `, ${filled.toLocaleString("en")} of them filled where the file has none`;
+  return `${strategiesOf(report)} on ${seriesOf(report)}, ${span(from, to)} (${
+    plural(candles, "candle")
+  }${gaps})`;
 }
 
 /** The strategy's name, or how many there are. */

@@ -1,8 +1,8 @@
 /** A feed that replays the candles of a file. */
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Candle } from "../../signals/candle.ts";
 import { type Clock, systemClock, toIso } from "../../util/clock.ts";
+import { readText } from "../../util/read_text.ts";
 import {
   assertOptions,
   clockRule,
@@ -14,7 +14,15 @@ import {
   textRule,
 } from "../../util/validate.ts";
 import type { CandleFeed, CandleRequest, LiveRequest } from "../feed.ts";
-import { Aggregator, closeTime, sourceOf, type Timeframe, timeframeMs, timeframes } from "../timeframe.ts";
+import {
+  Aggregator,
+  closeTime,
+  openingTime,
+  sourceOf,
+  type Timeframe,
+  timeframeMs,
+  timeframes,
+} from "../timeframe.ts";
 import { readCandles } from "./candle_lines.ts";
 import { MarketTime } from "./market_time.ts";
 import { flatCandle } from "./read_candle.ts";
@@ -92,6 +100,8 @@ export interface FileCandles {
   readonly candles: readonly Candle[];
   readonly own: Timeframe;
   readonly count: number;
+  /** When those of them open that the file has no candle of: there the price stays. */
+  readonly filled: ReadonlySet<number>;
 }
 
 /**
@@ -102,7 +112,9 @@ export function candlesOfFile(file: string, timeframe: Timeframe): FileCandles {
   const { candles, own } = readCandles(read(file), file);
   assertTimeframe(timeframe, own, file);
   const made = [...candlesOf(candles, own, { timeframe, after: -Infinity })];
-  return { candles: made, own, count: candles.length };
+  const known = new Set(candles.map(({ time }) => openingTime(time, timeframe)));
+  const filled = new Set(made.map(({ time }) => time).filter((time) => !known.has(time)));
+  return { candles: made, own, count: candles.length, filled };
 }
 
 /** The candles of a timeframe that open after the one that is known. */
@@ -151,7 +163,7 @@ function assertTimeframe(timeframe: Timeframe, own: Timeframe, source: string): 
 
 function read(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readText(file);
   } catch (cause) {
     throw new ConfigError(`Cannot replay ${file}: ${(cause as Error).message}`, { cause });
   }

@@ -39,7 +39,7 @@ function parse(text: string, source: string): Line[] {
       const header: readonly string[] | undefined = columns === undefined ? headerOf(line) : undefined;
       columns ??= header ?? fields;
       if (header !== undefined) continue;
-      const candle = laterThan(lines.at(-1)?.candle, readCandle(toRow(line, columns), "1m"));
+      const candle = laterThan(lines.at(-1)?.candle, readCandle(toRow(line, columns)));
       lines.push({ candle, number: index + 1 });
     } catch (cause) {
       throw new ConfigError(`${source}, line ${index + 1}: ${(cause as Error).message}`, { cause });

@@ -8,8 +8,11 @@ import { type Timeframe, timeframeMs } from "../timeframe.ts";
 /** The fields of a candle, not yet checked: numbers, or texts of numbers; `time` may be ISO 8601 with a zone. */
 export type CandleFields = Readonly<Record<string, unknown>>;
 
-/** @throws {TypeError | RangeError} Naming the first field that is wrong, and the rule. */
-export function readCandle(row: CandleFields, timeframe: Timeframe): Candle {
+/**
+ * @param timeframe Where it is known. Candles of any open on a whole minute.
+ * @throws {TypeError | RangeError} Naming the first field that is wrong, and the rule.
+ */
+export function readCandle(row: CandleFields, timeframe?: Timeframe): Candle {
   const [open, high, low, close] = [
     ...[price(row, "open"), price(row, "high"), price(row, "low"), price(row, "close")],
   ] as const;
@@ -36,12 +39,12 @@ function number(row: CandleFields, name: string): number {
   throw new TypeError(`"${name}" must be a number such as 59800.1: current value is ${shown(value)}`);
 }
 
-function opening(value: unknown, timeframe: Timeframe): number {
+function opening(value: unknown, timeframe: Timeframe | undefined): number {
   const time = typeof value === "string" ? timeIn(value) : Number(value ?? NaN);
   const isInMs = Number.isInteger(time) && secondsHint(time) === "" && time > 0;
-  if (isInMs && time % timeframeMs(timeframe) === 0) return time;
-  const rule =
-    `the opening of a candle of ${timeframe}, in milliseconds since 1970 or as 2026-01-05T06:00:00Z`;
+  if (isInMs && time % timeframeMs(timeframe ?? "1m") === 0) return time;
+  const candle = timeframe === undefined ? "its candle, on a whole minute" : `a candle of ${timeframe}`;
+  const rule = `the opening of ${candle}, in milliseconds since 1970 or as 2026-01-05T06:00:00Z`;
   const hint = secondsHint(time) + noDayHint(value);
   throw new RangeError(`"time" must be ${rule}: current value is ${shown(value)}${hint}`);
 }

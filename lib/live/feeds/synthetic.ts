@@ -70,7 +70,8 @@ export function syntheticFeed(options: SyntheticFeedOptions): CandleFeed {
   };
   return {
     ...{ name: `synthetic, seed ${seed}`, caution: "synthetic data, not a market", now },
-    instrument: ({ symbol }) => Promise.resolve({ tickSize: marketOf(symbol).tickSize }),
+    instrument: ({ symbol }) =>
+      Promise.resolve({ tickSize: marketOf(symbol).tickSize, sizeStep: "0.0001", currency: "USD" }),
     async history({ symbol, timeframe, count, signal }) {
       const end = openingTime(now(), timeframe);
       const candles: Candle[] = [];

@@ -22,7 +22,8 @@ import {
   toResponse,
   unsent,
 } from "./connections.ts";
-import { allProxyVariables, Deno, type HttpClient, mayRead, proxyFor } from "./proxy.ts";
+import { Deno, type HttpClient } from "../deno.ts";
+import { allProxyVariables, mayRead, proxyFor } from "./proxy.ts";
 
 type Input = Parameters<typeof fetch>[0];
 type Signal = AbortSignal | null | undefined;

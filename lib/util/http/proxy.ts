@@ -3,6 +3,7 @@
  * name in NO_PROXY stands for its subdomains, too, as curl and Deno read it.
  */
 import process from "node:process";
+import { Deno } from "../deno.ts";
 import { registerSecret } from "../safe_text.ts";
 
 /** The names of the variables that set a proxy, in both cases. */
@@ -72,22 +73,4 @@ export function mayRead(variable: string): boolean {
 
 function valueOf(variable: string): string {
   return mayRead(variable) ? process.env[variable] ?? "" : "";
-}
-
-/** The parts of Deno's API that are used; `undefined` on other runtimes. */
-export const Deno: Deno | undefined = (globalThis as { Deno?: Deno }).Deno;
-
-interface Deno {
-  readonly permissions: {
-    querySync(
-      descriptor:
-        | { readonly name: "net"; readonly host: string }
-        | { readonly name: "env"; readonly variable: string },
-    ): { readonly state: string };
-  };
-  createHttpClient(options: object): HttpClient;
-}
-
-export interface HttpClient {
-  close(): void;
 }

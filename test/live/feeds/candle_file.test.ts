@@ -1,7 +1,8 @@
 /** Candles from a file: checked whole, without gaps, and each fresh. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import type { CandleFeed } from "../../../lib/live/feed.ts";
 import { replayFeed, type ReplayFeedOptions } from "../../../lib/live/feeds/candle_file.ts";
 import { closeTime, type Timeframe, timeframeMs } from "../../../lib/live/timeframe.ts";
@@ -10,6 +11,7 @@ import { ConfigError } from "../../../lib/util/validate.ts";
 import { assert, suite } from "../../harness.ts";
 import { StepClock } from "../../support/clocks.ts";
 import { removeSync } from "../../support/leaks.ts";
+import { root, runScript } from "../../support/script.ts";
 
 const test = suite("replayFeed");
 const midnight = Date.UTC(2026, 0, 5);
@@ -213,7 +215,11 @@ const mistakes: Readonly<Record<string, [text: string, line: number, message: Re
   "low above open": [`${midnight},10,12,10.5,11,5`, 1, /"low" must be the lowest/],
   "seconds": [`${midnight / 1000},10,12,9,11,5`, 1, /"time" must be .*milliseconds.*multiply it by 1000/],
   "a local time": ["2026-01-05T06:00:00,10,12,9,11,5", 1, /"time" must be/],
-  "seconds within a minute": [`${good}\n${midnight + 1000},10,12,9,11,5`, 2, /"time" must be the opening/],
+  "seconds within a minute": [
+    `${good}\n${midnight + 1000},10,12,9,11,5`,
+    2,
+    /"time" must be the opening of its candle, on a whole minute, in milliseconds/,
+  ],
   "a repeated candle": [`${good}\n${good}`, 2, /later than in the line before/],
   "broken JSON": ['{"time": 1,', 1, /no JSON/],
   "a missing field": [
@@ -336,6 +342,30 @@ test("what cannot be replayed is told at once", async () => {
   assert.match(errorOf(() => replayFeed({ text: good, file: "x" })).message, /either "file" or "text"/);
   assert.match(errorOf(() => replayFeed({ text: good, pace: 1 } as object)).message, /pace is not an option/);
   assert.equal(await take(replayFeed({ text: good, timeframe: "5m" })), [candleOf(0)]);
+});
+
+const reader = `
+import { backtest, replayFeed } from "telegram-signals/live";
+const file = "test/examples/strategy/original_candles.csv";
+const strategy = { name: "None", symbols: ["BTC-USD"], timeframes: ["15m"], warmUp: 2, onCandle() {} };
+for (const read of [() => replayFeed({ file }), () => backtest({ strategy, file })]) {
+  await Promise.resolve().then(read).then(() => console.log("read"), ({ name, message }) => console.log(name, message));
+}`;
+
+test("a file that Deno is not allowed to read is not said to be absent", async () => {
+  const folder = join(root, ".sandbox");
+  mkdirSync(folder, { recursive: true });
+  const script = join(folder, `reader-${process.versions["deno"] ? "deno" : "node"}-${process.pid}.mts`);
+  writeFileSync(script, reader);
+  try {
+    const lines = (await runScript([script], {}, "-P", "tsx")).output.trim().split("\n");
+    const denied =
+      /^ConfigError Cannot replay \S+\.csv: Deno has to be allowed to read it: --allow-read=\S+\.csv, or /;
+    assert.is(lines.length, 2, lines.join("\n"));
+    for (const line of lines) assert.match(line, process.versions["deno"] ? denied : /^read$/);
+  } finally {
+    removeSync(script);
+  }
 });
 
 test("another symbol, and a timeframe that cannot be made of the file's, are refused", async () => {

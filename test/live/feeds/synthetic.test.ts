@@ -205,10 +205,12 @@ test("options that are unknown or malformed are refused", () => {
   }
 });
 
-test("an instrument's step is that of its prices", async () => {
+test("an instrument has the step of its prices, one of amounts, and a currency", async () => {
   for (const [price, tickSize] of [[60_000, "0.01"], [1.1, "0.000001"], [5_000_000, "1"]] as const) {
     const feed = syntheticFeed({ seed: 1, price });
-    assert.equal(await feed.instrument?.({ symbol: "X", signal }), { tickSize });
+    assert.equal(await feed.instrument?.({ symbol: "X", signal }), {
+      ...{ tickSize, sizeStep: "0.0001", currency: "USD" },
+    });
     for (const { close } of await history({ seed: 1, price }, { symbol: "X" })) {
       assert.ok(Math.abs(close / Number(tickSize) - Math.round(close / Number(tickSize))) < 1e-6, `${close}`);
     }
