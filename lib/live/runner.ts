@@ -305,6 +305,7 @@ export class StrategyRun {
    * a row after an outage.
    */
   #noteLateness(strategy: Strategy, series: Series, leftMs: number): void {
+    if (leftMs > 0 && this.#lateAt.size === 0) return;
     const what = JSON.stringify([strategy.name, nameOf(series)]);
     const lastAt = this.#lateAt.get(what);
     const now = this.#clock.now();

@@ -63,6 +63,7 @@ export class TroubleLog {
   }
 
   succeeded(what: string): void {
+    if (this.#failing.size === 0 && this.#logged.size === 0) return;
     const { logger, overText, calmAfter = 1 } = this.#options;
     const failing = this.#failing.get(what);
     if (failing !== undefined && ++failing.successes < calmAfter) return;
