@@ -331,8 +331,11 @@ export class StrategyRun {
   /** Why a signal is not sent. One of before the start was sent by an earlier process. */
   #reasonAgainst(finding: Finding, isLive: boolean): string | undefined {
     const { found, time } = finding;
-    if (found.kind === "signal" && this.#similar?.has(found.signal, time)) {
-      if (isLive) this.#logger.info(`${lineOf(finding)}. Not sent, as one much like it came before.`);
+    const held = found.kind === "signal" ? this.#similar?.hold(found.signal, time, isLive) : undefined;
+    if (held !== undefined) {
+      if (isLive && held === "first") {
+        this.#logger.info(`${lineOf(finding)}. Not sent, as one much like it came before; nor are others.`);
+      }
       return "much like an earlier one";
     }
     return isLive || time <= this.#startedAt ? undefined : "too old";

@@ -233,12 +233,15 @@ test("a report and a run are shown as they are now; a report still prints and se
     ...{ botToken: server.token, apiRoot: server.apiRoot, storage, logger: new Logs() },
   });
   const told: object[] = [];
-  // The views are loaded when a value is first shown, and show what it is then.
-  await shown(await storage.getStatistics());
-  await import("../../lib/broadcast/display.ts");
+  // The views are loaded when a value is first shown, and show what it is then: so long the chats are not read.
+  const load = storage.loadActiveChats.bind(storage);
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => release = resolve);
+  storage.loadActiveChats = async (...options) => await released.then(() => load(...options));
   const run = bot.broadcast("Hello", { onProgress: (progress) => told.push(progress) });
   assert.match((await shown(run))["text/plain"] ?? "", /^The chats are being read/);
   assert.match((await shown(run.progress))["text/plain"] ?? "", /^The chats are being read/);
+  release();
   const report = await run;
   assert.match((await shown(run))["text/plain"] ?? "", /^2 of 2 chats, 100 %.* done\n/);
   assert.match((await shown(told.at(-1) ?? {}))["text/plain"] ?? "", /^2 of 2 chats/);

@@ -230,8 +230,9 @@ test("a signal much like one before is not sent, also if that was before the sta
       similar: { percent: 0.05, hours: 24 },
     }, feed);
     await pause(1000);
-    feed.give([flat(now, 101.05), flat(now + 1, 101.06), flat(now + 2, 90)]);
+    feed.give([flat(now, 101.05), flat(now + 1, 101.06), flat(now + 2, 101.04), flat(now + 3, 90)]);
     await until(() => run.sent === 2, "the others are not sent");
+    assert.is(logs.of("info", "one much like it came before; nor are others").length, 1, logs.text);
     assert.equal(user && texts(user).map((text) => /101\.0\d|90/.exec(text)?.[0]), ["101.06", "90"]);
     assert.match(logs.text, /LONG BTC-USD at 101\.05.*Not sent, as one much like it came before/);
     await run.stop();
