@@ -26,8 +26,8 @@ export function stackOf(error: unknown): string {
 }
 
 const [longestStack, framesAtMost] = [10_000, 30];
-/** Where this package's files are. */
-const ownFolder = new URL("..", import.meta.url).href.replace(/^file:\/\//, "");
+/** Where this package's files are; a bundle may not know it. */
+const ownFolder = attempt(() => new URL("..", import.meta.url).href.replace(/^file:\/\//, ""), "");
 
 /**
  * The file, line and column of the user's code where something was thrown: `cross.ts:12:20`; `undefined` where nothing says
@@ -42,7 +42,9 @@ export function placeOf(error: unknown, caller: string): string | undefined {
     const [, url = "", position] = /([^\s()]+):(\d+:\d+)\)?$/.exec(frame) ?? [];
     const path = url.replace(/^file:\/\//, "");
     const isUsers = path.includes("/") && !/^(node|ext|internal):|\/node_modules\//.test(path);
-    if (isUsers && !path.startsWith(ownFolder)) return safeLine(`${path.split("/").at(-1)}:${position}`);
+    if (isUsers && ownFolder !== "" && !path.startsWith(ownFolder)) {
+      return safeLine(`${path.split("/").at(-1)}:${position}`);
+    }
   }
   return undefined;
 }
