@@ -200,12 +200,13 @@ function createUpdateProcessor(
   { registry, access, target, writeQueue, replies }: UpdateParts,
   { options, grammy, botInfo, handle, onFailure, signal }: RuntimeDeps,
 ): UpdateProcessor {
-  const { autoRegisterChats, chatTypes, chatsPerAdder, clock } = options;
+  const { autoRegisterChats, chatTypes, chatsPerAdder, clock, logger } = options;
+  const warn = createRateLimitedLog((message) => logger.warn(message), clock);
   return new UpdateProcessor({
     ...{ api: grammy.api, registry, replies, handle, onFailure, clock, signal },
     botUsername: botInfo.username,
     hasHandlers: () => grammy.hasHandlers,
-    parser: new UpdateParser({ registers: autoRegisterChats, clock }),
+    parser: new UpdateParser({ registers: autoRegisterChats, clock, warn }),
     isAllowed: access.isAllowed,
     registration: new Registration({ chatTypes, chatsPerAdder, isExempt: access.isListed }),
     enqueue: (write) => writeQueue.enqueue(write),

@@ -6,6 +6,7 @@ import { outcomeOf } from "../telegram/outcome.ts";
 import { deadline, retry } from "../util/async.ts";
 import { type Clock, monotonic, systemClock } from "../util/clock.ts";
 import { BoundedMap } from "../util/collections.ts";
+import { messageOf, rootCauseOf } from "../util/errors.ts";
 
 /** Whether the message's author may /start and /stop its chat; `unknown` if Telegram did not answer. */
 export type AdministratorCheck = (api: Api, message: Message) => Promise<"yes" | "no" | "unknown">;
@@ -15,7 +16,11 @@ const askWithinMs = 5000;
 const askAgain = { firstMs: 500, longestMs: 2000 };
 const chatsAtMost = 10_000;
 
-export function createAdministratorCheck(clock: Clock): AdministratorCheck {
+/** @param warn Told of each command of which Telegram does not say whether it counts. */
+export function createAdministratorCheck(
+  clock: Clock,
+  warn: (message: string) => void = () => {},
+): AdministratorCheck {
   const now = monotonic(clock);
   const known = new BoundedMap<number, { readonly until: number; readonly ids: ReadonlySet<number> }>(
     chatsAtMost,
@@ -37,7 +42,11 @@ export function createAdministratorCheck(clock: Clock): AdministratorCheck {
     if (sender_chat !== undefined || from === undefined) return "no";
     try {
       return (await administratorsOf(api, chat.id)).has(from.id) ? "yes" : "no";
-    } catch {
+    } catch (error) {
+      const why = rootCauseOf(error) || messageOf(error);
+      warn(
+        `Telegram did not say who the administrators of ${chat.id} are (${why}): a command there has to be sent again.`,
+      );
       return "unknown";
     }
   };

@@ -32,8 +32,8 @@ const replyWithinMs = 10_000;
 export function createSubscriptionMiddleware(
   { registry, renderMessage, registers, registration, clock, logger }: SubscriptionMiddlewareOptions,
 ): (ctx: CommandContext) => Promise<void> {
-  const parser = new UpdateParser({ registers, clock });
   const warn = createRateLimitedLog((message) => logger.warn(message), clock);
+  const parser = new UpdateParser({ registers, clock, warn });
   const createReplySender = (opened: ChatRegistry): ReplySender =>
     new ReplySender({
       registry: opened,

@@ -54,6 +54,8 @@ export interface UpdateParserOptions {
   /** Whether any message registers its chat, or only /start. */
   readonly registers: boolean;
   readonly clock: Clock;
+  /** Told of each command in a group of which Telegram does not say whether it counts. Default: nobody is. */
+  readonly warn?: ((message: string) => void) | undefined;
 }
 
 /** Which bot an update was sent to, and what is known of its chat. */
@@ -73,10 +75,10 @@ export class UpdateParser {
   readonly #clock: Clock;
   readonly #isAdministrator: AdministratorCheck;
 
-  constructor({ registers, clock }: UpdateParserOptions) {
+  constructor({ registers, clock, warn }: UpdateParserOptions) {
     this.#registers = registers;
     this.#clock = clock;
-    this.#isAdministrator = createAdministratorCheck(clock);
+    this.#isAdministrator = createAdministratorCheck(clock, warn);
   }
 
   /** Gives `undefined` if the update does not concern a subscription: edits, business and guest messages, queries... */

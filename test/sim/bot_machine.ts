@@ -33,6 +33,8 @@ export interface World {
   readonly scheduler: Scheduler;
   readonly network: Network;
   readonly token: string;
+  /** Called with each line that a bot logs. */
+  readonly onLog?: (line: LogLine) => void;
 }
 
 export interface LogLine {
@@ -141,9 +143,11 @@ export class BotMachine {
   }
 
   #loggerOf(machine: Machine): Logger {
-    const { scheduler } = this.#world;
+    const { scheduler, onLog } = this.#world;
     const log = (level: LogLine["level"]) => (message: string): void => {
-      this.log.push({ at: scheduler.now, machine: machine.name, level, message });
+      const line = { at: scheduler.now, machine: machine.name, level, message };
+      this.log.push(line);
+      onLog?.(line);
       scheduler.trace(`${machine.name} ${level}: ${message.split("\n")[0]}`);
     };
     return { info: log("info"), warn: log("warn"), error: log("error") };

@@ -111,7 +111,7 @@ class History {
       ...{ scheduler, users, dynamodb: this.#dynamodb },
       onChange: (chatId, isActive) => this.#oracle.onOthersWrite(chatId, isActive),
     });
-    const world = { scheduler, network, token: this.#telegram.server.token };
+    const world = { scheduler, network, token: this.#telegram.server.token, onLog: this.#oracle.onLog };
     // Pollers share a machine, and with it the spool.
     const shared = new Disk(scheduler);
     this.#machines = plan.machines.map((options) =>

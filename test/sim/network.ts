@@ -88,7 +88,7 @@ export class Network {
   /** with each answer that reaches its client, */
   onAnswer: (sending: Sending, status: number) => void = () => {};
   /** and once its client does not wait for it any more. */
-  onEnd: (sending: Sending, isGivenUp: boolean) => void = () => {};
+  onEnd: (sending: Sending) => void = () => {};
   /** Called when a machine's connections break, and no one is left to say so if its power is lost. */
   onCut: (machine: Machine, isPowerLost: boolean) => void = () => {};
   /** Failures of the services themselves. */
@@ -223,15 +223,15 @@ export class Network {
     const gone = new AbortController();
     return new Promise((resolve, reject) => {
       let isOver = false;
-      const end = (isGivenUp = false): boolean => {
+      const end = (): boolean => {
         if (isOver) return false;
         isOver = true;
         signal?.removeEventListener("abort", abort);
-        this.onEnd(sending, isGivenUp);
+        this.onEnd(sending);
         return true;
       };
       const abort = (): void => {
-        if (!end(true)) return;
+        if (!end()) return;
         // The service hears of it later, as it does of a machine's death.
         scheduler.after(way.ms(), () => gone.abort());
         reject(signal?.reason);

@@ -5,6 +5,7 @@ import type { WatchedBroadcast } from "./broadcast_oracle.ts";
 import type { Item } from "./dynamodb/dynamodb.ts";
 import type { Network, Sending } from "./network.ts";
 import { Overtakings } from "./overtakings.ts";
+import type { LogLine } from "./bot_machine.ts";
 import { addressOf } from "./endpoints.ts";
 import { LedgerName, TableName } from "./plan.ts";
 import type { ArrivedMessage } from "./telegram.ts";
@@ -96,7 +97,7 @@ export class Oracle {
       const isPolled = status === 200 && what.startsWith("getUpdates");
       if (isPolled && !this.#polledAt.has(machine)) this.#polledAt.set(machine, options.scheduler.now);
     };
-    network.onEnd = (sending, isGivenUp) => this.#onEnd(sending, isGivenUp);
+    network.onEnd = (sending) => this.#onEnd(sending);
     const applyMove = model.migrated.bind(model);
     model.migrated = (from, to) => {
       for (const broadcast of this.broadcasts.values()) broadcast.moved(from, to);
@@ -156,7 +157,16 @@ export class Oracle {
     else this.#deactivatedAt.set(chatId, this.#options.scheduler.now);
   }
 
-  // What the bots send.
+  // What the bots log and send.
+
+  readonly onLog = ({ message }: LogLine): void => {
+    const group = /^Telegram did not say who the administrators of (-\d+) are/.exec(message)?.[1];
+    if (group !== undefined) this.undecided.add(Number(group));
+    // A /stop that waits to be written holds where the table cannot say whether it is an old one.
+    if (message.startsWith("The table of chats cannot be read")) {
+      for (const chatId of this.#haveStopped) this.#leave(chatId);
+    }
+  };
 
   #onSend(sending: Sending): void {
     const { what, fate, machine, sentAt } = sending;
@@ -164,15 +174,7 @@ export class Oracle {
     this.#rates.requested(sending);
     if (!this.#bornAt.has(machine)) this.#bornAt.set(machine, sentAt);
     if (sending.service === "telegram" && fate === "throttled") this.isBotLimited = true;
-    // A /stop that waits to be written holds where the table cannot say whether it is an old one.
-    const unread = fate === "answered" ? 0 : Number(/^GetItem telegram-chats (-?\d+)$/.exec(what)?.[1] ?? 0);
-    if (this.#haveStopped.has(unread)) this.#leave(unread);
     const { chat, id } = addressOf(what);
-    const undecided = /^getChatAdministrators (-\d+)/.exec(what)?.[1] ??
-      /^sendMessage (-\d+) "I could not ask Telegram/.exec(what)?.[1];
-    if (undecided !== undefined && (fate !== "answered" || what.startsWith("send"))) {
-      this.undecided.add(Number(undecided));
-    }
     if (chat === undefined) return;
     const tooMany = this.#rates.tooMany(sending);
     if (tooMany !== undefined) this.#wrong(`RATE ${machine.name} sends ${tooMany} messages within a second`);
@@ -189,14 +191,12 @@ export class Oracle {
     this.#replyUnderWay.set(key, sending);
   }
 
-  #onEnd(sending: Sending, isGivenUp: boolean): void {
+  #onEnd(sending: Sending): void {
     const { what, machine } = sending;
     this.#troubles.ended(sending);
     const { chat } = addressOf(what);
     const key = `${machine.name} ${chat}`;
     if (this.#replyUnderWay.get(key) === sending) this.#replyUnderWay.delete(key);
-    const group = isGivenUp ? /^getChatAdministrators (-\d+)/.exec(what)?.[1] : undefined;
-    if (group !== undefined) this.undecided.add(Number(group));
   }
 
   onMessage({ chatId, message, request }: ArrivedMessage): void {
