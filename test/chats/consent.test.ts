@@ -1003,7 +1003,7 @@ again("a bot that only broadcasts sees whom another one has registered since", a
 });
 
 again("that a command is not heard is told before other replies", async () => {
-  await withBot(async ({ server, settled }) => {
+  await withBot(async ({ server, settled, logs }) => {
     const boss = server.user();
     const group = server.group({ title: "Desk", administrators: [boss] });
     const fault = server.fault({
@@ -1018,6 +1018,11 @@ again("that a command is not heard is told before other replies", async () => {
     const unanswered = people.filter((person) => person.inbox.length === 0);
     assert.ok(unanswered.length > 0, "nobody had to wait for too long");
     assert.equal(said(group), [replies.again]);
+    const told = logs.of("warn").filter((line) => line.includes("administrators"));
+    assert.equal(told, [
+      `Telegram did not say who the administrators of ${group.chatId} are (Call to 'getChatAdministrators' failed! ` +
+      "(400: Bad Request: CHANNEL_PRIVATE)): a command there has to be sent again.",
+    ]);
   }, { bot: { messagesPerSecond: 10 } });
 });
 
