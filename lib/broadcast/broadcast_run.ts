@@ -47,13 +47,7 @@ export interface BroadcastRun extends Promise<BroadcastReport> {
 }
 
 const nothing: BroadcastProgress = {
-  recipients: 0,
-  done: 0,
-  sent: 0,
-  deactivated: 0,
-  skipped: 0,
-  failed: 0,
-  unknown: 0,
+  ...{ recipients: 0, done: 0, sent: 0, deactivated: 0, skipped: 0, failed: 0, unknown: 0 },
   elapsedMs: 0,
   remainingMs: undefined,
   willExpire: 0,
@@ -73,6 +67,9 @@ const displayRun = createDisplay<BroadcastRun>(async () => {
 
 /** Connects the caller's pause(), resume(), progress and begun with the run. */
 export class PauseControl {
+  static #last = 0;
+  /** A later call has a higher one. */
+  readonly number: number = ++PauseControl.#last;
   readonly beginning: Deferred<BroadcastBeginning> = new Deferred();
   #isPaused = false;
   #onChange = (): void => {};

@@ -21,8 +21,10 @@ import type { BroadcastReport } from "./report.ts";
 import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
 import { beginRun, runPlain, waitOf } from "./run.ts";
 import { type FollowResult, RunFollower } from "./run_follower.ts";
+import { Turns } from "./turns.ts";
 
-export interface BroadcasterOptions extends Omit<BroadcastDeps, "leaving" | "closed" | "onUnclear"> {
+export interface BroadcasterOptions
+  extends Omit<BroadcastDeps, "leaving" | "closed" | "onUnclear" | "turns"> {
   /** Opened when it is first needed; `signal` ends what it does in the background. */
   readonly ledgers: (signal: AbortSignal) => LedgerFailover;
 }
@@ -60,6 +62,7 @@ export class Broadcaster {
     const { logger } = deps;
     this.#deps = {
       ...deps,
+      turns: new Turns(deps),
       onUnclear: createUnclearLog(logger),
       leaving: this.#leaving.signal,
       closed: this.#closed.signal,

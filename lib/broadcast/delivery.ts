@@ -207,10 +207,10 @@ class Delivery {
 
   /** The permit, or how the recipient is counted that gets none. */
   async #acquirePermit(isPaid: boolean, isAgain: boolean): Promise<SendPermit | DeliveryResult> {
-    const { request: { control, options: { priority = "bulk" } }, deps, counters, end: { signal } } =
-      this.#run;
+    const { request: { control, options }, deps, counters, turn, end: { signal } } = this.#run;
     const sendRequest = {
-      ...{ priority, chatId: this.#chatId, isPaid, isAgain, signal, ownFloodAtMostMs: longestChatFloodMs },
+      ...{ priority: options.priority ?? "bulk", turn, chatId: this.#chatId, isPaid, isAgain, signal },
+      ownFloodAtMostMs: longestChatFloodMs,
       // A chat that had to wait is no longer treated as drawn.
       drawnFrom: this.#floods === 0 ? this.#drawnFrom : undefined,
       hasReachedNobody: () => counters.counts.sent === 0,

@@ -136,7 +136,8 @@ export interface BroadcastOptions {
   /** The same, in milliseconds from the signal's time, or from the call. The earlier one counts. */
   readonly maxAgeMs?: number | undefined;
   /**
-   * An urgent broadcast goes before bulk ones. Replies have a third of the pace beside an urgent one, two thirds beside
+   * An urgent broadcast goes before bulk ones; of one priority they leave in the order of the calls, but for those to much
+   * fewer chats, which go first. Replies have a third of the pace beside an urgent one, two thirds beside
    * bulk. Default: `"urgent"` for signals, else `"bulk"`.
    */
   readonly priority?: "urgent" | "bulk" | undefined;

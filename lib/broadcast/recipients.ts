@@ -48,7 +48,7 @@ export async function openRecipients(
       ? readFirst(request, deps, check, filter)
       : readMeanwhile(deps, check, filter, backlog));
     return {
-      ...{ check, filter, ids, isRead: check.hasReadList, close },
+      ...{ check, filter, ids, isRead: check.hasReadList, close, closed: closing.signal },
       follow: backlog.follow,
       get isUnread() {
         return registry.isUnread;

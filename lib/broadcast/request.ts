@@ -5,6 +5,7 @@ import type { ChatEvent } from "../chats/events.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
 import type { PauseControl, RunTimes } from "./broadcast_run.ts";
 import type { Ledger, RunRecord } from "./ledger.ts";
+import type { Turn, Turns } from "./turns.ts";
 import type { BroadcastOptions, IllustratedMessage } from "./options.ts";
 import type { OutgoingMessage, SendDeps } from "./outgoing_message.ts";
 import type { RecipientFilter } from "./recipient_filter.ts";
@@ -32,6 +33,7 @@ export interface BroadcastDeps extends SendDeps {
   readonly keep: (chatId: number, event: ChatEvent) => Promise<boolean>;
   /** Resolves once the bot has the updates that have waited at Telegram, or has waited for them long enough. */
   readonly caughtUp?: ((signal: AbortSignal) => Promise<void> | undefined) | undefined;
+  readonly turns: Turns;
   /** Called with each refusal of an unknown description. */
   readonly onUnclear: (description: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */
@@ -59,6 +61,8 @@ export interface OpenRecipients {
   follow(follower: RecipientsFollower): void;
   /** Ends what reads. */
   close(): void;
+  /** Aborts then. */
+  readonly closed: AbortSignal;
 }
 
 export interface RecipientsFollower {
@@ -90,6 +94,7 @@ export interface RunContext {
   readonly queue: RecipientQueue;
   readonly message: OutgoingMessage;
   readonly counters: BroadcastCounters;
+  readonly turn: Turn;
   readonly end: RunEnd;
 }
 

@@ -47,10 +47,11 @@ export async function beginRun(
     const order = { start: startOf(request, ids, numbersFrom(id)), values: filter?.values };
     const queue = new RecipientQueue({ ids, order, isRead: recipients.isRead });
     const total = queue.left;
-    const window = queue.take(windowSizeAt(deps.messagesPerSecond));
+    const run = createRun(request, deps, recipients, queue);
+    // A window that waits for its turn would be in doubt for nothing if the process ended meanwhile.
+    const window = deps.turns.take(run.turn) ? queue.take(windowSizeAt(deps.messagesPerSecond)) : [];
     // The first chat is read while the run is written to the ledger.
     check.lookAhead(window.slice(0, 1));
-    const run = createRun(request, deps, recipients, queue);
     const begun = await beginIn(ledger, recordOf(id, run, window, total), run, ledgers);
     if (begun === undefined) return undefined;
     const isDurable = ledgers.isDurable(begun.ledger, begun.record);
@@ -150,11 +151,19 @@ export function createRun(
   queue: RecipientQueue,
   counters: BroadcastCounters = new BroadcastCounters(),
 ): RunContext {
-  const { message, options: { perChat } } = request;
+  const { message, options: { perChat, filter, priority = "bulk" } } = request;
   const texts = perChat &&
     { textFor: perChat, take: (chatId: number) => recipients.filter?.take(chatId) };
   const outgoing = new OutgoingMessage(message, deps, texts);
-  return { request, deps, recipients, queue, message: outgoing, counters, end: new RunEnd() };
+  const { left } = queue;
+  // Whom a filter includes is known only of those whose turn has come.
+  const turn = deps.turns.begin({
+    priority,
+    number: request.control.number,
+    recipients: () => filter === undefined ? left : counters.counts.sent,
+    ended: recipients.closed,
+  });
+  return { request, deps, recipients, queue, message: outgoing, counters, turn, end: new RunEnd() };
 }
 
 /** Sends to the recipients in the queue. `undefined` where another process has taken the run over. */

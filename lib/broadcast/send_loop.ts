@@ -51,16 +51,15 @@ export class SendLoop implements ProgressSource {
   #next = 0;
   #begun = 0;
   readonly #underWay = new Set<number>();
-  /** Those of them that wait for something of their own chat, and hold up no others. */
-  /** Made when the first chat has to wait for itself. */
+  /** Those of them that wait for something of their own chat, and hold up no others. Made when the first has to. */
   #held: HeldChats | undefined;
   /** Those of the first few whose answers are late: the next is tried meanwhile. */
   readonly #late = new Set<number>();
   /** How many wait for the bot's pace. */
   #waiting = 0;
   #isAdvancing = false;
-  /** Whether a person is being written to who was drawn to find out whom a flood concerns. */
   #isFinished = false;
+  /** Whether a person is being written to who was drawn to find out whom a flood concerns. */
   #isProbing = false;
   #finish = (): void => {};
 
@@ -229,6 +228,7 @@ export class SendLoop implements ProgressSource {
     const result = await this.#deliverer.deliver(chatId, {
       onPassed: () => {
         this.#held?.pass(chatId);
+        this.#run.turn.sends();
         if (!this.isProven) void this.#noteLate(chatId, answered.signal);
         passed();
       },
@@ -260,7 +260,7 @@ export class SendLoop implements ProgressSource {
 
   /** Takes the next window, once the ledger has it. */
   async #advance(): Promise<void> {
-    const { queue } = this.#run;
+    const { queue, end, turn, deps: { turns } } = this.#run;
     const checkpoint = this.#checkpoint;
     if (checkpoint === undefined) {
       this.#window = queue.take(this.#windowSize);
@@ -268,11 +268,12 @@ export class SendLoop implements ProgressSource {
       return this.launch();
     }
     if (this.#mayHaveIt > pendingAtMost || this.held.size > heldAtMost) return;
+    this.#isAdvancing = true;
+    if (this.#begun === 0) await turns.come(turn, end.signal);
     const split = this.#held?.split(Math.floor(this.#room / 2)) ?? nothingHeld;
     const { recipients } = this.progress;
     const window = queue.take(this.#room - split.ahead.length);
-    this.#isAdvancing = true;
-    if (await checkpoint.advance(window, this.#stateOf(split), recipients)) {
+    if (!end.signal.aborted && await checkpoint.advance(window, this.#stateOf(split), recipients)) {
       this.#window = window;
       this.#next = 0;
       this.#held?.written(split);

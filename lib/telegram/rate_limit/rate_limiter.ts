@@ -106,6 +106,11 @@ export class RateLimiter {
     return this.#scheduler.isUnclear;
   }
 
+  /** Whether a broadcast's message would have to wait for Telegram. */
+  get isHalted(): boolean {
+    return this.#breaker.isOpen || this.isUnclear || this.pauseMs > 0;
+  }
+
   /** Milliseconds for which Telegram has asked to wait before the chat is written to; 0 or less where it has not. */
   holdMs(chatId: ChatId): number {
     return this.#scheduler.holdMs(chatId);

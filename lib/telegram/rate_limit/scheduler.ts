@@ -6,6 +6,7 @@ import { type ChatId, FloodWait } from "./flood_wait.ts";
 import { AdaptiveRate, createChatRateLimits, createReplyShare, type ReplyShare } from "./rates.ts";
 import {
   chosenBy,
+  compareTurns,
   isMessage,
   PermitTimeoutError,
   RateFeedback,
@@ -14,16 +15,20 @@ import {
   readyAt,
   type SendPermit,
   type SendRequest,
+  type SendTurn,
 } from "./send_request.ts";
 
 const readsPerSecond = 10;
 /** More than there will ever be calls. */
 const beforeOthers = 2 ** 52;
+const beforeTurns: SendTurn = { magnitude: -1, number: 0 };
 
 /** A call that waits for its permit. */
 interface Waiter {
   /** The order of arrival: the first has the lowest number. */
   readonly order: number;
+  /** Its broadcast's, as it was then. */
+  readonly turn: SendTurn;
   readonly request: SendRequest;
   readonly queue: SendQueue;
   /** Where it is: in its queue, or among the deferred; and among the expiring, if it waits for a limited time. */
@@ -38,7 +43,7 @@ interface Waiter {
 }
 
 interface SendQueue {
-  /** In the order of arrival, also for a call that was deferred and is back. */
+  /** By their turns, and in the order of arrival, also for a call that was deferred and is back. */
   readonly waiting: Heap<Waiter>;
   readonly rate: AdaptiveRate | undefined;
   /** Replies share the rate with broadcasts that wait. */
@@ -59,7 +64,7 @@ function createQueues(
   { free, paid, reads }: Record<"free" | "paid" | "reads", AdaptiveRate>,
 ): Readonly<Record<QueueName, SendQueue>> {
   const queue = (rate?: AdaptiveRate, isReply = false): SendQueue => ({
-    waiting: new Heap((one, other) => one.order - other.order),
+    waiting: new Heap((one, other) => compareTurns(one.turn, other.turn) || one.order - other.order),
     rate,
     isReply,
   });
@@ -185,6 +190,7 @@ export class SendScheduler {
   acquire(request: SendRequest): Promise<SendPermit> {
     const { signal, waitAtMostMs = Infinity } = request;
     const goesFirst = request.drawnFrom !== undefined || request.isAgain === true;
+    const { magnitude, number } = goesFirst ? beforeTurns : request.turn ?? beforeTurns;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const settled = <T>(settle: (value: T) => void) => (value: T): void => {
@@ -195,6 +201,7 @@ export class SendScheduler {
       };
       const waiter: Waiter = {
         order: ++this.#lastOrder - (goesFirst ? beforeOthers : 0),
+        turn: { magnitude, number },
         request,
         queue: this.#queues[queueNameOf(request)],
         heaps: new Set(),

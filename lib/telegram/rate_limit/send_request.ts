@@ -8,8 +8,23 @@ import { type AdaptiveRate, catchUpMs, type ChatRateLimits, isGroup, type RateSl
  */
 export type SendPriority = "read" | "call" | "reply" | "urgent" | "bulk";
 
+/** A broadcast's turn among those of its priority. */
+export interface SendTurn {
+  /** The order of magnitude of its recipients, as far as is known: one to a few chats does not wait for one to thousands. */
+  readonly magnitude: number;
+  /** Of the same order of magnitude the one that was called for first goes first. */
+  readonly number: number;
+}
+
+/** Negative where the first one goes before the other. */
+export function compareTurns(one: SendTurn, other: SendTurn): number {
+  return one.magnitude - other.magnitude || one.number - other.number;
+}
+
 export interface SendRequest {
   readonly priority: SendPriority;
+  /** The turn of its broadcast. Default: before all that have one. */
+  readonly turn?: SendTurn;
   /** The chat that a message is for. */
   readonly chatId?: ChatId | undefined;
   /**
