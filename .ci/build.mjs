@@ -1,9 +1,10 @@
 /**
  * Compiles the package into `dist`: declarations by tsc, one module an entry point by esbuild. Every further file
- * would cost each start of a program about half a millisecond. Run by `npm run build`, which finds the two.
+ * would cost each start of a program about half a millisecond. Run by `npm run build`, which finds the two. Then the
+ * command, which imports the package by its name, file by file.
  */
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -12,9 +13,13 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
-execFileSync("tsc", ["-p", ".ci/tsconfig.build.json"], {
-  ...{ cwd: root, stdio: "inherit", shell: process.platform === "win32" },
-});
+compile("build");
+
+function compile(name) {
+  execFileSync("tsc", ["-p", `.ci/tsconfig.${name}.json`], {
+    ...{ cwd: root, stdio: "inherit", shell: process.platform === "win32" },
+  });
+}
 
 /** What the package loads when it is first needed, as one module: apart, each pair of them would share a further one. */
 const lazyModules = [
@@ -77,3 +82,6 @@ await bundle(["mod.ts"], [lazy]);
 await bundle(["lib/bot/storage.ts", "lib/signals/mod.ts"]);
 await bundle(["lib/live/mod.ts"]);
 await bundle(["lib/signals/chart/mod.ts", "lib/local/mod.ts"]);
+
+compile("cli");
+cpSync(join(root, "cli/playground/page"), join(root, "dist/cli/playground/page"), { recursive: true });

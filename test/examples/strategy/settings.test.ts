@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UsageError } from "../../../examples/cli/arguments.ts";
+import { UsageError } from "../../../cli/arguments.ts";
 import { chooseFeed, paceOf } from "../../../examples/strategy/feed.ts";
 import { meanReversion } from "../../../examples/strategy/mean_reversion.ts";
 import { originalMeanReversion } from "../../../examples/strategy/original.ts";
