@@ -115,7 +115,7 @@ test("--help explains", () =>
   withSubscribers(0, 0, async ({ run }) => {
     const { status, output } = await run("--help");
     assert.is(status, 0);
-    assert.match(output, "broadcast.ts TEXT [--photo FILE] [--id NAME]");
+    assert.match(output, "telegram-signals broadcast TEXT [--photo FILE] [--id NAME]");
   }));
 
 test("without DynamoDB nothing is sent", () =>

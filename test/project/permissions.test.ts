@@ -87,7 +87,7 @@ if (runtime === "Deno") {
     for (const [name, set] of Object.entries({ ...sets, sandbox: "-P=sandbox", playground: "-P=sandbox" })) {
       const script = `examples/${name}.ts`;
       const { status, text } = await denoRun(["--quiet", script]);
-      assert.is(text, `This script needs permissions: deno run ${set} ${script}\n`);
+      assert.is(text, `This program needs permissions: deno run ${set} ${script}\n`);
       assert.is(status, 1);
     }
   });

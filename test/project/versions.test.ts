@@ -1,5 +1,6 @@
 /** package.json, deno.json and both lockfiles must name the same versions and the same entry points. */
 import { readFileSync } from "node:fs";
+import { version } from "../../cli/version.ts";
 import { assert, suite } from "../harness.ts";
 
 type Names = Record<string, string>;
@@ -25,8 +26,8 @@ const lock = read<PackageLock>("package-lock.json");
 const stubbed = ["ccxt"];
 const test = suite("versions");
 
-test("both files name one version, and the same range for each package", () => {
-  assert.is(deno.version, node.version);
+test("both files and the command name one version, and the same range for each package", () => {
+  assert.equal([deno.version, version], [node.version, node.version]);
   const all = { ...node.devDependencies, ...node.dependencies };
   const packages = Object.entries(deno.imports).filter(([name]) => !name.startsWith(node.name));
   for (const [name, target] of packages) assert.is(target, `npm:${name}@${all[name]}`);
