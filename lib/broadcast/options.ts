@@ -54,7 +54,9 @@ const messageParts = namesOf<BroadcastMessage>({ text: true, entities: true, pho
 
 /** A message whose photo only adds to it: where that is lost, as with a process that dies, the text goes out alone. */
 export interface IllustratedMessage extends BroadcastMessage {
-  readonly isPhotoOptional?: boolean;
+  readonly isPhotoOptional?: boolean | undefined;
+  /** Whether the time in its text is that of the call. */
+  readonly hasCallTime?: boolean;
 }
 
 const photoRule: Rule = {
@@ -299,7 +301,7 @@ export interface SignalOptions extends BroadcastOptions, ChartOptions {
 /** Sends what was checked; a `Broadcaster`. */
 interface Sender {
   send(
-    message: BroadcastMessage,
+    message: IllustratedMessage,
     options: BroadcastOptions,
     madeAt: number,
     control: PauseControl,
@@ -339,7 +341,11 @@ export function startSignal(
     if (theme !== undefined || bands !== undefined) resolveChartOptions({ theme, bands });
     const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
     const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
-    const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
+    const message = {
+      ...ticket,
+      hasCallTime: signal.time === undefined,
+      ...photo === undefined ? {} : { photo, isPhotoOptional: true },
+    };
     return await (await broadcaster()).send(message, broadcast, time.getTime(), control);
   });
 }

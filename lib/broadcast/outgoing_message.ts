@@ -97,11 +97,10 @@ export class OutgoingMessage {
    * optional photo is left out until it is uploaded.
    */
   async persist(ledger: Ledger, broadcastId: string): Promise<StoredMessage | undefined> {
-    const { text, entities, isPhotoOptional } = this.#message;
+    const { isPhotoOptional } = this.#message;
     if (this.isPerChat || (this.isUpload && !isPhotoOptional)) return undefined;
-    const photo = this.isUpload ? undefined : this.#photo;
-    const kept = JSON.stringify({ text, entities, photo, isPhotoOptional });
-    const message_name = `message-${createHash("sha256").update(kept).digest("hex").slice(0, 16)}` as const;
+    const kept = keptOf(this.#message, this.#photo);
+    const message_name = nameOf(kept);
     return { message_name, message_parts: await ledger.writeText(broadcastId, message_name, kept) };
   }
 
@@ -259,4 +258,26 @@ export function createStarBudget(
       if (wasPaid) counters.paid--;
     },
   };
+}
+
+/** The message as a ledger keeps it; a photo that is yet to be uploaded is left out. */
+function keptOf(
+  { text, entities, isPhotoOptional }: IllustratedMessage,
+  photo: BroadcastMessage["photo"],
+): string {
+  return JSON.stringify({
+    text,
+    entities,
+    photo: typeof photo === "string" ? photo : undefined,
+    isPhotoOptional,
+  });
+}
+
+function nameOf(kept: string): StoredMessage["message_name"] {
+  return `message-${createHash("sha256").update(kept).digest("hex").slice(0, 16)}`;
+}
+
+/** The name that a ledger gives to the message before its photo is uploaded. */
+export function messageNameOf(message: IllustratedMessage): string {
+  return nameOf(keptOf(message, message.photo));
 }

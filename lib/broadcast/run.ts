@@ -255,6 +255,9 @@ function reportOf(
   };
   return new BroadcastReport({
     broadcastId: request.options.broadcastId,
+    startedAt: new Date(request.startedAt).toISOString(),
+    wasAlreadySent: false,
+    differs: false,
     recipients: counters.done,
     ...counts,
     ...{ skips, floods, migrations, topics, errors, durationMs, latencyMs },
