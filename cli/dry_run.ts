@@ -4,14 +4,21 @@ import { UsageError } from "./arguments.ts";
 /** Where it goes instead of to everyone: `"screen"`, or a chat's id; `undefined` where it goes to everyone. */
 export type DryRun = "screen" | number | undefined;
 
-/** Writes `--dry-run` with its value as one word, as the value may be left out, and a group's id begins with a minus. */
-export function joinDryRun(args: readonly string[]): string[] {
+/**
+ * Writes `--dry-run` with its value as one word, as the value may be left out, and a group's id begins with a minus.
+ * @param isValue Whether the word behind it is its value. Default: whatever is no option.
+ */
+export function joinDryRun(
+  args: readonly string[],
+  isValue: (word: string) => boolean = (word) => !word.startsWith("--"),
+): string[] {
   const at = args.indexOf("--dry-run");
   const end = args.indexOf("--");
   if (at < 0 || (end >= 0 && end < at)) return [...args];
-  const next = args[at + 1] ?? "";
-  const isId = /^-?\d+$/.test(next);
-  return [...args.slice(0, at), `--dry-run=${isId ? next : "screen"}`, ...args.slice(at + (isId ? 2 : 1))];
+  const [next] = args.slice(at + 1);
+  const hasValue = next !== undefined && isValue(next);
+  const option = `--dry-run=${hasValue ? next : "screen"}`;
+  return [...args.slice(0, at), option, ...args.slice(at + (hasValue ? 2 : 1))];
 }
 
 export const dryRunRule =
