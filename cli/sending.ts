@@ -40,8 +40,8 @@ export const sendingUsage = `  --yes         sends without asking
 
 It shows what will be sent, and asks. Ctrl-C ends it: chats that it has not reached by then get nothing. Settings may
 also stand in .env.
-Exit status: 0 where it was sent, now or before; 1 where nobody got it, or it was stopped before its end; 2 for a
-mistake in the arguments or the bot's settings; 130 for a second Ctrl-C.`;
+Exit status: 0 where it was sent, now or before; 1 where nobody got it, it was stopped before its end, or something else
+was sent under its name; 2 for a mistake in the arguments or the bot's settings; 130 for a second Ctrl-C.`;
 
 export interface Sending extends SendingFlags {
   /** What is sent, as it is shown before. */

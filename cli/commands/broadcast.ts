@@ -16,10 +16,9 @@ ${sendingUsage}`;
 
 /** Gives the exit status. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArguments(
-    { args: joinDryRun(argv), options, allowPositionals: true },
-    "",
-  );
+  // The text may stand behind --dry-run.
+  const args = joinDryRun(argv, (word) => /^-?\d+$/.test(word));
+  const { values, positionals } = parseArguments({ args, options, allowPositionals: true }, "");
   const { photo, help, "dry-run": dryRun, ...flags } = values;
   if (help) return console.log(usage), 0;
   const [text, ...more] = positionals;

@@ -267,11 +267,12 @@ test("a number is plain digits, on the command line and in a file's texts", () =
       });
     }
   }
-  assert.match(refusal(`--dry-run=${2 ** 52}`), "--dry-run must be a chat's id");
-  assert.match(refusal("--dry-run=1.5"), "--dry-run must be a chat's id");
+  assert.match(refusal(`--dry-run=${2 ** 52}`), "--dry-run must be nothing, or a chat's id");
+  assert.match(refusal("--dry-run=1.5"), "--dry-run must be nothing, or a chat's id");
   withFile(
     { dryRun: 0 },
-    (file) => assert.match(refusal("--settings", file), `"dryRun" in ${file} must be a chat's id`),
+    (file) =>
+      assert.match(refusal("--settings", file), `"dryRun" in ${file} must be nothing, or a chat's id`),
   );
   assert.equal([read("--interval", ".5").intervalSeconds, read("--account", "007").account], [0.5, 7]);
 });
