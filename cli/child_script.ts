@@ -5,11 +5,10 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { UsageError } from "./arguments.ts";
 
 /**
  * The runtime's arguments before a script; `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`.
- * @throws {UsageError} If it is TypeScript, which this Node does not run, and tsx is not installed.
+ * @throws {Error} If it is TypeScript, which this Node does not run, and tsx is not installed.
  */
 export function runtimeArguments(script: string, permissions: string): readonly string[] {
   const { deno, bun } = process.versions as { readonly deno?: string; readonly bun?: string };
@@ -20,7 +19,8 @@ export function runtimeArguments(script: string, permissions: string): readonly 
   return [...withoutEnvFiles(process.execArgv), ...loaderFor(script)];
 }
 
-const isCompiled = import.meta.url.endsWith(".js");
+/** Whether this is the package that somebody has installed. */
+export const isCompiled: boolean = import.meta.url.endsWith(".js");
 
 /** Node runs TypeScript by itself from 22.18 on; before, by tsx. */
 function loaderFor(script: string): readonly string[] {
@@ -35,7 +35,7 @@ function loaderFor(script: string): readonly string[] {
     const { resolve } = createRequire(join(process.cwd(), "script.js"));
     return ["--import", pathToFileURL(resolve("tsx")).href];
   } catch (cause) {
-    throw new UsageError(
+    throw new Error(
       `${script} is TypeScript, which Node ${process.versions.node} does not run: npm install --save-dev tsx`,
       { cause },
     );

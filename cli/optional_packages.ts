@@ -1,5 +1,6 @@
 /** Packages that only some commands need, so that who installs this one need not have them. */
 import { createRequire } from "node:module";
+import { isCompiled } from "./child_script.ts";
 
 /** @throws {Error} Naming those that are missing, and what to type. */
 export function requirePackages(what: string, names: readonly string[]): void {
@@ -14,7 +15,7 @@ export function requirePackages(what: string, names: readonly string[]): void {
 
 function isInstalled(name: string): boolean {
   // In the repository all are there; Deno finds them without a folder of packages.
-  if (import.meta.url.endsWith(".ts")) return true;
+  if (!isCompiled) return true;
   try {
     createRequire(import.meta.url).resolve(name);
     return true;

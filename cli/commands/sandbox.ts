@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startBotApiServer, startDynamoDB } from "telegram-signals/local";
 import { parseArguments, UsageError } from "../arguments.ts";
-import { runScript } from "../child_script.ts";
+import { isCompiled, runScript } from "../child_script.ts";
 import { requirePackages } from "../optional_packages.ts";
 import { environmentVariables, isolateEnvironment } from "../sandbox/environment_variables.ts";
 import { People } from "../sandbox/people.ts";
@@ -79,7 +79,7 @@ async function demonstrate(people: People, settings: Record<string, string>): Pr
   for (const line of people.summary()) console.log(line);
   console.log(
     "\nThe table is kept: run this again and the bot finds its chats, or with --fresh and it forgets them " +
-      "(npm run sandbox -- --fresh).",
+      `(${isCompiled ? "npx telegram-signals sandbox --fresh" : "npm run sandbox -- --fresh"}).`,
   );
   return 0;
 }
