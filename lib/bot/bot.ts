@@ -23,6 +23,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { CatchUp } from "../telegram/catch_up.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
+import { tellUnawaited } from "../util/notebook.ts";
 import { throwSafe } from "../util/safe_text.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
 import { createFailureLogs, createHandlerRunner, type FailureLogs, type HandlerRunner } from "./handlers.ts";
@@ -69,6 +70,7 @@ export class MeanReversionTelegramBot {
   constructor(options: BotOptions) {
     const { botToken, ...rest } = resolveOptions(options);
     const { apiRoot, fetch, messagesPerSecond, messages, clock, logger } = this.#options = rest;
+    tellUnawaited(logger);
     const { signal } = this.#closing;
     setMaxListeners(0, this.#stopping.signal, signal);
     const { onFailure } = this.#failureLogs = createFailureLogs(logger, clock);

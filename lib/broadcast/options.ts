@@ -29,13 +29,9 @@ import {
   trueOrFalse,
   unknownNames,
 } from "../util/validate.ts";
-import {
-  type BroadcastProgress,
-  type BroadcastRun,
-  createRunHandle,
-  type PauseControl,
-} from "./broadcast_run.ts";
+import type { BroadcastProgress, BroadcastRun, PauseControl } from "./broadcast_run.ts";
 import type { BroadcastReport } from "./report.ts";
+import { createRunHandle, sendUntilInterrupted } from "./run_handle.ts";
 
 /** What is sent: a text, or a photo with its caption. */
 export interface BroadcastMessage {
@@ -340,7 +336,9 @@ export function startSignal(
     const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
     const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
     const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
-    return await (await broadcaster()).send(message, broadcast, time.getTime(), control);
+    return await sendUntilInterrupted(broadcast, async (until) => {
+      return await (await broadcaster()).send(message, until, time.getTime(), control);
+    });
   });
 }
 
@@ -354,7 +352,9 @@ export function startBroadcast(
     const plain = typeof message === "string" ? { text: message } : copyOf(message);
     const now = clock.now();
     assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));
-    return await (await broadcaster()).send(plain, options, now, control);
+    return await sendUntilInterrupted(options, async (until) => {
+      return await (await broadcaster()).send(plain, until, now, control);
+    });
   });
 }
 
