@@ -39,7 +39,7 @@ export function createRunHandle(task: (control: PauseControl) => Promise<Broadca
 
 /**
  * Sends; in a notebook the kernel's interrupt ends that, as the caller's own signal does.
- * @throws {Error} After an interrupt, with the report's line: the cells that wait for their turn are not to run then.
+ * @throws {Error} After an interrupt, with the report's line, so that the cell fails.
  */
 export async function sendUntilInterrupted<Options extends { readonly signal?: AbortSignal | undefined }>(
   options: Options,
