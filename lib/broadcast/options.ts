@@ -143,6 +143,8 @@ export interface BroadcastOptions {
    * bulk. Default: `"urgent"` for signals, else `"bulk"`.
    */
   readonly priority?: "urgent" | "bulk" | undefined;
+  /** Whether it arrives without a sound (Telegram's `disable_notification`). Default: false. */
+  readonly disableNotification?: boolean | undefined;
   /**
    * Sends at the bot's `messagesPerSecond`, up to 1000, of which Telegram charges 0.1 Star for each message beyond thirty
    * a second; to be enabled at @BotFather. Default: false.
@@ -212,6 +214,7 @@ const rules: Rules<BroadcastOptions> = {
   },
   maxAgeMs: numberRule("a number of milliseconds above 0", (value) => value > 0),
   priority: oneOfRule("urgent", "bulk"),
+  disableNotification: trueOrFalse,
   allowPaidBroadcast: trueOrFalse,
   starBudget: numberRule("a number of Stars, 0 or more", (value) => value >= 0),
   perChat: chatFunction,
