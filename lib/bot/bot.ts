@@ -30,6 +30,7 @@ import { createFailureLogs, createHandlerRunner, type FailureLogs, type HandlerR
 import { type BotHealth, type BotStatistics, healthOf, type Initialized } from "./health.ts";
 import { stopPreviousPoller } from "./notebook.ts";
 import { type BotOptions, type ResolvedBotOptions, resolveOptions } from "./options.ts";
+import { stopOnSignals } from "./stop_on_signals.ts";
 import type { BotRuntime } from "./wiring.ts";
 
 /** Loaded when a bot first starts. */
@@ -62,6 +63,7 @@ export class MeanReversionTelegramBot {
   readonly #started = new Lazy(() => this.#startPolling());
   #polling: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  #onSignals: AbortSignal | undefined;
 
   /**
    * Connects to nothing yet.
@@ -115,9 +117,11 @@ export class MeanReversionTelegramBot {
    * Initializes if need be, and resolves once commands are received; rejects if polling has ended by itself. In a
    * notebook it first stops the bot of the same token that was started there before: a cell may be run again.
    * @throws {ConfigError | TelegramError} As `initialize()`; with `retry` not because Telegram cannot be reached.
+   * @throws {Error} If the bot was stopped: make a new one.
    */
   async startBot(options: StartOptions = {}): Promise<void> {
     await this.#retrying(options, async () => {
+      this.#assertNotStopped();
       await (this.#finished.hasFailed ? this.#finished.promise : this.#started.get());
     });
   }
@@ -129,6 +133,14 @@ export class MeanReversionTelegramBot {
   stopBot(): Promise<void> {
     this.#handlerRunner.leave();
     return this.#stopped ??= this.#stop();
+  }
+
+  /**
+   * Stops the bot at the first SIGINT or SIGTERM, as Ctrl-C, `docker stop` and a scheduler send it; the second ends the
+   * process at once. Gives a signal that aborts at the first, for what your program does beside. Harmless when called again.
+   */
+  stopOnSignals(): AbortSignal {
+    return this.#onSignals ??= stopOnSignals(this, this.#closing.signal, this.#options.logger);
   }
 
   /**

@@ -16,10 +16,11 @@ import type { Logger } from "../util/log.ts";
 import { namesIn, type RunName } from "./beginning.ts";
 import type { PauseControl } from "./broadcast_run.ts";
 import type { LedgerFailover } from "./ledger_failover.ts";
-import { type BroadcastMessage, type BroadcastOptions, expiryOf } from "./options.ts";
+import { type BroadcastOptions, expiryOf, type IllustratedMessage } from "./options.ts";
 import type { BroadcastReport } from "./report.ts";
 import type { BroadcastDeps, BroadcastRequest } from "./request.ts";
 import { beginRun, runPlain, waitOf } from "./run.ts";
+import { comparedWith, comparedWithKept } from "./comparison.ts";
 import { type FollowResult, RunFollower } from "./run_follower.ts";
 import { Turns } from "./turns.ts";
 
@@ -38,7 +39,8 @@ export interface ResumedBroadcasts {
 }
 
 /** A broadcast with an id, as this process sends or follows it. */
-interface Running extends Pick<BroadcastRequest, "control" | "startedAt"> {
+interface Running {
+  readonly request: BroadcastRequest;
   readonly report: Promise<BroadcastReport>;
 }
 
@@ -96,7 +98,7 @@ export class Broadcaster {
    * written to.
    */
   async send(
-    message: BroadcastMessage,
+    message: IllustratedMessage,
     options: BroadcastOptions,
     madeAt: number,
     control: PauseControl,
@@ -131,13 +133,12 @@ export class Broadcaster {
     // A run that cannot be resumed without this call is left for it.
     for (const { id } of names) await this.#resuming.get(id)?.catch(() => {});
     const running = names.map(({ id, countsFrom }) => ({ run: this.#running.get(id), countsFrom }))
-      .find(({ run, countsFrom }) => run !== undefined && run.startedAt > countsFrom)?.run;
+      .find(({ run, countsFrom }) => run !== undefined && run.request.startedAt > countsFrom)?.run;
     if (running === undefined) return await this.#share(names, request, waitMs);
-    const { control, report } = running;
     request.control.beginning.resolve(
-      control.beginning.promise.then((begun) => ({ ...begun, isRepeated: true })),
+      running.request.control.beginning.promise.then((begun) => ({ ...begun, isRepeated: true })),
     );
-    return await report;
+    return this.#noted(comparedWith(await running.report, running.request, request));
   }
 
   /** Finishes the runs that a process has left unfinished, once their leases have lapsed. */
@@ -199,7 +200,7 @@ export class Broadcaster {
     request: BroadcastRequest,
     waitMs: number,
   ): Promise<BroadcastReport> {
-    const { clock, logger } = this.#deps;
+    const { clock } = this.#deps;
     if (waitMs > 0) await clock.sleep(waitMs, this.#stopping.signal);
     const ledgers = this.#openedLedgers;
     const looks = await Promise.all(names.map(async ({ id, countsFrom }) => {
@@ -212,10 +213,9 @@ export class Broadcaster {
     if (found === undefined) {
       const report = await this.#track(beginRun(id, request, this.#deps, own.ledger, ledgers));
       if (report !== undefined) return report;
-    } else if (found.state === "finished") {
-      logger.info(`The broadcast "${id}" has been sent before; nothing is sent now.`);
     }
-    return (await this.#follower.follow(id, request)).report;
+    const followed = await this.#follower.follow(id, request);
+    return this.#noted(await comparedWithKept(followed, request, found?.state === "finished"));
   }
 
   /** Every call with its id gets the same report meanwhile. */
@@ -224,14 +224,25 @@ export class Broadcaster {
     request: BroadcastRequest,
     waitMs: number,
   ): Promise<BroadcastReport> {
-    const { control, startedAt, options: { broadcastId = "" } } = request;
+    const { options: { broadcastId = "" } } = request;
     const report = this.#sendOnce(names, request, waitMs);
-    this.#running.set(broadcastId, { control, startedAt, report });
+    this.#running.set(broadcastId, { request, report });
     try {
       return await report;
     } finally {
       this.#running.delete(broadcastId);
     }
+  }
+
+  /** The log says where a text is not sent, as another one was. */
+  #noted(report: BroadcastReport): BroadcastReport {
+    const { broadcastId, differs } = report;
+    if (differs) {
+      this.#deps.logger.warn(
+        `The broadcast "${broadcastId}" was begun with another text: this one is not sent.`,
+      );
+    }
+    return report;
   }
 
   async #track<T>(task: Promise<T>): Promise<T> {

@@ -9,7 +9,8 @@ import { backoffMs } from "../util/async.ts";
 import { monotonic, steady } from "../util/clock.ts";
 import { cursorIn, cursorPosition, type Ledger, type RunRecord } from "./ledger.ts";
 import type { StoredMessage } from "./outgoing_message.ts";
-import { BroadcastCounters, type BroadcastReport, summaryOf } from "./report.ts";
+import { BroadcastCounters, type BroadcastReport } from "./report.ts";
+import { summaryOf } from "./report_record.ts";
 import type { ResumePoint, RunContext, WindowState } from "./request.ts";
 import { isBefore, positionOf } from "./send_order.ts";
 

@@ -50,7 +50,9 @@ const messageParts = namesOf<BroadcastMessage>({ text: true, entities: true, pho
 
 /** A message whose photo only adds to it: where that is lost, as with a process that dies, the text goes out alone. */
 export interface IllustratedMessage extends BroadcastMessage {
-  readonly isPhotoOptional?: boolean;
+  readonly isPhotoOptional?: boolean | undefined;
+  /** Whether the time in its text is that of the call. */
+  readonly hasCallTime?: boolean;
 }
 
 const photoRule: Rule = {
@@ -137,6 +139,8 @@ export interface BroadcastOptions {
    * bulk. Default: `"urgent"` for signals, else `"bulk"`.
    */
   readonly priority?: "urgent" | "bulk" | undefined;
+  /** Whether it arrives without a sound (Telegram's `disable_notification`). Default: false. */
+  readonly disableNotification?: boolean | undefined;
   /**
    * Sends at the bot's `messagesPerSecond`, up to 1000, of which Telegram charges 0.1 Star for each message beyond thirty
    * a second; to be enabled at @BotFather. Default: false.
@@ -206,6 +210,7 @@ const rules: Rules<BroadcastOptions> = {
   },
   maxAgeMs: numberRule("a number of milliseconds above 0", (value) => value > 0),
   priority: oneOfRule("urgent", "bulk"),
+  disableNotification: trueOrFalse,
   allowPaidBroadcast: trueOrFalse,
   starBudget: numberRule("a number of Stars, 0 or more", (value) => value >= 0),
   perChat: chatFunction,
@@ -295,7 +300,7 @@ export interface SignalOptions extends BroadcastOptions, ChartOptions {
 /** Sends what was checked; a `Broadcaster`. */
 interface Sender {
   send(
-    message: BroadcastMessage,
+    message: IllustratedMessage,
     options: BroadcastOptions,
     madeAt: number,
     control: PauseControl,
@@ -335,7 +340,11 @@ export function startSignal(
     if (theme !== undefined || bands !== undefined) resolveChartOptions({ theme, bands });
     const chart = { signal: { ...signal, time }, theme, bands, abortSignal: broadcast.signal };
     const photo = candles === undefined ? undefined : await charting({ ...chart, candles });
-    const message = photo === undefined ? ticket : { ...ticket, photo, isPhotoOptional: true };
+    const message = {
+      ...ticket,
+      hasCallTime: signal.time === undefined,
+      ...photo === undefined ? {} : { photo, isPhotoOptional: true },
+    };
     return await sendUntilInterrupted(broadcast, async (until) => {
       return await (await broadcaster()).send(message, until, time.getTime(), control);
     });

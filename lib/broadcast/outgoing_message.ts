@@ -49,6 +49,13 @@ export interface PerChat {
   readonly textFor: (chat: Chat) => ChatText | Promise<ChatText>;
 }
 
+export interface OutgoingOptions {
+  /** Default: all chats are sent the same. */
+  readonly texts?: PerChat | undefined;
+  /** Whether it arrives without a sound. Default: false. */
+  readonly disableNotification?: boolean | undefined;
+}
+
 /** Telegram's limits (https://core.telegram.org/bots/api#sendmessage, #sendphoto), counted as JavaScript counts. */
 const textAtMost = 4096;
 const captionAtMost = 1024;
@@ -60,6 +67,7 @@ const probeWithinMs = 5000;
 export class OutgoingMessage {
   readonly #deps: SendDeps;
   readonly #perChat: PerChat | undefined;
+  readonly #sound: { readonly disable_notification?: true };
   readonly #parts: readonly MessagePart[];
   readonly #message: IllustratedMessage;
   #photo: BroadcastMessage["photo"];
@@ -68,11 +76,13 @@ export class OutgoingMessage {
   readonly #unknownRefusals = new Set<string>();
   readonly #abandoned = new AbortController();
 
-  constructor(message: IllustratedMessage, deps: SendDeps, perChat?: PerChat) {
+  constructor(message: IllustratedMessage, deps: SendDeps, options: OutgoingOptions = {}) {
+    const { texts, disableNotification = false } = options;
     this.#message = message;
     this.#deps = deps;
     this.#photo = message.photo;
-    this.#perChat = perChat;
+    this.#perChat = texts;
+    this.#sound = disableNotification ? { disable_notification: true } : {};
     this.#parts = this.#split({ entities: [], ...message });
     setMaxListeners(0, this.#abandoned.signal);
   }
@@ -97,11 +107,10 @@ export class OutgoingMessage {
    * optional photo is left out until it is uploaded.
    */
   async persist(ledger: Ledger, broadcastId: string): Promise<StoredMessage | undefined> {
-    const { text, entities, isPhotoOptional } = this.#message;
+    const { isPhotoOptional } = this.#message;
     if (this.isPerChat || (this.isUpload && !isPhotoOptional)) return undefined;
-    const photo = this.isUpload ? undefined : this.#photo;
-    const kept = JSON.stringify({ text, entities, photo, isPhotoOptional });
-    const message_name = `message-${createHash("sha256").update(kept).digest("hex").slice(0, 16)}` as const;
+    const kept = keptOf(this.#message, this.#photo);
+    const message_name = nameOf(kept);
     return { message_name, message_parts: await ledger.writeText(broadcastId, message_name, kept) };
   }
 
@@ -134,7 +143,7 @@ export class OutgoingMessage {
 
   async #sendText(to: Destination, { text, entities }: MessagePart, isPaid: boolean): Promise<void> {
     const { api: { raw }, rateLimiter } = this.#deps;
-    const payload = { ...to, text, entities: [...entities], ...paidFor(isPaid) };
+    const payload = { ...to, text, entities: [...entities], ...this.#sound, ...paidFor(isPaid) };
     await raw.sendMessage(rateLimiter.admit(payload), asGrammySignal(this.#abandoned.signal));
   }
 
@@ -149,6 +158,7 @@ export class OutgoingMessage {
     const payload = {
       ...{ ...to, caption, caption_entities: [...entities] },
       photo: typeof photo === "object" ? new InputFile(photo, "chart.png") : photo,
+      ...this.#sound,
       ...paidFor(isPaid),
     };
     const sent = await raw.sendPhoto(rateLimiter.admit(payload), asGrammySignal(this.#abandoned.signal));
@@ -259,4 +269,26 @@ export function createStarBudget(
       if (wasPaid) counters.paid--;
     },
   };
+}
+
+/** The message as a ledger keeps it; a photo that is yet to be uploaded is left out. */
+function keptOf(
+  { text, entities, isPhotoOptional }: IllustratedMessage,
+  photo: BroadcastMessage["photo"],
+): string {
+  return JSON.stringify({
+    text,
+    entities,
+    photo: typeof photo === "string" ? photo : undefined,
+    isPhotoOptional,
+  });
+}
+
+function nameOf(kept: string): StoredMessage["message_name"] {
+  return `message-${createHash("sha256").update(kept).digest("hex").slice(0, 16)}`;
+}
+
+/** The name that a ledger gives to the message before its photo is uploaded. */
+export function messageNameOf(message: IllustratedMessage): string {
+  return nameOf(keptOf(message, message.photo));
 }

@@ -1,5 +1,6 @@
 /** What a broadcast does, counted while it runs, why it ends, and the report. */
 import { setMaxListeners } from "node:events";
+import { utcText } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 
 /** How long it took to reach chats. */
@@ -108,6 +109,15 @@ const displayReport = createDisplay<BroadcastReport>(async () => (await import("
 export class BroadcastReport implements Readonly<BroadcastCounts> {
   /** The key under which it was sent once, if one was given. */
   readonly broadcastId: string | undefined;
+  /** When it was called for, in ISO 8601; under one `broadcastId`, for the first time. */
+  readonly startedAt: string;
+  /** Whether it had been sent before this call, which has sent nothing. */
+  readonly wasAlreadySent: boolean;
+  /**
+   * Whether this call has given another text than the one that was sent under the `broadcastId`; then its own was not sent.
+   * `undefined` where that is not known: for texts of each chat's own, and for some photos.
+   */
+  readonly differs: boolean | undefined;
   /** Chats that it was meant for: the sum of the five counts. */
   readonly recipients: number;
   /** Telegram has taken it. */
@@ -153,6 +163,9 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
   /** @ignore Reports are made by broadcasts. */
   constructor(facts: Omit<BroadcastReport, "toString" | "messagesPerSecond">) {
     this.broadcastId = facts.broadcastId;
+    this.startedAt = facts.startedAt;
+    this.wasAlreadySent = facts.wasAlreadySent;
+    this.differs = facts.differs;
     this.recipients = facts.recipients;
     this.sent = facts.sent;
     this.deactivated = facts.deactivated;
@@ -172,7 +185,10 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
     this.messagesPerSecond = Math.round(facts.sent * 10_000 / Math.max(facts.durationMs, 1)) / 10;
   }
 
-  /** One line: `Sent to 5 of 8 chats in 0.3 s; 1 deactivated, 2 skipped (2 expired).` */
+  /**
+   * One line: `Sent to 5 of 8 chats in 0.3 s; 1 deactivated, 2 skipped (2 expired).` Where it had been sent before:
+   * `Nothing was sent now: it was sent at 2026-11-23 16:05:00 UTC, to 5 of 8 chats in 0.3 s. That text was another one.`
+   */
   toString(): string {
     const others = (["deactivated", "skipped", "failed", "unknown"] as const)
       .filter((name) => this[name] > 0)
@@ -185,7 +201,11 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
     const stopped = this.stopped === undefined ? "" : ` Stopped: ${this.stopped}.`;
     const chats = this.recipients === 1 ? "chat" : "chats";
     const from = this.recipientsFrom === "table" ? "" : " (from memory)";
-    return `Sent to ${this.sent} of ${this.recipients} ${chats}${from} in ${seconds} s${rest}.${stopped}`;
+    const how = `to ${this.sent} of ${this.recipients} ${chats}${from} in ${seconds} s${rest}.${stopped}`;
+    const other = this.differs ? " That text was another one." : "";
+    return this.wasAlreadySent
+      ? `Nothing was sent now: it was sent at ${utcText(new Date(this.startedAt))}, ${how}${other}`
+      : `Sent ${how}${other}`;
   }
 
   /** Only what surprises: that a stopped broadcast skips is said anyway. */
@@ -350,20 +370,4 @@ export class RunEnd {
     this.#reason = reason;
     this.#controller.abort(new Error(reason ?? "The message has expired."));
   }
-}
-
-/** What a report says beyond what was counted, as attributes of the run; `reportFromRecord` reads them. */
-export function summaryOf(report: BroadcastReport): Record<string, string | number | undefined> {
-  const { stopped, durationMs, latencyMs, recipientsFrom, recipientsAsOf } = report;
-  const { p50, p95, p99, max } = latencyMs ?? {};
-  return {
-    stopped_by: stopped?.slice(0, 200),
-    duration_ms: durationMs,
-    recipients_from: recipientsFrom === "memory" ? "memory" : undefined,
-    recipients_as_of: recipientsAsOf,
-    p50_ms: p50,
-    p95_ms: p95,
-    p99_ms: p99,
-    max_ms: max,
-  };
 }

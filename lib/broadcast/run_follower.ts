@@ -20,13 +20,8 @@ import {
 import type { LedgerFailover } from "./ledger_failover.ts";
 import { assertMessage, type BroadcastMessage, type BroadcastOptions } from "./options.ts";
 import { neverRead, openRecipients } from "./recipients.ts";
-import {
-  BroadcastCounters,
-  BroadcastReport,
-  type CountersState,
-  inDoubtResult,
-  type Percentiles,
-} from "./report.ts";
+import { BroadcastCounters, type BroadcastReport, inDoubtResult } from "./report.ts";
+import { countersFromRecord, numberOf, reportFromRecord } from "./report_record.ts";
 import type { BroadcastDeps, BroadcastRequest, OpenRecipients, ResumePoint } from "./request.ts";
 import { continueHereWith, createRun, optionsToRecord, runBroadcast, waitOf } from "./run.ts";
 import { includesSorted, RecipientQueue, type SendOrder } from "./send_order.ts";
@@ -40,10 +35,12 @@ export interface RunFollowerOptions {
   readonly stopping: AbortSignal;
 }
 
-/** A run's report, and whether it was finished here. */
+/** A run's report, and whether it was finished here; how it was found last, and in which ledger. */
 export interface FollowResult {
   readonly report: BroadcastReport;
   readonly isOurs: boolean;
+  readonly run: RunRecord;
+  readonly ledger: Ledger;
 }
 
 const pollMs = 1000;
@@ -67,11 +64,13 @@ export class RunFollower {
       request?.control.beginning.resolve({
         ...{ broadcastId: id, isRepeated: true, isDurable: ledgers.isDurable(ledger, run) },
       });
-      if (run.state === "finished") return { report: await reportFromRecord(run, ledger), isOurs: false };
+      if (run.state === "finished") {
+        return { report: await reportFromRecord(run, ledger), isOurs: false, run, ledger };
+      }
       const report = monitor.hasLapsed(run) && this.#canResume(run)
         ? await this.#options.track(this.#takeOver(ledger, run, request))
         : undefined;
-      if (report !== undefined) return { report, isOurs: true };
+      if (report !== undefined) return { report, isOurs: true, run, ledger };
       await this.rest(request?.options.signal);
     }
   }
@@ -207,7 +206,14 @@ function isMessage(value: BroadcastMessage): boolean {
 
 /** A run that is called for again, perhaps with another message and other options. */
 function renewed(record: RunRecord, request: BroadcastRequest): RunRecord {
-  return { ...record, ...optionsToRecord(request), message_name: undefined, message_parts: undefined };
+  const started_at = new Date(request.startedAt).toISOString();
+  return {
+    ...record,
+    ...optionsToRecord(request),
+    started_at,
+    message_name: undefined,
+    message_parts: undefined,
+  };
 }
 
 /** The options of the first call, and those of this call that no ledger can keep. */
@@ -223,6 +229,7 @@ function optionsFromRecord(
     broadcastId: run.broadcast_id,
     onUnknown: run.on_unknown,
     priority: run["priority"] === "urgent" ? "urgent" : "bulk",
+    disableNotification: run["disable_notification"] === true,
     allowPaidBroadcast: run["allow_paid_broadcast"] === true,
     starBudget: numberIn(run["star_budget"]),
   };
@@ -254,7 +261,7 @@ function cannotResumeReason(run: RunRecord, caller: BroadcastOptions | undefined
 }
 
 /** Whether no chat can have the message yet, so that a later call may give another one. */
-function isUntouched(run: RunRecord): boolean {
+export function isUntouched(run: RunRecord): boolean {
   return typeof run["halted_by"] === "string" && run.cursor === undefined && !run.pending?.length;
 }
 
@@ -351,46 +358,4 @@ function resumptionOf(run: RunRecord, { ids, isRead }: OpenRecipients, order: Se
 
 function numberIn(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
-}
-
-function textIn(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function numberOf(value: unknown): number {
-  return typeof value === "number" ? value : 0;
-}
-
-type Problems = Partial<Pick<BroadcastReport, "errors" | "migrations" | "topics">>;
-
-function areProblems({ errors = [], migrations = [], topics = [] }: Problems): boolean {
-  return [errors, migrations, topics].every(Array.isArray);
-}
-
-/** The report of a finished run. */
-async function reportFromRecord(run: RunRecord, ledger: Ledger): Promise<BroadcastReport> {
-  const { broadcast_id, fence, problem_parts } = run;
-  const name = `problems-${fence}` as const;
-  const kept = problem_parts ? await ledger.readText(broadcast_id, name, problem_parts) : "{}";
-  const { errors = [], migrations = [], topics = [] } = parsedText(broadcast_id, name, kept, areProblems);
-  const { sent, deactivated, skipped, failed, unknown, floods, ...state } = countersFromRecord(run);
-  const { unsubscribed, disallowed, expired, stopped } = state;
-  const [p50, p95, p99, max] = [run["p50_ms"], run["p95_ms"], run["p99_ms"], run["max_ms"]].map(numberOf);
-  return new BroadcastReport({
-    broadcastId: broadcast_id,
-    recipients: sent + deactivated + skipped + failed + unknown,
-    ...{ sent, deactivated, skipped, failed, unknown, floods, errors, migrations, topics },
-    skips: { unsubscribed, disallowed, expired, stopped },
-    stopped: textIn(run["stopped_by"]),
-    recipientsFrom: run["recipients_from"] === "memory" ? "memory" : "table",
-    recipientsAsOf: textIn(run["recipients_as_of"]),
-    durationMs: numberOf(run["duration_ms"]),
-    latencyMs: run["p50_ms"] === undefined ? undefined : { p50, p95, p99, max } as Percentiles,
-  });
-}
-
-/** What had been counted when the run was written last. */
-function countersFromRecord(run: RunRecord): CountersState {
-  const names = Object.keys(new BroadcastCounters().state) as (keyof CountersState)[];
-  return Object.fromEntries(names.map((name) => [name, numberOf(run[name])])) as CountersState;
 }

@@ -173,8 +173,9 @@ export class SignalSender {
           logger.warn(`${line}. It is sent without ${without}: ${stopped}`);
           continue;
         }
-        const repeated = sent.isRepeated ? "It had been begun before; its report: " : "";
-        logger[stopped === undefined ? "info" : "warn"](`${line}. ${repeated}${sent.report}`);
+        const isJoined = sent.isRepeated && !sent.report.wasAlreadySent;
+        const joined = isJoined ? "It had been begun before; its report: " : "";
+        logger[stopped === undefined ? "info" : "warn"](`${line}. ${joined}${sent.report}`);
         this.#noteOnly(sent);
         this.#tell(() => onSent(sent));
         return undefined;

@@ -1,4 +1,5 @@
 /** A trader's ticket: the text of a signal, as it is sent. Change its words here. */
+import { utcText } from "../util/clock.ts";
 import { bold, code, format, type FormattedText, lines, wellFormed } from "../telegram/text.ts";
 import {
   decimalText,
@@ -43,12 +44,7 @@ export function signalMessage(signal: TradingSignal, now: number): FormattedText
     strategy === undefined ? undefined : `\n${strategy}`,
     parameterTexts.length === 0 ? undefined : parameterTexts.join(" · "),
     note === undefined ? undefined : `\n${note}`,
-    `\n${utc(signalTime(signal, now))}`,
+    `\n${utcText(signalTime(signal, now))}`,
   );
   return { ...ticket, text: wellFormed(ticket.text) };
-}
-
-/** `2026-11-23 16:05:00 UTC` */
-function utc(time: Date): string {
-  return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }

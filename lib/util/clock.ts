@@ -224,3 +224,11 @@ export class Alarm {
     }, () => {});
   }
 }
+
+/** `2026-11-23 16:05:00 UTC` */
+export function utcText(time: Date): string {
+  return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** Finds such times. */
+export const utcPattern: RegExp = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g;

@@ -45,6 +45,7 @@ function reportOf(facts: Partial<BroadcastReport> = {}): BroadcastReport {
     ...{ recipients: 8, sent: 5, deactivated: 1, skipped: 2, failed: 0, unknown: 0 },
     skips: { unsubscribed: 2, disallowed: 0, expired: 0, stopped: 0 },
     ...{ floods: 0, migrations: [], topics: [], errors: [], stopped: undefined, durationMs: 300 },
+    ...{ startedAt: "2026-11-23T16:05:00.000Z", wasAlreadySent: false, differs: false },
     ...{ recipientsFrom: "table" as const, recipientsAsOf: undefined },
     latencyMs: { p50: 100, p95: 200, p99: 250, max: 290 },
     ...facts,

@@ -544,6 +544,11 @@ lifecycle("startBot() after stopBot() is refused, and stopBot() before startBot(
     await bot.stopBot();
     await bot.finished;
     assert.match((await failureOf(bot.startBot())).message, "Make a new one");
+    const other = another();
+    await other.startBot();
+    await other.stopBot();
+    assert.match((await failureOf(other.startBot())).message, "Make a new one");
+    assert.match((await failureOf(other.startBot({ retry: true }))).message, "Make a new one");
     await using unused = another();
     assert.ok(unused.grammy);
   }, { state: "made" });

@@ -3,7 +3,7 @@ import { GetItemCommand, PutItemCommand, ScanCommand } from "@aws-sdk/client-dyn
 import { StorageError } from "../../lib/chats/storage.ts";
 import { DynamoDBLedger, runOf } from "../../lib/dynamodb/ledger.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
-import type { BroadcastOptions, Ledger } from "../../mod.ts";
+import type { BroadcastOptions, BroadcastReport, Ledger } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import {
   FastClock,
@@ -22,7 +22,13 @@ const png = new Uint8Array(1000).fill(7);
 const made: SceneOptions = { state: "made", hasLedger: true };
 const id = "BTC-USD 2026-11-25T14:05Z long";
 
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+const plain = (value: unknown): Record<string, unknown> => JSON.parse(JSON.stringify(value));
+/** The report that a later call gets. */
+const repeated = (report: BroadcastReport, differs = false): Record<string, unknown> => ({
+  ...plain(report),
+  wasAlreadySent: true,
+  differs,
+});
 
 async function ledgerItems({ table }: Scene): Promise<RawItem[]> {
   const { Items = [] } = await table.direct.send(new ScanCommand({ TableName: LedgerName }));
@@ -46,9 +52,13 @@ test("a second call sends nothing and gives the first one's report, here and fro
     assert.equal([first.broadcastId, first.recipients, first.sent, first.deactivated], [id, 150, 130, 20]);
     assert.is(first.errors.length, 20);
     const calls = server.countCalls("sendMessage");
-    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), plain(first));
-    assert.equal(plain(await another().broadcast("something else", { broadcastId: id })), plain(first));
-    assert.equal(String(await another().broadcast("signal", { broadcastId: id })), String(first));
+    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), repeated(first));
+    const other = await another().broadcast("something else", { broadcastId: id });
+    assert.equal(plain(other), repeated(first, true));
+    assert.match(
+      String(other),
+      /^Nothing was sent now: it was sent at [-\d]{10} [:\d]{8} UTC, to 130 of 150 chats in .*\. That text was another one\.$/,
+    );
     assert.is(server.countCalls("sendMessage"), calls);
     for (const user of users.slice(20)) assert.equal(said(user), ["signal"]);
   }, made);
@@ -76,6 +86,35 @@ test("a run whose message was lost or replaced is an error that says where to lo
         /^The ledger's "message-1" of the broadcast .* is not what was written there/,
       );
     }
+  }, made);
+});
+
+test("a text that differs from the one under its id is reported and logged, one that does not is not", async () => {
+  await withBot(async (scene) => {
+    const { bot, another, logs } = scene;
+    const users = await subscribers(scene, 3);
+    const elsewhere = another();
+    const both = await Promise.all(
+      ["one", "other"].map((text) => bot.broadcast(text, { broadcastId: "both", priority: "urgent" })),
+    );
+    assert.equal(both.map(({ differs, wasAlreadySent }) => [differs, wasAlreadySent]), [
+      [false, false],
+      [true, false],
+    ]);
+    const signal = { direction: "long", symbol: "BTC-USD", entry: 3, stop: 2, target: 5 } as const;
+    await bot.sendSignal(signal, { broadcastId: "signal" });
+    await pause(5000);
+    const calls = [
+      elsewhere.sendSignal(signal, { broadcastId: "signal" }),
+      elsewhere.sendSignal({ ...signal, target: 6 }, { broadcastId: "signal" }),
+      elsewhere.broadcast("any", { broadcastId: "signal", perChat: () => "own" }),
+      bot.broadcast("own", { broadcastId: "own", perChat: () => "own" }),
+    ];
+    assert.equal((await Promise.all(calls)).map(({ differs }) => differs), [false, true, undefined, false]);
+    assert.is((await elsewhere.broadcast("own", { broadcastId: "own" })).differs, undefined);
+    assert.is(said(users[0] as LocalUser).length, 3);
+    const told = logs.of("warn").filter((line) => line.includes("another text"));
+    assert.equal(told.map((line) => /"(\w+)"/.exec(line)?.[1]), ["both", "signal"]);
   }, made);
 });
 
@@ -205,10 +244,14 @@ test('"resend" writes again to whoever is in doubt, and leaves nobody out', asyn
   const clock = new FastClock(50);
   await withBot(async (scene) => {
     const users = await subscribers(scene, 250);
-    await abandoned(scene, { onUnknown: "resend" });
+    await abandoned(scene, { onUnknown: "resend", disableNotification: true });
     const report = await scene.bot.broadcast("signal", { broadcastId: id });
     assert.equal([report.recipients, report.sent, report.unknown], [250, 250, 0]);
     for (const [index, user] of users.entries()) assert.is(said(user).length, index < 100 ? 2 : 1);
+    const loud = scene.server.calls.filter(({ payload }) =>
+      payload["text"] === "signal" && payload["disable_notification"] !== true
+    );
+    assert.is(loud.length, 0, "the run goes on as it was begun");
   }, { ...made, bot: { clock, messagesPerSecond: 50 } });
 });
 
@@ -334,7 +377,7 @@ test("a message that Telegram refuses can be put right, and called for again und
     const again = await bot.broadcast("put right", { broadcastId: id });
     assert.equal([again.sent, again.failed, again.skipped, again.stopped], [20, 0, 0, undefined]);
     for (const user of users) assert.equal(said(user), ["put right"]);
-    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), plain(again));
+    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), repeated(again, true));
     assert.is(server.countCalls("sendMessage"), 21);
   }, made);
 });
@@ -437,7 +480,7 @@ test("in memory an id holds for as long as the process lives", async () => {
     ada.say("/start");
     await ada.received("subscribed");
     const first = await bot.broadcast("signal", { broadcastId: id });
-    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), plain(first));
+    assert.equal(plain(await bot.broadcast("signal", { broadcastId: id })), repeated(first));
     assert.is(said(ada).filter((text) => text === "signal").length, 1);
   }, { bot: { useDynamoDB: false } });
 });

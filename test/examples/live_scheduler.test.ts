@@ -105,7 +105,7 @@ test("a second start sends what the first one did not, to everyone, and nothing 
       assert.is(status, 0, output);
       assert.match(output, /\n1 signal; stopping\.\n$/);
     }
-    assert.match(second.output, /It had been begun before; its report: Sent to 2 of 2 chats/);
+    assert.match(second.output, /Nothing was sent now: it was sent at .* UTC, to 2 of 2 chats/);
     for (const user of [ada, ben]) assert.is(signalsOf(user), 2);
   }));
 
