@@ -149,6 +149,7 @@ export class MeanReversionTelegramBot {
    * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
    * @throws {StorageError} If the list of chats was not read before the signal expired: then nobody was written to. With
    * `whenUnreadable: "throw"` or `whenLedgerDown: "wait"` also as `broadcast`.
+   * @throws {Error} In a notebook, as `broadcast`.
    */
   sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
     return startSignal(signal, options, this.#sender);
@@ -160,6 +161,7 @@ export class MeanReversionTelegramBot {
    * @throws {TypeError | RangeError} If the message or an option is wrong.
    * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to. See
    * `whenUnreadable` and `whenLedgerDown`.
+   * @throws {Error} In a notebook, where the kernel is interrupted meanwhile: nothing more is sent then.
    */
   broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
     return startBroadcast(message, options, this.#sender);

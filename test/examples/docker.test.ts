@@ -2,7 +2,7 @@
  * The container of `examples/docker`, as far as it can be seen without Docker: the program as the first process of its
  * namespace, where the system can make one, and the health check's own command.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -96,6 +96,17 @@ test("it is unhealthy while it waits for the network, and SIGTERM ends that", as
   });
 });
 
+test("a refused token ends it with status 1", async () => {
+  await withContainer({ TELEGRAM_BOT_TOKEN: `1:AA${"x".repeat(33)}` }, async ({ program }) => {
+    const { status, output } = await program.ended;
+    assert.is(status, 1, output);
+    assert.match(output, /TelegramError: .*token/);
+  });
+});
+
+/** Deno itself reads nothing of other processes without all permissions. */
+const ofProcess = (path: string): string => execFileSync("cat", [`/proc/${path}`], { encoding: "utf8" });
+
 const namespace = ["unshare", ["-r", "--pid", "--fork", "--kill-child"]] as const;
 if (spawnSync(namespace[0], [...namespace[1], "true"]).status !== 0) {
   console.log("not run: no namespace of processes can be made here (unshare -r --pid)");
@@ -113,8 +124,8 @@ if (spawnSync(namespace[0], [...namespace[1], "true"]).status !== 0) {
     try {
       await until(() => telegram.countCalls("getUpdates") > 0, "it does not poll");
       const { pid } = outer;
-      const inner = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"));
-      assert.match(readFileSync(`/proc/${inner}/status`, "utf8"), /^NSpid:.*\t1$/m);
+      const inner = Number(ofProcess(`${pid}/task/${pid}/children`));
+      assert.match(ofProcess(`${inner}/status`), /^NSpid:.*\t1$/m);
       process.kill(inner, "SIGTERM");
       assert.is(await ended, 0);
     } finally {
