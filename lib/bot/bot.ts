@@ -23,6 +23,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { CatchUp } from "../telegram/catch_up.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
+import { tellUnawaited } from "../util/notebook.ts";
 import { throwSafe } from "../util/safe_text.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
 import { createFailureLogs, createHandlerRunner, type FailureLogs, type HandlerRunner } from "./handlers.ts";
@@ -71,6 +72,7 @@ export class MeanReversionTelegramBot {
   constructor(options: BotOptions) {
     const { botToken, ...rest } = resolveOptions(options);
     const { apiRoot, fetch, messagesPerSecond, messages, clock, logger } = this.#options = rest;
+    tellUnawaited(logger);
     const { signal } = this.#closing;
     setMaxListeners(0, this.#stopping.signal, signal);
     const { onFailure } = this.#failureLogs = createFailureLogs(logger, clock);
@@ -147,6 +149,7 @@ export class MeanReversionTelegramBot {
    * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
    * @throws {StorageError} If the list of chats was not read before the signal expired: then nobody was written to. With
    * `whenUnreadable: "throw"` or `whenLedgerDown: "wait"` also as `broadcast`.
+   * @throws {Error} In a notebook, as `broadcast`.
    */
   sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
     return startSignal(signal, options, this.#sender);
@@ -158,6 +161,7 @@ export class MeanReversionTelegramBot {
    * @throws {TypeError | RangeError} If the message or an option is wrong.
    * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to. See
    * `whenUnreadable` and `whenLedgerDown`.
+   * @throws {Error} In a notebook, where the kernel is interrupted meanwhile: nothing more is sent then.
    */
   broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
     return startBroadcast(message, options, this.#sender);

@@ -3,6 +3,7 @@
  * one poll. Other programs may have as many bots as they like.
  */
 import type { Logger } from "../util/log.ts";
+import { isNotebook } from "../util/notebook.ts";
 
 /** A bot that is about to poll. */
 export interface Poller {
@@ -35,14 +36,4 @@ export async function stopPreviousPoller({ botToken, apiRoot, bot, signal, logge
   if (previous === undefined || previous === bot) return;
   logger.info("The bot that this notebook started before is stopped, and this one takes over.");
   await previous.stopBot();
-}
-
-/** Outside of a notebook Deno throws when the property is read. */
-function isNotebook(): boolean {
-  const { Deno } = globalThis as { Deno?: { readonly jupyter?: unknown } };
-  try {
-    return Deno?.jupyter !== undefined;
-  } catch {
-    return false;
-  }
 }

@@ -5,7 +5,6 @@ import { type Clock, steady } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { safeError } from "../util/safe_text.ts";
 import type { BroadcastBeginning } from "./beginning.ts";
 import type { BroadcastCounters, BroadcastCounts, BroadcastReport } from "./report.ts";
 
@@ -60,10 +59,6 @@ const nothing: BroadcastProgress = {
 export const displayProgress: <T extends BroadcastProgress>(progress: T) => T = createDisplay(async () =>
   (await import("./display.ts")).showProgress
 );
-const displayRun = createDisplay<BroadcastRun>(async () => {
-  const { showProgress } = await import("./display.ts");
-  return ({ progress }) => showProgress(progress);
-});
 
 /** Connects the caller's pause(), resume(), progress and begun with the run. */
 export class PauseControl {
@@ -110,23 +105,6 @@ export class PauseControl {
     this.#progress = progress;
     this.#onChange = onChange;
   }
-}
-
-/** Runs the task, and gives its promise with pause(), resume(), progress and begun. */
-export function createRunHandle(task: (control: PauseControl) => Promise<BroadcastReport>): BroadcastRun {
-  const control = new PauseControl();
-  const report = task(control).catch((error) => {
-    const safe = safeError(error);
-    control.beginning.reject(safe);
-    throw safe;
-  });
-  const run: BroadcastRun = Object.defineProperties(report, {
-    pause: { value: () => void (control.isPaused = true) },
-    resume: { value: () => void (control.isPaused = false) },
-    progress: { get: () => control.progress },
-    begun: { value: control.beginning.promise },
-  }) as BroadcastRun;
-  return displayRun(run);
 }
 
 /** The rate is measured over the last `windowMs`, from `measurableMs` on; marks are `stepMs` apart. */

@@ -1,5 +1,6 @@
 /** What notebooks show of a broadcast: while it runs, and its report. */
 import type { MimeBundle } from "../util/display.ts";
+import { messageOf } from "../util/errors.ts";
 import {
   bundle,
   count,
@@ -83,8 +84,19 @@ function firstOf(columns: readonly string[], rows: readonly (readonly string[])[
   return [table(columns, rows.slice(0, problemsAtMost)), small(more)];
 }
 
-/** How far a broadcast has come. */
-export function showProgress(progress: ShownProgress): MimeBundle {
+/** A run: its report, or the error that has ended it; under way, how far it has come. */
+export function showRun(
+  progress: ShownProgress,
+  outcome: { readonly report: ShownReport } | { readonly error: unknown } | undefined,
+): MimeBundle {
+  if (outcome === undefined) return showProgress(progress, "It goes on by itself; await it for its report.");
+  if ("report" in outcome) return showReport(outcome.report);
+  const why = messageOf(outcome.error);
+  return bundle(`Nothing more is sent. ${why}`, [], [heading("Nothing more is sent.", why)]);
+}
+
+/** How far a broadcast has come. @param more What else there is to say. Default: nothing. */
+export function showProgress(progress: ShownProgress, more: string = ""): MimeBundle {
   const { recipients, done, elapsedMs } = progress;
   const percent = recipients === 0 ? 0 : Math.floor(done / recipients * 100);
   const line = [
@@ -95,7 +107,13 @@ export function showProgress(progress: ShownProgress): MimeBundle {
     ...stateOf(progress),
   ].join(" · ");
   const shares = sharesOf(progress);
-  return bundle(line, countsOf(shares), [heading(line), shareBar(shares, recipients), legend(shares)]);
+  const plain = more === "" ? line : `${line}. ${more}`;
+  return bundle(plain, countsOf(shares), [
+    heading(line),
+    shareBar(shares, recipients),
+    legend(shares),
+    small(more),
+  ]);
 }
 
 function stateOf(

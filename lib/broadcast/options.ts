@@ -29,13 +29,9 @@ import {
   trueOrFalse,
   unknownNames,
 } from "../util/validate.ts";
-import {
-  type BroadcastProgress,
-  type BroadcastRun,
-  createRunHandle,
-  type PauseControl,
-} from "./broadcast_run.ts";
+import type { BroadcastProgress, BroadcastRun, PauseControl } from "./broadcast_run.ts";
 import type { BroadcastReport } from "./report.ts";
+import { createRunHandle, sendUntilInterrupted } from "./run_handle.ts";
 
 /** What is sent: a text, or a photo with its caption. */
 export interface BroadcastMessage {
@@ -143,6 +139,8 @@ export interface BroadcastOptions {
    * bulk. Default: `"urgent"` for signals, else `"bulk"`.
    */
   readonly priority?: "urgent" | "bulk" | undefined;
+  /** Whether it arrives without a sound (Telegram's `disable_notification`). Default: false. */
+  readonly disableNotification?: boolean | undefined;
   /**
    * Sends at the bot's `messagesPerSecond`, up to 1000, of which Telegram charges 0.1 Star for each message beyond thirty
    * a second; to be enabled at @BotFather. Default: false.
@@ -212,6 +210,7 @@ const rules: Rules<BroadcastOptions> = {
   },
   maxAgeMs: numberRule("a number of milliseconds above 0", (value) => value > 0),
   priority: oneOfRule("urgent", "bulk"),
+  disableNotification: trueOrFalse,
   allowPaidBroadcast: trueOrFalse,
   starBudget: numberRule("a number of Stars, 0 or more", (value) => value >= 0),
   perChat: chatFunction,
@@ -346,7 +345,9 @@ export function startSignal(
       hasCallTime: signal.time === undefined,
       ...photo === undefined ? {} : { photo, isPhotoOptional: true },
     };
-    return await (await broadcaster()).send(message, broadcast, time.getTime(), control);
+    return await sendUntilInterrupted(broadcast, async (until) => {
+      return await (await broadcaster()).send(message, until, time.getTime(), control);
+    });
   });
 }
 
@@ -360,7 +361,9 @@ export function startBroadcast(
     const plain = typeof message === "string" ? { text: message } : copyOf(message);
     const now = clock.now();
     assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));
-    return await (await broadcaster()).send(plain, options, now, control);
+    return await sendUntilInterrupted(options, async (until) => {
+      return await (await broadcaster()).send(plain, until, now, control);
+    });
   });
 }
 

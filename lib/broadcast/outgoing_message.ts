@@ -49,6 +49,13 @@ export interface PerChat {
   readonly textFor: (chat: Chat) => ChatText | Promise<ChatText>;
 }
 
+export interface OutgoingOptions {
+  /** Default: all chats are sent the same. */
+  readonly texts?: PerChat | undefined;
+  /** Whether it arrives without a sound. Default: false. */
+  readonly disableNotification?: boolean | undefined;
+}
+
 /** Telegram's limits (https://core.telegram.org/bots/api#sendmessage, #sendphoto), counted as JavaScript counts. */
 const textAtMost = 4096;
 const captionAtMost = 1024;
@@ -60,6 +67,7 @@ const probeWithinMs = 5000;
 export class OutgoingMessage {
   readonly #deps: SendDeps;
   readonly #perChat: PerChat | undefined;
+  readonly #sound: { readonly disable_notification?: true };
   readonly #parts: readonly MessagePart[];
   readonly #message: IllustratedMessage;
   #photo: BroadcastMessage["photo"];
@@ -68,11 +76,13 @@ export class OutgoingMessage {
   readonly #unknownRefusals = new Set<string>();
   readonly #abandoned = new AbortController();
 
-  constructor(message: IllustratedMessage, deps: SendDeps, perChat?: PerChat) {
+  constructor(message: IllustratedMessage, deps: SendDeps, options: OutgoingOptions = {}) {
+    const { texts, disableNotification = false } = options;
     this.#message = message;
     this.#deps = deps;
     this.#photo = message.photo;
-    this.#perChat = perChat;
+    this.#perChat = texts;
+    this.#sound = disableNotification ? { disable_notification: true } : {};
     this.#parts = this.#split({ entities: [], ...message });
     setMaxListeners(0, this.#abandoned.signal);
   }
@@ -133,7 +143,7 @@ export class OutgoingMessage {
 
   async #sendText(to: Destination, { text, entities }: MessagePart, isPaid: boolean): Promise<void> {
     const { api: { raw }, rateLimiter } = this.#deps;
-    const payload = { ...to, text, entities: [...entities], ...paidFor(isPaid) };
+    const payload = { ...to, text, entities: [...entities], ...this.#sound, ...paidFor(isPaid) };
     await raw.sendMessage(rateLimiter.admit(payload), asGrammySignal(this.#abandoned.signal));
   }
 
@@ -148,6 +158,7 @@ export class OutgoingMessage {
     const payload = {
       ...{ ...to, caption, caption_entities: [...entities] },
       photo: typeof photo === "object" ? new InputFile(photo, "chart.png") : photo,
+      ...this.#sound,
       ...paidFor(isPaid),
     };
     const sent = await raw.sendPhoto(rateLimiter.admit(payload), asGrammySignal(this.#abandoned.signal));

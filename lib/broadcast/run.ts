@@ -110,11 +110,12 @@ function recordOf(id: string, run: RunContext, window: readonly number[], recipi
 export function optionsToRecord(
   { options, expiresAt, whenUnreadable, whenLedgerDown }: BroadcastRequest,
 ): Record<string, string | number | boolean | undefined> {
-  const { priority, allowPaidBroadcast, starBudget, perChat, filter, order } = options;
+  const { priority, disableNotification, allowPaidBroadcast, starBudget, perChat, filter, order } = options;
   return {
     priority,
     when_unreadable: whenUnreadable,
     when_ledger_down: whenLedgerDown,
+    disable_notification: disableNotification,
     allow_paid_broadcast: allowPaidBroadcast,
     star_budget: starBudget,
     expires_at: expiresAt === Infinity ? undefined : expiresAt,
@@ -151,10 +152,10 @@ export function createRun(
   queue: RecipientQueue,
   counters: BroadcastCounters = new BroadcastCounters(),
 ): RunContext {
-  const { message, options: { perChat, filter, priority = "bulk" } } = request;
+  const { message, options: { perChat, filter, priority = "bulk", disableNotification } } = request;
   const texts = perChat &&
     { textFor: perChat, take: (chatId: number) => recipients.filter?.take(chatId) };
-  const outgoing = new OutgoingMessage(message, deps, texts);
+  const outgoing = new OutgoingMessage(message, deps, { texts, disableNotification });
   const { left } = queue;
   // Whom a filter includes is known only of those whose turn has come.
   const turn = deps.turns.begin({

@@ -229,6 +229,7 @@ function optionsFromRecord(
     broadcastId: run.broadcast_id,
     onUnknown: run.on_unknown,
     priority: run["priority"] === "urgent" ? "urgent" : "bulk",
+    disableNotification: run["disable_notification"] === true,
     allowPaidBroadcast: run["allow_paid_broadcast"] === true,
     starBudget: numberIn(run["star_budget"]),
   };

@@ -240,11 +240,14 @@ test("a report and a run are shown as they are now; a report still prints and se
   const released = new Promise<void>((resolve) => release = resolve);
   storage.loadActiveChats = async (...options) => await released.then(() => load(...options));
   const run = bot.broadcast("Hello", { onProgress: (progress) => told.push(progress) });
-  assert.match((await shown(run))["text/plain"] ?? "", /^The chats are being read/);
+  assert.match(
+    (await shown(run))["text/plain"] ?? "",
+    /^The chats are being read .* s\. It goes on by itself; await it/,
+  );
   assert.match((await shown(run.progress))["text/plain"] ?? "", /^The chats are being read/);
   release();
   const report = await run;
-  assert.match((await shown(run))["text/plain"] ?? "", /^2 of 2 chats, 100 %.* done\n/);
+  assert.equal(await shown(run), await shown(report));
   assert.match((await shown(told.at(-1) ?? {}))["text/plain"] ?? "", /^2 of 2 chats/);
   assert.is((await shown(report))["text/plain"]?.split("\n")[0], String(report));
   assert.equal(Object.getOwnPropertySymbols(report), []);
@@ -252,6 +255,19 @@ test("a report and a run are shown as they are now; a report still prints and se
   assert.not.match(inspect(report), /Jupyter/);
   const figures = await bot.getStatistics();
   assert.match((await shown(figures))["text/plain"] ?? "", /^@local_test_bot\n/);
+});
+
+test("a run that has failed is shown with the reason", async () => {
+  await using bot = new MeanReversionTelegramBot({
+    botToken: "1:none",
+    useDynamoDB: false,
+    logger: new Logs(),
+  });
+  const run = bot.broadcast("");
+  run.catch(() => {});
+  const plain = (await shown(run))["text/plain"] ?? "";
+  assert.match(plain, /^Nothing more is sent\. Cannot broadcast as "text" must have 1 to /);
+  assertWellFormed((await shown(run))["text/html"] ?? "");
 });
 
 test.run();

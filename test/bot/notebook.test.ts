@@ -1,8 +1,11 @@
-/** A cell of a notebook that is run again leaves no second poller behind; elsewhere there may be several. */
+/**
+ * A cell of a notebook that is run again leaves no second poller behind, and one that is interrupted ends its broadcast;
+ * other programs may have several pollers, and end.
+ */
 import { assert, suite } from "../harness.ts";
-import { runScript } from "../support/script.ts";
+import { type Ended, runScript, startScript } from "../support/script.ts";
 
-const test = suite("one poller", {}, 60_000);
+const test = suite("in a notebook", {}, 60_000);
 
 interface Outcome {
   /** One of another token, and three of the same, one after another; the last two at a time. */
@@ -31,6 +34,29 @@ test("in any other program all of them go on", async () => {
     starts: ["fulfilled", "fulfilled"],
     takenOver: 0,
   });
+});
+
+/** Its end, after it was interrupted in the middle of its broadcast. */
+async function interrupted(place: "notebook" | "program"): Promise<Ended> {
+  const script = startScript(["test/support/interrupted_cell.ts", place], {}, "-P=test");
+  await script.printed("some are sent");
+  script.kill("SIGINT");
+  return await script.ended;
+}
+
+test("an interrupt ends the cell and its broadcast; the bot goes on, and the next interrupt is not ours", async () => {
+  const { status, output } = await interrupted("notebook");
+  assert.is(status, 0, output);
+  const { cell, next, listeners } = JSON.parse(output.trimEnd().split("\n").at(-1) ?? "");
+  assert.match(cell, /^The kernel was interrupted\. Sent to [1-5]?\d of 60 chats in .* skipped\. Stopped/);
+  assert.match(next, /^Sent to 0 of 0 chats/);
+  assert.is(listeners, 0);
+});
+
+test("any other program ends when it is interrupted", async () => {
+  const { status, output } = await interrupted("program");
+  assert.is.not(status, 0);
+  assert.not.match(output, /"cell"/);
 });
 
 test.run();

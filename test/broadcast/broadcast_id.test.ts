@@ -244,10 +244,14 @@ test('"resend" writes again to whoever is in doubt, and leaves nobody out', asyn
   const clock = new FastClock(50);
   await withBot(async (scene) => {
     const users = await subscribers(scene, 250);
-    await abandoned(scene, { onUnknown: "resend" });
+    await abandoned(scene, { onUnknown: "resend", disableNotification: true });
     const report = await scene.bot.broadcast("signal", { broadcastId: id });
     assert.equal([report.recipients, report.sent, report.unknown], [250, 250, 0]);
     for (const [index, user] of users.entries()) assert.is(said(user).length, index < 100 ? 2 : 1);
+    const loud = scene.server.calls.filter(({ payload }) =>
+      payload["text"] === "signal" && payload["disable_notification"] !== true
+    );
+    assert.is(loud.length, 0, "the run goes on as it was begun");
   }, { ...made, bot: { clock, messagesPerSecond: 50 } });
 });
 

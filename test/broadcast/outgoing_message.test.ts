@@ -46,6 +46,22 @@ test("a caption that is too long goes on in texts, and the picture is uploaded o
   }, hasty());
 });
 
+test("with disableNotification all parts and pictures arrive without a sound", async () => {
+  await withBot(async ({ bot, server, ...scene }) => {
+    await subscribers({ bot, server, ...scene }, 3);
+    const sent = (): unknown[] =>
+      server.calls.filter(({ method }) => /^send(Message|Photo)$/.test(method))
+        .map(({ payload }) => payload["disable_notification"]);
+    const before = sent().length;
+    await bot.broadcast("aloud");
+    await bot.broadcast({ text: words(400), photo: png }, { disableNotification: true });
+    const calls = sent().slice(before);
+    assert.equal(calls.slice(0, 3), [undefined, undefined, undefined]);
+    assert.ok(calls.length > 8);
+    assert.ok(calls.slice(3).every((silent) => silent === true || silent === "true"), String(calls));
+  }, hasty());
+});
+
 test("white space beside a photo, however much, is no caption", async () => {
   await withBot(async (scene) => {
     const [user] = await subscribers(scene, 1) as [LocalUser];
@@ -316,6 +332,7 @@ test("wrong options are named, with the rule, and nothing is sent", async () => 
       [{ maxAgeMs: 0 }, /"maxAgeMs" must be a number of milliseconds above 0/],
       [{ maxAgeMs: "5" }, /"maxAgeMs" must be/],
       [{ priority: "high" }, /"priority" must be "urgent" or "bulk"/],
+      [{ disableNotification: "yes" }, /"disableNotification" must be true or false/],
       [{ allowPaidBroadcast: 1 }, /"allowPaidBroadcast" must be true or false/],
       [{ allowPaidBroadcast: true, starBudget: -1 }, /"starBudget" must be/],
       [{ starBudget: 5 }, /set allowPaidBroadcast, too/],

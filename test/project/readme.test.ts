@@ -1,9 +1,9 @@
-/** README.md: its code compiles, and the commands and files that it names exist. */
+/** README.md, and those of the rooms: their code compiles, and the commands, files and links that they name exist. */
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { iamPolicy, startBotApiServer } from "../../lib/local/mod.ts";
@@ -16,7 +16,19 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
 const readJson = <T>(name: string): T => JSON.parse(read(name)) as T;
 
+/** The files of that name in a folder, by their paths in the project. */
+function readmesIn(folder: string): string[] {
+  const paths = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
+  return paths.filter((path) => basename(path) === "README.md" && !path.includes("node_modules"))
+    .map((path) => `${folder}/${path.replaceAll("\\", "/")}`);
+}
+
+const rooms = ["cli", "examples", "lib", "test"].filter((folder) => existsSync(join(root, folder)));
+const readmes = ["README.md", ...rooms.flatMap(readmesIn)];
+
 interface Block {
+  /** The README that it is in. */
+  readonly file?: string;
   readonly language: string;
   /** Line of the opening fence, counted from 1. */
   readonly line: number;
@@ -39,11 +51,16 @@ function fencedBlocks(markdown: string): Block[] {
   return blocks;
 }
 
+/** The blocks of all READMEs. */
+const allBlocks = readmes.flatMap((file) => fencedBlocks(read(file)).map((block) => ({ ...block, file })));
+
 /** Both compilers in a folder of their own, where `telegram-signals` is this tree. */
 async function compile(blocks: readonly Block[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "readme-"));
   try {
-    const files = blocks.map(({ line }) => `README-line-${line}.mts`);
+    const files = blocks.map(({ file = "README.md", line }) =>
+      `${file.replace(/\.md$/, "").replaceAll("/", "-")}-line-${line}.mts`
+    );
     for (const [index, { line, text }] of blocks.entries()) {
       // Empty lines before it, so that an error's line is the README's.
       await writeFile(join(folder, files[index] ?? ""), `${"\n".repeat(line)}${text}\n`);
@@ -121,59 +138,85 @@ function exampleCommands(shell: string): string[][] {
   });
 }
 
-/** The project's own files that a text names, in commands, in prose or as links. */
+/** The project's own files that a text names, in commands or in prose. */
 function namedFiles(markdown: string): string[] {
-  const paths = [...markdown.matchAll(/(?<![\w/.@-])(?:\.\/)?((?:examples|lib|test|\.ci)\/[\w./-]*\w)/g)];
-  const links = [...markdown.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)];
-  return [...new Set([...paths, ...links].map(([, path = ""]) => path))];
+  const paths = [
+    ...markdown.matchAll(/(?<![\w/.@-])(?:\.\/)?((?:cli|examples|lib|test|\.ci)\/[\w./-]*\w)/g),
+  ];
+  return [...new Set(paths.map(([, path = ""]) => path))];
+}
+
+/** The links of a README that lead to no file, or to no heading of it. */
+function brokenLinks(file: string): string[] {
+  const links = [...read(file).matchAll(/\]\((?![a-z]+:)([^)\s]+)\)/g)].map(([, link = ""]) => link);
+  return links.filter((link) => {
+    const [path = "", anchor] = link.split("#");
+    const target = path === "" ? file : join(dirname(file), path);
+    if (!existsSync(join(root, target))) return true;
+    return anchor !== undefined && !(target.endsWith(".md") && anchorsOf(read(target)).includes(anchor));
+  }).map((link) => `${file}: ${link}`);
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(markdown: string): string[] {
+  const text = markdown.replaceAll(/^ *```[^]*?^ *```$/gm, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\- ]/gu, "").replaceAll(" ", "-")
+  );
 }
 
 const isShell = ({ language }: Block): boolean => ["sh", "bash", "shell", "console"].includes(language);
 const isTypeScript = ({ language }: Block): boolean => language === "ts" || language === "typescript";
 
-const test = suite("README.md", undefined, 120_000);
+const test = suite("READMEs", undefined, 120_000);
 
-test("its first code begins by line 25", () => {
-  const [first] = fencedBlocks(read("README.md"));
-  assert.ok(first && first.line <= 25, `the first fenced block begins at line ${first?.line}`);
+test("the first code begins by line 15, and the whole is read in some minutes", () => {
+  const text = read("README.md");
+  const [first] = fencedBlocks(text);
+  assert.ok(first && first.line <= 15, `the first fenced block begins at line ${first?.line}`);
+  assert.ok(text.split("\n").length <= 260);
 });
 
-test("its TypeScript compiles", async () => {
-  const blocks = fencedBlocks(read("README.md")).filter(isTypeScript);
-  assert.ok(blocks.length > 0, "there is no ts block");
+test("their TypeScript compiles", async () => {
+  const blocks = allBlocks.filter(isTypeScript);
+  assert.ok(blocks.length > 15, `${blocks.length} blocks`);
   assert.is(await compile(blocks), "");
 });
 
-test("its commands are scripts of package.json", () => {
+test("their commands are scripts of package.json", () => {
   const { scripts } = readJson<{ scripts: Record<string, string> }>("package.json");
-  const shell = fencedBlocks(read("README.md")).filter(isShell).map(({ text }) => text).join("\n");
-  const asked = npmScripts(shell);
-  assert.ok(asked.includes("test"), "it does not say npm test");
+  const asked = npmScripts(allBlocks.filter(isShell).map(({ text }) => text).join("\n"));
+  assert.ok(asked.includes("test"), "they do not say npm test");
   assert.equal(asked.filter((name) => !(name in scripts)), []);
 });
 
-test("the files that it names exist", () => {
-  const named = namedFiles(read("README.md"));
-  assert.ok(named.some((path) => path.startsWith("examples/")), "it names no example");
+test("the files and the headings that they name exist", () => {
+  const named = readmes.flatMap((file) => namedFiles(read(file)));
+  assert.ok(named.some((path) => path.startsWith("examples/")), "they name no example");
   assert.equal(named.filter((path) => !existsSync(join(root, path))), []);
+  assert.equal(readmes.flatMap(brokenLinks), []);
 });
 
-test("its policy is the one that the tests enforce", () => {
-  const blocks = fencedBlocks(read("README.md"));
-  const policies = blocks.filter(({ text }) => text.includes("Statement"));
-  assert.equal(policies.map(({ text }) => JSON.parse(text) as unknown), [iamPolicy()]);
-  const second = blocks.filter(({ text }) => text.includes("index/*"));
+test("each room's README is linked", () => {
+  const linked = readmes.flatMap((file) =>
+    [...read(file).matchAll(/\]\(([^)\s#]+README\.md)/g)].map(([, path = ""]) => join(dirname(file), path))
+  );
+  assert.equal(readmes.slice(1).filter((file) => !linked.includes(file)), []);
+});
+
+test("the policy is the one that the tests enforce", () => {
+  const policies = allBlocks.filter(({ text }) => text.includes("Statement"));
   const both = iamPolicy("telegram-chats", "telegram-broadcasts");
-  assert.equal(second.map(({ text }) => JSON.parse(text) as unknown), [both.Statement[1]]);
+  assert.equal(policies.map(({ text }) => JSON.parse(text) as unknown), [both]);
 });
 
-test("its message for TradingView is the one that is exported", () => {
-  const blocks = fencedBlocks(read("README.md")).filter(({ text }) => text.includes("{{ticker}}"));
+test("the message for TradingView is the one that is exported", () => {
+  const blocks = allBlocks.filter(({ text }) => text.includes("{{ticker}}"));
   assert.equal(blocks.map(({ text }) => text), [tradingViewMessage]);
 });
 
-test("its item has the attributes that a chat is kept with", async () => {
-  const [block] = fencedBlocks(read("README.md")).filter(({ text }) => text.includes('"chat_id"'));
+test("the item has the attributes that a chat is kept with", async () => {
+  const [block] = allBlocks.filter(({ text }) => text.includes('"chat_id"'));
   const item = JSON.parse(block?.text ?? "") as Chat;
   const storage = new InMemoryChatStorage();
   const { chat_id, user_info, added_at = "", last_update_id } = item;
@@ -184,8 +227,8 @@ test("its item has the attributes that a chat is kept with", async () => {
   assert.equal([kept.added_at, kept.user_info, kept.removed_at], [added_at, user_info, null]);
 });
 
-test("its examples run as they are printed", async () => {
-  const shell = fencedBlocks(read("README.md")).filter(isShell).map(({ text }) => text).join("\n");
+test("the examples run as they are printed", async () => {
+  const shell = allBlocks.filter(isShell).map(({ text }) => text).join("\n");
   const commands = exampleCommands(shell);
   assert.ok(commands.length > 7, `${commands.length} commands`);
   await using telegram = await startBotApiServer();
@@ -215,8 +258,8 @@ test("its examples run as they are printed", async () => {
   }
 });
 
-test("its test for a bot of one's own runs in a clone", async () => {
-  const [block] = fencedBlocks(read("README.md")).filter((each) => each.text.includes("signals/local"));
+test("the test for a bot of one's own runs in a clone", async () => {
+  const [block] = allBlocks.filter((each) => each.text.includes("signals/local"));
   const folder = join(root, ".sandbox");
   const file = join(folder, `readme-${process.versions["deno"] ? "deno" : "node"}-${process.pid}.mts`);
   await mkdir(folder, { recursive: true });
@@ -244,8 +287,8 @@ await bot.stopBot();
 server.close();
 `;
 
-test("its signals by HTTP can be tried in the sandbox, with secrets in the environment", async () => {
-  const [block] = fencedBlocks(read("README.md")).filter((each) => each.text.includes("...tradingView("));
+test("signals by HTTP can be tried in the sandbox, with secrets in the environment", async () => {
+  const [block] = allBlocks.filter((each) => each.text.includes("...tradingView("));
   const example = (block?.text ?? "").replace("\ncreateServer(", "\nconst server = createServer(")
     .replace(".listen(8080", ".listen(0");
   const folder = join(root, ".sandbox", `http-${process.versions["deno"] ? "deno" : "node"}-${process.pid}`);
@@ -266,7 +309,7 @@ test("its signals by HTTP can be tried in the sandbox, with secrets in the envir
 
 test.run();
 
-const checks = suite("README.md's checks", undefined, 120_000);
+const checks = suite("the checks of READMEs", undefined, 120_000);
 const sample =
   "Text\n```ts\nconst a: number = 1;\n```\n\n```sh\nnpm ci && npm test\nnpm run x:y # examples/none.ts\n```\n";
 
@@ -319,7 +362,8 @@ checks("npmScripts() and namedFiles() find what is named", () => {
   assert.equal(npmScripts(sample), ["test", "x:y"]);
   const markdown =
     "[a](LICENSE), [b](https://example.org/lib/x.ts), `npx tsx examples/a.ts`, ./lib/b.ts. @x/test/c.ts";
-  assert.equal(namedFiles(markdown), ["examples/a.ts", "lib/b.ts", "LICENSE"]);
+  assert.equal(namedFiles(markdown), ["examples/a.ts", "lib/b.ts"]);
+  assert.equal(anchorsOf("# A /stop, said\n```sh\n# no\n```\n## I want to…"), ["a-stop-said", "i-want-to"]);
 });
 
 checks.run();

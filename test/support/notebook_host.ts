@@ -1,16 +1,13 @@
 /**
  * What a notebook does when its cells are run again, in a process of its own: bots of one token, and then others. What
- * became of them is its last line, as JSON. Run by `one_poller.test.ts`.
+ * became of them is its last line, as JSON. Run by `notebook.test.ts`.
  */
 import process from "node:process";
 import { InMemoryChatStorage, MeanReversionTelegramBot } from "../../mod.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
+import { playKernel } from "./kernel.ts";
 
-// As Deno's kernel has it; on Node there is no Deno either.
-const isNotebook = process.argv[2] === "notebook";
-const world = globalThis as { Deno?: { jupyter?: object } };
-if (isNotebook && world.Deno === undefined) world.Deno = { jupyter: {} };
-else if (isNotebook && world.Deno !== undefined) world.Deno.jupyter = {};
+if (process.argv[2] === "notebook") playKernel();
 
 await using server = await startBotApiServer();
 await using elsewhere = await startBotApiServer();

@@ -3,8 +3,9 @@
     python3 execute.py NOTEBOOK OUTPUT
 
 Deno's kernel may tell of an output after it has told that the cell is over, and what nbclient is told then it drops:
-so each cell is given a while more. Cells run one after another, up to one that fails. Every state of a display that is
-updated is kept in the cell's metadata, as "updates".
+so each cell is given a while more. Cells run one after another, up to one that fails and is not interrupted. Every state
+of a display that is updated is kept in the cell's metadata, as "updates". The kernel is interrupted once a cell has printed
+the text of its metadata's "interrupt_at".
 """
 
 import queue
@@ -24,7 +25,7 @@ def main(source, target):
     displays = {}
     try:
         for cell in notebook.cells:
-            if cell.cell_type == "code" and not execute(client, cell, displays):
+            if cell.cell_type == "code" and not execute(manager, client, cell, displays):
                 break
     finally:
         client.stop_channels()
@@ -32,12 +33,13 @@ def main(source, target):
         nbformat.write(notebook, target)
 
 
-def execute(client, cell, displays):
-    """Whether it has succeeded."""
+def execute(manager, client, cell, displays):
+    """Whether it has succeeded, or was to be interrupted."""
     cell.outputs = []
     request = client.execute(cell.source)
     deadline = time.monotonic() + CELL_SECONDS
     is_idle = False
+    interrupt_at = cell.metadata.get("interrupt_at")
     while True:
         try:
             message = client.get_iopub_msg(timeout=max(0, deadline - time.monotonic()))
@@ -52,12 +54,15 @@ def execute(client, cell, displays):
             deadline = time.monotonic() + AFTERWARDS_SECONDS
         else:
             take(message, cell, displays)
+            if interrupt_at is not None and interrupt_at in message["content"].get("text", ""):
+                manager.interrupt_kernel()
+                interrupt_at = None
     reply = client.get_shell_msg(timeout=CELL_SECONDS) if is_idle else None
     while reply is not None and reply["parent_header"].get("msg_id") != request:
         reply = client.get_shell_msg(timeout=CELL_SECONDS)
     if reply is not None:
         cell.execution_count = reply["content"].get("execution_count")
-    return not any(output.output_type == "error" for output in cell.outputs)
+    return "interrupt_at" in cell.metadata or not any(output.output_type == "error" for output in cell.outputs)
 
 
 def take(message, cell, displays):

@@ -24,7 +24,8 @@ type Bundle = Readonly<Record<string, Text>>;
 export interface Cell {
   readonly cell_type: "code" | "markdown";
   readonly id: string;
-  readonly metadata: { readonly updates?: readonly Bundle[] };
+  /** The kernel is interrupted once the cell has printed the text of `interrupt_at`. */
+  readonly metadata: { readonly updates?: readonly Bundle[]; readonly interrupt_at?: string };
   readonly source: Text;
   readonly outputs?: readonly Output[];
 }
@@ -52,16 +53,36 @@ export async function readNotebook(path: string): Promise<Notebook> {
   return JSON.parse(await readFile(path, "utf8")) as Notebook;
 }
 
-/** Executes the cells in the folder of the examples, up to one that fails, and gives the notebook with its outputs. */
-export async function execute(notebook: Notebook): Promise<Notebook> {
+export interface Place {
+  /** The notebook's folder. Default: that of the examples. */
+  readonly cwd?: string;
+  /** What Jupyter has in its environment besides. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A cell of code that has not run. */
+export function codeCell(id: string, source: string, metadata: Cell["metadata"] = {}): Cell {
+  return { cell_type: "code", id, metadata, source, outputs: [], execution_count: null } as Cell;
+}
+
+/** What the cell has printed. */
+export function printedBy({ outputs = [] }: Cell): string {
+  return outputs.map(({ text }) => textOf(text)).join("");
+}
+
+/** Executes the cells, up to one that fails and is not interrupted, and gives the notebook with its outputs. */
+export async function execute(
+  notebook: Notebook,
+  { cwd = join(root, "examples"), env: more = {} }: Place = {},
+): Promise<Notebook> {
   const folder = await mkdtemp(join(tmpdir(), "notebook-"));
   try {
-    const env = await environment(folder);
+    const env = { ...await environment(folder), ...more };
     await run("deno", ["jupyter", "--install"], { env });
     const [source, target] = [join(folder, "source.ipynb"), join(folder, "target.ipynb")];
     await writeFile(source, JSON.stringify(notebook));
     const script = fileURLToPath(new URL("execute.py", import.meta.url));
-    await run(await findPython() ?? "", [script, source, target], { env, cwd: join(root, "examples") });
+    await run(await findPython() ?? "", [script, source, target], { env, cwd });
     searchFiles(target);
     return await readNotebook(target);
   } finally {
