@@ -1,5 +1,5 @@
 #!/usr/bin/env -S deno run -P
-/** `telegram-signals broadcast`, as a script of this folder: see [cli/commands/broadcast.ts](../cli/commands/broadcast.ts). */
+/** `telegram-signals broadcast`, from a clone: [cli/commands/broadcast.ts](../cli/commands/broadcast.ts) has the code. */
 import process from "node:process";
 import { runProgram } from "../cli/program.ts";
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S deno run -P
-/** `telegram-signals chats`, as a script of this folder: see [cli/commands/chats.ts](../cli/commands/chats.ts). */
+/** `telegram-signals chats`, from a clone: [cli/commands/chats.ts](../cli/commands/chats.ts) has the code. */
 import process from "node:process";
 import { runProgram } from "../cli/program.ts";
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S deno run -P=sandbox
-/** `telegram-signals playground`, as a script of this folder: see [cli/commands/playground.ts](../cli/commands/playground.ts). */
+/** `telegram-signals playground`, from a clone: [cli/commands/playground.ts](../cli/commands/playground.ts) has the code. */
 import process from "node:process";
 import { runProgram } from "../cli/program.ts";
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S deno run -P=sandbox
-/** `telegram-signals sandbox`, as a script of this folder: see [cli/commands/sandbox.ts](../cli/commands/sandbox.ts). */
+/** `telegram-signals sandbox`, from a clone: [cli/commands/sandbox.ts](../cli/commands/sandbox.ts) has the code. */
 import process from "node:process";
 import { runProgram } from "../cli/program.ts";
 
