@@ -1,6 +1,6 @@
 /** Signals by HTTP: who is let in, what is sent, how often, and what the sender is answered. */
 import {
-  type SignalBot,
+  type SignalPublisher,
   signalCallback,
   type SignalCallbackOptions,
   type WebhookCallback,
@@ -65,7 +65,7 @@ async function post(
 type Options = Partial<SignalCallbackOptions>;
 
 /** Its answers wait twenty times as long, so that a slow machine changes none. */
-function callbackOf({ logs: logger }: Scene, bot: SignalBot, options: Options = {}): WebhookCallback {
+function callbackOf({ logs: logger }: Scene, bot: SignalPublisher, options: Options = {}): WebhookCallback {
   return signalCallback(bot, { secret, logger, clock: new FastClock(0.05), ...options });
 }
 
