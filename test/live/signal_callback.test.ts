@@ -1,8 +1,8 @@
 /** Signals by HTTP: who is let in, what is sent, how often, and what the sender is answered. */
 import {
-  type SignalPublisher,
   signalCallback,
   type SignalCallbackOptions,
+  type SignalPublisher,
   type WebhookCallback,
 } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
