@@ -128,9 +128,9 @@ test("an error that nobody catches shows a readable line, and the sources' if No
 });
 
 const mistakes = `import { ConfigError } from "telegram-signals";
-import { runStrategies } from "telegram-signals/live";
+import { ccxtFeed } from "telegram-signals/live";
 try {
-  runStrategies({ strategys: [] });
+  ccxtFeed("kraken", { lode: 1 });
 } catch (error) {
   console.log(error instanceof ConfigError, error.name);
 }
