@@ -78,7 +78,7 @@ test("TypeScript by tsx in a CommonJS project: the ending .mts will do", async (
 
 /** The compiler complains of the comment where types are lost. */
 const wrong = `// @ts-expect-error No such direction.
-bot.sendSignal({ direction: "sideways", symbol: "X", entry: 2, stop: 1, target: 4 });
+export const wrong = () => bot.sendSignal({ direction: "sideways", symbol: "X", entry: 2, stop: 1, target: 4 });
 `;
 
 interface Resolution {
