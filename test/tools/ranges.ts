@@ -83,6 +83,8 @@ const expected = ["dynamodb, 1 sent, a picture", "by proxy", "ccxt"];
 async function tryOn(folder: string, end: End, runtime: Runtime): Promise<boolean> {
   const name = `${runtime.package}@${runtime.version}`;
   const npx = ["--yes", `--package=${name}`, "--", runtime.package];
+  // Bun would read it, whoever has left it there.
+  await rm(join(folder, ".env"), { force: true });
   const { output: version } = await run(folder, "npx", ...npx, "--version");
   const { code, output } = await run(
     { folder, env: {}, limitMs: 60_000 },

@@ -2,7 +2,7 @@
  * A bit of everything that a dependency or a peer is for; prints what has worked. In a project that has installed the package:
  * DynamoDB, `.env`, a proxy, a chart and ccxt.
  */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import process from "node:process";
 import { createTelegramBotFromEnv } from "telegram-signals";
@@ -21,10 +21,12 @@ const proxy = createServer((incoming, outgoing) => {
   const { method } = incoming;
   const headers = { ...incoming.headers, host: root.host };
   const target = { host: root.hostname, port: root.port, path: pathname + search, method, headers };
-  incoming.pipe(request(target, (answer) => {
-    outgoing.writeHead(answer.statusCode, answer.headers);
-    answer.pipe(outgoing);
-  }));
+  incoming.pipe(
+    request(target, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    }).on("error", () => outgoing.destroy()),
+  );
 });
 await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
 process.env.HTTP_PROXY = `http://127.0.0.1:${proxy.address().port}`;
@@ -49,6 +51,7 @@ const { sent } = await bot.sendSignal(signal, { candles, broadcastId: "1" });
 console.log(`${storage}, ${sent} sent, ${ada.inbox.at(-1)?.photo ? "a picture" : "a text"}`);
 console.log(proxied > 2 ? "by proxy" : "not by proxy");
 await bot.stopBot();
+rmSync(".env");
 
 await ccxtFeed("kraken").load();
 console.log("ccxt");
