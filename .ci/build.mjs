@@ -1,9 +1,10 @@
 /**
  * Compiles the package into `dist`: declarations by tsc, one module an entry point by esbuild. Every further file
- * would cost each start of a program about half a millisecond. Run by `npm run build`, which finds the two.
+ * would cost each start of a program about half a millisecond. Run by `npm run build`, which finds the two. Then the
+ * command, which imports the package by its name, file by file.
  */
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -13,9 +14,13 @@ import { addRequire } from "./require.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
-execFileSync("tsc", ["-p", ".ci/tsconfig.build.json"], {
-  ...{ cwd: root, stdio: "inherit", shell: process.platform === "win32" },
-});
+compile("build");
+
+function compile(name) {
+  execFileSync("tsc", ["-p", `.ci/tsconfig.${name}.json`], {
+    ...{ cwd: root, stdio: "inherit", shell: process.platform === "win32" },
+  });
+}
 
 /** What the package loads when it is first needed, as one module: apart, each pair of them would share a further one. */
 const lazyModules = [
@@ -79,3 +84,6 @@ await bundle(["lib/signals/chart/mod.ts", "lib/local/mod.ts"]);
 
 const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 await addRequire(root, Object.values(exports).flatMap((entry) => entry.default ?? []));
+
+compile("cli");
+cpSync(join(root, "cli/playground/page"), join(root, "dist/cli/playground/page"), { recursive: true });

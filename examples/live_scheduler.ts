@@ -4,24 +4,31 @@
  * Exchange, which needs no account, or from another one by way of ccxt; for trials, from a file, or synthetic.
  *
  *     npx tsx examples/live_scheduler.ts --symbol BTC-USD --symbol ETH-USD --timeframe 5m --timeframe 15m
- *     deno run -P examples/live_scheduler.ts --interval 0.5 --signals 3
+ *     deno run -P examples/live_scheduler.ts --interval 0.5 --signals 3 --dry-run
  *
  * Under Deno, files are read from `.signals/`, or with `--allow-read=.env,.signals,lib,FILE`; an exchange of your own
  * needs `--allow-net=HOST,api.telegram.org,dynamodb.REGION.amazonaws.com`.
- * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 2 for a mistake in the arguments, a file
+ * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 1 where it was not to be sent; 2 for a mistake in the arguments, a file
  * or the bot's settings; 130 for a second SIGINT or SIGTERM.
  */
-import "./cli/permissions.ts";
+import "../cli/bot_permissions.ts";
 import process from "node:process";
-import { ConfigError, createTelegramBotFromEnv, TelegramError } from "telegram-signals";
+import {
+  ConfigError,
+  createTelegramBotFromEnv,
+  type MeanReversionTelegramBot,
+  TelegramError,
+} from "telegram-signals";
 import { runStrategies } from "telegram-signals/live";
-import { UsageError } from "./cli/arguments.ts";
-import { safeLines } from "./cli/safe_print.ts";
-import { stopOnSignals } from "./cli/stop_on_signals.ts";
+import { UsageError } from "../cli/arguments.ts";
+import { safeLines } from "../cli/safe_print.ts";
+import { assertCanAsk, isSendingConfirmed } from "../cli/sending.ts";
+import { stopOnSignals } from "../cli/stop_on_signals.ts";
 import { chooseFeed, paceOf } from "./strategy/feed.ts";
 import { meanReversion } from "./strategy/mean_reversion.ts";
 import { originalMeanReversion } from "./strategy/original.ts";
-import { help, readSettings } from "./strategy/settings.ts";
+import { openScreen } from "./strategy/screen.ts";
+import { help, readSettings, type Settings } from "./strategy/settings.ts";
 
 const say = (line: string): void => console.log(safeLines(line));
 
@@ -34,13 +41,21 @@ async function main(): Promise<void> {
   say(`Signals come from ${from} to ${to} ${timeZone}.`);
   const pace = paceOf(settings);
   if (pace !== undefined) say(pace);
+  const { dryRun } = settings;
+  await using screen = dryRun === "screen" ? await openScreen(say) : undefined;
+  await using bot = screen?.bot ?? createTelegramBotFromEnv({ useDynamoDB: true });
+  if (
+    dryRun === undefined && feed.caution !== undefined && !await isUnrealWanted(bot, feed.caution, settings)
+  ) {
+    process.exitCode = 1;
+    return say("Nothing was sent.");
+  }
   const signal = stopOnSignals(say);
-  await using bot = createTelegramBotFromEnv({ useDynamoDB: true });
   let sent = 0;
   await using run = runStrategies({
     ...{ bot, feed, signal, strategies: [strategy] },
     charts: settings.hasCharts,
-    onlyTo: settings.dryRun,
+    onlyTo: dryRun === "screen" ? undefined : dryRun,
     verbose: settings.verbose,
     similar: settings.similar,
     dailySummary: settings.dailySummary,
@@ -51,6 +66,18 @@ async function main(): Promise<void> {
   // Trading begins though Telegram may be out of reach: a signal waits for it as long as it is fresh.
   await Promise.race([bot.startBot({ retry: true }).then(() => run.finished), run.finished]);
   say(`${sent === 1 ? "1 signal" : `${sent} signals`}; stopping.`);
+}
+
+/** Asks before signals of candles that are no market's go to people. */
+async function isUnrealWanted(
+  bot: MeanReversionTelegramBot,
+  caution: string,
+  { yes }: Settings,
+): Promise<boolean> {
+  assertCanAsk(yes);
+  const { chats } = await bot.initialize({ retry: true });
+  const question = (chats: string): string => `The candles are ${caution}. Send their signals to ${chats}?`;
+  return await isSendingConfirmed({ yes, chats, question });
 }
 
 main().catch((error) => {

@@ -5,7 +5,7 @@
 import process from "node:process";
 import { TelegramDynamoDBStorage } from "telegram-signals";
 import { type BotApiServer, type LocalUser, startBotApiServer, startDynamoDB } from "telegram-signals/local";
-import { environmentVariables, isolateEnvironment } from "../sandbox/environment_variables.ts";
+import { environmentVariables, isolateEnvironment } from "../../cli/sandbox/environment_variables.ts";
 
 export interface Rehearsal {
   readonly telegram: BotApiServer;

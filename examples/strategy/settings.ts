@@ -7,8 +7,9 @@ import {
   timeframes,
   type TradingHoursOptions,
 } from "telegram-signals/live";
-import { nearestName, parseArguments, UsageError } from "../cli/arguments.ts";
-import { permissionHint } from "../cli/permission_hint.ts";
+import { type DryRun, dryRunRule, joinDryRun, parseDryRun } from "../../cli/dry_run.ts";
+import { nearestName, parseArguments, UsageError } from "../../cli/arguments.ts";
+import { permissionHint } from "../../cli/permission_hint.ts";
 import { meanReversionTimeframes } from "./mean_reversion.ts";
 import type { MeanReversionSettings } from "./rules.ts";
 
@@ -50,8 +51,9 @@ The ticket
   --no-chart           send signals as text only
 
   --daily-summary TIME a summary of the day at this time, by the clocks of --time-zone (default: none)
-  --dry-run CHAT       send to this chat alone, such as your own: its id, as manage_chats.ts list shows it; of a
-                       group --dry-run=-1001234
+  --dry-run [CHAT]     shows signals on the screen alone, without Telegram and DynamoDB; or sends them to this chat
+                       alone, such as your own: its id, as manage_chats.ts list shows it
+  --yes                sends signals of candles that are no market's without asking
   --verbose            a line for each candle in the hours: what the strategy sees, and why there is no signal
   --signals N          end after N signals that were sent (default: go on)
   --settings FILE      settings from a JSON file: { "symbol": ["BTC-USD", "ETH-USD"], "riskPercent": 0.5 };
@@ -71,8 +73,10 @@ export interface Settings extends MeanReversionSettings {
   readonly similar: RunStrategiesOptions["similar"];
   readonly dailySummary: DailySummaryOptions | undefined;
   readonly hasCharts: boolean;
-  /** A chat that gets the signals alone. */
-  readonly dryRun: number | undefined;
+  /** The screen or a chat, which gets the signals alone. */
+  readonly dryRun: DryRun;
+  /** Whether signals of candles that are no market's are sent without asking. */
+  readonly yes: boolean;
   readonly verbose: boolean;
   readonly signals: number;
 }
@@ -117,8 +121,6 @@ const step = {
 const symbolBytesAtMost = 55;
 const isSymbol = (given: string): boolean =>
   /\S/.test(given) && Buffer.byteLength(given) <= symbolBytesAtMost;
-/** Telegram's ids have 52 bits at most. */
-const isChatId = (id: number): boolean => Number.isInteger(id) && id !== 0 && Math.abs(id) < 2 ** 52;
 
 const table = {
   symbol: {
@@ -151,7 +153,11 @@ const table = {
   currency: text('a name such as "USD"', /^\S{1,20}$/),
   ...{ tickSize: step, sizeStep: step },
   dailySummary: text('a time of day such as "17:05"', /^([01]\d|2[0-3]):[0-5]\d$/),
-  dryRun: number("a chat's id, such as 123456789, or of a group -1001234", isChatId),
+  dryRun: {
+    rule: dryRunRule,
+    parse: parseDryRun,
+    isNumber: true,
+  },
   signals: whole(1, Number.MAX_SAFE_INTEGER),
 };
 type Texts = typeof table;
@@ -160,7 +166,8 @@ type Value<N extends Name> = Exclude<ReturnType<Texts[N]["parse"]>, undefined>;
 
 const lists: readonly string[] = ["symbol", "timeframe"];
 const switches = ["noChart", "verbose"] as const;
-const commandLineOnly: readonly string[] = ["help", "settings"];
+type Switch = typeof switches[number] | "yes";
+const commandLineOnly: readonly string[] = ["help", "settings", "yes"];
 /** Candles come from one place. */
 const exclusive: readonly (readonly [Name, Name])[] = [
   ...[["exchange", "replay"], ["exchange", "seed"], ["exchange", "interval"], ["replay", "seed"]] as const,
@@ -191,7 +198,7 @@ export function readSettings(argv: readonly string[]): Settings | undefined {
     });
   };
   const one = <N extends Name>(name: N): Value<N> | undefined => all(name).at(-1);
-  const isOn = (name: typeof switches[number]): boolean => (given[name] ?? fromFile[name]) === true;
+  const isOn = (name: Switch): boolean => (given[name] ?? fromFile[name]) === true;
   const settings = settingsOf(all, one, isOn);
   mistakes.push(...mistakesBetween(settings));
   mistakes.push(
@@ -205,7 +212,7 @@ export function readSettings(argv: readonly string[]): Settings | undefined {
 function settingsOf(
   all: <N extends Name>(name: N) => readonly Value<N>[],
   one: <N extends Name>(name: N) => Value<N> | undefined,
-  isOn: (name: typeof switches[number]) => boolean,
+  isOn: (name: Switch) => boolean,
 ): Settings {
   const [rules = "reentry", replay, intervalSeconds] = [one("rules"), one("replay"), one("interval")];
   const [symbols, lengths] = [[...new Set(all("symbol"))], [...new Set(all("timeframe"))]];
@@ -228,7 +235,7 @@ function settingsOf(
     rewardRisk: one("rewardRisk") ?? (rules === "original" ? 2.5 : 1.5),
     similar: percent === undefined ? undefined : { percent, hours: 24 },
     dailySummary: at === undefined ? undefined : { at, timeZone },
-    dryRun: one("dryRun"),
+    ...{ dryRun: one("dryRun"), yes: isOn("yes") },
     ...{ hasCharts: !isOn("noChart"), verbose: isOn("verbose"), signals: one("signals") ?? Infinity },
   };
 }
@@ -266,10 +273,10 @@ function withoutBeaten(fromFile: Given, given: Given): Given {
 function fromCommandLine(argv: readonly string[]): Given {
   const options = Object.fromEntries([
     ...[...Object.keys(table), "settings"].map((name) => [name, { type: "string", multiple: true }] as const),
-    ...[...switches, "help"].map((name) => [name, { type: "boolean" }] as const),
+    ...[...switches, "help", "yes"].map((name) => [name, { type: "boolean" }] as const),
   ].map(([name, option]) => [optionOf(name).slice(2), option]));
-  const { values } = parseArguments({ args: [...argv], options });
-  const known = [...Object.keys(table), "settings", ...switches, "help"];
+  const { values } = parseArguments({ args: joinDryRun(argv), options });
+  const known = [...Object.keys(table), "settings", ...switches, "help", "yes"];
   const entries = known.map((name) => [name, values[optionOf(name).slice(2)]] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Given;
 }

@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
-import { environmentVariables } from "../../examples/sandbox/environment_variables.ts";
+import { environmentVariables } from "../../cli/sandbox/environment_variables.ts";
 import { startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { deadAddress, until } from "../support/bot.ts";

@@ -11,7 +11,10 @@ import type { Candle } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import { startExchange } from "../support/exchange.ts";
 import { rm } from "../support/leaks.ts";
+import { commandFor } from "../support/runtime.ts";
 import { type Ended, runScript, startScript } from "../support/script.ts";
+import { realToken, withSubscribers } from "../support/subscribers.ts";
+import { hasTerminals, runAtTerminal } from "../support/terminal.ts";
 
 const test = suite("live_scheduler", undefined, 120_000);
 const script = "examples/live_scheduler.ts";
@@ -118,6 +121,40 @@ test("--dry-run writes to one chat, and takes nothing from the others", () =>
     assert.equal([signalsOf(ada), signalsOf(ben)], [1, 0]);
     await run(...args);
     assert.equal([signalsOf(ada), signalsOf(ben)], [2, 1]);
+  }));
+
+test("--dry-run alone shows signals on the screen: nobody is written to, and no settings are needed", async () => {
+  const args = ["--interval", "0.02", "--no-chart", "--signals", "1", "--dry-run"];
+  const { status, output } = await runScript([script, ...args], {
+    ...{ TELEGRAM_BOT_TOKEN: "", AWS_ENDPOINT_URL_DYNAMODB: "http://127.0.0.1:9" },
+    ...{ AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" },
+  });
+  assert.is(status, 0, output);
+  assert.match(output, /\n🟢 LONG BTC-USD · 5m\n\nEntry: [^]*; synthetic data, not a market\n/);
+  assert.match(output, /\n1 signal; stopping\.\n$/);
+});
+
+test("candles that are no market's are asked for where people may get their signals", () =>
+  withSubscribers({ count: 2, token: realToken }, async ({ telegram, users, ledgerEnv }) => {
+    const args = [script, "--interval", "0.02", "--no-chart", "--signals", "1"];
+    const unasked = await runScript(args, ledgerEnv);
+    assert.is(unasked.status, 2, unasked.output);
+    assert.match(unasked.output, /there is no terminal to ask at, so --yes has to be given\n$/);
+    assert.is(telegram.countCalls("getMe"), 0);
+    if (hasTerminals) {
+      const command = [...commandFor(script, "-P"), ...args.slice(1)];
+      const dialogue = { question: "[y/N]", answer: "n", env: ledgerEnv };
+      const refused = await runAtTerminal(command, dialogue);
+      assert.is(refused.status, 1, refused.output);
+      assert.match(
+        refused.output,
+        "The candles are synthetic data, not a market. Send their signals to 2 chats? [y/N]",
+      );
+      assert.equal(users.map(signalsOf), [0, 0]);
+    }
+    const { status, output } = await runScript([...args, "--yes"], ledgerEnv);
+    assert.is(status, 0, output);
+    for (const { inbox } of users) assert.match(inbox[0]?.text ?? "", "; synthetic data, not a market");
   }));
 
 test("several symbols and timeframes from a settings file; --verbose says why there is no signal", () =>

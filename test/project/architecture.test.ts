@@ -15,7 +15,7 @@ const clockFile = "util/clock.ts";
 const doorsOfTime =
   /\b(?:setTimeout|setInterval|setImmediate|Date\.now|performance\.now|AbortSignal\.timeout|Math\.random|randomUUID|hrtime)\b|\bnew Date\(\)/g;
 
-/** Source texts by their paths below `lib`. */
+/** Source texts by their paths below their folder. */
 type Sources = ReadonlyMap<string, string>;
 
 /** The code without comments that stand in lines of their own. */
@@ -116,33 +116,40 @@ function breachesOf(sources: Sources): string[] {
   ];
 }
 
-function readLib(): Sources {
-  const lib = new URL("../../lib/", import.meta.url);
-  const paths = readdirSync(lib, { recursive: true, encoding: "utf8" }).map((path) =>
+function readFolder(name: "lib" | "cli"): Sources {
+  const folder = new URL(`../../${name}/`, import.meta.url);
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((path) =>
     path.replaceAll("\\", "/")
   );
   return new Map(
     paths.filter((path) => /\.m?ts$/.test(path)).sort().map((
       path,
-    ) => [path, readFileSync(new URL(path, lib), "utf8")]),
+    ) => [path, readFileSync(new URL(path, folder), "utf8")]),
   );
 }
 
 const test = suite("the architecture of lib");
 
 test("lib keeps its rules", () => {
-  const sources = readLib();
+  const sources = readFolder("lib");
   assert.ok(sources.size > 100, `only ${sources.size} files were read`);
   assert.equal(breachesOf(sources), []);
 });
 
 test("the files of lib are read: every room imports, and has functions", () => {
-  const sources = [...readLib()];
+  const sources = [...readFolder("lib")];
   for (const room of [...rooms, "local"]) {
     const own = sources.filter(([path]) => roomOf(path) === room);
     assert.ok(own.some(([path, source]) => importsOf(path, source).length > 0), `${room} imports nothing`);
     assert.ok(own.some(([, source]) => functionsIn(source).length > 0), `${room} has no functions`);
   }
+});
+
+test("the command keeps the sizes, and does not import in circles", () => {
+  const sources = readFolder("cli");
+  assert.ok(sources.size > 20, `only ${sources.size} files were read`);
+  const long = [...sources].flatMap((each) => [...tooLong(...each), ...longFunctions(...each)]);
+  assert.equal([...long, ...cycles(sources)], []);
 });
 
 /** Each breaks one rule, beside files that keep all. */

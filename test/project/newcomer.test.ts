@@ -139,8 +139,8 @@ const mishaps: Readonly<Record<string, Mishap>> = {
   },
 };
 
-test("the README has each of these messages, and says what to do", () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
+test("the bot's README has each of these messages, and says what to do", () => {
+  const readme = readFileSync(join(root, "lib/bot/README.md"), "utf8");
   for (const [what, { says: [message] }] of Object.entries(mishaps)) {
     assert.ok(message?.test(readme), `${what}: ${message}`);
   }

@@ -1,13 +1,13 @@
 /** What deno.json permits, and what a user sees who starts an example without it. */
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { startBotApiServer, startDynamoDB } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { runtime } from "../support/runtime.ts";
-import { root, runScript } from "../support/script.ts";
+import { type Ended, root, runScript } from "../support/script.ts";
+import { hasTerminals, runAtTerminal } from "../support/terminal.ts";
 
 const test = suite("permissions", undefined, 120_000);
 
@@ -42,31 +42,24 @@ if (existsSync(join(root, "node_modules"))) {
   });
 }
 
-interface Shown {
-  readonly status: number;
-  readonly text: string;
-}
-
 /**
- * Runs `deno run` with no permissions. `before` is a command that runs the command after it. The variable hides the program
- * from Deno, which gives all permissions to a child that it knows for a Deno.
+ * `deno run` with no permissions. The variable hides the program from Deno, which gives all permissions to a child that it
+ * knows for a Deno.
  */
-function denoRun(
-  args: readonly string[],
-  before: readonly string[] = [],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Shown> {
-  const [program = "", ...rest] = [...before, "sh", "-c", 'exec "$DENO" run "$@"', "sh", ...args];
-  const options = { cwd: root, env: { ...process.env, ...env, DENO: process.execPath } };
+const denoRun = ["sh", "-c", 'exec "$DENO" run "$@"', "sh"] as const;
+const denoEnv = { DENO: process.execPath };
+
+/** Runs it with nobody at a terminal. */
+function runDeno(...args: readonly string[]): Promise<Ended> {
+  const [program, ...before] = denoRun;
+  const options = { cwd: root, env: { ...process.env, ...denoEnv } };
   return new Promise((resolve) => {
-    const child = execFile(program, rest, options, (error, out, err) => {
-      resolve({ status: Number(error?.code ?? 0), text: out + err });
+    const child = execFile(program, [...before, ...args], options, (error, out, err) => {
+      resolve({ status: Number(error?.code ?? 0), output: out + err });
     });
     child.stdin?.end();
   });
 }
-
-const terminal = ["python3", fileURLToPath(new URL("../support/terminal.py", import.meta.url))];
 
 if (runtime === "Deno") {
   test("a host that is not permitted is named", async () => {
@@ -86,26 +79,36 @@ if (runtime === "Deno") {
     const sets = { test_persistence: "-P", broadcast: "-P", manage_chats: "-P", live_scheduler: "-P" };
     for (const [name, set] of Object.entries({ ...sets, sandbox: "-P=sandbox", playground: "-P=sandbox" })) {
       const script = `examples/${name}.ts`;
-      const { status, text } = await denoRun(["--quiet", script]);
-      assert.is(text, `This script needs permissions: deno run ${set} ${script}\n`);
+      const { status, output } = await runDeno("--quiet", script, "it's");
+      assert.is(output, `This program needs permissions: deno run ${set} ${script} 'it'\\''s'\n`);
       assert.is(status, 1);
     }
   });
 
-  if (spawnSync("python3", ["-c", "import pty"]).status === 0) {
+  test("the command's help needs no permission, and a command says with which it is run", async () => {
+    assert.match((await runDeno("--quiet", "cli/main.ts", "--help")).output, "telegram-signals COMMAND");
+    const { status, output } = await runDeno("--quiet", "cli/main.ts", "chats", "list");
+    assert.is(output, "This program needs permissions: deno run -P cli/main.ts chats list\n");
+    assert.is(status, 1);
+  });
+
+  if (hasTerminals) {
     test("deno run examples/test_persistence.ts asks four questions at a terminal, and then works", async () => {
       await using telegram = await startBotApiServer();
       await using database = await startDynamoDB();
-      const { status, text } = await denoRun(["examples/test_persistence.ts", "--no-send"], terminal, {
+      const env = {
+        ...denoEnv,
         TELEGRAM_BOT_TOKEN: telegram.token,
         TELEGRAM_API_ROOT: telegram.apiRoot,
         AWS_ENDPOINT_URL_DYNAMODB: database.endpoint,
         AWS_REGION: database.region,
         AWS_ACCESS_KEY_ID: database.credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: database.credentials.secretAccessKey,
-      });
+      };
+      const command = [...denoRun, "examples/test_persistence.ts", "--no-send"];
+      const { status, output: text } = await runAtTerminal(command, { question: "Allow?", answer: "y", env });
       assert.is(status, 0, text);
-      assert.match(text, /Deno asks 4 questions\. .*: deno run -P examples\/test_persistence\.ts/);
+      assert.match(text, /Deno asks 4 questions\. .*: deno run -P examples\/test_persistence\.ts --no-send/);
       const asked = [...text.matchAll(/^(.+)\n┏ .*Deno requests (\w+) access/gm)];
       assert.equal(asked.map(([, , kind]) => kind), ["env", "net", "read", "sys"], text);
       assert.is(text.split("Allow?").length, 1 + 4, text);

@@ -246,6 +246,7 @@ test("the examples run as they are printed", async () => {
   const brief = ["--interval", "0.02", "--signals", "1"];
   try {
     await table.put(pythonItem());
+    telegram.user({ id: pythonId, opened: true });
     for (const command of commands) {
       const args = command[0]?.includes("live_scheduler") ? [...command, ...brief] : command;
       const { status, output } = await runScript(args, env, "-P=sandbox", "tsx");

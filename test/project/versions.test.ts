@@ -1,5 +1,6 @@
 /** package.json, deno.json and both lockfiles must name the same versions and the same entry points. */
 import { readFileSync } from "node:fs";
+import { version } from "../../cli/version.ts";
 import { assert, suite } from "../harness.ts";
 
 type Names = Record<string, string>;
@@ -10,6 +11,13 @@ interface PackageJson {
   dependencies: Names;
   devDependencies: Names;
   peerDependencies: Names;
+  allowScripts: Record<string, boolean>;
+}
+interface DenoJson {
+  version: string;
+  exports: Names;
+  imports: Names;
+  allowScripts: { deny: string[] };
 }
 interface PackageLock {
   version: string;
@@ -19,14 +27,14 @@ interface PackageLock {
 const readText = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
 const read = <T>(name: string): T => JSON.parse(readText(name)) as T;
 const node = read<PackageJson>("package.json");
-const deno = read<{ version: string; exports: Names; imports: Names }>("deno.json");
+const deno = read<DenoJson>("deno.json");
 const lock = read<PackageLock>("package-lock.json");
 /** Packages that no test loads, as a stub stands for them: they are installed by who uses them. */
 const stubbed = ["ccxt"];
 const test = suite("versions");
 
-test("both files name one version, and the same range for each package", () => {
-  assert.is(deno.version, node.version);
+test("both files and the command name one version, and the same range for each package", () => {
+  assert.equal([deno.version, version], [node.version, node.version]);
   const all = { ...node.devDependencies, ...node.dependencies };
   const packages = Object.entries(deno.imports).filter(([name]) => !name.startsWith(node.name));
   for (const [name, target] of packages) assert.is(target, `npm:${name}@${all[name]}`);
@@ -34,6 +42,17 @@ test("both files name one version, and the same range for each package", () => {
     if (stubbed.includes(name)) continue;
     assert.ok(deno.imports[name], `${name} is not in deno.json`);
   }
+});
+
+test("a package's build script is run by neither npm nor Deno, and neither complains of it", () => {
+  const denied = Object.entries(node.allowScripts).filter(([, isAllowed]) => !isAllowed).map(([name]) =>
+    name
+  );
+  assert.equal(denied.sort(), Object.keys(node.allowScripts).sort());
+  // Of those, Deno installs what its lockfile has.
+  const installed = Object.keys(read<{ npm: Names }>("deno.lock").npm);
+  const ofDeno = denied.filter((name) => installed.some((id) => id.startsWith(`${name}@`)));
+  assert.equal(deno.allowScripts.deny, ofDeno.map((name) => `npm:${name}`));
 });
 
 test("a peer dependency is tested in the range that it allows", () => {

@@ -3,6 +3,7 @@
  * Run by `npm test` as a step of its own, once, from Node.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { assert, suite } from "../harness.ts";
@@ -80,6 +81,44 @@ test("the tarball has the compiled modules, their types, and maps to sources tha
   }
 });
 
+const denoProject = {
+  "package.json": JSON.stringify({ type: "module", dependencies: { "telegram-signals": "*" } }),
+  "deno.json": JSON.stringify({ nodeModulesDir: "manual" }),
+};
+
+/** Somebody else's project in which the command is run. */
+const withCommand = (others: readonly string[] = []): Promise<string> =>
+  thePackage().then((packed) => project(packed, denoProject, others));
+const command = "node_modules/telegram-signals/dist/cli/main.js";
+const trade = ["--direction", "long", "--symbol", "X", "--entry", "2", "--stop", "1", "--target", "4"];
+
+for (const [runtime, program] of [["Node", [process.execPath]], ["Deno", ["deno", "run", "-A"]]] as const) {
+  test(`the command works in ${runtime}, and names the packages that are missing`, async () => {
+    const [name = "", ...before] = program;
+    const folder = await withCommand();
+    const call = (...args: string[]): ReturnType<typeof run> =>
+      run(folder, name, ...before, command, ...args);
+    assert.match((await call("--version")).output, /^\d+\.\d+\.\d+$/m);
+    assert.match((await call("send", "--dry-run", ...trade)).output, /LONG X\n\nEntry: 2\n/);
+    for (const [what, args] of [["sandbox", ["my.mjs"]], ["playground", []]] as const) {
+      await writeFile(join(folder, "my.mjs"), "");
+      const { code, output } = await call(what, ...args);
+      assert.match(output, new RegExp(`^The ${what} needs .* not installed: npm install dynalite[^\n]*\n$`));
+      assert.is(code, 1);
+    }
+  });
+
+  test(`its sandbox runs the demonstration and scripts in ${runtime}`, async () => {
+    const [name = "", ...before] = program;
+    const folder = await withCommand(["dynalite", "trading-signals"]);
+    const story = await succeeds(folder, name, ...before, command, "sandbox");
+    assert.match(story, /Ada +subscribed +3 signals/);
+    assert.match(story, "npx telegram-signals sandbox --fresh");
+    await writeFile(join(folder, "my.mjs"), 'console.log("token", !!process.env.TELEGRAM_BOT_TOKEN);');
+    assert.match(await succeeds(folder, name, ...before, command, "sandbox", "my.mjs"), "token true");
+  });
+}
+
 test("publint finds nothing", async () => {
   const { tarball } = await thePackage();
   assert.match(await succeeds(root, "publint", tarball, "--strict"), "All good!");
@@ -152,10 +191,6 @@ console.log(ada.inbox.at(-1)?.photo ? "a picture" : "a text");
 `,
 );
 const forCharts = ["@resvg/resvg-wasm", "d3-scale", "d3-shape", "trading-signals"];
-const denoProject = {
-  "package.json": JSON.stringify({ type: "module", dependencies: { "telegram-signals": "*" } }),
-  "deno.json": JSON.stringify({ nodeModulesDir: "manual" }),
-};
 const runsOf: Readonly<Record<string, readonly [string, ...string[]]>> = {
   Node: [process.execPath, "main.mjs"],
   Deno: ["deno", "run", "-A", "main.mjs"],

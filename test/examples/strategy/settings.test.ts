@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UsageError } from "../../../examples/cli/arguments.ts";
+import { UsageError } from "../../../cli/arguments.ts";
 import { chooseFeed, paceOf } from "../../../examples/strategy/feed.ts";
 import { meanReversion } from "../../../examples/strategy/mean_reversion.ts";
 import { originalMeanReversion } from "../../../examples/strategy/original.ts";
@@ -267,11 +267,12 @@ test("a number is plain digits, on the command line and in a file's texts", () =
       });
     }
   }
-  assert.match(refusal(`--dry-run=${2 ** 52}`), "--dry-run must be a chat's id");
-  assert.match(refusal("--dry-run=1.5"), "--dry-run must be a chat's id");
+  assert.match(refusal(`--dry-run=${2 ** 52}`), "--dry-run must be nothing, or a chat's id");
+  assert.match(refusal("--dry-run=1.5"), "--dry-run must be nothing, or a chat's id");
   withFile(
     { dryRun: 0 },
-    (file) => assert.match(refusal("--settings", file), `"dryRun" in ${file} must be a chat's id`),
+    (file) =>
+      assert.match(refusal("--settings", file), `"dryRun" in ${file} must be nothing, or a chat's id`),
   );
   assert.equal([read("--interval", ".5").intervalSeconds, read("--account", "007").account], [0.5, 7]);
 });

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { environmentVariables } from "../../../examples/sandbox/environment_variables.ts";
+import { environmentVariables } from "../../../cli/sandbox/environment_variables.ts";
 import { startBotApiServer, startDynamoDB } from "../../../lib/local/mod.ts";
 import { assert } from "../../harness.ts";
 import { root } from "../../support/script.ts";

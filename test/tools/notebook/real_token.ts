@@ -1,6 +1,6 @@
 /** The example with a token in Jupyter's environment: whom it writes to, and what. Run by `notebook.ts`. */
 import { join } from "node:path";
-import { environmentVariables } from "../../../examples/sandbox/environment_variables.ts";
+import { environmentVariables } from "../../../cli/sandbox/environment_variables.ts";
 import { type LocalUser, startBotApiServer, startDynamoDB } from "../../../lib/local/mod.ts";
 import { assert } from "../../harness.ts";
 import { root } from "../../support/script.ts";

@@ -1,9 +1,10 @@
 /** Runs the bot in a child process, which can be killed as by `kill -9`, and started again. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { extname } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { runtimeArguments, sendSignal } from "../../cli/child_script.ts";
+import { runtimeArguments, sendSignal } from "../../child_script.ts";
 
 /** `ended`: by itself; it has printed why. */
 export type BotStatus = "starting" | "running" | "killed" | "ended";
@@ -17,7 +18,10 @@ export interface BotProcessOptions {
   readonly onLine: (text: string, isWarning: boolean) => void;
 }
 
-const script = fileURLToPath(new URL("../bot.ts", import.meta.url));
+/** Compiled where this file is. */
+const script = fileURLToPath(
+  new URL(`../../../examples/playground/bot${extname(import.meta.url)}`, import.meta.url),
+);
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const stopWithinMs = 2000;
 
@@ -54,7 +58,7 @@ export class BotProcess {
   start(): void {
     if (this.isAlive) return;
     const { settings, stateFile } = this.#options;
-    const args = [...runtimeArguments("-P=sandbox"), script, stateFile];
+    const args = [...runtimeArguments(script, "-P=sandbox"), script, stateFile];
     const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...settings } });
     this.#child = child;
     // A process that was killed may end after the next one has started.

@@ -3,53 +3,35 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { type LocalUser, startBotApiServer } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
-import { plantActive, said } from "../support/bot.ts";
+import { said } from "../support/bot.ts";
 import { commandFor } from "../support/runtime.ts";
 import { type Ended, root, type Running, runScript, startScript } from "../support/script.ts";
-import { startTable, type TableFixture } from "../support/storage.ts";
 import { rm } from "../support/leaks.ts";
+import { type Subscribers, withSubscribers } from "../support/subscribers.ts";
 
-const test = suite("broadcast example", {}, 120_000);
+const test = suite("broadcast", {}, 120_000);
 
-interface Environment {
-  readonly users: readonly LocalUser[];
-  readonly table: TableFixture;
-  readonly env: Readonly<Record<string, string>>;
+const script = "cli/main.ts";
+
+interface Stage extends Subscribers {
   start(...args: string[]): Running;
   run(...args: string[]): Promise<Ended>;
 }
 
-/** Subscribers of a local Telegram that is as quick as it is told, and the script in front of it. */
-async function withSubscribers(
+async function withCommand(
   count: number,
   latencyMs: number,
-  body: (stage: Environment) => Promise<void>,
+  body: (stage: Stage) => Promise<void>,
 ): Promise<void> {
-  await using telegram = await startBotApiServer({ latencyMs });
-  const table = await startTable({ isOverHttp: true });
-  const users = Array.from({ length: count }, () => telegram.user({ opened: true }));
-  await plantActive(table, ...users.map(({ chatId }) => chatId));
-  const env = {
-    TELEGRAM_BOT_TOKEN: telegram.token,
-    TELEGRAM_API_ROOT: telegram.apiRoot,
-    AWS_ENDPOINT_URL_DYNAMODB: table.gate.endpoint,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
-    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-  };
-  const start = (...args: string[]): Running => startScript(["examples/broadcast.ts", ...args], env);
-  try {
-    await body({ users, table, env, start, run: (...args) => start(...args).ended });
-  } finally {
-    await table.close();
-  }
+  await withSubscribers({ count, latencyMs }, async (stage) => {
+    const start = (...args: string[]): Running => startScript([script, "broadcast", ...args], stage.env);
+    await body({ ...stage, start, run: (...args) => start(...args).ended });
+  });
 }
 
 test("sends to everyone, and prints the report", () =>
-  withSubscribers(3, 0, async ({ users, run }) => {
+  withCommand(3, 0, async ({ users, run }) => {
     const { status, output } = await run("The market is closed today.");
     assert.is(status, 0, output);
     assert.match(output, /^Sent to 3 of 3 chats in \d+\.\d s\.$/m);
@@ -57,18 +39,19 @@ test("sends to everyone, and prints the report", () =>
   }));
 
 test("a picture with its caption, once under its name however often it is called", () =>
-  withSubscribers(3, 0, async ({ users, table, env }) => {
+  withCommand(3, 0, async ({ users, ledgerEnv }) => {
     const picture = `.signals/test-${process.versions["deno"] ? "deno" : "node"}-${process.pid}.png`;
     await mkdir(join(root, ".signals"), { recursive: true });
     await writeFile(join(root, picture), new Uint8Array(1000).fill(7));
-    // Past the gate, which knows the table of chats only.
-    const ledger = { ...env, AWS_ENDPOINT_URL_DYNAMODB: table.db.endpoint };
-    const args = ["examples/broadcast.ts", "Good morning", "--photo", picture, "--id", "morning-note"];
+    const args = [script, "broadcast", "Good morning", "--photo", picture, "--id", "morning-note"];
     try {
       for (const time of ["first", "second"]) {
-        const { status, output } = await runScript(args, ledger);
+        const { status, output } = await runScript(args, ledgerEnv);
         assert.is(status, 0, output);
-        assert.match(output, /^Sent to 3 of 3 chats in \d+\.\d s\.$/m, time);
+        const words = time === "first"
+          ? /^Sent to 3 of 3 chats/m
+          : /^Nothing was sent now: .*, to 3 of 3 chats/m;
+        assert.match(output, words);
       }
     } finally {
       await rm(join(root, picture));
@@ -82,7 +65,7 @@ test("a picture with its caption, once under its name however often it is called
   }));
 
 test("where it takes its time, it prints lines; Ctrl-C ends it with the report", () =>
-  withSubscribers(300, 50, async ({ users, start }) => {
+  withCommand(300, 50, async ({ users, start }) => {
     const script = start("Good morning");
     await script.printed("Sending: ");
     script.kill("SIGINT");
@@ -96,7 +79,7 @@ test("where it takes its time, it prints lines; Ctrl-C ends it with the report",
   }));
 
 test("mistakes are told in a line", () =>
-  withSubscribers(0, 0, async ({ run }) => {
+  withCommand(0, 0, async ({ run }) => {
     const mistakes: [string[], RegExp][] = [
       [[], /^One text is needed, in quotation marks; --help explains\n$/],
       [["two", "texts"], /^One text is needed, in quotation marks; --help explains\n$/],
@@ -112,14 +95,25 @@ test("mistakes are told in a line", () =>
   }));
 
 test("--help explains", () =>
-  withSubscribers(0, 0, async ({ run }) => {
+  withCommand(0, 0, async ({ run }) => {
     const { status, output } = await run("--help");
     assert.is(status, 0);
-    assert.match(output, "broadcast.ts TEXT [--photo FILE] [--id NAME]");
+    assert.match(output, "telegram-signals broadcast TEXT [--photo FILE] [--id NAME]");
+  }));
+
+test("another text under the name of one that was sent is not sent, and that is said", () =>
+  withCommand(2, 0, async ({ users, ledgerEnv }) => {
+    const send = (text: string): Promise<Ended> =>
+      runScript([script, "broadcast", text, "--id", "X"], ledgerEnv);
+    assert.is((await send("Version A")).status, 0);
+    const { status, output } = await send("Version B");
+    assert.is(status, 1, output);
+    assert.match(output, /^Nothing was sent now: it was sent at .* UTC, to 2 of 2 chats .*another one\.$/m);
+    for (const user of users) assert.equal(said(user), ["Version A"]);
   }));
 
 test("without DynamoDB nothing is sent", () =>
-  withSubscribers(2, 0, async ({ users, table, run }) => {
+  withCommand(2, 0, async ({ users, table, run }) => {
     table.gate.deny("Scan");
     const { status, output } = await run("Good morning");
     table.gate.clear();
@@ -149,9 +143,9 @@ const hasTerminals = process.platform === "linux" && spawnSync("script", ["--ver
 (hasTerminals ? test : test.skip)(
   "on a terminal it draws a bar, and leaves the terminal in order",
   () =>
-    withSubscribers(150, 0, async ({ env }) => {
-      const script = [...commandFor("examples/broadcast.ts", "-P"), "Good morning"];
-      const { status, output } = await onTerminal(script, env);
+    withCommand(150, 0, async ({ env }) => {
+      const command = [...commandFor(script, "-P"), "broadcast", "Good morning"];
+      const { status, output } = await onTerminal(command, env);
       assert.is(status, 0, output);
       assert.match(output, /Sending █+░+ \d+% \| \d+\/150 \| about \d+ s left/);
       assert.match(output, /Sending █{24} 100% \| 150\/150 \| 150 sent in \d+ s[^\n]*\r\n/);

@@ -1,14 +1,45 @@
 /** Runs scripts in child processes, with the runtime of this program. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { createRequire } from "node:module";
 import { constants } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 
-/** The runtime's arguments before a script; `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`. */
-export function runtimeArguments(permissions: string): readonly string[] {
+/**
+ * The runtime's arguments before a script; `permissions` are Deno's, as of deno.json: `-P` or `-P=sandbox`.
+ * @throws {Error} If it is TypeScript, which this Node does not run, and tsx is not installed.
+ */
+export function runtimeArguments(script: string, permissions: string): readonly string[] {
   const { deno, bun } = process.versions as { readonly deno?: string; readonly bun?: string };
-  if (deno !== undefined) return ["run", "--quiet", permissions];
+  // Somebody else's deno.json has no such sets.
+  if (deno !== undefined) return ["run", "--quiet", isCompiled ? "-A" : permissions];
   // Bun reads `.env` by itself.
-  return [...bun === undefined ? [] : ["--no-env-file"], ...withoutEnvFiles(process.execArgv)];
+  if (bun !== undefined) return withoutEnvFiles(process.execArgv).concat("--no-env-file");
+  return [...withoutEnvFiles(process.execArgv), ...loaderFor(script)];
+}
+
+/** Whether this is the package that somebody has installed. */
+export const isCompiled: boolean = import.meta.url.endsWith(".js");
+
+/** Node runs TypeScript by itself from 22.18 on; before, by tsx. */
+function loaderFor(script: string): readonly string[] {
+  const { features, execArgv } = process as {
+    features: { readonly typescript?: unknown };
+    execArgv: string[];
+  };
+  if (!/\.[mc]?tsx?$/.test(script) || features.typescript || execArgv.some((arg) => arg.includes("tsx"))) {
+    return [];
+  }
+  try {
+    const { resolve } = createRequire(join(process.cwd(), "script.js"));
+    return ["--import", pathToFileURL(resolve("tsx")).href];
+  } catch (cause) {
+    throw new Error(
+      `${script} is TypeScript, which Node ${process.versions.node} does not run: npm install --save-dev tsx`,
+      { cause },
+    );
+  }
 }
 
 /** A script's environment comes from this program, not from a file. */
@@ -28,7 +59,7 @@ export function runScript(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<number> {
-  const child = spawn(process.execPath, [...runtimeArguments("-P"), script, ...args], {
+  const child = spawn(process.execPath, [...runtimeArguments(script, "-P"), script, ...args], {
     stdio: "inherit",
     env: { ...process.env, ...env },
   });

@@ -1,6 +1,5 @@
 /** Shows the progress of a broadcast: a bar on a terminal, some plain lines elsewhere, nothing for a short one. */
 import process from "node:process";
-import { Presets, SingleBar } from "cli-progress";
 import type { BroadcastProgress, Logger } from "telegram-signals";
 
 /** What is used of `process.stderr`. */
@@ -12,7 +11,7 @@ export interface Screen {
 /** A callback for `onProgress`. It ends by itself; where the broadcast fails, by `using`. */
 export interface ProgressDisplay extends Disposable {
   (progress: BroadcastProgress): void;
-  /** A logger for the bot and for you that prints above the bar. */
+  /** A logger for the bot and for you: on standard error, too, above the bar. */
   readonly logger: Logger;
 }
 
@@ -55,31 +54,23 @@ export function showProgress(label: string = "Sending", screen: Screen = process
   return Object.assign(show, { logger, [Symbol.dispose]: end });
 }
 
+const barLength = 24;
+const clearLine = "\r\u001b[K";
+
 function createBar(label: string, screen: Screen): Display {
-  const bar = new SingleBar({
-    stream: withoutCursorMoves(screen),
-    format: `${label} {bar} {percentage}% | {value}/{total}{note}`,
-    barsize: 24,
-    fps: 4,
-    linewrap: true, // Does not change the terminal's mode, which a kill would leave changed.
-    gracefulExit: false,
-    forceRedraw: true,
-  }, Presets.shades_classic);
   return {
     show(progress) {
-      const payload = { note: ["", ...notesOf(progress)].join(" | ") };
-      if (!bar.isActive) bar.start(progress.recipients, progress.done, payload);
-      bar.update(progress.done, payload);
+      const { done, recipients } = progress;
+      const full = Math.round(barLength * done / recipients);
+      const bar = `${"█".repeat(full)}${"░".repeat(barLength - full)} ${
+        Math.floor(100 * done / recipients)
+      }%`;
+      const parts = [`${label} ${bar}`, `${done}/${recipients}`, ...notesOf(progress)];
+      screen.write(`${clearLine}${parts.join(" | ")}`);
     },
-    clear: () => void screen.write("\r\u001b[K"),
-    end: () => bar.stop(),
+    clear: () => void screen.write(clearLine),
+    end: () => void screen.write("\n"),
   };
-}
-
-/** Drops the library's "save cursor" and "restore cursor": other lines may have been written in between. */
-function withoutCursorMoves(screen: Screen): NodeJS.WritableStream {
-  const write = (text: string): unknown => ["\u001b7", "\u001b8"].includes(text) || screen.write(text);
-  return Object.create(screen, { write: { value: write } });
 }
 
 function createLines(label: string, screen: Screen): Display {
@@ -117,13 +108,9 @@ function duration(ms: number): string {
 }
 
 function loggerAbove(clear: () => void): Logger {
-  const above = (say: (message: string) => void) => (message: string): void => {
+  const above = (message: string): void => {
     clear();
-    say(message);
+    console.error(message);
   };
-  return {
-    info: above((message) => console.log(message)),
-    warn: above((message) => console.warn(message)),
-    error: above((message) => console.error(message)),
-  };
+  return { info: above, warn: above, error: above };
 }

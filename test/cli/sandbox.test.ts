@@ -52,6 +52,13 @@ test("tells the whole story, and a second program finds the chats it left", () =
     const unasked = await sandbox(data, "examples/test_persistence.ts");
     assert.match(unasked.output, /Nobody to ask here: --yes sends without asking\.\nNothing was sent\./);
 
+    const shown = await sandbox(data, "examples/test_persistence.ts", "--dry-run");
+    assert.match(shown.output, /\nThis is a test message: .*\nNothing was sent: this is a dry run\.\n/);
+
+    const alone = await sandbox(data, "examples/test_persistence.ts", "--dry-run", "7001");
+    assert.match(alone.output, /Sent to 1 of 1 chat /);
+    assert.match(alone.output, "Ada ◂ This is a test message");
+
     const sent = await sandbox(data, "examples/test_persistence.ts", "--yes");
     assert.is(sent.status, 0, sent.output);
     assert.match(sent.output, /Sent to 3 of 3 chats/);

@@ -1,7 +1,7 @@
-/** The examples' progress display, on a screen that keeps what is written to it. */
-import { type Screen, showProgress } from "../../../examples/cli/progress.ts";
-import type { BroadcastProgress } from "../../../mod.ts";
-import { assert, suite } from "../../harness.ts";
+/** The progress display, on a screen that keeps what is written to it. */
+import { type Screen, showProgress } from "../../cli/progress.ts";
+import type { BroadcastProgress } from "../../mod.ts";
+import { assert, suite } from "../harness.ts";
 
 class KeptScreen implements Screen {
   readonly isTTY: boolean;
@@ -111,15 +111,15 @@ test("a broadcast that fails leaves no bar and no timer behind", () => {
 test("whoever logs meanwhile has a line without a bar in it", () => {
   const screen = new KeptScreen(true);
   using show = showProgress("Sending", screen);
-  const { log } = console;
-  console.log = (message: string) => screen.write(`${message}\n`);
+  const { error } = console;
+  console.error = (message: string) => screen.write(`${message}\n`);
   try {
     show.logger.info("first");
     assert.is(screen.text, "first\n");
     show(at(2000, 30));
     show.logger.info("second");
   } finally {
-    console.log = log;
+    console.error = error;
   }
   assert.ok(screen.text.endsWith("\r\u001b[Ksecond\n"), JSON.stringify(screen.text));
 });

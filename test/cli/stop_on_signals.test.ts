@@ -1,6 +1,6 @@
 /** Stopping on SIGINT and SIGTERM. */
-import { stopOnSignals } from "../../../examples/cli/stop_on_signals.ts";
-import { assert, suite } from "../../harness.ts";
+import { stopOnSignals } from "../../cli/stop_on_signals.ts";
+import { assert, suite } from "../harness.ts";
 
 const test = suite("stop_on_signals");
 
