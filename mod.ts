@@ -9,13 +9,36 @@
  * await bot.sendSignal({ direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 });
  * ```
  *
+ * # Errors
+ *
+ * What you can put right has a class, and a message that names the thing, the rule and the fix:
+ *
+ * - {@linkcode ConfigError}: an option, a variable or a setting is wrong; the message lists all that are.
+ * - {@linkcode TelegramError}: its `reason` is `"token"` where Telegram refuses the token, else `"unreachable"`.
+ * - {@linkcode StorageError}: DynamoDB, or a storage of your own, could not be read or written; `reason` says why.
+ * - `TypeError` and `RangeError`: a signal, a message or an option of one call is wrong. Nothing was sent.
+ * - `FeedError` of `telegram-signals/live`: a market has not answered, and may later.
+ *
+ * ```ts
+ * import { createTelegramBotFromEnv, TelegramError } from "telegram-signals";
+ *
+ * try {
+ *   await createTelegramBotFromEnv().startBot();
+ * } catch (error) {
+ *   if (!(error instanceof TelegramError) || error.reason !== "unreachable") throw error;
+ *   console.error(error.message);
+ * }
+ * ```
+ *
+ * `instanceof` goes by `error.name`, and so finds the errors of all entry points, and of two copies of this package.
+ *
  * @module
  */
 
 // Everyday
 export { createTelegramBotFromEnv } from "./lib/bot/env.ts";
 export { loadEnvFile } from "./lib/bot/env_file.ts";
-export { MeanReversionTelegramBot } from "./lib/bot/bot.ts";
+export { MeanReversionTelegramBot, SignalBot } from "./lib/bot/bot.ts";
 export { subscriptions } from "./lib/bot/plugin.ts";
 export { webhookCallback } from "./lib/telegram/webhook.ts";
 export { signalCallback } from "./lib/live/signal_callback.ts";
@@ -58,7 +81,7 @@ export type { UpdateHandler, WebhookOptions } from "./lib/telegram/webhook.ts";
 export type { MappedSignal } from "./lib/live/signal_body.ts";
 export type { SignalCallbackOptions } from "./lib/live/signal_callback.ts";
 export type { TradingViewOptions } from "./lib/live/trading_view.ts";
-export type { SignalBot } from "./lib/live/signal_sender.ts";
+export type { SignalPublisher } from "./lib/live/signal_sender.ts";
 export type { Alert } from "./lib/live/strategy.ts";
 export type {
   BaseEvent,

@@ -4,11 +4,12 @@
  * command, which imports the package by its name, file by file.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { addRequire } from "./require.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -68,12 +69,10 @@ async function bundle(entryPoints, plugins = []) {
       splitting: true,
     },
     ...{ packages: "external", format: "esm", platform: "node", target: "es2022", logLevel: "warning" },
-    // Less to read; names stay as they are, for whoever reads a stack.
-    ...{ minifyWhitespace: true, minifySyntax: true },
+    // Not minified: Node shows the line that has thrown. The maps, which it reads when asked to, lead to the sources.
+    ...{ sourcemap: true, sourcesContent: false },
     // For Deno alone, which has them.
     supported: { "import-source": true },
-    // The sources lie beside it.
-    ...{ sourcemap: true, sourcesContent: false },
   });
 }
 
@@ -82,6 +81,9 @@ await bundle(["mod.ts"], [lazy]);
 await bundle(["lib/bot/storage.ts", "lib/signals/mod.ts"]);
 await bundle(["lib/live/mod.ts"]);
 await bundle(["lib/signals/chart/mod.ts", "lib/local/mod.ts"]);
+
+const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+await addRequire(root, Object.values(exports).flatMap((entry) => entry.default ?? []));
 
 compile("cli");
 cpSync(join(root, "cli/playground/page"), join(root, "dist/cli/playground/page"), { recursive: true });

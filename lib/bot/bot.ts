@@ -1,5 +1,5 @@
 /**
- * The folder `bot`: the toolkit as one bot (`MeanReversionTelegramBot`), as a plugin for another grammY bot (`subscriptions()`),
+ * The folder `bot`: the toolkit as one bot (`SignalBot`), as a plugin for another grammY bot (`subscriptions()`),
  * and the wiring of both. This file is the bot itself: its public methods and its life from start to stop.
  */
 import { setMaxListeners } from "node:events";
@@ -41,12 +41,14 @@ const wiring = new Lazy(() => import("./wiring.ts"));
  * to all that are subscribed.
  *
  * ```ts
- * await using bot = new MeanReversionTelegramBot({ botToken });
+ * await using bot = new SignalBot({ botToken });
  * await bot.startBot();
  * await bot.sendSignal({ direction: "long", symbol: "BTC-USD", entry: 67250, stop: 66980, target: 67800 });
  * ```
+ *
+ * {@linkcode MeanReversionTelegramBot} is the same class under its first name, which stays.
  */
-export class MeanReversionTelegramBot {
+export class SignalBot {
   /** All but the token. */
   readonly #options: Omit<ResolvedBotOptions, "botToken">;
   readonly #grammyBot: GrammyBot;
@@ -287,6 +289,12 @@ export class MeanReversionTelegramBot {
     this.#finished.settle();
   }
 }
+
+/** The first name of {@linkcode SignalBot}, and the same class. It stays. */
+export const MeanReversionTelegramBot: typeof SignalBot = SignalBot;
+
+/** The first name of {@linkcode SignalBot}, and the same type. It stays. */
+export type MeanReversionTelegramBot = SignalBot;
 
 /** A deferred promise of the end of polling. */
 class Finished {

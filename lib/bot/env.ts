@@ -2,7 +2,7 @@
 import process from "node:process";
 import type { ChatType } from "../chats/events.ts";
 import { assertNoMistakes, lettersBetween, mistakesInNames } from "../util/validate.ts";
-import { MeanReversionTelegramBot } from "./bot.ts";
+import { SignalBot } from "./bot.ts";
 import { loadVariables, type Variables } from "./env_file.ts";
 import { botNames, type BotOptions, chatTypes, givenOptions, validateOptions } from "./options.ts";
 
@@ -34,7 +34,7 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
  * The AWS SDK reads its own variables besides. An option given here beats the environment.
  * @throws {ConfigError} Naming every variable and option that is missing, malformed or misspelt, and its rule.
  */
-export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): MeanReversionTelegramBot {
+export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): SignalBot {
   if (typeof options !== "object" || options === null) assertNoMistakes(validateOptions(options));
   const given = givenOptions(options);
   const file = loadVariables(given);
@@ -46,7 +46,7 @@ export function createTelegramBotFromEnv(options: Partial<BotOptions> = {}): Mea
     ...misspeltVariables(file, unsetVariables(merged)),
     ...validateOptions(merged, { nameOf }),
   ]);
-  return new MeanReversionTelegramBot({ ...merged, botToken: merged.botToken ?? "" });
+  return new SignalBot({ ...merged, botToken: merged.botToken ?? "" });
 }
 
 /** The options that the environment sets. */

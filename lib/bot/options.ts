@@ -202,18 +202,26 @@ export function validateOptions(
   ];
 }
 
-/** Deno and Bun name a Node of their own, which is never too old. Before 1.4 Bun's HTTP client has no connections. */
+/**
+ * Deno and Bun name a Node of their own, which is never too old. Before 1.4 Bun's HTTP client has no connections; before 20.3
+ * Node has no `AbortSignal.any()`.
+ */
 export function mistakesInRuntime(
   { node = "", bun }: Readonly<Record<string, string | undefined>>,
 ): string[] {
-  const [major = 0, minor = 0] = (bun ?? "").split(".").map(Number);
-  if (bun !== undefined && (major < 1 || (major === 1 && minor < 4))) {
+  if (bun !== undefined) {
+    if (!isOlder(bun, 1, 4)) return [];
     return [`This is Bun ${bun}, but 1.4 or later is needed: \`bun upgrade\`, or use Node or Deno.`];
   }
-  if (bun !== undefined || Number.parseInt(node) >= 20) return [];
+  if (!isOlder(node, 20, 3)) return [];
   return [
-    `This is Node ${node}, but 20 or later is needed: install one from https://nodejs.org, or use Deno.`,
+    `This is Node ${node}, but 20.3 or later is needed: install one from https://nodejs.org, or use Deno.`,
   ];
+}
+
+function isOlder(version: string, major: number, minor: number): boolean {
+  const [itsMajor = 0, itsMinor = 0] = version.split(".").map(Number);
+  return itsMajor < major || (itsMajor === major && itsMinor < minor);
 }
 
 // Resolving.

@@ -3,6 +3,7 @@ import { assertChatId } from "../telegram/chat_id.ts";
 import { createSemaphore } from "../util/async.ts";
 import { type Clock, dayMs, parseTime, systemClock } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
+import { hasName } from "../util/errors.ts";
 import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
 import { safeOptions, safeText } from "../util/safe_text.ts";
 import {
@@ -92,9 +93,9 @@ export type StorageFailure =
 
 /** A read or a write that did not take place, or of which no answer came. `cause` is the client's own error. */
 export class StorageError extends Error {
-  /** By the name, as two copies of this class may be loaded: the package's and that of its subpath for storages. */
+  /** By the name, as two copies of this class may be loaded: the package's and a subpath's. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return value instanceof Error && value.name === "StorageError";
+    return hasName(value, "StorageError");
   }
 
   /** For telling it from other errors where two copies of this package are loaded. */

@@ -1,5 +1,6 @@
 /** The port of a market's candles: an exchange, a file, synthetic candles, or a feed of your own. */
 import type { Candle } from "../signals/candle.ts";
+import { hasName } from "../util/errors.ts";
 import type { Timeframe } from "./timeframe.ts";
 
 /** What a market says of an instrument, as far as it says it. */
@@ -71,6 +72,11 @@ export interface CandleFeed {
 
 /** A request to a market that failed, and may succeed when it is repeated. */
 export class FeedError extends Error {
+  /** By the name, as two copies of this class may be loaded: the package's and a subpath's. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasName(value, "FeedError");
+  }
+
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "FeedError";
   /** How long the market asks to wait, in milliseconds; `undefined` where it does not say. */

@@ -28,7 +28,7 @@ export { closeTime, timeframeMs, timeframes } from "./timeframe.ts";
 export type { RunStrategiesOptions, SentFinding } from "./run_options.ts";
 export type { StrategyRun } from "./runner.ts";
 export type { DailySummaryOptions } from "./daily_summary.ts";
-export type { SignalBot } from "./signal_sender.ts";
+export type { SignalPublisher } from "./signal_sender.ts";
 export type { Alert, Nothing, Strategy, StrategyContext, StrategySignal } from "./strategy.ts";
 export type {
   CandleFeed,

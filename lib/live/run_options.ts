@@ -20,14 +20,14 @@ import {
 } from "../util/validate.ts";
 import { assertDailySummary, type DailySummaryOptions } from "./daily_summary.ts";
 import type { CandleFeed } from "./feed.ts";
-import { mostBytesOfNames, namesIn, type SignalBot } from "./signal_sender.ts";
+import { mostBytesOfNames, namesIn, type SignalPublisher } from "./signal_sender.ts";
 import type { Strategy } from "./strategy.ts";
 import { assertStrategies } from "./strategy_checks.ts";
 
 /** How strategies are run. */
 export interface RunStrategiesOptions {
   /** Sends the signals: a bot, which may not have started yet, or be out of reach for a while. */
-  readonly bot: SignalBot;
+  readonly bot: SignalPublisher;
   /** The market. */
   readonly feed: CandleFeed;
   /** The strategies, each with a name of its own. */

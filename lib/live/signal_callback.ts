@@ -18,7 +18,7 @@ import {
   textRule,
 } from "../util/validate.ts";
 import type { MappedSignal } from "./signal_body.ts";
-import type { SignalBot } from "./signal_sender.ts";
+import type { SignalPublisher } from "./signal_sender.ts";
 import { longestFreshMs } from "./strategy.ts";
 
 /** Loaded with the first request. */
@@ -87,7 +87,7 @@ const checks: Pick<Checks<SignalCallbackOptions>, "rules"> = {
  * none, 401 without the secret, 503 where the signal cannot be sent now and is to be sent again.
  * @throws {ConfigError} If the secret is missing or malformed, or an option is.
  */
-export function signalCallback(bot: SignalBot, options: SignalCallbackOptions): WebhookCallback {
+export function signalCallback(bot: SignalPublisher, options: SignalCallbackOptions): WebhookCallback {
   assertConfig(bot, options);
   const { secret, map, maxAgeMs = longestFreshMs, broadcastId, clock = systemClock, logger = consoleLogger } =
     options;

@@ -9,11 +9,11 @@ import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Posted } from "./signal_body.ts";
-import { type SignalBot, tradeOf } from "./signal_sender.ts";
+import { type SignalPublisher, tradeOf } from "./signal_sender.ts";
 import { TroubleLog } from "./trouble_log.ts";
 
 export interface SignalOutboxOptions {
-  readonly bot: SignalBot;
+  readonly bot: SignalPublisher;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -14,8 +14,8 @@ import type { CandleFeed } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
 import { reasonOf, sentenceOf, TroubleLog } from "./trouble_log.ts";
 
-/** What is used of a bot: `MeanReversionTelegramBot` has it. */
-export interface SignalBot {
+/** What is used of a bot: `SignalBot` has it. */
+export interface SignalPublisher {
   /** Sends a signal to every active chat. */
   sendSignal(signal: TradingSignal, options: SignalOptions): BroadcastRun;
   /** Sends a message to every active chat. */
@@ -45,7 +45,7 @@ export interface Finding {
 }
 
 export interface SignalSenderOptions {
-  readonly bot: SignalBot;
+  readonly bot: SignalPublisher;
   readonly charts: boolean;
   readonly onUnknown: "skip" | "resend" | undefined;
   /** The chat that is written to; every subscribed one without it. */

@@ -1,6 +1,20 @@
 /**
  * The test kit: a Telegram Bot API server and a DynamoDB on loopback, with faults on demand, for the sandbox, for our
  * tests and for yours. telegram/ holds the Bot API server, dynamodb/ the emulator and its fault gate.
+ *
+ * ```ts
+ * import { SignalBot } from "telegram-signals";
+ * import { startBotApiServer } from "telegram-signals/local";
+ *
+ * await using telegram = await startBotApiServer();
+ * await using bot = new SignalBot({ botToken: telegram.token, apiRoot: telegram.apiRoot, useDynamoDB: false });
+ * await bot.startBot();
+ * const ada = telegram.user({ first_name: "Ada" });
+ * ada.say("/start");
+ * await ada.received("subscribed");
+ * ```
+ *
+ * @module
  */
 export { startBotApiServer } from "./telegram/server.ts";
 export type { BotApiRawAnswer } from "./telegram/answers.ts";

@@ -1,10 +1,15 @@
 /** The error that ends a bot on Telegram's side, with its fix in the message. */
 import { proxyHint } from "../util/http/proxy.ts";
-import { rootCauseOf } from "../util/errors.ts";
+import { hasName, rootCauseOf } from "../util/errors.ts";
 import { safeOptions, safeText } from "../util/safe_text.ts";
 
 /** The token is refused, or Telegram is out of reach. */
 export class TelegramError extends Error {
+  /** By the name, as two copies of this class may be loaded: the package's and a subpath's. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasName(value, "TelegramError");
+  }
+
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "TelegramError";
   /** Why, in a word. */

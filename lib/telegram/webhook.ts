@@ -18,7 +18,7 @@ const maxBodyBytes = 1_000_000;
 const secretVariable = "TELEGRAM_WEBHOOK_SECRET";
 const secretHeader = "x-telegram-bot-api-secret-token";
 
-/** Handles updates: a `MeanReversionTelegramBot`, or a bot of your own. */
+/** Handles updates: a `SignalBot`, or a bot of your own. */
 export interface UpdateHandler {
   /** Resolves once the update is kept and may be forgotten; rejects where it must be sent again. */
   handleUpdate(update: Update): Promise<void>;

@@ -49,6 +49,11 @@ export function placeOf(error: unknown, caller: string): string | undefined {
   return undefined;
 }
 
+/** What `instanceof` asks of our classes: two copies of one may be loaded, such as the package's and a subpath's. */
+export function hasName(value: unknown, name: string): boolean {
+  return value instanceof Error && value.name === name;
+}
+
 /** Wrapped errors are followed so far: no library wraps them deeper, and a cause may be its own. */
 const depthAtMost = 10;
 

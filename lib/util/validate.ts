@@ -6,6 +6,7 @@
 import { inspect } from "node:util";
 import { distance } from "fastest-levenshtein";
 import { attempt } from "./async.ts";
+import { hasName } from "./errors.ts";
 import { safeOptions, safeText } from "./safe_text.ts";
 
 type ErrorClass = new (message: string) => Error;
@@ -108,6 +109,11 @@ const breaks = (value: unknown, { isGood, isRequired = false }: Rule): boolean =
 
 /** Something in the configuration is to be put right; the message names it, the rule, and the fix. */
 export class ConfigError extends Error {
+  /** By the name, as two copies of this class may be loaded: the package's and a subpath's. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasName(value, "ConfigError");
+  }
+
   /** For telling it from other errors where two copies of this package are loaded. */
   override readonly name = "ConfigError";
 

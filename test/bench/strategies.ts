@@ -2,7 +2,7 @@
 import process from "node:process";
 import timers from "node:timers";
 import { runStrategies } from "../../lib/live/runner.ts";
-import type { SignalBot } from "../../lib/live/signal_sender.ts";
+import type { SignalPublisher } from "../../lib/live/signal_sender.ts";
 import type { Strategy, StrategyContext } from "../../lib/live/strategy.ts";
 import { timeframeMs } from "../../lib/live/timeframe.ts";
 import type { Candle } from "../../lib/signals/candle.ts";
@@ -67,7 +67,7 @@ async function measureOurs(all: readonly Candle[][]): Promise<Measured> {
       return sent();
     },
     broadcast: sent,
-  } as unknown as SignalBot;
+  } as unknown as SignalPublisher;
   const feed = new HandFeed();
   for (const [index, symbol] of symbols.entries()) feed.give(all[index]?.slice(0, warmUp) ?? [], { symbol });
   const strategies = Array.from({ length: strategyCount }, (_, index) => strategyOf(index, () => calls++));

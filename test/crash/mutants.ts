@@ -4,7 +4,7 @@ import { Bot } from "grammy/web";
 import type { StopLog } from "../../lib/chats/storage.ts";
 import { DynamoDBLedger } from "../../lib/dynamodb/ledger.ts";
 import type { CandleFeed } from "../../lib/live/feed.ts";
-import type { SignalBot } from "../../lib/live/signal_sender.ts";
+import type { SignalPublisher } from "../../lib/live/signal_sender.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import {
   type ApplyResult,
@@ -154,7 +154,7 @@ export const instanceMutants: Readonly<Record<string, InstanceMutant>> = {
 /** `alone` gives each signal an id of its process; `liveOnly` sends nothing that has closed before its start. */
 export type SchedulerMutant = "alone" | "liveOnly";
 
-export function botOfMutant(mutant: SchedulerMutant | undefined, bot: SignalBot): SignalBot {
+export function botOfMutant(mutant: SchedulerMutant | undefined, bot: SignalPublisher): SignalPublisher {
   const ownId = <T extends BroadcastOptions>(options: T): T =>
     mutant === "alone" ? { ...options, broadcastId: `${options.broadcastId} ${process.pid}` } : options;
   return {

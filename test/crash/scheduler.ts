@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { createTelegramBotFromEnv } from "../../mod.ts";
-import { runStrategies, type SignalBot } from "../../lib/live/mod.ts";
+import { runStrategies, type SignalPublisher } from "../../lib/live/mod.ts";
 import { type ClockOrigin, FastClock } from "../support/clocks.ts";
 import { botOfMutant, feedOfMutant, type SchedulerMutant } from "./mutants.ts";
 import { marketFeed } from "./replayed_day.ts";
@@ -29,7 +29,7 @@ const clock = new FastClock(origin.factor, { ...origin, random: Math.random });
 const bot = createTelegramBotFromEnv({ clock });
 await bot.startBot({ retry: true });
 /** A ledger that does not answer within 0.8 s counts as down for a signal, and a slow machine's is no faster. */
-const waiting: SignalBot = {
+const waiting: SignalPublisher = {
   sendSignal: (signal, options) => bot.sendSignal(signal, { ...options, whenLedgerDown: "wait" }),
   broadcast: (message, options) => bot.broadcast(message, { ...options, whenLedgerDown: "wait" }),
 };

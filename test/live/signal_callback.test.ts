@@ -1,8 +1,8 @@
 /** Signals by HTTP: who is let in, what is sent, how often, and what the sender is answered. */
 import {
-  type SignalBot,
   signalCallback,
   type SignalCallbackOptions,
+  type SignalPublisher,
   type WebhookCallback,
 } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
@@ -65,7 +65,7 @@ async function post(
 type Options = Partial<SignalCallbackOptions>;
 
 /** Its answers wait twenty times as long, so that a slow machine changes none. */
-function callbackOf({ logs: logger }: Scene, bot: SignalBot, options: Options = {}): WebhookCallback {
+function callbackOf({ logs: logger }: Scene, bot: SignalPublisher, options: Options = {}): WebhookCallback {
   return signalCallback(bot, { secret, logger, clock: new FastClock(0.05), ...options });
 }
 

@@ -15,6 +15,7 @@ test("mod.ts exports these names, and no other", () => {
     "ConfigError",
     "InMemoryChatStorage",
     "MeanReversionTelegramBot",
+    "SignalBot",
     "StorageError",
     "TelegramDynamoDBStorage",
     "TelegramError",
@@ -30,6 +31,12 @@ test("mod.ts exports these names, and no other", () => {
     "tradingViewMessage",
     "webhookCallback",
   ]);
+});
+
+test("SignalBot is the class that had the name MeanReversionTelegramBot first", () => {
+  assert.is(mod.SignalBot, mod.MeanReversionTelegramBot);
+  const bot: mod.SignalBot = new mod.MeanReversionTelegramBot({ botToken: "123456:AA-of-the-tests" });
+  assert.instance(bot, mod.SignalBot);
 });
 
 test("lib/local/mod.ts exports these names, and no other", () => {

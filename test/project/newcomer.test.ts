@@ -139,8 +139,8 @@ const mishaps: Readonly<Record<string, Mishap>> = {
   },
 };
 
-test("the README has each of these messages, and says what to do", () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
+test("the bot's README has each of these messages, and says what to do", () => {
+  const readme = readFileSync(join(root, "lib/bot/README.md"), "utf8");
   for (const [what, { says: [message] }] of Object.entries(mishaps)) {
     assert.ok(message?.test(readme), `${what}: ${message}`);
   }
@@ -195,9 +195,10 @@ if (process.versions["deno"]) {
 
 test("a Node or a Bun that is too old is named, with the one that is needed", () => {
   assert.equal(mistakesInRuntime({ node: "18.20.8" }), [
-    "This is Node 18.20.8, but 20 or later is needed: install one from https://nodejs.org, or use Deno.",
+    "This is Node 18.20.8, but 20.3 or later is needed: install one from https://nodejs.org, or use Deno.",
   ]);
-  assert.equal(mistakesInRuntime({ node: "20.0.0" }), []);
+  assert.match(mistakesInRuntime({ node: "20.2.0" }).join(), "This is Node 20.2.0");
+  for (const node of ["20.3.0", "20.20.2", "22.0.0"]) assert.equal(mistakesInRuntime({ node }), []);
   assert.equal(mistakesInRuntime({ node: "24.3.0", bun: "1.3.14" }), [
     "This is Bun 1.3.14, but 1.4 or later is needed: `bun upgrade`, or use Node or Deno.",
   ]);

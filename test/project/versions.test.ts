@@ -7,7 +7,7 @@ type Names = Record<string, string>;
 interface PackageJson {
   name: string;
   version: string;
-  exports: Record<string, { types: string; default: string } | string>;
+  exports: Record<string, object | string>;
   dependencies: Names;
   devDependencies: Names;
   peerDependencies: Names;
@@ -65,7 +65,8 @@ test("a peer dependency is tested in the range that it allows", () => {
 test("both files name the same entry points", () => {
   const fromDeno = Object.entries(deno.exports).map(([name, path]) => {
     const built = path.replace(/^\.\//, "./dist/").replace(/\.ts$/, "");
-    return [name, { types: `${built}.d.ts`, default: `${built}.js` }];
+    const required = { types: `${built}.d.cts`, default: `${built}.cjs` };
+    return [name, { require: required, types: `${built}.d.ts`, default: `${built}.js` }];
   });
   const { "./package.json": _own, ...fromNode } = node.exports;
   assert.equal(fromNode, Object.fromEntries(fromDeno));

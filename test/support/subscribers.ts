@@ -4,7 +4,7 @@ import { plantActive } from "./bot.ts";
 import { startTable, type TableFixture } from "./storage.ts";
 
 /** A token that Telegram might have given, so that nobody can be certain that its bot writes to no people. */
-export const realToken = `123456789:${"A".repeat(35)}`;
+export const realToken: string = `${123_456_789}:AA${"abcdefghijklmnopqrstuvwxyzABCDEFG"}`;
 
 export interface Subscribers {
   readonly telegram: BotApiServer;

@@ -51,6 +51,7 @@ function inParts(runtime: string, command: Step["command"]): Step[] {
  */
 const steps: readonly Step[] = [
   { title: "storage on DynamoDB Local", command: ["tsx", "test/tools/dynamodb_local.ts"], counts: true },
+  { title: "consumers", command: ["tsx", "test/tools/consumers.ts"], counts: true },
   { title: "package", command: ["tsx", "test/tools/package.ts"], counts: true },
   ...inParts("Node", onNode),
   { title: "playground in a browser", command: ["tsx", "test/tools/browser.ts"], counts: true },

@@ -3,59 +3,16 @@
  * Run by `npm test` as a step of its own, once, from Node.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { assert, suite } from "../harness.ts";
-import { modules, root, run, succeeds } from "./support/program.ts";
-
-interface Packed {
-  readonly folder: string;
-  readonly tarball: string;
-  /** The tarball's files, unpacked. */
-  readonly content: string;
-}
-
-async function pack(): Promise<Packed> {
-  const folder = await mkdtemp(join(tmpdir(), "package-"));
-  await succeeds(root, "npm", "pack", "--silent", "--pack-destination", folder);
-  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "";
-  await succeeds(folder, "tar", "-xzf", tarball);
-  return { folder, tarball: join(folder, tarball), content: join(folder, "package") };
-}
-
-interface Manifest {
-  readonly exports: Readonly<Record<string, { types: string; default: string } | string>>;
-  readonly dependencies: Readonly<Record<string, string>>;
-}
-
-const manifestOf = ({ content }: Packed): Manifest =>
-  JSON.parse(readFileSync(join(content, "package.json"), "utf8")) as Manifest;
-
-/** A project that has installed the tarball: it finds what the package declares that it needs, and `others`. */
-async function project(
-  packed: Packed,
-  files: Readonly<Record<string, string>>,
-  others: readonly string[] = [],
-): Promise<string> {
-  const folder = await mkdtemp(join(packed.folder, "project-"));
-  const installed = join(folder, "node_modules");
-  await cp(packed.content, join(installed, "telegram-signals"), { recursive: true });
-  for (const name of [...Object.keys(manifestOf(packed).dependencies), "@types/node", ...others]) {
-    await mkdir(dirname(join(installed, name)), { recursive: true });
-    await symlink(join(modules, name), join(installed, name), "junction");
-  }
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  return folder;
-}
-
-let packed: Promise<Packed> | undefined;
-const thePackage = (): Promise<Packed> => packed ??= pack();
+import { done, manifestOf, program, project, removePackage, thePackage } from "./support/packed.ts";
+import { root, run, succeeds } from "./support/program.ts";
 
 const test = suite("package", undefined, 180_000);
 
-test.after(async () => await rm((await thePackage()).folder, { recursive: true }));
+test.after(removePackage);
 
 test("everything public is documented", async () => {
   // Without npm, as what other packages declare is theirs to document.
@@ -74,6 +31,19 @@ test("everything public is documented", async () => {
   );
 });
 
+test("npm run docs makes the reference, with each entry point and with the errors", async () => {
+  await succeeds(root, "npm", "run", "--silent", "docs");
+  const page = (name: string): string => readFileSync(join(root, "docs", name), "utf8");
+  for (const entry of ["chart", "live", "local", "signals", "storage"]) {
+    assert.match(page(`${entry}/index.html`), entry);
+  }
+  for (const name of ["ConfigError", "StorageError", "TelegramError"]) {
+    assert.match(page("index.html"), `>${name}<`);
+    assert.match(page(`~/${name}.html`), "For telling it from other errors");
+  }
+  for (const name of ["SignalBot", "MeanReversionTelegramBot"]) assert.ok(page(`~/${name}.html`));
+});
+
 test("deno publish --dry-run passes", async () => {
   assert.match(
     await succeeds(root, "deno", "publish", "--dry-run", "--allow-dirty"),
@@ -84,14 +54,20 @@ test("deno publish --dry-run passes", async () => {
 test("the tarball has the compiled modules, their types, and maps to sources that are there", async () => {
   const { content, ...rest } = await thePackage();
   for (
-    const file of ["README.md", "LICENSE", "mod.ts", "lib/local/mod.ts", "lib/signals/chart/font_licence.txt"]
+    const file of [
+      ...["README.md", "CHANGELOG.md", "LICENSE", "mod.ts", "lib/local/mod.ts"],
+      "lib/signals/chart/font_licence.txt",
+    ]
   ) {
     assert.ok(existsSync(join(content, file)), file);
   }
   const files = readdirSync(content, { recursive: true, encoding: "utf8" });
   assert.equal(files.filter((file) => /^(test|examples|node_modules|\.)/.test(file)), []);
   for (const entry of Object.values(manifestOf({ content, ...rest }).exports)) {
-    for (const file of typeof entry === "string" ? [entry] : [entry.types, entry.default]) {
+    const named = typeof entry === "string"
+      ? [entry]
+      : [entry.types, entry.default, entry.require.types, entry.require.default];
+    for (const file of named) {
       assert.ok(existsSync(join(content, file)), file);
     }
   }
@@ -151,30 +127,9 @@ test("publint finds nothing", async () => {
 test("the types resolve however they are asked for (attw)", async () => {
   // Not among our dependencies: it brings a compiler of its own.
   const { tarball } = await thePackage();
-  const attw = ["--yes", "@arethetypeswrong/cli@0.18.5", tarball, "--profile", "esm-only"];
+  const attw = ["--yes", "@arethetypeswrong/cli@0.18.5", tarball, "--profile", "node16"];
   await succeeds(root, "npx", ...attw);
 });
-
-/** The whole job in a few lines; runs and compiles as JavaScript and as TypeScript. */
-const program = `import { MeanReversionTelegramBot } from "telegram-signals";
-import { startBotApiServer } from "telegram-signals/local";
-
-const telegram = await startBotApiServer();
-const bot = new MeanReversionTelegramBot({
-  botToken: telegram.token,
-  apiRoot: telegram.apiRoot,
-  useDynamoDB: false,
-});
-await bot.startBot();
-const ada = telegram.user({ first_name: "Ada" });
-ada.say("/start");
-await ada.received("subscribed");
-const report = await bot.sendSignal({ direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 });
-console.log(String(report));
-await bot.stopBot();
-await telegram.close();
-`;
-const done = "Sent to 1 of 1 chat in";
 
 test("it works from JavaScript, as a module", async () => {
   const folder = await project(await thePackage(), { "main.mjs": program });
@@ -188,25 +143,6 @@ console.log(new TelegramDynamoDBStorage({ tableName: "of-mine" }).tableName);`;
   assert.match(await succeeds(folder, process.execPath, "main.cjs"), "of-mine");
 });
 
-/** The compiler complains of the line if it takes it. */
-const wrong = `// @ts-expect-error No such direction.
-await bot.sendSignal({ direction: "sideways", symbol: "X", entry: 2, stop: 1, target: 4 });
-`;
-
-for (const module of ["nodenext", "bundler"]) {
-  test(`it works from TypeScript, resolved as ${module}`, async () => {
-    const compilerOptions = {
-      ...{ strict: true, skipLibCheck: true, target: "es2022", types: ["node"], noEmit: true },
-      ...(module === "nodenext" ? { module } : { module: "esnext", moduleResolution: module }),
-    };
-    const folder = await project(await thePackage(), {
-      "main.mts": program + wrong,
-      "tsconfig.json": JSON.stringify({ compilerOptions, files: ["main.mts"] }),
-    });
-    await succeeds(folder, "tsc");
-  });
-}
-
 test("it works from Deno", async () => {
   const folder = await project(await thePackage(), {
     "main.ts": program,
@@ -214,6 +150,35 @@ test("it works from Deno", async () => {
     "deno.json": JSON.stringify({ nodeModulesDir: "manual" }),
   });
   assert.match(await succeeds(folder, "deno", "run", "--check", "-A", "main.ts"), done);
+});
+
+const throwing = `import { riskReward } from "telegram-signals/signals";
+riskReward({ direction: "long", symbol: "X", entry: 2, stop: 3, target: 4 });
+`;
+
+test("an error that nobody catches shows a readable line, and the sources' if Node is asked to", async () => {
+  const folder = await project(await thePackage(), { "main.mjs": throwing });
+  const { output } = await run(folder, process.execPath, "main.mjs");
+  assert.match(output, /dist\/[\w-]+\.js:\d+\n +throw new \w+\(/);
+  assert.ok(Math.max(...output.split("\n").map(({ length }) => length)) < 200, output);
+  assert.match(output, /at riskReward \(.*dist\/lib\/signals\/mod\.js:\d+:\d+\)/);
+  const { output: mapped } = await run(folder, process.execPath, "--enable-source-maps", "main.mjs");
+  assert.match(mapped, /at riskReward \(.*telegram-signals\/lib\/signals\/signal\.ts:\d+:\d+\)/);
+});
+
+const mistakes = `import { ConfigError } from "telegram-signals";
+import { ccxtFeed } from "telegram-signals/live";
+try {
+  ccxtFeed("kraken", { lode: 1 });
+} catch (error) {
+  console.log(error instanceof ConfigError, error.name);
+}
+console.log(new Error("another") instanceof ConfigError);
+`;
+
+test("an error's class is the same for all entry points", async () => {
+  const folder = await project(await thePackage(), { "main.mjs": mistakes });
+  assert.is(await succeeds(folder, process.execPath, "main.mjs"), "true ConfigError\nfalse\n");
 });
 
 /** Sends a signal with candles, and says how it has arrived. */

@@ -84,10 +84,15 @@ type Dynalite = (
   options: { path?: string; createTableMs: number; deleteTableMs: number; updateTableMs: number },
 ) => Server;
 
-/** Imports dynalite only now, as programs that do not use it need not have it. `load` is for tests. */
-export async function loadDynalite(load: () => Promise<unknown> = importDynalite): Promise<Dynalite> {
+/**
+ * Imports dynalite only now, as programs that do not use it need not have it; within `try`, as bundlers then let it be missing.
+ * @param load For tests.
+ */
+export async function loadDynalite(load?: () => Promise<unknown>): Promise<Dynalite> {
   try {
-    return (await load() as { default: Dynalite }).default;
+    // @ts-ignore: the package has no types.
+    const module: unknown = load === undefined ? await import("dynalite") : await load();
+    return (module as { default: Dynalite }).default;
   } catch (cause) {
     const denied = cause instanceof Error && cause.name === "NotCapable";
     const remedy = denied
@@ -95,11 +100,6 @@ export async function loadDynalite(load: () => Promise<unknown> = importDynalite
       : "could not be loaded: npm install --save-dev dynalite (with Deno: deno add --dev npm:dynalite)";
     throw new Error(`The embedded DynamoDB is the package "dynalite", which ${remedy}`, { cause });
   }
-}
-
-function importDynalite(): Promise<unknown> {
-  // @ts-ignore: the package has no types.
-  return import("dynalite");
 }
 
 /** The file in which a running database leaves its port, for the next one that is given the folder. */
