@@ -13,17 +13,11 @@
  */
 import "../cli/bot_permissions.ts";
 import process from "node:process";
-import {
-  ConfigError,
-  createTelegramBotFromEnv,
-  type MeanReversionTelegramBot,
-  TelegramError,
-} from "telegram-signals";
+import { ConfigError, createTelegramBotFromEnv, type SignalBot, TelegramError } from "telegram-signals";
 import { runStrategies } from "telegram-signals/live";
 import { UsageError } from "../cli/arguments.ts";
 import { safeLines } from "../cli/safe_print.ts";
 import { assertCanAsk, isSendingConfirmed } from "../cli/sending.ts";
-import { stopOnSignals } from "../cli/stop_on_signals.ts";
 import { chooseFeed, paceOf } from "./strategy/feed.ts";
 import { meanReversion } from "./strategy/mean_reversion.ts";
 import { originalMeanReversion } from "./strategy/original.ts";
@@ -44,13 +38,14 @@ async function main(): Promise<void> {
   const { dryRun } = settings;
   await using screen = dryRun === "screen" ? await openScreen(say) : undefined;
   await using bot = screen?.bot ?? createTelegramBotFromEnv({ useDynamoDB: true });
+  const signal = bot.stopOnSignals();
   if (
-    dryRun === undefined && feed.caution !== undefined && !await isUnrealWanted(bot, feed.caution, settings)
+    dryRun === undefined && feed.caution !== undefined &&
+    !await isUnrealWanted(bot, signal, feed.caution, settings)
   ) {
-    process.exitCode = 1;
+    if (!signal.aborted) process.exitCode = 1;
     return say("Nothing was sent.");
   }
-  const signal = stopOnSignals(say);
   let sent = 0;
   await using run = runStrategies({
     ...{ bot, feed, signal, strategies: [strategy] },
@@ -70,14 +65,18 @@ async function main(): Promise<void> {
 
 /** Asks before signals of candles that are no market's go to people. */
 async function isUnrealWanted(
-  bot: MeanReversionTelegramBot,
+  bot: SignalBot,
+  signal: AbortSignal,
   caution: string,
   { yes }: Settings,
 ): Promise<boolean> {
   assertCanAsk(yes);
-  const { chats } = await bot.initialize({ retry: true });
+  const opened = await bot.initialize({ retry: true }).catch((error) => {
+    if (!signal.aborted) throw error;
+  });
+  if (opened === undefined) return false;
   const question = (chats: string): string => `The candles are ${caution}. Send their signals to ${chats}?`;
-  return await isSendingConfirmed({ yes, chats, question });
+  return await isSendingConfirmed({ yes, chats: opened.chats, question });
 }
 
 main().catch((error) => {
