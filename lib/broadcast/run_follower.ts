@@ -4,6 +4,7 @@
  */
 import type { ChatRegistry } from "../chats/registry.ts";
 import { StorageError } from "../chats/storage.ts";
+import { isSupergroupId } from "../telegram/chat_id.ts";
 import { type Clock, monotonic, steady, uuid } from "../util/clock.ts";
 import { leaseMs, renewLeaseEveryMs } from "./checkpoint.ts";
 import { PauseControl } from "./broadcast_run.ts";
@@ -24,7 +25,7 @@ import { BroadcastCounters, type BroadcastReport, inDoubtResult } from "./report
 import { countersFromRecord, numberOf, reportFromRecord } from "./report_record.ts";
 import type { BroadcastDeps, BroadcastRequest, OpenRecipients, ResumePoint } from "./request.ts";
 import { continueHereWith, createRun, optionsToRecord, runBroadcast, waitOf } from "./run.ts";
-import { includesSorted, RecipientQueue, type SendOrder } from "./send_order.ts";
+import { includesSorted, isBefore, positionOf, RecipientQueue, type SendOrder } from "./send_order.ts";
 
 export interface RunFollowerOptions {
   readonly deps: BroadcastDeps;
@@ -112,7 +113,8 @@ export class RunFollower {
       if (claimed === undefined) return undefined;
       const values = isOrdered === false ? undefined : recipients.filter?.values;
       const order: SendOrder = { start: startKept(claimed), values };
-      const record = withTurns(await withMoves(claimed, recipients.ids, registry), order);
+      const moved = await withMoves(claimed, recipients.ids, registry);
+      const record = withTurns(await withPassedMoves(moved, recipients.ids, registry, order), order);
       const { queue, counters, ...rest } = resumptionOf(record, recipients, order);
       const left = rest.window.length + queue.left;
       logger.info(
@@ -304,6 +306,40 @@ async function withMoves(run: RunRecord, ids: Float64Array, registry: ChatRegist
   }));
   const moved = (chatIds: readonly number[] | undefined) => chatIds?.map((id) => moves.get(id) ?? id);
   return moves.size === 0 ? run : { ...run, unsent: moved(lists.unsent), pending: moved(lists.pending) };
+}
+
+/**
+ * The run that leaves out supergroups ahead in the order whose groups, which are not on the list any more, have had their
+ * turns; such a supergroup is in doubt where its group is.
+ */
+async function withPassedMoves(
+  run: RunRecord,
+  ids: Float64Array,
+  registry: ChatRegistry,
+  order: SendOrder,
+): Promise<RunRecord> {
+  const end = cursorPosition(order, run, "cursor");
+  if (end === undefined) return run;
+  const isPassed = (id: number): boolean => !isBefore(end, positionOf(order, id));
+  const ahead = Array.from(ids.filter((id) => isSupergroupId(id) && !isPassed(id)));
+  const chats = await Promise.all(
+    ahead.slice(0, movesAtMost).map((id) => registry.getChat(id).catch(() => {})),
+  );
+  const passed = passedIn(run);
+  const isInDoubt = inDoubt(run, order);
+  const [inTurn, doubtful]: [number[], number[]] = [[], []];
+  for (const { chat_id, migrated_from: from } of chats.filter((chat) => chat !== undefined)) {
+    if (from === undefined || !isPassed(from) || passed?.includes(from) === false) continue;
+    (isInDoubt(from) ? doubtful : inTurn).push(chat_id);
+  }
+  if (inTurn.length + doubtful.length === 0) return run;
+  const { pending = [] } = run;
+  return {
+    ...run,
+    window_size: numberOf(run["window_size"]) - doubtful.length,
+    pending: [...pending, ...doubtful],
+    sampled: [...run["sampled"] as readonly number[] | undefined ?? [], ...inTurn],
+  };
 }
 
 /** Where a run goes on: with which chats, and what has been counted. */
