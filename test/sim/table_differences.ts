@@ -17,8 +17,14 @@ export function tableDifferences(
   // Another program's item may lack it, which is the same as null.
   const isNever = ({ attribute, expected, actual }: Difference): boolean =>
     attribute === "removed_at" && (expected ?? null) === (actual ?? null);
-  // Another program that activates a chat leaves its reason behind, which a bot's next write may remove.
-  const isLeftOver = ({ chatId, attribute, actual }: Difference): boolean =>
-    attribute === "removed_reason" && actual === undefined && entries.get(chatId)?.is_active === true;
+  const isActive = ({ chatId }: Difference): boolean => entries.get(chatId)?.is_active === true;
+  // Another program that activates a chat leaves its reason behind, which a bot's next write may remove;
+  const isReason = (difference: Difference): boolean =>
+    difference.attribute === "removed_reason" && difference.actual === undefined && isActive(difference);
+  // and its time, as Python writes it, which stays where one write has a /stop and the /start behind it.
+  const isTime = (difference: Difference): boolean =>
+    difference.attribute === "removed_at" && /\+00:00$/.test(String(difference.actual)) &&
+    isActive(difference);
+  const isLeftOver = (difference: Difference): boolean => isReason(difference) || isTime(difference);
   return differencesOf(entries, actual).filter((each) => !isNever(each) && !isLeftOver(each));
 }
