@@ -243,6 +243,23 @@ for (const id of ["text3", "text1"]) {
     assert.equal(got(), [0, 0, 0]);
   });
 
+  test(`groups that have ${id}, and move once its process is dead, do not get it from the next one`, async () => {
+    const { scene, sender, poller, readers, move, got } = await withGroups();
+    readers[5]?.flood(60);
+    await scene.act(() => scene.broadcast(sender, id));
+    await scene.pass(3000);
+    assert.equal(got(), [1, 1, 1]);
+    await scene.act(() => sender.kill());
+    await move();
+    await scene.pass(8000);
+    await scene.act(() => scene.broadcast(poller, id));
+    await scene.pass(120_000);
+    assert.equal(got(), [0, 0, 0]);
+    assert.equal(scene.problems(), []);
+    const { state, sent, unknown } = runOf(scene, id);
+    assert.equal([state?.S, Number(sent?.N) + Number(unknown?.N)], ["finished", 13]);
+  });
+
   test(`groups that wait for ${id}, and move, get it when the bot is restarted`, async () => {
     const { scene, poller, groups, move, restart, got } = await withGroups();
     for (const { chat } of groups) chat.flood(60);
