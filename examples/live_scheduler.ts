@@ -59,7 +59,10 @@ async function main(): Promise<void> {
     },
   });
   // Trading begins though Telegram may be out of reach: a signal waits for it as long as it is fresh.
-  await Promise.race([bot.startBot({ retry: true }).then(() => run.finished), run.finished]);
+  const started = bot.startBot({ retry: true }).catch((error) => {
+    if (!signal.aborted) throw error;
+  });
+  await Promise.race([started.then(() => run.finished), run.finished]);
   say(`${sent === 1 ? "1 signal" : `${sent} signals`}; stopping.`);
 }
 
