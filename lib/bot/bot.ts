@@ -272,7 +272,8 @@ export class SignalBot {
 
   #assertNotStopped(): void {
     if (this.#stopped === undefined) return;
-    throw new Error("This bot was stopped. Make a new one to start again.");
+    const error = new Error("This bot was stopped. Make a new one to start again.");
+    throw Object.assign(error, { name: "BotStoppedError" });
   }
 
   #openedRuntime(): BotRuntime {

@@ -50,6 +50,8 @@ export class SendLoop implements ProgressSource {
   #window: readonly number[];
   #next = 0;
   #begun = 0;
+  /** How many recipients the window has that is being written. */
+  #coming = 0;
   readonly #underWay = new Set<number>();
   /** Those of them that wait for something of their own chat, and hold up no others. Made when the first has to. */
   #held: HeldChats | undefined;
@@ -121,7 +123,7 @@ export class SendLoop implements ProgressSource {
   /** How many recipients are known to be left: under way, in the window, or to come. */
   get left(): number {
     const inWindow = this.#window.length - this.#next;
-    return this.unsent.length + this.#underWay.size + this.#drawn.length + inWindow +
+    return this.unsent.length + this.#underWay.size + this.#drawn.length + inWindow + this.#coming +
       this.#run.queue.left;
   }
 
@@ -273,11 +275,13 @@ export class SendLoop implements ProgressSource {
     const split = this.#held?.split(Math.floor(this.#room / 2)) ?? nothingHeld;
     const { recipients } = this.progress;
     const window = queue.take(this.#room - split.ahead.length);
+    this.#coming = window.length;
     if (!end.signal.aborted && await checkpoint.advance(window, this.#stateOf(split), recipients)) {
       this.#window = window;
       this.#next = 0;
       this.#held?.written(split);
     } else queue.putBack(window);
+    this.#coming = 0;
     this.#isAdvancing = false;
     this.launch();
   }

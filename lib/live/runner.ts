@@ -10,6 +10,7 @@ import type { CallNote } from "./call_note.ts";
 import { DailySummary } from "./daily_summary.ts";
 import type { Found, Series } from "./found.ts";
 import { type MarketFacts, MarketSeries, nameOf } from "./market_series.ts";
+import { noteRun, stopEarlierRuns } from "./notebook_runs.ts";
 import { assertRunStrategies, introduction, type RunStrategiesOptions } from "./run_options.ts";
 import type { SeriesDiary } from "./series_diary.ts";
 import { type Finding, isMistake, lineOf, type Sent, SignalSender } from "./signal_sender.ts";
@@ -35,7 +36,11 @@ import { reasonOf, sentenceOf, TroubleLog } from "./trouble_log.ts";
  */
 export function runStrategies(options: RunStrategiesOptions): StrategyRun {
   assertRunStrategies(options);
-  return new StrategyRun(options);
+  const { strategies, logger = consoleLogger } = options;
+  stopEarlierRuns(strategies.map(({ name }) => name), createSafeLogger(logger));
+  const run = new StrategyRun(options);
+  noteRun(run, strategies.map(({ name }) => name));
+  return run;
 }
 
 interface Member {
@@ -138,6 +143,10 @@ export class StrategyRun {
     this.#sender = new SignalSender({
       ...{ bot, feed, charts, onUnknown, onlyTo, clock, logger: this.#logger, signal },
       onSent: (finding, sent) => this.#onSent(finding, sent),
+      onBotStopped: () => {
+        if (!signal.aborted) this.#logger.warn("The bot was stopped, and its strategies with it.");
+        this.#stopping.abort();
+      },
     });
     this.#startedAt = this.#now();
     this.#similar = similar && new SimilarSignals(similar);

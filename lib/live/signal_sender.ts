@@ -54,6 +54,8 @@ export interface SignalSenderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onSent: (finding: Finding, sent: Sent) => unknown;
+  /** Called where the bot was stopped: it never sends again. */
+  readonly onBotStopped: () => void;
   /** Ends the waits for a bot that cannot send now. */
   readonly signal: AbortSignal;
 }
@@ -186,6 +188,8 @@ export class SignalSender {
           logger.error(`${line}. Not sent: ${messageOf(error)}`);
           return "refused";
         }
+        // A bot that was stopped never sends again.
+        if ((error as Error | undefined)?.name === "BotStoppedError") this.#options.onBotStopped();
         if (signal.aborted) break;
         const reason = reasonOf(error);
         this.#troubles.failed(id, reason, `${line}. It is not sent yet: ${sentenceOf(reason)}`);

@@ -36,6 +36,17 @@ test("in any other program all of them go on", async () => {
   });
 });
 
+test("in a notebook a strategy whose cell is run again takes the place of the one before; elsewhere both run", async () => {
+  const play = async (place: "notebook" | "program"): Promise<unknown> => {
+    const { status, output } = await runScript(["test/support/strategy_cell.ts", place], {}, "-P=test");
+    assert.is(status, 0, output);
+    return JSON.parse(output.trimEnd().split("\n").at(-1) ?? "");
+  };
+  const told = "Mine runs already in this notebook: that run is stopped, and this one takes its place.";
+  assert.equal(await play("notebook"), { going: [false, true, true], told: [told] });
+  assert.equal(await play("program"), { going: [true, true, true], told: [] });
+});
+
 /** Its end, after it was interrupted in the middle of its broadcast. */
 async function interrupted(place: "notebook" | "program"): Promise<Ended> {
   const script = startScript(["test/support/interrupted_cell.ts", place], {}, "-P=test");

@@ -92,6 +92,22 @@ test("two processes side by side send each signal once", async () => {
   }, withLedger);
 });
 
+test("the strategies of a bot that is stopped end, and say so", async () => {
+  await withBot(async (scene) => {
+    const [user] = await subscribers(scene, 1);
+    const bot = scene.another();
+    const feed = new HandFeed();
+    const { run, logs } = play({ bot }, {}, feed);
+    feed.give([flat(latest(), 101)]);
+    await until(() => run.sent === 1, "the first is not sent");
+    await bot.stopBot();
+    feed.give([flat(latest() + 1, 102)]);
+    await run.finished;
+    assert.is(texts(user as LocalUser).length, 1);
+    assert.is(logs.of("warn", "The bot was stopped, and its strategies with it.").length, 1);
+  }, withLedger);
+});
+
 test("a candle that is too old signals nothing; its signal is known as the open one until a candle ends it", async () => {
   await withBot(async (scene) => {
     const [user] = await subscribers(scene, 1);
