@@ -142,7 +142,7 @@ function lineOf(chat: Chat): string {
     " ",
   );
   const standing = is_active ? "active" : removed_reason;
-  const count = `${message_count} messages`;
+  const count = message_count === 1 ? "1 message" : `${message_count} messages`;
   return [String(chat_id).padStart(14), standing.padEnd(8), count.padStart(14), last_active.padEnd(24), names]
     .join("  ").trimEnd();
 }

@@ -243,7 +243,8 @@ export class SignalBot {
     await this.#callAtStartup((signal) => api.deleteWebhook({}, signal));
     this.#assertNotStopped();
     this.#polling = this.#openedRuntime().poll();
-    this.#finished.settle(this.#polling);
+    // After polling the rest of a stop: what is being sent, and what waits to be written.
+    this.#finished.settle(this.#polling.then(() => this.#stopped?.catch(() => {})));
   }
 
   async #initialize(): Promise<Initialized> {

@@ -87,7 +87,7 @@ export async function createRuntime(deps: RuntimeDeps): Promise<BotRuntime> {
   if (spooled !== undefined) await restoreSpool(spooled, parts);
   if (registry.isUnread) void writeQueue.startDegraded(open);
   const broadcaster = new Broadcaster({
-    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers },
+    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, ledgers, botId: botInfo.id },
     broadcastAccess: access.broadcastAccess,
     caughtUp: (signal) => catchUp.pending && catchUp.wait(signal),
     ...queuedWrites(writeQueue, registry),
@@ -315,7 +315,7 @@ export async function createPluginBroadcaster(options: PluginBroadcasterOptions)
   const rateLimiter = new RateLimiter({ messagesPerSecond, ask, clock, logger, signal });
   api.config.use(rateLimiter.transformer, makeFailuresSafe, nameNetworkCause);
   return new Broadcaster({
-    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
+    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, botId: Number(token.split(":")[0]) },
     ledgers: await openLedgers({ ...ledgerOptionsOf(storage), ledger }, registry, clock, logger),
     migrate: (from, to, at) => registry.migrate(from, to, at),
     keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,

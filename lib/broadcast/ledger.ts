@@ -1,5 +1,6 @@
 /** The port behind which broadcasts are remembered: who runs one, how far it is, and what it sends. */
 import { StorageError } from "../chats/storage.ts";
+import { ConfigError } from "../util/validate.ts";
 import { isBefore, type OrderStart, type Position, positionOf, type SendOrder } from "./send_order.ts";
 
 /** What an attribute of a run may be. */
@@ -256,4 +257,13 @@ export function withTurns(run: RunRecord, order: SendOrder): RunRecord {
     end === undefined || isBefore(end, positionOf(order, chatId))
   );
   return ahead.length === 0 ? run : { ...run, sampled: [...new Set([...sampled, ...ahead])] };
+}
+
+/** Two bots that share a ledger by mistake would send each other's broadcasts, or leave out their own. */
+export function assertOwn({ broadcast_id: id, bot_id }: RunRecord, botId: number): void {
+  if (typeof bot_id !== "number" || bot_id === botId) return;
+  throw new ConfigError(
+    `The broadcast "${id}" is of the bot ${bot_id}, and this is the bot ${botId}: name a table of its own for this ` +
+      "bot's broadcasts, in TELEGRAM_BROADCASTS_TABLE or broadcastsTableName",
+  );
 }

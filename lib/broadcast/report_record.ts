@@ -59,3 +59,8 @@ function textIn(value: unknown): string | undefined {
 export function numberOf(value: unknown): number {
   return typeof value === "number" ? value : 0;
 }
+
+/** Whether no chat can have the message yet, so that a later call may give another one. */
+export function isUntouched(run: RunRecord): boolean {
+  return typeof run["halted_by"] === "string" && run.cursor === undefined && !run.pending?.length;
+}

@@ -34,6 +34,8 @@ export interface BroadcastDeps extends SendDeps {
   /** Resolves once the bot has the updates that have waited at Telegram, or has waited for them long enough. */
   readonly caughtUp?: ((signal: AbortSignal) => Promise<void> | undefined) | undefined;
   readonly turns: Turns;
+  /** Telegram's id of the bot. */
+  readonly botId: number;
   /** Called with each refusal of an unknown description. */
   readonly onUnclear: (description: string, message: string) => void;
   /** Aborts when the bot ends: nothing more is begun. */

@@ -4,6 +4,7 @@ import { isOutage } from "../chats/storage.ts";
 import { sleepInNaps, uuid } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import { leaseMs, RunCheckpoint } from "./checkpoint.ts";
+import { textDigestOf } from "./comparison.ts";
 import { Deliverer } from "./delivery.ts";
 import { cursorIn, type Ledger, orderKept, type RunRecord } from "./ledger.ts";
 import type { LedgerFailover, LedgerWait } from "./ledger_failover.ts";
@@ -83,12 +84,13 @@ async function beginIn(
 }
 
 function recordOf(id: string, run: RunContext, window: readonly number[], recipients: number): RunRecord {
-  const { request, deps: { clock }, queue, message, counters } = run;
+  const { request, deps: { clock, botId }, queue, message, counters } = run;
   const { order } = queue;
   const { onUnknown = "skip", allowPaidBroadcast } = request.options;
   const last = window.at(-1);
   return {
     broadcast_id: id,
+    bot_id: botId,
     state: "running",
     owner: uuid(clock),
     fence: 1,
@@ -101,6 +103,8 @@ function recordOf(id: string, run: RunContext, window: readonly number[], recipi
     window_size: window.length,
     ...orderKept(order),
     ...optionsToRecord(request),
+    // Where the message is not kept: with functions of the caller's, or until its photo is uploaded.
+    text_digest: textDigestOf(request),
     ...counters.state,
     paid: allowPaidBroadcast ? message.priceFor(window.length) : 0,
   };

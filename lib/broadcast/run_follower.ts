@@ -8,7 +8,9 @@ import { isSupergroupId } from "../telegram/chat_id.ts";
 import { type Clock, monotonic, steady, uuid } from "../util/clock.ts";
 import { leaseMs, renewLeaseEveryMs } from "./checkpoint.ts";
 import { PauseControl } from "./broadcast_run.ts";
+import { textDigestOf } from "./comparison.ts";
 import {
+  assertOwn,
   cursorPosition,
   inWindow,
   isByValue,
@@ -22,7 +24,7 @@ import type { LedgerFailover } from "./ledger_failover.ts";
 import { assertMessage, type BroadcastMessage, type BroadcastOptions } from "./options.ts";
 import { neverRead, openRecipients } from "./recipients.ts";
 import { BroadcastCounters, type BroadcastReport, inDoubtResult } from "./report.ts";
-import { countersFromRecord, numberOf, reportFromRecord } from "./report_record.ts";
+import { countersFromRecord, isUntouched, numberOf, reportFromRecord } from "./report_record.ts";
 import type { BroadcastDeps, BroadcastRequest, OpenRecipients, ResumePoint } from "./request.ts";
 import { continueHereWith, createRun, optionsToRecord, runBroadcast, waitOf } from "./run.ts";
 import { includesSorted, isBefore, positionOf, RecipientQueue, type SendOrder } from "./send_order.ts";
@@ -62,6 +64,7 @@ export class RunFollower {
       const ledgers = this.#options.ledgers();
       const { ledger, found: run } = await ledgers.for(id, waitOf(request));
       if (run === undefined) throw new StorageError("failed", `The ledger has lost the broadcast "${id}".`);
+      assertOwn(run, this.#options.deps.botId);
       request?.control.beginning.resolve({
         ...{ broadcastId: id, isRepeated: true, isDurable: ledgers.isDurable(ledger, run) },
       });
@@ -212,7 +215,7 @@ function renewed(record: RunRecord, request: BroadcastRequest): RunRecord {
   return {
     ...record,
     ...optionsToRecord(request),
-    started_at,
+    ...{ started_at, text_digest: textDigestOf(request) },
     message_name: undefined,
     message_parts: undefined,
   };
@@ -260,11 +263,6 @@ function cannotResumeReason(run: RunRecord, caller: BroadcastOptions | undefined
   if (run.message_name !== undefined || caller !== undefined) return undefined;
   return `The photo of the broadcast "${id}" had not been uploaded: ` +
     `call broadcast() with the same broadcastId and the same message to finish it.`;
-}
-
-/** Whether no chat can have the message yet, so that a later call may give another one. */
-export function isUntouched(run: RunRecord): boolean {
-  return typeof run["halted_by"] === "string" && run.cursor === undefined && !run.pending?.length;
 }
 
 /** Gives whether a chat was under way when the run was written last, and so may have the message. */

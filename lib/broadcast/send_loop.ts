@@ -374,7 +374,7 @@ export class SendLoop implements ProgressSource {
     if ("why" in result && result.why === "unsubscribed") queue.leftOut.add(chatId);
     if (result.outcome === "withdrawn") return void queue.leftOut.add(chatId);
     // A message that a chat has taken is not at fault: then the refusal is the chat's own.
-    if ("stops" in result && (result.stops === "stopped" || counters.counts.sent === 0)) {
+    if ("stops" in result && result.stops && (result.stops === "stopped" || counters.counts.sent === 0)) {
       end.end(result.stops, result.message);
     }
     const isInDoubt = isOver && end.kind !== "handedOver" && this.#inDoubt.has(chatId);

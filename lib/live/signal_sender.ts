@@ -166,7 +166,10 @@ export class SignalSender {
         this.#troubles.succeeded(id);
         if (sent === undefined) {
           const { sent: reached } = run.progress;
-          logger.warn(`${line}. Stopped when ${reached === 1 ? "1 chat" : `${reached} chats`} had it.`);
+          const have = reached === 1 ? "1 chat has" : `${reached} chats have`;
+          logger.warn(
+            `${line}. The strategies stop: ${have} it by now, and the bot sends to the others as long as it runs.`,
+          );
           return "stopped";
         }
         const { stopped, sent: reached, unknown } = sent.report;

@@ -113,8 +113,12 @@ test("a text that differs from the one under its id is reported and logged, one 
     assert.equal((await Promise.all(calls)).map(({ differs }) => differs), [false, true, undefined, false]);
     assert.is((await elsewhere.broadcast("own", { broadcastId: "own" })).differs, undefined);
     assert.is(said(users[0] as LocalUser).length, 3);
+    const filter = (): boolean => true;
+    await bot.broadcast("A", { broadcastId: "filtered", filter });
+    const filtered = ["A", "B"].map((text) => elsewhere.broadcast(text, { broadcastId: "filtered", filter }));
+    assert.equal((await Promise.all(filtered)).map(({ differs }) => differs), [false, true]);
     const told = logs.of("warn").filter((line) => line.includes("another text"));
-    assert.equal(told.map((line) => /"(\w+)"/.exec(line)?.[1]), ["both", "signal"]);
+    assert.equal(told.map((line) => /"(\w+)"/.exec(line)?.[1]), ["both", "signal", "filtered"]);
   }, made);
 });
 

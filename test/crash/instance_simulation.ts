@@ -248,7 +248,7 @@ async function broadcast(
   const rateLimiter = new RateLimiter({ messagesPerSecond, ask: () => api.getMe(), clock, logger, signal });
   api.config.use(deliverTo(simulation), rateLimiter.transformer);
   const broadcasting = new Broadcaster({
-    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond },
+    ...{ api, rateLimiter, registry, clock, logger, messagesPerSecond, botId: 1 },
     ledgers: await openLedgers({ useDynamoDB: false, ledger: new InMemoryLedger() }, registry, clock, logger),
     migrate: (from, to, at) => registry.migrate(from, to, at),
     keep: async (chatId, event) => (await registry.apply(chatId, [event])).after?.is_active !== true,

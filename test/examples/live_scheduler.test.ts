@@ -93,7 +93,7 @@ test("an exchange's signal goes to whoever is subscribed, though DynamoDB is dow
     assert.match(output, /^Running Mean reversion on BTC-USD \(5m\), with candles from 127\.0\.0\.1:\d+\.$/m);
     assert.match(output, /cannot be had from 127\.0\.0\.1:\d+: status 503\. Trying again\.\n/);
     assert.match(output, /^Candles come from 127\.0\.0\.1:\d+ again\.$/m);
-    assert.match(output, /LONG .* (Stopped when 1 chat had it|Sent to 1 of 1 chat)/);
+    assert.match(output, /LONG .* (1 chat has it by now|Sent to 1 of 1 chat)/);
     assert.is(signalsOf(ada), 1);
   } finally {
     running.kill("SIGKILL");
