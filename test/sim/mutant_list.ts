@@ -407,9 +407,16 @@ const broadcasts: readonly Mutant[] = [
   {
     name: "a supergroup that had its group's turn has its own after a takeover",
     file: "lib/broadcast/run_follower.ts",
-    text: "const record = withTurns(await withMoves(claimed, recipients.ids, registry), order);",
-    replacement: "const record = await withMoves(claimed, recipients.ids, registry);",
+    text: "const record = withTurns(await withPassedMoves(moved, recipients.ids, registry, order), order);",
+    replacement: "const record = moved;",
     scene: "groups in doubt that move before a takeover have one turn, with skip",
+  },
+  {
+    name: "a supergroup whose group was in a dead process's window is forgotten",
+    file: "lib/broadcast/run_follower.ts",
+    text: "withTurns(await withPassedMoves(moved, recipients.ids, registry, order), order);",
+    replacement: "withTurns(moved, order);",
+    scene: "groups that have text3, and move once its process is dead, do not get it from the next one",
   },
   {
     name: "the counts of a dead process are lost",
