@@ -17,6 +17,7 @@
  * - {@linkcode TelegramError}: its `reason` is `"token"` where Telegram refuses the token, else `"unreachable"`.
  * - {@linkcode StorageError}: DynamoDB, or a storage of your own, could not be read or written; `reason` says why.
  * - `TypeError` and `RangeError`: a signal, a message or an option of one call is wrong. Nothing was sent.
+ * - An `Error` whose `name` is `"BotStoppedError"`: the bot was stopped. Make a new one to start again.
  * - `FeedError` of `telegram-signals/live`: a market has not answered, and may later.
  *
  * ```ts

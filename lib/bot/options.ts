@@ -153,6 +153,7 @@ const rules: Rules<BotOptions> = {
       isObject(value) && !Array.isArray(value) &&
       Object.values(value).every((wording) => wording === undefined || typeof wording === "function"),
     rule: `functions by the messages' names, which are ${messageNames.known.join(", ")}`,
+    hint: wrongWording,
   },
   apiRoot: {
     isGood: (value) =>
@@ -163,6 +164,18 @@ const rules: Rules<BotOptions> = {
     isSecret: (value) => /[@?#]/.test(String(value)),
   },
 };
+
+/** Which of the messages is no function; a text in its place is the usual mistake. */
+function wrongWording(value: unknown): string {
+  const [name, wording] =
+    Object.entries(isObject(value) ? value : {}).find(([, wording]) =>
+      wording !== undefined && typeof wording !== "function"
+    ) ?? [];
+  if (name === undefined) return "";
+  return typeof wording === "string"
+    ? `, where ${name} is a text: write ${name}: () => "…"`
+    : `, where ${name} is none`;
+}
 
 type Option = keyof BotOptions;
 

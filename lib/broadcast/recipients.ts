@@ -72,7 +72,7 @@ async function readFirst(
   check: ConsentCheck,
   filter: RecipientFilter | undefined,
 ): Promise<Float64Array> {
-  if (registry.isUnread) throw neverRead();
+  if (registry.isUnread) throw neverRead(registry);
   await check.refresh();
   signal?.throwIfAborted();
   return await filter?.readAll() ?? registry.snapshot();
@@ -152,10 +152,12 @@ export function startOf(
   return order === "ascending" ? ascendingStart : startAmong(ids, random(), random());
 }
 
-export function neverRead(): StorageError {
+export function neverRead({ openingError: cause }: ChatRegistry): StorageError {
+  const reason = cause instanceof StorageError ? cause.reason : "unreachable";
   return new StorageError(
-    "unreachable",
+    reason,
     "The list of chats has never been read, so nobody was written to. Try again when DynamoDB is back.",
+    { cause },
   );
 }
 

@@ -235,7 +235,7 @@ async function conclude(
   const isUnfinished = isVain || end.kind === "handedOver" || end.kind === "refused";
   if (isUnfinished) await checkpoint?.release(loop);
   if (checkpoint?.isLost) return undefined;
-  if (isVain) throw failure ?? refusal ?? neverRead();
+  if (isVain) throw failure ?? refusal ?? neverRead(run.deps.registry);
   const doubtfulIds = end.kind === "handedOver" ? [] : loop.rest.filter((id) => inDoubt.has(id));
   const left = loop.rest.length + loop.unsent.length + queue.left - doubtfulIds.length;
   for (const id of doubtfulIds) counters.record(id, inDoubtResult, 0);

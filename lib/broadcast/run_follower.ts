@@ -107,7 +107,7 @@ export class RunFollower {
     if (reason !== undefined) throw new Error(reason);
     const request = await requestOf(ledger, run, caller, monotonic(clock));
     // Without the list of chats no run can be finished.
-    if (registry.isUnread && request.whenUnreadable === "throw") throw neverRead();
+    if (registry.isUnread && request.whenUnreadable === "throw") throw neverRead(registry);
     const isOrdered = isByValue(run);
     const recipients = await this.#openAgain(request, isOrdered === true);
     if (recipients === undefined) return undefined;

@@ -90,6 +90,9 @@ export class ChatRegistry {
     return this.#standIn !== undefined;
   }
 
+  /** Why the storage could not be opened so far. */
+  openingError: unknown;
+
   /** Why the storage cannot be used, if it serves another bot. */
   refusal: Error | undefined;
 
@@ -187,8 +190,13 @@ export class ChatRegistry {
    */
   async open(botId: number, work?: LoadOptions): Promise<void> {
     if (this.#standIn === undefined) return;
-    await this.#storage.createTableIfNotExists(work);
-    await this.#load(this.#storage, work, this.#storage.claim(botId, work));
+    try {
+      await this.#storage.createTableIfNotExists(work);
+      await this.#load(this.#storage, work, this.#storage.claim(botId, work));
+    } catch (error) {
+      this.openingError = error;
+      throw error;
+    }
     this.#standIn = undefined;
   }
 

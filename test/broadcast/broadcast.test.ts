@@ -337,6 +337,17 @@ test("an order that gives a promise is refused, also where that is rejected", as
   assert.equal(rejections, []);
 });
 
+test("a broadcast whose list was never read says by which reason it could not be", async () => {
+  await withBot(async ({ gate, another }) => {
+    gate.deny("Scan");
+    const bot = another();
+    await bot.startBot();
+    const error = await failureOf(bot.broadcast("signal")) as StorageError;
+    assert.equal([error.name, error.reason], ["StorageError", "denied"]);
+    assert.match(String((error.cause as Error).message), "dynamodb:Scan");
+  }, { state: "made" });
+});
+
 test.run();
 
 const signal = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 } as const;

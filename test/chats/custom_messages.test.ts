@@ -177,6 +177,7 @@ test("a name that no message has, and a wording that is no function, are mistake
   const mistakes: readonly (readonly [unknown, RegExp])[] = [
     ...[{ help: "hi" }, [], "hi", null].map((each) => [each, noFunctions] as const),
     ...[{ welcome: () => "hi" }, { toString: () => "x" }].map((each) => [each, noName] as const),
+    [{ stopped: () => "a", help: "hi" }, /, where help is a text: write help: \(\) => "…"\.$/],
     [{ halp: () => "hi" }, /^halp is not a name in messages: did you mean help\?$/],
   ];
   for (const [messages, message] of mistakes) {
