@@ -24,6 +24,7 @@ import { CatchUp } from "../telegram/catch_up.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
 import { tellUnawaited } from "../util/notebook.ts";
+import { botStopped } from "../util/errors.ts";
 import { throwSafe } from "../util/safe_text.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
 import { createFailureLogs, createHandlerRunner, type FailureLogs, type HandlerRunner } from "./handlers.ts";
@@ -273,8 +274,7 @@ export class SignalBot {
 
   #assertNotStopped(): void {
     if (this.#stopped === undefined) return;
-    const error = new Error("This bot was stopped. Make a new one to start again.");
-    throw Object.assign(error, { name: "BotStoppedError" });
+    throw botStopped("This bot was stopped. Make a new one to start again.");
   }
 
   #openedRuntime(): BotRuntime {
@@ -283,11 +283,11 @@ export class SignalBot {
   }
 
   async #stop(): Promise<void> {
-    this.#stopping.abort(new Error("The bot was stopped."));
+    this.#stopping.abort(botStopped());
     await this.#initialized.settled();
     await Promise.all([this.#polling?.catch(() => {}), this.#runtime?.writeQueue.close()]);
     await this.#runtime?.close();
-    this.#closing.abort(new Error("The bot was stopped."));
+    this.#closing.abort(botStopped());
     this.#finished.settle();
   }
 }

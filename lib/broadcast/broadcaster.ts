@@ -11,7 +11,7 @@ import { setMaxListeners } from "node:events";
 import { StorageError } from "../chats/storage.ts";
 import { settleWithin } from "../util/async.ts";
 import { monotonic, parseTime } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
+import { botStopped, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { namesIn, type RunName } from "./beginning.ts";
 import type { PauseControl } from "./broadcast_run.ts";
@@ -82,11 +82,11 @@ export class Broadcaster {
   /** Waits half a minute for what is being sent; then hands it over, or ends it. */
   async close(): Promise<void> {
     const { clock } = this.#deps;
-    this.#stopping.abort(stopped());
+    this.#stopping.abort(botStopped());
     await settleWithin(Promise.allSettled(this.#tasks), finishWithinMs, clock);
-    this.#leaving.abort(stopped());
+    this.#leaving.abort(botStopped());
     await settleWithin(Promise.allSettled(this.#tasks), leaveWithinMs, clock);
-    this.#closed.abort(stopped());
+    this.#closed.abort(botStopped());
     await settleWithin(Promise.allSettled(this.#tasks), leaveWithinMs, clock);
     // The local ledger's file is open even where no broadcast has needed a ledger.
     await this.#openedLedgers.close();
@@ -265,8 +265,4 @@ function createUnclearLog(logger: Logger): BroadcastDeps["onUnclear"] {
       `A chat refuses a message in words that are not known; it counts as failed there and stays subscribed. ${message}`,
     );
   };
-}
-
-function stopped(): Error {
-  return new Error("The bot was stopped.");
 }

@@ -8,7 +8,7 @@ import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
 import { abortable, attempt, backoffMs } from "../util/async.ts";
 import { type Clock, minuteOf, toIso } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
+import { isBotStopped, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { CandleFeed } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
@@ -192,7 +192,7 @@ export class SignalSender {
           return "refused";
         }
         // A bot that was stopped never sends again.
-        if ((error as Error | undefined)?.name === "BotStoppedError") this.#options.onBotStopped();
+        if (isBotStopped(error)) this.#options.onBotStopped();
         if (signal.aborted) break;
         const reason = reasonOf(error);
         this.#troubles.failed(id, reason, `${line}. It is not sent yet: ${sentenceOf(reason)}`);

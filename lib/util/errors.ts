@@ -79,3 +79,13 @@ export function rootCauseOf(error: unknown, depth: number = 0): string {
   const own = [message, code].find((text) => typeof text === "string" && text !== "") ?? "";
   return [...new Set(causes)].join("; ") || safeLine(String(own).replace(/[.!]$/, ""));
 }
+
+/** The error of what a stopped bot is asked for. It is nobody's mistake, so that an uncaught one prints a line, not a stack. */
+export function botStopped(message: string = "The bot was stopped."): Error {
+  const name = "BotStoppedError";
+  return Object.assign(new Error(message), { name, stack: `${name}: ${message}` });
+}
+
+export function isBotStopped(error: unknown): boolean {
+  return error instanceof Error && error.name === "BotStoppedError";
+}

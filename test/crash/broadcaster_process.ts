@@ -1,4 +1,5 @@
 /** A bot process that broadcasts, and the ways in which it begins or finishes a broadcast. */
+import { factsOf } from "./report_facts.ts";
 import type { BroadcastReport } from "../../mod.ts";
 import { pause } from "../support/bot.ts";
 import type { Answer } from "./bot.ts";
@@ -78,6 +79,6 @@ export class BroadcasterProcess extends BotProcess {
 
 /** The problem that two reports of one broadcast differ, if they do. */
 export function differenceOf(one: BroadcastReport | undefined, other: BroadcastReport | undefined): string[] {
-  const [a, b] = [JSON.stringify(one), JSON.stringify(other)];
+  const [a, b] = [one, other].map((report) => report && factsOf(report));
   return a === b ? [] : [`two reports of one broadcast differ:\n  ${a}\n  ${b}`];
 }

@@ -1,4 +1,5 @@
 /** What must hold of a broadcast: who may get it twice, who may miss it, what the ledger and the report say. */
+import { factsOf } from "../crash/report_facts.ts";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import type { BroadcastReport } from "../../lib/broadcast/report.ts";
 import { type Item, sdkItem } from "./dynamodb/dynamodb.ts";
@@ -222,9 +223,4 @@ export function chatsOf(
   if (!(list instanceof Uint8Array)) return list ?? [];
   const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
   return Array.from({ length: Math.floor(list.byteLength / 8) }, (_, index) => view.getFloat64(8 * index));
-}
-
-/** What all reports of a broadcast agree on, whatever their calls. */
-function factsOf({ wasAlreadySent: _, differs: __, ...facts }: BroadcastReport): string {
-  return JSON.stringify(facts);
 }
