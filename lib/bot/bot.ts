@@ -14,6 +14,7 @@ import {
   type SignalOptions,
   startBroadcast,
   startSignal,
+  type StartWait,
 } from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import { displayStatistics } from "../chats/statistics.ts";
@@ -23,7 +24,7 @@ import type { TradingSignal } from "../signals/signal.ts";
 import { CatchUp } from "../telegram/catch_up.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
-import { tellUnawaited } from "../util/notebook.ts";
+import { tellUncaught } from "../util/notebook.ts";
 import { botStopped } from "../util/errors.ts";
 import { throwSafe } from "../util/safe_text.ts";
 import { createGrammyBot, type GrammyBot } from "./grammy_bot.ts";
@@ -75,7 +76,7 @@ export class SignalBot {
   constructor(options: BotOptions) {
     const { botToken, ...rest } = resolveOptions(options);
     const { apiRoot, fetch, messagesPerSecond, messages, clock, logger } = this.#options = rest;
-    tellUnawaited(logger);
+    tellUncaught(logger);
     const { signal } = this.#closing;
     setMaxListeners(0, this.#stopping.signal, signal);
     const { onFailure } = this.#failureLogs = createFailureLogs(logger, clock);
@@ -85,7 +86,7 @@ export class SignalBot {
     const renderMessage = this.#renderMessage = createMessageRenderer(messages, logger);
     this.#sender = {
       ...{ renderMessage, charting: createChartRenderer({ clock, logger }), clock },
-      broadcaster: async () => (await this.#open()).broadcaster,
+      broadcaster: async (wait) => (await (wait ? this.#openWithin(wait) : this.#open())).broadcaster,
     };
     this.#handlerRunner = createHandlerRunner((update) => grammy.handleUpdate(update), onFailure);
     this.#finished = new Finished(({ message }) =>
@@ -152,6 +153,8 @@ export class SignalBot {
    * @throws {TypeError | RangeError} If a fact is missing, no finite number, or on the wrong side of the entry.
    * @throws {StorageError} If the list of chats was not read before the signal expired: then nobody was written to. With
    * `whenUnreadable: "throw"` or `whenLedgerDown: "wait"` also as `broadcast`.
+   * @throws {TelegramError} If the bot has not started, and Telegram could not be reached before the signal expired; or it
+   * refuses the token.
    * @throws {Error} In a notebook, as `broadcast`.
    */
   sendSignal(signal: TradingSignal, options: SignalOptions = {}): BroadcastRun {
@@ -164,6 +167,7 @@ export class SignalBot {
    * @throws {TypeError | RangeError} If the message or an option is wrong.
    * @throws {StorageError} If the chats could not be read, or the ledger not be used: then nobody was written to. See
    * `whenUnreadable` and `whenLedgerDown`.
+   * @throws {TelegramError} If the bot has not started, and Telegram cannot be reached, or refuses the token.
    * @throws {Error} In a notebook, where the kernel is interrupted meanwhile: nothing more is sent then.
    */
   broadcast(message: string | BroadcastMessage, options: BroadcastOptions = {}): BroadcastRun {
@@ -223,6 +227,16 @@ export class SignalBot {
     this.#assertNotStopped();
     await this.#initialized.get();
     return this.#openedRuntime();
+  }
+
+  /** Waits for Telegram as a broadcast under way does: a signal is not lost as its bot is just starting. */
+  async #openWithin({ until, signal }: StartWait): Promise<BotRuntime> {
+    const { clock, logger } = this.#options;
+    const stopping = this.#stopping.signal;
+    return await startWithRetry(() => this.#open(), {
+      ...{ clock, logger, until, longestMs: 5000, what: "The signal is sent" },
+      signal: signal ? AbortSignal.any([stopping, signal]) : stopping,
+    });
   }
 
   async #startPolling(): Promise<void> {

@@ -97,15 +97,8 @@ export function showRun(
 
 /** How far a broadcast has come. @param more What else there is to say. Default: nothing. */
 export function showProgress(progress: ShownProgress, more: string = ""): MimeBundle {
-  const { recipients, done, elapsedMs } = progress;
-  const percent = recipients === 0 ? 0 : Math.floor(done / recipients * 100);
-  const line = [
-    recipients === 0
-      ? "The chats are being read"
-      : `${count(done)} of ${count(recipients)} chats, ${percent} %`,
-    seconds(elapsedMs),
-    ...stateOf(progress),
-  ].join(" · ");
+  const { recipients, elapsedMs } = progress;
+  const line = [extentOf(progress), seconds(elapsedMs), ...stateOf(progress)].join(" · ");
   const shares = sharesOf(progress);
   const plain = more === "" ? line : `${line}. ${more}`;
   return bundle(plain, countsOf(shares), [
@@ -116,10 +109,18 @@ export function showProgress(progress: ShownProgress, more: string = ""): MimeBu
   ]);
 }
 
+/** At the end, who has it: those that were skipped are accounted for, too. */
+function extentOf({ recipients, done, sent }: ShownProgress): string {
+  if (recipients === 0) return "The chats are being read";
+  if (done >= recipients) return `Sent to ${count(sent)} of ${count(recipients)} chats`;
+  const percent = Math.floor(done / recipients * 100);
+  return `${count(done)} of ${count(recipients)} chats, ${percent} %`;
+}
+
 function stateOf(
   { recipients, done, remainingMs, isPaused, isWaiting, waitingMs }: ShownProgress,
 ): string[] {
-  if (recipients > 0 && done >= recipients) return ["done"];
+  if (recipients > 0 && done >= recipients) return ["ended"];
   if (isPaused) return ["paused"];
   if (isWaiting) return [`waiting for ${seconds(waitingMs)}, as Telegram asks`];
   return remainingMs === undefined ? [] : [`about ${seconds(remainingMs)} to go`];

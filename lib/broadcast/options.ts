@@ -312,8 +312,16 @@ export interface SenderOptions {
   readonly renderMessage: MessageRenderer;
   readonly charting: ChartRenderer;
   readonly clock: Clock;
-  /** Ready to send; rejects where nothing can be sent. */
-  readonly broadcaster: () => Promise<Sender>;
+  /** Ready to send; rejects where nothing can be sent. With a wait, a bot that has not started yet waits for Telegram. */
+  readonly broadcaster: (wait?: StartWait) => Promise<Sender>;
+}
+
+/** For how long a signal waits for a bot that cannot start yet. */
+export interface StartWait {
+  /** When the signal expires, in milliseconds since 1970, or `Infinity`. */
+  readonly until: number;
+  /** The caller's. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -345,8 +353,9 @@ export function startSignal(
       hasCallTime: signal.time === undefined,
       ...photo === undefined ? {} : { photo, isPhotoOptional: true },
     };
-    return await sendUntilInterrupted(broadcast, async (until) => {
-      return await (await broadcaster()).send(message, until, time.getTime(), control);
+    return await sendUntilInterrupted(broadcast, async (rest) => {
+      const wait = { until: expiryOf(rest, time.getTime()), signal: rest.signal };
+      return await (await broadcaster(wait)).send(message, rest, time.getTime(), control);
     });
   });
 }
@@ -361,8 +370,8 @@ export function startBroadcast(
     const plain = typeof message === "string" ? { text: message } : copyOf(message);
     const now = clock.now();
     assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));
-    return await sendUntilInterrupted(options, async (until) => {
-      return await (await broadcaster()).send(plain, until, now, control);
+    return await sendUntilInterrupted(options, async (rest) => {
+      return await (await broadcaster()).send(plain, rest, now, control);
     });
   });
 }

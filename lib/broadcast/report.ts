@@ -338,8 +338,8 @@ export class BroadcastCounters {
   }
 }
 
-/** Why a run ends early. `refused`: it stays open, and can be called for again. */
-export type EndKind = "expired" | "stopped" | "handedOver" | "refused";
+/** Why a run ends early. `refused` and `interrupted`: it stays open, and can be called for again. */
+export type EndKind = "expired" | "stopped" | "handedOver" | "interrupted" | "refused";
 
 /** The early end of a run: set once; its signal ends everything that waits. */
 export class RunEnd {
@@ -357,6 +357,11 @@ export class RunEnd {
 
   get kind(): EndKind | undefined {
     return this.#kind;
+  }
+
+  /** Whether somebody goes on with the chats that are left, by and by. */
+  get leavesRest(): boolean {
+    return this.#kind === "handedOver" || this.#kind === "interrupted";
   }
 
   /** For the report; `undefined` where the message expired. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { isOutage } from "../chats/storage.ts";
 import { sleepInNaps, uuid } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
+import { isInterrupt, messageOf } from "../util/errors.ts";
 import { leaseMs, RunCheckpoint } from "./checkpoint.ts";
 import { textDigestOf } from "./comparison.ts";
 import { Deliverer } from "./delivery.ts";
@@ -209,7 +209,11 @@ function bindEnd({ request, deps, message, end }: RunContext, isKept: boolean): 
     if (aborter?.aborted) react();
     aborter?.addEventListener("abort", react, { signal });
   };
-  onAbort(options.signal, () => end.end("stopped", "the caller ended it"));
+  onAbort(options.signal, () => {
+    const interrupt = options.signal?.reason;
+    if (!isInterrupt(interrupt)) return end.end("stopped", "the caller ended it");
+    end.end(isKept ? "interrupted" : "stopped", messageOf(interrupt));
+  });
   onAbort(leaving, () => end.end(isKept ? "handedOver" : "stopped", "the bot was stopped"));
   onAbort(closed, () => message.abandon());
   const expire = async (): Promise<void> => {
@@ -232,11 +236,11 @@ async function conclude(
   const hasReachedNobody = counters.counts.sent + counters.counts.unknown === 0;
   // No chat was written to, and it is not known which chats should have been.
   const isVain = hasReachedNobody && (failure !== undefined || (isUnread && counters.done === 0));
-  const isUnfinished = isVain || end.kind === "handedOver" || end.kind === "refused";
+  const isUnfinished = isVain || end.leavesRest || end.kind === "refused";
   if (isUnfinished) await checkpoint?.release(loop);
   if (checkpoint?.isLost) return undefined;
   if (isVain) throw failure ?? refusal ?? neverRead(run.deps.registry);
-  const doubtfulIds = end.kind === "handedOver" ? [] : loop.rest.filter((id) => inDoubt.has(id));
+  const doubtfulIds = end.leavesRest ? [] : loop.rest.filter((id) => inDoubt.has(id));
   const left = loop.rest.length + loop.unsent.length + queue.left - doubtfulIds.length;
   for (const id of doubtfulIds) counters.record(id, inDoubtResult, 0);
   counters.skip(left, end.kind === "expired" ? "expired" : "stopped");
@@ -256,6 +260,7 @@ function reportOf(
   const { counts, skips, floods, migrations, topics, errors, latencyMs } = counters;
   const whyStopped: Partial<Record<NonNullable<RunEnd["kind"]>, string>> = {
     handedOver: `${end.reason}; resumeBroadcasts(), or the next start, goes on`,
+    interrupted: `${end.reason}. Called for again under its broadcastId it goes on with the others`,
     ...isKept && { refused: `${end.reason}. It can be called for again under its broadcastId` },
   };
   return new BroadcastReport({

@@ -1,5 +1,6 @@
 /** A broadcast as its caller holds it, what a notebook shows of it, and how a notebook's interrupt ends it. */
 import { createDisplay } from "../util/display.ts";
+import { interrupted } from "../util/errors.ts";
 import { isNotebook, untilInterrupted } from "../util/notebook.ts";
 import { safeError } from "../util/safe_text.ts";
 import { type BroadcastRun, PauseControl } from "./broadcast_run.ts";
@@ -49,9 +50,7 @@ export async function sendUntilInterrupted<Options extends { readonly signal?: A
   return await untilInterrupted(async (interrupt) => {
     const { signal = interrupt } = options;
     const report = await send({ ...options, signal: AbortSignal.any([signal, interrupt]) });
-    if (interrupt.aborted && report.stopped !== undefined) {
-      throw new Error(`The kernel was interrupted. ${report}`);
-    }
+    if (interrupt.aborted && report.stopped !== undefined) throw interrupted(String(report));
     return report;
   });
 }

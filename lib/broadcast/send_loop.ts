@@ -366,7 +366,7 @@ export class SendLoop implements ProgressSource {
     const { counters, deps, queue, end } = this.#run;
     const { movedTo = chatId } = result;
     const isOver = result.outcome === "skipped" && (result.why === "expired" || result.why === "stopped");
-    const isHandedOver = isOver && end.kind === "handedOver" && result.why === "stopped";
+    const isHandedOver = isOver && end.leavesRest && result.why === "stopped";
     if (isHandedOver && this.unsent.length < heldAtMost) {
       return void this.unsent.push(deps.registry.movedTo(chatId) ?? movedTo);
     }
@@ -377,7 +377,7 @@ export class SendLoop implements ProgressSource {
     if ("stops" in result && result.stops && (result.stops === "stopped" || counters.counts.sent === 0)) {
       end.end(result.stops, result.message);
     }
-    const isInDoubt = isOver && end.kind !== "handedOver" && this.#inDoubt.has(chatId);
+    const isInDoubt = isOver && !end.leavesRest && this.#inDoubt.has(chatId);
     counters.record(chatId, isInDoubt ? inDoubtResult : result, this.progress.elapsedMs);
     this.#consultPoll(chatId, result);
     this.progress.changed();

@@ -8,7 +8,7 @@ import type { Candle } from "../signals/candle.ts";
 import { priceText, type TradingSignal } from "../signals/signal.ts";
 import { abortable, attempt, backoffMs } from "../util/async.ts";
 import { type Clock, minuteOf, toIso } from "../util/clock.ts";
-import { isBotStopped, messageOf } from "../util/errors.ts";
+import { isBotStopped, isInterrupt, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { CandleFeed } from "./feed.ts";
 import type { Found, Series } from "./found.ts";
@@ -61,7 +61,7 @@ export interface SignalSenderOptions {
 }
 
 /** Why something was not sent. */
-export type Unsent = "stopped" | "too old" | "refused";
+export type Unsent = "stopped" | "too old" | "refused" | "interrupted";
 
 /** What is sent of a day. */
 export interface Summary {
@@ -186,6 +186,11 @@ export class SignalSender {
         return undefined;
       } catch (error) {
         if (isMistake(error)) throw error;
+        if (isInterrupt(error)) {
+          this.#troubles.succeeded(id);
+          logger.warn(`${line}. ${sentenceOf(messageOf(error))}`);
+          return "interrupted";
+        }
         if (isRefused(error)) {
           this.#troubles.succeeded(id);
           logger.error(`${line}. Not sent: ${messageOf(error)}`);

@@ -68,20 +68,30 @@ interface StartRetryOptions {
   readonly logger: Logger;
   /** Ends the waits. */
   readonly signal: AbortSignal;
+  /** Tries no more from then on, in milliseconds since 1970. Default: `Infinity`. */
+  readonly until?: number;
+  /** The longest wait between two attempts, in milliseconds. Default: half a minute. */
+  readonly longestMs?: number;
+  /** What is done as soon as it can, for the log. */
+  readonly what?: string;
 }
 
-/** Starts again until Telegram can be reached; logs once that it has to wait. */
+/**
+ * Starts again until Telegram can be reached; logs once that it has to wait.
+ * @throws {TelegramError} If it can still not be reached then, or refuses the token.
+ */
 export async function startWithRetry<T>(
   start: () => Promise<T>,
-  { clock, logger, signal }: StartRetryOptions,
+  { clock, logger, signal, until = Infinity, longestMs = 30_000, what = "The bot starts" }: StartRetryOptions,
 ): Promise<T> {
   let isLogged = false;
   return await retry(start, {
-    ...{ clock, signal, firstMs: 1000, longestMs: 30_000 },
+    ...{ clock, signal, firstMs: 1000, longestMs },
     isRetryable: (error) =>
-      !signal.aborted && error instanceof TelegramError && error.reason === "unreachable",
+      !signal.aborted && clock.now() < until && error instanceof TelegramError &&
+      error.reason === "unreachable",
     onRetry: (error) => {
-      if (!isLogged) logger.warn(`${(error as Error).message} The bot starts as soon as it can.`);
+      if (!isLogged) logger.warn(`${(error as Error).message} ${what} as soon as it can.`);
       isLogged = true;
     },
   });

@@ -89,3 +89,13 @@ export function botStopped(message: string = "The bot was stopped."): Error {
 export function isBotStopped(error: unknown): boolean {
   return error instanceof Error && error.name === "BotStoppedError";
 }
+
+/** The error of what a notebook's reader has ended by the stop button; as a `BotStoppedError` it is a line. */
+export function interrupted(message: string = "the kernel was interrupted"): Error {
+  const name = "InterruptedError";
+  return Object.assign(new Error(message), { name, stack: `${name}: ${message}` });
+}
+
+export function isInterrupt(error: unknown): boolean {
+  return error instanceof Error && error.name === "InterruptedError";
+}

@@ -1,9 +1,9 @@
 /**
- * What is different in a notebook. Deno's Jupyter kernel says nothing of a rejected promise that no cell awaits, and an
- * interrupt (SIGINT) ends it with all that its cells have made, unless somebody listens.
+ * What is different in a notebook. Deno's Jupyter kernel says nothing of a rejected promise that no cell awaits, nor of what
+ * a timer's callback throws; and an interrupt (SIGINT) ends it with all that its cells have made, unless somebody listens.
  */
 import process from "node:process";
-import { messageOf } from "./errors.ts";
+import { interrupted, messageOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
 /** Whether this program is a notebook's kernel. Elsewhere Deno throws when the property is read. */
@@ -16,19 +16,19 @@ export function isNotebook(): boolean {
   }
 }
 
-const tellerKey = Symbol.for("telegram-signals.unawaited");
+const tellerKey = Symbol.for("telegram-signals.uncaught");
 
 interface World {
   /** Who tells of what nobody awaits: one for the process, as a notebook may load a changed module beside the one it has. */
   [tellerKey]?: Logger;
   addEventListener?(
-    type: "unhandledrejection",
-    listener: (event: { readonly reason: unknown }) => void,
+    type: "unhandledrejection" | "error",
+    listener: (event: { readonly reason?: unknown; readonly error?: unknown }) => void,
   ): void;
 }
 
-/** In a notebook, has the logger told from now on what has failed and no cell awaits; does nothing elsewhere. */
-export function tellUnawaited(logger: Logger): void {
+/** In a notebook, has the logger told from now on what has failed and no cell catches; does nothing elsewhere. */
+export function tellUncaught(logger: Logger): void {
   if (!isNotebook()) return;
   const world = globalThis as World;
   const isListening = world[tellerKey] !== undefined;
@@ -37,12 +37,15 @@ export function tellUnawaited(logger: Logger): void {
   world.addEventListener?.("unhandledrejection", ({ reason }) => {
     world[tellerKey]?.error(`No cell awaits what has failed here: ${messageOf(reason)}`);
   });
+  world.addEventListener?.("error", ({ error }) => {
+    world[tellerKey]?.error(`No cell catches what a callback has thrown: ${messageOf(error)}`);
+  });
 }
 
 const interruptible = new Set<AbortController>();
 
 function interrupt(): void {
-  for (const controller of interruptible) controller.abort(new Error("the kernel was interrupted"));
+  for (const controller of interruptible) controller.abort(interrupted());
 }
 
 /**

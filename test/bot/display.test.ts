@@ -194,7 +194,7 @@ test("progress is a bar that fills up, and says what it waits for", () => {
     line({ isWaiting: true, waitingMs: 18_000 }),
     "4 of 8 chats, 50 % · 1.0 s · waiting for 18.0 s, as Telegram asks",
   );
-  assert.is(line({ done: 8 }), "8 of 8 chats, 100 % · 1.0 s · done");
+  assert.is(line({ done: 8 }), "Sent to 3 of 8 chats · 1.0 s · ended");
   assert.is(line({ done: 0, recipients: 0 }), "The chats are being read · 1.0 s · about 1.0 s to go");
   const html = showProgress(progress)["text/html"] ?? "";
   assertWellFormed(html);

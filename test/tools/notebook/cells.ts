@@ -115,7 +115,7 @@ test("a broadcast's progress is drawn anew until it is over", () => {
   const { outputs = [], metadata: { updates = [] } } = cell("onProgress");
   const lines = updates.map((bundle) => textOf(bundle["text/plain"]).split("\n")[0] ?? "");
   assert.ok(lines.length > 2, lines.join("\n"));
-  assert.match(lines.at(-1) ?? "", /^53 of 53 chats, 100 % · .* · done$/);
+  assert.match(lines.at(-1) ?? "", /^Sent to 53 of 53 chats · .* · ended$/);
   assert.ok(lines.some((line) => /^[1-4]?\d of 53 chats/.test(line)), lines.join("\n"));
   const bar = outputs.find(({ output_type }) => output_type === "display_data");
   assert.match(textOf(bar?.data?.["text/html"]), /<span style="width: 100\.00%/);

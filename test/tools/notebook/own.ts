@@ -29,9 +29,19 @@ const cells: readonly Cell[] = [
   codeCell("under way", 'const run = bot.broadcast("Hello");\nrun'),
   codeCell("over", "await run;\nrun"),
   codeCell(
+    "thrown later",
+    'setTimeout(() => {\n  throw new Error("it is late");\n}, 10);\nawait new Promise((go) => setTimeout(go, 300));',
+  ),
+  codeCell(
     "interrupted",
-    'await bot.broadcast("Good evening", { onProgress: ({ sent }) => sent > 2 && console.log("some are sent") })',
+    'const evening = bot.broadcast("Good evening", {\n  broadcastId: "evening",\n' +
+      '  onProgress: ({ sent }) => sent > 2 && console.log("some are sent"),\n});\nawait evening;',
     { interrupt_at: "some are sent" },
+  ),
+  codeCell("its bar", "evening.progress"),
+  codeCell(
+    "the others",
+    'const report = await bot.broadcast("Good evening", { broadcastId: "evening" });\nreport',
   ),
   codeCell("after", "console.log(bot.health.isPolling);\nawait bot.stopBot();"),
 ];
@@ -75,7 +85,13 @@ function assertUseful(ran: Map<string, Cell>): void {
   );
   assert.match(shown("under way"), /\. It goes on by itself; await it for its report\.(\n|$)/);
   assert.match(shown("over"), /^Sent to 60 of 60 chats/);
-  assert.match(shown("interrupted"), /^The kernel was interrupted\. Sent to [1-5]?\d of 60 chats.* skipped/);
+  assert.match(printedBy(cell("thrown later")), /^No cell catches what a callback has thrown: it is late$/m);
+  assert.match(
+    shown("interrupted"),
+    /^Sent to [1-5]?\d of 60 chats.* skipped\. Stopped: the kernel was inter.*others\.$/,
+  );
+  assert.match(shown("its bar"), /^Sent to [1-5]?\d of 60 chats · .* · ended/);
+  assert.match(shown("the others"), /^Sent to 60 of 60 chats/);
   assert.match(printedBy(cell("after")), /^true$/m);
 }
 
