@@ -7,6 +7,7 @@ import { MeanReversionTelegramBot } from "../../lib/bot/bot.ts";
 import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { StorageError } from "../../lib/chats/storage.ts";
 import type { LocalUser } from "../../lib/local/mod.ts";
+import type { TradingSignal } from "../../lib/signals/signal.ts";
 import { TelegramError } from "../../lib/telegram/errors.ts";
 import { ConfigError } from "../../lib/util/validate.ts";
 import { assert, suite } from "../harness.ts";
@@ -413,6 +414,10 @@ unusable.run();
 
 const refused = suite("initialize() where Telegram is the trouble", {}, 60_000);
 
+const signal: TradingSignal = {
+  ...{ direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 66980, target: 67800 },
+};
+
 refused("a refused token is a clear error, and does not touch DynamoDB", async () => {
   await withBot(async ({ server, another, gate, logs }) => {
     const bot = another({ botToken: "123456:AAwrong-token" });
@@ -464,6 +469,53 @@ refused("Telegram out of reach is a clear error, and the next attempt may succee
     assert.is((await once.initialize()).storage, "dynamodb");
   }, { state: "made" });
 });
+
+refused("a signal of a bot that has not started waits for Telegram", async () => {
+  await withBot(async (scene) => {
+    const { bot, server, logs } = scene;
+    const [user] = await subscribers(scene, 1);
+    const down = server.fault({ method: "getMe", times: Infinity, answer: "reset" });
+    const sending = bot.sendSignal(signal, { maxAgeMs: 600_000 });
+    await until(() => down.hits > 10, "it does not try again");
+    down.clear();
+    assert.is((await sending).sent, 1);
+    await user?.received("LONG");
+    assert.equal(logs.of("warn").length, 1);
+    assert.match(
+      logs.of("warn")[0] ?? "",
+      /^Telegram cannot be reached at .*The signal is sent as soon as it can\.$/,
+    );
+  }, { state: "made" });
+});
+
+refused(
+  "a signal that expires while Telegram is down, or is ended, rejects; a broadcast rejects at once",
+  async () => {
+    await withBot(async (scene) => {
+      const { bot, another, server } = scene;
+      await subscribers(scene, 1);
+      const down = server.fault({ method: "getMe", times: Infinity, answer: "reset" });
+      const error = await failureOf(bot.sendSignal(signal, { maxAgeMs: 60_000 })) as TelegramError;
+      assert.is(error.reason, "unreachable");
+      const hits = down.hits;
+      assert.ok(hits > 9, `it has tried ${hits} times in a minute`);
+      assert.is((await failureOf(bot.broadcast("text")) as TelegramError).reason, "unreachable");
+      assert.ok(down.hits - hits <= 3);
+      const ending = new AbortController();
+      const ended = bot.sendSignal(signal, { signal: ending.signal });
+      const stopped = another();
+      const unsent = stopped.sendSignal(signal);
+      unsent.catch(() => {});
+      await pause(20_000);
+      ending.abort(new Error("the price has moved"));
+      assert.is((await failureOf(ended)).message, "the price has moved");
+      await stopped.stopBot();
+      assert.is((await failureOf(unsent)).name, "BotStoppedError");
+      down.clear();
+      assert.is((await bot.sendSignal(signal)).sent, 1);
+    }, { state: "made" });
+  },
+);
 
 refused("a getMe that is answered by 429 waits as told, and then goes on", async () => {
   await withBot(async ({ bot, server }) => {

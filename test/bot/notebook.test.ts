@@ -47,27 +47,50 @@ test("in a notebook a strategy whose cell is run again takes the place of the on
   assert.equal(await play("program"), { going: [true, true, true], told: [] });
 });
 
-/** Its end, after it was interrupted in the middle of its broadcast. */
-async function interrupted(place: "notebook" | "program"): Promise<Ended> {
-  const script = startScript(["test/support/interrupted_cell.ts", place], {}, "-P=test");
+/** Its end, after it was interrupted in the middle of what it sends. */
+async function interrupted(place: "notebook" | "program", cell: "broadcast" | "live"): Promise<Ended> {
+  const script = startScript(["test/support/interrupted_cell.ts", place, cell], {}, "-P=test");
   await script.printed("some are sent");
   script.kill("SIGINT");
   return await script.ended;
 }
 
-test("an interrupt ends the cell and its broadcast; the bot goes on, and the next interrupt is not ours", async () => {
-  const { status, output } = await interrupted("notebook");
+async function outcomeOf(cell: "broadcast" | "live"): Promise<Readonly<Record<string, unknown>>> {
+  const { status, output } = await interrupted("notebook", cell);
   assert.is(status, 0, output);
-  const { cell, next, listeners } = JSON.parse(output.trimEnd().split("\n").at(-1) ?? "");
-  assert.match(cell, /^The kernel was interrupted\. Sent to [1-5]?\d of 60 chats in .* skipped\. Stopped/);
-  assert.match(next, /^Sent to 0 of 0 chats/);
+  return JSON.parse(output.trimEnd().split("\n").at(-1) ?? "");
+}
+
+test("an interrupt ends the cell and its broadcast; the bot goes on, and the next interrupt is not ours", async () => {
+  const { ended, next, others, calls, listeners } = await outcomeOf("broadcast");
+  assert.match(
+    String(ended),
+    /^Sent to [1-5]?\d of 60 chats in .* skipped\. Stopped: the kernel was interrupted\. Called .*\.$/,
+  );
+  assert.match(String(next), /^Sent to 0 of 0 chats/);
+  assert.equal(
+    { others, calls, listeners },
+    { others: 60, calls: 60, listeners: 0 },
+    "the others get it, once",
+  );
+});
+
+test("an interrupt ends a strategy's signal, which is logged in one line, and not tried again", async () => {
+  const { told, calls, listeners } = await outcomeOf("live");
+  const [line = "", ...more] = told as string[];
+  assert.equal(more, []);
+  assert.match(
+    line,
+    /^LONG X at .*\. Sent to [1-5]?\d of 60 chats in .* Stopped: the kernel was interrupted/,
+  );
+  assert.ok(Number(calls) < 60);
   assert.is(listeners, 0);
 });
 
 test("any other program ends when it is interrupted", async () => {
-  const { status, output } = await interrupted("program");
+  const { status, output } = await interrupted("program", "broadcast");
   assert.is.not(status, 0);
-  assert.not.match(output, /"cell"/);
+  assert.not.match(output, /"ended"/);
 });
 
 test.run();

@@ -1,27 +1,63 @@
 /**
- * A cell that awaits a broadcast, and a later cell, in a process that is interrupted meanwhile: what became of both is its last
- * line, as JSON. Run by `notebook.test.ts`.
+ * Cells in a process that is interrupted meanwhile: one that awaits a broadcast, or one that runs a strategy, whose signal is
+ * under way, and a later one. What became of all is the last line, as JSON. Run by `notebook.test.ts`.
  */
 import process from "node:process";
-import { InMemoryChatStorage, MeanReversionTelegramBot } from "../../mod.ts";
+import { InMemoryLedger } from "../../lib/broadcast/memory_ledger.ts";
+import { runStrategies, syntheticFeed } from "../../lib/live/mod.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
+import { type BroadcastProgress, InMemoryChatStorage, type Logger, SignalBot } from "../../mod.ts";
 import { playKernel } from "./kernel.ts";
 
-if (process.argv[2] === "notebook") playKernel();
+const [place, cell] = process.argv.slice(2);
+if (place === "notebook") playKernel();
 
 await using server = await startBotApiServer();
 const storage = new InMemoryChatStorage();
 for (let index = 0; index < 60; index++) {
   await storage.saveChat(server.user({ opened: true }).chatId, { first_name: "Ada" });
 }
-await using bot = new MeanReversionTelegramBot({
-  ...{ botToken: server.token, apiRoot: server.apiRoot, storage, messagesPerSecond: 20 },
+const lines: string[] = [];
+const log = (line: string): number => lines.push(line);
+const logger: Logger = { info: log, warn: log, error: log };
+await using bot = new SignalBot({
+  ...{ botToken: server.token, apiRoot: server.apiRoot, messagesPerSecond: 20 },
+  ...{ storage, ledger: new InMemoryLedger(), logger },
 });
-const run = bot.broadcast("Hello", {
-  onProgress: ({ sent }) => sent > 2 && console.log("some are sent"),
-  signal: new AbortController().signal,
-});
-const cell = await run.then(String, (error: Error) => error.message);
-const next = String(await bot.broadcast("Goodbye", { filter: ({ chat_id }) => chat_id === 0 }));
-const listeners = process.listenerCount("SIGINT");
-console.log(JSON.stringify({ cell, next, listeners }));
+const onProgress = ({ sent }: BroadcastProgress): void => void (sent > 2 && console.log("some are sent"));
+
+/** The cell's end, and what its broadcast's id gives afterwards. */
+async function awaitsBroadcast(): Promise<object> {
+  const signal = new AbortController().signal;
+  const run = bot.broadcast("Hello", { broadcastId: "hello", onProgress, signal });
+  const ended = await run.then(String, (error: Error) => error.message);
+  const next = String(await bot.broadcast("Goodbye", { filter: ({ chat_id }) => chat_id === 0 }));
+  return { ended, next, others: (await bot.broadcast("Hello", { broadcastId: "hello" })).sent };
+}
+
+/** What is logged of a strategy's signal. */
+async function runsStrategy(): Promise<object> {
+  const run = runStrategies({
+    bot: {
+      sendSignal: (signal, options) => bot.sendSignal(signal, { ...options, onProgress }),
+      broadcast: (message, options) => bot.broadcast(message, options),
+    },
+    feed: syntheticFeed({ seed: 1, intervalSeconds: 0.1 }),
+    strategies: [{
+      ...{ name: "Mine", symbols: ["X"], timeframes: ["5m"], warmUp: 1 },
+      onCandle: ([{ close } = { close: 1 }], { isLive, openSignal }) =>
+        isLive && openSignal === undefined
+          ? { direction: "long", entry: close, stop: close / 2, target: close * 2 }
+          : undefined,
+    }],
+    logger,
+  });
+  while (!lines.some((line) => line.includes("Sent to"))) await new Promise((go) => setTimeout(go, 20));
+  const told = lines.filter((line) => /^LONG|: LONG/.test(line));
+  await run.stop();
+  return { told };
+}
+
+const outcome = await (cell === "live" ? runsStrategy() : awaitsBroadcast());
+const [calls, listeners] = [server.countCalls("sendMessage"), process.listenerCount("SIGINT")];
+console.log(JSON.stringify({ ...outcome, calls, listeners }));
