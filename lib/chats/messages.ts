@@ -136,12 +136,13 @@ export const defaultMessages: { readonly [Name in MessageName]: (about: About<Na
       "/status – see your subscription",
       "/help – this text",
     ),
-  status: ({ chat, isDurable }) => {
+  status: ({ chat, chatId, isDurable }) => {
     if (chat === undefined) return format(notSubscribed, startSubscribes);
     return lines(
       chat.is_active ? bold("This chat is subscribed.") : format(bold(notSubscribed), startSubscribes),
       chat.added_at === undefined ? undefined : `Known since: ${day(chat.added_at)}`,
       `Messages from this chat: ${chat.message_count}`,
+      format("This chat's id: ", code(String(chatId))),
       `Subscriptions are kept ${isDurable ? "durably" : "in memory, until the bot restarts"}.`,
     );
   },

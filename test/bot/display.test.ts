@@ -248,7 +248,7 @@ test("a report and a run are shown as they are now; a report still prints and se
   release();
   const report = await run;
   assert.equal(await shown(run), await shown(report));
-  assert.match((await shown(told.at(-1) ?? {}))["text/plain"] ?? "", /^2 of 2 chats/);
+  assert.match((await shown(told.at(-1) ?? {}))["text/plain"] ?? "", /^Sent to 2 of 2 chats/);
   assert.is((await shown(report))["text/plain"]?.split("\n")[0], String(report));
   assert.equal(Object.getOwnPropertySymbols(report), []);
   assert.is(JSON.parse(JSON.stringify(report)).recipients, 2);

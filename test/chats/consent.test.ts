@@ -411,6 +411,7 @@ test("/help and /status answer, count as messages, and register where messages d
     const status = user.inbox.at(-1)?.text ?? "";
     assert.match(status, "This chat is subscribed.");
     assert.match(status, "Messages from this chat: 2");
+    assert.match(status, `This chat's id: ${user.chatId}`);
     assert.match(status, new Date().toISOString().slice(0, 8));
     assert.match(status, "durably");
     user.say("/stop");
