@@ -18,12 +18,14 @@ import {
 } from "../broadcast/options.ts";
 import { createMessageRenderer, type MessageRenderer } from "../chats/messages.ts";
 import { displayStatistics } from "../chats/statistics.ts";
+import type { ShownBot } from "../chats/display.ts";
 import type { CleanupOptions } from "../chats/storage.ts";
 import { createChartRenderer } from "../signals/chart_loader.ts";
 import type { TradingSignal } from "../signals/signal.ts";
 import { CatchUp } from "../telegram/catch_up.ts";
 import { callAtStartup, checkStartOptions, type StartOptions, startWithRetry } from "../telegram/startup.ts";
 import { Lazy } from "../util/async.ts";
+import { createDisplay } from "../util/display.ts";
 import { tellUncaught } from "../util/notebook.ts";
 import { botStopped } from "../util/errors.ts";
 import { throwSafe } from "../util/safe_text.ts";
@@ -51,6 +53,14 @@ const wiring = new Lazy(() => import("./wiring.ts"));
  * {@linkcode MeanReversionTelegramBot} is the same class under its first name, which stays.
  */
 export class SignalBot {
+  static {
+    const display = createDisplay<SignalBot>(async () => {
+      const { showBot } = await import("../chats/display.ts");
+      return (bot) => showBot(bot.#shown);
+    });
+    display(SignalBot.prototype);
+  }
+
   /** All but the token. */
   readonly #options: Omit<ResolvedBotOptions, "botToken">;
   readonly #grammyBot: GrammyBot;
@@ -213,6 +223,17 @@ export class SignalBot {
   /** `stopBot()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stopBot();
+  }
+
+  /** What a notebook shows of it. */
+  get #shown(): ShownBot {
+    const { registry } = this.#runtime ?? {};
+    const opened = registry && { chats: registry.size, storage: registry.storage.kind };
+    return {
+      opened: opened && { ...opened, username: this.grammy.botInfo.username },
+      isStopped: this.#stopped !== undefined,
+      health: this.health,
+    };
   }
 
   async #retrying<T>(options: StartOptions, start: () => Promise<T>): Promise<T> {

@@ -20,7 +20,7 @@ import {
 import type { Chat } from "./events.ts";
 
 /** Figures of a storage, and the health of a bot if they come from one. */
-export interface ShownStatistics {
+export interface ShownStatistics extends ShownHealth {
   readonly totalChats: number;
   readonly activeChats: number;
   readonly inactiveChats: number;
@@ -29,6 +29,10 @@ export interface ShownStatistics {
   readonly lastActiveByDay?: readonly number[];
   readonly username?: string;
   readonly storage?: string;
+}
+
+/** The health of a bot, as far as it is shown. */
+export interface ShownHealth {
   readonly isPolling?: boolean;
   readonly isHearing?: boolean;
   readonly lastHeardAt?: string | undefined;
@@ -90,8 +94,35 @@ export function showStatistics(figures: ShownStatistics): MimeBundle {
   };
 }
 
+/** A bot, as far as it is shown. */
+export interface ShownBot {
+  /** `undefined` before it is initialized. */
+  readonly opened:
+    | { readonly username: string; readonly chats: number; readonly storage: string }
+    | undefined;
+  readonly isStopped: boolean;
+  readonly health: ShownHealth;
+}
+
+/** A bot: its name, what it does, and what to call next. */
+export function showBot({ opened, isStopped, health }: ShownBot): MimeBundle {
+  const name = opened === undefined ? "A bot" : `@${opened.username}`;
+  const state = isStopped ? "is stopped" : health.isPolling ? "is running" : "is not started";
+  const next = isStopped
+    ? "Make a new one to start again."
+    : health.isPolling
+    ? "await bot.getStatistics() counts its chats; await bot.stopBot() ends it."
+    : "It can send; await bot.startBot() has it hear commands, too.";
+  const facts: Fact[] = opened === undefined || isStopped ? [] : [
+    ["Subscribed chats", count(opened.chats)],
+    ["Kept in", opened.storage],
+    ...healthFactsOf(health),
+  ];
+  return bundle(`${name} ${state}. ${next}`, facts, [heading(`${name} ${state}.`, next), factsTable(facts)]);
+}
+
 /** The health of a bot. */
-function healthFactsOf(health: ShownStatistics): Fact[] {
+function healthFactsOf(health: ShownHealth): Fact[] {
   const { isPolling, isHearing, lastHeardAt, isDegraded, queuedUpdates, pendingReplies } = health;
   if (isPolling === undefined) return [];
   const hasStopped = isPolling && lastHeardAt !== undefined;

@@ -10,7 +10,7 @@ import { InMemoryChatStorage } from "../../lib/chats/memory_storage.ts";
 import { startBotApiServer } from "../../lib/local/mod.ts";
 import { safeHtml } from "../../lib/util/html.ts";
 import { assert, suite } from "../harness.ts";
-import { Logs } from "../support/bot.ts";
+import { Logs, until } from "../support/bot.ts";
 import { noon } from "../support/chats.ts";
 import { TestClock } from "../support/storage.ts";
 
@@ -248,13 +248,34 @@ test("a report and a run are shown as they are now; a report still prints and se
   release();
   const report = await run;
   assert.equal(await shown(run), await shown(report));
-  assert.match((await shown(told.at(-1) ?? {}))["text/plain"] ?? "", /^Sent to 2 of 2 chats/);
+  assert.match((await shown(told.at(-1) ?? {}))["text/plain"] ?? "", /^Sent to 0 of 2 chats/);
   assert.is((await shown(report))["text/plain"]?.split("\n")[0], String(report));
   assert.equal(Object.getOwnPropertySymbols(report), []);
   assert.is(JSON.parse(JSON.stringify(report)).recipients, 2);
   assert.not.match(inspect(report), /Jupyter/);
   const figures = await bot.getStatistics();
   assert.match((await shown(figures))["text/plain"] ?? "", /^@local_test_bot\n/);
+});
+
+test("a bot is shown with what it does, and what to call next", async () => {
+  await using server = await startBotApiServer();
+  await using bot = new MeanReversionTelegramBot({
+    ...{ botToken: server.token, apiRoot: server.apiRoot, storage: await filled(), logger: new Logs() },
+  });
+  const told = async (): Promise<string> => (await shown(bot))["text/plain"] ?? "";
+  assert.is(
+    await told(),
+    "A bot is not started. It can send; await bot.startBot() has it hear commands, too.",
+  );
+  await bot.startBot();
+  await until(() => bot.health.isHearing, "it does not hear");
+  assert.match(
+    await told(),
+    /^@local_test_bot is running\. .*\n.*Subscribed chats +2\n.*Hears commands +yes/s,
+  );
+  await bot.stopBot();
+  assert.is(await told(), "@local_test_bot is stopped. Make a new one to start again.");
+  assert.equal(Object.getOwnPropertySymbols(bot), []);
 });
 
 test("a run that has failed is shown with the reason", async () => {
