@@ -9,6 +9,7 @@ import { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
 import { dynamodbEndpoint, telegramEndpoint } from "./endpoints.ts";
 import { clockOf } from "./globals.ts";
 import { Groups } from "./groups.ts";
+import { LeftBehind } from "./left_behind.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Orders } from "./orders.ts";
@@ -60,6 +61,7 @@ class History {
   readonly #route: WebhookRoute | undefined;
   readonly #users: SimulatedUsers;
   readonly #oracle: Oracle;
+  readonly #leftBehind: LeftBehind;
   readonly #others: OthersWrites;
   readonly #groups: Groups;
   #secondPoller: SecondPoller | undefined;
@@ -118,6 +120,10 @@ class History {
       new BotMachine(options, world, options.isPoller ? shared : undefined)
     );
     for (const machine of this.#machines) machine.onReady = () => this.#orders.onReady();
+    this.#leftBehind = new LeftBehind({
+      ...{ pollers: this.#pollers, network, dynamodb: this.#dynamodb },
+      ...{ entries: users.model.entries, undecided: this.#oracle.undecided },
+    });
     const { webhook } = plan;
     if (webhook !== undefined) {
       const route = this.#route = new WebhookRoute(scheduler, () => this.#pollers, webhook);
@@ -237,18 +243,9 @@ class History {
   }
 
   #kill(machine: BotMachine | undefined, downAtMostMs: number): void {
-    this.#leaveBehind(machine);
+    this.#leftBehind.note(machine);
     machine?.kill({ isPowerLost: this.#mayLosePower && this.#random() < 0.3 });
     this.#scheduler.after(this.#random() ** 2 * downAtMostMs, () => machine?.isWanted && machine.start());
-  }
-
-  /** What a poller has in its spool file in an outage comes behind what another poller has taken meanwhile (README). */
-  #leaveBehind(dying?: BotMachine): void {
-    if (!this.#pollers.some((each) => each !== dying && each.isUp)) return;
-    for (const [chatId, { last_update_id }] of this.#users.model.entries) {
-      const item = this.#dynamodb.item(TableName, { chat_id: { N: String(chatId) } });
-      if (item?.["last_update_id"]?.N !== String(last_update_id)) this.#oracle.undecided.add(chatId);
-    }
   }
 
   /** Kills a process as, or just after, one of its next writes gets to DynamoDB, or is on its way to the disk. */
@@ -306,7 +303,7 @@ class History {
       if (!next.isWanted || !old.isWanted || this.#isHealed) return;
       old.isWanted = false;
       if (random() >= 0.3) return old.stop();
-      this.#leaveBehind(old);
+      this.#leftBehind.note(old);
       old.kill();
     });
   }
@@ -314,7 +311,6 @@ class History {
   // People.
 
   #talk(): void {
-    if (this.#pollers.filter(({ isUp, disk }) => isUp && disk.size > 0).length > 1) this.#leaveBehind();
     const { server } = this.#telegram;
     const room = (this.#hasSpool ? pendingWithSpoolAtMost : pendingAtMost) - server.pendingUpdates;
     if (room <= 0) return;
