@@ -66,7 +66,7 @@ export function uuid(clock: Clock): string {
 
 /** A browser has no `setImmediate()`. */
 const later = (task: () => void): unknown =>
-  typeof setImmediate === "function" ? setImmediate(task) : setTimeout(task, 0);
+  globalThis.setImmediate === undefined ? setTimeout(task, 0) : globalThis.setImmediate(task);
 
 /** Resolves in a later turn of the event loop, after what is ready to run now. */
 export function nextTurn(clock: Clock): Promise<void> {

@@ -45,7 +45,7 @@ test("is what a console shows of other objects, whose getters are not called", (
           throw new Error("asked");
         },
       },
-      { set price(_: number) {} },
+      { set price(_: number) {/* Nobody sets it. */} },
       () => 1,
       /a/,
       [[[]]],

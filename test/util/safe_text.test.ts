@@ -1,4 +1,5 @@
 /** The token appears in no error and no log, whatever goes wrong, on this runtime. */
+import { Buffer } from "node:buffer";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
