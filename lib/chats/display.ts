@@ -53,9 +53,9 @@ export function showChat(chat: Chat): MimeBundle {
   ]);
 }
 
-const rowsAtMost = 10;
+const rowsAtMost = 50;
 
-/** A page of chats: the first ten of them. */
+/** A page of chats: the first fifty of them. */
 export function showChats(page: readonly Chat[]): MimeBundle {
   const title = `${count(page.length)} ${page.length === 1 ? "chat" : "chats"}`;
   const rows = page.slice(0, rowsAtMost).map((chat) => [

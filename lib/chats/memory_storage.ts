@@ -49,7 +49,7 @@ export class InMemoryChatStorage extends ChatStorage {
     return { before, after };
   }
 
-  /** One chat, as a copy; `undefined` if there is none. */
+  /** One chat, as a copy; `undefined` if there is none, which a notebook shows as nothing. */
   // deno-lint-ignore require-await -- as above
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);

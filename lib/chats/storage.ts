@@ -171,7 +171,7 @@ export abstract class ChatStorage {
     expected?: ExpectedState,
   ): Promise<ApplyResult>;
 
-  /** One chat; `undefined` if there is none. */
+  /** One chat; `undefined` if there is none, which a notebook shows as nothing. */
   abstract getChat(chatId: number): Promise<Chat | undefined>;
 
   /** All chats, a page at a time, in no order. */

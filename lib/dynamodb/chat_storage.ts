@@ -181,7 +181,7 @@ export class TelegramDynamoDBStorage extends ChatStorage {
     return await this.#record.beginSending(untilMs);
   }
 
-  /** One chat, read consistently; `undefined` if there is none. */
+  /** One chat, read consistently; `undefined` if there is none, which a notebook shows as nothing. */
   async getChat(chatId: number): Promise<Chat | undefined> {
     assertChatId(chatId);
     const item = await this.#read(chatId);

@@ -1,7 +1,7 @@
 /** What a strategy has found in a candle, checked, and with what is known of it filled in. */
 import { assertMessage, type BroadcastMessage, messageNames } from "../broadcast/options.ts";
 import type { Candle } from "../signals/candle.ts";
-import { type TradingSignal, validateSignal } from "../signals/signal.ts";
+import { numberText, priceText, type TradingSignal, validateSignal } from "../signals/signal.ts";
 import { assertNames, assertSubject, isObject, type Rule } from "../util/validate.ts";
 import type { Instrument } from "./feed.ts";
 import type { Strategy, StrategySignal } from "./strategy.ts";
@@ -19,7 +19,8 @@ export type Found =
 
 /**
  * Completes what `onCandle` has given: a signal's `symbol`, `timeframe`, `strategy`, `time` (the close of its candle) and
- * `tickSize` are those of the strategy, the series and its instrument where it does not say others. `undefined` where it has found nothing.
+ * `tickSize` are those of the strategy, the series and its instrument where it does not say others; its numbers are rounded
+ * as the ticket shows them. `undefined` where it has found nothing.
  * @throws {TypeError | RangeError} If it is neither a signal, nor an alert, nor nothing; or one that breaks a rule.
  */
 export function completed(
@@ -41,7 +42,19 @@ export function completed(
     ...given.tickSize === undefined && instrument.tickSize !== undefined && { tickSize: instrument.tickSize },
   };
   validateSignal(signal);
-  return { kind: "signal", signal };
+  return { kind: "signal", signal: { ...signal, ...roundedIn(signal) } };
+}
+
+/** Numbers as a ticket shows them, without what calculating has left: prices in the instrument's steps. */
+function roundedIn(signal: TradingSignal): Partial<TradingSignal> {
+  const { entry, stop, target, size, risk } = signal;
+  return {
+    ...typeof entry === "number" && { entry: Number(priceText(signal, "entry")) },
+    ...typeof stop === "number" && { stop: Number(priceText(signal, "stop")) },
+    ...typeof target === "number" && { target: Number(priceText(signal, "target")) },
+    ...typeof size === "number" && { size: Number(numberText(size)) },
+    ...typeof risk === "number" && { risk: Number(numberText(risk)) },
+  };
 }
 
 const foundRule: Rule = {

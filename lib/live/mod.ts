@@ -29,7 +29,14 @@ export type { RunStrategiesOptions, SentFinding } from "./run_options.ts";
 export type { StrategyRun } from "./runner.ts";
 export type { DailySummaryOptions } from "./daily_summary.ts";
 export type { SignalPublisher } from "./signal_sender.ts";
-export type { Alert, Nothing, Strategy, StrategyContext, StrategySignal } from "./strategy.ts";
+export type {
+  Alert,
+  Nothing,
+  Strategy,
+  StrategyContext,
+  StrategyInstrument,
+  StrategySignal,
+} from "./strategy.ts";
 export type {
   CandleFeed,
   CandleRequest,

@@ -3,11 +3,13 @@ import { setMaxListeners } from "node:events";
 import type { Candle } from "../signals/candle.ts";
 import { attempt } from "../util/async.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
+import { createDisplay } from "../util/display.ts";
 import { stackOf } from "../util/errors.ts";
 import { consoleLogger, createSafeLogger, type Logger } from "../util/log.ts";
 import { throwSafe } from "../util/safe_text.ts";
 import type { CallNote } from "./call_note.ts";
 import { DailySummary } from "./daily_summary.ts";
+import type { ShownRun } from "./display.ts";
 import type { Found, Series } from "./found.ts";
 import { type MarketFacts, MarketSeries, nameOf } from "./market_series.ts";
 import { noteRun, stopEarlierRuns } from "./notebook_runs.ts";
@@ -95,7 +97,7 @@ function strategyTroubles(name: string, logger: Logger, clock: Clock): TroubleLo
   return new TroubleLog({ logger, clock, overText, calmAfter });
 }
 
-/** Strategies that run. */
+/** Strategies that run. In a notebook it shows what they have found and sent, and what fails at present. */
 export class StrategyRun {
   readonly #options: RunStrategiesOptions;
   readonly #clock: Clock;
@@ -116,7 +118,16 @@ export class StrategyRun {
   /** Why series have ended that the market does not have. */
   readonly #lost = new Map<string, string>();
   #failure: unknown;
+  #found = 0;
   #sent = 0;
+  #isOver = false;
+
+  static {
+    createDisplay<StrategyRun>(async () => {
+      const { showStrategyRun } = await import("./display.ts");
+      return (run) => showStrategyRun(run.#shown());
+    })(StrategyRun.prototype);
+  }
 
   /**
    * Resolves when they are stopped or the feed has ended, and nothing is under way; rejects with a mistake in the settings
@@ -165,7 +176,10 @@ export class StrategyRun {
     if (options.signal?.aborted) stop();
     options.signal?.addEventListener("abort", stop, { once: true });
     this.finished = this.#run(bySeries(allSeries(strategies)))
-      .finally(() => options.signal?.removeEventListener("abort", stop)).catch(throwSafe);
+      .finally(() => {
+        this.#isOver = true;
+        options.signal?.removeEventListener("abort", stop);
+      }).catch(throwSafe);
     this.finished.catch(() => {});
   }
 
@@ -183,6 +197,19 @@ export class StrategyRun {
   /** `stop()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  #shown(): ShownRun {
+    const { strategies, feed } = this.#options;
+    const logs = [...this.#strategyTroubles.values(), this.#marketTroubles];
+    const failing = this.#isOver ? [] : logs.flatMap((log) => log.failing);
+    const hasFailed = this.#failure !== undefined && this.#lost.size === 0;
+    const failure = hasFailed ? [["the run", reasonOf(this.#failure)] as const] : [];
+    return {
+      ...{ strategies, market: feed.name, found: this.#found, sent: this.#sent },
+      state: this.#isOver ? "ended" : this.#stopping.signal.aborted ? "stopping" : "running",
+      troubles: [...failure, ...this.#lost, ...failing],
+    };
   }
 
   async #run(groups: readonly (readonly Member[])[]): Promise<void> {
@@ -293,6 +320,7 @@ export class StrategyRun {
       const finding = found &&
         { strategy: strategy.name, series, found, time, candles, expiresAt, isHistory };
       [note.isOver, note.found] = [true, found];
+      if (finding && isLive) this.#found++;
       note.unsent = finding && this.#reasonAgainst(finding, isLive);
       this.#summary?.check();
       if (finding && isLive && note.unsent === undefined) note.unsent = await this.#sender.send(finding);

@@ -57,14 +57,20 @@ export type Alert = string | BroadcastMessage;
 /** What a strategy gives where it sees no signal. */
 export type Nothing = undefined | null | void;
 
+/** What is known of an instrument. */
+export interface StrategyInstrument extends Instrument {
+  /** As the market calls it: `"BTC-USD"`. */
+  readonly symbol: string;
+}
+
 /** What else a strategy is told. */
 export interface StrategyContext {
   /** The instrument. */
   readonly symbol: string;
   /** The length of the candles. */
   readonly timeframe: Timeframe;
-  /** The steps of its prices and amounts, as far as the market says them. */
-  readonly instrument: Instrument;
+  /** Its symbol, and the steps of its prices and amounts, as far as the market says them. */
+  readonly instrument: StrategyInstrument;
   /** When the newest candle closed, in milliseconds since 1970. */
   readonly time: number;
   /**

@@ -8,7 +8,7 @@ import type { CallNote } from "./call_note.ts";
 import type { Instrument } from "./feed.ts";
 import { completed, type Found, type Series } from "./found.ts";
 import { exitAt, type Levels, levelsOf } from "./outcome.ts";
-import type { Strategy, StrategyContext } from "./strategy.ts";
+import type { Strategy, StrategyContext, StrategyInstrument } from "./strategy.ts";
 import { closeTime, type Timeframe, timeframeMs } from "./timeframe.ts";
 import { reasonOf, sentenceOf, type TroubleLog } from "./trouble_log.ts";
 
@@ -106,7 +106,8 @@ export class StrategySeries {
     const { series: { symbol, timeframe }, explain } = this.#options;
     const time = closeTime(candle, timeframe);
     return new CallContext({
-      ...{ symbol, timeframe, instrument, isLive, time },
+      ...{ symbol, timeframe, isLive, time },
+      instrument: Object.freeze({ symbol, ...instrument }),
       openSignal: this.#open?.found.signal,
       explain: (text) => {
         note.explained = text;
@@ -130,7 +131,7 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 class CallContext implements StrategyContext {
   readonly symbol: string;
   readonly timeframe: Timeframe;
-  readonly instrument: Instrument;
+  readonly instrument: StrategyInstrument;
   readonly time: number;
   readonly openSignal: TradingSignal | undefined;
   readonly isLive: boolean;

@@ -62,6 +62,11 @@ export class TroubleLog {
     return this.#failing.get(what)?.reason;
   }
 
+  /** What fails at present, and why. */
+  get failing(): readonly (readonly [what: string, reason: string])[] {
+    return [...this.#failing].map(([what, { reason }]) => [what, reason]);
+  }
+
   succeeded(what: string): void {
     if (this.#failing.size === 0 && this.#logged.size === 0) return;
     const { logger, overText, calmAfter = 1 } = this.#options;

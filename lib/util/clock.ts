@@ -1,6 +1,4 @@
 /** The only door to time and chance in the library: what depends on either takes a `Clock`, so that tests hold both. */
-import { randomUUID } from "node:crypto";
-import timers from "node:timers";
 
 /** Time and chance. */
 export interface Clock {
@@ -63,12 +61,16 @@ export function startTimer(clock: Clock, ms: number, onTime: (error?: unknown) =
 
 /** An id that nobody else has. */
 export function uuid(clock: Clock): string {
-  return clock.uuid?.() ?? randomUUID();
+  return clock.uuid?.() ?? crypto.randomUUID();
 }
+
+/** A browser has no `setImmediate()`. */
+const later = (task: () => void): unknown =>
+  globalThis.setImmediate === undefined ? setTimeout(task, 0) : globalThis.setImmediate(task);
 
 /** Resolves in a later turn of the event loop, after what is ready to run now. */
 export function nextTurn(clock: Clock): Promise<void> {
-  return clock.nextTurn?.() ?? new Promise((resolve) => void timers.setImmediate(resolve));
+  return clock.nextTurn?.() ?? new Promise((resolve) => void later(resolve));
 }
 
 /** Timers may end a little early by the clock. */

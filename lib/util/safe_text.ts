@@ -3,8 +3,6 @@
  * is known to be one is searched for by its value, what only looks like one by its shape. And it shows control characters,
  * which names, items and answers of others may hold.
  */
-import { Buffer } from "node:buffer";
-import { inspect } from "node:util";
 import { attempt } from "./async.ts";
 
 /** The secrets of this process, and what is shown in their place. */
@@ -18,7 +16,7 @@ export function registerSecret(secret: string | undefined, shownAs: string = "<s
   if (secret === undefined || secret.length < shortestSecret) return;
   const inUrl = /\p{Cs}/u.test(secret) ? secret : encodeURIComponent(secret);
   // What follows a secret changes its last characters.
-  const base64 = Buffer.from(secret).toString("base64").replace(/.?=*$/, "");
+  const base64 = btoa(bytesText(new TextEncoder().encode(secret))).replace(/.?=*$/, "");
   const inJson = JSON.stringify(secret).slice(1, -1);
   const inHtml = secret.replace(/[^\w-]/g, (each) => `&#${each.charCodeAt(0)};`);
   const inLowerUrl = inUrl.replace(/%../g, (code) => code.toLowerCase());
@@ -187,12 +185,24 @@ function partsOf(object: object, keepsItem: boolean): unknown[] {
   const { constructor } = object;
   if (typeof constructor === "function") parts.push(constructor.name);
   // A view of its own may show what is in no property.
-  if (inspectors.some((inspector) => inspector in object)) parts.push(inspect(object, { depth: 0 }));
+  parts.push(...inspectors.flatMap((inspector) => viewOf(object, inspector)));
   return parts;
 }
 
+/** A character for each byte. */
 function latin1({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+  return bytesText(new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+/** Of more at once a call would have too many arguments. */
+const bytesAtOnce = 8192;
+
+function bytesText(bytes: Uint8Array): string {
+  let text = "";
+  for (let start = 0; start < bytes.length; start += bytesAtOnce) {
+    text += String.fromCharCode(...bytes.subarray(start, start + bytesAtOnce));
+  }
+  return text;
 }
 
 function copyOf(error: unknown): Error {
@@ -222,7 +232,32 @@ function propertyOf(object: object, key: string | symbol): unknown {
 }
 
 /** How Node and Bun, and Deno, show an object that has a way of its own. */
-const inspectors = [inspect.custom, Symbol.for("Deno.customInspect")] as const;
+const inspectors = [Symbol.for("nodejs.util.inspect.custom"), Symbol.for("Deno.customInspect")] as const;
+
+type Inspect = (value: unknown, options?: unknown) => string;
+
+/** A console's options. */
+const inspection = {
+  ...{ depth: 0, colors: false, showHidden: false, customInspect: true, showProxy: false, sorted: false },
+  ...{ maxArrayLength: 100, maxStringLength: 10_000, breakLength: 80, compact: 3, getters: false },
+  ...{ numericSeparator: false, seen: [], indentationLvl: 0, stylize: String },
+};
+
+/** What an object's own view is made of: its text, and what it has the console show in it. */
+function viewOf(object: object, inspector: symbol): unknown[] {
+  const view = (object as { readonly [key: symbol]: unknown })[inspector];
+  if (typeof view !== "function") return [];
+  const inner: unknown[] = [];
+  const show: Inspect = (value) => {
+    inner.push(value);
+    return "";
+  };
+  const isDeno = inspector === inspectors[1];
+  const shown: unknown = isDeno
+    ? view.call(object, show, inspection)
+    : view.call(object, inspection.depth, inspection, show);
+  return [shown, ...inner];
+}
 
 /** Has the token of one of grammY's objects read as before, but shown by no console, debugger or JSON. */
 export function hideToken(object: { readonly token: string }): void {
@@ -240,5 +275,5 @@ function shownWithout(this: object, ...[first, second, third]: readonly unknown[
   Object.defineProperty(shown, "token", { value: "<token>", enumerable: true });
   // What inherits from such an object inherits this function, too.
   for (const inspector of inspectors) Object.defineProperty(shown, inspector, { value: undefined });
-  return redact((show as typeof inspect)(shown, options as Parameters<typeof inspect>[1]));
+  return redact((show as Inspect)(shown, options));
 }

@@ -3,9 +3,9 @@
  * refusal. A `ConfigError` lists all mistakes of a configuration, a sentence each: `X must be RULE: current value is V.`
  * An action that cannot be done throws a TypeError or RangeError: `Cannot ACTION as "x" must be RULE: current value is V`.
  */
-import { inspect } from "node:util";
 import { distance } from "fastest-levenshtein";
 import { attempt } from "./async.ts";
+import { dataText } from "./data_text.ts";
 import { hasName } from "./errors.ts";
 import { safeOptions, safeText } from "./safe_text.ts";
 
@@ -344,7 +344,7 @@ export function shown(value: unknown, isData: boolean = false): string {
 function textOf(value: unknown, isData: boolean): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (!isObject(value) || value instanceof Date) return String(value);
-  if (isData) return inspect(value, { depth: 1, breakLength: Infinity });
+  if (isData) return dataText(value);
   return `an object (${String(value.constructor?.name ?? "of no class")})`;
 }
 

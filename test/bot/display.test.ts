@@ -96,13 +96,14 @@ test("control characters in what others have written are shown, in each form", (
   }
 });
 
-test("a page of chats is a table of the first ones", () => {
+test("a page of chats is a table of the first fifty", () => {
   const page = Array.from({ length: 5300 }, (_, index) => ({ ...ada, chat_id: index + 1 }));
   const html = showChats(page)["text/html"] ?? "";
   assertWellFormed(html);
   assert.match(html, /5,300 chats/);
-  assert.is(html.split("<tr").length - 1, 1 + 10);
-  assert.match(html, /… and 5,290 more/);
+  assert.is(html.split("<tr").length - 1, 1 + 50);
+  assert.match(html, /… and 5,250 more/);
+  assert.not.match(showChats(page.slice(0, 50))["text/plain"] ?? "", /more/);
   assert.not.match(showChats([ada])["text/html"] ?? "", /more/);
 });
 

@@ -74,7 +74,14 @@ export function findingsIn(series: Series, candles: readonly Candle[]): Finding[
   return strategies.flatMap((strategy) =>
     candles.slice(strategy.warmUp - 1).flatMap((candle, index): Finding[] => {
       const time = closeTime(candle, timeframe);
-      const context = { symbol, timeframe, instrument: {}, time, openSignal: undefined, isLive: true };
+      const context = {
+        symbol,
+        timeframe,
+        instrument: { symbol },
+        time,
+        openSignal: undefined,
+        isLive: true,
+      };
       const more = { signal: new AbortController().signal, explain: () => {} };
       const found = strategy.onCandle(candles.slice(index, index + strategy.warmUp), { ...context, ...more });
       if (found === undefined) return [];

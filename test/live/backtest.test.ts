@@ -182,7 +182,7 @@ test("onCandle gets the last warmUp candles, and a context as live", async () =>
   };
   assert.equal(rest, {
     ...{ symbol: "BTC-USD", timeframe: "1h", time: start + 5 * hour, openSignal, isLive: false },
-    instrument: {},
+    instrument: { symbol: "BTC-USD" },
   });
   // The newest candle has touched the target.
   assert.equal(seen.map(([, it]) => it.openSignal !== undefined), [false, false, true, false]);

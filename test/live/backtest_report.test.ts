@@ -147,6 +147,24 @@ test("a notebook shows the lines, the picture and the trades, with every text es
   }
 });
 
+test("the prices of trades are those of the tickets, in the report and in a notebook", async () => {
+  const feed = feedOf(() => candlesOf([100, 100, 130]), start + 3 * hour, {
+    instrument: () => Promise.resolve({ tickSize: "0.5" }),
+  });
+  const symbols: unknown[] = [];
+  const strategy = scripted(
+    { 1: { ...long, entry: 100.1 + 0.2, target: 119.99999999 } },
+    {},
+    (_, { instrument }) => symbols.push(instrument.symbol),
+  );
+  const report = await backtest({ strategy, feed, from: start });
+  const { signal: { entry, stop, target } = {}, exit } = report.trades[0] ?? {};
+  assert.equal([entry, stop, target, exit?.price], [100.5, 90, 120, 120]);
+  assert.equal([...new Set(symbols)], ["BTC-USD"]);
+  const html = (await show(report))["text/html"] ?? "";
+  for (const cell of ["100.5", "90.0", "120.0"]) assert.ok(html.includes(`>${cell}</td>`), cell);
+});
+
 test("a notebook shows the first hundred trades, and says how many there are besides", async () => {
   const all = Object.fromEntries(Array.from({ length: 130 }, (_, index) => [index, long]));
   const { "text/html": html = "" } = await show(await reportOf(all, Array.from({ length: 131 }, () => 100)));

@@ -1,5 +1,6 @@
 /** What a strategy has found, completed and checked. */
 import { completed } from "../../lib/live/found.ts";
+import type { TradingSignal } from "../../lib/signals/signal.ts";
 import { assert, suite } from "../harness.ts";
 
 const test = suite("completed()");
@@ -35,6 +36,19 @@ test("what a signal says itself stays, facts of its own included; undefined says
   };
   assert.equal(complete(own), { kind: "signal", signal: own });
   assert.equal(complete({ ...trade, symbol: undefined, time: undefined }), complete(trade));
+});
+
+test("numbers are rounded as the ticket shows them: prices in the instrument's steps; texts keep their digits", () => {
+  const dusty = { ...trade, entry: 67250.3 + 0.1, stop: "66980.00", target: 67799.99999, size: 0.1 + 0.2 };
+  const found = (tickSize?: string): unknown => {
+    const instrument = tickSize === undefined ? {} : { tickSize };
+    const { signal } = completed(strategy, { ...series, instrument }, candle, dusty) as {
+      signal: TradingSignal;
+    };
+    return [signal.entry, signal.stop, signal.target, signal.size];
+  };
+  assert.equal(found("0.50"), [67250.5, "66980.00", 67800, 0.3]);
+  assert.equal(found(), [67250.4, "66980.00", 67799.99999, 0.3]);
 });
 
 test("a text is an alert, and so is a message", () => {

@@ -316,7 +316,8 @@ test("a strategy knows the steps of prices and amounts; a market that does not t
     await pause(length);
     feed.give([flat(latest())]);
     await until(() => seen.length === 3, "it is not called");
-    assert.equal(seen, [{}, {}, feed.steps]);
+    const symbol = "BTC-USD";
+    assert.equal(seen, [{ symbol }, { symbol }, { symbol, ...feed.steps }]);
     assert.is(feed.calls.instrument, 3);
     assert.equal(logs.of("warn"), [
       "The steps of BTC-USD's prices and amounts cannot be had from the market: status 503. Strategies go on without them.",

@@ -145,6 +145,35 @@ test("the files of lib are read: every room imports, and has functions", () => {
   }
 });
 
+/** What a file, and all that it imports to run, import of Node's. A dynamic import may never be made. */
+function ofNodeIn(path: string, sources: Sources): string[] {
+  const found = new Map<string, string[]>();
+  const visit = (each: string): void => {
+    if (found.has(each)) return;
+    const code = withoutComments(sources.get(each) ?? "");
+    const statements = [
+      ...code.matchAll(
+        /^\s*(?:import|export)\b(?!\s+type\b)[^"';]*?\bfrom\s*"([^"]+)"|^\s*import\s*"([^"]+)"/gm,
+      ),
+    ].map(([, from, bare]) => from ?? bare ?? "");
+    found.set(each, statements.filter((specifier) => specifier.startsWith("node:")));
+    const own = statements.filter((specifier) => specifier.startsWith("."));
+    for (const specifier of own) visit(posix.join(posix.dirname(each), specifier));
+  };
+  visit(path);
+  return [...found].flatMap(([each, names]) => names.map((name) => `${each} imports ${name}`));
+}
+
+test("telegram-signals/signals imports nothing of Node's, so that it works in a browser", () => {
+  assert.equal(ofNodeIn("signals/mod.ts", readFolder("lib")), []);
+  const sources = new Map([
+    ["a.ts", 'import type { A } from "./c.ts";\nexport { b } from "./b.ts";'],
+    ["b.ts", 'import {\n  inspect,\n} from "node:util";\nimport "node:fs";'],
+    ["c.ts", 'import "node:os";'],
+  ]);
+  assert.equal(ofNodeIn("a.ts", sources), ["b.ts imports node:util", "b.ts imports node:fs"]);
+});
+
 test("the command keeps the sizes, and does not import in circles", () => {
   const sources = readFolder("cli");
   assert.ok(sources.size > 20, `only ${sources.size} files were read`);

@@ -9,6 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { iamPolicy, startBotApiServer } from "../../lib/local/mod.ts";
 import { type Chat, InMemoryChatStorage, tradingViewMessage } from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
+import { anchorsOf, brokenLinks } from "../support/markdown.ts";
 import { runScript } from "../support/script.ts";
 import { pythonId, pythonItem, startTable } from "../support/storage.ts";
 
@@ -146,25 +147,6 @@ function namedFiles(markdown: string): string[] {
   return [...new Set(paths.map(([, path = ""]) => path))];
 }
 
-/** The links of a README that lead to no file, or to no heading of it. */
-function brokenLinks(file: string): string[] {
-  const links = [...read(file).matchAll(/\]\((?![a-z]+:)([^)\s]+)\)/g)].map(([, link = ""]) => link);
-  return links.filter((link) => {
-    const [path = "", anchor] = link.split("#");
-    const target = path === "" ? file : join(dirname(file), path);
-    if (!existsSync(join(root, target))) return true;
-    return anchor !== undefined && !(target.endsWith(".md") && anchorsOf(read(target)).includes(anchor));
-  }).map((link) => `${file}: ${link}`);
-}
-
-/** As GitHub makes them of headings. */
-function anchorsOf(markdown: string): string[] {
-  const text = markdown.replaceAll(/^ *```[^]*?^ *```$/gm, "");
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
-    heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\- ]/gu, "").replaceAll(" ", "-")
-  );
-}
-
 const isShell = ({ language }: Block): boolean => ["sh", "bash", "shell", "console"].includes(language);
 const isTypeScript = ({ language }: Block): boolean => language === "ts" || language === "typescript";
 
@@ -194,7 +176,7 @@ test("the files and the headings that they name exist", () => {
   const named = readmes.flatMap((file) => namedFiles(read(file)));
   assert.ok(named.some((path) => path.startsWith("examples/")), "they name no example");
   assert.equal(named.filter((path) => !existsSync(join(root, path))), []);
-  assert.equal(readmes.flatMap(brokenLinks), []);
+  assert.equal(readmes.flatMap((file) => brokenLinks(root, file)), []);
 });
 
 test("each room's README is linked", () => {
@@ -283,14 +265,14 @@ const signal = { direction: "long", symbol: "BTC-USD", entry: 67250.5, stop: 669
 const alert = { secret: process.env.ALERT_SECRET, ticker: "BTCUSD", action: "buy", price: 67250.5 };
 const authorization = { Authorization: \`Bearer \${process.env.SIGNAL_SECRET}\` };
 console.log(await post("/", authorization, signal), await post("/tradingview", {}, alert));
-await bot.stopBot();
-server.close();
+process.emit("SIGTERM");
+await bot.finished;
+console.log("stopped");
 `;
 
 test("signals by HTTP can be tried in the sandbox, with secrets in the environment", async () => {
   const [block] = allBlocks.filter((each) => each.text.includes("...tradingView("));
-  const example = (block?.text ?? "").replace("\ncreateServer(", "\nconst server = createServer(")
-    .replace(".listen(8080", ".listen(0");
+  const example = (block?.text ?? "").replace(".listen(8080", ".listen(0");
   const folder = join(root, ".sandbox", `http-${process.versions["deno"] ? "deno" : "node"}-${process.pid}`);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "http.mts"), example + posting);
@@ -301,6 +283,7 @@ test("signals by HTTP can be tried in the sandbox, with secrets in the environme
     // 202 where the ledger, whose table is new, is slow.
     assert.match(output, /^20[02] 20[02]$/m);
     assert.match(output, /◂ .*LONG BTCUSD/);
+    assert.match(output, /^stopped$/m);
     assert.is(status, 0);
   } finally {
     await rm(folder, { recursive: true });

@@ -17,12 +17,9 @@ export interface Box {
 
 /** Where the texts of an SVG are, by the size of their letters. */
 export function textsOf(svg: string): Box[] {
-  return [...svg.matchAll(/<text ([^>]*)>([^<]*)<\/text>/g)].map(([, attributes = "", escaped = ""]) => {
+  return [...svg.matchAll(/<text ([^>]*)>(.*?)<\/text>/g)].map(([, attributes = "", content = ""]) => {
     const value = (name: string): string => new RegExp(`${name}="([^"]*)"`).exec(attributes)?.[1] ?? "";
-    const words = escaped.replace(
-      /&(amp|lt|gt|quot);/g,
-      (_, it) => ({ amp: "&", lt: "<", gt: ">", quot: '"' })[it as "amp"],
-    );
+    const words = wordsOf(content);
     const [x, y, size] = [Number(value(" x") || value("x")), Number(value("y")), Number(value("font-size"))];
     const width = widthOf(words, size, value("font-family").includes("Bold"));
     const left = value("text-anchor") === "end"
@@ -34,7 +31,29 @@ export function textsOf(svg: string): Box[] {
   });
 }
 
-/** Flaws of a picture's texts: overlapping, cut off at the edge, too small, or containing NaN or undefined. */
+function wordsOf(content: string): string {
+  return content.replace(/<[^>]*>/g, "").replace(
+    /&(amp|lt|gt|quot);/g,
+    (_, it) => ({ amp: "&", lt: "<", gt: ">", quot: '"' })[it as "amp"],
+  );
+}
+
+/** Letters that are as wide as the viewer's font has them; accents belong to the letter before. */
+function looseLettersOf(svg: string): string[] {
+  const texts = [...svg.matchAll(/<text ([^>]*)>(.*?)<\/text>/g)];
+  const runs = texts.flatMap(([text, , content = ""]) =>
+    content.includes("<tspan")
+      ? [...text.matchAll(/<tspan([^>]*)>([^<]*)<\/tspan>/g)]
+      : [[...text.matchAll(/<text ([^>]*)>([^<]*)/g)][0] ?? []]
+  );
+  const loose = runs.filter(([, attributes = ""]) => !attributes.includes("textLength="));
+  return loose.map(([, , content = ""]) => wordsOf(content)).filter((words) => /[ -~](?!\p{M})/u.test(words));
+}
+
+/**
+ * Flaws of a picture's texts: overlapping, cut off at the edge, too small, containing NaN or undefined, or as wide as the
+ * viewer's font has them.
+ */
 export function flawsOf(svg: string): string[] {
   const boxes = textsOf(svg).filter(({ words }) => words !== "");
   const cut = boxes.filter(({ left, right, top, bottom }) =>
@@ -52,6 +71,7 @@ export function flawsOf(svg: string): string[] {
     ...cut.map(({ words }) => `"${words}" is cut`),
     ...overlapping,
     ...sizes.filter((size) => size < 20).map((size) => `letters of ${size}`),
+    ...looseLettersOf(svg).map((words) => `${JSON.stringify(words)} is as wide as the font has it`),
     ...(/NaN|Infinity|undefined/.exec(svg) ?? []),
   ];
 }

@@ -179,6 +179,28 @@ for (const [title, [bundler, ...args]] of Object.entries(small)) {
   });
 }
 
+const ticketed = `import { riskReward, signalMessage, validateSignal } from "telegram-signals/signals";
+const signal = { direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 };
+console.log(riskReward(signal), signalMessage(signal, 0).text.split("\\n")[0]);
+try {
+  validateSignal({ ...signal, entry: { price: [2] } });
+} catch (error) {
+  console.log(error.message);
+}
+`;
+
+test("telegram-signals/signals works in a browser: its bundle for one has nothing of Node's", async () => {
+  const folder = await projectOf({ "main.mjs": ticketed });
+  await succeeds(folder, "esbuild", "main.mjs", "--bundle", "--platform=browser", "--format=esm", ...toFile);
+  const asBrowser = "for (const name of ['process', 'Buffer', 'global']) delete globalThis[name];";
+  const output = await succeeds(
+    folder,
+    process.execPath,
+    ...["--input-type=module", "--eval", `${asBrowser} await import("./out/main.mjs");`],
+  );
+  assert.match(output, /^2 🟢 LONG X\n.*current value is \{ price: \[ 2 \] \}\n$/);
+});
+
 test("Deno, by npm:, from what npm has installed", async () => {
   const folder = await projectOf({ "main.ts": program.replaceAll('from "', 'from "npm:') });
   const config = join(await theFolder(), "deno.json");

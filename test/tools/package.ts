@@ -7,6 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { assert, suite } from "../harness.ts";
+import { brokenLinks } from "../support/markdown.ts";
 import { done, manifestOf, program, project, removePackage, thePackage } from "./support/packed.ts";
 import { root, run, succeeds } from "./support/program.ts";
 
@@ -53,16 +54,17 @@ test("deno publish --dry-run passes", async () => {
 
 test("the tarball has the compiled modules, their types, and maps to sources that are there", async () => {
   const { content, ...rest } = await thePackage();
-  for (
-    const file of [
-      ...["README.md", "CHANGELOG.md", "LICENSE", "mod.ts", "lib/local/mod.ts"],
-      "lib/signals/chart/font_licence.txt",
-    ]
-  ) {
+  const named: readonly string[] = [
+    ...[".env.example", ".github", ".github/SECURITY.md", ".github/playground.png"],
+    ...["test/README.md", "test/bench/RESULTS.md", "test/signals/chart/golden/chart_light.png"],
+  ];
+  const others = ["README.md", "CHANGELOG.md", "LICENSE", "mod.ts", "lib/local/mod.ts"];
+  for (const file of [...named, ...others, "lib/signals/chart/font_licence.txt"]) {
     assert.ok(existsSync(join(content, file)), file);
   }
   const files = readdirSync(content, { recursive: true, encoding: "utf8" });
-  assert.equal(files.filter((file) => /^(test|examples|node_modules|\.)/.test(file)), []);
+  const foreign = files.filter((file) => /^(test|node_modules|\.)/.test(file) && !named.includes(file));
+  assert.equal(foreign.filter((file) => !named.some((one) => one.startsWith(`${file}/`))), []);
   for (const entry of Object.values(manifestOf({ content, ...rest }).exports)) {
     const named = typeof entry === "string"
       ? [entry]
@@ -79,6 +81,18 @@ test("the tarball has the compiled modules, their types, and maps to sources tha
       assert.ok(existsSync(join(content, dirname(map), source)), `${map}: ${source}`);
     }
   }
+});
+
+test("every link of its documents leads to a file of it, or to a heading of one", async () => {
+  const { content } = await thePackage();
+  const files = readdirSync(content, { recursive: true, encoding: "utf8" }).map((file) =>
+    file.replaceAll("\\", "/")
+  );
+  const documents = files.filter((file) => file.endsWith(".md"));
+  for (const file of ["README.md", "lib/live/README.md", "examples/README.md", "test/README.md"]) {
+    assert.ok(documents.includes(file), file);
+  }
+  assert.equal(documents.flatMap((file) => brokenLinks(content, file)), []);
 });
 
 const denoProject = {

@@ -1,4 +1,5 @@
 /** The token appears in no error and no log, whatever goes wrong, on this runtime. */
+import { Buffer } from "node:buffer";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
@@ -296,6 +297,15 @@ const holders: Readonly<Record<string, (text: string) => unknown>> = {
   "its class": (text) => new ({ [text]: class extends Error {} }[text] as typeof Error)("x"),
   "its name": (text) => Object.assign(new Error("x"), { name: text }),
   "a view of its own": (text) => Object.assign(new Error("x"), { [inspect.custom]: () => text }),
+  "a view of its own, by what it has the console show": (text) =>
+    Object.assign(new Error("x"), {
+      [inspect.custom]: (_: number, options: object, show: typeof inspect) =>
+        show({ text: [[text]] }, options),
+    }),
+  "a view for Deno": (text) =>
+    Object.assign(new Error("x"), {
+      [Symbol.for("Deno.customInspect")]: (show: typeof inspect) => show({ text }),
+    }),
   "a DOMException": (text) => new DOMException(text, "AbortError"),
   "a function": (text) => Object.assign(() => {}, { text }),
   "a Proxy": (text) =>
@@ -305,6 +315,21 @@ const holders: Readonly<Record<string, (text: string) => unknown>> = {
       },
     }),
 };
+
+test("what has a view of its own, and shows no secret, stays in an error", () => {
+  const own = {
+    [inspect.custom]: (_: number, options: object, show: typeof inspect) => show({ a: 1 }, options),
+  };
+  const held = [
+    ...[own, new URL("https://example.org/a?b=1"), new URLSearchParams("a=1"), new Headers({ a: "b" })],
+    ...[new Blob(["a"]), new AbortController(), AbortSignal.abort(), new Event("a"), new TextDecoder()],
+    ...[new Request("https://example.org"), new Response("a"), new Map([[1, 2]]), Buffer.from("a")],
+  ];
+  for (const each of held) {
+    const error = safeError(Object.assign(new Error("x"), { each })) as { readonly each?: unknown };
+    assert.is(error.each, each, inspect(each));
+  }
+});
 
 for (const [what, hold] of Object.entries(holders)) {
   test(`what a user's function throws, and a user's storage, shows no token: ${what}`, async () => {

@@ -1,6 +1,6 @@
 /** What notebooks show of a backtest: its lines, its equity as a picture, its trades, and its first mistakes. */
 import { Buffer } from "node:buffer";
-import { decimalText } from "../../signals/signal.ts";
+import { priceText } from "../../signals/signal.ts";
 import type { MimeBundle } from "../../util/display.ts";
 import { block, heading, plainLines, type SafeHtml, safeHtml, small, table } from "../../util/html.ts";
 import { safeText } from "../../util/safe_text.ts";
@@ -62,10 +62,9 @@ function tradeRow(
   { signal, openedAt, exit, r, percent }: BacktestTrade,
   where: readonly string[],
 ): string[] {
-  const { direction, entry, stop, target } = signal;
   return [
-    ...[moment(openedAt), moment(exit.time), ...where, direction],
-    ...[decimalText(entry, "entry"), decimalText(stop, "stop"), decimalText(target, "target")],
+    ...[moment(openedAt), moment(exit.time), ...where, signal.direction],
+    ...(["entry", "stop", "target"] as const).map((name) => priceText(signal, name)),
     ...[exit.reason, signed(r), signed(percent)],
   ];
 }

@@ -7,7 +7,7 @@ import { messageOf } from "../../util/errors.ts";
 import type { Instrument } from "../feed.ts";
 import { completed, type Found, type Series } from "../found.ts";
 import { exitAt, type Levels, levelsOf } from "../outcome.ts";
-import type { Strategy, StrategyContext } from "../strategy.ts";
+import type { Strategy, StrategyContext, StrategyInstrument } from "../strategy.ts";
 import { closeTime, type Timeframe } from "../timeframe.ts";
 import type { BacktestSettings } from "./options.ts";
 
@@ -125,6 +125,7 @@ export async function replay(request: ReplayRequest): Promise<Replayed> {
 class Replay {
   readonly #request: ReplayRequest;
   readonly #place: BacktestPlace;
+  readonly #instrument: StrategyInstrument;
   readonly #trades: BacktestTrade[] = [];
   readonly #alerts: BacktestAlert[] = [];
   readonly #mistakes: BacktestMistake[] = [];
@@ -136,7 +137,9 @@ class Replay {
 
   constructor(request: ReplayRequest) {
     this.#request = request;
-    this.#place = { strategy: request.strategy.name, ...request.series };
+    const { strategy, series, instrument } = request;
+    this.#place = { strategy: strategy.name, ...series };
+    this.#instrument = Object.freeze({ symbol: series.symbol, ...instrument });
   }
 
   /** Ends the trades that the candle ends. */
@@ -155,14 +158,14 @@ class Replay {
 
   /** Calls the strategy; `undefined` where it has answered at once. */
   play(candle: Candle, window: readonly Candle[]): Promise<void> | undefined {
-    const { strategy, series, instrument, from, signal } = this.#request;
+    const { strategy, series, from, signal } = this.#request;
     const time = closeTime(candle, series.timeframe);
     if (candle.time >= from) {
       this.#candles++;
       this.#from ??= candle.time;
     }
     const context: StrategyContext = {
-      ...{ symbol: series.symbol, timeframe: series.timeframe, instrument, time },
+      ...{ symbol: series.symbol, timeframe: series.timeframe, instrument: this.#instrument, time },
       ...{ openSignal: this.#last?.signal, isLive: false, signal, explain: nobodyAsks },
     };
     try {

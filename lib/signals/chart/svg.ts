@@ -21,14 +21,25 @@ export interface TextStyle {
   readonly isBold?: boolean;
 }
 
+/** A text that is as wide as `widthOf` says, in whatever font it is drawn: where Inter is missing, letters are squeezed. */
 export function text(
   content: string,
   { x, y, size, fill, anchor = "start", isBold = false }: TextStyle,
 ): string {
   const family = `Inter ${isBold ? "Semi Bold" : "Medium"}, Inter, sans-serif`;
   const font = { "font-family": family, "font-weight": isBold ? 600 : undefined, "font-size": size };
-  return element("text", { x, y, ...font, "text-anchor": anchor, fill }, escaped(content));
+  const attributes = { x, y, ...font, "text-anchor": anchor, fill };
+  const widthIn = (run: string): Attributes =>
+    measured.test(run) ? { textLength: widthOf(run, size, isBold), lengthAdjust: "spacingAndGlyphs" } : {};
+  const shown = content.replace(/\s+/g, " ").trim();
+  const runs = shown.split(measuredRuns).filter((run) => run !== "");
+  if (runs.length < 2) return element("text", { ...attributes, ...widthIn(shown) }, escaped(shown));
+  return element("text", attributes, ...runs.map((run) => element("tspan", widthIn(run), escaped(run))));
 }
+
+/** Characters whose width is known; of others `widthOf` knows the most. A letter belongs to the accents behind it. */
+const measuredRuns = /((?:[ -~×σ−…](?!\p{M}))+)/u;
+const measured = /^[ -~×σ−…]+$/;
 
 export function line(
   [x1, y1]: readonly [number, number],

@@ -56,7 +56,7 @@ function play(
       ...{
         symbol: "X",
         timeframe: "5m",
-        instrument,
+        instrument: { symbol: "X", ...instrument },
         time,
         isLive: true,
         signal: new AbortController().signal,

@@ -27,7 +27,14 @@ function play(candles: readonly Candle[], args: readonly string[] = [], timefram
   const [signals, reasons] = [[] as string[], [] as string[]];
   for (const [index, candle] of candles.entries()) {
     const found = onCandle(candles.slice(0, index + 1), {
-      ...{ symbol: "EURUSD", timeframe, instrument: {}, isLive: true, openSignal: undefined, signal },
+      ...{
+        symbol: "EURUSD",
+        timeframe,
+        instrument: { symbol: "EURUSD" },
+        isLive: true,
+        openSignal: undefined,
+        signal,
+      },
       time: closeTime(candle, timeframe),
       explain: (text) => void reasons.push(text),
     });

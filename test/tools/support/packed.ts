@@ -24,7 +24,7 @@ interface Manifest {
 }
 
 /** What does not matter to a package; `node_modules` is linked. */
-const left = new Set([".git", ".sandbox", "bundle", "dist", "docs", "node_modules", "test"]);
+const left = new Set([".git", ".sandbox", "bundle", "dist", "docs", "node_modules"]);
 
 /** Of a copy, as packing builds: a build beside it, and the developer's own, are left in peace. */
 async function pack(): Promise<Packed> {
