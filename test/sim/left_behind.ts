@@ -6,7 +6,7 @@ import type { Entry } from "../crash/model.ts";
 import type { BotMachine } from "./bot_machine.ts";
 import type { SimulatedDynamoDB } from "./dynamodb/dynamodb.ts";
 import type { Network } from "./network.ts";
-import { TableName } from "../support/storage.ts";
+import { TableName } from "./plan.ts";
 
 export interface LeftBehindOptions {
   readonly pollers: readonly BotMachine[];
