@@ -60,7 +60,9 @@ function strayTexts(source: string): number[] {
   const lines = source.split("\n");
   return lines.flatMap((line, index) => {
     const before = lines[index - 1]?.trim() ?? "";
-    return /^\s*(["'`])(?:(?!\1).)*\1;$/.test(line) && (before === "" || /[;{}]$/.test(before)) ? [index + 1] : [];
+    return /^\s*(["'`])(?:(?!\1).)*\1;$/.test(line) && (before === "" || /[;{}]$/.test(before))
+      ? [index + 1]
+      : [];
   });
 }
 
