@@ -18,9 +18,11 @@ const asOptions = (facts: Readonly<Record<string, string>>): string[] =>
   Object.entries(facts).map(([name, value]) => `--${name}=${value}`);
 const runtime = process.versions["deno"] ? "deno" : "node";
 
+let folders = 0;
+
 /** A folder of its own, which only this test uses. */
 async function withData(body: (data: string) => Promise<void>): Promise<void> {
-  const data = `.sandbox/test-${runtime}-${process.pid}`;
+  const data = `.sandbox/test-${runtime}-${process.pid}-${++folders}`;
   const remove = (): Promise<unknown> => rm(join(root, data), { recursive: true, force: true });
   await remove();
   try {
