@@ -23,7 +23,6 @@ export function joinDryRun(
 
 export const dryRunRule =
   "nothing, or a chat's id, such as 123456789, or of a group -1001234, in plain digits";
-"a chat's id, such as 123456789, or of a group -1001234; or nothing, for the screen";
 
 /** `undefined` where the value breaks the rule. */
 export function parseDryRun(value: string): Exclude<DryRun, undefined> | undefined {

@@ -2,19 +2,16 @@
  * Under Deno: asks for the permissions of a program that was started without them, or says how to start it. Elsewhere it
  * does nothing.
  */
-import { relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { commandLine, type PermissionSet, quoted } from "./command_line.ts";
 
 /** The parts of Deno's API that are used. */
 interface Deno {
-  readonly mainModule: string;
   readonly args: readonly string[];
   readonly permissions: Readonly<
     Record<"querySync" | "requestSync", (descriptor: object) => { readonly state: string }>
   >;
   readonly stdin: { isTerminal(): boolean };
   readonly stderr: { isTerminal(): boolean };
-  cwd(): string;
   exit(code: number): never;
 }
 
@@ -38,26 +35,16 @@ const requests: readonly Request[] = [
  * Ends the program where it may not do what it has to: with a line on standard error that says what to type, and status 1.
  * `-P=sandbox` is for what starts programs and loads native code, which nobody can allow in part: it is not asked for.
  */
-export function requirePermissions(set: "-P" | "-P=sandbox"): void {
+export function requirePermissions(set: PermissionSet): void {
   if (Deno === undefined) return;
-  const { permissions, stdin, stderr, exit } = Deno;
+  const { args, permissions, stdin, stderr, exit } = Deno;
   // Permissions that are given in the command are the user's choice.
   const first = set === "-P" ? { name: "env", variable: "TELEGRAM_BOT_TOKEN" } : { name: "run" };
   if (permissions.querySync(first).state === "granted") return;
-  const command = commandWith(set, Deno);
+  const command = [commandLine(set), ...args.map(quoted)].join(" ");
   if (set === "-P" && stdin.isTerminal() && stderr.isTerminal() && askFor(command, permissions)) return;
   console.error(`This program needs permissions: ${command}`);
   exit(1);
-}
-
-/** Sets of permissions are in the deno.json beside a script, and not in that of somebody else's project. */
-function commandWith(set: string, { mainModule, args, cwd }: Deno): string {
-  const isInstalled = !mainModule.startsWith("file:") || mainModule.includes("/node_modules/");
-  const program = isInstalled
-    ? ["-A", "npm:telegram-signals"]
-    : [set, relative(cwd(), fileURLToPath(mainModule))];
-  const words = args.map((arg) => /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`);
-  return ["deno run", ...program, ...words].join(" ");
 }
 
 /** Whether the user grants all of them. */

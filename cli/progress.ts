@@ -60,13 +60,13 @@ const clearLine = "\r\u001b[K";
 function createBar(label: string, screen: Screen): Display {
   return {
     show(progress) {
-      const { done, recipients } = progress;
-      const full = Math.round(barLength * done / recipients);
-      const bar = `${"█".repeat(full)}${"░".repeat(barLength - full)} ${
-        Math.floor(100 * done / recipients)
-      }%`;
-      const parts = [`${label} ${bar}`, `${done}/${recipients}`, ...notesOf(progress)];
-      screen.write(`${clearLine}${parts.join(" | ")}`);
+      const { done, sent, recipients } = progress;
+      const isOver = done >= recipients;
+      const share = (isOver ? sent : done) / recipients;
+      const full = Math.round(barLength * share);
+      const bar = `${"█".repeat(full)}${"░".repeat(barLength - full)} ${Math.floor(100 * share)}%`;
+      const notes = isOver ? [endOf(progress)] : [`${done}/${recipients}`, ...notesOf(progress)];
+      screen.write(`${clearLine}${[`${label} ${bar}`, ...notes].join(" | ")}`);
     },
     clear: () => void screen.write(clearLine),
     end: () => void screen.write("\n"),
@@ -78,23 +78,28 @@ function createLines(label: string, screen: Screen): Display {
   return {
     show(progress) {
       const { done, recipients, elapsedMs } = progress;
+      if (done >= recipients) return void screen.write(`${label}: ${endOf(progress)}\n`);
       const now = Math.floor(10 * done / recipients);
-      if (now <= tenth || (elapsedMs - printedAtMs < lineIntervalMs && done < recipients)) return;
+      if (now <= tenth || elapsedMs - printedAtMs < lineIntervalMs) return;
       [tenth, printedAtMs] = [now, elapsedMs];
       const percent = Math.floor(100 * done / recipients);
-      screen.write(
-        `${[`${label}: ${done} of ${recipients} (${percent}%)`, ...notesOf(progress)].join(", ")}\n`,
-      );
+      const parts = [`${label}: ${done} of ${recipients} (${percent}%)`, ...notesOf(progress)];
+      screen.write(`${parts.join(", ")}\n`);
     },
     clear() {},
     end() {},
   };
 }
 
-function notesOf(
-  { done, sent, recipients, elapsedMs, remainingMs, isPaused, isWaiting, waitingMs }: BroadcastProgress,
-): string[] {
-  if (done >= recipients) return [`${sent} sent in ${duration(elapsedMs)}`];
+/** `12 of 54 sent, 42 skipped in 3 s` */
+function endOf(progress: BroadcastProgress): string {
+  const { sent, recipients, elapsedMs } = progress;
+  const others = (["deactivated", "skipped", "failed", "unknown"] as const)
+    .filter((name) => progress[name] > 0).map((name) => `${progress[name]} ${name}`);
+  return `${[`${sent} of ${recipients} sent`, ...others].join(", ")} in ${duration(elapsedMs)}`;
+}
+
+function notesOf({ remainingMs, isPaused, isWaiting, waitingMs }: BroadcastProgress): string[] {
   if (isPaused) return ["paused"];
   if (isWaiting) return [`Telegram asks to wait for ${duration(waitingMs)}`];
   return remainingMs === undefined ? [] : [`about ${duration(remainingMs)} left`];

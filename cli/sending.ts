@@ -6,15 +6,15 @@ import {
   createTelegramBotFromEnv,
   type MeanReversionTelegramBot,
 } from "telegram-signals";
-import { UsageError } from "./arguments.ts";
-import { hasTerminal, isConfirmed } from "./confirm.ts";
+import { assertTerminal, isConfirmed } from "./confirm.ts";
 import type { DryRun } from "./dry_run.ts";
 import { showProgress } from "./progress.ts";
 import { printReport } from "./report.ts";
 import { printJson, safeLines } from "./safe_print.ts";
+import { nothingSent } from "./standing.ts";
 import { stopOnSignals } from "./stop_on_signals.ts";
 
-/** How it is sent; see `sendingUsage`. */
+/** How it is sent; see `usage.ts`. */
 export interface SendingFlags {
   readonly yes: boolean;
   readonly json: boolean;
@@ -27,21 +27,7 @@ export const sendingOptions = {
   "dry-run": { type: "string" },
   yes: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
-  help: { type: "boolean", default: false },
 } as const;
-
-export const sendingUsage = `  --yes         sends without asking
-  --dry-run [CHAT_ID]
-                shows it, and sends nothing; with a chat's id it goes to that chat alone
-  --id NAME     sends it once under this name, however often and from wherever this is called; after a crash the same
-                call goes on where it was
-  --json        prints the report as JSON
-  --help
-
-It shows what will be sent, and asks. Ctrl-C ends it: chats that it has not reached by then get nothing. Settings may
-also stand in .env.
-Exit status: 0 where it was sent, now or before; 1 where nobody got it, it was stopped before its end, or something else
-was sent under its name; 2 for a mistake in the arguments or the bot's settings; 130 for a second Ctrl-C.`;
 
 export interface Sending extends SendingFlags {
   /** What is sent, as it is shown before. */
@@ -77,9 +63,8 @@ export async function sendToAll({ preview, start, ...flags }: Sending): Promise<
   const choice = dryRun === undefined ? { broadcastId: id } : { filter: onlyTo(dryRun) };
   const report = await start(bot, { ...choice, signal: stopOnSignals(logger.info), onProgress });
   if (dryRun !== undefined && report.recipients === 0) {
-    console.error(
-      `Nothing was sent: the chat ${dryRun} is not subscribed. It has to send /start to the bot.`,
-    );
+    console.error(await nothingSent(dryRun));
+    if (!json) return 1;
   }
   return printReport(report, json);
 }
@@ -87,6 +72,8 @@ export async function sendToAll({ preview, start, ...flags }: Sending): Promise<
 export function onlyTo(chatId: number): (chat: { readonly chat_id: number }) => boolean {
   return ({ chat_id }) => chat_id === chatId;
 }
+
+const nothing = "Nothing was sent";
 
 export interface Question {
   readonly yes: boolean;
@@ -99,13 +86,12 @@ export interface Question {
 export async function isSendingConfirmed({ yes, chats, question }: Question): Promise<boolean> {
   assertCanAsk(yes);
   if (yes || isSandboxed()) return true;
-  return await isConfirmed(question(chats === 1 ? "1 chat" : `${chats} chats`), "sends without asking");
+  return await isConfirmed(question(chats === 1 ? "1 chat" : `${chats} chats`), nothing);
 }
 
 /** @throws {UsageError} If it must be asked for, and there is no terminal. Once the bot's settings are loaded. */
 export function assertCanAsk(yes: boolean): void {
-  if (yes || isSandboxed() || hasTerminal()) return;
-  throw new UsageError("Nothing was sent: there is no terminal to ask at, so --yes has to be given");
+  if (!yes && !isSandboxed()) assertTerminal(nothing);
 }
 
 /** The test kit's Bot API server makes tokens of this bot, which Telegram does not have. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S deno run -P
 /** `telegram-signals broadcast`, from a clone: [cli/commands/broadcast.ts](../cli/commands/broadcast.ts) has the code. */
 import process from "node:process";
-import { runProgram } from "../cli/program.ts";
+import { runCommand } from "../cli/program.ts";
 
-await runProgram(["broadcast", ...process.argv.slice(2)]);
+await runCommand("broadcast", process.argv.slice(2));

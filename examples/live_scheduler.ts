@@ -8,27 +8,26 @@
  *
  * Under Deno, files are read from `.signals/`, or with `--allow-read=.env,.signals,lib,FILE`; an exchange of your own
  * needs `--allow-net=HOST,api.telegram.org,dynamodb.REGION.amazonaws.com`.
- * Exit status: 0 after the last signal, the last candle, SIGINT or SIGTERM; 1 where it was not to be sent; 2 for a mistake in the arguments, a file
- * or the bot's settings; 130 for a second SIGINT or SIGTERM.
+ * `--help` names the exit statuses.
  */
-import "../cli/bot_permissions.ts";
+import "./strategy/begin.ts";
 import process from "node:process";
-import { ConfigError, createTelegramBotFromEnv, type SignalBot, TelegramError } from "telegram-signals";
+import { createTelegramBotFromEnv, type SignalBot } from "telegram-signals";
 import { runStrategies } from "telegram-signals/live";
-import { UsageError } from "../cli/arguments.ts";
+import { isMistake } from "../cli/failure.ts";
 import { safeLines } from "../cli/safe_print.ts";
 import { assertCanAsk, isSendingConfirmed } from "../cli/sending.ts";
+import { whyNotSubscribed } from "../cli/standing.ts";
 import { chooseFeed, paceOf } from "./strategy/feed.ts";
 import { meanReversion } from "./strategy/mean_reversion.ts";
 import { originalMeanReversion } from "./strategy/original.ts";
 import { openScreen } from "./strategy/screen.ts";
-import { help, readSettings, type Settings } from "./strategy/settings.ts";
+import { readSettings, type Settings } from "./strategy/settings.ts";
 
 const say = (line: string): void => console.log(safeLines(line));
 
 async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2));
-  if (!settings) return say(help);
   const feed = await chooseFeed(settings);
   const strategy = settings.rules === "original" ? originalMeanReversion(settings) : meanReversion(settings);
   const { from, to, timeZone } = settings.hours;
@@ -62,8 +61,15 @@ async function main(): Promise<void> {
   const started = bot.startBot({ retry: true }).catch((error) => {
     if (!signal.aborted) throw error;
   });
+  if (typeof dryRun === "number") void started.then(() => tellWhyNot(dryRun), () => {});
   await Promise.race([started.then(() => run.finished), run.finished]);
   say(`${sent === 1 ? "1 signal" : `${sent} signals`}; stopping.`);
+}
+
+/** Says why the only chat would get nothing. */
+async function tellWhyNot(chatId: number): Promise<void> {
+  const why = await whyNotSubscribed(chatId);
+  if (why !== undefined) say(`Nobody gets the signals as yet: ${why}`);
 }
 
 /** Asks before signals of candles that are no market's go to people. */
@@ -83,8 +89,6 @@ async function isUnrealWanted(
 }
 
 main().catch((error) => {
-  const isMistake = error instanceof UsageError || error instanceof ConfigError ||
-    error instanceof TelegramError && error.reason === "token";
-  console.error(isMistake ? safeLines(error.message) : error);
-  process.exitCode = isMistake ? 2 : 1;
+  console.error(isMistake(error) ? safeLines(error.message) : error);
+  process.exitCode = isMistake(error) ? 2 : 1;
 });

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S deno run -P
 /** `telegram-signals chats`, from a clone: [cli/commands/chats.ts](../cli/commands/chats.ts) has the code. */
 import process from "node:process";
-import { runProgram } from "../cli/program.ts";
+import { runCommand } from "../cli/program.ts";
 
-await runProgram(["chats", ...process.argv.slice(2)]);
+await runCommand("chats", process.argv.slice(2));

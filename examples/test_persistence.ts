@@ -5,53 +5,48 @@
  *     npx tsx examples/test_persistence.ts [--yes | --no-send | --dry-run [CHAT_ID]]
  *     deno run -P examples/test_persistence.ts [--yes | --no-send | --dry-run [CHAT_ID]]
  *
- * Exit status: 0; 1 where chats are kept in memory only, or the bot cannot start; 2 for a mistake in the arguments.
+ * `--help` names the exit statuses.
  */
-import "../cli/bot_permissions.ts";
+import "./persistence/begin.ts";
 import process from "node:process";
 import { createTelegramBotFromEnv, type MeanReversionTelegramBot } from "telegram-signals";
-import { parseArguments, UsageError } from "../cli/arguments.ts";
-import { isConfirmed } from "../cli/confirm.ts";
+import { parseArguments } from "../cli/arguments.ts";
 import { dryRunOf, joinDryRun } from "../cli/dry_run.ts";
-import { onlyTo } from "../cli/sending.ts";
-
-const usage = `Loads the bot's chats from DynamoDB, shows their statistics, and sends them a test message.
-
-  --yes      sends without asking
-  --no-send  only looks
-  --dry-run [CHAT_ID]
-             shows the message, and sends nothing; with a chat's id it goes to that chat alone
-  --help`;
+import { isMistake } from "../cli/failure.ts";
+import { printReport } from "../cli/report.ts";
+import { safeLines } from "../cli/safe_print.ts";
+import { isSendingConfirmed, onlyTo } from "../cli/sending.ts";
+import { nothingSent } from "../cli/standing.ts";
 
 const flag = { type: "boolean" } as const;
-const options = { yes: flag, "no-send": flag, "dry-run": { type: "string" }, help: flag } as const;
+const options = { yes: flag, "no-send": flag, "dry-run": { type: "string" } } as const;
 
 const text = "This is a test message: your subscription to trading signals is kept safely.";
 
-async function main(): Promise<void> {
+/** Gives the exit status. */
+async function main(): Promise<number> {
   const args = joinDryRun(process.argv.slice(2));
-  const { yes, "no-send": noSend, "dry-run": dryRunText, help } = parseArguments({ args, options }).values;
-  if (help) return console.log(usage);
+  const { yes = false, "no-send": noSend, "dry-run": dryRunText } = parseArguments({ args, options }).values;
   const dryRun = dryRunOf(dryRunText);
   await using bot = createTelegramBotFromEnv({ useDynamoDB: true });
+  const signal = bot.stopOnSignals();
   const { storage, chats } = await bot.initialize();
   if (storage !== "dynamodb") {
-    process.exitCode = 1;
-    return console.log("Chats are kept in memory only: nothing would outlive this program.");
+    console.log("Chats are kept in memory only: nothing would outlive this program.");
+    return 1;
   }
   console.log(`Loaded ${count(chats)} from DynamoDB.`);
   await showStatistics(bot);
-  if (chats === 0) return console.log("Nobody to write to yet: send /start to the bot while it runs.");
-  if (dryRun === "screen") return console.log(`${text}\nNothing was sent: this is a dry run.`);
-  const question = `Send a test message to ${count(chats)}?`;
-  const isWanted = !noSend &&
-    (yes || dryRun !== undefined || await isConfirmed(question, "sends without asking"));
-  if (!isWanted) return console.log("Nothing was sent.");
-  const report = await bot.broadcast(text, dryRun === undefined ? {} : { filter: onlyTo(dryRun) });
-  console.log(String(report));
-  for (const { chat_id, outcome, message } of report.errors) {
-    console.log(`  ${chat_id} ${outcome}: ${message}`);
+  if (noSend) return console.log("Nothing was sent."), 0;
+  if (dryRun === "screen") return console.log(`${text}\nNothing was sent: this is a dry run.`), 0;
+  if (dryRun === undefined) {
+    if (chats === 0) return console.log("Nobody to write to yet: send /start to the bot while it runs."), 1;
+    const question = (): string => `Send a test message to ${count(chats)}?`;
+    if (!await isSendingConfirmed({ yes, chats, question })) return console.log("Nothing was sent."), 1;
   }
+  const report = await bot.broadcast(text, { signal, ...dryRun !== undefined && { filter: onlyTo(dryRun) } });
+  if (dryRun !== undefined && report.recipients === 0) return console.log(await nothingSent(dryRun)), 1;
+  return printReport(report, false);
 }
 
 async function showStatistics(bot: MeanReversionTelegramBot): Promise<void> {
@@ -66,7 +61,9 @@ function count(chats: number): string {
   return chats === 1 ? "1 active chat" : `${chats} active chats`;
 }
 
-main().catch((error: Error) => {
-  console.error(error.message);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-});
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(safeLines((error as Error).message));
+  process.exitCode = isMistake(error) ? 2 : 1;
+}

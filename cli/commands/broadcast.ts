@@ -3,24 +3,16 @@ import { readFile } from "node:fs/promises";
 import { parseArguments, UsageError } from "../arguments.ts";
 import { dryRunOf, joinDryRun } from "../dry_run.ts";
 import { permissionHint } from "../permission_hint.ts";
-import { sendingOptions, sendingUsage, sendToAll } from "../sending.ts";
+import { sendingOptions, sendToAll } from "../sending.ts";
 
 const options = { ...sendingOptions, photo: { type: "string" } } as const;
-
-const usage = `Sends a text to everyone who is subscribed.
-
-  telegram-signals broadcast TEXT [--photo FILE] [--id NAME]
-
-  --photo FILE  a PNG or JPEG; the text is its caption, and may be ""
-${sendingUsage}`;
 
 /** Gives the exit status. */
 export async function run(argv: readonly string[]): Promise<number> {
   // The text may stand behind --dry-run.
   const args = joinDryRun(argv, (word) => /^-?\d+$/.test(word));
   const { values, positionals } = parseArguments({ args, options, allowPositionals: true }, "");
-  const { photo, help, "dry-run": dryRun, ...flags } = values;
-  if (help) return console.log(usage), 0;
+  const { photo, "dry-run": dryRun, ...flags } = values;
   const [text, ...more] = positionals;
   if (text === undefined || more.length > 0) throw new UsageError("One text is needed, in quotation marks");
   if (text.trim() === "" && photo === undefined) throw new UsageError("The text is empty");

@@ -5,32 +5,10 @@ import { nearestName, parseArguments, UsageError } from "../arguments.ts";
 import { isConfirmed } from "../confirm.ts";
 import { printField, printJson, safeText } from "../safe_print.ts";
 
-const usage = `Lists and changes the chats in the table.
-
-  telegram-signals chats COMMAND
-
-  list [--active | --inactive]  the chats, a line each
-  show CHAT_ID                  one chat with all its attributes
-  stats                         how many chats and messages there are
-  save CHAT_ID [--username NAME] [--first-name NAME] [--last-name NAME]
-                                registers a chat, or subscribes it again, even after /stop
-  deactivate CHAT_ID            ends a subscription, as /stop does
-  reactivate CHAT_ID            subscribes a known chat again, even after /stop
-  cleanup [--days N] [--yes]    ends the subscriptions of chats that have not written for N days (default: 30),
-                                readers who never write included; lists them first, and asks
-
-  --json          prints JSON
-  --table NAME    default: TELEGRAM_CHATS_TABLE, or telegram-chats
-  --region NAME   default: AWS_REGION, or us-east-1
-  --help
-
-Ids of groups and channels are negative. Settings may also stand in .env.
-Exit status: 0; 1 where there is no such chat, or DynamoDB cannot be used; 2 for a mistake in the arguments.`;
-
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
 const options = {
-  ...{ active: flag, inactive: flag, yes: flag, json: flag, help: flag },
+  ...{ active: flag, inactive: flag, yes: flag, json: flag },
   ...{ username: text, "first-name": text, "last-name": text, days: text, table: text, region: text },
 } as const;
 
@@ -41,10 +19,13 @@ interface Call {
   readonly values: Values;
   /** The chat that the command is about. */
   readonly chatId: number;
+  /** The text that is looked for. */
+  readonly text: string;
 }
 
 interface Command {
-  readonly needsChat: boolean;
+  /** What it takes beside options. */
+  readonly operand?: "CHAT_ID" | "TEXT";
   /** Its options, beside those of all commands. */
   readonly options: readonly (keyof Values)[];
   /** Returns the exit status. */
@@ -52,23 +33,35 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
-  list: { needsChat: false, options: ["active", "inactive"], run: list },
-  show: { needsChat: true, options: [], run: show },
-  stats: { needsChat: false, options: [], run: stats },
-  save: { needsChat: true, options: ["username", "first-name", "last-name"], run: save },
-  deactivate: { needsChat: true, options: [], run: (call) => setActive(call, false) },
-  reactivate: { needsChat: true, options: [], run: (call) => setActive(call, true) },
-  cleanup: { needsChat: false, options: ["days", "yes"], run: cleanup },
+  list: { options: ["active", "inactive"], run: list },
+  find: { operand: "TEXT", options: ["active", "inactive"], run: list },
+  show: { operand: "CHAT_ID", options: [], run: show },
+  stats: { options: [], run: stats },
+  save: { operand: "CHAT_ID", options: ["username", "first-name", "last-name"], run: save },
+  deactivate: { operand: "CHAT_ID", options: [], run: (call) => setActive(call, false) },
+  reactivate: { operand: "CHAT_ID", options: [], run: (call) => setActive(call, true) },
+  cleanup: { options: ["days", "yes"], run: cleanup },
 };
 
-async function list({ storage, values: { active, inactive, json } }: Call): Promise<number> {
-  const isWanted = (chat: Chat): boolean => active === inactive || chat.is_active === (active === true);
-  const printed: Chat[] = [];
+async function list({ storage, values: { active, inactive, json }, text }: Call): Promise<number> {
+  const isWanted = (chat: Chat): boolean =>
+    (active === inactive || chat.is_active === (active === true)) && isFound(chat, text);
+  const found: Chat[] = [];
   for await (const page of storage.scan()) {
-    for (const chat of page.filter(isWanted)) json ? printed.push(chat) : console.log(lineOf(chat));
+    const wanted = page.filter(isWanted);
+    found.push(...wanted);
+    if (!json) { for (const chat of wanted) console.log(lineOf(chat)); }
   }
-  if (json) printJson(printed);
-  return 0;
+  if (json) printJson(found);
+  if (text === "" || found.length > 0) return 0;
+  if (!json) console.error(`No chat has ${JSON.stringify(text)} in its title, name or username.`);
+  return 1;
+}
+
+/** Whether the chat's line has the text in its names. */
+function isFound(chat: Chat, text: string): boolean {
+  const folded = (name: string): string => name.normalize("NFKC").toLowerCase();
+  return folded(namesOf(chat)).includes(folded(text.replace(/^@/, "")));
 }
 
 async function show({ storage, values, chatId }: Call): Promise<number> {
@@ -111,13 +104,16 @@ async function cleanup({ storage, values }: Call): Promise<number> {
   const stale: Chat[] = [];
   for await (const page of storage.scanStaleChats({ daysThreshold })) stale.push(...page);
   if (!values.json) showStale(stale, daysThreshold);
-  const isWanted = stale.length > 0 &&
-    (values.yes || (!values.json && await isCleanupConfirmed(stale.length)));
+  const isAsked = stale.length > 0 && !values.yes && !values.json;
+  const isWanted = stale.length > 0 && (isAsked ? await isCleanupConfirmed(stale.length) : values.yes);
   // Chats that have written meanwhile stay active.
   const deactivated = isWanted ? await storage.cleanupInactiveChats({ daysThreshold }) : 0;
-  const text = isWanted ? `Deactivated ${deactivated}.` : "Nothing was changed.";
-  return say(values, { days: daysThreshold, stale, deactivated }, text);
+  const text = isWanted ? `Deactivated ${deactivated}.` : `${unchanged}.`;
+  say(values, { days: daysThreshold, stale, deactivated }, text);
+  return isAsked && !isWanted ? 1 : 0;
 }
+
+const unchanged = "Nothing was changed";
 
 function showStale(stale: readonly Chat[], days: number): void {
   const chats = stale.length === 1 ? "1 active chat has" : `${stale.length} active chats have`;
@@ -126,7 +122,7 @@ function showStale(stale: readonly Chat[], days: number): void {
 }
 
 async function isCleanupConfirmed(count: number): Promise<boolean> {
-  return await isConfirmed(`Deactivate ${count === 1 ? "it" : `all ${count}`}?`, "deactivates them");
+  return await isConfirmed(`Deactivate ${count === 1 ? "it" : `all ${count}`}?`, unchanged);
 }
 
 function silentDays({ last_active = "" }: Chat): number {
@@ -137,14 +133,21 @@ function silentDays({ last_active = "" }: Chat): number {
 function lineOf(chat: Chat): string {
   const { chat_id, is_active, message_count, removed_reason = "inactive" } = chat;
   const last_active = safeText(chat.last_active ?? "-");
-  const { title, first_name, last_name, username } = chat.user_info;
-  const names = [title, first_name, last_name, username && `@${username}`].map(safeText).filter(Boolean).join(
-    " ",
-  );
   const standing = is_active ? "active" : removed_reason;
   const count = message_count === 1 ? "1 message" : `${message_count} messages`;
-  return [String(chat_id).padStart(14), standing.padEnd(8), count.padStart(14), last_active.padEnd(24), names]
+  return [
+    String(chat_id).padStart(14),
+    standing.padEnd(8),
+    count.padStart(14),
+    last_active.padEnd(24),
+    namesOf(chat),
+  ]
     .join("  ").trimEnd();
+}
+
+/** `John Doe @johndoe` */
+function namesOf({ user_info: { title, first_name, last_name, username } }: Chat): string {
+  return [title, first_name, last_name, username && `@${username}`].map(safeText).filter(Boolean).join(" ");
 }
 
 /** Prints the value as JSON, or the text. Returns the exit status. */
@@ -163,14 +166,16 @@ function wrong(name: string, rule: string, value: unknown): UsageError {
   return new UsageError(`"${name}" must be ${rule}: current value is ${JSON.stringify(value)}`);
 }
 
+/** What the arguments say. */
+type Given = Pick<Call, "values" | "chatId" | "text"> & { readonly command: Command };
+
 /** @throws {UsageError} At the first mistake. */
-function parse(argv: readonly string[]): { command: Command; values: Values; chatId: number } | undefined {
+function parse(argv: readonly string[]): Given {
   // A group's id begins with a minus and looks like an option.
   const isNegative = (word: string): boolean => /^-\d+$/.test(word);
   const args = argv.filter((word) => !isNegative(word));
   const { values, positionals } = parseArguments({ args, options, allowPositionals: true }, "");
-  if (values.help || argv.length === 0) return undefined;
-  const [name = "", ...ids] = [...positionals, ...argv.filter(isNegative)];
+  const [name = "", ...operands] = [...positionals, ...argv.filter(isNegative)];
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
     const names = Object.keys(commands);
@@ -181,25 +186,27 @@ function parse(argv: readonly string[]): { command: Command; values: Values; cha
   const allowed = [...command.options, "json", "table", "region"];
   const foreign = Object.keys(values).find((option) => !allowed.includes(option));
   if (foreign !== undefined) throw new UsageError(`"${name}" takes no --${foreign}`);
-  if (ids.length !== (command.needsChat ? 1 : 0)) {
-    throw new UsageError(`"${name}" takes ${command.needsChat ? "one chat's id" : "no id"}`);
+  const { operand } = command;
+  if (operands.length !== (operand === undefined ? 0 : 1)) {
+    const takes = { CHAT_ID: "one chat's id", TEXT: "one text, in quotation marks if it has blanks" };
+    throw new UsageError(`"${name}" takes ${operand === undefined ? "no id" : takes[operand]}`);
   }
-  const chatId = Number(ids[0] ?? 0);
-  if (command.needsChat && !(/^-?\d+$/.test(ids[0] ?? "") && Number.isSafeInteger(chatId))) {
-    throw wrong("CHAT_ID", "a whole number of up to 52 bits", ids[0]);
+  const [word = ""] = operands;
+  if (operand === "TEXT" && /^@?\s*$/.test(word)) throw wrong("TEXT", "a part of a name", word);
+  if (operand !== "CHAT_ID") return { command, values, chatId: 0, text: word };
+  if (!(/^-?\d+$/.test(word) && Number.isSafeInteger(Number(word)))) {
+    throw wrong("CHAT_ID", "a whole number of up to 52 bits", word);
   }
-  return { command, values, chatId };
+  return { command, values, chatId: Number(word), text: "" };
 }
 
 /** Gives the exit status. */
 export async function run(args: readonly string[]): Promise<number> {
   loadEnvFile();
-  const call = parse(args);
-  if (call === undefined) return console.log(usage), 0;
-  const { command, values, chatId } = call;
+  const { command, values, ...rest } = parse(args);
   const storage = new TelegramDynamoDBStorage({ tableName: values.table, regionName: values.region });
   try {
-    return await command.run({ storage, values, chatId });
+    return await command.run({ storage, values, ...rest });
   } finally {
     storage.close();
   }

@@ -11,17 +11,6 @@ import { Playground } from "../playground/server/playground.ts";
 import { startWebServer } from "../playground/server/web_server.ts";
 import { isolateEnvironment } from "../sandbox/environment_variables.ts";
 
-const usage = `A page in your browser on which you are a subscriber of a bot, with switches for its failures.
-
-  telegram-signals playground [--port N] [--every SECONDS]
-
-  --port N         the page's port on 127.0.0.1 (default: a free one)
-  --every SECONDS  from one signal to the next, once you have said /start; 0: nothing happens by itself (default: 60)
-  --help
-
-It needs no account, and nothing leaves this machine. Ctrl-C ends it.
-Exit status: 0 after SIGINT or SIGTERM; 1 if the port is taken; 2 for a mistake in the arguments.`;
-
 interface Settings {
   readonly port: number;
   readonly everySeconds: number;
@@ -30,7 +19,6 @@ interface Settings {
 /** Gives the exit status. */
 export async function run(args: readonly string[]): Promise<number> {
   const settings = readSettings(args);
-  if (settings === undefined) return console.log(usage), 0;
   requirePackages("The playground", ["dynalite", "trading-signals"]);
   const stopping = stopOnSignals(() => console.log("\nClosing the playground."));
   isolateEnvironment();
@@ -46,13 +34,10 @@ export async function run(args: readonly string[]): Promise<number> {
 const options = {
   port: { type: "string", default: "0" },
   every: { type: "string", default: "60" },
-  help: { type: "boolean", default: false },
 } as const;
 
-/** Undefined for `--help`. */
-function readSettings(args: readonly string[]): Settings | undefined {
-  const { port, every, help } = parseArguments({ args: [...args], options }).values;
-  if (help) return undefined;
+function readSettings(args: readonly string[]): Settings {
+  const { port, every } = parseArguments({ args: [...args], options }).values;
   return {
     port: wholeNumber("port", port, 0, 65_535),
     everySeconds: wholeNumber("every", every, 0, 86_400),

@@ -2,39 +2,28 @@
  * `telegram-signals sandbox`: runs a script unchanged against a Telegram and a DynamoDB on this machine, with a few
  * simulated people. Without a script it runs the live scheduler twice, with a restart between.
  */
-import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { extname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { startBotApiServer, startDynamoDB } from "telegram-signals/local";
-import { parseArguments, UsageError } from "../arguments.ts";
-import { isCompiled, runScript } from "../child_script.ts";
+import { UsageError } from "../arguments.ts";
+import { runScript } from "../child_script.ts";
 import { requirePackages } from "../optional_packages.ts";
+import { readSandboxArguments, type SandboxArguments } from "../sandbox/arguments.ts";
 import { environmentVariables, isolateEnvironment } from "../sandbox/environment_variables.ts";
 import { People } from "../sandbox/people.ts";
-
-const usage =
-  `Runs a script against a Telegram and a DynamoDB on this machine, with a few simulated subscribers.
-
-  telegram-signals sandbox [--fresh] [--data FOLDER] [SCRIPT [ARGS]]
-
-  SCRIPT         any script that reads its settings from the environment (default: the live scheduler, twice)
-  --fresh        forgets the chats of earlier runs
-  --data FOLDER  where the table is kept (default: .sandbox)
-  --help
-
-The table is kept, so that a second run finds the chats of the first. Nothing leaves this machine. Exit status: the
-script's own.`;
+import { announceSandbox, runningSandbox, type SandboxSettings } from "../sandbox/running.ts";
 
 /** Gives the exit status. */
-export async function run(argv: readonly string[]): Promise<number> {
-  const { fresh, help, data: folder, script, args } = parse(argv);
-  if (help) return console.log(usage), 0;
+export async function run(argv: readonly string[], self: string): Promise<number> {
+  const given = readSandboxArguments(argv);
+  const { fresh, data: folder, script, args } = given;
   requirePackages("The sandbox", ["dynalite", ...script === undefined ? ["trading-signals"] : []]);
   outliveScript();
   isolateEnvironment();
+  const running = await runningSandbox(folder);
+  if (running !== undefined) return await runInside(running, given);
   if (fresh) {
     for (const path of [`${folder}/dynamodb`, `${folder}/people.json`]) {
       await rm(path, { recursive: true, force: true });
@@ -48,23 +37,47 @@ export async function run(argv: readonly string[]): Promise<number> {
     messagesPerSecond: 30,
   });
   const people = await People.load(telegram, `${folder}/people.json`);
+  // Each demonstration begins with the same candles, whose signals were sent in the one before.
+  const demonstration = { TELEGRAM_BROADCASTS_TABLE: `telegram-broadcasts-${Date.now()}` };
   const settings = {
     ...environmentVariables(telegram, database),
     TELEGRAM_CHATS_TABLE: "telegram-chats",
     TELEGRAM_AUTO_REGISTER: "true",
+    ...script === undefined && demonstration,
   };
+  await using _others = await announceSandbox(folder, settings);
   try {
-    if (script !== undefined) return await runScript(script, args, settings);
-    // Each demonstration begins with the same candles, whose signals were sent in the one before.
-    const demonstration = { TELEGRAM_BROADCASTS_TABLE: `telegram-broadcasts-${Date.now()}` };
-    return await demonstrate(people, { ...settings, ...demonstration });
+    if (script === undefined) return await demonstrate(people, settings, self);
+    const status = await runScript(script, args, settings);
+    const note = people.unheard();
+    if (note !== undefined) console.log(`\n${note}`);
+    return status;
   } finally {
     await people.save();
   }
 }
 
+/** Runs the script against the Telegram and the DynamoDB of the sandbox that runs already. */
+async function runInside(
+  running: SandboxSettings,
+  { fresh, data: folder, script, args }: SandboxArguments,
+): Promise<number> {
+  if (fresh) {
+    throw new UsageError(
+      `--fresh cannot clear ${folder} while a sandbox runs there: stop that one, or take another folder with --data`,
+    );
+  }
+  if (script === undefined) {
+    throw new UsageError(
+      `A sandbox runs in ${folder} already: name a script to run in it, or take another folder with --data`,
+    );
+  }
+  console.log(`The sandbox in ${folder} is running: the script uses that one, which shows what people get.`);
+  return await runScript(script, args, running);
+}
+
 /** The whole job: people register, get signals, leave; the bot restarts and finds those who stayed. */
-async function demonstrate(people: People, settings: Record<string, string>): Promise<number> {
+async function demonstrate(people: People, settings: SandboxSettings, self: string): Promise<number> {
   console.log(
     "Telegram and DynamoDB run on this machine. ▸ is what people do, ◂ what they get.",
   );
@@ -79,7 +92,7 @@ async function demonstrate(people: People, settings: Record<string, string>): Pr
   for (const line of people.summary()) console.log(line);
   console.log(
     "\nThe table is kept: run this again and the bot finds its chats, or with --fresh and it forgets them " +
-      `(${isCompiled ? "npx telegram-signals sandbox --fresh" : "npm run sandbox -- --fresh"}).`,
+      `(${self} --fresh).`,
   );
   return 0;
 }
@@ -91,32 +104,6 @@ const scheduler = fileURLToPath(
 
 function heading(text: string): void {
   console.log(`\n── ${text}\n`);
-}
-
-interface Arguments {
-  readonly fresh: boolean;
-  readonly help: boolean;
-  readonly data: string;
-  readonly script: string | undefined;
-  readonly args: readonly string[];
-}
-
-/** The sandbox's options come before the script; what follows it are the script's arguments. */
-function parse(argv: readonly string[]): Arguments {
-  const options = {
-    fresh: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-    data: { type: "string", default: ".sandbox" },
-  } as const;
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
-  const at = tokens.find(({ kind }) => kind === "positional")?.index ?? argv.length;
-  const [script, ...args] = argv.slice(at);
-  const { fresh, help, data } = parseArguments({ args: argv.slice(0, at), options }).values;
-  if (data.trim() === "") throw new UsageError("--data must name a folder; --help lists the options");
-  if (script !== undefined && !existsSync(script)) {
-    throw new UsageError(`There is no script ${script}; --help lists the options`);
-  }
-  return { fresh, help, data, script, args };
 }
 
 let isInterrupted = false;

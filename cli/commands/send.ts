@@ -1,12 +1,13 @@
 /** `telegram-signals send`: sends a trading signal, from whichever language, to everyone who is subscribed. */
 import { Buffer } from "node:buffer";
+import { fstatSync, readSync } from "node:fs";
 import process from "node:process";
 import type { TradingSignal } from "telegram-signals";
 import { signalMessage } from "telegram-signals/signals";
 import { parseArguments, UsageError } from "../arguments.ts";
 import { hasTerminal } from "../confirm.ts";
 import { dryRunOf, joinDryRun } from "../dry_run.ts";
-import { sendingOptions, sendingUsage, sendToAll } from "../sending.ts";
+import { sendingOptions, sendToAll } from "../sending.ts";
 
 const text = { type: "string" } as const;
 const facts = {
@@ -15,25 +16,28 @@ const facts = {
   ...{ timeframe: text, strategy: text, note: text, time: text },
 } as const;
 
-const usage = `Sends a trading signal to everyone who is subscribed.
-
-  telegram-signals send --direction long --symbol BTC-USD --entry 67250.5 --stop 66980 --target 67800
-  telegram-signals send --yes < signal.json
-
-  --direction long|short, --symbol NAME, --entry PRICE, --stop PRICE, --target PRICE
-  --tick-size STEP, --size AMOUNT, --risk AMOUNT, --currency NAME, --timeframe LENGTH, --strategy NAME, --note TEXT,
-  --time TIME   an ISO 8601 time with its zone (default: now)
-Without any of these, standard input is a signal as JSON: { "direction": "long", "symbol": "BTC-USD", ... }. Its "id" is
-the name of --id.
-${sendingUsage}`;
+const required = ["direction", "symbol", "entry", "stop", "target"] as const;
 
 /** Gives the exit status. */
 export async function run(argv: readonly string[]): Promise<number> {
   const { values } = parseArguments({ args: joinDryRun(argv), options: { ...sendingOptions, ...facts } }, "");
-  const { id, yes, json, help, "dry-run": dryRun, "tick-size": tickSize, ...others } = values;
-  if (help) return console.log(usage), 0;
+  const { id, yes, json, "dry-run": dryRun, "tick-size": tickSize, ...others } = values;
   const given = { ...others, ...tickSize !== undefined && { tickSize } };
-  const { signal, id: ownId } = Object.keys(given).length > 0
+  const hasFacts = Object.keys(given).length > 0;
+  if (hasFacts && isJsonFile(0)) {
+    throw new UsageError(
+      "Nothing was sent: a signal is either arguments or JSON on standard input, and both are given; leave out one",
+    );
+  }
+  const missing = required.filter((name) => given[name] === undefined);
+  if (hasFacts && missing.length > 0) {
+    throw new UsageError(
+      `The signal has no --${
+        missing.join(", --")
+      }: add what is missing, or give it whole as JSON, without these arguments`,
+    );
+  }
+  const { signal, id: ownId } = hasFacts
     ? { signal: given as TradingSignal, id: undefined }
     : await readSignal();
   const { text: preview } = signalMessage(signal, Date.now());
@@ -42,6 +46,26 @@ export async function run(argv: readonly string[]): Promise<number> {
     start: (bot, options) => bot.sendSignal(signal, options),
   });
 }
+
+/**
+ * Whether standard input is a file with a JSON object that nobody has read. It stays unread: where it is the file of a
+ * loop (`while read … done < FILE`), its lines are the loop's. A pipe may be a loop's, too, or one that nobody ever
+ * writes to, and to look into it is to take from it: it is left alone.
+ */
+function isJsonFile(descriptor: number): boolean {
+  try {
+    const status = fstatSync(descriptor);
+    if (!status.isFile() || status.size === 0 || status.size > jsonBytesAtMost) return false;
+    const bytes = new Uint8Array(status.size);
+    const length = readSync(descriptor, bytes, 0, bytes.length, 0);
+    objectIn(new TextDecoder().decode(bytes.subarray(0, length)));
+    return readSync(descriptor, new Uint8Array(1), 0, 1, null) > 0;
+  } catch {
+    return false;
+  }
+}
+
+const jsonBytesAtMost = 1_000_000;
 
 interface ReadSignal {
   readonly signal: TradingSignal;

@@ -16,8 +16,10 @@ interface SavedPeople {
 const names = ["Ada", "Ben", "Cleo", "Dan"] as const;
 type Name = typeof names[number];
 const deskTitle = "Trading desk";
+const groupMessagesPerMinute = 20;
 
 export class People {
+  readonly #telegram: BotApiServer;
   readonly #file: string;
   readonly #people: Readonly<Record<Name, LocalUser>>;
   readonly #subscriptions: Record<string, Subscription>;
@@ -26,6 +28,7 @@ export class People {
   /** How many are subscribed, or about to be. */
   #subscribers: number;
   #haveLeft = false;
+  #isLimitTold = false;
   readonly #pollingCheck: ReturnType<typeof setInterval>;
 
   /** People as an earlier run saved them, or new ones. */
@@ -34,6 +37,7 @@ export class People {
   }
 
   private constructor(telegram: BotApiServer, file: string, { subscriptions, desk }: SavedPeople) {
+    this.#telegram = telegram;
     this.#file = file;
     this.#subscriptions = { ...subscriptions };
     this.#subscribers = Object.values(subscriptions).filter((it) => it === "subscribed").length;
@@ -53,10 +57,22 @@ export class People {
       : telegram.group({ ...group, id: desk, kind: "supergroup" });
     for (const name of names) this.#listen(name, this.#people[name]);
     this.#listen(deskTitle, this.#desk);
-    // People write only once the script polls: a script may only send.
-    this.#pollingCheck = setInterval(() => {
-      if (telegram.countCalls("getUpdates") > 0) this.#subscribeAll();
-    }, 50);
+    this.#pollingCheck = setInterval(() => this.#isHeard && this.#subscribeAll(), 50);
+  }
+
+  /** Whether a bot polls. People act only then: a script may only send. */
+  get #isHeard(): boolean {
+    return this.#telegram.countCalls("getUpdates") > 0;
+  }
+
+  /** What is left of what people did, or why they did nothing; undefined where nothing need be said. */
+  unheard(): string | undefined {
+    if (this.#telegram.pendingUpdates > 0) {
+      return "The script ended before its bot heard the last things that people did.";
+    }
+    if (this.#isHeard || Object.keys(this.#subscriptions).length > 0) return undefined;
+    return "Nobody is subscribed here yet: people write to a bot that hears them, and this script only sends. Run a " +
+      "bot first, or beside it in another terminal; the sandbox without a script runs one.";
   }
 
   /** A line for each chat: what it is now, and how many signals it got. */
@@ -94,6 +110,7 @@ export class People {
 
   /** Prints what arrives. Some leave after the first signal that all have received. */
   #listen(name: string, chat: LocalChat): void {
+    const tellLimit = chat === this.#desk ? this.#limitTeller() : undefined;
     chat.onMessage((message) => {
       const [first = "", ...rest] = textOf(message).split("\n");
       if (/you are subscribed/i.test(first)) this.#subscriptions[name] = "subscribed";
@@ -101,10 +118,27 @@ export class People {
       show(name, "◂", rest.length > 0 ? `${first} …` : first);
       const isFirst = isSignal ? !this.#counts.has(name) : !isReply(first);
       if (name === "Ada" && isFirst && rest.length > 0) console.log(indented(rest));
+      tellLimit?.();
       if (!isSignal) return;
       this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
-      if (!this.#haveLeft && this.#counts.size === this.#subscribers) this.#leave();
+      const isLeaving = !this.#haveLeft && this.#counts.size === this.#subscribers;
+      if (isLeaving && this.#isHeard) this.#leave();
     });
+  }
+
+  /** Called with each message to the group, it says once where those that follow have to wait. */
+  #limitTeller(): () => void {
+    const times: number[] = [];
+    return () => {
+      times.push(Date.now());
+      const withinMs = Date.now() - (times.at(-groupMessagesPerMinute) ?? -Infinity);
+      if (this.#isLimitTold || withinMs > 60_000) return;
+      this.#isLimitTold = true;
+      console.log(
+        `    (${deskTitle} has had ${groupMessagesPerMinute} messages within a minute. Telegram takes no more for a ` +
+          "group, so the bot waits with the next ones; people get theirs meanwhile.)",
+      );
+    };
   }
 
   /** Cleo stops, Dan blocks the bot, and the group becomes a supergroup. */

@@ -72,6 +72,7 @@ test("where it takes its time, it prints lines; Ctrl-C ends it with the report",
     const { status, output } = await script.ended;
     assert.is(status, 1, output);
     assert.match(output, /^Sending: \d+ of 300 \(\d+%\), about \d+ s left$/m);
+    assert.match(output, /^Sending: \d+ of 300 sent, \d+ skipped in \d+ s$/m);
     assert.match(output, "Stopping. Ctrl-C again ends at once.");
     assert.match(output, /^Sent to \d+ of 300 chats in .* skipped.* Stopped: the caller ended it\.$/m);
     const reached = users.filter((user) => said(user).length === 1).length;
@@ -98,7 +99,7 @@ test("--help explains", () =>
   withCommand(0, 0, async ({ run }) => {
     const { status, output } = await run("--help");
     assert.is(status, 0);
-    assert.match(output, "telegram-signals broadcast TEXT [--photo FILE] [--id NAME]");
+    assert.match(output, " broadcast TEXT [--photo FILE] [--id NAME]");
   }));
 
 test("another text under the name of one that was sent is not sent, and that is said", () =>
@@ -148,7 +149,7 @@ const hasTerminals = process.platform === "linux" && spawnSync("script", ["--ver
       const { status, output } = await onTerminal(command, env);
       assert.is(status, 0, output);
       assert.match(output, /Sending █+░+ \d+% \| \d+\/150 \| about \d+ s left/);
-      assert.match(output, /Sending █{24} 100% \| 150\/150 \| 150 sent in \d+ s[^\n]*\r\n/);
+      assert.match(output, /Sending █{24} 100% \| 150 of 150 sent in \d+ s[^\n]*\r\n/);
       assert.match(output, /\r\nSent to 150 of 150 chats in [^\n]*\r\n$/);
       assert.not.ok(output.includes("\u001b[?"), "no mode of the terminal is changed");
     }),

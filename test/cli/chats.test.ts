@@ -103,6 +103,28 @@ test("list shows the Python bot's chats too, in lines and as JSON", async () => 
   });
 });
 
+test("find shows the chats whose title, name or username has the text", async () => {
+  await withTable(async (manage) => {
+    await manage("save", "5", "--username", "ada_l", "--first-name", "Ada", "--last-name", "Lovelace");
+    await manage("save", "6", "--username", "Canada", "--first-name", "Zoë");
+    await manage("save", "-1007", "--first-name", "The desk");
+    await manage("deactivate", "6");
+    const idsOf = async (...args: string[]): Promise<number[]> =>
+      (await manage("find", "--json", ...args)).json<Chat[]>().map(({ chat_id }) => chat_id).sort();
+    assert.equal(await idsOf("ADA"), [5, 6]);
+    assert.equal(await idsOf("@ada"), [5, 6]);
+    assert.equal(await idsOf("ada love"), [5]);
+    assert.equal(await idsOf("zoe\u0308"), [6], "another form of ë");
+    assert.equal(await idsOf("ada", "--active"), [5]);
+    const found = await manage("find", "desk");
+    assert.equal([found.status, /^ +-1007 {2}active .*The desk\n$/.test(found.output)], [0, true]);
+    const none = await manage("find", "nobody\u001b[2J");
+    const words = 'No chat has "nobody\\u001b[2J" in its title, name or username.\n';
+    assert.equal([none.status, none.output], [1, words]);
+    assert.equal((await manage("find", "nobody", "--json")).output, "[]\n");
+  });
+});
+
 test("cleanup shows whom it would remove and why, and does it only when told", async () => {
   await withTable(async (manage, table) => {
     await table.put(silent(1, 40));
@@ -115,7 +137,11 @@ test("cleanup shows whom it would remove and why, and does it only when told", a
       /1 active chat has not written for 30 days:\n +1 {2}active .* silent for 40 days\n/,
     );
     assert.match(looked.output, "leaves 1 active chats alone that have no readable last_active");
-    assert.match(looked.output, "Nobody to ask here: --yes deactivates them.\nNothing was changed.\n");
+    assert.match(
+      looked.output,
+      "Nothing was changed: there is no terminal to ask at, so --yes has to be given",
+    );
+    assert.is(looked.status, 2);
     assert.equal((await table.item(1))?.["is_active"], { BOOL: true });
     const other = await manage("cleanup", "--days", "5", "--json");
     assert.equal(
@@ -141,6 +167,9 @@ test("mistakes are told in a line, before anything is asked of DynamoDB", async 
         'must be a whole number of up to 52 bits: current value is "9007199254740993"',
       ],
       [["save", "4503599627370496"], '"chatId" must be a whole number of up to 52 bits'],
+      [["find"], '"find" takes one text, in quotation marks if it has blanks'],
+      [["find", "Ada", "Lovelace"], '"find" takes one text'],
+      [["find", "@"], '"TEXT" must be a part of a name: current value is "@"'],
       [["stats", "--yes"], '"stats" takes no --yes'],
       [["cleanup", "--days", "0"], '"days" must be a number above 0: current value is "0"'],
     ];

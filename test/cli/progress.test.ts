@@ -54,7 +54,7 @@ test("elsewhere than on a terminal it is a line at the start, at each tenth, and
   const lines = screen.text.split("\n");
   assert.is(lines[0], "Sending: 60 of 3000 (2%), about 98 s left");
   assert.is(lines[1], "Sending: 300 of 3000 (10%), about 90 s left");
-  assert.equal(lines.slice(-2), ["Sending: 3000 of 3000 (100%), 3000 sent in 100 s", ""]);
+  assert.equal(lines.slice(-2), ["Sending: 3000 of 3000 sent in 100 s", ""]);
   assert.is(lines.length, 12);
 });
 
@@ -71,14 +71,26 @@ test("on a terminal it is a bar that ends with its line, and leaves the cursor a
   using show = showProgress("Sending", screen);
   show(at(2000, 750));
   assert.equal(shown(screen.text), ["Sending ██████░░░░░░░░░░░░░░░░░░ 25% | 750/3000 | about 98 s left"]);
-  show(at(3000, 3000, { sent: 2990 }));
+  show(at(3000, 3000));
   show(at(3250, 3000));
   assert.equal(shown(screen.text), [
-    "Sending ████████████████████████ 100% | 3000/3000 | 2990 sent in 3 s",
+    "Sending ████████████████████████ 100% | 3000 of 3000 sent in 3 s",
     "",
   ]);
   for (const sequence of ["\u001b[?25l", "\u001b[?7l", "\u001b7", "\u001b8"]) {
     assert.not.ok(screen.text.includes(sequence), JSON.stringify(sequence));
+  }
+});
+
+test("at its end it shows what was sent, and what became of the others", () => {
+  const end = at(3000, 3000, { sent: 666, deactivated: 1, skipped: 2331, failed: 1, unknown: 1 });
+  const words = "666 of 3000 sent, 1 deactivated, 2331 skipped, 1 failed, 1 unknown in 3 s";
+  for (const isTTY of [true, false]) {
+    const screen = new KeptScreen(isTTY);
+    using show = showProgress("Sending", screen);
+    for (const progress of [at(2000, 750, { sent: 660 }), end]) show(progress);
+    const line = shown(screen.text).at(-2);
+    assert.is(line, isTTY ? `Sending █████░░░░░░░░░░░░░░░░░░░ 22% | ${words}` : `Sending: ${words}`);
   }
 });
 

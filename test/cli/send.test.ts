@@ -1,12 +1,16 @@
 /** A signal from the command line, and what is asked before anything goes to people. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import type { LocalUser } from "../../lib/local/mod.ts";
 import { assert, suite } from "../harness.ts";
 import { said } from "../support/bot.ts";
+import { inFolder } from "../support/examples.ts";
 import { searchText } from "../support/leaks.ts";
 import { commandFor } from "../support/runtime.ts";
 import { type Ended, root, runScript } from "../support/script.ts";
+import { pythonItem } from "../support/storage.ts";
 import { realToken, withSubscribers } from "../support/subscribers.ts";
 import { hasTerminals, runAtTerminal } from "../support/terminal.ts";
 
@@ -81,7 +85,12 @@ test("mistakes are told in a line, before anything is asked of anybody", async (
       [],
       /^Cannot use the signal as "stop" must be below "entry"/,
     ],
-    ["", ["--symbol", "X"], /^Cannot use the signal as "direction" must be/],
+    [
+      "",
+      ["--symbol", "X"],
+      /^The signal has no --direction, --entry, --stop, --target: [^\n]*; --help explains\n$/,
+    ],
+    [JSON.stringify(facts), ["--note", "X"], /^The signal has no --direction, .* whole as JSON, without/],
     ["", ["--simbol", "X"], /^Unknown option '--simbol' \(did you mean --symbol\?\); --help explains\n$/],
     [
       "",
@@ -146,11 +155,88 @@ test("--dry-run CHAT_ID sends to that chat alone, and takes no id from what ever
       assert.match(output, "Sent to 1 of 1 chat ");
       assert.equal([one, other].map((user) => user?.inbox.length), [times, 0]);
     }
-    const unknown = await runScript([...named, "--dry-run=-1001234"], ledgerEnv);
-    assert.is(unknown.status, 1, unknown.output);
-    assert.match(unknown.output, "the chat -1001234 is not subscribed. It has to send /start to the bot.");
     const { output } = await runScript([...named, "--yes"], ledgerEnv);
     assert.match(output, "Sent to 2 of 2 chats");
+  }));
+
+test("--dry-run to a chat that gets nothing says why, and what to do", () =>
+  withSubscribers({ count: 1 }, async ({ table, ledgerEnv }) => {
+    const at = "2026-11-20T11:16:54.224Z";
+    const reasons: [reason: string, words: string][] = [
+      [
+        "stopped",
+        "was unsubscribed at 2026-11-20 11:16 UTC, by /stop or by hand: send /start to the bot there.",
+      ],
+      ["blocked", "blocked the bot at 2026-11-20 11:16 UTC: unblock it there, and send /start."],
+      ["left", "removed the bot at 2026-11-20 11:16 UTC: add it there again, and send /start."],
+      [
+        "gone",
+        "was not found by Telegram at 2026-11-20 11:16 UTC: if it exists again, send /start to the bot there.",
+      ],
+      ["inactive", "was deactivated at 2026-11-20 11:16 UTC, as it had not written for long: send /start"],
+      ["migrated", "became a supergroup at 2026-11-20 11:16 UTC: use its new id, -1005."],
+      ["none", "was deactivated at 2026-11-20 11:16 UTC by another program: send /start to the bot there."],
+    ];
+    for (const [index, [reason]] of reasons.entries()) {
+      await table.put(pythonItem({
+        chat_id: { N: String(index + 1) },
+        is_active: { BOOL: false },
+        ...reason === "none" ? { removed_at: { S: "2026-11-20T11:16:54.224392+00:00" } } : {
+          removed_at: { S: at },
+          removed_reason: { S: reason },
+          migrated_to: { N: "-1005" },
+        },
+      }));
+    }
+    const wanted = reasons.map(([, words], index) => [index + 1, `the chat ${index + 1} ${words}`] as const);
+    const unknown =
+      'the table "telegram-chats" has no chat 99: send /start to the bot there, or, if that was done,';
+    for (const [chatId, words] of [...wanted, [99, unknown] as const]) {
+      const { status, output } = await runScript([...withFacts, "--dry-run", String(chatId)], ledgerEnv);
+      assert.is(status, 1, output);
+      assert.match(output, `\nNothing was sent: ${words}`);
+      assert.not.match(output, "Sent to");
+    }
+    const json = await runScript([...withFacts, "--json", "--dry-run", "99"], ledgerEnv);
+    assert.match(json.output, '"recipients": 0');
+    const persistence = await runScript(["examples/test_persistence.ts", "--dry-run", "2"], ledgerEnv);
+    assert.is(persistence.status, 1, persistence.output);
+    assert.match(
+      persistence.output,
+      "Nothing was sent: the chat 2 blocked the bot at 2026-11-20 11:16 UTC: unblock",
+    );
+  }));
+
+/** Runs the line in a shell. */
+function runShell(line: string, env: Readonly<Record<string, string>>): Promise<Ended> {
+  return new Promise((resolve) => {
+    const options = { cwd: root, env: { ...process.env, ...env } };
+    execFile("sh", ["-c", line], options, (error, out, err) => {
+      resolve({ status: Number(error?.code ?? 0), output: out + err });
+    });
+  });
+}
+
+test("a file of JSON beside arguments is refused; a loop's file and a pipe that nobody writes to are left alone", () =>
+  inFolder(async (folder) => {
+    const file = join(folder, "signal.json");
+    await writeFile(file, `${JSON.stringify({ ...facts, note: "from the file" })}\n`);
+    const lines = join(folder, "lines");
+    await writeFile(lines, "one\ntwo\n");
+    const send = [...commandFor(script, "-P"), ...withFacts.slice(1), "--dry-run"].join(" ");
+    const refused = await runShell(`${send} < ${file}`, {});
+    assert.is(refused.status, 2, refused.output);
+    assert.match(
+      refused.output,
+      /^Nothing was sent: a signal is either arguments or JSON on standard input, and both are given; [^\n]*\n$/,
+    );
+    const sent = "Nothing was sent: this is a dry run.";
+    const count = async (line: string): Promise<number> =>
+      (await runShell(line, {})).output.split(sent).length - 1;
+    assert.is(await count(`${send} < /dev/null`), 1);
+    assert.is(await count(`while read -r line; do ${send}; done < ${lines}`), 2);
+    assert.is(await count(`while read -r line; do ${send}; done < ${file}`), 1);
+    assert.is(await count(`mkfifo ${folder}/pipe; exec 3<>${folder}/pipe; ${send} <&3`), 1);
   }));
 
 test.run();

@@ -123,6 +123,24 @@ test("--dry-run writes to one chat, and takes nothing from the others", () =>
     assert.equal([signalsOf(ada), signalsOf(ben)], [2, 1]);
   }));
 
+test("--dry-run to a chat that is not subscribed says so at the start, and why", () =>
+  withStack(async ({ run }) => {
+    const { status, output } = await run(
+      "--interval",
+      "0.02",
+      "--no-chart",
+      "--signals",
+      "1",
+      "--dry-run",
+      "99",
+    );
+    assert.is(status, 0, output);
+    assert.match(
+      output,
+      /^Nobody gets the signals as yet: the table "telegram-chats" has no chat 99: send \/start/m,
+    );
+  }));
+
 test("--dry-run alone shows signals on the screen: nobody is written to, and no settings are needed", async () => {
   const args = ["--interval", "0.02", "--no-chart", "--signals", "1", "--dry-run"];
   const { status, output } = await runScript([script, ...args], {

@@ -86,7 +86,26 @@ if (runtime === "Deno") {
   });
 
   test("the command's help needs no permission, and a command says with which it is run", async () => {
-    assert.match((await runDeno("--quiet", "cli/main.ts", "--help")).output, "telegram-signals COMMAND");
+    const commands = ["chats", "broadcast", "send", "sandbox", "playground"];
+    const examples = [
+      "manage_chats",
+      "broadcast",
+      "sandbox",
+      "playground",
+      "live_scheduler",
+      "test_persistence",
+    ];
+    const calls = [
+      ["cli/main.ts"],
+      ...commands.map((name) => ["cli/main.ts", name]),
+      ...examples.map((name) => [`examples/${name}.ts`]),
+    ];
+    for (const call of calls) {
+      const { status, output } = await runDeno("--quiet", ...call, "--help");
+      assert.is(status, 0, output);
+      assert.match(output, new RegExp(`\\n  deno run -P\\S* ${call.join(" ")} `));
+    }
+    assert.match((await runDeno("--quiet", "cli/main.ts", "--version")).output, /^\d+\.\d+\.\d+\n$/);
     const { status, output } = await runDeno("--quiet", "cli/main.ts", "chats", "list");
     assert.is(output, "This program needs permissions: deno run -P cli/main.ts chats list\n");
     assert.is(status, 1);

@@ -55,6 +55,28 @@ test("no file holds one", () => {
   assert.equal(found, []);
 });
 
+/** Lines that are a text and nothing else, after the end of a statement. */
+function strayTexts(source: string): number[] {
+  const lines = source.split("\n");
+  return lines.flatMap((line, index) => {
+    const before = lines[index - 1]?.trim() ?? "";
+    return /^\s*(["'`])(?:(?!\1).)*\1;$/.test(line) && (before === "" || /[;{}]$/.test(before))
+      ? [index + 1]
+      : [];
+  });
+}
+
+test("no statement is a text alone, which does nothing", () => {
+  assert.equal(strayTexts('const a = "b";\n"c";\n\n  `d`;\nconst e =\n  "f";\nconst g = "h" +\n  "i";\n'), [
+    2,
+    4,
+  ]);
+  const found = ownFiles().filter((file) => /\.m?ts$/.test(file)).flatMap((file) =>
+    strayTexts(readFileSync(join(root, file), "utf8")).map((line) => `${file}:${line}`)
+  );
+  assert.equal(found, []);
+});
+
 test("a program that is not there leaves no timer behind", async () => {
   const before = activeTimers();
   const failure = await run(root, "no-such-program").catch((error: Error) => error.message);
