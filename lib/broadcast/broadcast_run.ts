@@ -1,7 +1,7 @@
 /** A broadcast under way, as its caller sees it: a promise with pause(), resume() and progress. */
 import type { RateLimiter } from "../telegram/rate_limit/rate_limiter.ts";
 import { Deferred } from "../util/async.ts";
-import { type Clock, steady } from "../util/clock.ts";
+import { type Clock, steady, systemClock } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -66,10 +66,17 @@ export class PauseControl {
   /** A later call has a higher one. */
   readonly number: number = ++PauseControl.#last;
   readonly beginning: Deferred<BroadcastBeginning> = new Deferred();
+  readonly #elapsed: () => number;
   #isPaused = false;
   #onChange = (): void => {};
   readonly #waiting = new Set<() => void>();
   #progress: (() => BroadcastProgress) | undefined;
+
+  constructor(clock: Clock = systemClock) {
+    const elapsed = steady(clock);
+    const calledAt = elapsed();
+    this.#elapsed = () => elapsed() - calledAt;
+  }
 
   get isPaused(): boolean {
     return this.#isPaused;
@@ -97,7 +104,8 @@ export class PauseControl {
   }
 
   get progress(): BroadcastProgress {
-    return displayProgress({ ...this.#progress?.() ?? nothing, isPaused: this.#isPaused });
+    const progress = this.#progress?.() ?? { ...nothing, elapsedMs: this.#elapsed() };
+    return displayProgress({ ...progress, isPaused: this.#isPaused });
   }
 
   /** Called when the run begins. `onChange` is called when it is paused or resumed. */

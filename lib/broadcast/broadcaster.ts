@@ -11,7 +11,7 @@ import { setMaxListeners } from "node:events";
 import { StorageError } from "../chats/storage.ts";
 import { settleWithin } from "../util/async.ts";
 import { monotonic, parseTime } from "../util/clock.ts";
-import { botStopped, messageOf } from "../util/errors.ts";
+import { botStopped, interruptReason, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { namesIn, type RunName } from "./beginning.ts";
 import type { PauseControl } from "./broadcast_run.ts";
@@ -167,7 +167,11 @@ export class Broadcaster {
       for (const report of resumed) {
         logger.info(`The broadcast "${report.broadcastId}" is finished. ${report}`);
       }
-      for (const { reason } of left) if (!this.#stopping.signal.aborted) logger.warn(reason);
+      for (const { reason } of left) {
+        // Who has interrupted it knows.
+        const isNews = !reason.includes(interruptReason);
+        if (isNews && !this.#stopping.signal.aborted) logger.warn(reason);
+      }
     } catch (error) {
       // Where the IAM policy does not allow it, the bot has no ledger.
       const hasNone = error instanceof StorageError && error.reason === "denied";

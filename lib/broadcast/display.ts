@@ -92,7 +92,8 @@ export function showRun(
   if (outcome === undefined) return showProgress(progress, "It goes on by itself; await it for its report.");
   if ("report" in outcome) return showReport(outcome.report);
   const why = messageOf(outcome.error);
-  return bundle(`Nothing more is sent. ${why}`, [], [heading("Nothing more is sent.", why)]);
+  const what = progress.done === 0 ? "Nothing was sent." : "Nothing more is sent.";
+  return bundle(`${what} ${why}`, [], [heading(what, why)]);
 }
 
 /** How far a broadcast has come. @param more What else there is to say. Default: nothing. */

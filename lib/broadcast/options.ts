@@ -340,7 +340,7 @@ export function startSignal(
     whenUnreadable: rest.whenUnreadable ?? "send",
     whenLedgerDown: rest.whenLedgerDown ?? "send",
   };
-  return createRunHandle(async (control) => {
+  return createRunHandle(clock, async (control) => {
     validateSignal(signal);
     const time = signalTime(signal, clock.now());
     const ticket = renderMessage("signal", { signal, time });
@@ -366,7 +366,7 @@ export function startBroadcast(
   options: BroadcastOptions,
   { clock, broadcaster }: Pick<SenderOptions, "clock" | "broadcaster">,
 ): BroadcastRun {
-  return createRunHandle(async (control) => {
+  return createRunHandle(clock, async (control) => {
     const plain = typeof message === "string" ? { text: message } : copyOf(message);
     const now = clock.now();
     assertBroadcast(plain, options, broadcastChecks, unknownNames(message, messageNames));

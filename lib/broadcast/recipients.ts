@@ -6,6 +6,7 @@ import { setMaxListeners } from "node:events";
 import { ConsentCheck } from "../chats/consent_check.ts";
 import type { ChatRegistry } from "../chats/registry.ts";
 import { StorageError } from "../chats/storage.ts";
+import { messageOf } from "../util/errors.ts";
 import { RecipientFilter } from "./recipient_filter.ts";
 import type {
   BroadcastDeps,
@@ -96,6 +97,7 @@ async function readMeanwhile(
       );
     }
   }
+  if (registry.isUnread) logger.warn(unreadText(registry));
   check.begin();
   if (filter?.needsChats) {
     filter.readAll().then(onChange, (error) => {
@@ -159,6 +161,11 @@ export function neverRead({ openingError: cause }: ChatRegistry): StorageError {
     "The list of chats has never been read, so nobody was written to. Try again when DynamoDB is back.",
     { cause },
   );
+}
+
+function unreadText({ openingError }: ChatRegistry): string {
+  const why = openingError === undefined ? "" : ` ${messageOf(openingError)}`;
+  return `The table of chats has not been read yet, so a signal waits for it until it expires.${why}`;
 }
 
 function singleText({ message }: Error): string {

@@ -202,7 +202,12 @@ export class BroadcastReport implements Readonly<BroadcastCounts> {
     const chats = this.recipients === 1 ? "chat" : "chats";
     const from = this.recipientsFrom === "table" ? "" : " (from memory)";
     const how = `to ${this.sent} of ${this.recipients} ${chats}${from} in ${seconds} s${rest}.${stopped}`;
-    const other = this.differs ? " That text was another one." : "";
+    const isForNobody = this.recipients === 0 && this.stopped === undefined;
+    const other = this.differs
+      ? " That text was another one."
+      : isForNobody
+      ? " No subscribed chat was meant."
+      : "";
     return this.wasAlreadySent
       ? `Nothing was sent now: it was sent at ${utcText(new Date(this.startedAt))}, ${how}${other}`
       : `Sent ${how}${other}`;

@@ -260,7 +260,6 @@ function reportOf(
   const { counts, skips, floods, migrations, topics, errors, latencyMs } = counters;
   const whyStopped: Partial<Record<NonNullable<RunEnd["kind"]>, string>> = {
     handedOver: `${end.reason}; resumeBroadcasts(), or the next start, goes on`,
-    interrupted: `${end.reason}. Called for again under its broadcastId it goes on with the others`,
     ...isKept && { refused: `${end.reason}. It can be called for again under its broadcastId` },
   };
   return new BroadcastReport({

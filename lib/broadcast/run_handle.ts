@@ -1,6 +1,7 @@
 /** A broadcast as its caller holds it, what a notebook shows of it, and how a notebook's interrupt ends it. */
+import type { Clock } from "../util/clock.ts";
 import { createDisplay } from "../util/display.ts";
-import { interrupted } from "../util/errors.ts";
+import { interrupted, isInterrupt } from "../util/errors.ts";
 import { isNotebook, untilInterrupted } from "../util/notebook.ts";
 import { safeError } from "../util/safe_text.ts";
 import { type BroadcastRun, PauseControl } from "./broadcast_run.ts";
@@ -18,14 +19,18 @@ const displayRun = createDisplay<BroadcastRun>(async () => {
 });
 
 /** Runs the task, and gives its promise with pause(), resume(), progress and begun. */
-export function createRunHandle(task: (control: PauseControl) => Promise<BroadcastReport>): BroadcastRun {
-  const control = new PauseControl();
+export function createRunHandle(
+  clock: Clock,
+  task: (control: PauseControl) => Promise<BroadcastReport>,
+): BroadcastRun {
+  const control = new PauseControl(clock);
   const promise = task(control).then((report) => {
     outcomes.set(run, { report });
     return report;
   }, (thrown) => {
     const error = safeError(thrown);
-    outcomes.set(run, { error });
+    const report = isInterrupt(error) ? error.report as BroadcastReport | undefined : undefined;
+    outcomes.set(run, report === undefined ? { error } : { report });
     control.beginning.reject(error);
     throw error;
   });
@@ -40,7 +45,7 @@ export function createRunHandle(task: (control: PauseControl) => Promise<Broadca
 
 /**
  * Sends; in a notebook the kernel's interrupt ends that, as the caller's own signal does.
- * @throws {Error} After an interrupt, with the report's line, so that the cell fails.
+ * @throws {InterruptedError} After an interrupt, with the report's line, so that the cell fails.
  */
 export async function sendUntilInterrupted<Options extends { readonly signal?: AbortSignal | undefined }>(
   options: Options,
@@ -49,8 +54,13 @@ export async function sendUntilInterrupted<Options extends { readonly signal?: A
   if (!isNotebook()) return await send(options);
   return await untilInterrupted(async (interrupt) => {
     const { signal = interrupt } = options;
-    const report = await send({ ...options, signal: AbortSignal.any([signal, interrupt]) });
-    if (interrupt.aborted && report.stopped !== undefined) throw interrupted(String(report));
-    return report;
+    const report = await send({ ...options, signal: AbortSignal.any([signal, interrupt]) }).catch((error) => {
+      throw isInterrupt(error) ? interrupted("The kernel was interrupted before this was sent.") : error;
+    });
+    if (!interrupt.aborted || report.stopped === undefined) return report;
+    const rest = report.broadcastId === undefined
+      ? ""
+      : " Call it again with its broadcastId for the others.";
+    throw interrupted(`${report}${rest}`, report);
   });
 }

@@ -45,7 +45,7 @@ export interface ShownHealth {
 export function showChat(chat: Chat): MimeBundle {
   const { user_info, ...state } = chat;
   const facts = Object.entries(state).map(([name, value]): Fact => [name, textOf(value)]);
-  const about = Object.entries(user_info).map(([name, value]): Fact => [name, textOf(value)]);
+  const about = Object.entries(user_info).map(([name, value]): Fact => [`user_info.${name}`, textOf(value)]);
   const all = [...facts, ...about];
   return bundle(`${nameOf(chat)}: ${standingOf(chat)}`, all, [
     heading(nameOf(chat), standingOf(chat)),

@@ -386,7 +386,7 @@ export class StrategyRun {
   }
 
   #onSent({ strategy, series, found }: Finding, { report, isRepeated }: Sent): unknown {
-    this.#sent++;
+    if (report.sent > 0 && !report.wasAlreadySent) this.#sent++;
     const tradingSignal = found.kind === "signal" ? found.signal : undefined;
     return this.#options.onSent?.({ strategy, symbol: series.symbol, tradingSignal, report, isRepeated });
   }

@@ -188,7 +188,8 @@ export class SignalSender {
         if (isMistake(error)) throw error;
         if (isInterrupt(error)) {
           this.#troubles.succeeded(id);
-          logger.warn(`${line}. ${sentenceOf(messageOf(error))}`);
+          const what = sentenceOf(messageOf(error.report ?? error));
+          logger.warn(`${line}. ${what} Its cell, run again while it is fresh, sends it to the others.`);
           return "interrupted";
         }
         if (isRefused(error)) {

@@ -30,8 +30,8 @@ const [longestStack, framesAtMost] = [10_000, 30];
 const ownFolder = attempt(() => new URL("..", import.meta.url).href.replace(/^file:\/\//, ""), "");
 
 /**
- * The file, line and column of the user's code where something was thrown: `cross.ts:12:20`; `undefined` where nothing says
- * so. @param caller What called that code, as a stack names it: what is behind it says nothing.
+ * The file, line and column of the user's code where something was thrown: `cross.ts:12:20`, or `line 12 of its cell` in a
+ * notebook; `undefined` where nothing says so. @param caller What called that code, as a stack names it: what is behind it says nothing.
  */
 export function placeOf(error: unknown, caller: string): string | undefined {
   const stack = attempt(() => (error as Error | undefined)?.stack, undefined);
@@ -40,6 +40,7 @@ export function placeOf(error: unknown, caller: string): string | undefined {
   for (const frame of frames.slice(0, framesAtMost)) {
     if (frame.includes(caller)) return undefined;
     const [, url = "", position] = /([^\s()]+):(\d+:\d+)\)?$/.exec(frame) ?? [];
+    if (url === "<anonymous>" && position !== undefined) return `line ${parseInt(position)} of its cell`;
     const path = url.replace(/^file:\/\//, "");
     const isUsers = path.includes("/") && !/^(node|ext|internal):|\/node_modules\//.test(path);
     if (isUsers && ownFolder !== "" && !path.startsWith(ownFolder)) {
@@ -90,12 +91,22 @@ export function isBotStopped(error: unknown): boolean {
   return error instanceof Error && error.name === "BotStoppedError";
 }
 
-/** The error of what a notebook's reader has ended by the stop button; as a `BotStoppedError` it is a line. */
-export function interrupted(message: string = "the kernel was interrupted"): Error {
-  const name = "InterruptedError";
-  return Object.assign(new Error(message), { name, stack: `${name}: ${message}` });
+/** What the reader of a notebook has ended by the stop button. */
+export interface InterruptedError<Report = unknown> extends Error {
+  readonly name: "InterruptedError";
+  /** Of what was sent before; `undefined` where nothing was. */
+  readonly report: Report | undefined;
 }
 
-export function isInterrupt(error: unknown): boolean {
+/** Why a run was ended so, for its report. */
+export const interruptReason = "the kernel was interrupted";
+
+/** As a `BotStoppedError` it prints as a line. */
+export function interrupted<Report>(message: string, report?: Report): InterruptedError<Report> {
+  const name = "InterruptedError" as const;
+  return Object.assign(new Error(message), { name, stack: `${name}: ${message}`, report });
+}
+
+export function isInterrupt(error: unknown): error is InterruptedError {
   return error instanceof Error && error.name === "InterruptedError";
 }
