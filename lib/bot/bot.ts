@@ -96,7 +96,10 @@ export class SignalBot {
     const renderMessage = this.#renderMessage = createMessageRenderer(messages, logger);
     this.#sender = {
       ...{ renderMessage, charting: createChartRenderer({ clock, logger }), clock },
-      broadcaster: async (wait) => (await (wait ? this.#openWithin(wait) : this.#open())).broadcaster,
+      broadcaster: async (wait) => {
+        const isToWait = wait !== undefined && this.#runtime === undefined;
+        return (await (isToWait ? this.#openWithin(wait) : this.#open())).broadcaster;
+      },
     };
     this.#handlerRunner = createHandlerRunner((update) => grammy.handleUpdate(update), onFailure);
     this.#finished = new Finished(({ message }) =>

@@ -13,6 +13,7 @@ export interface ShownRun {
   /** How many signals and alerts were found in new candles. */
   readonly found: number;
   /** How many were sent. */
+  /** How many of them have reached somebody, by this run. */
   readonly sent: number;
   /** What fails at present, and why. */
   readonly troubles: readonly (readonly [what: string, reason: string])[];

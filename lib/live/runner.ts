@@ -120,6 +120,8 @@ export class StrategyRun {
   #failure: unknown;
   #found = 0;
   #sent = 0;
+  /** How many of them this run has got to somebody. */
+  #arrived = 0;
   #isOver = false;
 
   static {
@@ -206,7 +208,7 @@ export class StrategyRun {
     const hasFailed = this.#failure !== undefined && this.#lost.size === 0;
     const failure = hasFailed ? [["the run", reasonOf(this.#failure)] as const] : [];
     return {
-      ...{ strategies, market: feed.name, found: this.#found, sent: this.#sent },
+      ...{ strategies, market: feed.name, found: this.#found, sent: this.#arrived },
       state: this.#isOver ? "ended" : this.#stopping.signal.aborted ? "stopping" : "running",
       troubles: [...failure, ...this.#lost, ...failing],
     };
@@ -386,7 +388,8 @@ export class StrategyRun {
   }
 
   #onSent({ strategy, series, found }: Finding, { report, isRepeated }: Sent): unknown {
-    if (report.sent > 0 && !report.wasAlreadySent) this.#sent++;
+    this.#sent++;
+    if (report.sent > 0 && !report.wasAlreadySent) this.#arrived++;
     const tradingSignal = found.kind === "signal" ? found.signal : undefined;
     return this.#options.onSent?.({ strategy, symbol: series.symbol, tradingSignal, report, isRepeated });
   }

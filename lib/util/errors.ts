@@ -99,7 +99,7 @@ export interface InterruptedError<Report = unknown> extends Error {
 }
 
 /** Why a run was ended so, for its report. */
-export const interruptReason = "the kernel was interrupted";
+export const interruptReason = "it was interrupted";
 
 /** As a `BotStoppedError` it prints as a line. */
 export function interrupted<Report>(message: string, report?: Report): InterruptedError<Report> {

@@ -288,7 +288,7 @@ test("a run that has failed is shown with the reason", async () => {
   const run = bot.broadcast("");
   run.catch(() => {});
   const plain = (await shown(run))["text/plain"] ?? "";
-  assert.match(plain, /^Nothing more is sent\. Cannot broadcast as "text" must have 1 to /);
+  assert.match(plain, /^Nothing was sent\. Cannot broadcast as "text" must have 1 to /);
   assertWellFormed((await shown(run))["text/html"] ?? "");
 });
 

@@ -62,29 +62,29 @@ async function outcomeOf(cell: "broadcast" | "live"): Promise<Readonly<Record<st
 }
 
 test("an interrupt ends the cell and its broadcast; the bot goes on, and the next interrupt is not ours", async () => {
-  const { ended, next, others, calls, listeners } = await outcomeOf("broadcast");
+  const { ended, next, others, calls } = await outcomeOf("broadcast");
   assert.match(
     String(ended),
-    /^Sent to [1-5]?\d of 60 chats in .* skipped\. Stopped: the kernel was interrupted\. Called .*\.$/,
+    /^Sent to [1-5]?\d of 60 chats in .* skipped\. Stopped: it was interrupted\. Call .* for the others\.$/,
   );
   assert.match(String(next), /^Sent to 0 of 0 chats/);
   assert.equal(
-    { others, calls, listeners },
-    { others: 60, calls: 60, listeners: 0 },
+    { others, calls, listening },
+    { others: 60, calls: 60, listening: 1 },
     "the others get it, once",
   );
 });
 
 test("an interrupt ends a strategy's signal, which is logged in one line, and not tried again", async () => {
-  const { told, calls, listeners } = await outcomeOf("live");
+  const { told, calls, listening } = await outcomeOf("live");
   const [line = "", ...more] = told as string[];
   assert.equal(more, []);
   assert.match(
     line,
-    /^LONG X at .*\. Sent to [1-5]?\d of 60 chats in .* Stopped: the kernel was interrupted/,
+    /^LONG X at .*\. Sent to [1-5]?\d of 60 chats in .* Stopped: it was interrupted\. Its cell/,
   );
   assert.ok(Number(calls) < 60);
-  assert.is(listeners, 0);
+  assert.is(listening, 1);
 });
 
 test("any other program ends when it is interrupted", async () => {

@@ -94,6 +94,7 @@ test("a text that differs from the one under its id is reported and logged, one 
     const { bot, another, logs } = scene;
     const users = await subscribers(scene, 3);
     const elsewhere = another();
+    await elsewhere.initialize();
     const both = await Promise.all(
       ["one", "other"].map((text) => bot.broadcast(text, { broadcastId: "both", priority: "urgent" })),
     );
