@@ -12,7 +12,7 @@ import { showProgress } from "./progress.ts";
 import { printReport } from "./report.ts";
 import { printJson, safeLines } from "./safe_print.ts";
 import { nothingSent } from "./standing.ts";
-import { stopOnSignals } from "./stop_on_signals.ts";
+import { interrupted, stopOnSignals } from "./stop_on_signals.ts";
 
 /** How it is sent; see `usage.ts`. */
 export interface SendingFlags {
@@ -61,7 +61,15 @@ export async function sendToAll({ preview, start, ...flags }: Sending): Promise<
   }
   // A dry run takes no name from what is sent to everyone.
   const choice = dryRun === undefined ? { broadcastId: id } : { filter: onlyTo(dryRun) };
-  const report = await start(bot, { ...choice, signal: stopOnSignals(logger.info), onProgress });
+  const signal = stopOnSignals(logger.info);
+  const report = await start(bot, { ...choice, signal, onProgress }).catch((error) => {
+    if (error !== signal.reason) throw error;
+  });
+  if (report === undefined) {
+    if (json) return printJson({ sent: 0, stopped: interrupted }), 1;
+    console.error("Nothing was sent from here: it was interrupted before.");
+    return 1;
+  }
   if (dryRun !== undefined && report.recipients === 0) {
     console.error(await nothingSent(dryRun));
     if (!json) return 1;

@@ -7,13 +7,19 @@ export interface SignalSource {
   exit(code: number): unknown;
 }
 
-/** Aborts at the first SIGINT or SIGTERM, so that what is being sent can be finished; the second exits with 130. */
+/** Why a broadcast was ended, as its report says it. */
+export const interrupted = "it was interrupted";
+
+/**
+ * Aborts at the first SIGINT or SIGTERM, so that what is being sent can be finished; the second exits with 130. By its reason
+ * a broadcast with an id stays open for a further call.
+ */
 export function stopOnSignals(say: (line: string) => void, source: SignalSource = process): AbortSignal {
   const controller = new AbortController();
   const stop = (): void => {
     if (controller.signal.aborted) return void source.exit(130);
     say("Stopping. Ctrl-C again ends at once.");
-    controller.abort();
+    controller.abort(Object.assign(new Error(interrupted), { name: "InterruptedError" }));
   };
   source.on("SIGINT", stop);
   source.on("SIGTERM", stop);

@@ -8,8 +8,8 @@ const sending = `  --yes         sends without asking
   --json        prints the report as JSON
   --help
 
-It shows what will be sent, and asks. Ctrl-C ends it: chats that it has not reached by then get nothing. Settings may
-also stand in .env.
+It shows what will be sent, and asks. Ctrl-C ends it: chats that it has not reached by then get nothing, but from the
+same call with the same --id. Settings may also stand in .env.
 Exit status: 0 where it was sent, now or before; 1 where nobody got it, you said no, it was stopped before its end, or
 something else was sent under its name; 2 for a mistake in the arguments or the bot's settings; 130 for a second Ctrl-C.`;
 

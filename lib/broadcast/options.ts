@@ -108,7 +108,10 @@ function assertNoFileName(photo: unknown): void {
 
 /** How a broadcast is run. */
 export interface BroadcastOptions {
-  /** Ends the broadcast early: chats that have not been written to by then are counted as skipped. */
+  /**
+   * Ends the broadcast early: chats that have not been written to by then are counted as skipped. With a `broadcastId` it is
+   * over then; but if the signal's reason is an Error with the name `"InterruptedError"`, a further call goes on with them.
+   */
   readonly signal?: AbortSignal | undefined;
   /**
    * Sends it once under this key, whoever calls, however often, and whatever dies: a ledger in DynamoDB (the table

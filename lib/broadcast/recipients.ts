@@ -156,16 +156,17 @@ export function startOf(
 
 export function neverRead({ openingError: cause }: ChatRegistry): StorageError {
   const reason = cause instanceof StorageError ? cause.reason : "unreachable";
+  const why = cause === undefined ? "Try again when DynamoDB is back." : messageOf(cause);
   return new StorageError(
     reason,
-    "The list of chats has never been read, so nobody was written to. Try again when DynamoDB is back.",
+    `The list of chats has never been read, so nobody was written to. ${why}`,
     { cause },
   );
 }
 
 function unreadText({ openingError }: ChatRegistry): string {
   const why = openingError === undefined ? "" : ` ${messageOf(openingError)}`;
-  return `The table of chats has not been read yet, so a signal waits for it until it expires.${why}`;
+  return `The table of chats has not been read yet, so a signal waits for it until the signal expires (maxAgeMs).${why}`;
 }
 
 function singleText({ message }: Error): string {

@@ -82,7 +82,7 @@ const checks: Pick<Checks<SignalCallbackOptions>, "rules"> = {
  * ```
  *
  * All answers are JSON. Within a second it answers 200 once the signal is sent even if this process dies now, and 202 where it
- * is being sent, or tried again, by this process alone: `{ accepted: true, id, repeated? }`. On AWS Lambda, where nothing goes
+ * is being sent, or tried again, by this process alone: `{ accepted: true, id, repeated?, differs? }`. On AWS Lambda, where nothing goes
  * on after the answer, it answers when everybody has the signal. Else `{ accepted: false, error }`: 400 for a body that is
  * none, 401 without the secret, 503 where the signal cannot be sent now and is to be sent again.
  * @throws {ConfigError} If the secret is missing or malformed, or an option is.

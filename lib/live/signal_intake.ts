@@ -6,6 +6,7 @@ import { deadline, DeadlineError } from "../util/async.ts";
 import { messageOf } from "../util/errors.ts";
 import { createRateLimitedLog } from "../util/log.ts";
 import { safeText } from "../util/safe_text.ts";
+import type { Found } from "./found.ts";
 import {
   parseBody,
   type ParsedBody,
@@ -23,6 +24,8 @@ export interface SignalIntakeOptions extends SignalOutboxOptions, Omit<PostedOpt
 const maxBodyBytes = 65_536;
 /** The answer is there within a second. */
 const answerWithinMs = 800;
+/** A run that is over gives its report at once. */
+const compareWithinMs = 150;
 const retryAfterSeconds = "5";
 const longestError = 1000;
 
@@ -81,7 +84,10 @@ export class SignalIntake {
       const before = this.#outbox.get(posted.id);
       const sending = before ?? this.#outbox.send(posted, !isLast);
       if (isLast) await sending.done;
-      return accepted(posted, await this.#beginningOf(sending), before !== undefined);
+      const beginning = await this.#beginningOf(sending);
+      const isRepeated = before !== undefined || beginning?.isRepeated === true;
+      const differs = isRepeated && await this.#differs(posted, sending, before);
+      return accepted(posted, beginning, { isRepeated, differs });
     } catch (error) {
       if (isMistake(error)) return this.#refused(400, messageOfMistake(error));
       this.#logRefusal(`A signal that came by HTTP is not sent. ${messageOf(error)}`);
@@ -102,6 +108,13 @@ export class SignalIntake {
     }
   }
 
+  /** Whether something else is sent under the id; false where that is not known in time. */
+  async #differs({ found }: Posted, { done }: Sending, before: Sending | undefined): Promise<boolean> {
+    if (before !== undefined) return textOf(before.found) !== textOf(found);
+    const report = await deadline(done, { ms: compareWithinMs, clock: this.#options.clock }).catch(() => {});
+    return report?.differs ?? false;
+  }
+
   #unauthorized(more: Partial<Answer> = {}): Answer {
     const text =
       "The secret is missing or wrong. It comes as Authorization: Bearer, as X-Signal-Secret, or as the field " +
@@ -116,10 +129,19 @@ export class SignalIntake {
   }
 }
 
-function accepted({ id }: Posted, beginning: BroadcastBeginning | undefined, isJoined: boolean): Answer {
-  const isRepeated = isJoined || beginning?.isRepeated === true;
+/** What is to be sent, whenever it was found. */
+function textOf(found: Found): string {
+  return JSON.stringify(found, (name, value) => name === "time" ? undefined : value);
+}
+
+function accepted(
+  { id }: Posted,
+  beginning: BroadcastBeginning | undefined,
+  { isRepeated, differs }: { readonly isRepeated: boolean; readonly differs: boolean },
+): Answer {
   const status = beginning?.isDurable === true ? 200 : 202;
-  return answerOf(status, { accepted: true, id, ...isRepeated && { repeated: true } });
+  const more = { ...isRepeated && { repeated: true }, ...differs && { differs: true } };
+  return answerOf(status, { accepted: true, id, ...more });
 }
 
 function answerOf(status: number, body: unknown, { headers, ...more }: Partial<Answer> = {}): Answer {

@@ -8,6 +8,7 @@ import { retry } from "../util/async.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import type { Found } from "./found.ts";
 import type { Posted } from "./signal_body.ts";
 import { type SignalPublisher, tradeOf } from "./signal_sender.ts";
 import { TroubleLog } from "./trouble_log.ts";
@@ -23,6 +24,8 @@ export interface Sending {
   /** Rejects only where it is given up before. */
   readonly begun: Promise<BroadcastBeginning>;
   readonly done: Promise<BroadcastReport>;
+  /** What is sent. */
+  readonly found: Found;
 }
 
 const retries = { firstMs: 1000, longestMs: 30_000, jitter: 0.25 };
@@ -52,7 +55,7 @@ export class SignalOutbox {
     const begun = Promise.race([first, done.then(() => first)]);
     // Nobody may wait for them any more.
     for (const promise of [begun, done]) promise.catch(() => {});
-    const sending = { begun, done };
+    const sending = { begun, done, found: posted.found };
     this.#underWay.set(id, sending);
     return sending;
   }
@@ -62,13 +65,15 @@ export class SignalOutbox {
     isTriedAgain: boolean,
     onBegun: (beginning: BroadcastBeginning) => void,
   ): Promise<BroadcastReport> {
-    const { clock, logger } = this.#options;
+    const { bot, clock, logger } = this.#options;
     const { id, expiresAt } = posted;
     let beginning: BroadcastBeginning | undefined;
     let failure: unknown;
     try {
       const report = await retry(async () => {
         if (failure !== undefined && clock.now() >= expiresAt) throw failure;
+        // sendSignal() itself would wait for Telegram.
+        if (!isTriedAgain) await bot.initialize?.();
         const run = this.#start(posted);
         run.begun.then((begun) => onBegun(beginning ??= begun), () => {});
         return await run;

@@ -18,6 +18,8 @@ import { reasonOf, sentenceOf, TroubleLog } from "./trouble_log.ts";
 export interface SignalPublisher {
   /** Sends a signal to every active chat. */
   sendSignal(signal: TradingSignal, options: SignalOptions): BroadcastRun;
+  /** Connects; rejects where it cannot. Called before a signal that nobody can wait for, as on AWS Lambda. */
+  initialize?(): Promise<unknown>;
   /** Sends a message to every active chat. */
   broadcast(message: BroadcastMessage, options: BroadcastOptions): BroadcastRun;
 }

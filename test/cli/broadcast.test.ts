@@ -64,19 +64,26 @@ test("a picture with its caption, once under its name however often it is called
     }
   }));
 
-test("where it takes its time, it prints lines; Ctrl-C ends it with the report", () =>
-  withCommand(300, 50, async ({ users, start }) => {
-    const script = start("Good morning");
-    await script.printed("Sending: ");
-    script.kill("SIGINT");
-    const { status, output } = await script.ended;
+test("where it takes its time, it prints lines; Ctrl-C ends it with the report, and the same id goes on", () =>
+  withCommand(300, 50, async ({ users, ledgerEnv }) => {
+    const start = (): Running =>
+      startScript([script, "broadcast", "Good morning", "--id", "morning"], ledgerEnv);
+    const running = start();
+    await running.printed("Sending: ");
+    running.kill("SIGINT");
+    const { status, output } = await running.ended;
     assert.is(status, 1, output);
     assert.match(output, /^Sending: \d+ of 300 \(\d+%\), about \d+ s left$/m);
     assert.match(output, /^Sending: \d+ of 300 sent, \d+ skipped in \d+ s$/m);
     assert.match(output, "Stopping. Ctrl-C again ends at once.");
-    assert.match(output, /^Sent to \d+ of 300 chats in .* skipped.* Stopped: the caller ended it\.$/m);
+    assert.match(output, /^Sent to \d+ of 300 chats in .* skipped.* Stopped: it was interrupted\.$/m);
+    assert.match(output, /^The same call with --id "morning" sends it to the others\.$/m);
     const reached = users.filter((user) => said(user).length === 1).length;
     assert.is(reached, Number(/Sent to (\d+)/.exec(output)?.[1]));
+    const rest = await start().ended;
+    assert.match(rest.output, /^Sent to 300 of 300 chats in /m);
+    assert.is(rest.status, 0);
+    assert.ok(users.every((user) => said(user).length === 1), "and nobody twice");
   }));
 
 test("mistakes are told in a line", () =>
