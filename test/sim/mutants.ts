@@ -67,13 +67,21 @@ async function copy(): Promise<string> {
 
 /** Plants the mutant, plays, and puts the original back. */
 async function judge(mutant: Mutant): Promise<[isCaught: boolean, told: string]> {
-  const path = join(folder, mutant.file);
-  const original = await readFile(path, "utf8");
-  const mutated = applied(mutant, original);
-  if (mutated === undefined) return [false, `NOT CAUGHT: its text is not found once in ${mutant.file}`];
+  const planted = mutants.filter(({ name }) => name === mutant.name || name === mutant.besides);
+  const originals = new Map<string, string>();
+  for (const { file } of planted) originals.set(file, await readFile(join(folder, file), "utf8"));
+  const changed = new Map(originals);
+  for (const each of planted) {
+    const mutated = applied(each, changed.get(each.file) ?? "");
+    if (mutated === undefined) return [false, `NOT CAUGHT: its text is not found once in ${each.file}`];
+    changed.set(each.file, mutated);
+  }
+  const write = async (files: ReadonlyMap<string, string>): Promise<void> => {
+    for (const [file, source] of files) await writeFile(join(folder, file), source);
+  };
   const plant = async <T>(task: () => Promise<T>): Promise<T> => {
-    await writeFile(path, mutated);
-    return await task().finally(() => writeFile(path, original));
+    await write(changed);
+    return await task().finally(() => write(originals));
   };
   return mutant.scene === undefined ? await judgeByHistories(plant) : await judgeByScene(mutant.scene, plant);
 }
