@@ -6,6 +6,12 @@ export const millisecondsRule: Rule = numberRule(
   (ms) => Number.isFinite(ms) && ms >= 0,
 );
 
+/** How long something is waited for; a timer knows no longer time. */
+export const timeoutRule: Rule = numberRule(
+  "a number of milliseconds from 0 to 2147483647, such as 1000",
+  (ms) => ms >= 0 && ms <= 2 ** 31 - 1,
+);
+
 export const timesRule: Rule = numberRule(
   "a whole number above 0, or Infinity",
   (times) => times === Infinity || (Number.isInteger(times) && times > 0),
