@@ -7,7 +7,13 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { iamPolicy, startBotApiServer } from "../../lib/local/mod.ts";
-import { type Chat, InMemoryChatStorage, tradingViewMessage } from "../../mod.ts";
+import {
+  type Chat,
+  InMemoryChatStorage,
+  type StorageError,
+  type TelegramError,
+  tradingViewMessage,
+} from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import { anchorsOf, brokenLinks } from "../support/markdown.ts";
 import { runScript, startScript } from "../support/script.ts";
@@ -190,6 +196,17 @@ test("the policy is the one that the tests enforce", () => {
   const policies = allBlocks.filter(({ text }) => text.includes("Statement"));
   const both = iamPolicy("telegram-chats", "telegram-broadcasts");
   assert.equal(policies.map(({ text }) => JSON.parse(text) as unknown), [both]);
+});
+
+/** The compiler refuses a list that leaves one out, or has one too many. */
+const reasons: Record<(StorageError | TelegramError)["reason"], true> = {
+  ...{ token: true, unreachable: true, credentials: true, denied: true, region: true, table: true },
+  ...{ clock: true, throttled: true, unavailable: true, failed: true },
+};
+
+test("each reason of an error is explained", () => {
+  const explained = [...read("lib/bot/README.md").matchAll(/^\| `"(\w+)"` /gm)].map(([, reason]) => reason);
+  assert.equal([...new Set(explained)].sort(), Object.keys(reasons).sort());
 });
 
 test("the message for TradingView is the one that is exported", () => {
