@@ -113,9 +113,9 @@ test("received() refuses what is nothing to wait for, and a time-out that is non
         (error) => String(error),
       );
     const timeout =
-      'TypeError: Cannot wait for a message as "timeoutMs" must be a number of milliseconds from 0 to 2147483647, such as 1000: current value is';
+      'TypeError: Cannot wait for a message as "timeoutMs" must be a number of milliseconds from 0 on, such as 1000: current value is';
     assert.is(await refusal("Hello", { timeout: 1000 }), `${timeout} an object (Object)`);
-    for (const ms of [NaN, -1, Infinity, "10"]) assert.match(await refusal("Hello", ms), timeout);
+    for (const ms of [NaN, -1, "10"]) assert.match(await refusal("Hello", ms), timeout);
     assert.match(
       await refusal(),
       /Cannot wait for a message as "wanted" must be a part of the message's text, /,
