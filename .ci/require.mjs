@@ -11,13 +11,17 @@ const code = (file) =>
 try {
   module.exports = require("./${file}");
 } catch (error) {
-  if (error.code !== "ERR_REQUIRE_ESM") throw error;
-  throw new Error(
-    'telegram-signals is an ES module, and cannot be loaded by require() here. Give your file the ending .mts or .mjs, or ' +
-      'write "type": "module" into your package.json, and use import; or take Node 20.19, 22.12 or later, which can ' +
-      'require() it. Jest needs NODE_OPTIONS=--experimental-vm-modules.',
-    { cause: error },
-  );
+  if (error.code === "ERR_VM_MODULE_LINK_FAILURE") {
+    // Of tsx, in a .cts file under Node 20: this require() has not linked the module.
+    module.exports = module.require("./${file}");
+  } else if (error.code === "ERR_REQUIRE_ESM") {
+    throw new Error(
+      'telegram-signals is an ES module, and cannot be loaded by require() here. Give your file the ending .mts or .mjs, or ' +
+        'write "type": "module" into your package.json, and use import; or take Node 20.19, 22.12 or later, which can ' +
+        'require() it. Jest needs NODE_OPTIONS=--experimental-vm-modules.',
+      { cause: error },
+    );
+  } else throw error;
 }
 `;
 

@@ -6,6 +6,24 @@ export const millisecondsRule: Rule = numberRule(
   (ms) => Number.isFinite(ms) && ms >= 0,
 );
 
+/** How long something is waited for: `Infinity` is for ever. */
+export const timeoutRule: Rule = numberRule(
+  "a number of milliseconds from 0 on, such as 1000",
+  (ms) => ms >= 0,
+);
+
+export const rateRule: Rule = numberRule("a number above 0", (rate) => rate > 0);
+
+export const portRule: Rule = numberRule(
+  "a whole number from 0 to 65535",
+  (port) => Number.isInteger(port) && port >= 0 && port <= 65_535,
+);
+
+export const countRule: Rule = numberRule(
+  "a whole number from 0 on",
+  (count) => Number.isInteger(count) && count >= 0,
+);
+
 export const timesRule: Rule = numberRule(
   "a whole number above 0, or Infinity",
   (times) => times === Infinity || (Number.isInteger(times) && times > 0),

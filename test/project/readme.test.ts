@@ -7,10 +7,16 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { iamPolicy, startBotApiServer } from "../../lib/local/mod.ts";
-import { type Chat, InMemoryChatStorage, tradingViewMessage } from "../../mod.ts";
+import {
+  type Chat,
+  InMemoryChatStorage,
+  type StorageError,
+  type TelegramError,
+  tradingViewMessage,
+} from "../../mod.ts";
 import { assert, suite } from "../harness.ts";
 import { anchorsOf, brokenLinks } from "../support/markdown.ts";
-import { runScript } from "../support/script.ts";
+import { runScript, startScript } from "../support/script.ts";
 import { pythonId, pythonItem, startTable } from "../support/storage.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -192,6 +198,17 @@ test("the policy is the one that the tests enforce", () => {
   assert.equal(policies.map(({ text }) => JSON.parse(text) as unknown), [both]);
 });
 
+/** The compiler refuses a list that leaves one out, or has one too many. */
+const reasons: Record<(StorageError | TelegramError)["reason"], true> = {
+  ...{ token: true, unreachable: true, credentials: true, denied: true, region: true, table: true },
+  ...{ clock: true, throttled: true, unavailable: true, failed: true },
+};
+
+test("each reason of an error is explained", () => {
+  const explained = [...read("lib/bot/README.md").matchAll(/^\| `"(\w+)"` /gm)].map(([, reason]) => reason);
+  assert.equal([...new Set(explained)].sort(), Object.keys(reasons).sort());
+});
+
 test("the message for TradingView is the one that is exported", () => {
   const blocks = allBlocks.filter(({ text }) => text.includes("{{ticker}}"));
   assert.equal(blocks.map(({ text }) => text), [tradingViewMessage]);
@@ -240,19 +257,45 @@ test("the examples run as they are printed", async () => {
   }
 });
 
-test("the test for a bot of one's own runs in a clone", async () => {
-  const [block] = allBlocks.filter((each) => each.text.includes("signals/local"));
+/** Gives a script of a README a place in the clone, where `telegram-signals` is this tree. */
+async function withScript(text: string, body: (file: string) => Promise<void>): Promise<void> {
   const folder = join(root, ".sandbox");
   const file = join(folder, `readme-${process.versions["deno"] ? "deno" : "node"}-${process.pid}.mts`);
   await mkdir(folder, { recursive: true });
-  await writeFile(file, block?.text ?? "");
+  await writeFile(file, text);
   try {
-    const { status, output } = await runScript([file], {}, "-P=sandbox", "tsx");
-    assert.match(output, /^1 1$/m);
-    assert.is(status, 0);
+    await body(file);
   } finally {
     await rm(file);
   }
+}
+
+test("the test for a bot of one's own runs in a clone", async () => {
+  const [block] = allBlocks.filter((each) => each.text.includes("signals/local"));
+  await withScript(block?.text ?? "", async (file) => {
+    const { status, output } = await runScript([file], {}, "-P=sandbox", "tsx");
+    assert.match(output, /^1 1$/m);
+    assert.is(status, 0);
+  });
+});
+
+test("the script of one's own ends by itself where it is stopped before Telegram can be reached", async () => {
+  const [block] = fencedBlocks(read("README.md")).filter(isTypeScript);
+  await using telegram = await startBotApiServer();
+  telegram.fault({ method: "getMe", times: Infinity, answer: "reset" });
+  const env = {
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_API_ROOT: telegram.apiRoot,
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+  };
+  await withScript(block?.text ?? "", async (file) => {
+    const script = startScript([file], env, "-P=sandbox", "tsx");
+    await script.printed("The bot starts as soon as it can.");
+    script.kill("SIGTERM");
+    const { status, output } = await script.ended;
+    assert.match(output, /as soon as it can\.\nThe bot stops, .*\n$/);
+    assert.is(status, 0);
+  });
 });
 
 const posting = `

@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { assert, suite } from "../harness.ts";
-import { done, type Files, place, program, removePackage, thePackage } from "./support/packed.ts";
+import { done, type Files, place, program, project, removePackage, thePackage } from "./support/packed.ts";
 import { root, run, succeeds } from "./support/program.ts";
 
 const strangers = [
-  // grammY's types name node-fetch's; only `skipLibCheck` does without.
+  // grammY's types name node-fetch's and the DOM's; only `skipLibCheck` does without.
   ...["@types/node@20", "@types/node-fetch@2"],
   ...["rollup@4", "@rollup/plugin-node-resolve@16", "vitest@4", "jest@30"],
 ];
@@ -50,9 +50,8 @@ test("JavaScript modules: main.mjs, and main.js where the project is of type mod
 });
 
 /** As `program`, without `await` at the top. */
-const required = `const { SignalBot } = require("telegram-signals");
-${program.replace(/^import.*;\n/, "").replace(/^import (.*) from (.*);/m, "const $1 = require($2);")}`
-  .replace(/^const telegram =[^]*/m, (body) => `(async () => {\n${body}})();\n`);
+const inMain = program.replace(/^const telegram =[^]*/m, (body) => `(async () => {\n${body}})();\n`);
+const required = inMain.replace(/^import (.*) from (.*);/gm, "const $1 = require($2);");
 
 test("CommonJS, as npm init makes it: require() gives what import gives", async () => {
   const same = `import("telegram-signals").then((it) => console.log(it.SignalBot === SignalBot));`;
@@ -74,6 +73,11 @@ test("CommonJS where require() takes no module: the error says what to do", asyn
 test("TypeScript by tsx in a CommonJS project: the ending .mts will do", async () => {
   const folder = await projectOf({ "main.mts": program });
   assert.match(await succeeds(folder, "tsx", "main.mts"), done);
+});
+
+test("TypeScript by tsx, as CommonJS: main.cts, on Node 20, too", async () => {
+  const folder = await projectOf({ "main.cts": inMain });
+  assert.match(await succeeds(folder, "tsx", "main.cts"), done);
 });
 
 /** The compiler complains of the comment where types are lost. */
@@ -129,6 +133,33 @@ for (const [title, { options, file }] of Object.entries(resolutions)) {
   });
 }
 
+const checked = (more: Readonly<Record<string, unknown>>): Files => ({
+  "main.mts": program,
+  "tsconfig.json": JSON.stringify({
+    compilerOptions: { ...strict, module: "nodenext", lib: ["es2022", "esnext.disposable"], ...more },
+    files: ["main.mts"],
+  }),
+});
+
+/** Each file in which the compiler finds a mistake, and what it misses there. */
+const missed = (output: string): string[] => [
+  ...new Set(
+    [...output.matchAll(/(\w+\.[\w.]+)\(\d.* error \w+: .*?'([\w-]+)'/g)].map(([, ...found]) =>
+      found.join(" ")
+    ),
+  ),
+];
+
+test("TypeScript that checks libraries' types: grammY's need the DOM's, and node-fetch's", async () => {
+  const withDom = { lib: ["es2022", "dom"] };
+  await succeeds(await projectOf(checked(withDom)), "tsc");
+  const noDom = await run(await projectOf(checked({})), "tsc");
+  assert.equal(missed(noDom.output), ["frameworks.d.ts Body", "frameworks.d.ts BodyInit"]);
+  const noFetch = await run(await project(await thePackage(), checked(withDom)), "tsc");
+  assert.equal(missed(noFetch.output), ["shim.node.d.ts node-fetch"]);
+  await succeeds(await project(await thePackage(), checked({ skipLibCheck: true })), "tsc");
+});
+
 type Command = readonly [string, ...string[]];
 
 const forRequire =
@@ -153,6 +184,13 @@ for (const [title, [bundler, ...args]] of Object.entries(bundlers)) {
     assert.match(await succeeds(folder, process.execPath, "out/main.mjs"), done);
   });
 }
+
+test("a bundle by esbuild as CommonJS, around a main(), runs without a banner", async () => {
+  const folder = await projectOf({ "main.mjs": inMain });
+  const asCommonJs = ["--bundle", "--platform=node", "--format=cjs", "--outfile=out/main.cjs"];
+  await succeeds(folder, "esbuild", "main.mjs", ...asCommonJs);
+  assert.match(await succeeds(folder, process.execPath, "out/main.cjs"), done);
+});
 
 const ratio = `import { riskReward } from "telegram-signals/signals";
 console.log(riskReward({ direction: "long", symbol: "X", entry: 2, stop: 1, target: 4 }));
@@ -212,13 +250,19 @@ test("Deno, by npm:, from what npm has installed", async () => {
   }
 });
 
-test("Deno, by the path of a clone", async () => {
-  const name = "jsr:@telegram-signals/telegram-signals@^0.1.0";
-  const imports = { "telegram-signals": name, "telegram-signals/local": `${name}/local` };
+test("Deno, by the path of a clone, which type-checks by Deno's own compiler options", async () => {
+  const jsr = "jsr:@telegram-signals/telegram-signals@^0.1.0";
+  const { exports } = JSON.parse(await readFile(join(root, "deno.json"), "utf8")) as { exports: Files };
+  const paths = Object.keys(exports).map((path) => path.slice(1));
+  const imports = Object.fromEntries(paths.map((path) => [`telegram-signals${path}`, `${jsr}${path}`]));
   const outside = await place((await thePackage()).folder, {
     "main.ts": program,
+    "all.ts": paths.map((path, index) => `export * as part${index} from "telegram-signals${path}";\n`).join(
+      "",
+    ),
     "deno.json": JSON.stringify({ links: [root], imports }),
   });
+  await succeeds(outside, "deno", "check", "--quiet", "main.ts", "all.ts");
   assert.match(await succeeds(outside, "deno", "run", "--quiet", "-A", "main.ts"), done);
 });
 

@@ -8,7 +8,7 @@ import {
   functionRule,
   textRule,
 } from "../../util/validate.ts";
-import { millisecondsRule, required } from "../validate.ts";
+import { millisecondsRule, portRule, required } from "../validate.ts";
 import {
   accessDenied,
   addCounted,
@@ -92,7 +92,7 @@ const gateChecks: Checks<FaultGateOptions> = {
       rule: "an http:// endpoint, such as the endpoint of startDynamoDB()",
       Refusal: RangeError,
     }),
-    ...{ allow: anything, port: anything, random: anything },
+    ...{ allow: anything, port: portRule, random: functionRule() },
   },
 };
 

@@ -4,8 +4,9 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { deadline } from "../../util/async.ts";
 import { systemClock } from "../../util/clock.ts";
-import { assertNames, namesOf } from "../../util/validate.ts";
+import { assertOptions, type Checks, textRule } from "../../util/validate.ts";
 import { isFromWebPage, listen } from "../loopback.ts";
+import { millisecondsRule, portRule } from "../validate.ts";
 
 /** Where the embedded DynamoDB keeps its tables, and how it behaves. */
 export interface LocalDynamoDBOptions {
@@ -31,8 +32,8 @@ export interface LocalDynamoDB {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const optionNames = {
-  known: namesOf<LocalDynamoDBOptions>({ path: true, port: true, createTableMs: true }),
+const checks: Checks<LocalDynamoDBOptions> = {
+  rules: { path: textRule("the path of a folder", /./), port: portRule, createTableMs: millisecondsRule },
 };
 
 /**
@@ -40,11 +41,11 @@ const optionNames = {
  *
  * It answers as the service does, with these differences: a failed condition never carries the item, no request is
  * throttled or refused access (`startFaultGate` can do that), and there are no transactions.
- * @throws {TypeError} If an option is unknown.
+ * @throws {TypeError} If an option is unknown or has a wrong value.
  * @throws {Error} If dynalite is missing or may not be loaded, or the port or the folder cannot be used.
  */
 export async function startDynamoDB(options: LocalDynamoDBOptions = {}): Promise<LocalDynamoDB> {
-  assertNames("start the DynamoDB", options, optionNames);
+  assertOptions("start the DynamoDB", options, checks);
   const { path, port = 0, createTableMs = 0 } = options;
   const dynalite = await loadDynalite();
   if (path !== undefined) await refuseFolderInUse(path);

@@ -60,7 +60,9 @@ export function errorAnswer(error: unknown, delivery: AnswerDelivery = "whole"):
   const { errorCode: error_code, message: description, parameters } = known;
   const body = { ok: false, error_code, description, ...parameters && { parameters } };
   const retryAfter = parameters?.retry_after;
-  const headers = retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) };
+  const headers: BotApiAnswer["headers"] = retryAfter === undefined
+    ? {}
+    : { "Retry-After": String(retryAfter) };
   return jsonAnswer(error_code, body, delivery, headers);
 }
 

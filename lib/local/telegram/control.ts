@@ -1,6 +1,7 @@
 /** `BotApiServer`: controls a Bot API: its people and chats, faults, floods, updates and the log of calls. */
 import type { UserFromGetMe } from "grammy/types";
-import { assertNames } from "../../util/validate.ts";
+import { assertOptions, assertSubject, assertValue, functionRule, textRule } from "../../util/validate.ts";
+import { countRule, isObject, required } from "../validate.ts";
 import type { BotApi } from "./bot_api.ts";
 import type { BotApiCall } from "./dispatch.ts";
 import type { BotApiFault, BotApiFaultOptions } from "./faults.ts";
@@ -14,7 +15,7 @@ import {
   LocalGroup,
   type LocalGroupOptions,
 } from "./local_groups.ts";
-import { LocalUser, type LocalUserOptions, userNames } from "./local_user.ts";
+import { LocalUser, type LocalUserOptions, userChecks } from "./local_user.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./rate_limit.ts";
 import { SecondPoller } from "./updates.ts";
 import type { WebhookDelivery } from "./webhook.ts";
@@ -57,6 +58,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** How many calls of this method came in since the start. */
   countCalls(method: string): number {
+    assertValue("count calls", "method", method, required(textRule("a method's name")));
     return this.#api.calls.count(method);
   }
 
@@ -82,7 +84,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** A person, whose private chat with the bot opens with their first message. */
   user(options: LocalUserOptions = {}): LocalUser {
-    assertNames("add the person", options, userNames);
+    assertOptions("add the person", options, userChecks);
     const { state } = this.#api;
     const { id = state.newPersonId(), first_name = "Test", opened = false, ...rest } = options;
     const { last_name, username, language_code = "en" } = rest;
@@ -113,6 +115,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** Makes `count` groups of one person, who adds the bot to each; the bot gets an update each time. */
   groupsOf(owner: LocalUser, count: number, kind: "group" | "supergroup" = "group"): LocalGroup[] {
+    assertValue("add the groups", "count", count, required(countRule));
     return Array.from({ length: count }, (_, index) => {
       const title = `Group ${index + 1}`;
       const group = this.group({ title, kind, administrators: [owner], bot: "left" });
@@ -123,6 +126,7 @@ export class BotApiServer implements AsyncDisposable {
 
   /** Makes `count` channels of one person, who adds the bot to each as an administrator; it gets an update each time. */
   channelsOf(owner: LocalUser, count: number): LocalChannel[] {
+    assertValue("add the channels", "count", count, required(countRule));
     return Array.from({ length: count }, (_, index) => {
       const channel = this.channel({ title: `Channel ${index + 1}`, administrators: [owner], bot: "left" });
       channel.addBot(owner);
@@ -144,11 +148,13 @@ export class BotApiServer implements AsyncDisposable {
    * one with a lower id than before restarts the count, if no update is waiting.
    */
   push(update: object): number {
+    assertSubject("queue an update", "it", update, required({ isGood: isObject, rule: "an object" }));
     return this.#api.state.updates.push(update);
   }
 
   /** Runs the task; the bot gets no update about what people do in it, as after a day in which it was not there. */
   unheard<T>(task: () => T): T {
+    assertValue("run the task", "task", task, required(functionRule()));
     return this.#api.state.updates.unheard(task);
   }
 

@@ -2,7 +2,8 @@
 import type { InlineKeyboardButton } from "grammy/types";
 import { deadline, DeadlineError } from "../../util/async.ts";
 import type { Clock } from "../../util/clock.ts";
-import { isObject } from "../validate.ts";
+import { assertValue } from "../../util/validate.ts";
+import { isObject, timeoutRule } from "../validate.ts";
 import { badRequest } from "./errors.ts";
 import type { Payload } from "./request_body.ts";
 
@@ -113,10 +114,13 @@ export class ButtonPress {
   }
 
   /**
-   * The bot's answer, once it is there. The time-out is the machine's, whatever clock the server has.
-   * @throws {Error} If none comes in time. @default timeoutMs 10000
+   * The bot's answer, once it is there.
+   * @param timeoutMs As of `received()`: 10,000 milliseconds if none is given.
+   * @throws {TypeError} If the time-out is no number of milliseconds.
+   * @throws {Error} If none comes in time.
    */
   async answered(timeoutMs: number = 10_000): Promise<CallbackAnswer> {
+    assertValue("wait for the answer", "timeoutMs", timeoutMs, timeoutRule);
     if (this.#answer !== undefined) return this.#answer;
     const answer = new Promise<CallbackAnswer>((resolve) => this.#waiters.add(resolve));
     try {

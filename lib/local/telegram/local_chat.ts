@@ -1,6 +1,8 @@
 /** `LocalChat`: the handle of a chat, with which a test or a sandbox sees what the bot does there. */
 import type { Chat, Message, ReactionType } from "grammy/types";
 import { deadline, DeadlineError } from "../../util/async.ts";
+import { assertValue, functionRule, type Rule } from "../../util/validate.ts";
+import { required, timeoutRule } from "../validate.ts";
 import { ApiError } from "./errors.ts";
 import { assertRefusal, type BotApiRefusal } from "./faults.ts";
 import type { BotApiFlood, BotApiFloodOptions } from "./rate_limit.ts";
@@ -73,14 +75,18 @@ export class LocalChat {
 
   /**
    * The first message from the bot that contains the text (in its text or caption) or satisfies the predicate: one that
-   * has come already, or else the next that comes or is edited so. The time-out is the machine's, whatever clock the
-   * server has.
-   * @throws {Error} If none comes in time. @default timeoutMs 10000
+   * has come already, or else the next that comes or is edited so.
+   * @param timeoutMs How long it waits, in milliseconds by the machine's clock, whatever clock the server has: 10,000 if
+   * none is given. A test runner whose own limit is shorter, as Vitest's and Jest's 5 seconds are, ends the test before.
+   * @throws {TypeError} If it is given something else to wait for, or a time-out that is no number of milliseconds.
+   * @throws {Error} If none comes in time; it says what came instead.
    */
   async received(
     wanted: string | ((message: Message) => boolean),
     timeoutMs: number = 10_000,
   ): Promise<Message> {
+    assertValue("wait for a message", "wanted", wanted, wantedRule);
+    assertValue("wait for a message", "timeoutMs", timeoutMs, timeoutRule);
     const matches = typeof wanted === "string" ? contains(wanted) : wanted;
     const present = this.state.inbox.find(matches);
     if (present) return present;
@@ -101,6 +107,7 @@ export class LocalChat {
 
   /** Calls back with every message that the bot sends or edits here from now on. Returns the function that ends it. */
   onMessage(listener: (message: Message) => void): () => void {
+    assertValue("call back", "listener", listener, required(functionRule()));
     this.state.messageListeners.add(listener);
     return () => void this.state.messageListeners.delete(listener);
   }
@@ -120,6 +127,11 @@ export class LocalChat {
     return `No message ${what} came to chat ${this.chatId} within ${timeoutMs} ms: ${seen}`;
   }
 }
+
+const wantedRule: Rule = required({
+  isGood: (value) => typeof value === "string" || typeof value === "function",
+  rule: "a part of the message's text, or a function that tells whether a message is the one",
+});
 
 function contains(part: string): (message: Message) => boolean {
   return (message) => messageText(message).includes(part);

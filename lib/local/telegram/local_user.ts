@@ -1,6 +1,6 @@
 /** `LocalUser` and `LocalTopic`: the handles of a person with a private chat, and of a topic. */
 import type { InlineKeyboardButton, Message, PhotoSize, User } from "grammy/types";
-import { type Names, namesOf } from "../../util/validate.ts";
+import { type Checks, numberRule, textRule, trueOrFalse } from "../../util/validate.ts";
 import { detailsOf } from "./files.ts";
 import { type ButtonPress, buttonsOf } from "./keyboards.ts";
 import { LocalChat, type MessageFields } from "./local_chat.ts";
@@ -32,10 +32,12 @@ export interface LocalUserOptions {
   readonly opened?: boolean;
 }
 
-export const userNames: Names = {
-  known: namesOf<LocalUserOptions>({
-    ...{ id: true, first_name: true, last_name: true, username: true, language_code: true, opened: true },
-  }),
+const word = textRule("a text");
+export const userChecks: Checks<LocalUserOptions> = {
+  rules: {
+    id: numberRule("a whole number", Number.isSafeInteger),
+    ...{ first_name: word, last_name: word, username: word, language_code: word, opened: trueOrFalse },
+  },
 };
 
 /** A person with a private chat, which opens with their first message. */

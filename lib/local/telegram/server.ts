@@ -1,8 +1,9 @@
 /** `startBotApiServer`: a Telegram Bot API server on loopback, for the sandbox, for our tests and for yours. */
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../../util/clock.ts";
-import { anything, assertOptions, type Checks, textRule } from "../../util/validate.ts";
+import { assertOptions, type Checks, clockRule, numberRule, textRule } from "../../util/validate.ts";
 import { listen } from "../loopback.ts";
+import { countRule, millisecondsRule, portRule, rateRule } from "../validate.ts";
 import { type BotApiServerOptions, createBotApi } from "./bot_api.ts";
 import { BotApiServer } from "./control.ts";
 import { createApiListener } from "./http.ts";
@@ -38,13 +39,10 @@ const serverChecks: Checks<BotApiServerOptions> = {
       ),
       isSecret: true,
     },
-    ...{ port: anything, username: anything, messagesPerSecond: anything, chatMessagesPerSecond: anything },
-    ...{
-      chatBurst: anything,
-      groupMessagesPerMinute: anything,
-      maxHoldSeconds: anything,
-      latencyMs: anything,
-    },
-    ...{ firstUpdateId: anything, clock: anything },
+    ...{ port: portRule, username: textRule("a text, the bot's name") },
+    ...{ messagesPerSecond: rateRule, chatMessagesPerSecond: rateRule, groupMessagesPerMinute: rateRule },
+    chatBurst: numberRule("a number from 1 on", (burst) => burst >= 1),
+    maxHoldSeconds: numberRule("a number of seconds from 0 on", (seconds) => seconds >= 0),
+    ...{ latencyMs: millisecondsRule, firstUpdateId: countRule, clock: clockRule },
   },
 };

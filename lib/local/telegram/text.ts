@@ -1,5 +1,7 @@
 /** Texts and captions: their limits, the commands in them, and the three parse modes. */
 import type { MessageEntity } from "grammy/types";
+import { assertValue, textRule } from "../../util/validate.ts";
+import { required } from "../validate.ts";
 import { badRequest } from "./errors.ts";
 import type { Payload } from "./request_body.ts";
 
@@ -9,8 +11,11 @@ const maxCaptionLength = 1024;
 /** A command stands alone: no letter, digit, `_`, `/`, `<` or `>` touches it. */
 const command = /(?<![\p{L}\p{N}_/<>])\/[a-zA-Z0-9_]{1,64}(?:@[a-zA-Z0-9_]{3,32})?(?![\p{L}\p{N}_/<>])/gu;
 
+const textIsRequired = required(textRule("a text"));
+
 /** The fields of a message in which a person writes this text: the text, and the entities of its commands. */
 export function textFields(text: string): object {
+  assertValue("write", "text", text, textIsRequired);
   const entities = [...text.matchAll(command)].map((match): MessageEntity => ({
     type: "bot_command",
     offset: match.index,

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeTableCommand, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { startFaultGate } from "../../../lib/local/dynamodb/fault_proxy.ts";
 import { loadDynalite, startDynamoDB } from "../../../lib/local/dynamodb/server.ts";
 import { assert, suite } from "../../harness.ts";
 import { deadAddress } from "../../support/bot.ts";
@@ -132,6 +133,18 @@ test("startDynamoDB() answers no web page", async () => {
   };
   assert.is(await ask({ Origin: "https://example.com" }), 403);
   assert.is(await ask({}) === 403, false, "programs send no Origin");
+});
+
+test("options are checked, the gate's too, before anything starts", async () => {
+  for (const [name, value] of Object.entries({ path: "", port: 65_536, createTableMs: "1" })) {
+    const { message } = await startDynamoDB({ [name]: value } as never).catch((error) => error);
+    assert.match(message, `Cannot start the DynamoDB as "${name}" must be `);
+  }
+  for (const [name, value] of Object.entries({ port: -1, random: 0.5 })) {
+    const given = { target: "http://127.0.0.1:1", [name]: value };
+    const { message } = await startFaultGate(given as never).catch((error) => error);
+    assert.match(message, `Cannot start the gate as "${name}" must be `);
+  }
 });
 
 test.run();

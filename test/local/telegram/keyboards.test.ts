@@ -151,6 +151,8 @@ test("a grammY bot answers a press", async () => {
   ada.say("/start");
   const press = ada.press(await ada.received("Shall I?"), "Yes");
   assert.is((await press.answered()).text, "Thank you");
+  const { message } = await press.answered({ ms: 10 } as never).catch((error) => error);
+  assert.match(message, /Cannot wait for the answer as "timeoutMs" must be a number of milliseconds/);
   const edited = await ada.received("I did");
   assert.is(edited.reply_markup, undefined);
   await bot.stop();

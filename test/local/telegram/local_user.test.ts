@@ -104,4 +104,24 @@ test("received() gives the first matching message, past or future, or says what 
     assert.match(String(error), /No message with "three" came to chat \d+ within 10 ms: .* "two again"/);
   }));
 
+test("received() refuses what is nothing to wait for, and a time-out that is none", () =>
+  withServer(async (server) => {
+    const ada = server.user();
+    const refusal = async (...given: readonly unknown[]): Promise<string> =>
+      await (ada.received as (...given: readonly unknown[]) => Promise<unknown>).call(ada, ...given).then(
+        () => "taken",
+        (error) => String(error),
+      );
+    const timeout =
+      'TypeError: Cannot wait for a message as "timeoutMs" must be a number of milliseconds from 0 on, such as 1000: current value is';
+    assert.is(await refusal("Hello", { timeout: 1000 }), `${timeout} an object (Object)`);
+    for (const ms of [NaN, -1, "10"]) assert.match(await refusal("Hello", ms), timeout);
+    assert.match(
+      await refusal(),
+      /Cannot wait for a message as "wanted" must be a part of the message's text, /,
+    );
+    assert.match(await refusal(/Hello/), /current value is an object \(RegExp\)/);
+    assert.throws(() => ada.onMessage(undefined as never), /"listener" must be a function/);
+  }));
+
 test.run();

@@ -100,4 +100,49 @@ test("the token is another each time, in Telegram's form, unless it is given", a
   assert.equal([given.token, given.bot.id], ["5:AAgiven", 5]);
 });
 
+test("what is given to the server is checked by its rule", async () => {
+  await using server = await startBotApiServer();
+  const group = server.group({ title: "Traders" });
+  const refused: [call: () => unknown, message: string][] = [
+    [
+      () => server.user({ id: "5" } as never),
+      'add the person as "id" must be a whole number: current value is "5"',
+    ],
+    [() => server.user({ opened: "yes" } as never), '"opened" must be true or false'],
+    [
+      () => server.user().say(undefined as never),
+      'Cannot write as "text" must be a text: current value is undefined',
+    ],
+    [() => group.say(server.user(), 5 as never), 'Cannot write as "text" must be a text: current value is 5'],
+    [() => server.groupsOf(server.user(), "3" as never), '"count" must be a whole number from 0 on'],
+    [() => server.channelsOf(server.user(), undefined as never), '"count" must be a whole number from 0 on'],
+    [() => server.countCalls(undefined as never), '"method" must be a method\'s name'],
+    [
+      () => server.push(undefined as never),
+      "queue an update as it must be an object: current value is undefined",
+    ],
+    [() => server.unheard(undefined as never), '"task" must be a function'],
+  ];
+  for (const [call, message] of refused) {
+    assert.throws(call, (error: Error) => error instanceof TypeError && error.message.includes(message));
+  }
+});
+
+test("the server's options are checked before it starts", async () => {
+  const given = {
+    ...{ port: "80", username: 5, messagesPerSecond: 0, chatMessagesPerSecond: NaN, chatBurst: 0 },
+    ...{
+      groupMessagesPerMinute: -1,
+      maxHoldSeconds: "8",
+      latencyMs: Infinity,
+      firstUpdateId: 1.5,
+      clock: {},
+    },
+  };
+  for (const [name, value] of Object.entries(given)) {
+    const { message } = await startBotApiServer({ [name]: value } as never).catch((error) => error);
+    assert.match(message, `Cannot start the server as "${name}" must be `);
+  }
+});
+
 test.run();
