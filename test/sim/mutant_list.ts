@@ -1,24 +1,38 @@
 /** Mistakes in lib that the simulation has to find. Each replaces one text, which occurs once in its file. */
 import { readdir, readFile } from "node:fs/promises";
 
-/** A takeover looks for moved groups itself. */
-const takeover = "a supergroup that had its group's turn has its own after a takeover";
-
-export interface Mutant {
-  /** What is wrong with lib. */
-  readonly name: string;
+/** A text of lib, and what stands in its place. */
+export interface Change {
   /** From the project's folder. */
   readonly file: string;
   readonly text: string;
   readonly replacement: string;
-  /** The scene of `scenes_*.test.ts` that finds it, where histories play the like too seldom. */
-  readonly scene?: string;
-  /** The name of another mutant that is planted, too, as either of the two guards would do. */
-  readonly besides?: string;
 }
 
+export interface Mutant extends Change {
+  /** What is wrong with lib. */
+  readonly name: string;
+  /** The scene of `scenes_*.test.ts` that finds it, where histories play the like too seldom. */
+  readonly scene?: string;
+  /** Another guard that would do, too, and so is dropped with it. */
+  readonly besides?: Change;
+}
+
+/** A takeover looks where the groups that a run names have moved, */
+const namedMoves: Change = {
+  file: "lib/broadcast/run_follower.ts",
+  text: "const moved = await withMoves(claimed, recipients.ids, registry);",
+  replacement: "const moved = claimed;",
+};
+/** and for the supergroups whose groups have had their turns. */
+const passedMoves: Change = {
+  file: "lib/broadcast/run_follower.ts",
+  text: "withTurns(await withPassedMoves(moved, recipients.ids, registry, order), order);",
+  replacement: "withTurns(moved, order);",
+};
+
 /** The file's source with the mistake; `undefined` where the text does not occur in it exactly once. */
-export function applied({ text, replacement }: Mutant, source: string): string | undefined {
+export function applied({ text, replacement }: Change, source: string): string | undefined {
   const at = source.indexOf(text);
   if (at < 0 || source.includes(text, at + 1)) return undefined;
   return source.slice(0, at) + replacement + source.slice(at + text.length);
@@ -377,7 +391,7 @@ const broadcasts: readonly Mutant[] = [
     file: "lib/broadcast/send_loop.ts",
     text: "return void this.unsent.push(deps.registry.movedTo(chatId) ?? movedTo);",
     replacement: "return void this.unsent.push(chatId);",
-    besides: takeover,
+    besides: namedMoves,
     scene: "groups that wait for text1, and move, get it when the bot is restarted",
   },
   {
@@ -400,7 +414,7 @@ const broadcasts: readonly Mutant[] = [
     file: "lib/broadcast/send_order.ts",
     text: "    this.except([chatId]);\n    return true;",
     replacement: "    return true;",
-    besides: takeover,
+    besides: passedMoves,
     scene:
       "groups that move during a signal whose list is read later get it once, though the bot is restarted",
   },
@@ -409,11 +423,11 @@ const broadcasts: readonly Mutant[] = [
     file: "lib/broadcast/send_loop.ts",
     text: "if (movedTo !== chatId) queue.moved.push(movedTo);",
     replacement: "",
-    besides: takeover,
+    besides: passedMoves,
     scene: "groups that move during a broadcast get it once, though the bot is restarted",
   },
   {
-    name: takeover,
+    name: "a supergroup that had its group's turn has its own after a takeover",
     file: "lib/broadcast/run_follower.ts",
     text: "const record = withTurns(await withPassedMoves(moved, recipients.ids, registry, order), order);",
     replacement: "const record = moved;",

@@ -8,10 +8,12 @@ const test = suite("mutants of the simulation");
 
 for (const mutant of mutants) {
   test(`${mutant.name}: its text occurs once in ${mutant.file}`, async () => {
-    const source = await readFile(new URL(`../../${mutant.file}`, import.meta.url), "utf8");
-    const mutated = applied(mutant, source);
-    assert.ok(mutated !== undefined, "the text does not occur exactly once");
-    assert.ok(mutated !== source, "the replacement changes nothing");
+    for (const change of [mutant, ...mutant.besides === undefined ? [] : [mutant.besides]]) {
+      const source = await readFile(new URL(`../../${change.file}`, import.meta.url), "utf8");
+      const mutated = applied(change, source);
+      assert.ok(mutated !== undefined, "the text does not occur exactly once");
+      assert.ok(mutated !== source, "the replacement changes nothing");
+    }
   });
 }
 
@@ -28,7 +30,7 @@ test("names tell the mutants apart, and none is the beginning of another", () =>
 });
 
 test("applied() refuses a text that is missing, or occurs twice", () => {
-  const mutant = { name: "a", file: "a.ts", text: "aa", replacement: "b" };
+  const mutant = { file: "a.ts", text: "aa", replacement: "b" };
   assert.is(applied(mutant, "xaax"), "xbx");
   assert.is(applied(mutant, "xax"), undefined);
   assert.is(applied(mutant, "aaxaa"), undefined);

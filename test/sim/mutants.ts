@@ -67,7 +67,7 @@ async function copy(): Promise<string> {
 
 /** Plants the mutant, plays, and puts the original back. */
 async function judge(mutant: Mutant): Promise<[isCaught: boolean, told: string]> {
-  const planted = mutants.filter(({ name }) => name === mutant.name || name === mutant.besides);
+  const planted = [mutant, ...mutant.besides === undefined ? [] : [mutant.besides]];
   const originals = new Map<string, string>();
   for (const { file } of planted) originals.set(file, await readFile(join(folder, file), "utf8"));
   const changed = new Map(originals);
