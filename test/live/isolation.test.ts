@@ -439,7 +439,7 @@ test("steps that are none are the market's mistake: signals go out without them"
       await pause(1000);
       feed.give([flat(latest(), 101)]);
       await until(() => texts(user).length === 1, "it is not sent");
-      assert.equal(seen, [{ sizeStep: "0.00000001", currency: "USD" }]);
+      assert.equal(seen, [{ symbol: "BTC-USD", sizeStep: "0.00000001", currency: "USD" }]);
       assert.equal(logs.of("error"), []);
       const told = logs.of("warn", '"tickSize" must be a step such as "0.01": current value is');
       assert.is(told.length, tickSize === null ? 0 : 1, logs.text);
