@@ -18,17 +18,11 @@ export interface Mutant extends Change {
   readonly besides?: Change;
 }
 
-/** A takeover looks where the groups that a run names have moved, */
+/** A takeover looks where the groups that a run names have moved. */
 const namedMoves: Change = {
   file: "lib/broadcast/run_follower.ts",
   text: "const moved = await withMoves(claimed, recipients.ids, registry);",
   replacement: "const moved = claimed;",
-};
-/** and for the supergroups whose groups have had their turns. */
-const passedMoves: Change = {
-  file: "lib/broadcast/run_follower.ts",
-  text: "withTurns(await withPassedMoves(moved, recipients.ids, registry, order), order);",
-  replacement: "withTurns(moved, order);",
 };
 
 /** The file's source with the mistake; `undefined` where the text does not occur in it exactly once. */
@@ -408,23 +402,6 @@ const broadcasts: readonly Mutant[] = [
     replacement: "this.#isRead || this.order !== undefined) return undefined;",
     scene:
       "after a takeover chats get a signal, too, that a process did not know which could not read the list",
-  },
-  {
-    name: "a group that has moved is sent to under its new id as well",
-    file: "lib/broadcast/send_order.ts",
-    text: "    this.except([chatId]);\n    return true;",
-    replacement: "    return true;",
-    besides: passedMoves,
-    scene:
-      "groups that move during a signal whose list is read later get it once, though the bot is restarted",
-  },
-  {
-    name: "it is not written down that a group has moved",
-    file: "lib/broadcast/send_loop.ts",
-    text: "if (movedTo !== chatId) queue.moved.push(movedTo);",
-    replacement: "",
-    besides: passedMoves,
-    scene: "groups that move during a broadcast get it once, though the bot is restarted",
   },
   {
     name: "a supergroup that had its group's turn has its own after a takeover",
