@@ -127,7 +127,8 @@ for (const [runtime, program] of [["Node", [process.execPath]], ["Deno", ["deno"
     const folder = await withCommand(["dynalite", "trading-signals"]);
     const story = await succeeds(folder, name, ...before, command, "sandbox");
     assert.match(story, /Ada +subscribed +3 signals/);
-    assert.match(story, "npx telegram-signals sandbox --fresh");
+    const typed = runtime === "Node" ? "npx telegram-signals" : "deno run -A npm:telegram-signals";
+    assert.match(story, `${typed} sandbox --fresh`);
     await writeFile(join(folder, "my.mjs"), 'console.log("token", !!process.env.TELEGRAM_BOT_TOKEN);');
     assert.match(await succeeds(folder, name, ...before, command, "sandbox", "my.mjs"), "token true");
   });
