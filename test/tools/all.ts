@@ -71,7 +71,7 @@ const { values: { only }, positionals: files } = parseArgs({
   options: { only: { type: "string", default: "" } },
   allowPositionals: true,
 });
-const limitMs = 10 * 60_000;
+const limitMs = 20 * 60_000;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
 const environment = {
