@@ -78,7 +78,7 @@ function assertUseful(ran: Map<string, Cell>): void {
   const shown = (id: string): string =>
     (cell(id).outputs ?? []).map(({ data, evalue }) => evalue ?? textOf(data?.["text/plain"])).join("");
   assert.match(shown("look"), /storage: "dynamodb".*username: "local_test_bot"/);
-  assert.match(shown("forgotten"), /^Nothing more is sent\. Cannot broadcast as "text" must have/);
+  assert.match(shown("forgotten"), /^Nothing was sent\. Cannot broadcast as "text" must have/);
   assert.match(
     printedBy(cell("forgotten")),
     /^No cell awaits what has failed here: Cannot broadcast as "text"/m,
