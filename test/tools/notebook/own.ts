@@ -85,10 +85,13 @@ function assertUseful(ran: Map<string, Cell>): void {
   );
   assert.match(shown("under way"), /\. It goes on by itself; await it for its report\.(\n|$)/);
   assert.match(shown("over"), /^Sent to 60 of 60 chats/);
-  assert.match(printedBy(cell("thrown later")), /^No cell catches what a callback has thrown: it is late$/m);
+  assert.match(
+    printedBy(cell("thrown later")),
+    /^No cell catches what a callback has thrown: it is late \(line \d of its cell\)$/m,
+  );
   assert.match(
     shown("interrupted"),
-    /^Sent to [1-5]?\d of 60 chats.* skipped\. Stopped: the kernel was inter.*others\.$/,
+    /^Sent to [1-5]?\d of 60 chats.* skipped\. Stopped: it was interrupted\. Call .* others\.$/,
   );
   assert.match(shown("its bar"), /^Sent to [1-5]?\d of 60 chats · .* · ended/);
   assert.match(shown("the others"), /^Sent to 60 of 60 chats/);
